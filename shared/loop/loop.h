@@ -1,0 +1,56 @@
+/*
+ * One event loop per process, on one thread.
+ *
+ * Every continuation in the program runs from here and never from inside the
+ * call that asked for it: a completion is deferred with loop_defer(), so a
+ * caller's stack is always unwound first.
+ */
+#pragma once
+
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/attr.h"
+
+struct event_base;
+struct loop;
+struct loop_task;
+
+typedef void(loop_task_fn)(struct loop_task *task);
+
+/* Embedded by its owner, who must not free it while it is queued. */
+struct loop_task {
+	loop_task_fn *run;
+	bool queued;
+	STAILQ_ENTRY(loop_task) link;
+};
+
+struct loop *loop_new(void) MUST_CHECK;
+void loop_free(struct loop *loop);
+struct event_base *loop_base(struct loop *loop);
+
+/* Run task once, on a later turn of the loop. A task already queued stays where it is. */
+void loop_defer(struct loop *loop, struct loop_task *task);
+void loop_undefer(struct loop *loop, struct loop_task *task); /* harmless when not queued */
+
+/* Run until no event is left (tests) or loop_stop(). */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+/* A one-shot timer embedded by its owner; loop_timer_clear() before the owner is freed. */
+struct loop_timer;
+typedef void(loop_timer_fn)(struct loop_timer *timer);
+
+struct loop_timer {
+	struct event event;
+	loop_timer_fn *fire;
+};
+
+void loop_timer_init(struct loop_timer *timer, struct loop *loop, loop_timer_fn *fire);
+void loop_timer_set(struct loop_timer *timer, uint64_t in_ms); /* set again: replaces */
+void loop_timer_clear(struct loop_timer *timer);
+
+/* Call fn(arg) on the loop whenever the signal arrives. SIGPIPE is ignored by loop_new(). */
+void loop_on_signal(struct loop *loop, int signo, void (*fn)(int signo, void *arg), void *arg);
