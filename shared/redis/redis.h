@@ -1,0 +1,107 @@
+/*
+ * One Redis connection of this process: pipelined by loop turn, with a deadline per
+ * command, reconnecting by itself with backoff.
+ *
+ * hiredis serves as the codec only (redisFormatCommandArgv, redisReader); the
+ * connection object is ours.  Everything said in one loop turn leaves in one write.
+ *
+ * What a failed call means: ERR_UNAVAILABLE: it was never sent.  ERR_UNKNOWN: it was sent and the
+ * connection was lost before the answer: it may have run.  ERR_TIMEOUT: sent, no answer in
+ * time: may run yet.  ERR_BACKEND: the server answered with an error, in err->msg.
+ *
+ * A process opens one connection for commands, one for blocking reads if it needs any, and a struct
+ * redis_sub for pub/sub; a dead peer of one never delays another.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "base/text.h"
+#include "loop/fiber.h"
+
+struct loop;
+struct redis;
+struct redis_reply;
+
+struct redis_options {
+	const char *url; /* redis://[user:password@]host[:port][/db], rediss://..., unix:///path?db=0&password=... */
+	unsigned timeout_ms;     /* per command, and for connecting */
+	unsigned backoff_max_ms; /* reconnect: full jitter from 50 ms up to this */
+};
+
+struct redis *redis_new(struct loop *loop, const struct redis_options *options, struct err *err)
+	MUST_CHECK; /* NULL: the URL is wrong; it connects in the background */
+void redis_free(struct redis *redis); /* what is in flight ends with ERR_CANCELLED */
+
+bool redis_connected(const struct redis *redis);
+
+/* The run id of the server as of the last connect ("" before the first); and a counter that grows
+ * with each connection, so that a caller can tell that it talks to another server than before. */
+const char *redis_run_id(const struct redis *redis);
+uint64_t redis_connection(const struct redis *redis);
+
+/* Wait until connected. ERR_UNAVAILABLE after timeout_ms. */
+enum err_code redis_wait_connected(struct redis *redis, uint64_t timeout_ms, struct err *err)
+	MUST_CHECK;
+
+/* ---- commands: an argument vector, built in place, in the caller's memory ---- */
+
+enum { REDIS_ARGS_MAX = 600 };
+
+struct redis_cmd; /* heap, reusable */
+
+struct redis_cmd *redis_cmd_new(void) MUST_CHECK;
+void redis_cmd_free(struct redis_cmd *cmd);
+void redis_cmd_cleanup(struct redis_cmd **cmd); /* for CLEANUP() */
+void redis_cmd_reset(struct redis_cmd *cmd);
+void redis_arg(struct redis_cmd *cmd, struct str s); /* bytes are borrowed until the command is sent */
+void redis_arg_cstr(struct redis_cmd *cmd, const char *s);
+void redis_arg_u64(struct redis_cmd *cmd, uint64_t v); /* formatted into cmd */
+void redis_arg_i64(struct redis_cmd *cmd, int64_t v);
+void redis_argf(struct redis_cmd *cmd, const char *fmt, ...) PRINTF_LIKE(2, 3); /* into cmd */
+
+/* Send and wait on the current fiber. On ERR_OK *ret is the caller's: redis_reply_free(). */
+enum err_code redis_call(struct redis *redis, struct redis_cmd *cmd, struct redis_reply **ret,
+                         struct err *err) MUST_CHECK;
+
+/* The same in two steps, to have several in flight from one fiber. */
+struct redis_op {
+	struct fiber_op op; /* wait for it with fiber_wait() or fiber_wait_all() */
+	struct redis_reply *reply; /* after ERR_OK, the caller's */
+	void *request;             /* the driver's, NULL when not in flight */
+};
+void redis_send(struct redis *redis, struct redis_op *op, struct redis_cmd *cmd);
+
+/* ---- scripts: EVALSHA, and once EVAL when the server does not have it ---- */
+
+/* keys and args are in cmd already: the caller has put key_count keys first, then the arguments.
+ * REDIS_SCRIPT_BEGIN puts the three leading words. */
+void redis_script_begin(struct redis_cmd *cmd, const struct text *script, unsigned key_count);
+enum err_code redis_script(struct redis *redis, const struct text *script, struct redis_cmd *cmd,
+                           struct redis_reply **ret, struct err *err) MUST_CHECK;
+
+/* ---- replies ---- */
+
+enum redis_type {
+	REDIS_NIL,
+	REDIS_STRING,
+	REDIS_STATUS,
+	REDIS_INTEGER,
+	REDIS_ARRAY,
+};
+
+void redis_reply_free(struct redis_reply *reply);
+void redis_reply_cleanup(struct redis_reply **reply); /* for CLEANUP() */
+enum redis_type redis_reply_type(const struct redis_reply *reply);
+struct str redis_reply_str(const struct redis_reply *reply); /* string or status; else empty */
+int64_t redis_reply_int(const struct redis_reply *reply);    /* integer; else 0 */
+size_t redis_reply_len(const struct redis_reply *reply);     /* array; else 0 */
+/* Element i, or a static nil when there is none: a malformed reply never needs a NULL check. */
+const struct redis_reply *redis_reply_at(const struct redis_reply *reply, size_t i);
+/* A decimal string or an integer; false for anything else. */
+bool redis_reply_u64(const struct redis_reply *reply, uint64_t *ret) MUST_CHECK;
