@@ -1,0 +1,171 @@
+/*
+ * The HTTP/1.1 server (RFC 9110, RFC 9112): strict, bounded, on one loop.
+ *
+ * A connection reads a request completely (head, then body, within its limits and total
+ * deadlines), finds its route, asks the server's admit hook, and runs the handler on a
+ * fiber of its own.  The handler fills a struct http_reply and returns; the connection
+ * sends it and goes on with the next request.  If the client leaves meanwhile, the fiber's waits end with ERR_CANCELLED.
+ *
+ * A handler may turn its connection into a stream (SSE, WebSocket): after the head the
+ * bytes belong to the stream's functions, which run on the loop without a fiber.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/arena.h"
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+struct loop;
+struct http_conn;
+struct http_reply;
+struct http_request;
+struct http_route;
+struct http_server;
+
+enum http_method {
+	HTTP_GET,
+	HTTP_HEAD,
+	HTTP_POST,
+	HTTP_PUT,
+	HTTP_PATCH,
+	HTTP_DELETE,
+	HTTP_OPTIONS,
+	HTTP_METHOD_COUNT, /* any other token: 501 */
+};
+
+const char *http_method_name(enum http_method method);
+
+struct http_header {
+	struct str name, value; /* as received, value trimmed */
+};
+
+enum { HTTP_PARAMS_MAX = 4, HTTP_HEADERS_MAX = 100, HTTP_HEAD_MAX = 16 * 1024, HTTP_ID_MAX = 64 };
+
+struct http_request {
+	struct arena *arena; /* lives until the reply is sent; a stream keeps nothing of it */
+	enum http_method method;
+	struct str path;  /* percent-decoding is not applied */
+	struct str query; /* without "?"; raw */
+	const struct http_header *headers;
+	size_t header_count;
+	struct str body;
+	struct str params[HTTP_PARAMS_MAX]; /* of the route's pattern, in order, percent-decoded */
+	const struct http_route *route;
+	struct str peer;                  /* client address, after trusted proxies */
+	char request_id[HTTP_ID_MAX + 1]; /* X-Request-Id when sane, else a new ULID */
+	char trace_id[32 + 1], parent_id[16 + 1]; /* W3C traceparent; made here when absent */
+	void *app;       /* the server's */
+	void *principal; /* what admit() found; NULL on open routes */
+};
+
+/* First header of that name (case-insensitive), or an empty str. Repeated list headers are for the caller to walk. */
+struct str http_header(const struct http_request *req, const char *name);
+
+/* The decoded value of a query parameter in the arena; false when absent. Malformed escapes were refused with 400 before. */
+bool http_query(const struct http_request *req, const char *name, struct str *ret);
+/* The i-th parameter, for checking that all are known. */
+bool http_query_at(const struct http_request *req, size_t i, struct str *ret_name, struct str *ret_value);
+
+/* Does the Accept header (RFC 9110 section 12.5.1) allow this type; absent header: yes. */
+bool http_accepts(const struct http_request *req, const char *media_type);
+/* The one of the NULL-terminated list that the client likes best, or NULL: 406. First wins ties. */
+const char *http_negotiate(const struct http_request *req, const char *const *media_types);
+
+/* ---- replies ---- */
+
+struct http_stream_ops {
+	void (*opened)(void *stream, struct http_conn *conn); /* the head has been handed to the kernel */
+	void (*writable)(void *stream);                       /* after a short write there is room again */
+	void (*input)(void *stream, struct str bytes);        /* NULL: whatever the peer sends is ignored, bounded */
+	void (*drain)(void *stream);                          /* the server wants to stop: end soon */
+	void (*closed)(void *stream); /* the connection is gone; exactly once; frees the stream. Also when opened() never came. */
+};
+
+struct http_reply {
+	int status;               /* 200 to begin with */
+	const char *content_type; /* NULL: no body header; "application/json" is the default */
+	struct buf body;
+	struct buf headers; /* further "Name: value\r\n" lines, by http_reply_header() */
+	const struct http_stream_ops *stream_ops; /* not NULL: the connection becomes this stream */
+	void *stream;
+	bool close; /* Connection: close after this reply */
+};
+
+/* name and value must be valid; CR, LF and NUL in value are replaced by spaces. */
+void http_reply_header(struct http_reply *reply, const char *name, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
+
+/* problem+json (RFC 9457) for a code: type, title, status, detail (public: err_text(code) unless detail is given), instance = request id. */
+void http_problem(struct http_reply *reply, const struct http_request *req, enum err_code code,
+                  const char *detail);
+/* The same with an "errors" member: JSON object text {"field":["rule",...]}. */
+void http_problem_fields(struct http_reply *reply, const struct http_request *req,
+                         enum err_code code, const char *detail, struct str errors_json);
+/* Retry-After in whole seconds. */
+void http_retry_after(struct http_reply *reply, unsigned seconds);
+
+/* ---- routes ---- */
+
+typedef void(http_handler_fn)(struct http_request *req, struct http_reply *reply);
+
+enum http_route_flags {
+	HTTP_ROUTE_STREAM = 1,  /* may become a stream */
+	HTTP_ROUTE_NO_DRAIN = 2, /* answers while draining (probes) */
+};
+
+struct http_route {
+	enum http_method method; /* a GET route serves HEAD too */
+	const char *pattern;     /* "/api/v1/sessions/{id}/events": a parameter is one non-empty segment */
+	http_handler_fn *handler;
+	size_t body_max;         /* 0: a body is refused with 413 */
+	const char *body_type;   /* required media type of a body, NULL when body_max is 0 */
+	unsigned flags;
+	const void *facts;       /* the row of whoever made the table (scope, schema): the server does not look */
+};
+
+/* ---- server ---- */
+
+struct http_options {
+	const char *listen; /* "127.0.0.1:8080", "[::1]:8080", "0.0.0.0:80", "unix:/path"; port 0: any */
+	const struct http_route *routes;
+	size_t route_count;
+	void *app;
+	/* Runs on the request's fiber before the handler. False: it has filled the reply. May be NULL. */
+	bool (*admit)(struct http_request *req, struct http_reply *reply);
+	/* After each reply, for logs and metrics. May be NULL. status is what was sent. */
+	void (*done)(const struct http_request *req, int status, uint64_t took_us);
+	unsigned head_timeout_ms, body_timeout_ms, keepalive_ms, write_timeout_ms;
+	unsigned max_connections;
+	unsigned max_pipelined;      /* requests read ahead while one is being answered */
+	const char *cors_origins;    /* "" none, "*" any, else a comma list */
+	const char *trusted_proxies; /* comma list of addresses whose X-Forwarded-For is believed */
+	const char *server_name;     /* for logs */
+};
+
+/* Listens at once (SO_REUSEPORT on TCP). NULL and err when it cannot. */
+struct http_server *http_server_new(struct loop *loop, const struct http_options *options,
+                                    struct err *err) MUST_CHECK;
+void http_server_free(struct http_server *server);
+unsigned http_server_port(const struct http_server *server); /* 0 for a unix socket */
+size_t http_server_connections(const struct http_server *server);
+
+/* Stop accepting, answer what is in flight with Connection: close, tell streams; then drained(arg) once,
+ * when no connection is left or after timeout_ms (the rest is cut). */
+void http_server_drain(struct http_server *server, unsigned timeout_ms, void (*drained)(void *arg),
+                       void *arg);
+bool http_server_draining(const struct http_server *server);
+
+/* ---- for streams ---- */
+
+/* Bytes taken by the kernel; 0: full, writable() will be called; -1: dead, closed() will be called later. */
+ssize_t http_conn_writev(struct http_conn *conn, const struct iovec *iov, int count);
+/* Close after what the kernel has; closed() is called on a later turn. */
+void http_conn_end(struct http_conn *conn);
+int http_conn_fd(const struct http_conn *conn); /* for socket options only */
