@@ -29,6 +29,10 @@ struct loop;
 
 enum { FIBER_STACK = 256 * 1024, FIBER_TAG_MAX = 160 };
 
+/* As a timeout: only the fiber's deadline and cancellation end the wait. 0 as a timeout only looks.
+ */
+#define FIBER_NO_TIMEOUT UINT64_MAX
+
 typedef void(fiber_fn)(void *arg);
 
 /* Fibers that belong together: a server's requests, a worker's sessions. Zero it to begin. */
@@ -38,8 +42,8 @@ struct fiber_group {
 	struct fiber_op *waiter; /* the one fiber inside fiber_group_wait() */
 };
 
-/* Run fn(arg) on a new fiber from a later turn of the loop. group may be NULL. The handle is valid until fn
- * returns; name is kept by reference. */
+/* Run fn(arg) on a new fiber from a later turn of the loop. group may be NULL. The handle is valid
+ * until fn returns; name is kept by reference. */
 struct fiber *fiber_start(struct loop *loop, struct fiber_group *group, const char *name,
                           fiber_fn *fn, void *arg);
 
@@ -70,16 +74,17 @@ enum err_code fiber_group_wait(struct fiber_group *group, uint64_t timeout_ms) M
 struct fiber_op {
 	struct fiber *fiber;
 	bool done;
-	struct err err;                          /* the result, once done */
+	struct err err; /* the result, once done */
 	void (*abandon)(struct fiber_op *op);
 };
 
-/* For drivers: begun on the current fiber; done exactly once unless abandoned. err NULL means success. */
+/* For drivers: begun on the current fiber; done exactly once unless abandoned. err NULL means
+ * success. */
 void fiber_op_begin(struct fiber_op *op, void (*abandon)(struct fiber_op *op));
 void fiber_op_done(struct fiber_op *op, const struct err *err);
 
-/* Wait for one operation. ERR_TIMEOUT after timeout_ms, ERR_CANCELLED..., or what the operation ended with.
- * When this returns the operation is done or abandoned. err may be NULL. */
+/* Wait for one operation. ERR_TIMEOUT after timeout_ms, ERR_CANCELLED..., or what the operation
+ * ended with. When this returns the operation is done or abandoned. err may be NULL. */
 enum err_code fiber_wait(struct fiber_op *op, uint64_t timeout_ms, struct err *err) MUST_CHECK;
 
 /* Wait for all of them; returns the first error in array order; look at each op->err for the rest.
@@ -87,7 +92,8 @@ enum err_code fiber_wait(struct fiber_op *op, uint64_t timeout_ms, struct err *e
 enum err_code fiber_wait_all(struct fiber_op *const ops[], size_t count, uint64_t timeout_ms,
                              struct err *err) MUST_CHECK;
 
-/* Wait until one is done; *ret_index says which. The others stay in flight and must be waited for or dropped. */
+/* Wait until one is done; *ret_index says which. The others stay in flight and must be waited for
+ * or dropped. */
 enum err_code fiber_wait_any(struct fiber_op *const ops[], size_t count, uint64_t timeout_ms,
                              size_t *ret_index) MUST_CHECK;
 

@@ -4,10 +4,12 @@
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/mem.h"
+#include "loop/stack.h"
 
-STAILQ_HEAD(task_list, loop_task);
+TAILQ_HEAD(task_list, loop_task);
 
 struct signal_watch {
 	struct event *event;
@@ -16,36 +18,79 @@ struct signal_watch {
 	SLIST_ENTRY(signal_watch) link;
 };
 
+/* Timers are rounded up to the kernel's tick and to poll's milliseconds; later than this is a
+ * stall. */
+enum { LOOP_TIMER_SLACK_US = 10000 };
+
+/* A thousand years: sums with it do not overflow. */
+static const uint64_t LOOP_TIMER_MAX_MS = UINT64_C(31556952000000);
+
 struct loop {
 	struct event_base *base;
 	struct event *wake;
 	struct task_list tasks;
+	struct loop_task turn_end; /* in tasks during a turn: what is behind it has to wait */
+	struct stack_pool *stacks;
+	uint64_t stall_max_us;
 	SLIST_HEAD(signal_list, signal_watch) signals;
 };
+
+/* The real clock even where a test replaced base/clock.h: libevent's timers follow this one. */
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static void note_stall(struct loop *loop, uint64_t us)
+{
+	if (us > loop->stall_max_us) {
+		loop->stall_max_us = us;
+	}
+}
 
 static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *loop = arg;
-	struct loop_task *last = STAILQ_LAST(&loop->tasks, loop_task, link), *task;
+	uint64_t start_us = now_us();
+	struct loop_task *task;
 
 	(void)fd;
 	(void)what;
 
-	/* Tasks queued from here on wait for the next turn, so I/O is never starved.  One that
-	 * removes `last` ends the turn early at worst: the list is re-read each time. */
-	while ((task = STAILQ_FIRST(&loop->tasks)) != NULL) {
-		bool done = task == last;
-
-		STAILQ_REMOVE_HEAD(&loop->tasks, link);
+	TAILQ_INSERT_TAIL(&loop->tasks, &loop->turn_end, link);
+	while ((task = TAILQ_FIRST(&loop->tasks)) != &loop->turn_end) {
+		TAILQ_REMOVE(&loop->tasks, task, link);
 		task->queued = false;
 		task->run(task);
-		if (done) {
-			break;
-		}
 	}
-	if (!STAILQ_EMPTY(&loop->tasks)) {
-		event_active(loop->wake, EV_TIMEOUT, 0);
+	TAILQ_REMOVE(&loop->tasks, &loop->turn_end, link);
+	if (!TAILQ_EMPTY(&loop->tasks)) {
+		/* By a timer and not event_active(): that would run before the next poll, and
+		 * tasks that queue tasks would starve all I/O. */
+		static const struct timeval at_once = { 0, 0 };
+
+		(void)event_add(loop->wake, &at_once);
 	}
+	note_stall(loop, now_us() - start_us);
+}
+
+/* Without libevent's time cache: a timer set late in a long turn counts from now, not from
+ * the beginning of the turn. */
+static struct event_base *base_new(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config != NULL && event_config_set_flag(config, EVENT_BASE_FLAG_NO_CACHE_TIME) == 0) {
+		base = event_base_new_with_config(config);
+	}
+	if (config != NULL) {
+		event_config_free(config);
+	}
+	return base;
 }
 
 struct loop *loop_new(void)
@@ -53,8 +98,9 @@ struct loop *loop_new(void)
 	struct loop *loop = mem_calloc(1, sizeof(*loop));
 
 	(void)signal(SIGPIPE, SIG_IGN);
-	STAILQ_INIT(&loop->tasks);
-	loop->base = event_base_new();
+	TAILQ_INIT(&loop->tasks);
+	loop->stacks = stack_pool_new();
+	loop->base = base_new();
 	loop->wake = loop->base != NULL ? event_new(loop->base, -1, 0, on_wake, loop) : NULL;
 	if (loop->wake == NULL) {
 		loop_free(loop);
@@ -70,7 +116,7 @@ void loop_free(struct loop *loop)
 	if (loop == NULL) {
 		return;
 	}
-	assert(STAILQ_EMPTY(&loop->tasks));
+	assert(TAILQ_EMPTY(&loop->tasks));
 	while ((watch = SLIST_FIRST(&loop->signals)) != NULL) {
 		SLIST_REMOVE_HEAD(&loop->signals, link);
 		event_free(watch->event);
@@ -82,6 +128,7 @@ void loop_free(struct loop *loop)
 	if (loop->base != NULL) {
 		event_base_free(loop->base);
 	}
+	stack_pool_free(loop->stacks);
 	free(loop);
 }
 
@@ -90,22 +137,35 @@ struct event_base *loop_base(struct loop *loop)
 	return loop->base;
 }
 
+struct stack_pool *loop_stacks(struct loop *loop)
+{
+	return loop->stacks;
+}
+
+uint64_t loop_stall_max_us(struct loop *loop)
+{
+	uint64_t max = loop->stall_max_us;
+
+	loop->stall_max_us = 0;
+	return max;
+}
+
 void loop_defer(struct loop *loop, struct loop_task *task)
 {
 	if (task->queued) {
 		return;
 	}
-	if (STAILQ_EMPTY(&loop->tasks)) {
+	if (TAILQ_EMPTY(&loop->tasks)) {
 		event_active(loop->wake, EV_TIMEOUT, 0);
 	}
 	task->queued = true;
-	STAILQ_INSERT_TAIL(&loop->tasks, task, link);
+	TAILQ_INSERT_TAIL(&loop->tasks, task, link);
 }
 
 void loop_undefer(struct loop *loop, struct loop_task *task)
 {
 	if (task->queued) {
-		STAILQ_REMOVE(&loop->tasks, task, loop_task, link);
+		TAILQ_REMOVE(&loop->tasks, task, link);
 		task->queued = false;
 	}
 }
@@ -120,31 +180,52 @@ void loop_stop(struct loop *loop)
 	(void)event_base_loopbreak(loop->base);
 }
 
+static void timer_arm(struct loop_timer *timer, uint64_t us)
+{
+	struct timeval tv = { (time_t)(us / 1000000), (suseconds_t)(us % 1000000) };
+
+	(void)evtimer_add(&timer->event, &tv);
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop_timer *timer = arg;
+	struct loop *loop = timer->loop;
+	uint64_t start_us = now_us();
 
 	(void)fd;
 	(void)what;
+	if (start_us < timer->due_us) { /* libevent's clock is coarse: it can be a tick behind */
+		timer_arm(timer, timer->due_us - start_us);
+		return;
+	}
+	if (start_us - timer->due_us > LOOP_TIMER_SLACK_US) {
+		note_stall(loop, start_us - timer->due_us);
+	}
 	timer->fire(timer);
+	note_stall(loop, now_us() - start_us);
 }
 
 void loop_timer_init(struct loop_timer *timer, struct loop *loop, loop_timer_fn *fire)
 {
+	timer->loop = loop;
 	timer->fire = fire;
 	(void)evtimer_assign(&timer->event, loop->base, on_timer, timer);
 }
 
 void loop_timer_set(struct loop_timer *timer, uint64_t in_ms)
 {
-	struct timeval tv = { (time_t)(in_ms / 1000), (suseconds_t)(in_ms % 1000 * 1000) };
+	uint64_t us = in_ms < LOOP_TIMER_MAX_MS ? in_ms * 1000 : LOOP_TIMER_MAX_MS * 1000;
 
-	(void)evtimer_add(&timer->event, &tv);
+	timer->due_us = now_us() + us;
+	timer_arm(timer, us);
 }
 
 void loop_timer_clear(struct loop_timer *timer)
 {
-	(void)evtimer_del(&timer->event);
+	if (timer->fire != NULL) {
+		(void)evtimer_del(&timer->event);
+	}
 }
 
 static void on_signal(evutil_socket_t signo, short what, void *arg)

@@ -17,6 +17,7 @@
 struct event_base;
 struct loop;
 struct loop_task;
+struct stack_pool;
 
 typedef void(loop_task_fn)(struct loop_task *task);
 
@@ -24,18 +25,23 @@ typedef void(loop_task_fn)(struct loop_task *task);
 struct loop_task {
 	loop_task_fn *run;
 	bool queued;
-	STAILQ_ENTRY(loop_task) link;
+	TAILQ_ENTRY(loop_task) link;
 };
 
 struct loop *loop_new(void) MUST_CHECK;
 void loop_free(struct loop *loop);
 struct event_base *loop_base(struct loop *loop);
+struct stack_pool *loop_stacks(struct loop *loop); /* for the fibers of this loop */
+
+/* The longest time since the last call that the loop spent away from poll(), in microseconds:
+ * in one turn of tasks (fibers run there) or as seen from a timer that came late. */
+uint64_t loop_stall_max_us(struct loop *loop);
 
 /* Run task once, on a later turn of the loop. A task already queued stays where it is. */
 void loop_defer(struct loop *loop, struct loop_task *task);
 void loop_undefer(struct loop *loop, struct loop_task *task); /* harmless when not queued */
 
-/* Run until no event is left (tests) or loop_stop(). */
+/* Run until no event is left (tests) or loop_stop(). A watched signal is an event that stays. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
@@ -45,12 +51,15 @@ typedef void(loop_timer_fn)(struct loop_timer *timer);
 
 struct loop_timer {
 	struct event event;
+	struct loop *loop;
+	uint64_t due_us;
 	loop_timer_fn *fire;
 };
 
 void loop_timer_init(struct loop_timer *timer, struct loop *loop, loop_timer_fn *fire);
-void loop_timer_set(struct loop_timer *timer, uint64_t in_ms); /* set again: replaces */
-void loop_timer_clear(struct loop_timer *timer);
+/* Fires once, never early; 0 is the next turn. Set again: replaces. */
+void loop_timer_set(struct loop_timer *timer, uint64_t in_ms);
+void loop_timer_clear(struct loop_timer *timer); /* harmless when not set, or still all zero */
 
 /* Call fn(arg) on the loop whenever the signal arrives. SIGPIPE is ignored by loop_new(). */
 void loop_on_signal(struct loop *loop, int signo, void (*fn)(int signo, void *arg), void *arg);

@@ -1,0 +1,100 @@
+#include "loop/stack.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "loop/fiber.h"
+#include "loop/sanitize.h"
+
+/* Enough for a burst; what is above goes back to the system. */
+enum { STACK_KEEP = 256 };
+
+struct stack_pool {
+	struct stack *free; /* the one used last, so the warmest, first */
+	size_t kept, live;
+	size_t page;
+};
+
+static struct stack *stack_map(const struct stack_pool *pool)
+{
+	struct stack *stack = mem_calloc(1, sizeof(*stack));
+	void *at = mmap(NULL, FIBER_STACK + pool->page, PROT_READ | PROT_WRITE,
+	                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+
+	if (at == MAP_FAILED || mprotect(at, pool->page, PROT_NONE) != 0) {
+		(void)fprintf(stderr, "out of memory: a fiber's stack (%zu in use)\n", pool->live);
+		abort();
+	}
+	stack->base = (unsigned char *)at + pool->page;
+	stack->size = FIBER_STACK;
+	stack->valgrind_id = sanitize_stack_add(stack->base, stack->size);
+	return stack;
+}
+
+static void stack_unmap(const struct stack_pool *pool, struct stack *stack)
+{
+	sanitize_stack_remove(stack->valgrind_id);
+	(void)munmap(stack->base - pool->page, stack->size + pool->page);
+	free(stack);
+}
+
+struct stack_pool *stack_pool_new(void)
+{
+	struct stack_pool *pool = mem_calloc(1, sizeof(*pool));
+
+	pool->page = (size_t)sysconf(_SC_PAGESIZE);
+	return pool;
+}
+
+void stack_pool_free(struct stack_pool *pool)
+{
+	struct stack *stack;
+
+	if (pool == NULL) {
+		return;
+	}
+	assert(pool->live == 0);
+	while ((stack = pool->free) != NULL) {
+		pool->free = stack->next;
+		stack_unmap(pool, stack);
+	}
+	free(pool);
+}
+
+struct stack *stack_take(struct stack_pool *pool)
+{
+	struct stack *stack = pool->free;
+
+	if (stack != NULL) {
+		pool->free = stack->next;
+		pool->kept--;
+	} else {
+		stack = stack_map(pool);
+	}
+	pool->live++;
+	return stack;
+}
+
+void stack_give(struct stack_pool *pool, struct stack *stack)
+{
+	assert(pool->live > 0);
+	pool->live--;
+	sanitize_stack_clear(stack->base, stack->size);
+	if (pool->kept >= STACK_KEEP) {
+		stack_unmap(pool, stack);
+		return;
+	}
+	stack->next = pool->free;
+	pool->free = stack;
+	pool->kept++;
+}
+
+size_t stack_pool_live(const struct stack_pool *pool)
+{
+	return pool->live;
+}

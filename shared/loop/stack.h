@@ -1,0 +1,26 @@
+/*
+ * Stacks of fibers: mapped, each with an inaccessible page below it, so that running over
+ * the end is a fault and not a corruption.  Free ones are kept for the next fiber.  Each
+ * takes two mappings: vm.max_map_count (65530 by default) allows about 32 000 at a time.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/attr.h"
+
+struct stack_pool;
+
+struct stack {
+	unsigned char *base; /* lowest usable byte, above the guard page */
+	size_t size;
+	unsigned valgrind_id;
+	struct stack *next; /* while it is in the pool */
+};
+
+struct stack_pool *stack_pool_new(void) MUST_CHECK;
+void stack_pool_free(struct stack_pool *pool); /* every stack must have been given back */
+
+struct stack *stack_take(struct stack_pool *pool); /* never NULL: without memory it aborts */
+void stack_give(struct stack_pool *pool, struct stack *stack);
+size_t stack_pool_live(const struct stack_pool *pool); /* taken and not given back */
