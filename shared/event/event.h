@@ -1,0 +1,75 @@
+/*
+ * The types of events (event.def), one event as it is read, and its JSON.  Pure.
+ *
+ * The prefix is log_event_: event_ and struct event belong to libevent.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/str.h"
+#include "event/cursor.h"
+
+enum event_type {
+#define X(id, name, who, kind, help) EVENT_TYPE_##id,
+#include "event/event.def"
+#undef X
+	EVENT_TYPE_COUNT
+};
+
+enum event_who { EVENT_WHO_ANY, EVENT_WHO_SYSTEM };
+enum event_kind { EVENT_KIND_KEEP, EVENT_KIND_PLAIN, EVENT_KIND_LAST };
+
+struct event_type_info {
+	const char *name;
+	enum event_who who;
+	enum event_kind kind;
+	const char *help;
+};
+
+const struct event_type_info *event_type_info(enum event_type type);
+bool event_type_parse(struct str name, enum event_type *ret) MUST_CHECK;
+
+enum {
+	EVENT_DATA_MAX =
+		192 * 1024,    /* bytes of one event's data; larger content goes by reference */
+	EVENT_BATCH_MAX = 128, /* events */
+	EVENT_BATCH_BYTES = 256 * 1024,
+	EVENT_LEVEL_MAX = 8,
+	EVENT_PRODUCER_MAX = 64,
+	EVENT_COST = 64, /* what an entry costs beside its data, for the limits */
+};
+
+/* One entry of a log. Everything it points at belongs to whoever read it. */
+struct log_event {
+	struct cursor at;
+	int64_t ts_ms;       /* wall clock of Redis */
+	struct str type;     /* always a name of event.def */
+	struct str level;    /* of log events, else "" */
+	struct str data;     /* JSON text of one object: the members beside the envelope */
+	struct str producer; /* "" for none */
+	uint64_t seq;        /* the producer's batch */
+	struct str state;    /* the state this event moved the session to, else "" */
+};
+
+/* {"type":...,"ts":...,"sessionId":...,"seq":n,"id":"<epoch>-<n>", members of data}. Members of
+ * data that are named like the envelope's were refused when it was appended. */
+void log_event_json(const struct log_event *event, struct str sid, struct buf *out);
+
+/* Of the log's limits: bytes that an event counts for. The scripts compute the same. */
+static inline uint64_t log_event_cost(const struct log_event *event)
+{
+	return event->data.n + EVENT_COST;
+}
+
+/* 1 to EVENT_PRODUCER_MAX of A-Z a-z 0-9 . _ : - */
+bool event_producer_ok(struct str producer);
+/* Whether data may be an event's: a JSON object (checked for shape by whoever decoded it), not
+ * too long, without a top-level member named type, ts, sessionId, seq or id. */
+bool event_data_ok(struct str data);
+
+/* The table of types as docs/events.md. */
+void event_docs(struct buf *out);

@@ -1,0 +1,233 @@
+/*
+ * The log of a session in Redis: the one order of what happened in it.
+ *
+ * {s:<sid>}:log is the stream, its ids are cursors; {s:<sid>}:head is tenant, state, epoch, n,
+ * watermark, producers.  log_open() alone creates a log or raises its epoch.  log_append() appends
+ * a batch, moves the state with its last event, and rings the doorbell, all in one step.
+ * Both are scripts (lua/), both compare the tenant, both carry the generation of the Redis
+ * server that the caller believes in.
+ *
+ * An outcome is what the script decided; an error code is that it could not be asked.
+ * After ERR_UNKNOWN, ERR_TIMEOUT or ERR_UNAVAILABLE repeat the same call: with the same producer
+ * and sequence an append is done once, with the same token an opening is done once.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/str.h"
+#include "event/cursor.h"
+#include "event/event.h"
+#include "session/session.h"
+
+struct redis;
+struct redis_reply;
+
+/* What every call needs; one per process, filled by its composition root. */
+struct log_store {
+	struct redis *redis;
+	uint64_t generation; /* of this Redis server, from PostgreSQL; at least 1 */
+	uint64_t
+		unarchived_max; /* bytes a session may have beyond the watermark; 16 MiB normally */
+};
+
+enum log_outcome {
+	LOG_OK,
+	LOG_MISSING,   /* no such session for this tenant (the head belongs to another) */
+	LOG_REBUILD,   /* the log is not (or not yet again) in this Redis: log_rebuild() it */
+	LOG_STALE,     /* the caller's generation is behind: read it again from PostgreSQL */
+	LOG_FENCED,    /* a newer epoch exists: stop */
+	LOG_MOVED,     /* the state is not one of those expected: .state says which it is */
+	LOG_ENDED,     /* the session is in a terminal state */
+	LOG_SEQUENCE,  /* a hole: .expected is the sequence that must come next */
+	LOG_DUPLICATE, /* an old batch, of which nothing is remembered */
+	LOG_PRODUCERS, /* too many producers */
+	LOG_LIMIT,     /* too much is not archived yet: come back later */
+	LOG_OUTCOME_COUNT
+};
+
+struct log_result {
+	enum log_outcome outcome;
+	bool repeated; /* OK, but this very call was answered before */
+	struct cursor first,
+		last; /* OK: what was appended (last: the head's position when nothing was) */
+	enum session_state state; /* OK, MOVED, ENDED */
+	uint64_t epoch;           /* OK, FENCED: the head's */
+	uint64_t expected;        /* SEQUENCE */
+	uint64_t unarchived;      /* OK: bytes beyond the watermark now; for budgets per tenant */
+};
+
+const char *log_outcome_name(enum log_outcome outcome);
+/* ERR_OK or the error that an API answers with; the message says what is wrong. */
+enum err_code log_result_err(const struct log_result *result, struct err *err);
+
+/* ---- opening ---- */
+
+enum log_opening {
+	LOG_CREATE, /* a new session: there must be no head */
+	LOG_RAISE,  /* a lease, a cancel: there must be a head, and it must not be terminal */
+	LOG_RECOVER /* after a break in Redis's history: head or none; used by log_rebuild() */
+};
+
+struct log_open {
+	struct id sid;
+	const char *tenant;
+	enum log_opening how;
+	const char *cause; /* "create", "lease", "cancel", "rebuild", "requeue" */
+	const char *token; /* identifies this opening: its repetition answers the same;
+	                      [A-Za-z0-9._:-]{1,96} */
+	uint64_t epoch;    /* RAISE: 0, or the epoch that must be the head's (else LOG_FENCED);
+	                    * CREATE, RECOVER: the highest epoch PostgreSQL knows (0: none) */
+	uint64_t n;        /* CREATE, RECOVER: the end of the archive (0: none) */
+	unsigned from; /* RAISE: set of states it must be in, SESSION_ANY: any that is not terminal
+	                */
+	bool moves;    /* RAISE: move to `to` in the same step (its status event follows the epoch's
+	                  entry) */
+	enum session_state to; /* CREATE, RECOVER without a head: the state to begin with */
+	struct str data; /* of the status event when CREATE or moves: JSON object text; {NULL, 0}:
+	                    only the status */
+};
+
+/* OK: .first is the epoch's first entry, and (epoch, first.n) is for session_epochs in PostgreSQL.
+ */
+enum err_code log_open(const struct log_store *store, const struct log_open *opening,
+                       struct log_result *ret, struct err *err) MUST_CHECK;
+
+/* ---- appending ---- */
+
+struct log_new {
+	enum event_type type;
+	struct str level; /* of log events, else {NULL, 0} */
+	struct str data;  /* JSON text of an object: event_data_ok() */
+};
+
+struct log_batch {
+	struct id sid;
+	const char *tenant;
+	uint64_t epoch;       /* a worker's; 0: stamp with the head's */
+	const char *producer; /* NULL: none, and so no protection against repetition */
+	uint64_t seq;         /* the producer's, 1, 2, 3... */
+	unsigned from; /* set of states it must be in; SESSION_ANY: any that is not terminal */
+	bool moves;    /* the last event moves the session to `to`, if the table allows it */
+	enum session_state to;
+	const struct log_new *events;
+	size_t count; /* 1 to EVENT_BATCH_MAX */
+};
+
+/* ERR_INVALID or ERR_TOO_LARGE when the batch itself breaks a bound (nothing was sent). */
+enum err_code log_append(const struct log_store *store, const struct log_batch *batch,
+                         struct log_result *ret, struct err *err) MUST_CHECK;
+
+/* ---- reading ---- */
+
+struct log_head {
+	bool found; /* false: not in Redis, or another tenant's */
+	enum session_state state;
+	struct cursor at;    /* the last entry */
+	uint64_t watermark;  /* archived through this n */
+	uint64_t generation; /* when it differs from the store's the log waits for its rebuild */
+	uint64_t unarchived; /* bytes beyond the watermark */
+};
+
+enum err_code log_head_get(const struct log_store *store, const struct id *sid, const char *tenant,
+                           struct log_head *ret, struct err *err) MUST_CHECK;
+
+enum log_gap_reason {
+	LOG_GAP_NONE,
+	LOG_GAP_TRIMMED,   /* from..to are not in Redis any more: look in the archive */
+	LOG_GAP_LOST,      /* from..to are in no tier */
+	LOG_GAP_RETRACTED, /* the client saw from..to, but Redis lost them: they never happened */
+	LOG_GAP_NEVER      /* the cursor is beyond anything this session issued */
+};
+
+struct log_gap {
+	enum log_gap_reason reason;
+	uint64_t from, to; /* n, inclusive */
+};
+
+const char *log_gap_name(enum log_gap_reason reason); /* "trimmed", ... */
+
+struct log_page {
+	struct log_event *events; /* contiguous; point into the page's own memory */
+	size_t count;
+	struct log_gap gap;        /* between what was asked and the first event */
+	struct cursor next;        /* ask for this next; never before what was asked, but for a gap
+	                              RETRACTED or NEVER */
+	struct log_head head;      /* as of this read */
+	bool caught_up;            /* next is the head's position */
+	struct redis_reply *reply; /* private */
+	char *bytes;               /* private */
+};
+
+void log_page_fini(struct log_page *page); /* harmless on a zeroed one */
+
+struct log_range {
+	struct id sid;
+	const char *tenant;
+	struct cursor after; /* exclusive */
+	unsigned max_count;  /* 1 to 1024 */
+	size_t max_bytes;    /* of data; at least one event is returned all the same */
+};
+
+/* From Redis only. ERR_NOT_FOUND: no head for this tenant. */
+enum err_code log_read(const struct log_store *store, const struct log_range *range,
+                       struct log_page *ret, struct err *err) MUST_CHECK;
+
+/* ---- doorbells ---- */
+
+/* The channel of a session's doorbell, for redis_subscribe(). */
+enum { LOG_KEY_SIZE = 48 };
+void log_bell_channel(const struct id *sid, char out[LOG_KEY_SIZE]);
+bool log_bell_parse_channel(struct str channel, struct id *ret) MUST_CHECK;
+
+/* What a doorbell said: the new end, and the events when they were small. */
+struct log_bell {
+	struct cursor first, last;
+	enum session_state state; /* after it */
+	struct log_page page;     /* count 0: not inlined, read them */
+};
+
+/* The payload is copied. False: not one of ours. log_page_fini(&ret->page) after true. */
+bool log_bell_decode(struct str payload, struct log_bell *ret) MUST_CHECK;
+
+/* ---- the watermark (archiver) ---- */
+
+struct log_trim {
+	struct id sid;
+	const char *tenant;
+	uint64_t from, to;  /* archived now: n from+1..to; from must be the watermark */
+	uint64_t bytes;     /* what these cost (log_event_cost) */
+	struct cursor trim; /* drop entries up to here, never beyond `to`; 0-0: none */
+	uint64_t retire_ms; /* a terminal session archived to its end leaves Redis after this; 0:
+	                       stays */
+};
+
+/* Advance the watermark, then trim. OK also when another archiver was there first: .last.n is the
+ * watermark. */
+enum err_code log_trim(const struct log_store *store, const struct log_trim *trim,
+                       struct log_result *ret, struct err *err) MUST_CHECK;
+
+/* ---- after a loss of Redis ---- */
+
+struct log_restore {
+	struct id sid;
+	const char *tenant;
+	uint64_t base;            /* the end of the archive: used when there is no head yet */
+	enum session_state state; /* the row's: used when there is no head yet */
+	const struct log_event
+		*events; /* ids as they were; in order, n dense; state set on moves */
+	size_t count;    /* 1 to 64 */
+};
+
+/*
+ * Put back what a worker's journal has beyond the tail. Events the tail has are skipped. SEQUENCE:
+ * there is a hole, .expected is the n that must come first. FENCED: the log is open again in this
+ * generation, too late. OK: .last is the tail now.
+ */
+enum err_code log_restore(const struct log_store *store, const struct log_restore *restore,
+                          struct log_result *ret, struct err *err) MUST_CHECK;

@@ -1,0 +1,91 @@
+/*
+ * The archived tier of a session's log: contiguous runs of events as rows of log_segments.
+ *
+ * segment_pack() and segment_unpack() are pure: a length-prefixed format, zstd, and a checksum
+ * that is verified before anything is believed.
+ */
+#pragma once
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "event/log.h"
+
+struct pg;
+
+enum {
+	SEGMENT_EVENTS_MAX = 512,
+	SEGMENT_BYTES_MAX = 1024 * 1024, /* before zstd; a read of the archive holds one segment */
+	SEGMENT_CHECKSUM_SIZE = 8,
+};
+
+struct segment {
+	struct cursor first, last;
+	int64_t first_ts_ms, last_ts_ms;
+	size_t count;
+	size_t bytes;                                  /* before zstd */
+	struct buf data;                               /* zstd */
+	unsigned char checksum[SEGMENT_CHECKSUM_SIZE]; /* XXH64-free: FNV-1a of the plain bytes */
+};
+
+/* events: at least one, n dense. */
+enum err_code segment_pack(const struct log_event *events, size_t count, struct segment *ret,
+                           struct err *err) MUST_CHECK;
+void segment_fini(struct segment *segment);
+
+/* All of a segment's events into ret (events and their bytes are ret's). ERR_BACKEND: damaged. */
+enum err_code segment_unpack(struct str data, struct str checksum, size_t plain_bytes,
+                             struct log_page *ret, struct err *err) MUST_CHECK;
+
+/* ---- PostgreSQL ---- */
+
+/* Idempotent by (session, first n); a different segment there already is ERR_CONFLICT. */
+enum err_code segment_store(struct pg *pg, const struct id *sid, const char *tenant,
+                            const struct segment *segment, struct err *err) MUST_CHECK;
+
+/* The events after range->after.n of the segment that has the next one; count 0 when there is none;
+ * a hole before them is the page's gap. */
+enum err_code segment_read(struct pg *pg, const struct log_range *range, struct log_page *ret,
+                           struct err *err) MUST_CHECK;
+
+/* ---- the archiver ---- */
+
+struct archive_options {
+	size_t events_min;   /* leave it when fewer are waiting, unless the session has ended */
+	uint64_t hot_events; /* keep at least this many of the newest in Redis */
+	uint64_t retire_ms;  /* an ended session, archived to its end, leaves Redis after this */
+};
+
+/*
+ * Copy one session's log forward from the watermark: pack, store, read back and verify, advance
+ * the watermark, trim; until less than events_min is left. May be stopped anywhere and run again;
+ * two at once do the work twice and nothing else. *ret_through: the watermark it reached.
+ */
+enum err_code archive_session(const struct log_store *store, struct pg *pg, const struct id *sid,
+                              const char *tenant, const struct archive_options *options,
+                              uint64_t *ret_through, struct err *err) MUST_CHECK;
+
+/* ---- one way to read ---- */
+
+/*
+ * The next page after any cursor of the session's life, from whichever tier has it; bounded by the
+ * range, so that a reader calls it again when it has room. page->gap is then what no tier has. A
+ * session that has left Redis is read from PostgreSQL alone. ERR_NOT_FOUND: unknown to both.
+ */
+enum err_code log_history(const struct log_store *store, struct pg *pg,
+                          const struct log_range *range, struct log_page *ret,
+                          struct err *err) MUST_CHECK;
+
+/*
+ * Bring a session's log back after a loss of Redis: epoch and n from session_epochs, log_segments
+ * and the session's row, then log_open() with LOG_RECOVER. Whatever a worker restored with
+ * log_restore() before is kept. LOG_ENDED: the session has ended and needs no log in Redis.
+ */
+enum err_code log_rebuild(const struct log_store *store, struct pg *pg, const struct id *sid,
+                          const char *tenant, struct log_result *ret, struct err *err) MUST_CHECK;
+
+/* Tell PostgreSQL of an opening: (epoch, first n). Idempotent. */
+enum err_code log_epoch_store(struct pg *pg, const struct id *sid, const char *tenant,
+                              const struct log_result *opened, const char *cause,
+                              const char *worker_id, uint64_t generation,
+                              struct err *err) MUST_CHECK;

@@ -1,0 +1,64 @@
+/*
+ * The lease belongs to a worker incarnation; sessions hang off it.
+ *
+ * An incarnation is one life of a worker process: its id is new at every start. It renews every
+ * LEASE_RENEW_MS; without that for LEASE_TTL_MS of time in which Redis served it is lost, for good.
+ * The clock of leases stands still while nobody sweeps: a sweep that finds more than a second since
+ * the last one does not count that gap, so an outage of Redis or of all schedulers expires nobody.
+ *
+ * Keys are tagged {w}: a registry is one slot. {w:<worker>} tags a worker's mailbox.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "queue/queue.h"
+
+enum { LEASE_TTL_MS = 1500, LEASE_RENEW_MS = 500, LEASE_SWEEP_MAX = 128 };
+
+struct lease_worker {
+	char incarnation[QUEUE_WORKER_MAX + 1];
+	char worker[QUEUE_WORKER_MAX + 1]; /* its id, the same over restarts */
+	char name[QUEUE_WORKER_MAX + 1];
+	unsigned slots;
+	bool draining;                 /* gets no new sessions */
+	char has[QUEUE_NEEDS_MAX + 1]; /* words: labels and capabilities (queue.h) */
+	char version[32];
+	int64_t since_ms; /* registered, Redis's clock */
+};
+
+/* Begin an incarnation, or change what it says about itself. Also renews. ERR_FENCED: it was lost.
+ */
+enum err_code lease_register(struct redis *redis, const struct lease_worker *worker,
+                             struct err *err) MUST_CHECK;
+
+/* ERR_FENCED: it was lost or never registered: freeze, kill, start over with a new incarnation. The
+ * caller counts its own deadline: sent_at (its monotonic clock, before the call) + LEASE_TTL_MS. */
+enum err_code lease_renew(struct redis *redis, const char *incarnation, struct err *err) MUST_CHECK;
+
+/* An orderly end: the incarnation is lost at once, without waiting. Repeating is ERR_OK. */
+enum err_code lease_end(struct redis *redis, const char *incarnation, struct err *err) MUST_CHECK;
+
+/*
+ * Expire what is due. names gets incarnations that are lost and not yet forgotten, oldest first:
+ * for each, every shard's queue_of_worker() is emptied, then lease_forget(). *ret_next_ms: until
+ * the next could expire.
+ */
+struct lease_lost {
+	char incarnation[QUEUE_WORKER_MAX + 1];
+	char worker[QUEUE_WORKER_MAX + 1];
+	int64_t since_ms;
+};
+enum err_code lease_sweep(struct redis *redis, struct lease_lost *lost, size_t max,
+                          size_t *ret_count, struct err *err) MUST_CHECK;
+enum err_code lease_forget(struct redis *redis, const char *incarnation,
+                           struct err *err) MUST_CHECK;
+
+/* The living, oldest first. */
+enum err_code lease_list(struct redis *redis, struct lease_worker *workers, size_t max,
+                         size_t *ret_count, struct err *err) MUST_CHECK;

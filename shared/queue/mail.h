@@ -1,0 +1,41 @@
+/*
+ * One mailbox per worker: a short ring of notes with a doorbell.  What a note is about is durable
+ * elsewhere (the queue for sessions to run, PostgreSQL for commands), so a lost note only costs a
+ * sweep.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/str.h"
+#include "queue/queue.h"
+
+struct redis;
+struct redis_reply;
+
+enum { MAIL_KEPT = 1024, MAIL_ID_SIZE = 48, MAIL_BODY_MAX = 64 * 1024 };
+
+struct mail {
+	char id[MAIL_ID_SIZE]; /* read: where to go on from */
+	struct str kind; /* "run", "command", "fence", "drain"; known to its sender and reader */
+	struct str incarnation; /* for whom; "": any */
+	struct id sid;          /* nil: none */
+	uint64_t epoch;         /* 0: none */
+	uint64_t attempt;       /* 0: none */
+	struct str body;        /* JSON or "" */
+};
+
+enum err_code mail_send(struct redis *redis, const char *worker, const struct mail *mail,
+                        struct err *err) MUST_CHECK;
+
+/* Notes after `after` ("0": from the oldest kept), oldest first; strings live in *ret_owner until
+ * redis_reply_free(). mails has room for max. */
+enum err_code mail_read(struct redis *redis, const char *worker, const char *after,
+                        struct mail *mails, size_t max, size_t *ret_count,
+                        struct redis_reply **ret_owner, struct err *err) MUST_CHECK;
+
+void mail_bell_channel(const char *worker, char out[QUEUE_KEY_SIZE]);

@@ -1,0 +1,186 @@
+/*
+ * The queue: which sessions wait, and which worker incarnation has the right to run which.
+ *
+ * Shard k is the keys tagged {q<k>}; a session's shard is a hash of its tenant. In a shard a
+ *session is in exactly one set: ready, delayed, held, leasing, leased, parked, done. Every
+ *transition is one atomic script of at most QUEUE_BATCH_MAX items, idempotent, by Redis's clock.
+ *Ready sessions are ordered by priority, then age, within their tenant; tenants take turns
+ *(stride).
+ *
+ * The queue and the log are different slots, so a lease is two steps, each of which may be
+ *repeated: queue_claim() puts the session in `leasing` with a new attempt number; log_open(RAISE,
+ *token = queue_token()) raises the epoch, and is refused if the session has ended; queue_opened()
+ *moves it to `leased` with that epoch; only then is the worker told (mail.h). Finish: append the
+ *terminal event, then queue_finish().  What was left half done is found by
+ * queue_list(QUEUE_LEASING, older than some seconds) and completed by any scheduler.
+ * Nothing here is the truth about a session: it can all be rebuilt from PostgreSQL and the heads.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/str.h"
+
+struct redis;
+
+enum {
+	QUEUE_BATCH_MAX = 128,
+	QUEUE_PRIORITY_MAX = 9, /* 9 is served first */
+	QUEUE_TENANT_MAX = 64,
+	QUEUE_WORKER_MAX = 64,
+	QUEUE_NEEDS_MAX = 512,
+	QUEUE_REASON_MAX = 64,
+	QUEUE_LOST_MAX = 3, /* workers lost before a session is poison */
+	QUEUE_TOKEN_SIZE = 48,
+};
+
+enum queue_set {
+	QUEUE_NONE, /* not in this shard */
+	QUEUE_READY,
+	QUEUE_DELAYED,
+	QUEUE_HELD,
+	QUEUE_LEASING,
+	QUEUE_LEASED,
+	QUEUE_PARKED,
+	QUEUE_DONE,
+	QUEUE_SET_COUNT
+};
+
+const char *queue_set_name(enum queue_set set);
+
+/* One shard of one queue. */
+struct queue {
+	struct redis *redis;
+	unsigned shard;
+};
+
+/* The shard of a tenant, of `shards`. Pure. */
+unsigned queue_shard_of(struct str tenant, unsigned shards);
+
+/* ---- what a session needs of a worker, what a worker has ---- */
+
+/*
+ * Both are sets of words: "os=linux", "runtime=local", "agent=command". A worker fits when it
+ * has every word that the session needs. Built by hand: words of [A-Za-z0-9._:/=+-], joined by
+ * commas, "" for none.
+ */
+
+struct queue_item {
+	struct id sid;
+	char tenant[QUEUE_TENANT_MAX + 1];
+	unsigned priority;
+	uint64_t attempt; /* of leasing: grows with every claim; names the lease */
+	uint64_t epoch;   /* of the log, once leased */
+	char incarnation[QUEUE_WORKER_MAX + 1]; /* of leasing, leased, parked, else "" */
+	enum queue_set set;
+	char reason[QUEUE_REASON_MAX + 1]; /* why it is held, delayed or done */
+	unsigned lost;                     /* workers lost on it */
+	int64_t since_ms;                  /* in this set, Redis's clock */
+	int64_t queued_ms;                 /* when it was submitted: its age */
+};
+
+struct queue_submit {
+	struct id sid;
+	const char *tenant;
+	unsigned priority;
+	const char *needs;      /* words */
+	uint64_t not_before_ms; /* Unix ms; 0: now */
+	const char *hold;       /* not NULL: held, with this reason */
+};
+
+/* *ret_set: where it is now; a session that is there already stays where it is. */
+enum err_code queue_submit(const struct queue *queue, const struct queue_submit *item,
+                           enum queue_set *ret_set, struct err *err) MUST_CHECK;
+
+struct queue_claim {
+	const char *incarnation;
+	const char *has;   /* words */
+	unsigned capacity; /* slots the worker has in all: sessions it holds here are counted off */
+	unsigned max;      /* items, at most QUEUE_BATCH_MAX */
+};
+
+/* items has room for claim->max. */
+enum err_code queue_claim(const struct queue *queue, const struct queue_claim *claim,
+                          struct queue_item *items, size_t *ret_count, struct err *err) MUST_CHECK;
+
+/* The token for log_open(): one per attempt. */
+void queue_token(const struct queue_item *item, char out[QUEUE_TOKEN_SIZE]);
+
+/*
+ * The transitions. Each names the attempt it is about (0: whatever it is, for decisions about the
+ * session itself), and answers the set the session is in afterwards; ERR_CONFLICT when the attempt
+ * is not the current one or the session is in a set from which this is not possible; ERR_NOT_FOUND
+ * when it is not in this shard. Repeating one that has been done is ERR_OK.
+ */
+struct queue_move {
+	struct id sid;
+	uint64_t attempt;
+	uint64_t epoch;     /* queue_opened */
+	uint64_t delay_ms;  /* queue_requeue, queue_refuse: not before that much later */
+	const char *reason; /* NULL: none */
+	const char *lost;   /* queue_requeue: the worker id that was lost, NULL: none */
+};
+
+/* leasing -> leased */
+enum err_code queue_opened(const struct queue *queue, const struct queue_move *move,
+                           enum queue_set *ret, struct err *err) MUST_CHECK;
+/* leasing, leased -> ready or delayed; costs the session nothing */
+enum err_code queue_refuse(const struct queue *queue, const struct queue_move *move,
+                           enum queue_set *ret, struct err *err) MUST_CHECK;
+/* leasing, leased, parked -> ready or delayed; with the third worker lost -> held, reason "poison"
+ */
+enum err_code queue_requeue(const struct queue *queue, const struct queue_move *move,
+                            enum queue_set *ret, struct err *err) MUST_CHECK;
+/* leased -> parked: waits for a person, its working slot is free */
+enum err_code queue_park(const struct queue *queue, const struct queue_move *move,
+                         enum queue_set *ret, struct err *err) MUST_CHECK;
+/* parked -> leased */
+enum err_code queue_unpark(const struct queue *queue, const struct queue_move *move,
+                           enum queue_set *ret, struct err *err) MUST_CHECK;
+/* ready, delayed -> held */
+enum err_code queue_hold(const struct queue *queue, const struct queue_move *move,
+                         enum queue_set *ret, struct err *err) MUST_CHECK;
+/* held, delayed -> ready */
+enum err_code queue_release(const struct queue *queue, const struct queue_move *move,
+                            enum queue_set *ret, struct err *err) MUST_CHECK;
+/* any -> done */
+enum err_code queue_finish(const struct queue *queue, const struct queue_move *move,
+                           enum queue_set *ret, struct err *err) MUST_CHECK;
+
+/* delayed -> ready, for those that are due; *ret_next_ms: until the next is due, 0: none is
+ * waiting. Also forgets what has been done for longer than keep_done_ms. */
+enum err_code queue_promote(const struct queue *queue, uint64_t keep_done_ms, size_t *ret_count,
+                            uint64_t *ret_next_ms, struct err *err) MUST_CHECK;
+
+/* ---- looking ---- */
+
+enum err_code queue_get(const struct queue *queue, const struct id *sid, struct queue_item *ret,
+                        struct err *err) MUST_CHECK; /* ERR_NOT_FOUND */
+
+/* Up to max (<= QUEUE_BATCH_MAX) of held, delayed, leasing, leased, parked or done that have been
+ * there for older_ms, oldest first. */
+enum err_code queue_list(const struct queue *queue, enum queue_set set, uint64_t older_ms,
+                         struct queue_item *items, size_t max, size_t *ret_count,
+                         struct err *err) MUST_CHECK;
+
+/* What an incarnation holds here (leasing, leased, parked). For a lost worker: until it is empty.
+ */
+enum err_code queue_of_worker(const struct queue *queue, const char *incarnation,
+                              struct queue_item *items, size_t max, size_t *ret_count,
+                              struct err *err) MUST_CHECK;
+
+struct queue_counts {
+	uint64_t in[QUEUE_SET_COUNT];
+	uint64_t tenants; /* with something ready */
+};
+enum err_code queue_count(const struct queue *queue, struct queue_counts *ret,
+                          struct err *err) MUST_CHECK;
+
+/* Rung when something became ready; for redis_subscribe(). */
+enum { QUEUE_KEY_SIZE = 128 };
+void queue_bell_channel(const struct queue *queue, char out[QUEUE_KEY_SIZE]);
