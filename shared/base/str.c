@@ -95,22 +95,32 @@ static bool utf8_second_ok(unsigned char first, unsigned char second)
 	}
 }
 
-bool str_is_utf8(struct str s)
+size_t str_utf8_step(struct str s)
 {
 	const unsigned char *p = (const unsigned char *)s.p;
+	size_t len = s.n > 0 ? utf8_length(p[0]) : 0;
 
-	for (size_t i = 0; i < s.n;) {
-		size_t len = utf8_length(p[i]);
+	if (len > s.n || (len > 1 && !utf8_second_ok(p[0], p[1]))) {
+		return 0;
+	}
+	for (size_t k = 2; k < len; k++) {
+		if ((p[k] & 0xc0) != 0x80) {
+			return 0;
+		}
+	}
+	return len;
+}
 
-		if (len == 0 || len > s.n - i || (len > 1 && !utf8_second_ok(p[i], p[i + 1]))) {
+bool str_is_utf8(struct str s)
+{
+	while (s.n > 0) {
+		size_t len = str_utf8_step(s);
+
+		if (len == 0) {
 			return false;
 		}
-		for (size_t k = 2; k < len; k++) {
-			if ((p[i + k] & 0xc0) != 0x80) {
-				return false;
-			}
-		}
-		i += len;
+		s.p += len;
+		s.n -= len;
 	}
 	return true;
 }

@@ -49,6 +49,8 @@ struct str str_split(struct str *rest, char separator);
 /* Copy into out (size bytes, NUL-terminated). False, and out is "", if it does not fit. */
 bool str_copy(char *out, size_t size, struct str s);
 
+/* Bytes of the UTF-8 sequence (RFC 3629) that s begins with; 0 when it begins with none. */
+size_t str_utf8_step(struct str s);
 bool str_is_utf8(struct str s); /* RFC 3629: no surrogates, no overlong forms */
 
 /* 1 to 20 decimal digits, at most max. */
