@@ -323,6 +323,7 @@ static bool any_pending(struct fiber_op *const ops[], size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (op_pending(ops[i])) {
+			assert(ops[i]->fiber == current);
 			return true;
 		}
 	}
