@@ -1,0 +1,86 @@
+#include "cred/digest.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdint.h>
+
+static void begin(void)
+{
+	int ready = sodium_init();
+
+	assert(ready >= 0);
+}
+
+bool cred_pepper_parse(struct str hex, struct cred_pepper *ret)
+{
+	struct cred_pepper pepper;
+	size_t n = 0;
+
+	begin();
+	if (hex.n != 2 * sizeof(pepper.bytes) ||
+	    sodium_hex2bin(pepper.bytes, sizeof(pepper.bytes), hex.p, hex.n, NULL, &n, NULL) != 0 ||
+	    n != sizeof(pepper.bytes)) {
+		return false;
+	}
+	*ret = pepper;
+	return true;
+}
+
+struct cred_digest cred_digest(const struct str *parts, size_t count,
+                               const struct cred_pepper *pepper)
+{
+	crypto_generichash_state state;
+	struct cred_digest digest;
+
+	begin();
+	(void)crypto_generichash_init(&state, pepper != NULL ? pepper->bytes : NULL,
+	                              pepper != NULL ? sizeof(pepper->bytes) : 0,
+	                              sizeof(digest.bytes));
+	for (size_t i = 0; i < count; i++) {
+		uint64_t length = parts[i].n;
+
+		(void)crypto_generichash_update(&state, (const unsigned char *)&length,
+		                                sizeof(length));
+		if (parts[i].n > 0) {
+			(void)crypto_generichash_update(&state, (const unsigned char *)parts[i].p,
+			                                parts[i].n);
+		}
+	}
+	(void)crypto_generichash_final(&state, digest.bytes, sizeof(digest.bytes));
+	sodium_memzero(&state, sizeof(state));
+	return digest;
+}
+
+bool cred_digest_eq(const struct cred_digest *a, const struct cred_digest *b)
+{
+	return sodium_memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+bool cred_digest_from(struct str bytes, struct cred_digest *ret)
+{
+	if (bytes.n != sizeof(ret->bytes)) {
+		return false;
+	}
+	memcpy(ret->bytes, bytes.p, bytes.n);
+	return true;
+}
+
+void cred_random_hex(char *out, size_t count)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	begin();
+	for (size_t i = 0; i < count; i++) {
+		unsigned char byte;
+
+		randombytes_buf(&byte, sizeof(byte));
+		out[2 * i] = digits[byte >> 4];
+		out[2 * i + 1] = digits[byte & 15];
+	}
+	out[2 * count] = '\0';
+}
+
+void cred_wipe(void *bytes, size_t n)
+{
+	sodium_memzero(bytes, n);
+}

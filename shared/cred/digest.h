@@ -1,0 +1,44 @@
+/*
+ * Digests, random bytes and constant-time compares: all of libsodium that others need.
+ * A digest is BLAKE2b-256 (RFC 7693), with a key where it guards a secret at rest.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/attr.h"
+#include "base/str.h"
+
+enum { CRED_DIGEST_SIZE = 32, CRED_PEPPER_SIZE = 32 };
+
+struct cred_digest {
+	unsigned char bytes[CRED_DIGEST_SIZE];
+};
+
+/* The secret of an installation that keys its digests: a copied database alone proves nothing. */
+struct cred_pepper {
+	unsigned char bytes[CRED_PEPPER_SIZE];
+};
+
+/* 64 hexadecimal digits. */
+bool cred_pepper_parse(struct str hex, struct cred_pepper *ret) MUST_CHECK;
+
+/* Of the parts in order; where one part ends matters. pepper NULL: no key. */
+struct cred_digest cred_digest(const struct str *parts, size_t count,
+                               const struct cred_pepper *pepper);
+
+/* Takes the same time wherever they differ. */
+bool cred_digest_eq(const struct cred_digest *a, const struct cred_digest *b);
+static inline struct str cred_digest_str(const struct cred_digest *digest)
+{
+	return str_make((const char *)digest->bytes, sizeof(digest->bytes));
+}
+/* False unless it is CRED_DIGEST_SIZE bytes. */
+bool cred_digest_from(struct str bytes, struct cred_digest *ret) MUST_CHECK;
+
+/* count random bytes as 2 * count lower-case digits and a NUL. */
+void cred_random_hex(char *out, size_t count);
+
+/* Overwrites, also when the compiler thinks that nobody will look. */
+void cred_wipe(void *bytes, size_t n);

@@ -1,0 +1,197 @@
+#include <stdlib.h>
+
+#include "cred/apikey.h"
+#include "tests/support/test.h"
+
+static const char pepper_hex[] = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1F";
+
+static struct cred_pepper pepper(void)
+{
+	struct cred_pepper p;
+
+	assert_true(cred_pepper_parse(str_of(pepper_hex), &p));
+	return p;
+}
+
+static enum cred_key_flaw flaw(const char *text)
+{
+	struct cred_key key;
+
+	return cred_key_parse(str_of(text), &key);
+}
+
+static void a_new_key_is_read_back_as_it_was(void **state)
+{
+	struct cred_key key = cred_key_new(), got;
+	char text[CRED_KEY_LEN + 1];
+
+	(void)state;
+	cred_key_format(&key, text);
+	assert_int_equal(strlen(text), CRED_KEY_LEN);
+	assert_int_equal(cred_key_parse(str_of(text), &got), CRED_KEY_OK);
+	assert_true(id_eq(&got.id, &key.id));
+	assert_string_equal(got.secret, key.secret);
+}
+
+static void two_keys_share_nothing(void **state)
+{
+	struct cred_key a = cred_key_new(), b = cred_key_new();
+
+	(void)state;
+	assert_false(id_eq(&a.id, &b.id));
+	assert_string_not_equal(a.secret, b.secret);
+}
+
+static void the_format_of_a_known_key_never_changes(void **state)
+{
+	struct cred_key key = { .id = { "01ARZ3NDEKTSV4RRFFQ69G5FAV" } };
+	char text[CRED_KEY_LEN + 1];
+
+	(void)state;
+	memset(key.secret, '7', CRED_SECRET_LEN);
+	cred_key_format(&key, text);
+	assert_string_equal(text, "fl_live_01arz3ndektsv4rrffq69g5fav_"
+	                          "7777777777777777777777777777777777777777777777777777"
+	                          "2jwphq3");
+}
+
+static void any_single_wrong_character_is_a_typing_error(void **state)
+{
+	struct cred_key key = cred_key_new();
+	char text[CRED_KEY_LEN + 1];
+
+	(void)state;
+	cred_key_format(&key, text);
+	for (size_t i = 3; i < CRED_KEY_LEN; i++) {
+		char kept = text[i];
+
+		text[i] = kept == '0' ? '1' : '0';
+		assert_int_not_equal(flaw(text), CRED_KEY_OK);
+		text[i] = '!';
+		assert_int_not_equal(flaw(text), CRED_KEY_OK);
+		text[i] = kept;
+	}
+	assert_int_equal(flaw(text), CRED_KEY_OK);
+}
+
+static void two_swapped_characters_are_a_typing_error(void **state)
+{
+	struct cred_key key = cred_key_new();
+	char text[CRED_KEY_LEN + 1];
+
+	(void)state;
+	cred_key_format(&key, text);
+	for (size_t i = sizeof("fl_live_") - 1; i + 1 < CRED_KEY_LEN; i++) {
+		char kept = text[i];
+
+		if (kept == text[i + 1]) {
+			continue;
+		}
+		text[i] = text[i + 1];
+		text[i + 1] = kept;
+		assert_int_equal(flaw(text), CRED_KEY_MISTYPED);
+		text[i + 1] = text[i];
+		text[i] = kept;
+	}
+}
+
+static void every_cut_of_a_key_is_refused(void **state)
+{
+	struct cred_key key = cred_key_new(), got;
+	char text[CRED_KEY_LEN + 1];
+
+	(void)state;
+	cred_key_format(&key, text);
+	for (size_t n = 0; n < CRED_KEY_LEN; n++) {
+		char *exact = malloc(n + 1); /* so that a read beyond the cut is seen */
+
+		memcpy(exact, text, n);
+		assert_int_not_equal(cred_key_parse(str_make(exact, n), &got), CRED_KEY_OK);
+		free(exact);
+	}
+}
+
+static void what_is_not_ours_is_foreign(void **state)
+{
+	(void)state;
+	assert_int_equal(flaw(""), CRED_KEY_FOREIGN);
+	assert_int_equal(flaw("sk-1234"), CRED_KEY_FOREIGN);
+	assert_int_equal(flaw("FL_LIVE_01"), CRED_KEY_FOREIGN);
+	assert_int_equal(flaw("fl_live_short"), CRED_KEY_MISTYPED);
+}
+
+static void the_hash_depends_on_id_secret_and_pepper(void **state)
+{
+	struct cred_key a = cred_key_new(), b = a, c = a;
+	struct cred_pepper one = pepper(), two = one;
+	struct cred_digest hash = cred_key_hash(&a, &one), again = cred_key_hash(&a, &one), other;
+
+	(void)state;
+	two.bytes[31] ^= 1;
+	b.secret[0] = b.secret[0] == '0' ? '1' : '0';
+	c.id.s[25] = c.id.s[25] == '0' ? '1' : '0';
+	assert_true(cred_digest_eq(&hash, &again));
+	other = cred_key_hash(&a, &two);
+	assert_false(cred_digest_eq(&hash, &other));
+	other = cred_key_hash(&b, &one);
+	assert_false(cred_digest_eq(&hash, &other));
+	other = cred_key_hash(&c, &one);
+	assert_false(cred_digest_eq(&hash, &other));
+}
+
+static void where_a_part_ends_is_part_of_the_digest(void **state)
+{
+	const struct str ab_c[] = { STR_LIT("ab"), STR_LIT("c") };
+	const struct str a_bc[] = { STR_LIT("a"), STR_LIT("bc") };
+	struct cred_digest one = cred_digest(ab_c, 2, NULL), two = cred_digest(a_bc, 2, NULL);
+	struct cred_digest back;
+
+	(void)state;
+	assert_false(cred_digest_eq(&one, &two));
+	assert_true(cred_digest_from(cred_digest_str(&one), &back));
+	assert_true(cred_digest_eq(&one, &back));
+	assert_false(cred_digest_from(STR_LIT("short"), &back));
+}
+
+static void a_pepper_is_64_hexadecimal_digits(void **state)
+{
+	char hex[2 * CRED_PEPPER_SIZE + 1];
+	struct cred_pepper p = pepper();
+
+	(void)state;
+	assert_int_equal(p.bytes[31], 0x1f);
+	assert_false(cred_pepper_parse(str_make(pepper_hex, 63), &p));
+	assert_false(cred_pepper_parse(str_make(pepper_hex, 62), &p));
+	assert_false(cred_pepper_parse(
+		STR_LIT("g00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"), &p));
+	cred_random_hex(hex, CRED_PEPPER_SIZE);
+	assert_true(cred_pepper_parse(str_of(hex), &p));
+}
+
+static void what_is_wiped_is_zero(void **state)
+{
+	struct cred_key key = cred_key_new();
+	static const struct cred_key zero;
+
+	(void)state;
+	cred_wipe(&key, sizeof(key));
+	assert_memory_equal(&key, &zero, sizeof(key));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_new_key_is_read_back_as_it_was),
+		cmocka_unit_test(two_keys_share_nothing),
+		cmocka_unit_test(the_format_of_a_known_key_never_changes),
+		cmocka_unit_test(any_single_wrong_character_is_a_typing_error),
+		cmocka_unit_test(two_swapped_characters_are_a_typing_error),
+		cmocka_unit_test(every_cut_of_a_key_is_refused),
+		cmocka_unit_test(what_is_not_ours_is_foreign),
+		cmocka_unit_test(the_hash_depends_on_id_secret_and_pepper),
+		cmocka_unit_test(where_a_part_ends_is_part_of_the_digest),
+		cmocka_unit_test(a_pepper_is_64_hexadecimal_digits),
+		cmocka_unit_test(what_is_wiped_is_zero),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
