@@ -93,12 +93,13 @@ enum redis_type {
 	REDIS_STATUS,
 	REDIS_INTEGER,
 	REDIS_ARRAY,
+	REDIS_ERROR, /* only inside an array (EXEC): a reply that is one becomes the call's error */
 };
 
 void redis_reply_free(struct redis_reply *reply);
 void redis_reply_cleanup(struct redis_reply **reply); /* for CLEANUP() */
 enum redis_type redis_reply_type(const struct redis_reply *reply);
-struct str redis_reply_str(const struct redis_reply *reply); /* string or status; else empty */
+struct str redis_reply_str(const struct redis_reply *reply); /* string, status or error; else empty */
 int64_t redis_reply_int(const struct redis_reply *reply);    /* integer; else 0 */
 size_t redis_reply_len(const struct redis_reply *reply);     /* array; else 0 */
 /* Element i, or a static nil when there is none: a malformed reply never needs a NULL check. */

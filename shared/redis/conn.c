@@ -1,0 +1,475 @@
+#include "redis/conn.h"
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "loop/loop.h"
+#include "redis/cmd.h"
+#include "redis/reply.h"
+#include "redis/stream.h"
+#include "redis/url.h"
+
+enum {
+	BACKOFF_FIRST_MS = 50,
+	STABLE_MS = 1000,    /* up for so long: the next loss starts with the shortest pause */
+	READ_BYTES = 65536,
+	READS_PER_TURN = 8,  /* then other descriptors have a turn */
+	GREETING_MAX = 4096,
+	RUN_ID_LEN = 40,
+};
+
+enum conn_state { CONN_DOWN, CONN_CONNECTING, CONN_GREETING, CONN_UP, CONN_LOST };
+
+/* What each reply of the greeting answers, in the order in which they are sent. */
+enum greeting { GREET_AUTH, GREET_SELECT, GREET_SETNAME, GREET_INFO, GREET_COUNT };
+
+struct redis_conn {
+	struct loop *loop;
+	const struct redis_conn_events *events;
+	void *arg;
+	struct redis_url url;
+	struct redis_address address;
+	unsigned timeout_ms, backoff_max_ms;
+
+	enum conn_state state;
+	int fd;
+	struct event readable, writable;
+	struct redis_parser *parser;
+	struct buf hello;                     /* the greeting's bytes still to be sent */
+	enum greeting expected[GREET_COUNT];
+	size_t expected_count, greeted;
+
+	struct loop_timer timer; /* down: the pause; connecting and greeting: the deadline */
+	struct loop_task lost;   /* reports a loss on a turn of its own */
+	struct err why;
+	unsigned attempts;
+	uint64_t count, up_ms, heard_ms;
+	char run_id[RUN_ID_LEN + 1];
+
+	bool reading; /* inside read_all(): a free waits for its end */
+	bool doomed;
+};
+
+static void close_stream(struct redis_conn *conn)
+{
+	if (conn->fd >= 0) {
+		(void)event_del(&conn->readable);
+		(void)event_del(&conn->writable);
+		(void)close(conn->fd);
+		conn->fd = -1;
+	}
+	redis_parser_free(conn->parser);
+	conn->parser = NULL;
+	buf_fini(&conn->hello);
+}
+
+static unsigned random_up_to(unsigned most)
+{
+	uint32_t v = 0;
+
+	if (getrandom(&v, sizeof(v), 0) != (ssize_t)sizeof(v)) {
+		v = (uint32_t)clock_mono_us();
+	}
+	return (unsigned)(v % ((uint64_t)most + 1));
+}
+
+static void pause_before_connect(struct redis_conn *conn)
+{
+	unsigned most = BACKOFF_FIRST_MS;
+
+	for (unsigned i = 0; i < conn->attempts && most < conn->backoff_max_ms; i++) {
+		most *= 2;
+	}
+	if (most > conn->backoff_max_ms) {
+		most = conn->backoff_max_ms;
+	}
+	conn->attempts++;
+	conn->state = CONN_DOWN;
+	loop_timer_set(&conn->timer, random_up_to(most));
+}
+
+/* A connection that never came up: nobody was told of it, so nobody is told of its end. */
+static void attempt_failed(struct redis_conn *conn, const struct err *why)
+{
+	conn->why = *why;
+	close_stream(conn);
+	pause_before_connect(conn);
+}
+
+static void on_lost(struct loop_task *task)
+{
+	struct redis_conn *conn = CONTAINER_OF(task, struct redis_conn, lost);
+	struct err why = conn->why;
+
+	if (clock_mono_ms() - conn->up_ms >= STABLE_MS) {
+		conn->attempts = 0;
+	}
+	pause_before_connect(conn);
+	conn->events->down(conn->arg, &why);
+}
+
+static void lose(struct redis_conn *conn, const struct err *why)
+{
+	if (conn->state == CONN_CONNECTING || conn->state == CONN_GREETING) {
+		attempt_failed(conn, why);
+	} else if (conn->state == CONN_UP) {
+		conn->why = *why;
+		conn->state = CONN_LOST;
+		close_stream(conn);
+		loop_defer(conn->loop, &conn->lost);
+	}
+}
+
+/* ---- the greeting ---- */
+
+static void expect(struct redis_conn *conn, enum greeting what, size_t count,
+                   const struct str words[])
+{
+	redis_wire_add(&conn->hello, count, words);
+	conn->expected[conn->expected_count++] = what;
+}
+
+static void write_greeting(struct redis_conn *conn)
+{
+	const struct str name[] = { STR_LIT("CLIENT"), STR_LIT("SETNAME"), STR_LIT("fairlead") };
+	const struct str info[] = { STR_LIT("INFO"), STR_LIT("server") };
+	struct buf db;
+
+	conn->expected_count = conn->greeted = 0;
+	if (conn->url.password != NULL && conn->url.user != NULL) {
+		const struct str auth[] = { STR_LIT("AUTH"), str_of(conn->url.user),
+			                    str_of(conn->url.password) };
+
+		expect(conn, GREET_AUTH, ARRAY_LEN(auth), auth);
+	} else if (conn->url.password != NULL) {
+		const struct str auth[] = { STR_LIT("AUTH"), str_of(conn->url.password) };
+
+		expect(conn, GREET_AUTH, ARRAY_LEN(auth), auth);
+	}
+	if (conn->url.db != 0) {
+		buf_init(&db, 32);
+		buf_add_u64(&db, conn->url.db);
+		expect(conn, GREET_SELECT, 2, (const struct str[]){ STR_LIT("SELECT"), buf_str(&db) });
+		buf_fini(&db);
+	}
+	expect(conn, GREET_SETNAME, ARRAY_LEN(name), name);
+	expect(conn, GREET_INFO, ARRAY_LEN(info), info);
+}
+
+static bool learn_run_id(struct redis_conn *conn, struct str info)
+{
+	while (info.n > 0) {
+		struct str line = str_split(&info, '\n');
+
+		if (str_starts(line, STR_LIT("run_id:"))) {
+			line = str_make(line.p + 7, line.n - 7);
+			if (line.n > 0 && line.p[line.n - 1] == '\r') {
+				line.n--;
+			}
+			return line.n > 0 && str_copy(conn->run_id, sizeof(conn->run_id), line);
+		}
+	}
+	return false;
+}
+
+static void come_up(struct redis_conn *conn)
+{
+	loop_timer_clear(&conn->timer);
+	conn->state = CONN_UP;
+	conn->count++;
+	conn->up_ms = clock_mono_ms();
+	conn->why = (struct err){ .code = ERR_OK };
+	conn->events->up(conn->arg);
+}
+
+static void on_greeting_reply(struct redis_conn *conn, const struct redis_reply *reply)
+{
+	enum greeting what = conn->expected[conn->greeted++];
+	struct err err;
+
+	/* A user without the right to name its connection works just as well. */
+	if (redis_reply_type(reply) == REDIS_ERROR && what != GREET_SETNAME) {
+		struct str text = redis_reply_str(reply);
+
+		(void)err_set(&err, ERR_UNAVAILABLE, "redis: %" STR_FMT, STR_ARG(text));
+		attempt_failed(conn, &err);
+		return;
+	}
+	if (what == GREET_INFO && !learn_run_id(conn, redis_reply_str(reply))) {
+		(void)err_set(&err, ERR_UNAVAILABLE, "redis: INFO server tells no run_id");
+		attempt_failed(conn, &err);
+		return;
+	}
+	if (conn->greeted == conn->expected_count) {
+		come_up(conn);
+	}
+}
+
+static void send_greeting(struct redis_conn *conn)
+{
+	struct iovec iov = { conn->hello.data, conn->hello.len };
+	struct err err;
+	size_t put;
+
+	if (redis_stream_write(conn->fd, &iov, 1, &put, &err) != ERR_OK) {
+		attempt_failed(conn, &err);
+		return;
+	}
+	buf_drop(&conn->hello, put);
+	if (conn->hello.len > 0) {
+		(void)event_add(&conn->writable, NULL);
+	}
+}
+
+/* ---- events of the socket ---- */
+
+/* Hand out every whole reply. False when the connection ended meanwhile. */
+static bool deliver(struct redis_conn *conn)
+{
+	struct redis_reply *reply = NULL;
+	struct err err;
+
+	for (;;) {
+		if (redis_parser_next(conn->parser, &reply, &err) != ERR_OK) {
+			lose(conn, &err);
+			return false;
+		}
+		if (reply == NULL) {
+			return true;
+		}
+		if (conn->state == CONN_UP) {
+			conn->events->reply(conn->arg, reply);
+		} else {
+			on_greeting_reply(conn, reply);
+			redis_reply_free(reply);
+		}
+		if (conn->doomed || conn->parser == NULL) {
+			return false;
+		}
+	}
+}
+
+static bool take_in(struct redis_conn *conn, const char *bytes, size_t n)
+{
+	struct err err;
+
+	for (size_t at = 0; at < n; at += REDIS_FEED) {
+		size_t slice = n - at < REDIS_FEED ? n - at : REDIS_FEED;
+
+		if (!redis_parser_feed(conn->parser, bytes + at, slice)) {
+			(void)err_set(&err, ERR_BACKEND, "redis: a reply of more than %d bytes",
+			              REDIS_REPLY_MAX);
+			lose(conn, &err);
+			return false;
+		}
+		if (!deliver(conn)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void read_all(struct redis_conn *conn)
+{
+	char *room = mem_calloc(1, READ_BYTES);
+	struct err err;
+	size_t got;
+
+	for (int i = 0; i < READS_PER_TURN; i++) {
+		if (redis_stream_read(conn->fd, room, READ_BYTES, &got, &err) != ERR_OK) {
+			lose(conn, &err);
+			break;
+		}
+		if (got == 0) {
+			break;
+		}
+		conn->heard_ms = clock_mono_ms();
+		if (!take_in(conn, room, got) || got < READ_BYTES) {
+			break;
+		}
+	}
+	free(room);
+}
+
+static void destroy(struct redis_conn *conn)
+{
+	close_stream(conn);
+	loop_timer_clear(&conn->timer);
+	loop_undefer(conn->loop, &conn->lost);
+	redis_url_fini(&conn->url);
+	free(conn);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct redis_conn *conn = arg;
+
+	(void)fd;
+	(void)what;
+	conn->reading = true;
+	read_all(conn);
+	conn->reading = false;
+	if (conn->doomed) {
+		destroy(conn);
+	}
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct redis_conn *conn = arg;
+	struct err err;
+
+	(void)what;
+	if (conn->state == CONN_UP) {
+		conn->events->writable(conn->arg);
+		return;
+	}
+	if (conn->state == CONN_CONNECTING) {
+		if (redis_stream_connected(fd, &err) != ERR_OK) {
+			attempt_failed(conn, &err);
+			return;
+		}
+		conn->state = CONN_GREETING;
+		conn->parser = redis_parser_new();
+		write_greeting(conn);
+		(void)event_add(&conn->readable, NULL);
+	}
+	send_greeting(conn);
+}
+
+static void begin(struct redis_conn *conn)
+{
+	struct event_base *base = loop_base(conn->loop);
+	struct err err;
+
+	if (redis_stream_open(&conn->address, &conn->fd, &err) != ERR_OK) {
+		attempt_failed(conn, &err);
+		return;
+	}
+	conn->state = CONN_CONNECTING;
+	(void)event_assign(&conn->readable, base, conn->fd, EV_READ | EV_PERSIST, on_readable, conn);
+	(void)event_assign(&conn->writable, base, conn->fd, EV_WRITE, on_writable, conn);
+	(void)event_add(&conn->writable, NULL);
+	loop_timer_set(&conn->timer, conn->timeout_ms);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+	struct redis_conn *conn = CONTAINER_OF(timer, struct redis_conn, timer);
+	struct err err;
+
+	switch (conn->state) {
+	case CONN_DOWN: begin(conn); break;
+	case CONN_CONNECTING:
+	case CONN_GREETING:
+		(void)err_set(&err, ERR_UNAVAILABLE, "redis: not connected within %u ms",
+		              conn->timeout_ms);
+		attempt_failed(conn, &err);
+		break;
+	case CONN_UP:
+	case CONN_LOST: break;
+	}
+}
+
+/* ---- for the owner ---- */
+
+struct redis_conn *redis_conn_new(struct loop *loop, const struct redis_options *options,
+                                  const struct redis_conn_events *events, void *arg,
+                                  struct err *err)
+{
+	struct redis_conn *conn;
+	struct redis_address address;
+	struct redis_url url;
+
+	if (redis_url_parse(options->url, &url, err) != ERR_OK) {
+		return NULL;
+	}
+	if (redis_address_of(&url, &address, err) != ERR_OK) {
+		redis_url_fini(&url);
+		return NULL;
+	}
+	conn = mem_calloc(1, sizeof(*conn));
+	conn->loop = loop;
+	conn->events = events;
+	conn->arg = arg;
+	conn->url = url;
+	conn->address = address;
+	conn->timeout_ms = options->timeout_ms;
+	conn->backoff_max_ms = options->backoff_max_ms;
+	conn->fd = -1;
+	conn->lost.run = on_lost;
+	buf_init(&conn->hello, GREETING_MAX);
+	loop_timer_init(&conn->timer, loop, on_timer);
+	loop_timer_set(&conn->timer, 0);
+	return conn;
+}
+
+void redis_conn_free(struct redis_conn *conn)
+{
+	if (conn == NULL) {
+		return;
+	}
+	if (conn->reading) {
+		conn->doomed = true;
+		return;
+	}
+	destroy(conn);
+}
+
+bool redis_conn_is_up(const struct redis_conn *conn)
+{
+	return conn->state == CONN_UP;
+}
+
+const char *redis_conn_run_id(const struct redis_conn *conn)
+{
+	return conn->run_id;
+}
+
+uint64_t redis_conn_count(const struct redis_conn *conn)
+{
+	return conn->count;
+}
+
+uint64_t redis_conn_heard_ms(const struct redis_conn *conn)
+{
+	return conn->heard_ms;
+}
+
+const char *redis_conn_trouble(const struct redis_conn *conn)
+{
+	return conn->why.code != ERR_OK ? conn->why.msg : "";
+}
+
+size_t redis_conn_write(struct redis_conn *conn, const struct iovec *iov, int count)
+{
+	size_t put = 0, want = 0;
+	struct err err;
+
+	if (conn->state != CONN_UP) {
+		return 0;
+	}
+	for (int i = 0; i < count; i++) {
+		want += iov[i].iov_len;
+	}
+	if (redis_stream_write(conn->fd, iov, count, &put, &err) != ERR_OK) {
+		lose(conn, &err);
+	} else if (put < want) {
+		(void)event_add(&conn->writable, NULL);
+	}
+	return put;
+}
+
+void redis_conn_drop(struct redis_conn *conn, const struct err *why)
+{
+	if (conn->state == CONN_UP) {
+		lose(conn, why);
+	}
+}

@@ -1,0 +1,134 @@
+#include "redis/stream.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "redis/url.h"
+
+enum { KEEPALIVE_IDLE_S = 15, KEEPALIVE_INTERVAL_S = 5, KEEPALIVE_PROBES = 3 };
+
+static enum err_code resolve(const struct redis_url *url, struct redis_address *ret,
+                             struct err *err)
+{
+	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+	struct addrinfo *found = NULL;
+	char port[sizeof("65535")];
+	int rc;
+
+	(void)snprintf(port, sizeof(port), "%hu", (unsigned short)url->port);
+	rc = getaddrinfo(url->host, port, &hints, &found);
+	if (rc != 0) {
+		return err_set(err, ERR_UNAVAILABLE, "redis: cannot resolve %s: %s", url->host,
+		               gai_strerror(rc));
+	}
+	memcpy(&ret->addr, found->ai_addr, found->ai_addrlen);
+	ret->len = found->ai_addrlen;
+	freeaddrinfo(found);
+	return ERR_OK;
+}
+
+enum err_code redis_address_of(const struct redis_url *url, struct redis_address *ret,
+                               struct err *err)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+
+	*ret = (struct redis_address){ .len = 0 };
+	if (url->path == NULL) {
+		return resolve(url, ret, err);
+	}
+	if (!str_copy(un.sun_path, sizeof(un.sun_path), str_of(url->path))) {
+		return err_set(err, ERR_INVALID, "redis: the path of the unix socket is too long");
+	}
+	memcpy(&ret->addr, &un, sizeof(un));
+	ret->len = sizeof(un);
+	return ERR_OK;
+}
+
+/* Best effort: without these a dead peer is found by the deadline of the next command only. */
+static void tune_tcp(int fd)
+{
+	static const int on = 1, idle = KEEPALIVE_IDLE_S, interval = KEEPALIVE_INTERVAL_S,
+	                 probes = KEEPALIVE_PROBES;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+}
+
+enum err_code redis_stream_open(const struct redis_address *address, int *ret_fd, struct err *err)
+{
+	int family = address->addr.ss_family;
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0) {
+		return err_set(err, ERR_UNAVAILABLE, "redis: socket: %s", strerror(errno));
+	}
+	if (family != AF_UNIX) {
+		tune_tcp(fd);
+	}
+	if (connect(fd, (const struct sockaddr *)&address->addr, address->len) != 0 &&
+	    errno != EINPROGRESS) {
+		(void)err_set(err, ERR_UNAVAILABLE, "redis: connect: %s", strerror(errno));
+		(void)close(fd);
+		return err->code;
+	}
+	*ret_fd = fd;
+	return ERR_OK;
+}
+
+enum err_code redis_stream_connected(int fd, struct err *err)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0) {
+		error = errno;
+	}
+	if (error != 0) {
+		return err_set(err, ERR_UNAVAILABLE, "redis: connect: %s", strerror(error));
+	}
+	return ERR_OK;
+}
+
+static bool try_later(int error)
+{
+	return error == EAGAIN || error == EINTR;
+}
+
+enum err_code redis_stream_read(int fd, void *room, size_t n, size_t *ret, struct err *err)
+{
+	ssize_t got = recv(fd, room, n, 0);
+
+	*ret = 0;
+	if (got > 0) {
+		*ret = (size_t)got;
+		return ERR_OK;
+	}
+	if (got == 0) {
+		return err_set(err, ERR_UNKNOWN, "redis: the server closed the connection");
+	}
+	return try_later(errno) ? ERR_OK
+	                        : err_set(err, ERR_UNKNOWN, "redis: read: %s", strerror(errno));
+}
+
+enum err_code redis_stream_write(int fd, const struct iovec *iov, int count, size_t *ret,
+                                 struct err *err)
+{
+	ssize_t put = writev(fd, iov, count);
+
+	*ret = 0;
+	if (put >= 0) {
+		*ret = (size_t)put;
+		return ERR_OK;
+	}
+	return try_later(errno) ? ERR_OK
+	                        : err_set(err, ERR_UNKNOWN, "redis: write: %s", strerror(errno));
+}
