@@ -86,7 +86,8 @@ void redis_argf(struct redis_cmd *cmd, const char *fmt, ...)
 enum err_code redis_cmd_check(const struct redis_cmd *cmd, struct err *err)
 {
 	if (cmd->overflow) {
-		return err_set(err, ERR_LIMIT, "redis: a command has at most %d words", REDIS_ARGS_MAX);
+		return err_set(err, ERR_LIMIT, "redis: a command has at most %d words",
+		               REDIS_ARGS_MAX);
 	}
 	if (cmd->count == 0) {
 		return err_set(err, ERR_INTERNAL, "redis: a command without words");

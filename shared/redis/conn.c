@@ -18,9 +18,9 @@
 
 enum {
 	BACKOFF_FIRST_MS = 50,
-	STABLE_MS = 1000,    /* up for so long: the next loss starts with the shortest pause */
+	STABLE_MS = 1000, /* up for so long: the next loss starts with the shortest pause */
 	READ_BYTES = 65536,
-	READS_PER_TURN = 8,  /* then other descriptors have a turn */
+	READS_PER_TURN = 8, /* then other descriptors have a turn */
 	GREETING_MAX = 4096,
 	RUN_ID_LEN = 40,
 };
@@ -42,7 +42,8 @@ struct redis_conn {
 	int fd;
 	struct event readable, writable;
 	struct redis_parser *parser;
-	struct buf hello;                     /* the greeting's bytes still to be sent */
+	char *room;       /* READ_BYTES, for what arrives */
+	struct buf hello; /* the greeting's bytes still to be sent */
 	enum greeting expected[GREET_COUNT];
 	size_t expected_count, greeted;
 
@@ -156,7 +157,8 @@ static void write_greeting(struct redis_conn *conn)
 	if (conn->url.db != 0) {
 		buf_init(&db, 32);
 		buf_add_u64(&db, conn->url.db);
-		expect(conn, GREET_SELECT, 2, (const struct str[]){ STR_LIT("SELECT"), buf_str(&db) });
+		expect(conn, GREET_SELECT, 2,
+		       (const struct str[]){ STR_LIT("SELECT"), buf_str(&db) });
 		buf_fini(&db);
 	}
 	expect(conn, GREET_SETNAME, ARRAY_LEN(name), name);
@@ -278,12 +280,11 @@ static bool take_in(struct redis_conn *conn, const char *bytes, size_t n)
 
 static void read_all(struct redis_conn *conn)
 {
-	char *room = mem_calloc(1, READ_BYTES);
 	struct err err;
 	size_t got;
 
 	for (int i = 0; i < READS_PER_TURN; i++) {
-		if (redis_stream_read(conn->fd, room, READ_BYTES, &got, &err) != ERR_OK) {
+		if (redis_stream_read(conn->fd, conn->room, READ_BYTES, &got, &err) != ERR_OK) {
 			lose(conn, &err);
 			break;
 		}
@@ -291,11 +292,10 @@ static void read_all(struct redis_conn *conn)
 			break;
 		}
 		conn->heard_ms = clock_mono_ms();
-		if (!take_in(conn, room, got) || got < READ_BYTES) {
+		if (!take_in(conn, conn->room, got) || got < READ_BYTES) {
 			break;
 		}
 	}
-	free(room);
 }
 
 static void destroy(struct redis_conn *conn)
@@ -304,6 +304,7 @@ static void destroy(struct redis_conn *conn)
 	loop_timer_clear(&conn->timer);
 	loop_undefer(conn->loop, &conn->lost);
 	redis_url_fini(&conn->url);
+	free(conn->room);
 	free(conn);
 }
 
@@ -354,7 +355,8 @@ static void begin(struct redis_conn *conn)
 		return;
 	}
 	conn->state = CONN_CONNECTING;
-	(void)event_assign(&conn->readable, base, conn->fd, EV_READ | EV_PERSIST, on_readable, conn);
+	(void)event_assign(&conn->readable, base, conn->fd, EV_READ | EV_PERSIST, on_readable,
+	                   conn);
 	(void)event_assign(&conn->writable, base, conn->fd, EV_WRITE, on_writable, conn);
 	(void)event_add(&conn->writable, NULL);
 	loop_timer_set(&conn->timer, conn->timeout_ms);
@@ -404,6 +406,7 @@ struct redis_conn *redis_conn_new(struct loop *loop, const struct redis_options 
 	conn->timeout_ms = options->timeout_ms;
 	conn->backoff_max_ms = options->backoff_max_ms;
 	conn->fd = -1;
+	conn->room = mem_calloc(1, READ_BYTES);
 	conn->lost.run = on_lost;
 	buf_init(&conn->hello, GREETING_MAX);
 	loop_timer_init(&conn->timer, loop, on_timer);

@@ -25,7 +25,7 @@ struct redis_conn;
 
 struct redis_conn_events {
 	void (*up)(void *arg);
-	void (*down)(void *arg, const struct err *why); /* after each up, once */
+	void (*down)(void *arg, const struct err *why);      /* after each up, once */
 	void (*reply)(void *arg, struct redis_reply *reply); /* the reply is the owner's */
 	void (*writable)(void *arg); /* after a write that took less than it was given */
 };
@@ -38,8 +38,8 @@ void redis_conn_free(struct redis_conn *conn);
 
 bool redis_conn_is_up(const struct redis_conn *conn);
 const char *redis_conn_run_id(const struct redis_conn *conn);
-uint64_t redis_conn_count(const struct redis_conn *conn); /* times it came up */
-uint64_t redis_conn_heard_ms(const struct redis_conn *conn); /* clock_mono_ms of the last bytes */
+uint64_t redis_conn_count(const struct redis_conn *conn);      /* times it came up */
+uint64_t redis_conn_heard_ms(const struct redis_conn *conn);   /* clock_mono_ms of the last bytes */
 const char *redis_conn_trouble(const struct redis_conn *conn); /* why it is not up; "" */
 
 /* How much the kernel took; 0 when not up. A failure is reported by down() on a later turn. */

@@ -2,12 +2,17 @@
  * One Redis connection of this process: pipelined by loop turn, with a deadline per
  * command, reconnecting by itself with backoff.
  *
- * hiredis serves as the codec only (redisFormatCommandArgv, redisReader); the
- * connection object is ours.  Everything said in one loop turn leaves in one write.
+ * hiredis serves as the codec only (its reader); the connection object is ours.  Everything said in
+ * one loop turn leaves in one write.
  *
- * What a failed call means: ERR_UNAVAILABLE: it was never sent.  ERR_UNKNOWN: it was sent and the
+ * What a failed call means: ERR_UNAVAILABLE: it was never sent, or the server refused it for now
+ * (loading, read-only, out of memory): it did not run.  ERR_UNKNOWN: it was sent and the
  * connection was lost before the answer: it may have run.  ERR_TIMEOUT: sent, no answer in
- * time: may run yet.  ERR_BACKEND: the server answered with an error, in err->msg.
+ * time: may run yet.  ERR_BACKEND: the server answered with an error, word for word in err->msg.
+ *
+ * While the connection is down commands wait for it, each up to its own deadline, so a short
+ * reconnect is invisible.  At most 64 MiB of commands are held; beyond that: ERR_UNAVAILABLE.
+ * The host name is resolved once, in redis_new().
  *
  * A process opens one connection for commands, one for blocking reads if it needs any, and a struct
  * redis_sub for pub/sub; a dead peer of one never delays another.
@@ -29,13 +34,14 @@ struct redis;
 struct redis_reply;
 
 struct redis_options {
-	const char *url; /* redis://[user:password@]host[:port][/db], rediss://..., unix:///path?db=0&password=... */
+	const char *url;         /* redis://[user:password@]host[:port][/db], rediss://...,
+	                            unix:///path?db=0&password=... */
 	unsigned timeout_ms;     /* per command, and for connecting */
 	unsigned backoff_max_ms; /* reconnect: full jitter from 50 ms up to this */
 };
 
 struct redis *redis_new(struct loop *loop, const struct redis_options *options, struct err *err)
-	MUST_CHECK; /* NULL: the URL is wrong; it connects in the background */
+	MUST_CHECK;                   /* NULL: the URL is wrong; it connects in the background */
 void redis_free(struct redis *redis); /* what is in flight ends with ERR_CANCELLED */
 
 bool redis_connected(const struct redis *redis);
@@ -46,8 +52,8 @@ const char *redis_run_id(const struct redis *redis);
 uint64_t redis_connection(const struct redis *redis);
 
 /* Wait until connected. ERR_UNAVAILABLE after timeout_ms. */
-enum err_code redis_wait_connected(struct redis *redis, uint64_t timeout_ms, struct err *err)
-	MUST_CHECK;
+enum err_code redis_wait_connected(struct redis *redis, uint64_t timeout_ms,
+                                   struct err *err) MUST_CHECK;
 
 /* ---- commands: an argument vector, built in place, in the caller's memory ---- */
 
@@ -59,7 +65,8 @@ struct redis_cmd *redis_cmd_new(void) MUST_CHECK;
 void redis_cmd_free(struct redis_cmd *cmd);
 void redis_cmd_cleanup(struct redis_cmd **cmd); /* for CLEANUP() */
 void redis_cmd_reset(struct redis_cmd *cmd);
-void redis_arg(struct redis_cmd *cmd, struct str s); /* bytes are borrowed until the command is sent */
+void redis_arg(struct redis_cmd *cmd,
+               struct str s); /* borrowed until redis_send() or redis_call() returns */
 void redis_arg_cstr(struct redis_cmd *cmd, const char *s);
 void redis_arg_u64(struct redis_cmd *cmd, uint64_t v); /* formatted into cmd */
 void redis_arg_i64(struct redis_cmd *cmd, int64_t v);
@@ -71,16 +78,17 @@ enum err_code redis_call(struct redis *redis, struct redis_cmd *cmd, struct redi
 
 /* The same in two steps, to have several in flight from one fiber. */
 struct redis_op {
-	struct fiber_op op; /* wait for it with fiber_wait() or fiber_wait_all() */
-	struct redis_reply *reply; /* after ERR_OK, the caller's */
+	struct fiber_op op;        /* wait for it with fiber_wait() or fiber_wait_all() */
+	struct redis_reply *reply; /* NULL, or after ERR_OK the caller's to free */
 	void *request;             /* the driver's, NULL when not in flight */
 };
+/* cmd is copied: it may be reset and used again at once. Zero op before its first use. */
 void redis_send(struct redis *redis, struct redis_op *op, struct redis_cmd *cmd);
 
 /* ---- scripts: EVALSHA, and once EVAL when the server does not have it ---- */
 
-/* keys and args are in cmd already: the caller has put key_count keys first, then the arguments.
- * REDIS_SCRIPT_BEGIN puts the three leading words. */
+/* redis_script_begin() puts the three leading words into an empty cmd; the caller adds key_count
+ * keys, then the arguments. redis_script() may be repeated with the same cmd. */
 void redis_script_begin(struct redis_cmd *cmd, const struct text *script, unsigned key_count);
 enum err_code redis_script(struct redis *redis, const struct text *script, struct redis_cmd *cmd,
                            struct redis_reply **ret, struct err *err) MUST_CHECK;
@@ -99,9 +107,10 @@ enum redis_type {
 void redis_reply_free(struct redis_reply *reply);
 void redis_reply_cleanup(struct redis_reply **reply); /* for CLEANUP() */
 enum redis_type redis_reply_type(const struct redis_reply *reply);
-struct str redis_reply_str(const struct redis_reply *reply); /* string, status or error; else empty */
-int64_t redis_reply_int(const struct redis_reply *reply);    /* integer; else 0 */
-size_t redis_reply_len(const struct redis_reply *reply);     /* array; else 0 */
+struct str
+redis_reply_str(const struct redis_reply *reply);         /* string, status or error; else empty */
+int64_t redis_reply_int(const struct redis_reply *reply); /* integer; else 0 */
+size_t redis_reply_len(const struct redis_reply *reply);  /* array; else 0 */
 /* Element i, or a static nil when there is none: a malformed reply never needs a NULL check. */
 const struct redis_reply *redis_reply_at(const struct redis_reply *reply, size_t i);
 /* A decimal string or an integer; false for anything else. */

@@ -110,12 +110,9 @@ static void free_inside(struct redis_reply *reply)
 		break;
 	case REDIS_STRING:
 	case REDIS_STATUS:
-	case REDIS_ERROR:
-		free(reply->text);
-		break;
+	case REDIS_ERROR: free(reply->text); break;
 	case REDIS_NIL:
-	case REDIS_INTEGER:
-		break;
+	case REDIS_INTEGER: break;
 	}
 }
 
@@ -157,7 +154,8 @@ void redis_parser_free(struct redis_parser *parser)
 bool redis_parser_feed(struct redis_parser *parser, const char *bytes, size_t n)
 {
 	parser->held += n;
-	return parser->held <= REDIS_REPLY_MAX && redisReaderFeed(parser->reader, bytes, n) == REDIS_OK;
+	return parser->held <= REDIS_REPLY_MAX &&
+	       redisReaderFeed(parser->reader, bytes, n) == REDIS_OK;
 }
 
 enum err_code redis_parser_next(struct redis_parser *parser, struct redis_reply **ret,
@@ -179,7 +177,7 @@ enum err_code redis_parser_next(struct redis_parser *parser, struct redis_reply 
 static bool refused_for_now(struct str text)
 {
 	static const char *const kinds[] = {
-		"LOADING", "READONLY", "MASTERDOWN", "TRYAGAIN",   "OOM",
+		"LOADING", "READONLY", "MASTERDOWN", "TRYAGAIN",    "OOM",
 		"BUSY",    "MISCONF",  "NOREPLICAS", "CLUSTERDOWN",
 	};
 	struct str kind = str_split(&text, ' ');
@@ -223,12 +221,10 @@ struct str redis_reply_str(const struct redis_reply *reply)
 	switch (reply->type) {
 	case REDIS_STRING:
 	case REDIS_STATUS:
-	case REDIS_ERROR:
-		return str_make(reply->text, reply->n);
+	case REDIS_ERROR: return str_make(reply->text, reply->n);
 	case REDIS_NIL:
 	case REDIS_INTEGER:
-	case REDIS_ARRAY:
-		break;
+	case REDIS_ARRAY: break;
 	}
 	return STR_LIT("");
 }

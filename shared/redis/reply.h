@@ -36,7 +36,8 @@ struct redis_parser *redis_parser_new(void) MUST_CHECK;
 void redis_parser_free(struct redis_parser *parser);
 /* Take n bytes in. False: there is no use in going on. */
 bool redis_parser_feed(struct redis_parser *parser, const char *bytes, size_t n) MUST_CHECK;
-/* The next whole reply, the caller's, or *ret NULL when more bytes are needed. ERR_BACKEND: not RESP2, or larger than the bounds. */
+/* The next whole reply, the caller's, or *ret NULL when more bytes are needed. ERR_BACKEND: not
+ * RESP2, or larger than the bounds. */
 enum err_code redis_parser_next(struct redis_parser *parser, struct redis_reply **ret,
                                 struct err *err) MUST_CHECK;
 

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/str.h"
 #include "redis/url.h"
 
 enum { KEEPALIVE_IDLE_S = 15, KEEPALIVE_INTERVAL_S = 5, KEEPALIVE_PROBES = 3 };
@@ -54,7 +55,7 @@ enum err_code redis_address_of(const struct redis_url *url, struct redis_address
 static void tune_tcp(int fd)
 {
 	static const int on = 1, idle = KEEPALIVE_IDLE_S, interval = KEEPALIVE_INTERVAL_S,
-	                 probes = KEEPALIVE_PROBES;
+			 probes = KEEPALIVE_PROBES;
 
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));

@@ -20,12 +20,13 @@ struct redis_address {
 	socklen_t len;
 };
 
-/* Resolves a host name, and may block for it: called once, when the process starts.  Numeric addresses
- * and unix paths never block. */
+/* Resolves a host name, and may block for it: called once, when the process starts.  Numeric
+ * addresses and unix paths never block. */
 enum err_code redis_address_of(const struct redis_url *url, struct redis_address *ret,
                                struct err *err) MUST_CHECK;
 
-/* Begin to connect. The socket becomes writable when that has ended: ask redis_stream_connected(). */
+/* Begin to connect. The socket becomes writable when that has ended: ask redis_stream_connected().
+ */
 enum err_code redis_stream_open(const struct redis_address *address, int *ret_fd,
                                 struct err *err) MUST_CHECK;
 enum err_code redis_stream_connected(int fd, struct err *err) MUST_CHECK;

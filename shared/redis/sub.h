@@ -14,7 +14,8 @@ struct redis_sub;
 
 struct redis_sub_events {
 	void (*message)(void *arg, struct str channel, struct str payload);
-	/* Subscriptions are in force again after a loss: whatever was missed must be read. Also the first time. */
+	/* Subscriptions are in force again after a loss: whatever was missed must be read. Also the
+	 * first time. */
 	void (*resumed)(void *arg);
 };
 

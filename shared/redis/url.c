@@ -53,7 +53,8 @@ static enum err_code take(struct str s, const char *name, char **ret, struct err
 	free(*ret);
 	*ret = percent_decode(s);
 	if (*ret == NULL) {
-		return err_set(err, ERR_INVALID, "redis URL: the %s has a malformed %%-escape", name);
+		return err_set(err, ERR_INVALID, "redis URL: the %s has a malformed %%-escape",
+		               name);
 	}
 	return ERR_OK;
 }
@@ -168,7 +169,8 @@ static enum err_code parse_unix(struct str rest, struct redis_url *url, struct e
 
 enum err_code redis_url_parse(const char *text, struct redis_url *ret, struct err *err)
 {
-	static const struct str tcp = { "redis://", 8 }, tls = { "rediss://", 9 }, un = { "unix://", 7 };
+	static const struct str tcp = { "redis://", 8 }, tls = { "rediss://", 9 },
+				un = { "unix://", 7 };
 	struct str s = str_of(text);
 	struct redis_url url = { .port = REDIS_PORT };
 	enum err_code code;
@@ -178,7 +180,8 @@ enum err_code redis_url_parse(const char *text, struct redis_url *ret, struct er
 	} else if (str_starts(s, un)) {
 		code = parse_unix(str_make(s.p + un.n, s.n - un.n), &url, err);
 	} else if (str_starts(s, tls)) {
-		code = err_set(err, ERR_UNSUPPORTED, "redis URL: rediss:// (TLS) is not supported yet");
+		code = err_set(err, ERR_UNSUPPORTED,
+		               "redis URL: rediss:// (TLS) is not supported yet");
 	} else {
 		code = bad(err, "it starts with redis:// or unix://");
 	}

@@ -17,14 +17,15 @@
 enum { REDIS_PORT = 6379, REDIS_DB_MAX = 65535 };
 
 struct redis_url {
-	char *host; /* NULL: a unix socket */
-	char *path; /* NULL: TCP */
-	char *user; /* NULL: the default user */
+	char *host;     /* NULL: a unix socket */
+	char *path;     /* NULL: TCP */
+	char *user;     /* NULL: the default user */
 	char *password; /* NULL: no AUTH */
 	unsigned port;
 	unsigned db;
 };
 
-/* ERR_INVALID, or ERR_UNSUPPORTED for rediss:// (TLS). On ERR_OK redis_url_fini() frees what is in it. */
+/* ERR_INVALID, or ERR_UNSUPPORTED for rediss:// (TLS). On ERR_OK redis_url_fini() frees what is in
+ * it. */
 enum err_code redis_url_parse(const char *text, struct redis_url *ret, struct err *err) MUST_CHECK;
 void redis_url_fini(struct redis_url *url);
