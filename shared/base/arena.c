@@ -1,5 +1,6 @@
 #include "base/arena.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -54,6 +55,7 @@ void *arena_take(struct arena *arena, size_t size)
 	struct block *block = arena->blocks;
 	void *p;
 
+	assert(size <= PTRDIFF_MAX);
 	if (block == NULL || block->size - block->used < rounded) {
 		block = block_new(rounded > ARENA_BLOCK ? rounded : ARENA_BLOCK);
 		block->next = arena->blocks;
@@ -89,6 +91,7 @@ char *arena_printf(struct arena *arena, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
+	assert(n >= 0);
 	out = arena_take(arena, (size_t)n + 1);
 	va_start(ap, fmt);
 	(void)vsnprintf(out, (size_t)n + 1, fmt, ap);

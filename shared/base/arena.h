@@ -17,7 +17,7 @@ void arena_free(struct arena *arena); /* and all that was taken from it */
 
 /* Zeroed, aligned for any type; never NULL. */
 void *arena_take(struct arena *arena, size_t size);
-char *arena_strdup(struct arena *arena, struct str s); /* NUL-terminated copy */
+char *arena_strdup(struct arena *arena, struct str s);   /* NUL-terminated copy */
 struct str arena_str(struct arena *arena, struct str s); /* the same, as a view */
 char *arena_printf(struct arena *arena, const char *fmt, ...) PRINTF_LIKE(2, 3);
 size_t arena_used(const struct arena *arena); /* bytes handed out so far */

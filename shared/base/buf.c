@@ -46,6 +46,7 @@ char *buf_reserve(struct buf *buf, size_t n)
 		}
 		buf->size = grown < want ? want : grown;
 		buf->data = mem_realloc(buf->data, buf->size);
+		buf->data[buf->len] = '\0'; /* also when nothing is committed */
 	}
 	return buf->data + buf->len;
 }

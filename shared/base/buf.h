@@ -24,7 +24,7 @@ struct buf {
 };
 
 void buf_init(struct buf *buf, size_t cap);
-void buf_fini(struct buf *buf); /* frees; buf is empty and usable again */
+void buf_fini(struct buf *buf);  /* frees; buf is empty and usable again */
 void buf_reset(struct buf *buf); /* length 0, error cleared, memory kept */
 
 void buf_add(struct buf *buf, const void *bytes, size_t n);
@@ -35,7 +35,8 @@ void buf_add_u64(struct buf *buf, uint64_t v);
 void buf_addf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_vaddf(struct buf *buf, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 
-/* Room for n more bytes, to be filled by the caller and claimed by buf_commit(). NULL past the cap. */
+/* Room for n more bytes, to be filled by the caller and claimed by buf_commit(). NULL past the cap.
+ */
 char *buf_reserve(struct buf *buf, size_t n);
 void buf_commit(struct buf *buf, size_t n);
 

@@ -37,11 +37,24 @@ void clock_replace(uint64_t (*mono_us)(void), int64_t (*wall_us)(void))
 
 void clock_format(int64_t wall_us, char out[CLOCK_RFC3339_SIZE])
 {
-	time_t seconds = (time_t)(wall_us / 1000000);
+	const int64_t first_us = INT64_C(-62167219200000000), last_us = INT64_C(253402300799999999);
+	time_t seconds;
+	int64_t part_us;
 	struct tm tm;
 	size_t n;
 
+	if (wall_us < first_us || wall_us > last_us) {
+		wall_us = wall_us < first_us ? first_us : last_us;
+	}
+	part_us = wall_us % 1000000;
+	if (part_us < 0) {
+		part_us += 1000000;
+	}
+	seconds = (time_t)((wall_us - part_us) / 1000000);
 	(void)gmtime_r(&seconds, &tm);
-	n = strftime(out, CLOCK_RFC3339_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);
-	(void)snprintf(out + n, CLOCK_RFC3339_SIZE - n, ".%03dZ", (int)(wall_us / 1000 % 1000));
+	/* strftime's %Y does not pad to four digits. */
+	n = (size_t)snprintf(out, CLOCK_RFC3339_SIZE, "%04u",
+	                     (unsigned)(tm.tm_year + 1900) % 10000);
+	n += strftime(out + n, CLOCK_RFC3339_SIZE - n, "-%m-%dT%H:%M:%S", &tm);
+	(void)snprintf(out + n, CLOCK_RFC3339_SIZE - n, ".%03dZ", (int)(part_us / 1000));
 }

@@ -16,5 +16,6 @@ void clock_replace(uint64_t (*mono_us)(void), int64_t (*wall_us)(void));
 
 enum { CLOCK_RFC3339_SIZE = sizeof("2026-01-01T00:00:00.000000Z") };
 
-/* RFC 3339, UTC, with milliseconds: 2026-01-01T00:00:00.000Z */
+/* RFC 3339, UTC, with milliseconds: 2026-01-01T00:00:00.000Z. What is outside the years 0000 to
+ * 9999 becomes the nearest moment inside. */
 void clock_format(int64_t wall_us, char out[CLOCK_RFC3339_SIZE]);

@@ -13,6 +13,7 @@ struct id id_make(uint64_t unix_ms, const unsigned char entropy[10])
 	unsigned bits = 0, count = 0;
 	int out = ID_LEN;
 
+	unix_ms &= (UINT64_C(1) << 48) - 1;
 	for (int i = 9; i >= 0; i--) {
 		bits |= (unsigned)entropy[i] << count;
 		count += 8;
@@ -76,6 +77,9 @@ uint64_t id_time_ms(const struct id *id)
 {
 	uint64_t ms = 0;
 
+	if (id_is_nil(id)) {
+		return 0;
+	}
 	for (int i = 0; i < 10; i++) {
 		ms = ms << 5 | (uint64_t)(strchr(alphabet, id->s[i]) - alphabet);
 	}

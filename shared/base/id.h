@@ -20,7 +20,7 @@ struct id {
 struct id id_new(void);
 struct id id_make(uint64_t unix_ms, const unsigned char entropy[10]); /* pure */
 bool id_parse(struct str s, struct id *ret) MUST_CHECK;
-uint64_t id_time_ms(const struct id *id);
+uint64_t id_time_ms(const struct id *id); /* 0 for the nil id */
 
 static inline bool id_is_nil(const struct id *id)
 {

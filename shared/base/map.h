@@ -16,7 +16,8 @@ struct map *map_new(void) MUST_CHECK;
 void map_free(struct map *map); /* keys only */
 
 void *map_get(const struct map *map, struct str key); /* NULL when absent */
-void *map_put(struct map *map, struct str key, void *value); /* value not NULL; returns the old one */
+void *map_put(struct map *map, struct str key,
+              void *value);                        /* value not NULL; returns the old one */
 void *map_remove(struct map *map, struct str key); /* returns what was there */
 size_t map_count(const struct map *map);
 

@@ -25,6 +25,9 @@ bool str_starts(struct str s, struct str prefix)
 
 bool str_ends(struct str s, struct str suffix)
 {
+	if (suffix.n == 0) {
+		return true; /* NULL has no offsets, not even 0 */
+	}
 	return s.n >= suffix.n && str_eq(str_make(s.p + (s.n - suffix.n), suffix.n), suffix);
 }
 
@@ -156,10 +159,11 @@ bool parse_i64(struct str s, int64_t *ret)
 		s.p++;
 		s.n--;
 	}
-	if (!parse_u64(s, (uint64_t)INT64_MAX, &magnitude)) {
+	if (!parse_u64(s, (uint64_t)INT64_MAX + negative, &magnitude)) {
 		return false;
 	}
-	*ret = negative ? -(int64_t)magnitude : (int64_t)magnitude;
+	/* INT64_MIN has no positive counterpart, so negate before the conversion. */
+	*ret = (int64_t)(negative ? 0 - magnitude : magnitude);
 	return true;
 }
 
