@@ -96,24 +96,24 @@ static bool is_utf8(const unsigned char *p, size_t n)
 
 static void utf8_agrees_with_the_definition_for_all_short_strings(void **state)
 {
-	static const unsigned char third[] = { 0x00, 0x41, 0x7f, 0x80, 0xbf, 0xc0, 0xc2, 0xff };
+	static const unsigned char ends[] = { 0x41, 0x7f, 0x80, 0xbf, 0xc0 };
+	size_t wrong = 0;
 
 	(void)state;
 	for (unsigned a = 0; a < 256; a++) {
 		for (unsigned b = 0; b < 256; b++) {
 			unsigned char s[4] = { (unsigned char)a, (unsigned char)b, 0, 0 };
 
-			for (size_t n = 1; n <= 2; n++) {
-				assert_int_equal(is_utf8(s, n), model_utf8(s, n));
-			}
-			for (size_t i = 0; i < 64; i++) {
-				s[2] = third[i / 8];
-				s[3] = third[i % 8];
-				assert_int_equal(is_utf8(s, 3), model_utf8(s, 3));
-				assert_int_equal(is_utf8(s, 4), model_utf8(s, 4));
+			for (size_t i = 0; i < ARRAY_LEN(ends) * ARRAY_LEN(ends); i++) {
+				s[2] = ends[i / ARRAY_LEN(ends)];
+				s[3] = ends[i % ARRAY_LEN(ends)];
+				for (size_t n = 1 + 2 * (i > 0); n <= 4; n++) {
+					wrong += is_utf8(s, n) != model_utf8(s, n);
+				}
 			}
 		}
 	}
+	assert_int_equal(wrong, 0);
 }
 
 static void utf8_edges(void **state)
