@@ -18,6 +18,7 @@ target_compile_options(fairlead_options INTERFACE
 	-Werror=return-type -Werror=format-security
 	$<$<C_COMPILER_ID:GNU>:-Wlogical-op -Wduplicated-cond -Wduplicated-branches -Walloca>
 	$<$<BOOL:${FAIRLEAD_WERROR}>:-Werror>
+	-UNDEBUG # asserts are for bugs and stay on in every build type
 	-fno-common -fno-omit-frame-pointer)
 if(FAIRLEAD_SANITIZE)
 	target_compile_options(fairlead_options INTERFACE -fsanitize=${FAIRLEAD_SANITIZE} -fno-sanitize-recover=all)
