@@ -1,0 +1,79 @@
+/*
+ * What every Fairlead process does the same way: settings, logs, signals, the connections
+ * to Redis and PostgreSQL, the server with /healthz, /readyz, /version and /metrics, and
+ * stopping in order.  A program adds its routes and duties.
+ *
+ *	start: settings -> log -> loop -> redis, pg (connect in the background) -> server -> start()
+ *	ready: redis is connected, its generation is known, pg answers (when wanted), not draining
+ *	stop:  SIGTERM -> readyz 503 -> stop() -> drain the server -> cancel duties -> exit 0
+ *
+ * The generation of a Redis server (design: what its run id means to PostgreSQL) is learnt anew at
+ * each connection: from PostgreSQL by those who have it, who also leave it in Redis for those who do not.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "conf/conf.h"
+#include "event/log.h"
+#include "http/http.h"
+#include "loop/fiber.h"
+
+struct loop;
+struct pg;
+struct redis;
+
+enum node_needs { NODE_REDIS = 1, NODE_PG = 2 };
+
+struct node;
+
+struct node_options {
+	const char *program; /* "fairlead-api" */
+	unsigned needs;
+	const char *(*listen)(const struct conf *conf);
+	const struct http_route *routes; /* the program's own; the probes are added */
+	size_t route_count;
+	bool (*admit)(struct http_request *req, struct http_reply *reply); /* of routes with facts; NULL: none */
+	/* Runs on a fiber once the server listens; may start duties in node->duties. An error ends the process. */
+	enum err_code (*start)(struct node *node, struct err *err);
+	/* Runs on a fiber at SIGTERM, before the server is drained; bounded by the caller. NULL: nothing to do. */
+	void (*stop)(struct node *node);
+	/* Runs on the loop each time Redis is there again (also the first), once store.generation is known. NULL: none. */
+	void (*redis_back)(struct node *node);
+};
+
+struct node {
+	struct conf conf;
+	struct loop *loop;
+	struct redis *redis;   /* for commands */
+	struct pg *pg;         /* NULL unless NODE_PG */
+	struct log_store store; /* .generation is 0 until known */
+	struct http_server *server;
+	struct fiber_group duties;
+	bool stopping;
+	void *app; /* the program's */
+	const struct node_options *options;
+};
+
+/* The whole life of a process; returns its exit status. */
+int node_run(const struct node_options *options, int argc, char **argv);
+
+/* Of a request's server. */
+static inline struct node *node_of(const struct http_request *req)
+{
+	return req->app;
+}
+
+/* End the process with status 1 after an orderly stop; why is logged. */
+void node_fail(struct node *node, const struct err *err);
+
+/* 503 with Retry-After when Redis or PostgreSQL is away, else the problem of that error; a detail only where it helps the client. */
+void node_problem(struct http_request *req, struct http_reply *reply, const struct err *err);
+
+/* One line each time: the build. */
+const char *node_version(void);
+const char *node_commit(void); /* "" when built outside a checkout */
