@@ -8,8 +8,9 @@
  * Tenancy: a transaction begun for a tenant sets fairlead.tenant for its duration; row
  * level security compares it.  A connection is given back clean or not at all.
  *
- * Failure: SQLSTATE classes become error codes in one place (23505 -> ERR_CONFLICT, 23503 -> ERR_NOT_FOUND, 57014 -> ERR_TIMEOUT,
- * 40001/40P01 and connection loss -> ERR_UNAVAILABLE when nothing was sent, ERR_UNKNOWN when a COMMIT was in flight).
+ * Failure: SQLSTATE classes become error codes in one place (23505 -> ERR_CONFLICT, 23503 ->
+ * ERR_NOT_FOUND, 57014 -> ERR_TIMEOUT, 40001/40P01 and connection loss -> ERR_UNAVAILABLE when
+ * nothing was sent, ERR_UNKNOWN when a COMMIT was in flight).
  */
 #pragma once
 
@@ -53,34 +54,41 @@ struct pg_params {
 	unsigned count;
 	const char *values[PG_PARAMS_MAX];
 	int lengths[PG_PARAMS_MAX];
-	int formats[PG_PARAMS_MAX]; /* 0 text, 1 binary */
+	int formats[PG_PARAMS_MAX];      /* 0 text, 1 binary */
 	char scratch[PG_PARAMS_MAX][24]; /* numbers are formatted here */
 };
 
 void pg_param_cstr(struct pg_params *params, const char *s); /* NULL: SQL NULL. NUL-terminated */
+void pg_param_text(struct pg_params *params, struct str s);  /* for $n::text only */
 void pg_param_u64(struct pg_params *params, uint64_t v);
 void pg_param_i64(struct pg_params *params, int64_t v);
 void pg_param_bool(struct pg_params *params, bool v);
 void pg_param_bytes(struct pg_params *params, struct str bytes); /* bytea, binary format */
 void pg_param_null(struct pg_params *params);
 
-/* ---- one statement, its own transaction, for a tenant ("" : across tenants, for duties and key look-up) ---- */
+/* ---- one statement, its own transaction, for a tenant ("" : across tenants, for duties and key
+ * look-up) ---- */
 
+/* ret may be NULL when the rows are not wanted. */
 enum err_code pg_query(struct pg *pg, const char *tenant, const struct text *query,
                        const struct pg_params *params, struct pg_rows **ret,
                        struct err *err) MUST_CHECK;
 
+/* Have the server parse a query without running it: does it fit the schema? */
+enum err_code pg_check(struct pg *pg, const struct text *query, struct err *err) MUST_CHECK;
+
 /* ---- transactions ---- */
 
-enum err_code pg_begin(struct pg *pg, const char *tenant, struct pg_tx **ret, struct err *err)
-	MUST_CHECK;
+enum err_code pg_begin(struct pg *pg, const char *tenant, struct pg_tx **ret,
+                       struct err *err) MUST_CHECK;
 enum err_code pg_tx_query(struct pg_tx *tx, const struct text *query,
                           const struct pg_params *params, struct pg_rows **ret,
                           struct err *err) MUST_CHECK;
 /* tx is gone afterwards, whatever the answer. ERR_UNKNOWN: it may have been committed. */
 enum err_code pg_commit(struct pg_tx *tx, struct err *err) MUST_CHECK;
-void pg_rollback(struct pg_tx *tx); /* NULL is a no-op; works in a cancelled fiber */
-void pg_tx_cleanup(struct pg_tx **tx); /* for CLEANUP(): rolls back if still open; set to NULL after pg_commit */
+void pg_rollback(struct pg_tx *tx);    /* NULL is a no-op; works in a cancelled fiber */
+void pg_tx_cleanup(struct pg_tx **tx); /* for CLEANUP(): rolls back if still open; set to NULL after
+                                          pg_commit */
 
 /* ---- rows ---- */
 
@@ -89,14 +97,16 @@ void pg_rows_cleanup(struct pg_rows **rows); /* for CLEANUP() */
 size_t pg_rows_count(const struct pg_rows *rows);
 uint64_t pg_rows_affected(const struct pg_rows *rows);
 bool pg_is_null(const struct pg_rows *rows, size_t row, unsigned column);
-struct str pg_str(const struct pg_rows *rows, size_t row, unsigned column); /* NUL-terminated too; "" for NULL */
-uint64_t pg_u64(const struct pg_rows *rows, size_t row, unsigned column);   /* 0 for NULL */
+struct str pg_str(const struct pg_rows *rows, size_t row,
+                  unsigned column); /* NUL-terminated too; "" for NULL */
+uint64_t pg_u64(const struct pg_rows *rows, size_t row, unsigned column); /* 0 for NULL */
 int64_t pg_i64(const struct pg_rows *rows, size_t row, unsigned column);
 bool pg_bool(const struct pg_rows *rows, size_t row, unsigned column);
 /* A bytea column, decoded; the bytes live as long as rows. */
 struct str pg_bytes(struct pg_rows *rows, size_t row, unsigned column);
 
-/* ---- migrations: forward only, in name order, each in one transaction, under an advisory lock ---- */
+/* ---- migrations: forward only, in name order, each in one transaction, under an advisory lock
+ * ---- */
 
 struct pg_migrations {
 	const struct text *files; /* named NNNN_what */

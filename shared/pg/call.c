@@ -1,0 +1,300 @@
+#include "pg/call.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "pg/pool.h"
+#include "pg/rows.h"
+#include "pg_sql_gen.h"
+
+enum {
+	ANSWER_GRACE_MS = 1000, /* beyond the server's own statement_timeout */
+	TENANT_MAX = 65,
+};
+
+struct pg_tx {
+	struct pg_hold hold;
+	bool begun;        /* BEGIN travels with the first statement */
+	struct err failed; /* what ended it, before it was committed */
+	unsigned timeout_ms;
+	char tenant[TENANT_MAX];
+};
+
+/* The value of fairlead.tenant. NULL: no tenant can be called that. */
+static const char *tenant_setting(const char *tenant, struct err *err)
+{
+	if (tenant[0] == '\0') {
+		return "*"; /* across tenants */
+	}
+	if (strcmp(tenant, "*") == 0 || strlen(tenant) >= TENANT_MAX) {
+		(void)err_set(err, ERR_INVALID, "postgres: not a tenant");
+		return NULL;
+	}
+	return tenant;
+}
+
+static enum err_code lost(struct err *err)
+{
+	return err_set(err, ERR_UNAVAILABLE, "postgres: the connection was lost");
+}
+
+static void release(struct pg_hold *hold)
+{
+	struct pg_conn *conn = hold->conn;
+
+	if (conn != NULL) {
+		hold->conn = NULL;
+		conn->hold = NULL;
+		pg_pool_ready(conn);
+	}
+}
+
+static void abandon_call(struct fiber_op *op)
+{
+	struct pg_call *call = CONTAINER_OF(op, struct pg_call, op);
+	struct pg_conn *conn = call->conn;
+
+	/* What it was doing is unknown and cancelling would take a second connection: it goes. The
+	 * server notices within client_connection_check_interval. */
+	conn->job.call = NULL;
+	conn->job.running = false;
+	if (!fiber_cancelled()) {
+		pg_pool_note_error(conn->pg, "the server did not answer in time");
+	}
+	pg_conn_condemn(conn);
+}
+
+/* Send the job that was put together on conn and wait for it. Afterwards conn is only known by its
+ * hold. */
+static enum err_code run_job(struct pg_conn *conn, unsigned timeout_ms, PGresult **ret_rows,
+                             struct err *err)
+{
+	struct pg_call call = { .conn = conn };
+	bool committing = conn->job.commit != PG_STEP_NONE;
+	enum err_code code;
+
+	conn->job.call = &call;
+	fiber_op_begin(&call.op, abandon_call);
+	pg_job_send(conn);
+	code = fiber_wait(&call.op, timeout_ms, err);
+	if (code == ERR_TIMEOUT && !call.op.done) {
+		return err_set(err, committing ? ERR_UNKNOWN : ERR_TIMEOUT,
+		               "postgres: no answer in %u ms", timeout_ms);
+	}
+	if (code == ERR_OK) {
+		*ret_rows = call.rows;
+	}
+	return code;
+}
+
+static void give_rows(PGresult *result, struct pg_rows **ret)
+{
+	if (ret != NULL) {
+		*ret = pg_rows_new(result);
+	} else {
+		PQclear(result);
+	}
+}
+
+static void add_begin(struct pg_conn *conn, const char *tenant)
+{
+	struct pg_params params = { 0 };
+
+	pg_job_add(conn, &pg_sql_texts[PG_SQL_BEGIN], NULL);
+	pg_param_cstr(&params, tenant);
+	pg_job_add(conn, &pg_sql_texts[PG_SQL_SET_TENANT], &params);
+}
+
+/* A connection, and this fiber still wants it. */
+static enum err_code acquire(struct pg *pg, struct pg_hold *hold, struct err *err)
+{
+	enum err_code code = pg_pool_acquire(pg, hold, err);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (hold->conn == NULL) {
+		return lost(err);
+	}
+	if (fiber_cancelled()) {
+		release(hold);
+		return err_set(err, ERR_CANCELLED, "postgres: cancelled");
+	}
+	return ERR_OK;
+}
+
+/* ---- one statement ---- */
+
+enum err_code pg_query(struct pg *pg, const char *tenant, const struct text *query,
+                       const struct pg_params *params, struct pg_rows **ret, struct err *err)
+{
+	struct pg_hold hold = { NULL };
+	const char *setting = tenant_setting(tenant, err);
+	unsigned timeout_ms = pg->statement_timeout_ms + ANSWER_GRACE_MS;
+	PGresult *rows = NULL;
+	enum err_code code;
+
+	if (setting == NULL) {
+		return err->code;
+	}
+	code = acquire(pg, &hold, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	pg_job_begin(hold.conn, PG_JOB_CALL);
+	hold.conn->job.release = true;
+	add_begin(hold.conn, setting);
+	pg_job_add(hold.conn, query, params);
+	pg_job_keep(hold.conn);
+	pg_job_add_commit(hold.conn);
+	code = run_job(hold.conn, timeout_ms, &rows, err);
+	if (code == ERR_OK) {
+		give_rows(rows, ret);
+	}
+	return code;
+}
+
+enum err_code pg_check(struct pg *pg, const struct text *query, struct err *err)
+{
+	struct pg_hold hold = { NULL };
+	unsigned timeout_ms = pg->statement_timeout_ms + ANSWER_GRACE_MS;
+	PGresult *none = NULL;
+	enum err_code code = acquire(pg, &hold, err);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	pg_job_begin(hold.conn, PG_JOB_CALL);
+	hold.conn->job.release = true;
+	pg_job_prepare(hold.conn, query);
+	return run_job(hold.conn, timeout_ms, &none, err);
+}
+
+/* ---- transactions ---- */
+
+enum err_code pg_begin(struct pg *pg, const char *tenant, struct pg_tx **ret, struct err *err)
+{
+	const char *setting = tenant_setting(tenant, err);
+	struct pg_tx *tx;
+	enum err_code code;
+
+	if (setting == NULL) {
+		return err->code;
+	}
+	tx = mem_calloc(1, sizeof(*tx));
+	(void)str_copy(tx->tenant, sizeof(tx->tenant), str_of(setting));
+	tx->timeout_ms = pg->statement_timeout_ms + ANSWER_GRACE_MS;
+	code = acquire(pg, &tx->hold, err);
+	if (code != ERR_OK) {
+		free(tx);
+		return code;
+	}
+	*ret = tx;
+	return ERR_OK;
+}
+
+void pg_tx_set_timeout(struct pg_tx *tx, unsigned timeout_ms)
+{
+	tx->timeout_ms = timeout_ms;
+}
+
+/* May this transaction run one more statement? */
+static enum err_code tx_check(struct pg_tx *tx, struct err *err)
+{
+	if (tx->failed.code != ERR_OK) {
+		*err = tx->failed;
+	} else if (tx->hold.conn == NULL) {
+		(void)lost(err);
+	} else if (fiber_cancelled()) {
+		(void)err_set(err, ERR_CANCELLED, "postgres: cancelled");
+	} else {
+		return ERR_OK;
+	}
+	return err->code;
+}
+
+enum err_code pg_tx_query(struct pg_tx *tx, const struct text *query,
+                          const struct pg_params *params, struct pg_rows **ret, struct err *err)
+{
+	struct pg_conn *conn = tx->hold.conn;
+	PGresult *rows = NULL;
+	enum err_code code = tx_check(tx, err);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	pg_job_begin(conn, PG_JOB_CALL);
+	if (!tx->begun) {
+		add_begin(conn, tx->tenant);
+		tx->begun = true;
+	}
+	pg_job_add(conn, query, params);
+	pg_job_keep(conn);
+	code = run_job(conn, tx->timeout_ms, &rows, err);
+	if (code == ERR_OK) {
+		give_rows(rows, ret);
+	} else {
+		tx->failed = *err;
+	}
+	return code;
+}
+
+enum err_code pg_tx_script(struct pg_tx *tx, const struct text *text, struct err *err)
+{
+	PGresult *none = NULL;
+	enum err_code code = tx_check(tx, err);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	assert(tx->begun);
+	pg_job_begin_script(tx->hold.conn, text);
+	code = run_job(tx->hold.conn, tx->timeout_ms, &none, err);
+	if (code != ERR_OK) {
+		tx->failed = *err;
+	}
+	return code;
+}
+
+enum err_code pg_commit(struct pg_tx *tx, struct err *err)
+{
+	struct pg_conn *conn = tx->hold.conn;
+	PGresult *none = NULL;
+	enum err_code code = tx_check(tx, err);
+
+	if (code != ERR_OK || !tx->begun) {
+		pg_rollback(tx);
+		return code;
+	}
+	pg_job_begin(conn, PG_JOB_CALL);
+	conn->job.release = true;
+	pg_job_add_commit(conn);
+	code = run_job(conn, tx->timeout_ms, &none, err);
+	free(tx);
+	return code;
+}
+
+void pg_rollback(struct pg_tx *tx)
+{
+	struct pg_conn *conn;
+
+	if (tx == NULL) {
+		return;
+	}
+	conn = tx->hold.conn;
+	if (conn != NULL && tx->begun) {
+		tx->hold.conn = NULL;
+		conn->hold = NULL;
+		pg_conn_clean(conn);
+	} else {
+		release(&tx->hold);
+	}
+	free(tx);
+}
+
+void pg_tx_cleanup(struct pg_tx **tx)
+{
+	pg_rollback(*tx);
+}

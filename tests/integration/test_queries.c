@@ -1,0 +1,125 @@
+/*
+ * Every embedded query is parsed by a server that has the migrated schema, so one that does
+ * not fit fails here and not at night.  A noun adds one #include and one line to the table.
+ */
+#include <ctype.h>
+#include <stdlib.h>
+
+#include "base/str.h"
+#include "loop/loop.h"
+#include "pg/schema.h"
+#include "pg_sql_gen.h"
+#include "tests/support/test.h"
+
+static const struct noun {
+	const struct text *texts;
+	size_t count;
+} nouns[] = {
+	{ pg_sql_texts, PG_SQL_COUNT },
+};
+
+struct world {
+	struct loop *loop;
+	struct pg *pg;
+	void (*body)(struct world *world, const struct text *text);
+};
+
+static void each_query(struct world *world)
+{
+	for (size_t i = 0; i < ARRAY_LEN(nouns); i++) {
+		assert_true(nouns[i].count > 0);
+		for (size_t k = 0; k < nouns[i].count; k++) {
+			world->body(world, &nouns[i].texts[k]);
+		}
+	}
+}
+
+static void world_main(void *arg)
+{
+	struct world *world = arg;
+	struct pg_options options = { getenv("TEST_PG_URL"), 1, 5000, 5000 };
+	unsigned applied = 0;
+	struct err err;
+
+	world->pg = pg_new(world->loop, &options);
+	if (pg_migrate(world->pg, &pg_schema, &applied, &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+	each_query(world);
+	pg_free(world->pg);
+}
+
+static void run(void (*body)(struct world *world, const struct text *text))
+{
+	struct world world = { .loop = loop_new(), .body = body };
+
+	assert_non_null(world.loop);
+	(void)fiber_start(world.loop, NULL, "test", world_main, &world);
+	loop_run(world.loop);
+	loop_free(world.loop);
+}
+
+static void parse_it(struct world *world, const struct text *text)
+{
+	struct err err;
+
+	if (pg_check(world->pg, text, &err) != ERR_OK) {
+		fail_msg("%s.sql: %s", text->name, err.msg);
+	}
+}
+
+static void read_head(struct world *world, const struct text *text)
+{
+	struct str rest = { text->text, text->len };
+
+	(void)world;
+	if (!str_starts(str_split(&rest, '\n'), STR_LIT("-- params:")) ||
+	    !str_starts(str_split(&rest, '\n'), STR_LIT("-- returns:"))) {
+		fail_msg("%s.sql: the first lines are not -- params: and -- returns:", text->name);
+	}
+}
+
+static void read_params(struct world *world, const struct text *text)
+{
+	(void)world;
+	for (const char *p = text->text; *p != '\0'; p++) {
+		if (p[0] != '$' || isdigit((unsigned char)p[1]) == 0) {
+			continue;
+		}
+		do {
+			p++;
+		} while (isdigit((unsigned char)*p) != 0);
+		if (p[0] != ':' || p[1] != ':') {
+			fail_msg("%s.sql: a parameter has no cast", text->name);
+		}
+	}
+}
+
+static void every_query_fits_the_schema(void **state)
+{
+	(void)state;
+	run(parse_it);
+}
+
+static void every_query_says_what_it_takes_and_returns(void **state)
+{
+	(void)state;
+	run(read_head);
+}
+
+static void every_parameter_has_a_cast(void **state)
+{
+	(void)state;
+	run(read_params);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_query_fits_the_schema),
+		cmocka_unit_test(every_query_says_what_it_takes_and_returns),
+		cmocka_unit_test(every_parameter_has_a_cast),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
