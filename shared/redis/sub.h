@@ -1,7 +1,9 @@
 /*
  * Pub/sub on a connection of its own.  Messages may be lost at any time (a reconnect, a
  * slow peer): a subscriber treats them as doorbells and reads the truth elsewhere.
- * Callbacks run on the loop, never inside the calls below.
+ * Callbacks run on the loop, never inside the calls below, and may make any of those calls.
+ * A silent server is asked for a sign of life every two seconds, so a dead peer is found within
+ * that and timeout_ms.
  */
 #pragma once
 
@@ -14,6 +16,8 @@ struct redis_sub;
 
 struct redis_sub_events {
 	void (*message)(void *arg, struct str channel, struct str payload);
+	/* This channel is in force from here on; again after each loss. May be NULL. */
+	void (*subscribed)(void *arg, struct str channel);
 	/* Subscriptions are in force again after a loss: whatever was missed must be read. Also the
 	 * first time. */
 	void (*resumed)(void *arg);

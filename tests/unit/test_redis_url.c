@@ -1,0 +1,157 @@
+#include <string.h>
+
+#include "redis/url.h"
+#include "tests/support/test.h"
+
+static struct redis_url parsed(const char *text)
+{
+	struct redis_url url;
+	struct err err;
+
+	if (redis_url_parse(text, &url, &err) != ERR_OK) {
+		fail_msg("%s: %s", text, err.msg);
+	}
+	return url;
+}
+
+static void a_bare_host_has_defaults(void **state)
+{
+	struct redis_url url = parsed("redis://db.example");
+
+	(void)state;
+	assert_string_equal(url.host, "db.example");
+	assert_int_equal(url.port, 6379);
+	assert_int_equal(url.db, 0);
+	assert_null(url.user);
+	assert_null(url.password);
+	assert_null(url.path);
+	redis_url_fini(&url);
+}
+
+static void every_part_is_taken_and_decoded(void **state)
+{
+	struct redis_url url = parsed("redis://al%40ice:p%3a%2F@ss@[::1]:7000/15");
+
+	(void)state;
+	assert_string_equal(url.host, "::1");
+	assert_int_equal(url.port, 7000);
+	assert_int_equal(url.db, 15);
+	assert_string_equal(url.user, "al@ice");
+	assert_string_equal(url.password, "p:/@ss");
+	redis_url_fini(&url);
+}
+
+static void a_password_alone_is_the_default_users(void **state)
+{
+	struct redis_url url = parsed("redis://:a:b@h:1/");
+
+	(void)state;
+	assert_null(url.user);
+	assert_string_equal(url.password, "a:b");
+	assert_int_equal(url.port, 1);
+	redis_url_fini(&url);
+}
+
+static void a_unix_socket_has_parameters(void **state)
+{
+	struct redis_url url = parsed("unix:///run/a%20b.sock?db=3&password=s%26t&user=u");
+
+	(void)state;
+	assert_null(url.host);
+	assert_string_equal(url.path, "/run/a b.sock");
+	assert_string_equal(url.password, "s&t");
+	assert_string_equal(url.user, "u");
+	assert_int_equal(url.db, 3);
+	redis_url_fini(&url);
+	url = parsed("unix:///s");
+	assert_string_equal(url.path, "/s");
+	redis_url_fini(&url);
+}
+
+static void what_is_wrong_is_refused(void **state)
+{
+	static const char *const wrong[] = {
+		"",
+		"redis:",
+		"redis://",
+		"redis:///0",
+		"http://h",
+		"REDIS://h",
+		"redis://:6379",
+		"redis://h:0",
+		"redis://h:65536",
+		"redis://h:",
+		"redis://h:6379x",
+		"redis://h/x",
+		"redis://h/-1",
+		"redis://h/65536",
+		"redis://h/0/1",
+		"redis://user@h",
+		"redis://u:%zz@h",
+		"redis://u:%4@h",
+		"redis://u:%00@h",
+		"redis://u:%",
+		"redis://[::1",
+		"redis://[::1]x",
+		"redis://[]:1",
+		"unix://",
+		"unix:///",
+		"unix://relative",
+		"unix:///s?db=x",
+		"unix:///s?nope=1",
+		"unix:///s?user=u",
+		"unix:///s?user=",
+		"unix:///0123456789012345678901234567890123456789012345678901234567890123456789"
+		"01234567890123456789012345678901234567890123456789",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct redis_url url;
+		struct err err;
+
+		if (redis_url_parse(wrong[i], &url, &err) != ERR_INVALID) {
+			fail_msg("%s was accepted", wrong[i]);
+		}
+	}
+}
+
+static void tls_is_refused_by_name(void **state)
+{
+	struct redis_url url;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(redis_url_parse("rediss://h", &url, &err), ERR_UNSUPPORTED);
+	assert_non_null(strstr(err.msg, "rediss"));
+}
+
+static void no_message_repeats_a_password(void **state)
+{
+	static const char *const wrong[] = { "redis://u:hunter2@", "redis://u:hunter2@h:x",
+		                             "unix:///s?password=hunter2&db=x",
+		                             "redis://u:hunter2%zz@h", "rediss://u:hunter2@h" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct redis_url url;
+		struct err err;
+
+		assert_int_not_equal(redis_url_parse(wrong[i], &url, &err), ERR_OK);
+		assert_null(strstr(err.msg, "hunter2"));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_bare_host_has_defaults),
+		cmocka_unit_test(every_part_is_taken_and_decoded),
+		cmocka_unit_test(a_password_alone_is_the_default_users),
+		cmocka_unit_test(a_unix_socket_has_parameters),
+		cmocka_unit_test(what_is_wrong_is_refused),
+		cmocka_unit_test(tls_is_refused_by_name),
+		cmocka_unit_test(no_message_repeats_a_password),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
