@@ -346,10 +346,11 @@ static void take_defaults(struct conf *conf)
 	struct err err;
 
 	for (size_t id = 0; id < CONF_SETTING_COUNT; id++) {
-		if (conf_store(conf, &conf_settings[id], str_of(conf_settings[id].standard),
-		               &err) != ERR_OK) {
-			assert(!"settings.def: a default breaks its own rule");
-		}
+		const struct conf_setting *setting = &conf_settings[id];
+		enum err_code code = conf_store(conf, setting, str_of(setting->standard), &err);
+
+		assert(code == ERR_OK && "settings.def: a default breaks its own rule");
+		(void)code;
 	}
 }
 
@@ -410,8 +411,9 @@ void conf_fini(struct conf *conf)
 static void print_lines(const char *program, struct str lines)
 {
 	while (lines.n > 0) {
-		(void)fprintf(stderr, "%s: %" STR_FMT "\n", program,
-		              STR_ARG(str_split(&lines, '\n')));
+		struct str line = str_split(&lines, '\n');
+
+		(void)fprintf(stderr, "%s: %" STR_FMT "\n", program, STR_ARG(line));
 	}
 }
 

@@ -102,7 +102,7 @@ static const char document_intro[] =
 	"3. the environment variable,\n"
 	"4. the flag `--name=value`, with the same name as in the file.\n\n"
 	"A program reports everything that is wrong in one run, each problem with its file and "
-        "line, "
+	"line, "
 	"variable or flag, and exits with 2. An unknown name in the file or a flag is a problem; "
 	"an unknown `FAIRLEAD_` variable is mentioned and ignored, because container platforms set "
 	"some of their own.\n\n"
@@ -111,7 +111,7 @@ static const char document_intro[] =
 	"can be named: `FAIRLEAD_PEPPER_FILE=/run/secrets/pepper`, `pepper_file = ...` in the "
 	"file, or `--pepper_file=...`; a newline at its end is ignored.\n\n"
 	"SIGHUP makes a program read its file again. Settings marked *Reload* change at once; for "
-        "the others "
+	"the others "
 	"the change is logged and waits for the next start.\n";
 
 void conf_document(struct buf *out)

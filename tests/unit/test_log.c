@@ -128,8 +128,7 @@ static void no_argument_can_forge_a_field_or_a_line(void **state)
 		"\\\" forged=1",
 		"\x1b[2J",
 		"\xff\xfe",
-		"\xc2\x9b"
-		"31m",
+		("\xc2\x9b" "31m"),
 		"\xe2\x80\xa8",
 		"\xe2\x80\xae",
 		"a=b",

@@ -1,0 +1,152 @@
+#include "metric/metric.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "metric/table.h"
+
+enum { SLOTS = 2 * METRIC_SERIES_MAX };
+
+const struct metric_row metric_rows[METRIC_COUNT] = {
+#define GROUP(title)
+#define X(id, type, name, labels, help) [METRIC_##id] = { METRIC_##type, name, labels, help },
+#include "metric/metric.def"
+#undef X
+#undef GROUP
+};
+
+const uint64_t metric_bounds[METRIC_BUCKETS] = {
+	100,    250,    500,    1000,    2500,    5000,    10000,    25000,    50000,
+	100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000, 30000000,
+};
+
+struct metric_series metric_plain[METRIC_COUNT];
+
+/* The series of a metric with labels; open addressing over their hash. */
+static struct family {
+	size_t count;
+	struct metric_series *series[METRIC_SERIES_MAX];
+	uint16_t slots[SLOTS]; /* index + 1 */
+} * families[METRIC_COUNT];
+
+const char *metric_type_name(enum metric_type type)
+{
+	switch (type) {
+	case METRIC_COUNTER: return "counter";
+	case METRIC_GAUGE: return "gauge";
+	case METRIC_HISTOGRAM: break;
+	}
+	return "histogram";
+}
+
+static uint64_t *new_buckets(enum metric_id id)
+{
+	return metric_rows[id].type == METRIC_HISTOGRAM
+	               ? mem_calloc(METRIC_BUCKETS + 1, sizeof(uint64_t))
+	               : NULL;
+}
+
+static size_t hash(const char *s, size_t h)
+{
+	for (; *s != '\0'; s++) {
+		h = (h ^ (unsigned char)*s) * 0x100000001b3u;
+	}
+	return (h ^ 0xff) * 0x100000001b3u;
+}
+
+static bool fits(const char *label)
+{
+	return label == NULL ||
+	       (strnlen(label, METRIC_LABEL_MAX) < METRIC_LABEL_MAX && str_is_utf8(str_of(label)));
+}
+
+static struct metric_series *add_series(enum metric_id id, uint16_t *slot, const char *label,
+                                        const char *second)
+{
+	struct family *family = families[id];
+	struct metric_series *series = mem_calloc(1, sizeof(*series));
+
+	series->buckets = new_buckets(id);
+	(void)snprintf(series->labels[0], METRIC_LABEL_MAX, "%s", label);
+	(void)snprintf(series->labels[1], METRIC_LABEL_MAX, "%s", second);
+	family->series[family->count++] = series;
+	*slot = (uint16_t)family->count;
+	return series;
+}
+
+static struct metric_series *find(enum metric_id id, const char *label, const char *second)
+{
+	struct family *family = families[id];
+	size_t at = hash(second, hash(label, 0xcbf29ce484222325u)) % SLOTS;
+
+	for (; family->slots[at] != 0; at = (at + 1) % SLOTS) {
+		struct metric_series *series = family->series[family->slots[at] - 1];
+
+		if (strcmp(series->labels[0], label) == 0 &&
+		    strcmp(series->labels[1], second) == 0) {
+			return series;
+		}
+	}
+	/* the last place is kept for "other" */
+	if (family->count == METRIC_SERIES_MAX - 1 && strcmp(label, "other") != 0) {
+		return NULL;
+	}
+	return family->count < METRIC_SERIES_MAX ? add_series(id, &family->slots[at], label, second)
+	                                         : NULL;
+}
+
+struct metric_series *metric_series(enum metric_id id, const char *label, const char *second)
+{
+	bool two = strchr(metric_rows[id].labels, ',') != NULL;
+	struct metric_series *series;
+
+	assert((label != NULL) == (metric_rows[id].labels[0] != '\0') && (second != NULL) == two);
+	if (label == NULL) {
+		return &metric_plain[id];
+	}
+	if (families[id] == NULL) {
+		families[id] = mem_calloc(1, sizeof(*families[id]));
+	}
+	if (fits(label) && fits(second)) {
+		series = find(id, label, two ? second : "");
+		if (series != NULL) {
+			return series;
+		}
+	}
+	return find(id, "other", two ? "other" : "");
+}
+
+const struct metric_series *metric_nth(enum metric_id id, size_t at)
+{
+	return families[id] != NULL && at < families[id]->count ? families[id]->series[at] : NULL;
+}
+
+void metric_inc2(enum metric_id id, const char *label, const char *second)
+{
+	metric_series(id, label, second)->value += 1;
+}
+
+void metric_observe_us(enum metric_id id, const char *label, uint64_t us)
+{
+	struct metric_series *series = metric_at(id, label);
+	size_t bucket = 0;
+
+	if (series->buckets == NULL) {
+		series->buckets = new_buckets(id);
+	}
+	while (bucket < METRIC_BUCKETS && us > metric_bounds[bucket]) {
+		bucket++;
+	}
+	series->buckets[bucket]++;
+	series->value += (double)us;
+}
+
+void metric_setup(const char *program, const char *version)
+{
+	metric_series(METRIC_BUILD_INFO, program, version)->value = 1;
+	metric_set(METRIC_PROCESS_START, NULL, (double)(clock_wall_us() / 1000) / 1000);
+}
