@@ -11,8 +11,9 @@
 enum { MAP_FIRST = 16 };
 
 struct slot {
-	struct str key; /* owned; NULL when empty */
-	void *value;    /* NULL with a key: removed, probing goes on */
+	char *key; /* owned; NULL when empty */
+	size_t len;
+	void *value; /* NULL with a key: removed, probing goes on */
 	uint64_t hash;
 };
 
@@ -23,6 +24,11 @@ struct map {
 	size_t count;
 	uint64_t seed;
 };
+
+static struct str slot_key(const struct slot *slot)
+{
+	return str_make(slot->key, slot->len);
+}
 
 static uint64_t hash_of(const struct map *map, struct str key)
 {
@@ -38,8 +44,8 @@ static struct slot *slot_find(const struct map *map, struct str key, uint64_t ha
 {
 	size_t i = hash & (map->size - 1);
 
-	while (map->slots[i].key.p != NULL) {
-		if (map->slots[i].hash == hash && str_eq(map->slots[i].key, key)) {
+	while (map->slots[i].key != NULL) {
+		if (map->slots[i].hash == hash && str_eq(slot_key(&map->slots[i]), key)) {
 			break;
 		}
 		i = (i + 1) & (map->size - 1);
@@ -57,9 +63,9 @@ static void map_resize(struct map *map, size_t size)
 	map->used = map->count;
 	for (size_t i = 0; i < old_size; i++) {
 		if (old[i].value != NULL) {
-			*slot_find(map, old[i].key, old[i].hash) = old[i];
+			*slot_find(map, slot_key(&old[i]), old[i].hash) = old[i];
 		} else {
-			free((void *)(uintptr_t)old[i].key.p);
+			free(old[i].key);
 		}
 	}
 	free(old);
@@ -81,7 +87,7 @@ void map_free(struct map *map)
 		return;
 	}
 	for (size_t i = 0; i < map->size; i++) {
-		free((void *)(uintptr_t)map->slots[i].key.p);
+		free(map->slots[i].key);
 	}
 	free(map->slots);
 	free(map);
@@ -104,8 +110,8 @@ void *map_put(struct map *map, struct str key, void *value)
 	}
 	slot = slot_find(map, key, hash);
 	old = slot->value;
-	if (slot->key.p == NULL) {
-		*slot = (struct slot){ { mem_strndup(key), key.n }, value, hash };
+	if (slot->key == NULL) {
+		*slot = (struct slot){ mem_strndup(key), key.n, value, hash };
 		map->used++;
 	}
 	slot->value = value;
@@ -134,7 +140,7 @@ bool map_next(const struct map *map, size_t *at, struct str *ret_key, void **ret
 		const struct slot *slot = &map->slots[(*at)++];
 
 		if (slot->value != NULL) {
-			*ret_key = slot->key;
+			*ret_key = slot_key(slot);
 			*ret_value = slot->value;
 			return true;
 		}

@@ -23,7 +23,7 @@ struct signal_watch {
 enum { LOOP_TIMER_SLACK_US = 10000 };
 
 /* A thousand years: sums with it do not overflow. */
-static const uint64_t LOOP_TIMER_MAX_MS = UINT64_C(31556952000000);
+static const uint64_t timer_max_ms = UINT64_C(31556952000000);
 
 struct loop {
 	struct event_base *base;
@@ -77,22 +77,6 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 	note_stall(loop, now_us() - start_us);
 }
 
-/* Without libevent's time cache: a timer set late in a long turn counts from now, not from
- * the beginning of the turn. */
-static struct event_base *base_new(void)
-{
-	struct event_config *config = event_config_new();
-	struct event_base *base = NULL;
-
-	if (config != NULL && event_config_set_flag(config, EVENT_BASE_FLAG_NO_CACHE_TIME) == 0) {
-		base = event_base_new_with_config(config);
-	}
-	if (config != NULL) {
-		event_config_free(config);
-	}
-	return base;
-}
-
 struct loop *loop_new(void)
 {
 	struct loop *loop = mem_calloc(1, sizeof(*loop));
@@ -100,7 +84,7 @@ struct loop *loop_new(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 	TAILQ_INIT(&loop->tasks);
 	loop->stacks = stack_pool_new();
-	loop->base = base_new();
+	loop->base = event_base_new();
 	loop->wake = loop->base != NULL ? event_new(loop->base, -1, 0, on_wake, loop) : NULL;
 	if (loop->wake == NULL) {
 		loop_free(loop);
@@ -195,7 +179,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (start_us < timer->due_us) { /* libevent's clock is coarse: it can be a tick behind */
+	/* libevent's clock is coarse, and stands still during a turn: what is set in a long one
+	 * would count from its beginning. */
+	if (start_us < timer->due_us) {
 		timer_arm(timer, timer->due_us - start_us);
 		return;
 	}
@@ -215,7 +201,7 @@ void loop_timer_init(struct loop_timer *timer, struct loop *loop, loop_timer_fn 
 
 void loop_timer_set(struct loop_timer *timer, uint64_t in_ms)
 {
-	uint64_t us = in_ms < LOOP_TIMER_MAX_MS ? in_ms * 1000 : LOOP_TIMER_MAX_MS * 1000;
+	uint64_t us = in_ms < timer_max_ms ? in_ms * 1000 : timer_max_ms * 1000;
 
 	timer->due_us = now_us() + us;
 	timer_arm(timer, us);

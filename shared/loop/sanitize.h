@@ -52,7 +52,7 @@ struct sanitize_switch {
 	void *tsan_fiber, *tsan_loop;
 };
 
-static inline unsigned sanitize_stack_add(unsigned char *base, size_t size)
+static inline unsigned sanitize_stack_add(const unsigned char *base, size_t size)
 {
 #if SANITIZE_VALGRIND
 	return (unsigned)VALGRIND_STACK_REGISTER(base, base + size);
@@ -73,7 +73,7 @@ static inline void sanitize_stack_remove(unsigned id)
 }
 
 /* The frames left on a stack that its fiber will not return to are not in the next one's way. */
-static inline void sanitize_stack_clear(unsigned char *base, size_t size)
+static inline void sanitize_stack_clear(const unsigned char *base, size_t size)
 {
 #if SANITIZE_ASAN
 	__asan_unpoison_memory_region(base, size);

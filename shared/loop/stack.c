@@ -11,9 +11,6 @@
 #include "loop/fiber.h"
 #include "loop/sanitize.h"
 
-/* Enough for a burst; what is above goes back to the system. */
-enum { STACK_KEEP = 256 };
-
 struct stack_pool {
 	struct stack *free; /* the one used last, so the warmest, first */
 	size_t kept, live;
@@ -85,7 +82,7 @@ void stack_give(struct stack_pool *pool, struct stack *stack)
 	assert(pool->live > 0);
 	pool->live--;
 	sanitize_stack_clear(stack->base, stack->size);
-	if (pool->kept >= STACK_KEEP) {
+	if (pool->kept >= STACK_POOL_KEEP) {
 		stack_unmap(pool, stack);
 		return;
 	}

@@ -9,6 +9,9 @@
 
 #include "base/attr.h"
 
+/* Enough for a burst; free stacks above it go back to the system. */
+enum { STACK_POOL_KEEP = 256 };
+
 struct stack_pool;
 
 struct stack {
