@@ -2,6 +2,8 @@
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -10,7 +12,9 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "log/log.h"
 #include "loop/loop.h"
+#include "metric/metric.h"
 #include "redis/cmd.h"
 #include "redis/reply.h"
 #include "redis/stream.h"
@@ -23,6 +27,7 @@ enum {
 	READS_PER_TURN = 8, /* then other descriptors have a turn */
 	GREETING_MAX = 4096,
 	RUN_ID_LEN = 40,
+	NAME_MAX_LEN = 128,
 };
 
 enum conn_state { CONN_DOWN, CONN_CONNECTING, CONN_GREETING, CONN_UP, CONN_LOST };
@@ -36,6 +41,7 @@ struct redis_conn {
 	void *arg;
 	struct redis_url url;
 	struct redis_address address;
+	char name[NAME_MAX_LEN]; /* for the log: where it is, no secret */
 	unsigned timeout_ms, backoff_max_ms;
 
 	enum conn_state state;
@@ -99,6 +105,9 @@ static void pause_before_connect(struct redis_conn *conn)
 /* A connection that never came up: nobody was told of it, so nobody is told of its end. */
 static void attempt_failed(struct redis_conn *conn, const struct err *why)
 {
+	if (conn->why.code == ERR_OK) { /* one line per outage, not per attempt */
+		log_warn("redis.unreachable", "server=%s %s", conn->name, why->msg);
+	}
 	conn->why = *why;
 	close_stream(conn);
 	pause_before_connect(conn);
@@ -112,6 +121,7 @@ static void on_lost(struct loop_task *task)
 	if (clock_mono_ms() - conn->up_ms >= STABLE_MS) {
 		conn->attempts = 0;
 	}
+	log_warn("redis.lost", "server=%s %s", conn->name, why.msg);
 	pause_before_connect(conn);
 	conn->events->down(conn->arg, &why);
 }
@@ -186,6 +196,11 @@ static void come_up(struct redis_conn *conn)
 	loop_timer_clear(&conn->timer);
 	conn->state = CONN_UP;
 	conn->count++;
+	if (conn->count > 1) {
+		metric_inc(METRIC_REDIS_RECONNECTS, NULL);
+	}
+	log_info("redis.connected", "server=%s run_id=%s connection=%" PRIu64, conn->name,
+	         conn->run_id, conn->count);
 	conn->up_ms = clock_mono_ms();
 	conn->why = (struct err){ .code = ERR_OK };
 	conn->events->up(conn->arg);
@@ -403,6 +418,11 @@ struct redis_conn *redis_conn_new(struct loop *loop, const struct redis_options 
 	conn->arg = arg;
 	conn->url = url;
 	conn->address = address;
+	if (url.path != NULL) {
+		(void)snprintf(conn->name, sizeof(conn->name), "%s", url.path);
+	} else {
+		(void)snprintf(conn->name, sizeof(conn->name), "%s:%u", url.host, url.port);
+	}
 	conn->timeout_ms = options->timeout_ms;
 	conn->backoff_max_ms = options->backoff_max_ms;
 	conn->fd = -1;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "loop/loop.h"
+#include "metric/metric.h"
 #include "redis/cmd.h"
 #include "redis/conn.h"
 #include "redis/reply.h"
@@ -22,7 +23,7 @@ enum {
 struct redis_request {
 	struct redis *redis;
 	struct redis_op *op;
-	uint64_t deadline_ms, sent_ms;
+	uint64_t began_us, deadline_ms, sent_ms;
 	STAILQ_ENTRY(redis_request) link;
 	size_t written;
 	size_t len;
@@ -63,6 +64,9 @@ static void request_done(struct redis_request *request, const struct err *err)
 	struct redis_op *op = request->op;
 
 	if (op != NULL) {
+		if (err != NULL) {
+			metric_inc(METRIC_REDIS_ERRORS, err_name(err->code));
+		}
 		request->op = NULL;
 		op->request = NULL;
 		fiber_op_done(&op->op, err);
@@ -96,6 +100,7 @@ static void account(struct redis *redis, size_t n)
 			STAILQ_REMOVE_HEAD(&redis->waiting, link);
 			STAILQ_INSERT_TAIL(&redis->in_flight, request, link);
 			request->sent_ms = now;
+			metric_inc(METRIC_REDIS_COMMANDS, NULL);
 		}
 		rest = request->len - request->written;
 		part = n < rest ? n : rest;
@@ -264,6 +269,7 @@ static void on_conn_reply(void *arg, struct redis_reply *reply)
 	struct redis *redis = arg;
 	struct redis_request *request = STAILQ_FIRST(&redis->in_flight);
 	enum err_code code = ERR_OK;
+	uint64_t now_us;
 	struct err err;
 
 	if (request == NULL || request == redis->partial) {
@@ -273,7 +279,9 @@ static void on_conn_reply(void *arg, struct redis_reply *reply)
 		return;
 	}
 	STAILQ_REMOVE_HEAD(&redis->in_flight, link);
-	redis->answered_ms = clock_mono_ms();
+	now_us = clock_mono_us();
+	redis->answered_ms = now_us / 1000;
+	metric_observe_us(METRIC_REDIS_DURATION, NULL, now_us - request->began_us);
 	if (redis_reply_type(reply) == REDIS_ERROR) {
 		code = redis_reply_error(reply, &err);
 		redis_reply_free(reply);
@@ -418,7 +426,8 @@ void redis_send(struct redis *redis, struct redis_op *op, struct redis_cmd *cmd)
 	request->redis = redis;
 	request->op = op;
 	request->len = len;
-	request->deadline_ms = clock_mono_ms() + redis->timeout_ms;
+	request->began_us = clock_mono_us();
+	request->deadline_ms = request->began_us / 1000 + redis->timeout_ms;
 	redis_cmd_wire(cmd, request->wire);
 	op->request = request;
 	redis->held += len;

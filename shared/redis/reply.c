@@ -55,11 +55,21 @@ static void *create_string(const redisReadTask *task, char *bytes, size_t n)
 	return reply;
 }
 
+static bool too_deep(const redisReadTask *task)
+{
+	int depth = 1;
+
+	while ((task = task->parent) != NULL) {
+		depth++;
+	}
+	return depth > REDIS_DEPTH_MAX;
+}
+
 static void *create_array(const redisReadTask *task, reader_count count)
 {
 	struct redis_reply *reply;
 
-	if (task->type != REDIS_REPLY_ARRAY || count > REDIS_ELEMENTS_MAX) {
+	if (task->type != REDIS_REPLY_ARRAY || count > REDIS_ELEMENTS_MAX || too_deep(task)) {
 		return NULL;
 	}
 	reply = place(task, REDIS_ARRAY);
@@ -104,7 +114,7 @@ static void free_inside(struct redis_reply *reply)
 	switch (reply->type) {
 	case REDIS_ARRAY:
 		for (size_t i = 0; i < reply->n; i++) {
-			free_inside(&reply->elements[i]); /* as deep as the reader goes: 9 */
+			free_inside(&reply->elements[i]); /* at most REDIS_DEPTH_MAX deep */
 		}
 		free(reply->elements);
 		break;

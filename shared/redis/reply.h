@@ -16,6 +16,7 @@
 
 enum {
 	REDIS_ELEMENTS_MAX = 1024 * 1024,
+	REDIS_DEPTH_MAX = 7,                /* the limit of hiredis 0.14; 1.0 has none of its own */
 	REDIS_REPLY_MAX = 64 * 1024 * 1024, /* bytes of one reply */
 	REDIS_FEED = 16 * 1024,             /* the reader moves what is left after each reply */
 };

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "loop/loop.h"
 #include "redis/redis.h"
 #include "tests/integration/redis_server.h"
@@ -210,6 +211,36 @@ static void a_killed_server_leaves_the_sent_unknown_and_the_unsent_waiting(void 
 {
 	(void)state;
 	run(killed);
+}
+
+static void half_written(struct world *world)
+{
+	enum { BIG = 8 * 1024 * 1024 }; /* more than any socket buffer takes */
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
+	CLEANUP(mem_cleanup) char *value = mem_calloc(BIG, 1);
+	struct redis_op half = { 0 }, after = { 0 };
+
+	redis_server_start(&world->server, NULL);
+	open_redis(world, world->server.url, LONG_MS);
+	await_connected(world);
+	redis_server_signal(&world->server, SIGSTOP);
+	redis_arg_cstr(cmd, "SET");
+	redis_arg_cstr(cmd, "k");
+	redis_arg(cmd, str_make(value, BIG));
+	redis_send(world->redis, &half, cmd);
+	assert_int_equal(fiber_yield(), ERR_OK);
+	send_words(world, &after, "DBSIZE");
+	assert_int_equal(fiber_yield(), ERR_OK);
+	redis_server_kill(&world->server);
+	redis_server_start(&world->server, NULL);
+	assert_int_equal(result(&half), ERR_UNKNOWN);
+	assert_int_equal(result(&after), ERR_OK);
+}
+
+static void a_half_written_command_is_unknown_and_what_follows_it_waits(void **state)
+{
+	(void)state;
+	run(half_written);
 }
 
 static void given_up_unsent(struct world *world)
@@ -450,6 +481,7 @@ int main(void)
 		cmocka_unit_test(a_frozen_server_times_out_and_is_used_again_when_it_thaws),
 		cmocka_unit_test(a_slow_server_that_keeps_answering_keeps_its_connection),
 		cmocka_unit_test(a_killed_server_leaves_the_sent_unknown_and_the_unsent_waiting),
+		cmocka_unit_test(a_half_written_command_is_unknown_and_what_follows_it_waits),
 		cmocka_unit_test(a_command_given_up_before_it_was_sent_never_runs),
 		cmocka_unit_test(without_a_server_a_call_ends_at_its_deadline_unsent),
 		cmocka_unit_test(users_passwords_and_databases_are_told_or_the_reason_is),
