@@ -402,6 +402,29 @@ static void wait_any_leaves_the_others_in_flight(void **state)
 	assert_int_equal(bed->ops[0].abandoned, 0);
 }
 
+static void finds_two_done(void *arg)
+{
+	struct bed *bed = arg;
+	struct fiber_op *ops[] = { &bed->ops[0].op, &bed->ops[1].op, &bed->ops[2].op };
+
+	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
+		fake_begin(&bed->ops[i], FIBER_NO_TIMEOUT, ERR_OK);
+	}
+	fake_complete(&bed->ops[2].timer);
+	fake_complete(&bed->ops[1].timer);
+	bed->code = fiber_wait_any(ops, ARRAY_LEN(ops), 10000, &bed->index);
+	fiber_op_drop(ops[0]);
+}
+
+static void wait_any_takes_the_first_of_several_in_array_order(void **state)
+{
+	struct bed *bed = *state;
+
+	run(bed, finds_two_done);
+	assert_int_equal(bed->code, ERR_OK);
+	assert_int_equal(bed->index, 1);
+}
+
 static void is_cancelled_in_wait_any(void *arg)
 {
 	struct bed *bed = arg;
@@ -531,6 +554,44 @@ static void a_group_is_cancelled_and_waited_for(void **state)
 	assert_int_equal(bed->last, ERR_OK);
 	assert_int_equal(bed->steps, 20);
 	assert_int_equal(bed->other, 0);
+}
+
+static void ends_next_turn(void *arg)
+{
+	struct bed *bed = arg;
+
+	bed->last = fiber_yield();
+	bed->steps++;
+}
+
+static void fills_the_group_again(void *arg)
+{
+	struct bed *bed = arg;
+
+	bed->last = fiber_yield();
+	bed->seen = bed->group.count == 0; /* the waiter has been woken but has not run */
+	(void)fiber_start(fiber_loop(), &bed->group, "late", ends_next_turn, bed);
+}
+
+static void waits_for_the_refilled_group(void *arg)
+{
+	struct bed *bed = arg;
+
+	bed->code = fiber_group_wait(&bed->group, 10000);
+	bed->other = bed->steps;
+}
+
+static void a_group_refilled_before_its_waiter_runs_is_waited_for_again(void **state)
+{
+	struct bed *bed = *state;
+
+	(void)fiber_start(bed->loop, &bed->group, "member", ends_next_turn, bed);
+	(void)fiber_start(bed->loop, NULL, "filler", fills_the_group_again, bed);
+	(void)fiber_start(bed->loop, NULL, "waiter", waits_for_the_refilled_group, bed);
+	loop_run(bed->loop);
+	assert_true(bed->seen);
+	assert_int_equal(bed->code, ERR_OK);
+	assert_int_equal(bed->other, 2);
 }
 
 static void starts_children(void *arg)
@@ -756,10 +817,12 @@ int main(void)
 		FIBER_TEST(a_deadline_caps_every_wait),
 		FIBER_TEST(wait_all_returns_the_first_error_in_array_order),
 		FIBER_TEST(wait_any_leaves_the_others_in_flight),
+		FIBER_TEST(wait_any_takes_the_first_of_several_in_array_order),
 		FIBER_TEST(a_cancelled_wait_any_abandons_nothing),
 		FIBER_TEST(a_signal_wakes_every_waiter_and_stays_raised_for_the_next),
 		FIBER_TEST(a_raise_is_not_lost_to_a_cancel),
 		FIBER_TEST(a_group_is_cancelled_and_waited_for),
+		FIBER_TEST(a_group_refilled_before_its_waiter_runs_is_waited_for_again),
 		FIBER_TEST(a_fiber_may_start_fibers),
 		FIBER_TEST(thousands_of_fibers_share_pooled_stacks),
 		FIBER_TEST(a_descriptor_can_be_waited_for),
