@@ -1,10 +1,7 @@
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -713,95 +710,6 @@ static void a_tag_belongs_to_its_fiber_and_is_cut(void **state)
 	assert_null(fiber_current());
 }
 
-__attribute__((noinline)) static int recurse(volatile int depth)
-{
-	volatile char frame[1024];
-
-	frame[0] = (char)depth;
-	return depth > 1000000 ? frame[0] : recurse(depth + 1) + frame[0];
-}
-
-/* Where the guard page of the running fiber must be; set in the child that overruns it. */
-static uintptr_t guard_start, guard_end;
-
-enum { EXIT_IN_GUARD = 42, EXIT_ELSEWHERE = 43 };
-
-static void on_fault(int signo, siginfo_t *info, void *context)
-{
-	uintptr_t at = (uintptr_t)info->si_addr;
-
-	(void)signo;
-	(void)context;
-	_exit(at >= guard_start && at < guard_end ? EXIT_IN_GUARD : EXIT_ELSEWHERE);
-}
-
-static void overruns_its_stack(void *arg)
-{
-	struct bed *bed = arg;
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	/* The first frames are in the uppermost page. */
-	uintptr_t top = ((uintptr_t)__builtin_frame_address(0) + page) & ~(page - 1);
-
-	guard_end = top - FIBER_STACK;
-	guard_start = guard_end - page;
-	bed->steps = recurse(0);
-}
-
-static void child_overruns(struct bed *bed)
-{
-	static char other_stack[64 * 1024];
-	const stack_t stack = { .ss_sp = other_stack, .ss_size = sizeof(other_stack) };
-	struct sigaction action = { .sa_flags = SA_SIGINFO | SA_ONSTACK };
-
-	action.sa_sigaction = on_fault;
-	if (sigaltstack(&stack, NULL) == 0 && sigaction(SIGSEGV, &action, NULL) == 0) {
-		(void)fiber_start(bed->loop, NULL, "overrun", overruns_its_stack, bed);
-		loop_run(bed->loop);
-	}
-	_exit(EXIT_FAILURE);
-}
-
-static void a_stack_overflow_faults_in_the_guard_page(void **state)
-{
-	int status;
-	pid_t child = fork();
-
-	assert_true(child >= 0);
-	if (child == 0) {
-		child_overruns(*state);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), EXIT_IN_GUARD);
-}
-
-static void free_stacks_are_kept_up_to_a_bound(void **state)
-{
-	enum { TAKEN = STACK_POOL_KEEP + 40 };
-	struct stack_pool *pool = stack_pool_new();
-	static struct stack *stacks[TAKEN];
-	static void *bases[TAKEN];
-	int mapped = 0;
-
-	(void)state;
-	for (int i = 0; i < TAKEN; i++) {
-		stacks[i] = stack_take(pool);
-		bases[i] = stacks[i]->base;
-		stacks[i]->base[0] = 1;
-		stacks[i]->base[stacks[i]->size - 1] = 1;
-	}
-	assert_int_equal(stack_pool_live(pool), TAKEN);
-	for (int i = 0; i < TAKEN; i++) {
-		stack_give(pool, stacks[i]);
-	}
-	for (int i = 0; i < TAKEN; i++) {
-		mapped += msync(bases[i], 1, MS_ASYNC) == 0;
-	}
-	assert_int_equal(mapped, STACK_POOL_KEEP);
-	stack_pool_free(pool);
-	assert_int_not_equal(msync(bases[0], 1, MS_ASYNC), 0);
-}
-
 #define FIBER_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -828,8 +736,6 @@ int main(void)
 		FIBER_TEST(a_descriptor_can_be_waited_for),
 		FIBER_TEST(a_descriptor_that_cannot_be_polled_is_an_error),
 		FIBER_TEST(a_tag_belongs_to_its_fiber_and_is_cut),
-		FIBER_TEST(a_stack_overflow_faults_in_the_guard_page),
-		cmocka_unit_test(free_stacks_are_kept_up_to_a_bound),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
