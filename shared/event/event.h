@@ -38,6 +38,7 @@ enum {
 		192 * 1024,    /* bytes of one event's data; larger content goes by reference */
 	EVENT_BATCH_MAX = 128, /* events */
 	EVENT_BATCH_BYTES = 256 * 1024,
+	EVENT_DEPTH_MAX = 64,
 	EVENT_LEVEL_MAX = 8,
 	EVENT_PRODUCER_MAX = 64,
 	EVENT_COST = 64, /* what an entry costs beside its data, for the limits */
@@ -55,8 +56,8 @@ struct log_event {
 	struct str state;    /* the state this event moved the session to, else "" */
 };
 
-/* {"type":...,"ts":...,"sessionId":...,"seq":n,"id":"<epoch>-<n>", members of data}. Members of
- * data that are named like the envelope's were refused when it was appended. */
+/* Appends {"type":...,"ts":...,"sessionId":...,"seq":n,"id":"<epoch>-<n>", members of data}.
+ * Members of data that are named like the envelope's were refused when it was appended. */
 void log_event_json(const struct log_event *event, struct str sid, struct buf *out);
 
 /* Of the log's limits: bytes that an event counts for. The scripts compute the same. */
@@ -67,9 +68,13 @@ static inline uint64_t log_event_cost(const struct log_event *event)
 
 /* 1 to EVENT_PRODUCER_MAX of A-Z a-z 0-9 . _ : - */
 bool event_producer_ok(struct str producer);
-/* Whether data may be an event's: a JSON object (checked for shape by whoever decoded it), not
- * too long, without a top-level member named type, ts, sessionId, seq or id. */
-bool event_data_ok(struct str data);
+/*
+ * Whether data may be an event's: JSON text (RFC 8259, UTF-8) of one object on one line, nested at
+ * most EVENT_DEPTH_MAX, at most EVENT_DATA_MAX bytes, and without a top-level member that is named
+ * like one of the envelope (type, ts, sessionId, seq, id) or with an escape in its name. *ret_level
+ * is the value of its member "level" when that is a short string, else empty.
+ */
+bool event_data_ok(struct str data, struct str *ret_level) MUST_CHECK;
 
 /* The table of types as docs/events.md. */
 void event_docs(struct buf *out);

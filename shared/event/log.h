@@ -78,23 +78,22 @@ struct log_open {
 	struct id sid;
 	const char *tenant;
 	enum log_opening how;
-	const char *cause; /* "create", "lease", "cancel", "rebuild", "requeue" */
-	const char *token; /* identifies this opening: its repetition answers the same;
-	                      [A-Za-z0-9._:-]{1,96} */
-	uint64_t epoch;    /* RAISE: 0, or the epoch that must be the head's (else LOG_FENCED);
-	                    * CREATE, RECOVER: the highest epoch PostgreSQL knows (0: none) */
-	uint64_t n;        /* CREATE, RECOVER: the end of the archive (0: none) */
-	unsigned from; /* RAISE: set of states it must be in, SESSION_ANY: any that is not terminal
-	                */
-	bool moves;    /* RAISE: move to `to` in the same step (its status event follows the epoch's
-	                  entry) */
-	enum session_state to; /* CREATE, RECOVER without a head: the state to begin with */
-	struct str data; /* of the status event when CREATE or moves: JSON object text; {NULL, 0}:
-	                    only the status */
+	const char *cause; /* "create", "lease", "cancel", "rebuild", "requeue": [a-z_]{1,32} */
+	/* Identifies this opening: its repetition answers the same. [A-Za-z0-9._:-]{1,96} */
+	const char *token;
+	/* RAISE: 0, or the epoch that must be the head's (else LOG_FENCED);
+	 * CREATE, RECOVER: the highest epoch that PostgreSQL knows (0: none). */
+	uint64_t epoch;
+	struct cursor archived; /* CREATE, RECOVER: the last archived entry (0-0: none) */
+	unsigned from;          /* RAISE: set of states; SESSION_ANY: any that is not terminal */
+	bool moves;             /* RAISE, RECOVER: move to `to` in the same step */
+	enum session_state to;  /* CREATE, and RECOVER without a head: the state to begin with */
+	/* Of the status event (CREATE, moves): JSON object text; {NULL, 0}: {"status": to}. */
+	struct str data;
 };
 
-/* OK: .first is the epoch's first entry, and (epoch, first.n) is for session_epochs in PostgreSQL.
- */
+/* OK: .first is the epoch's first entry: log_epoch_store(). MOVED: CREATE: it exists already;
+ * RECOVER: it is open already. */
 enum err_code log_open(const struct log_store *store, const struct log_open *opening,
                        struct log_result *ret, struct err *err) MUST_CHECK;
 
@@ -102,8 +101,7 @@ enum err_code log_open(const struct log_store *store, const struct log_open *ope
 
 struct log_new {
 	enum event_type type;
-	struct str level; /* of log events, else {NULL, 0} */
-	struct str data;  /* JSON text of an object: event_data_ok() */
+	struct str data; /* JSON text of an object: event_data_ok() */
 };
 
 struct log_batch {
@@ -113,7 +111,7 @@ struct log_batch {
 	const char *producer; /* NULL: none, and so no protection against repetition */
 	uint64_t seq;         /* the producer's, 1, 2, 3... */
 	unsigned from; /* set of states it must be in; SESSION_ANY: any that is not terminal */
-	bool moves;    /* the last event moves the session to `to`, if the table allows it */
+	bool moves; /* the last event, and only it, is a status event: the session moves to `to` */
 	enum session_state to;
 	const struct log_new *events;
 	size_t count; /* 1 to EVENT_BATCH_MAX */
@@ -133,6 +131,8 @@ struct log_head {
 	uint64_t generation; /* when it differs from the store's the log waits for its rebuild */
 	uint64_t unarchived; /* bytes beyond the watermark */
 };
+
+enum { LOG_READ_MAX = 128 };
 
 enum err_code log_head_get(const struct log_store *store, const struct id *sid, const char *tenant,
                            struct log_head *ret, struct err *err) MUST_CHECK;
@@ -170,7 +170,7 @@ struct log_range {
 	struct id sid;
 	const char *tenant;
 	struct cursor after; /* exclusive */
-	unsigned max_count;  /* 1 to 1024 */
+	unsigned max_count;  /* 1 to LOG_READ_MAX */
 	size_t max_bytes;    /* of data; at least one event is returned all the same */
 };
 
@@ -214,6 +214,8 @@ enum err_code log_trim(const struct log_store *store, const struct log_trim *tri
 
 /* ---- after a loss of Redis ---- */
 
+enum { LOG_RESTORE_MAX = 60 };
+
 struct log_restore {
 	struct id sid;
 	const char *tenant;
@@ -221,7 +223,7 @@ struct log_restore {
 	enum session_state state; /* the row's: used when there is no head yet */
 	const struct log_event
 		*events; /* ids as they were; in order, n dense; state set on moves */
-	size_t count;    /* 1 to 64 */
+	size_t count;    /* 1 to LOG_RESTORE_MAX */
 };
 
 /*

@@ -1,0 +1,101 @@
+#include "event/event.h"
+
+#include "base/clock.h"
+
+static const struct event_type_info types[EVENT_TYPE_COUNT] = {
+#define X(id, name, who, kind, help)                                                               \
+	[EVENT_TYPE_##id] = { name, EVENT_WHO_##who, EVENT_KIND_##kind, help },
+#include "event/event.def"
+#undef X
+};
+
+const struct event_type_info *event_type_info(enum event_type type)
+{
+	return &types[type];
+}
+
+bool event_type_parse(struct str name, enum event_type *ret)
+{
+	for (unsigned i = 0; i < EVENT_TYPE_COUNT; i++) {
+		if (str_eq(name, str_of(types[i].name))) {
+			*ret = (enum event_type)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool event_producer_ok(struct str producer)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				      "0123456789._:-";
+
+	if (producer.n == 0 || producer.n > EVENT_PRODUCER_MAX) {
+		return false;
+	}
+	for (size_t i = 0; i < producer.n; i++) {
+		if (memchr(allowed, producer.p[i], sizeof(allowed) - 1) == NULL) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* What is between the braces; data was checked when it was appended. */
+static struct str members_of(struct str data)
+{
+	struct str s = str_trim(data);
+
+	if (s.n < 2) {
+		return (struct str){ "", 0 };
+	}
+	return str_trim(str_make(s.p + 1, s.n - 2));
+}
+
+void log_event_json(const struct log_event *event, struct str sid, struct buf *out)
+{
+	char ts[CLOCK_RFC3339_SIZE];
+	char id[CURSOR_SIZE];
+	struct str members = members_of(event->data);
+
+	clock_format(event->ts_ms * 1000, ts);
+	cursor_format(&event->at, id);
+	buf_add_cstr(out, "{\"type\":\"");
+	buf_add_str(out, event->type);
+	buf_add_cstr(out, "\",\"ts\":\"");
+	buf_add_cstr(out, ts);
+	buf_add_cstr(out, "\",\"sessionId\":\"");
+	buf_add_str(out, sid);
+	buf_add_cstr(out, "\",\"seq\":");
+	buf_add_u64(out, event->at.n);
+	buf_add_cstr(out, ",\"id\":\"");
+	buf_add_cstr(out, id);
+	buf_add_char(out, '"');
+	if (members.n > 0) {
+		buf_add_char(out, ',');
+		buf_add_str(out, members);
+	}
+	buf_add_char(out, '}');
+}
+
+void event_docs(struct buf *out)
+{
+	static const char *const kinds[] = {
+		[EVENT_KIND_KEEP] = "always whole",
+		[EVENT_KIND_PLAIN] = "may be folded",
+		[EVENT_KIND_LAST] = "last one wins",
+	};
+
+	buf_add_cstr(out,
+	             "# Events\n\n"
+	             "Every event is one JSON object: `type`, `ts` (RFC 3339), `sessionId`, `seq` "
+	             "(n, dense over the session's life),\n`id` (the cursor, opaque), and the "
+	             "members of its type.\n\n"
+	             "| type | appended by | for a reader that lags | members |\n"
+	             "|---|---|---|---|\n");
+	for (unsigned i = 0; i < EVENT_TYPE_COUNT; i++) {
+		buf_addf(out, "| `%s` | %s | %s | %s |\n", types[i].name,
+		         types[i].who == EVENT_WHO_ANY ? "anyone" : "Fairlead",
+		         kinds[types[i].kind], types[i].help);
+	}
+}

@@ -1,0 +1,76 @@
+-- log_open: create a log or raise its epoch, and write the new epoch's first entry.
+--
+-- The head is a hash: t tenant, g generation, st state, e epoch, n last entry, w watermark
+-- (archived through it), b bytes beyond the watermark, a time of the last entry (ms), o token and of first n
+-- of the last opening, np number of producers, p:<producer> its last 8 batches
+-- ("seq,epoch,first,last;", newest first), r 1 when the producers could not be recovered.
+--
+-- KEYS 1 {s:<sid>}:head  2 {s:<sid>}:log
+-- ARGV 1 tenant  2 generation  3 create | raise | recover  4 token  5 cause
+--      6 epoch: raise: what the head's must be, "" any; else the highest that is known
+--      7 create, recover: the last archived <epoch>-<n>
+--      8 states ",a,b,": the head's must be one of them (recover: is left alone otherwise)
+--      9 state: the new state, "" none; recover without status event: used only without a head
+--     10 data of the status event, "" none   11 bell channel
+-- returns {ok | again, epoch, first n, last n, state, bytes beyond the watermark}
+--      or {missing} {stale} {rebuild} {fenced, epoch} {moved, state}
+local head, log = KEYS[1], KEYS[2]
+local how, token, state, data = ARGV[3], ARGV[4], ARGV[9], ARGV[10]
+local h = redis.call('HMGET', head, 't', 'g', 'e', 'n', 'st', 'o', 'of', 'a', 'b', 'w')
+local function text(n) return string.format('%.0f', n) end
+
+if h[1] then
+	local behind = tonumber(ARGV[2]) - tonumber(h[2])
+	if h[1] ~= ARGV[1] then return {'missing'} end
+	if behind < 0 then return {'stale'} end
+	if behind > 0 and how ~= 'recover' then return {'rebuild'} end
+	if behind == 0 then
+		if h[6] == token then return {'again', h[3], h[7], h[4], h[5], h[9]} end
+		if how ~= 'raise' then return {'moved', h[5]} end
+	end
+	if how == 'raise' and ARGV[6] ~= '' and ARGV[6] ~= h[3] then return {'fenced', h[3]} end
+	if not string.find(ARGV[8], ',' .. h[5] .. ',', 1, true) then
+		if behind > 0 then redis.call('HSET', head, 'g', ARGV[2]) end
+		return {'moved', h[5]}
+	end
+elseif how == 'raise' then
+	return {'rebuild'}
+end
+
+local epoch, n = tonumber(h[3] or '0'), tonumber(h[4] or '0')
+local mark, bytes = tonumber(h[10] or '0'), tonumber(h[9] or '0')
+local previous = (h[3] or '0') .. '-' .. (h[4] or '0')
+if how ~= 'raise' then
+	local known, archived = tonumber(ARGV[6]), tonumber(string.match(ARGV[7], '%d+$'))
+	if not h[1] then
+		redis.call('DEL', log)
+		if archived > 0 then redis.call('HSET', head, 'r', '1') end
+	end
+	if archived >= n then n, bytes, previous = archived, 0, ARGV[7] end
+	epoch, mark = math.max(epoch, known), math.max(mark, archived)
+end
+epoch = epoch + 1
+if h[1] and how == 'recover' and data == '' then state = '' end
+if state == '' then state = h[5] end
+
+local time = redis.call('TIME')
+local now = math.max(time[1] * 1000 + math.floor(time[2] / 1000), tonumber(h[8] or '0'))
+local first, e, ts = n + 1, text(epoch), text(now)
+local opening = '{"epoch":' .. e .. ',"cause":"' .. ARGV[5] .. '","previous":"' .. previous .. '"}'
+local bell = 'epoch - - 0 - ' .. #opening .. '\n' .. opening
+n = n + 1
+bytes = bytes + #opening + 64
+redis.call('XADD', log, e .. '-' .. text(n),
+	't', 'epoch', 'l', '', 'd', opening, 'a', ts, 'p', '', 'q', '')
+if data ~= '' then
+	n = n + 1
+	bytes = bytes + #data + 64
+	redis.call('XADD', log, e .. '-' .. text(n),
+		't', 'status', 'l', '', 'd', data, 'a', ts, 'p', '', 'q', '', 's', state)
+	bell = bell .. 'status - - 0 ' .. state .. ' ' .. #data .. '\n' .. data
+end
+redis.call('HSET', head, 't', ARGV[1], 'g', ARGV[2], 'e', e, 'n', text(n), 'st', state, 'o', token,
+	'of', text(first), 'a', ts, 'b', text(bytes), 'w', text(mark))
+redis.call('PUBLISH', ARGV[11],
+	e .. ' ' .. text(first) .. ' ' .. text(n) .. ' ' .. ts .. ' ' .. state .. '\n' .. bell)
+return {'ok', e, text(first), text(n), state, text(bytes)}

@@ -1,0 +1,20 @@
+/* What the files of the log share about scripts' arguments and answers; not for others. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "event/log.h"
+
+struct redis_reply;
+
+enum { LOG_STATES_SIZE = 160, LOG_TOKEN_MAX = 96, LOG_CAUSE_MAX = 32 };
+
+/* ",queued,running," */
+void log_states_format(unsigned set, char out[LOG_STATES_SIZE]);
+unsigned log_states_living(void);
+
+/* The first word of an answer; the rest of *ret is zeroed. */
+bool log_reply_outcome(const struct redis_reply *reply, struct log_result *ret);
+
+/* Fields of a stream entry [id, [name, value, ...]]: false if it is not one of ours. */
+bool log_event_decode(const struct redis_reply *entry, struct log_event *ret);
