@@ -11,21 +11,6 @@ static void begin(void)
 	assert(ready >= 0);
 }
 
-bool cred_pepper_parse(struct str hex, struct cred_pepper *ret)
-{
-	struct cred_pepper pepper;
-	size_t n = 0;
-
-	begin();
-	if (hex.n != 2 * sizeof(pepper.bytes) ||
-	    sodium_hex2bin(pepper.bytes, sizeof(pepper.bytes), hex.p, hex.n, NULL, &n, NULL) != 0 ||
-	    n != sizeof(pepper.bytes)) {
-		return false;
-	}
-	*ret = pepper;
-	return true;
-}
-
 struct cred_digest cred_digest(const struct str *parts, size_t count,
                                const struct cred_pepper *pepper)
 {
@@ -49,6 +34,16 @@ struct cred_digest cred_digest(const struct str *parts, size_t count,
 	(void)crypto_generichash_final(&state, digest.bytes, sizeof(digest.bytes));
 	sodium_memzero(&state, sizeof(state));
 	return digest;
+}
+
+struct cred_pepper cred_pepper_from(struct str secret)
+{
+	struct cred_digest digest = cred_digest(&secret, 1, NULL);
+	struct cred_pepper pepper;
+
+	memcpy(pepper.bytes, digest.bytes, sizeof(pepper.bytes));
+	sodium_memzero(&digest, sizeof(digest));
+	return pepper;
 }
 
 bool cred_digest_eq(const struct cred_digest *a, const struct cred_digest *b)

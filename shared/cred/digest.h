@@ -21,8 +21,8 @@ struct cred_pepper {
 	unsigned char bytes[CRED_PEPPER_SIZE];
 };
 
-/* 64 hexadecimal digits. */
-bool cred_pepper_parse(struct str hex, struct cred_pepper *ret) MUST_CHECK;
+/* From the text of the setting, whatever its length. */
+struct cred_pepper cred_pepper_from(struct str secret);
 
 /* Of the parts in order; where one part ends matters. pepper NULL: no key. */
 struct cred_digest cred_digest(const struct str *parts, size_t count,

@@ -15,7 +15,7 @@ enum {
 
 /* Where decoding is: a chain through the callers' stacks, made into text only for a problem. */
 struct place {
-	const struct place *up; /* NULL: the body */
+	const struct place *up; /* NULL: where decoding began; name is the path of that */
 	struct str name;        /* p NULL: an item */
 	size_t index;
 };
@@ -48,6 +48,7 @@ static struct str shown_name(struct str name)
 static void add_path(struct buf *out, const struct place *place)
 {
 	if (place->up == NULL) {
+		buf_add_str(out, place->name);
 		return;
 	}
 	add_path(out, place->up);
@@ -417,7 +418,7 @@ enum err_code json_decode(struct str text, const struct json_table *table, void 
                           struct arena *arena, struct json_problems *problems)
 {
 	struct decoder d = { .arena = arena, .problems = problems };
-	const struct place body = { .up = NULL };
+	const struct place body = { .name = STR_LIT("") };
 	struct json_value *value;
 	struct err err;
 
@@ -431,6 +432,17 @@ enum err_code json_decode(struct str text, const struct json_table *table, void 
 	decode_members(&d, table, value, &body, out);
 	json_value_free(value);
 	return problems->count == 0 ? ERR_OK : ERR_INVALID;
+}
+
+void json_decode_value(const struct json_value *value, const struct json_table *table,
+                       const char *path, void *out, struct arena *arena,
+                       struct json_problems *problems)
+{
+	struct decoder d = { .arena = arena, .problems = problems };
+	const struct place base = { .name = str_of(path) };
+
+	memset(out, 0, table->size);
+	decode_members(&d, table, value, &base, out);
 }
 
 static bool is_earlier(const struct json_problems *problems, size_t at)

@@ -95,6 +95,12 @@ struct json_table {
 enum err_code json_decode(struct str text, const struct json_table *table, void *out,
                           struct arena *arena, struct json_problems *problems) MUST_CHECK;
 
+/* One value by a table, for JSON_CUSTOM: a union decodes its parts this way. path comes before the
+ * fields of problems; out is zeroed first. What was decoded before a problem stays. */
+void json_decode_value(const struct json_value *value, const struct json_table *table,
+                       const char *path, void *out, struct arena *arena,
+                       struct json_problems *problems);
+
 void json_problem_add(struct json_problems *problems, struct arena *arena, const char *field,
                       const char *fmt, ...) PRINTF_LIKE(4, 5);
 

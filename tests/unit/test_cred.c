@@ -3,14 +3,9 @@
 #include "cred/apikey.h"
 #include "tests/support/test.h"
 
-static const char pepper_hex[] = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1F";
-
 static struct cred_pepper pepper(void)
 {
-	struct cred_pepper p;
-
-	assert_true(cred_pepper_parse(str_of(pepper_hex), &p));
-	return p;
+	return cred_pepper_from(STR_LIT("correct horse battery staple"));
 }
 
 static enum cred_key_flaw flaw(const char *text)
@@ -153,19 +148,26 @@ static void where_a_part_ends_is_part_of_the_digest(void **state)
 	assert_false(cred_digest_from(STR_LIT("short"), &back));
 }
 
-static void a_pepper_is_64_hexadecimal_digits(void **state)
+static void every_character_of_a_pepper_counts(void **state)
 {
-	char hex[2 * CRED_PEPPER_SIZE + 1];
-	struct cred_pepper p = pepper();
+	struct cred_pepper one = pepper(), same = pepper();
+	struct cred_pepper other = cred_pepper_from(STR_LIT("correct horse battery staplf"));
 
 	(void)state;
-	assert_int_equal(p.bytes[31], 0x1f);
-	assert_false(cred_pepper_parse(str_make(pepper_hex, 63), &p));
-	assert_false(cred_pepper_parse(str_make(pepper_hex, 62), &p));
-	assert_false(cred_pepper_parse(
-		STR_LIT("g00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"), &p));
-	cred_random_hex(hex, CRED_PEPPER_SIZE);
-	assert_true(cred_pepper_parse(str_of(hex), &p));
+	assert_memory_equal(&one, &same, sizeof(one));
+	assert_memory_not_equal(&one, &other, sizeof(one));
+}
+
+static void random_hex_is_digits_and_never_the_same(void **state)
+{
+	char one[2 * 32 + 1], two[2 * 32 + 1];
+
+	(void)state;
+	cred_random_hex(one, 32);
+	cred_random_hex(two, 32);
+	assert_int_equal(strlen(one), 64);
+	assert_int_equal(strspn(one, "0123456789abcdef"), 64);
+	assert_string_not_equal(one, two);
 }
 
 static void what_is_wiped_is_zero(void **state)
@@ -190,7 +192,8 @@ int main(void)
 		cmocka_unit_test(what_is_not_ours_is_foreign),
 		cmocka_unit_test(the_hash_depends_on_id_secret_and_pepper),
 		cmocka_unit_test(where_a_part_ends_is_part_of_the_digest),
-		cmocka_unit_test(a_pepper_is_64_hexadecimal_digits),
+		cmocka_unit_test(every_character_of_a_pepper_counts),
+		cmocka_unit_test(random_hex_is_digits_and_never_the_same),
 		cmocka_unit_test(what_is_wiped_is_zero),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

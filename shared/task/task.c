@@ -1,0 +1,130 @@
+#include "task/task.h"
+
+static const struct str url_schemes[] = {
+	STR_LIT("https://"), STR_LIT("http://"),  STR_LIT("ssh://"),
+	STR_LIT("git://"),   STR_LIT("file:///"),
+};
+
+const char *const task_agent_types[] = { "command",  "acp",    "claude-code", "codex",
+	                                 "copilot",  "cursor", "gemini",      "goose",
+	                                 "opencode", "qwen",   NULL };
+
+uint64_t task_session_count(const struct task_spec *spec)
+{
+	const struct task_agent *agents = spec->agents.items;
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < spec->agents.count; i++) {
+		count += agents[i].count;
+	}
+	return count;
+}
+
+static bool has_space_or_control(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool contains(struct str s, const char *part)
+{
+	return s.n > 0 && memmem(s.p, s.n, part, strlen(part)) != NULL;
+}
+
+static bool is_word(struct str s, const char *also)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		      (c != '\0' && strchr(also, c) != NULL))) {
+			return false;
+		}
+	}
+	return s.n > 0;
+}
+
+/* host:path, user@host:path: what git takes for ssh when there is no slash before the colon. */
+static bool is_scp_style(struct str url)
+{
+	struct str path = url;
+	struct str host = str_split(&path, ':');
+	struct str user = host;
+
+	if (memchr(host.p, '@', host.n) != NULL) {
+		user = str_split(&host, '@');
+	}
+	return path.n > 0 && is_word(user, "._-") && is_word(host, ".-") && host.p[0] != '-' &&
+	       user.p[0] != '-';
+}
+
+const char *task_check_url(struct str url)
+{
+	/* "::" would choose a remote helper, a program on the worker; a dash would be an option. */
+	if (url.n > 0 && url.p[0] != '-' && !contains(url, "::") && !has_space_or_control(url)) {
+		for (size_t i = 0; i < ARRAY_LEN(url_schemes); i++) {
+			if (str_starts(url, url_schemes[i]) && url.n > url_schemes[i].n &&
+			    url.p[url_schemes[i].n] != '-') {
+				return NULL;
+			}
+		}
+		if (url.p[0] == '/' || (!contains(url, "://") && is_scp_style(url))) {
+			return NULL;
+		}
+	}
+	return "must be an https, http, ssh, git or file URL, user@host:path, or an absolute path";
+}
+
+static bool component_ok(struct str part)
+{
+	return part.n > 0 && part.p[0] != '.' && !str_ends(part, STR_LIT(".lock"));
+}
+
+const char *task_check_ref(struct str ref)
+{
+	bool ok = ref.n > 0 && ref.p[0] != '-' && ref.p[ref.n - 1] != '.' &&
+	          ref.p[ref.n - 1] != '/' && !contains(ref, "..") && !contains(ref, "@{") &&
+	          !str_eq(ref, STR_LIT("@")) && !str_eq(ref, STR_LIT("HEAD")) &&
+	          !has_space_or_control(ref);
+
+	for (size_t i = 0; ok && i < ref.n; i++) {
+		ok = strchr("~^:?*[\\", ref.p[i]) == NULL;
+	}
+	while (ok && ref.p != NULL) {
+		ok = component_ok(str_split(&ref, '/'));
+	}
+	return ok ? NULL : "must be the name of a git branch";
+}
+
+const char *task_check_commit(struct str commit)
+{
+	bool ok = commit.n >= 7 && commit.n <= 64;
+
+	for (size_t i = 0; ok && i < commit.n; i++) {
+		ok = strchr("0123456789abcdefABCDEF", commit.p[i]) != NULL && commit.p[i] != '\0';
+	}
+	return ok ? NULL : "must be 7 to 64 hexadecimal digits";
+}
+
+const char *task_check_env_name(struct str name)
+{
+	if (!is_word(name, "_") || (name.p[0] >= '0' && name.p[0] <= '9')) {
+		return "must have a name of letters, digits and _ that does not begin with a digit";
+	}
+	if (str_starts(name, STR_LIT("FAIRLEAD_"))) {
+		return "must not have a name that begins with FAIRLEAD_";
+	}
+	return NULL;
+}
+
+const char *task_check_namespace(struct str name)
+{
+	if (name.n > TASK_NAMESPACE_MAX || !is_word(name, "._-")) {
+		return "must be 1 to 64 letters, digits, dots, dashes and underscores";
+	}
+	return NULL;
+}

@@ -1,0 +1,99 @@
+/*
+ * A task: a request for work, as it was accepted.  It makes one session per agent and count.
+ * Pure: the struct, its bounds and the rules of its strings.  task_json.h reads and writes it,
+ * task_store.h keeps it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "json/decode.h"
+
+enum {
+	TASK_PROMPT_MAX = 16 * 1024, /* bytes of text, all blocks together */
+	TASK_BLOCKS_MAX = 64,
+	TASK_AGENTS_MAX = 16,
+	TASK_SESSIONS_MAX = 100,
+	TASK_ARGV_MAX = 256,
+	TASK_ENV_MAX = 256,
+	TASK_COMMAND_BYTES_MAX = 24 * 1024, /* argv and env of one agent, as JSON */
+	TASK_LABELS_MAX = 32,
+	TASK_LABEL_NAME_MAX = 63,
+	TASK_LABEL_VALUE_MAX = 255,
+	TASK_TIMEOUT_MAX_S = 7 * 24 * 3600,
+	TASK_PRIORITY_DEFAULT = 5,
+	TASK_PRIORITY_MAX = 9, /* 9 is served first */
+	TASK_ATTEMPTS_MAX = 10,
+	TASK_PTY_COLS = 120,
+	TASK_PTY_ROWS = 32,
+	TASK_NAMESPACE_MAX = 64,
+	TASK_RUN_MAX = 56 * 1024, /* bytes of the order that a worker gets (task_json.h) */
+};
+
+/* In each of these the first is supported; task_json.c says which others are. */
+enum task_repo_mode { TASK_REPO_GIT, TASK_REPO_UPLOAD, TASK_REPO_NONE };
+enum task_runtime_type { TASK_RUNTIME_LOCAL, TASK_RUNTIME_DISABLED, TASK_RUNTIME_DEVCONTAINER };
+enum task_delivery_mode { TASK_DELIVERY_BRANCH, TASK_DELIVERY_PATCH, TASK_DELIVERY_PR };
+
+struct task_repo {
+	unsigned mode; /* enum task_repo_mode */
+	bool has_mode;
+	struct str url, branch, commit; /* "": not given */
+};
+
+struct task_runtime {
+	unsigned type; /* enum task_runtime_type */
+};
+
+struct task_delivery {
+	unsigned mode;            /* enum task_delivery_mode */
+	struct str target_branch; /* "": the worker's choice */
+};
+
+struct task_pty {
+	bool wanted;
+	uint64_t cols, rows;
+};
+
+/* settings of an agent of type "command" */
+struct task_command {
+	struct json_list argv; /* struct str, at least one */
+	struct json_list env;  /* struct json_pair */
+	uint64_t timeout_s;    /* 0: none of its own */
+	struct task_pty pty;
+};
+
+struct task_agent {
+	unsigned type; /* index into task_agent_types; 0 is "command" */
+	struct str version;
+	uint64_t count;
+	struct task_command command;
+};
+
+extern const char *const task_agent_types[]; /* NULL-terminated */
+
+struct task_spec {
+	struct str tenant, project, namespace; /* "": not given */
+	struct json_list prompt;               /* struct str: the text blocks */
+	struct task_repo repo;
+	struct task_runtime runtime;
+	struct json_list agents; /* struct task_agent, at least one */
+	bool has_agents, has_agent;
+	struct task_delivery delivery;
+	bool has_delivery;
+	struct json_list labels; /* struct json_pair */
+	uint64_t priority;
+	bool has_priority;
+	uint64_t max_attempts;
+};
+
+uint64_t task_session_count(const struct task_spec *spec);
+
+/* NULL, or the rule that the string breaks. */
+const char *task_check_url(struct str url);
+const char *task_check_ref(struct str ref); /* git check-ref-format, for a branch's short name */
+const char *task_check_commit(struct str commit);
+const char *task_check_env_name(struct str name);
+const char *task_check_namespace(struct str name);

@@ -1,0 +1,47 @@
+/*
+ * A task as JSON: the body of POST /api/v1/tasks, the columns of its row, and the order that
+ * a worker gets for one of its sessions (a "run").  Older spellings are accepted on input: a
+ * prompt as plain text, a single `agent`, `instances`, and names with underscores.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "task/task.h"
+
+/* For json_schema(); decode with task_decode(), which checks more than the table says. */
+extern const struct json_table task_table;
+
+/* ERR_INVALID: see problems; that includes what is known but not supported yet. */
+enum err_code task_decode(struct str body, struct task_spec *ret, struct arena *arena,
+                          struct json_problems *problems) MUST_CHECK;
+
+/* Compact JSON, in the arena, as it is stored and as it may be decoded again. */
+struct str task_prompt_json(const struct task_spec *spec, struct arena *arena); /* blocks */
+struct str task_repo_json(const struct task_spec *spec, struct arena *arena);
+struct str task_runtime_json(const struct task_spec *spec, struct arena *arena);
+struct str task_delivery_json(const struct task_spec *spec, struct arena *arena); /* {NULL, 0} */
+struct str task_labels_json(const struct task_spec *spec, struct arena *arena);
+struct str task_agent_json(const struct task_agent *agent, struct arena *arena); /* count 1 */
+struct str task_agents_json(const struct task_spec *spec, struct arena *arena);
+
+/* The text of stored prompt blocks, joined by newlines: what people see in lists. */
+struct str task_prompt_text(struct str prompt_json, struct arena *arena);
+
+/* ---- the order for one session ---- */
+
+struct task_run {
+	struct str session, tenant, task;
+	struct task_spec spec; /* prompt, repo, runtime, one agent, delivery */
+};
+
+/* The parts are stored JSON; delivery may be empty. Fails (out->failed) beyond TASK_RUN_MAX. */
+struct task_run_parts {
+	struct str session, tenant, task, prompt, repo, runtime, agent, delivery;
+};
+void task_run_encode(const struct task_run_parts *parts, struct buf *out);
+
+enum err_code task_run_decode(struct str json, struct task_run *ret, struct arena *arena,
+                              struct err *err) MUST_CHECK;

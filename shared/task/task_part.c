@@ -1,0 +1,372 @@
+#include "task/task_part.h"
+
+#include "base/arena.h"
+#include "task/task.h"
+
+static const char *const blocks_known[] = { "audio", "image", "resource", "resource_link", NULL };
+static const char *const softwares[] = { "Codex", "Claude",    "Copilot", "Gemini", "Opencode",
+	                                 "Qwen",  "CursorCli", "Goose",   "Acp",    NULL };
+
+const char task_unsupported_schema[] = "{\"description\":\"Not supported yet.\",\"not\":{}}";
+
+const char task_prompt_schema[] =
+	"{\"description\":\"What to do: text, or content blocks.\",\"oneOf\":["
+	"{\"type\":\"string\",\"minLength\":1,\"maxLength\":16384},"
+	"{\"type\":\"array\",\"minItems\":1,\"maxItems\":64,\"items\":{\"type\":\"object\","
+	"\"properties\":{\"type\":{\"const\":\"text\"},\"text\":{\"type\":\"string\"}},"
+	"\"required\":[\"type\",\"text\"],\"additionalProperties\":false}}]}";
+
+#define AGENT_SCHEMA                                                                               \
+	"{\"type\":\"object\",\"properties\":{\"type\":{\"const\":\"command\"},"                   \
+	"\"version\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":64},"                      \
+	"\"count\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":100,\"default\":1},"            \
+	"\"settings\":{\"type\":\"object\",\"properties\":{"                                       \
+	"\"argv\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":256,"                            \
+	"\"items\":{\"type\":\"string\"}},"                                                        \
+	"\"env\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}},"            \
+	"\"timeout_s\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":604800},"                   \
+	"\"pty\":{\"oneOf\":[{\"type\":\"boolean\"},{\"type\":\"object\",\"properties\":{"         \
+	"\"cols\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000},"                          \
+	"\"rows\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000}},"                         \
+	"\"required\":[\"cols\",\"rows\"],\"additionalProperties\":false}]}},"                     \
+	"\"required\":[\"argv\"],\"additionalProperties\":false}},"                                \
+	"\"required\":[\"type\",\"settings\"],\"additionalProperties\":false}"
+
+const char task_agent_schema[] = AGENT_SCHEMA;
+const char task_agents_schema[] =
+	"{\"type\":\"array\",\"description\":\"Which agents run, and how many sessions of each.\","
+	"\"minItems\":1,\"maxItems\":16,\"items\":" AGENT_SCHEMA "}";
+
+void task_decode_unsupported(const struct json_value *value, const char *path, void *out,
+                             struct arena *arena, struct json_problems *problems)
+{
+	(void)value;
+	(void)out;
+	json_problem_add(problems, arena, path, "is not supported yet");
+}
+
+static bool is_in(struct str word, const char *const *words)
+{
+	for (; *words != NULL; words++) {
+		if (str_eq(word, str_of(*words))) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- prompt ---- */
+
+struct block {
+	struct str type, text;
+};
+
+static const struct json_field block_fields[] = {
+	{ .name = "type",
+	  .kind = JSON_STR,
+	  .offset = offsetof(struct block, type),
+	  .present = JSON_NO_PRESENT },
+	{ .name = "text",
+	  .kind = JSON_STR,
+	  .flags = JSON_REQUIRED,
+	  .offset = offsetof(struct block, text),
+	  .present = JSON_NO_PRESENT,
+	  .min = 1,
+	  .max = TASK_PROMPT_MAX },
+};
+
+static const struct json_table block_table = { "Text block", sizeof(struct block), block_fields,
+	                                       ARRAY_LEN(block_fields) };
+
+static struct str decode_block(const struct json_value *value, const char *path,
+                               struct arena *arena, struct json_problems *problems)
+{
+	struct str type = json_as_str(json_get(value, "type"));
+	char *type_path = arena_printf(arena, "%s.type", path);
+	struct block block = { .text = STR_LIT("") };
+
+	if (is_in(type, blocks_known)) {
+		json_problem_add(problems, arena, type_path,
+		                 "\"%" STR_FMT "\" is not supported yet", STR_ARG(type));
+	} else if (json_type_of(value) == JSON_T_OBJECT && !str_eq(type, STR_LIT("text"))) {
+		json_problem_add(problems, arena, type_path,
+		                 "must be one of: text, audio, image, resource, resource_link");
+	} else {
+		json_decode_value(value, &block_table, path, &block, arena, problems);
+	}
+	return block.text;
+}
+
+static void decode_blocks(const struct json_value *value, const char *path, struct json_list *texts,
+                          struct arena *arena, struct json_problems *problems)
+{
+	size_t total = 0;
+	struct str *items;
+
+	texts->count = json_count(value);
+	texts->items = items = arena_take(arena, texts->count * sizeof(*items));
+	for (size_t i = 0; i < texts->count; i++) {
+		items[i] = decode_block(json_at(value, i), arena_printf(arena, "%s[%zu]", path, i),
+		                        arena, problems);
+		total += items[i].n;
+	}
+	if (total > TASK_PROMPT_MAX) {
+		json_problem_add(problems, arena, path, "must have at most %d bytes of text",
+		                 TASK_PROMPT_MAX);
+	}
+}
+
+void task_decode_prompt(const struct json_value *value, const char *path, void *out,
+                        struct arena *arena, struct json_problems *problems)
+{
+	struct json_list *texts = out;
+	struct str text = json_as_str(value);
+
+	if (text.n >= 1 && text.n <= TASK_PROMPT_MAX) {
+		struct str *only = arena_take(arena, sizeof(*only));
+
+		*only = arena_str(arena, text);
+		*texts = (struct json_list){ only, 1 };
+	} else if (json_type_of(value) == JSON_T_ARRAY && json_count(value) >= 1 &&
+	           json_count(value) <= TASK_BLOCKS_MAX) {
+		decode_blocks(value, path, texts, arena, problems);
+	} else {
+		json_problem_add(problems, arena, path,
+		                 "must be a string of 1 to %d bytes or an array of 1 to %d "
+		                 "content blocks",
+		                 TASK_PROMPT_MAX, TASK_BLOCKS_MAX);
+	}
+}
+
+/* ---- agents ---- */
+
+struct size {
+	uint64_t cols, rows;
+};
+
+static const struct json_field size_fields[] = {
+	{ .name = "cols",
+	  .kind = JSON_U64,
+	  .flags = JSON_REQUIRED,
+	  .offset = offsetof(struct size, cols),
+	  .present = JSON_NO_PRESENT,
+	  .min = 1,
+	  .max = 1000 },
+	{ .name = "rows",
+	  .kind = JSON_U64,
+	  .flags = JSON_REQUIRED,
+	  .offset = offsetof(struct size, rows),
+	  .present = JSON_NO_PRESENT,
+	  .min = 1,
+	  .max = 1000 },
+};
+
+static const struct json_table size_table = { "Terminal size", sizeof(struct size), size_fields,
+	                                      ARRAY_LEN(size_fields) };
+
+static void decode_pty(const struct json_value *value, const char *path, void *out,
+                       struct arena *arena, struct json_problems *problems)
+{
+	struct size size = { TASK_PTY_COLS, TASK_PTY_ROWS };
+	struct task_pty *pty = out;
+
+	if (json_type_of(value) == JSON_T_OBJECT) {
+		json_decode_value(value, &size_table, path, &size, arena, problems);
+	} else if (json_type_of(value) != JSON_T_BOOL) {
+		json_problem_add(problems, arena, path,
+		                 "must be true, false or an object of cols and rows");
+	}
+	pty->wanted = json_type_of(value) == JSON_T_OBJECT || json_as_bool(value);
+	pty->cols = pty->wanted ? size.cols : 0;
+	pty->rows = pty->wanted ? size.rows : 0;
+}
+
+#define COMMAND(member) .offset = offsetof(struct task_command, member), .present = JSON_NO_PRESENT
+
+static const struct json_field command_fields[] = {
+	{ .name = "argv",
+	  .kind = JSON_STRINGS,
+	  .flags = JSON_REQUIRED,
+	  COMMAND(argv),
+	  .min = 1,
+	  .max = TASK_ARGV_MAX,
+	  .item_max = TASK_COMMAND_BYTES_MAX },
+	{ .name = "env",
+	  .kind = JSON_MAP,
+	  .flags = JSON_NULLABLE,
+	  COMMAND(env),
+	  .max = TASK_ENV_MAX,
+	  .item_max = TASK_COMMAND_BYTES_MAX,
+	  .name_max = 255 },
+	{ .name = "timeout_s",
+	  .alias = "timeoutS",
+	  .kind = JSON_U64,
+	  .flags = JSON_NULLABLE,
+	  COMMAND(timeout_s),
+	  .min = 1,
+	  .max = TASK_TIMEOUT_MAX_S },
+	{ .name = "pty",
+	  .kind = JSON_CUSTOM,
+	  .flags = JSON_NULLABLE,
+	  COMMAND(pty),
+	  .decode = decode_pty },
+};
+
+static const struct json_table command_table = { "Command", sizeof(struct task_command),
+	                                         command_fields, ARRAY_LEN(command_fields) };
+
+#define AGENT(member) .offset = offsetof(struct task_agent, member), .present = JSON_NO_PRESENT
+
+#define AGENT_FIELDS                                                                               \
+	{ .name = "type",                                                                          \
+	  .kind = JSON_ENUM,                                                                       \
+	  .flags = JSON_REQUIRED,                                                                  \
+	  AGENT(type),                                                                             \
+	  .names = task_agent_types },                                                             \
+		{ .name = "version",                                                               \
+		  .kind = JSON_STR,                                                                \
+		  .flags = JSON_NULLABLE,                                                          \
+		  AGENT(version),                                                                  \
+		  .min = 1,                                                                        \
+		  .max = 64 },                                                                     \
+	{                                                                                          \
+		.name = "count", .alias = "instances", .kind = JSON_U64, .flags = JSON_NULLABLE,   \
+		AGENT(count), .min = 1, .max = TASK_SESSIONS_MAX                                   \
+	}
+
+static const struct json_field agent_fields[] = {
+	AGENT_FIELDS,
+	{ .name = "settings",
+	  .kind = JSON_OBJECT,
+	  .flags = JSON_REQUIRED,
+	  AGENT(command),
+	  .table = &command_table },
+};
+
+static const struct json_table agent_table = { "Agent", sizeof(struct task_agent), agent_fields,
+	                                       ARRAY_LEN(agent_fields) };
+
+/* Settings of a type that is not supported yet are not looked at: the type is the problem. */
+static void ignore_settings(const struct json_value *value, const char *path, void *out,
+                            struct arena *arena, struct json_problems *problems)
+{
+	(void)value;
+	(void)path;
+	(void)out;
+	(void)arena;
+	(void)problems;
+}
+
+static const struct json_field other_agent_fields[] = {
+	AGENT_FIELDS,
+	{ .name = "settings", .kind = JSON_CUSTOM, AGENT(command), .decode = ignore_settings },
+	{ .name = "model", .kind = JSON_CUSTOM, AGENT(command), .decode = ignore_settings },
+};
+
+static const struct json_table other_agent_table = { "Agent", sizeof(struct task_agent),
+	                                             other_agent_fields,
+	                                             ARRAY_LEN(other_agent_fields) };
+
+static void check_command(const struct task_command *command, const char *path, struct arena *arena,
+                          struct json_problems *problems)
+{
+	const struct json_pair *env = command->env.items;
+	const struct str *argv = command->argv.items;
+
+	if (command->argv.count > 0 && argv[0].p != NULL && argv[0].n == 0) {
+		json_problem_add(problems, arena, arena_printf(arena, "%s.settings.argv[0]", path),
+		                 "must not be empty");
+	}
+	for (size_t i = 0; i < command->env.count; i++) {
+		const char *rule = task_check_env_name(env[i].name);
+
+		if (rule != NULL) {
+			json_problem_add(
+				problems, arena,
+				arena_printf(arena, "%s.settings.env.%s", path, env[i].name.p),
+				"%s", rule);
+		}
+	}
+}
+
+static void check_size(const struct json_value *settings, const char *path, struct arena *arena,
+                       struct json_problems *problems)
+{
+	struct buf text;
+
+	buf_init(&text, TASK_COMMAND_BYTES_MAX);
+	json_format(settings, &text);
+	if (buf_failed(&text)) {
+		json_problem_add(problems, arena, arena_printf(arena, "%s.settings", path),
+		                 "must be at most %d bytes of JSON", TASK_COMMAND_BYTES_MAX);
+	}
+	buf_fini(&text);
+}
+
+/* The older shape { agent: { software, version }, model, count }: none of those can run yet. */
+static void refuse_software(const struct json_value *value, const char *path, struct arena *arena,
+                            struct json_problems *problems)
+{
+	struct str software = json_as_str(json_get(json_get(value, "agent"), "software"));
+	char *at = arena_printf(arena, "%s.agent.software", path);
+
+	if (is_in(software, softwares)) {
+		json_problem_add(problems, arena, at, "\"%" STR_FMT "\" is not supported yet",
+		                 STR_ARG(software));
+	} else {
+		json_problem_add(problems, arena, at,
+		                 "is not known; use {\"type\":\"command\",\"settings\":{...}}");
+	}
+}
+
+void task_decode_agent(const struct json_value *value, const char *path, void *out,
+                       struct arena *arena, struct json_problems *problems)
+{
+	struct str type = json_as_str(json_get(value, "type"));
+	bool is_other = is_in(type, task_agent_types + 1);
+	struct task_agent *agent = arena_take(arena, sizeof(*agent));
+
+	*(struct json_list *)out = (struct json_list){ agent, 1 };
+	if (json_type_of(json_get(value, "agent")) == JSON_T_OBJECT) {
+		refuse_software(value, path, arena, problems);
+		return;
+	}
+	json_decode_value(value, is_other ? &other_agent_table : &agent_table, path, agent, arena,
+	                  problems);
+	if (agent->count == 0) {
+		agent->count = 1;
+	}
+	if (agent->version.n == 0) {
+		agent->version = STR_LIT("latest");
+	}
+	if (is_other) {
+		json_problem_add(problems, arena, arena_printf(arena, "%s.type", path),
+		                 "\"%" STR_FMT "\" is not supported yet", STR_ARG(type));
+		return;
+	}
+	check_command(&agent->command, path, arena, problems);
+	check_size(json_get(value, "settings"), path, arena, problems);
+}
+
+void task_decode_agents(const struct json_value *value, const char *path, void *out,
+                        struct arena *arena, struct json_problems *problems)
+{
+	struct json_list *list = out;
+	struct task_agent *agents;
+
+	if (json_type_of(value) != JSON_T_ARRAY || json_count(value) < 1 ||
+	    json_count(value) > TASK_AGENTS_MAX) {
+		json_problem_add(problems, arena, path, "must be an array of 1 to %d items",
+		                 TASK_AGENTS_MAX);
+		return;
+	}
+	list->count = json_count(value);
+	list->items = agents = arena_take(arena, list->count * sizeof(*agents));
+	for (size_t i = 0; i < list->count; i++) {
+		struct json_list one;
+
+		task_decode_agent(json_at(value, i), arena_printf(arena, "%s[%zu]", path, i), &one,
+		                  arena, problems);
+		agents[i] = *(const struct task_agent *)one.items;
+	}
+}
