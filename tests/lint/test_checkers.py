@@ -1,0 +1,130 @@
+#!/usr/bin/python3
+"""test_checkers.py TOOLS DOCGEN: each checker accepts a small good tree and refuses each bad one, for the right reason."""
+import os
+import subprocess
+import sys
+import tempfile
+
+TOOLS, DOCGEN = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+
+GOOD = {
+    "shared/base/str.h": "#pragma once\n#include <stddef.h>\n",
+    "shared/base/str.c": '#include "base/str.h"\n\nint str_one(void);\n\nint str_one(void)\n{\n\tgoto out;\nout:\n\treturn 1;\n}\n',
+    "shared/loop/loop.h": '#pragma once\n#include "base/str.h"\n',
+    "shared/http/http.h": '#pragma once\n#include "loop/loop.h"\n',
+    "shared/sse/sse.h": '#pragma once\n#include "http/http.h"\n',
+    "shared/redis/conn.c": '#include <hiredis/hiredis.h>\n\n#include "loop/loop.h"\n',
+    "shared/task/task.h": '#pragma once\n#include "redis/redis.h"\n',
+    "shared/task/task_json.c": '#include <jansson.h>\n\n#include "task/task.h"\n#include "task_gen.h"\n',
+    "shared/redis/redis.h": "#pragma once\n",
+    "api/main.c": '#include "api/app.h"\n#include "task/task.h"\n/* SELECT * FROM t */\n',
+    "api/app.h": "#pragma once\n",
+    "tests/unit/test_task.c": '#include "task/task.h"\n\nconst char *sql = "SELECT 1 FROM t";\n',
+}
+
+LONG_FUNCTION = "int f(void);\n\nint f(void)\n{\n" + "\tf();\n" * 81 + "}\n"
+LATER = "TO" + "DO"
+
+# checker, files that spoil the tree, what it must say
+BAD = [
+    ("layers", {"shared/base/x.c": '#include "loop/loop.h"\n'}, "shared/base must not include shared/loop"),
+    ("layers", {"shared/loop/x.c": '#include "task/task.h"\n'}, "shared/loop must not include shared/task"),
+    ("layers", {"shared/redis/x.c": '#include "http/http.h"\n'}, "shared/redis must not include shared/http"),
+    ("layers", {"shared/http/x.c": '#include "sse/sse.h"\n'}, "shared/http must not include shared/sse"),
+    ("layers", {"shared/log/log.h": "", "shared/conf/x.c": '#include "log/log.h"\n'},
+     "shared/conf must not include shared/log"),
+    ("layers", {"shared/task/x.c": '#include "api/app.h"\n'}, "no one includes the program api"),
+    ("layers", {"streamer/main.c": '#include "api/app.h"\n'}, "no one includes the program api"),
+    ("layers", {"shared/task/x.c": '#include "tests/support/test.h"\n'}, "only tests include tests"),
+    ("layers", {"api/x.c": '#include "../shared/base/str.h"\n'}, "is in no folder of ours"),
+    ("layers", {"api/x.c": '#include "str.h"\n'}, "must be written from the root"),
+    ("layers", {"shared/task/x.c": "#include <hiredis/hiredis.h>\n"}, "behind another folder"),
+    ("layers", {"shared/task/x.c": "#  include <libpq-fe.h>\n"}, "behind another folder"),
+    ("layers", {"shared/task/x.c": "#include <jansson.h>\n"}, "behind another folder"),
+    ("layers", {"shared/http/x.c": "#include <sodium.h>\n"}, "behind another folder"),
+    ("layers", {"shared/http/x.c": "#include <openssl/evp.h>\n"}, "behind another folder"),
+    ("layers", {"tests/unit/x.c": "#include <event2/http.h>\n"}, "behind another folder"),
+    ("layers", {"shared/queue/queue.h": '#include "task/task.h"\n', "shared/task/x.c": '#include "queue/queue.h"\n'},
+     "folders include each other: queue -> task -> queue"),
+    ("layers", {"shared/task/x.c": '#include "task/task.c"\n', "shared/task/task.c": ""}, "a .c file is never included"),
+    ("size", {"shared/base/x.c": LONG_FUNCTION}, "a function of 81 lines"),
+    ("size", {"shared/base/x.c": "int x;\n" * 901}, "901 lines (at most 900)"),
+    ("size", {"shared/base/x.h": "int x;\n" * 301}, "301 lines (at most 300)"),
+    ("size", {"shared/base/x.c": "\t" * 12 + "int x;\n"}, "102 columns"),
+    ("words", {"shared/base/x.c": f"/* {LATER} later */\n"}, "do it, or open an issue"),
+    ("words", {"shared/base/str_utils.c": ""}, "a file name that says nothing"),
+    ("words", {"shared/misc.h": ""}, "a file name that says nothing"),
+    ("words", {"shared/base/x.c": "void f(char *a) {\n\tstrcpy (a, a);\n}\n"}, "use the str, buf"),
+    ("words", {"shared/base/x.c": "int x = atoi(y);\n"}, "use the str, buf"),
+    ("words", {"shared/base/x.c": "{\n\tgoto fail;\n}\n"}, "goto leads to `out` only"),
+    ("words", {"shared/base/x.c": "{\nout:\nout:\n}\n"}, "more than one `out`"),
+    ("words", {"api/x.c": 'char *s = "SELECT a FROM b";\n'}, "SQL lives in"),
+    ("words", {"api/x.c": 'char *s = " insert into t";\n'}, "SQL lives in"),
+    ("words", {"api/x.c": "char *s = \"return redis.call('GET', KEYS[1])\";\n"}, "Lua lives in"),
+]
+
+
+def write(root, files):
+    for name, text in files.items():
+        path = os.path.join(root, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def run(*command):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    return done.returncode, done.stdout.decode()
+
+
+def expect(holds, what, output):
+    if not holds:
+        sys.exit(f"{what}:\n{output}")
+
+
+def check_format():
+    with tempfile.TemporaryDirectory() as root:
+        write(root, {"shared/base/x.c": "int  x ;\n", ".clang-format": "BasedOnStyle: LLVM\n"})
+        status, output = run(TOOLS + "/check-format", root)
+        expect(status != 0, "check-format accepts a badly formatted file", output)
+        if status == 77:
+            return "check-format has no clang-format 14 here"
+        write(root, {"shared/base/x.c": "int x;\n"})
+        status, output = run(TOOLS + "/check-format", root)
+        expect(status == 0, "check-format refuses a formatted file", output)
+    return "check-format tells one from the other"
+
+
+def check_docs():
+    with tempfile.TemporaryDirectory() as root:
+        for name in run(DOCGEN, "--list")[1].split():
+            write(root, {name + ".md": run(DOCGEN, name)[1]})
+        status, output = run(TOOLS + "/docs-update", "--check", DOCGEN, root)
+        expect(status == 0, "docs-update --check refuses fresh documents", output)
+        with open(root + "/metrics.md", "a", encoding="utf-8") as file:
+            file.write("stale\n")
+        status, output = run(TOOLS + "/docs-update", "--check", DOCGEN, root)
+        expect(status == 1 and "run: tools/docs-update" in output, "docs-update --check accepts a stale one", output)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as root:
+        write(root, GOOD)
+        for checker in ("layers", "size", "words"):
+            status, output = run(f"{TOOLS}/check-{checker}", root)
+            expect(status == 0, f"check-{checker} refuses the good tree", output)
+    for checker, files, reason in BAD:
+        with tempfile.TemporaryDirectory() as root:
+            write(root, {**GOOD, **files})
+            status, output = run(f"{TOOLS}/check-{checker}", root)
+            expect(status == 1 and reason in output, f"check-{checker} should say \"{reason}\" about {files}", output)
+    for checker in ("layers", "size", "words"):
+        with tempfile.TemporaryDirectory() as root:
+            status, output = run(f"{TOOLS}/check-{checker}", root)
+            expect(status == 1, f"check-{checker} accepts an empty tree", output)
+    check_docs()
+    print(check_format())
+    print(f"{len(BAD)} bad trees refused")
+
+
+main()
