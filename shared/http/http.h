@@ -4,7 +4,8 @@
  * A connection reads a request completely (head, then body, within its limits and total
  * deadlines), finds its route, asks the server's admit hook, and runs the handler on a
  * fiber of its own.  The handler fills a struct http_reply and returns; the connection
- * sends it and goes on with the next request.  If the client leaves meanwhile, the fiber's waits end with ERR_CANCELLED.
+ * sends it and goes on with the next request.  If the client leaves meanwhile, the fiber's waits
+ * end with ERR_CANCELLED.
  *
  * A handler may turn its connection into a stream (SSE, WebSocket): after the head the
  * bytes belong to the stream's functions, which run on the loop without a fiber.
@@ -58,20 +59,23 @@ struct http_request {
 	struct str body;
 	struct str params[HTTP_PARAMS_MAX]; /* of the route's pattern, in order, percent-decoded */
 	const struct http_route *route;
-	struct str peer;                  /* client address, after trusted proxies */
-	char request_id[HTTP_ID_MAX + 1]; /* X-Request-Id when sane, else a new ULID */
+	struct str peer;                          /* client address, after trusted proxies */
+	char request_id[HTTP_ID_MAX + 1];         /* X-Request-Id when sane, else a new ULID */
 	char trace_id[32 + 1], parent_id[16 + 1]; /* W3C traceparent; made here when absent */
-	void *app;       /* the server's */
-	void *principal; /* what admit() found; NULL on open routes */
+	void *app;                                /* the server's */
+	void *principal;                          /* what admit() found; NULL on open routes */
 };
 
-/* First header of that name (case-insensitive), or an empty str. Repeated list headers are for the caller to walk. */
+/* First header of that name (case-insensitive), or an empty str. Repeated list headers are for the
+ * caller to walk. */
 struct str http_header(const struct http_request *req, const char *name);
 
-/* The decoded value of a query parameter in the arena; false when absent. Malformed escapes were refused with 400 before. */
+/* The decoded value of a query parameter in the arena; false when absent. Malformed escapes were
+ * refused with 400 before. */
 bool http_query(const struct http_request *req, const char *name, struct str *ret);
 /* The i-th parameter, for checking that all are known. */
-bool http_query_at(const struct http_request *req, size_t i, struct str *ret_name, struct str *ret_value);
+bool http_query_at(const struct http_request *req, size_t i, struct str *ret_name,
+                   struct str *ret_value);
 
 /* Does the Accept header (RFC 9110 section 12.5.1) allow this type; absent header: yes. */
 bool http_accepts(const struct http_request *req, const char *media_type);
@@ -81,11 +85,14 @@ const char *http_negotiate(const struct http_request *req, const char *const *me
 /* ---- replies ---- */
 
 struct http_stream_ops {
-	void (*opened)(void *stream, struct http_conn *conn); /* the head has been handed to the kernel */
-	void (*writable)(void *stream);                       /* after a short write there is room again */
-	void (*input)(void *stream, struct str bytes);        /* NULL: whatever the peer sends is ignored, bounded */
-	void (*drain)(void *stream);                          /* the server wants to stop: end soon */
-	void (*closed)(void *stream); /* the connection is gone; exactly once; frees the stream. Also when opened() never came. */
+	void (*opened)(void *stream,
+	               struct http_conn *conn); /* the head has been handed to the kernel */
+	void (*writable)(void *stream);         /* after a short write there is room again */
+	void (*input)(void *stream,
+	              struct str bytes); /* NULL: whatever the peer sends is ignored, bounded */
+	void (*drain)(void *stream);     /* the server wants to stop: end soon */
+	void (*closed)(void *stream);    /* the connection is gone; exactly once; frees the stream.
+	                                    Also when opened() never came. */
 };
 
 struct http_reply {
@@ -102,7 +109,8 @@ struct http_reply {
 void http_reply_header(struct http_reply *reply, const char *name, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
 
-/* problem+json (RFC 9457) for a code: type, title, status, detail (public: err_text(code) unless detail is given), instance = request id. */
+/* problem+json (RFC 9457) for a code: type, title, status, detail (public: err_text(code) unless
+ * detail is given), instance = request id. */
 void http_problem(struct http_reply *reply, const struct http_request *req, enum err_code code,
                   const char *detail);
 /* The same with an "errors" member: JSON object text {"field":["rule",...]}. */
@@ -116,28 +124,32 @@ void http_retry_after(struct http_reply *reply, unsigned seconds);
 typedef void(http_handler_fn)(struct http_request *req, struct http_reply *reply);
 
 enum http_route_flags {
-	HTTP_ROUTE_STREAM = 1,  /* may become a stream */
+	HTTP_ROUTE_STREAM = 1,   /* may become a stream */
 	HTTP_ROUTE_NO_DRAIN = 2, /* answers while draining (probes) */
 };
 
 struct http_route {
 	enum http_method method; /* a GET route serves HEAD too */
-	const char *pattern;     /* "/api/v1/sessions/{id}/events": a parameter is one non-empty segment */
+	const char
+		*pattern; /* "/api/v1/sessions/{id}/events": a parameter is one non-empty segment */
 	http_handler_fn *handler;
-	size_t body_max;         /* 0: a body is refused with 413 */
-	const char *body_type;   /* required media type of a body, NULL when body_max is 0 */
+	size_t body_max;       /* 0: a body is refused with 413 */
+	const char *body_type; /* required media type of a body, NULL when body_max is 0 */
 	unsigned flags;
-	const void *facts;       /* the row of whoever made the table (scope, schema): the server does not look */
+	const void *facts; /* the row of whoever made the table (scope, schema): the server does not
+	                      look */
 };
 
 /* ---- server ---- */
 
 struct http_options {
-	const char *listen; /* "127.0.0.1:8080", "[::1]:8080", "0.0.0.0:80", "unix:/path"; port 0: any */
+	const char *listen; /* "127.0.0.1:8080", "[::1]:8080", "0.0.0.0:80", "unix:/path"; port 0:
+	                       any */
 	const struct http_route *routes;
 	size_t route_count;
 	void *app;
-	/* Runs on the request's fiber before the handler. False: it has filled the reply. May be NULL. */
+	/* Runs on the request's fiber before the handler. False: it has filled the reply. May be
+	 * NULL. */
 	bool (*admit)(struct http_request *req, struct http_reply *reply);
 	/* After each reply, for logs and metrics. May be NULL. status is what was sent. */
 	void (*done)(const struct http_request *req, int status, uint64_t took_us);
@@ -156,15 +168,16 @@ void http_server_free(struct http_server *server);
 unsigned http_server_port(const struct http_server *server); /* 0 for a unix socket */
 size_t http_server_connections(const struct http_server *server);
 
-/* Stop accepting, answer what is in flight with Connection: close, tell streams; then drained(arg) once,
- * when no connection is left or after timeout_ms (the rest is cut). */
+/* Stop accepting, answer what is in flight with Connection: close, tell streams; then drained(arg)
+ * once, when no connection is left or after timeout_ms (the rest is cut). */
 void http_server_drain(struct http_server *server, unsigned timeout_ms, void (*drained)(void *arg),
                        void *arg);
 bool http_server_draining(const struct http_server *server);
 
 /* ---- for streams ---- */
 
-/* Bytes taken by the kernel; 0: full, writable() will be called; -1: dead, closed() will be called later. */
+/* Bytes taken by the kernel; 0: full, writable() will be called; -1: dead, closed() will be called
+ * later. */
 ssize_t http_conn_writev(struct http_conn *conn, const struct iovec *iov, int count);
 /* Close after what the kernel has; closed() is called on a later turn. */
 void http_conn_end(struct http_conn *conn);

@@ -19,12 +19,12 @@ static const char document_intro[] =
 	"# Metrics\n\n"
 	"<!-- Made from shared/metric/metric.def; run tools/docs-update to renew it. -->\n\n"
 	"Every process serves these at `/metrics` in the Prometheus text format (0.0.4): API nodes "
-        "and "
+	"and "
 	"streamers on their own port, schedulers and workers where `metrics.listen` says. All "
-        "programs share "
+	"programs share "
 	"one table; what a program does not do stays 0.\n\n"
 	"A metric with labels has at most 256 series; what comes after that is counted under "
-        "`other`, so "
+	"`other`, so "
 	"the page stays bounded. Durations are histograms in seconds with buckets from 100 "
 	"microseconds to 30 seconds.\n";
 

@@ -8,7 +8,8 @@
  *	stop:  SIGTERM -> readyz 503 -> stop() -> drain the server -> cancel duties -> exit 0
  *
  * The generation of a Redis server (design: what its run id means to PostgreSQL) is learnt anew at
- * each connection: from PostgreSQL by those who have it, who also leave it in Redis for those who do not.
+ * each connection: from PostgreSQL by those who have it, who also leave it in Redis for those who
+ *do not.
  */
 #pragma once
 
@@ -37,20 +38,24 @@ struct node_options {
 	const char *(*listen)(const struct conf *conf);
 	const struct http_route *routes; /* the program's own; the probes are added */
 	size_t route_count;
-	bool (*admit)(struct http_request *req, struct http_reply *reply); /* of routes with facts; NULL: none */
-	/* Runs on a fiber once the server listens; may start duties in node->duties. An error ends the process. */
+	bool (*admit)(struct http_request *req,
+	              struct http_reply *reply); /* of routes with facts; NULL: none */
+	/* Runs on a fiber once the server listens; may start duties in node->duties. An error ends
+	 * the process. */
 	enum err_code (*start)(struct node *node, struct err *err);
-	/* Runs on a fiber at SIGTERM, before the server is drained; bounded by the caller. NULL: nothing to do. */
+	/* Runs on a fiber at SIGTERM, before the server is drained; bounded by the caller. NULL:
+	 * nothing to do. */
 	void (*stop)(struct node *node);
-	/* Runs on the loop each time Redis is there again (also the first), once store.generation is known. NULL: none. */
+	/* Runs on the loop each time Redis is there again (also the first), once store.generation
+	 * is known. NULL: none. */
 	void (*redis_back)(struct node *node);
 };
 
 struct node {
 	struct conf conf;
 	struct loop *loop;
-	struct redis *redis;   /* for commands */
-	struct pg *pg;         /* NULL unless NODE_PG */
+	struct redis *redis;    /* for commands */
+	struct pg *pg;          /* NULL unless NODE_PG */
 	struct log_store store; /* .generation is 0 until known */
 	struct http_server *server;
 	struct fiber_group duties;
@@ -71,7 +76,8 @@ static inline struct node *node_of(const struct http_request *req)
 /* End the process with status 1 after an orderly stop; why is logged. */
 void node_fail(struct node *node, const struct err *err);
 
-/* 503 with Retry-After when Redis or PostgreSQL is away, else the problem of that error; a detail only where it helps the client. */
+/* 503 with Retry-After when Redis or PostgreSQL is away, else the problem of that error; a detail
+ * only where it helps the client. */
 void node_problem(struct http_request *req, struct http_reply *reply, const struct err *err);
 
 /* One line each time: the build. */

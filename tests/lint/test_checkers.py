@@ -19,6 +19,10 @@ GOOD = {
     "shared/redis/redis.h": "#pragma once\n",
     "api/main.c": '#include "api/app.h"\n#include "task/task.h"\n/* SELECT * FROM t */\n',
     "api/app.h": "#pragma once\n",
+    "guard/protocol.h": "#pragma once\n",
+    "worker/main.c": '#include "guard/protocol.h"\n',
+    "tests/integration/world.h": "#pragma once\n",
+    "tests/integration/test_task.c": '#include "world.h"\n',
     "tests/unit/test_task.c": '#include "task/task.h"\n\nconst char *sql = "SELECT 1 FROM t";\n',
 }
 
@@ -35,6 +39,8 @@ BAD = [
      "shared/conf must not include shared/log"),
     ("layers", {"shared/task/x.c": '#include "api/app.h"\n'}, "no one includes the program api"),
     ("layers", {"streamer/main.c": '#include "api/app.h"\n'}, "no one includes the program api"),
+    ("layers", {"guard/guard.h": "", "worker/x.c": '#include "guard/guard.h"\n'},
+     "no one includes the program guard"),
     ("layers", {"shared/task/x.c": '#include "tests/support/test.h"\n'}, "only tests include tests"),
     ("layers", {"api/x.c": '#include "../shared/base/str.h"\n'}, "is in no folder of ours"),
     ("layers", {"api/x.c": '#include "str.h"\n'}, "must be written from the root"),
