@@ -112,6 +112,13 @@ static size_t digits(size_t v)
 	return n;
 }
 
+static char *put_crlf(char *out)
+{
+	out[0] = '\r';
+	out[1] = '\n';
+	return out + 2;
+}
+
 static char *put_header(char *out, char kind, size_t v)
 {
 	size_t n = digits(v);
@@ -121,8 +128,7 @@ static char *put_header(char *out, char kind, size_t v)
 		out[i] = (char)('0' + v % 10);
 		v /= 10;
 	}
-	memcpy(out + n + 1, "\r\n", 2);
-	return out + n + 3;
+	return put_crlf(out + n + 1);
 }
 
 static size_t header_len(size_t v)
@@ -146,8 +152,7 @@ static char *put_word(char *out, const char *p, size_t n)
 	if (n > 0) {
 		memcpy(out, p, n);
 	}
-	memcpy(out + n, "\r\n", 2);
-	return out + n + 2;
+	return put_crlf(out + n);
 }
 
 void redis_cmd_wire(const struct redis_cmd *cmd, char *out)

@@ -24,13 +24,13 @@ struct redis_request {
 	struct redis *redis;
 	struct redis_op *op;
 	uint64_t began_us, deadline_ms, sent_ms;
-	STAILQ_ENTRY(redis_request) link;
+	TAILQ_ENTRY(redis_request) link;
 	size_t written;
 	size_t len;
 	char wire[];
 };
 
-STAILQ_HEAD(request_list, redis_request);
+TAILQ_HEAD(request_list, redis_request);
 
 struct redis_waiter { /* inside redis_wait_connected() */
 	struct fiber_op op;
@@ -77,8 +77,8 @@ static void fail_all(struct request_list *list, const struct err *err)
 {
 	struct redis_request *request;
 
-	while ((request = STAILQ_FIRST(list)) != NULL) {
-		STAILQ_REMOVE_HEAD(list, link);
+	while ((request = TAILQ_FIRST(list)) != NULL) {
+		TAILQ_REMOVE(list, request, link);
 		request_done(request, err);
 		request_free(request);
 	}
@@ -96,9 +96,9 @@ static void account(struct redis *redis, size_t n)
 		size_t rest, part;
 
 		if (request == NULL) {
-			request = STAILQ_FIRST(&redis->waiting);
-			STAILQ_REMOVE_HEAD(&redis->waiting, link);
-			STAILQ_INSERT_TAIL(&redis->in_flight, request, link);
+			request = TAILQ_FIRST(&redis->waiting);
+			TAILQ_REMOVE(&redis->waiting, request, link);
+			TAILQ_INSERT_TAIL(&redis->in_flight, request, link);
 			request->sent_ms = now;
 			metric_inc(METRIC_REDIS_COMMANDS, NULL);
 		}
@@ -121,7 +121,7 @@ static int gather(struct redis *redis, struct iovec iov[WRITE_PIECES], size_t *r
 			                       request->len - request->written };
 		*ret_bytes += request->len - request->written;
 	}
-	STAILQ_FOREACH (request, &redis->waiting, link) {
+	TAILQ_FOREACH (request, &redis->waiting, link) {
 		if (count == WRITE_PIECES) {
 			break;
 		}
@@ -159,7 +159,7 @@ static void expire_in_flight(struct redis *redis, uint64_t now)
 	struct redis_request *request;
 	struct err err;
 
-	STAILQ_FOREACH (request, &redis->in_flight, link) {
+	TAILQ_FOREACH (request, &redis->in_flight, link) {
 		if (request->deadline_ms > now) {
 			break;
 		}
@@ -170,12 +170,13 @@ static void expire_in_flight(struct redis *redis, uint64_t now)
 
 static void expire_waiting(struct redis *redis, uint64_t now)
 {
-	struct redis_request *request;
+	struct redis_request *request = TAILQ_FIRST(&redis->waiting), *next;
 	const char *trouble = redis_conn_trouble(redis->conn);
 	struct err err;
 
-	while ((request = STAILQ_FIRST(&redis->waiting)) != NULL && request->deadline_ms <= now) {
-		STAILQ_REMOVE_HEAD(&redis->waiting, link);
+	for (; request != NULL && request->deadline_ms <= now; request = next) {
+		next = TAILQ_NEXT(request, link);
+		TAILQ_REMOVE(&redis->waiting, request, link);
 		(void)err_set(&err, ERR_UNAVAILABLE, "%s",
 		              trouble[0] != '\0' ? trouble : "redis: not sent in time");
 		request_done(request, &err);
@@ -186,7 +187,7 @@ static void expire_waiting(struct redis *redis, uint64_t now)
 /* Since when the server owes an answer; meaningful while something is in flight. */
 static uint64_t owed_since(const struct redis *redis)
 {
-	uint64_t sent_ms = STAILQ_FIRST(&redis->in_flight)->sent_ms;
+	uint64_t sent_ms = TAILQ_FIRST(&redis->in_flight)->sent_ms;
 
 	return sent_ms > redis->answered_ms ? sent_ms : redis->answered_ms;
 }
@@ -196,16 +197,16 @@ static uint64_t next_deadline(const struct redis *redis)
 	const struct redis_request *request;
 	uint64_t at = UINT64_MAX;
 
-	if (!STAILQ_EMPTY(&redis->in_flight)) {
+	if (!TAILQ_EMPTY(&redis->in_flight)) {
 		at = owed_since(redis) + redis->timeout_ms;
 	}
-	STAILQ_FOREACH (request, &redis->in_flight, link) {
+	TAILQ_FOREACH (request, &redis->in_flight, link) {
 		if (request->op != NULL) {
 			at = request->deadline_ms < at ? request->deadline_ms : at;
 			break;
 		}
 	}
-	request = STAILQ_FIRST(&redis->waiting);
+	request = TAILQ_FIRST(&redis->waiting);
 	return request != NULL && request->deadline_ms < at ? request->deadline_ms : at;
 }
 
@@ -231,7 +232,7 @@ static void on_timer(struct loop_timer *timer)
 	redis->timer_set = false;
 	expire_in_flight(redis, now);
 	expire_waiting(redis, now);
-	if (!STAILQ_EMPTY(&redis->in_flight) && owed_since(redis) + redis->timeout_ms <= now) {
+	if (!TAILQ_EMPTY(&redis->in_flight) && owed_since(redis) + redis->timeout_ms <= now) {
 		(void)err_set(&why, ERR_UNKNOWN, "redis: the server was silent for %u ms",
 		              redis->timeout_ms);
 		redis_conn_drop(redis->conn, &why);
@@ -267,7 +268,7 @@ static void on_conn_down(void *arg, const struct err *why)
 static void on_conn_reply(void *arg, struct redis_reply *reply)
 {
 	struct redis *redis = arg;
-	struct redis_request *request = STAILQ_FIRST(&redis->in_flight);
+	struct redis_request *request = TAILQ_FIRST(&redis->in_flight);
 	enum err_code code = ERR_OK;
 	uint64_t now_us;
 	struct err err;
@@ -278,7 +279,7 @@ static void on_conn_reply(void *arg, struct redis_reply *reply)
 		redis_conn_drop(redis->conn, &err);
 		return;
 	}
-	STAILQ_REMOVE_HEAD(&redis->in_flight, link);
+	TAILQ_REMOVE(&redis->in_flight, request, link);
 	now_us = clock_mono_us();
 	redis->answered_ms = now_us / 1000;
 	metric_observe_us(METRIC_REDIS_DURATION, NULL, now_us - request->began_us);
@@ -319,8 +320,8 @@ struct redis *redis_new(struct loop *loop, const struct redis_options *options, 
 	}
 	redis->loop = loop;
 	redis->timeout_ms = options->timeout_ms;
-	STAILQ_INIT(&redis->in_flight);
-	STAILQ_INIT(&redis->waiting);
+	TAILQ_INIT(&redis->in_flight);
+	TAILQ_INIT(&redis->waiting);
 	LIST_INIT(&redis->waiters);
 	redis->flush.run = on_flush;
 	loop_timer_init(&redis->timer, loop, on_timer);
@@ -397,7 +398,7 @@ static void abandon_request(struct fiber_op *fiber_op)
 	op->request = NULL;
 	request->op = NULL;
 	if (request->written == 0) {
-		STAILQ_REMOVE(&request->redis->waiting, request, redis_request, link);
+		TAILQ_REMOVE(&request->redis->waiting, request, link);
 		request_free(request);
 	}
 }
@@ -431,7 +432,7 @@ void redis_send(struct redis *redis, struct redis_op *op, struct redis_cmd *cmd)
 	redis_cmd_wire(cmd, request->wire);
 	op->request = request;
 	redis->held += len;
-	STAILQ_INSERT_TAIL(&redis->waiting, request, link);
+	TAILQ_INSERT_TAIL(&redis->waiting, request, link);
 	loop_defer(redis->loop, &redis->flush);
 	arm_timer(redis);
 }

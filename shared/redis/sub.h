@@ -2,8 +2,8 @@
  * Pub/sub on a connection of its own.  Messages may be lost at any time (a reconnect, a
  * slow peer): a subscriber treats them as doorbells and reads the truth elsewhere.
  * Callbacks run on the loop, never inside the calls below, and may make any of those calls.
- * A silent server is asked for a sign of life every two seconds, so a dead peer is found within
- * that and timeout_ms.
+ * A server is asked for a sign of life every two seconds; a dead peer is found within two seconds
+ * and twice timeout_ms.
  */
 #pragma once
 

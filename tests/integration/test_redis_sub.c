@@ -180,7 +180,7 @@ static void frozen(struct world *world)
 	await(world, "!a;*;");
 	redis_server_signal(&world->server, SIGSTOP);
 	/* No error on the socket this time: only the missing sign of life tells. */
-	assert_int_equal(fiber_sleep(2000 + 2 * SILENCE_MS), ERR_OK);
+	assert_int_equal(fiber_sleep(2000 + 4 * SILENCE_MS), ERR_OK);
 	redis_server_signal(&world->server, SIGCONT);
 	await(world, "!a;*;");
 	publish(world, "a", "alive");
@@ -197,7 +197,7 @@ static void idle(struct world *world)
 {
 	redis_subscribe(world->sub, STR_LIT("a"));
 	await(world, "*;");
-	assert_int_equal(fiber_sleep(2000 + 2 * SILENCE_MS), ERR_OK);
+	assert_int_equal(fiber_sleep(2000 + 4 * SILENCE_MS), ERR_OK);
 	publish(world, "a", "still");
 	await_exactly(world, "a=still;");
 }
