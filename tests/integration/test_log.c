@@ -810,7 +810,8 @@ static void hear(struct ears *ears, unsigned count)
 
 static void bell_body(struct world *world)
 {
-	static const struct redis_sub_events events = { .message = on_message, .resumed = on_resumed };
+	static const struct redis_sub_events events = { .message = on_message,
+		                                        .resumed = on_resumed };
 	struct redis_options options = { getenv("TEST_REDIS_URL"), WORLD_TIMEOUT_MS, 500 };
 	struct rig rig = rig_of(world);
 	struct log_new many[40];

@@ -235,8 +235,7 @@ static void cancelled_rollback_body(struct world *world)
 	assert_int_equal(number(world->pg, "", &test_pid), pid);
 }
 
-static void
-a_cancelled_fiber_leaves_its_transaction_rolled_back_and_its_connection_clean(void **state)
+static void a_cancelled_fiber_rolls_back_and_leaves_its_connection_clean(void **state)
 {
 	(void)state;
 	world_run(cancelled_rollback_body);
@@ -483,8 +482,7 @@ int main(void)
 		cmocka_unit_test(freeing_the_pool_ends_what_is_in_flight_and_what_waits),
 		cmocka_unit_test(a_server_that_is_not_there_is_unavailable),
 		cmocka_unit_test(a_cancelled_query_is_given_up_here_and_on_the_server),
-		cmocka_unit_test(
-			a_cancelled_fiber_leaves_its_transaction_rolled_back_and_its_connection_clean),
+		cmocka_unit_test(a_cancelled_fiber_rolls_back_and_leaves_its_connection_clean),
 		cmocka_unit_test(the_server_ends_a_statement_that_takes_too_long),
 		cmocka_unit_test(a_frozen_backend_is_left_behind),
 		cmocka_unit_test(a_terminated_backend_is_unavailable_and_replaced),

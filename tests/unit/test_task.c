@@ -326,7 +326,7 @@ static void what_is_stored_becomes_the_workers_order(void **state)
 		"\"agents\":[{\"type\":\"command\",\"count\":2,\"settings\":{\"argv\":[\"sh\"],"
 		"\"env\":{\"K\":\"v\"},\"timeout_s\":9,\"pty\":true}}],"
 		"\"delivery\":{\"mode\":\"branch\",\"targetBranch\":\"out\"},\"labels\":{\"a\":"
-	        "\"b\"}}");
+		"\"b\"}}");
 	const struct task_agent *agent = spec.agents.items;
 	struct task_run_parts parts = {
 		.session = STR_LIT("s"),
