@@ -17,6 +17,7 @@
 
 /* Deadlines are apart by half a second or more: the machine may be busy. */
 enum { SHORT_MS = 200, FREEZE_MS = 1000, LONG_MS = 10000, BACKOFF_MS = 100 };
+enum { BIG = 8 * 1024 * 1024 }; /* more than any socket buffer takes */
 
 struct world {
 	struct loop *loop;
@@ -24,7 +25,8 @@ struct world {
 	struct redis *redis;
 	void (*body)(struct world *world);
 	struct fiber_group group;
-	const char *answer; /* of the fake server */
+	const char *answer;   /* of the fake server */
+	const char *question; /* what it answers; NULL: PING */
 	bool piecemeal;
 };
 
@@ -216,7 +218,6 @@ static void a_killed_server_leaves_the_sent_unknown_and_the_unsent_waiting(void 
 
 static void half_written(struct world *world)
 {
-	enum { BIG = 8 * 1024 * 1024 }; /* more than any socket buffer takes */
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
 	CLEANUP(mem_cleanup) char *value = mem_calloc(BIG, 1);
 	struct redis_op half = { 0 }, after = { 0 };
@@ -397,7 +398,10 @@ static void fake_main(void *arg)
 			(void)fiber_sleep(LONG_MS);
 		} else if (fake_read(fd, "server\r\n") &&
 		           fake_write(world, fd, "+OK\r\n$13\r\nrun_id:fake\r\n\r\n")) {
-			while (fake_read(fd, "PING\r\n") && fake_write(world, fd, world->answer)) {
+			const char *question =
+				world->question != NULL ? world->question : "PING\r\n";
+
+			while (fake_read(fd, question) && fake_write(world, fd, world->answer)) {
 			}
 		}
 		(void)close(fd);
@@ -476,6 +480,35 @@ static void an_answer_that_nobody_asked_for_costs_the_connection(void **state)
 	run(talkative);
 }
 
+static void half_answered(struct world *world)
+{
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
+	CLEANUP(mem_cleanup) char *value = mem_calloc(BIG, 1);
+	struct redis_op op = { 0 };
+	struct fiber *fake;
+
+	world->answer = "-ERR Protocol error: invalid bulk length\r\n";
+	world->question = "SET\r\n";
+	fake = fiber_start(world->loop, &world->group, "fake", fake_main, world);
+	(void)fiber_yield();
+	open_redis(world, world->server.url, LONG_MS);
+	await_connected(world);
+	redis_arg_cstr(cmd, "SET");
+	redis_arg_cstr(cmd, "k");
+	redis_arg(cmd, str_make(value, BIG));
+	redis_send(world->redis, &op, cmd);
+	assert_int_equal(result(&op), ERR_UNKNOWN);
+	assert_false(redis_connected(world->redis));
+	fiber_cancel(fake, ERR_CANCELLED);
+	assert_int_equal(fiber_group_wait(&world->group, LONG_MS), ERR_OK);
+}
+
+static void an_answer_to_half_a_command_costs_the_connection(void **state)
+{
+	(void)state;
+	run(half_answered);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -483,6 +516,7 @@ int main(void)
 		cmocka_unit_test(a_slow_server_that_keeps_answering_keeps_its_connection),
 		cmocka_unit_test(a_killed_server_leaves_the_sent_unknown_and_the_unsent_waiting),
 		cmocka_unit_test(a_half_written_command_is_unknown_and_what_follows_it_waits),
+		cmocka_unit_test(an_answer_to_half_a_command_costs_the_connection),
 		cmocka_unit_test(a_command_given_up_before_it_was_sent_never_runs),
 		cmocka_unit_test(without_a_server_a_call_ends_at_its_deadline_unsent),
 		cmocka_unit_test(users_passwords_and_databases_are_told_or_the_reason_is),
