@@ -8,7 +8,7 @@ set(FAIRLEAD_SANITIZE "" CACHE STRING "comma list for -fsanitize=")
 
 add_library(fairlead_options INTERFACE)
 target_compile_features(fairlead_options INTERFACE c_std_11)
-target_compile_definitions(fairlead_options INTERFACE _GNU_SOURCE)
+target_compile_definitions(fairlead_options INTERFACE _GNU_SOURCE FAIRLEAD_VERSION="${PROJECT_VERSION}")
 target_include_directories(fairlead_options INTERFACE ${PROJECT_SOURCE_DIR}/shared ${PROJECT_SOURCE_DIR})
 target_compile_options(fairlead_options INTERFACE
 	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition

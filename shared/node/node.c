@@ -1,0 +1,299 @@
+#include "node/node.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "log/log.h"
+#include "loop/loop.h"
+#include "metric/metric.h"
+#include "node/generation.h"
+#include "node/probes.h"
+#include "pg/pg.h"
+#include "redis/redis.h"
+
+enum { NODE_STOP_MS = 60000, NODE_LOG_TICK_MS = 1000, NODE_BACKOFF_MAX_MS = 1000 };
+
+struct life {
+	struct node node;
+	struct conf_source source;
+	struct http_route *routes;
+	struct fiber_group starter; /* start(), then stop(): not of the duties */
+	struct loop_timer log_tick;
+	int status;
+};
+
+static struct life *life_of(struct node *node)
+{
+	return CONTAINER_OF(node, struct life, node);
+}
+
+/* ---- stopping ---- */
+
+static void on_drained(void *arg)
+{
+	struct life *life = arg;
+
+	log_info("node.stopped");
+	loop_stop(life->node.loop);
+}
+
+/* The server is drained when no duty can need it any more, and the loop ends when it is. */
+static void stop(void *arg)
+{
+	struct life *life = arg;
+	struct node *node = &life->node;
+
+	if (node->options->stop != NULL) {
+		fiber_set_deadline(clock_mono_ms() + NODE_STOP_MS);
+		node->options->stop(node);
+	}
+	fiber_group_cancel(&node->duties, ERR_CANCELLED);
+	if (fiber_group_wait(&node->duties, NODE_STOP_MS) != ERR_OK) {
+		log_warn("node.stuck", "duties=%zu", node->duties.count);
+	}
+	http_server_drain(node->server, (unsigned)node->conf.drain_timeout, on_drained, life);
+}
+
+static void begin_stop(struct life *life)
+{
+	if (!life->node.stopping) {
+		life->node.stopping = true;
+		(void)fiber_start(life->node.loop, &life->starter, "stop", stop, life);
+	}
+}
+
+static void on_terminate(int signo, void *arg)
+{
+	log_info("node.stopping", "signal=%d", signo);
+	begin_stop(arg);
+}
+
+void node_fail(struct node *node, const struct err *err)
+{
+	struct life *life = life_of(node);
+
+	log_error("node.failed", "code=%s %s", err_name(err->code), err->msg);
+	life->status = EXIT_FAILURE;
+	begin_stop(life);
+}
+
+static void on_reload(int signo, void *arg)
+{
+	struct life *life = arg;
+	struct buf problems, notes;
+
+	(void)signo;
+	buf_init(&problems, UINT16_MAX);
+	buf_init(&notes, UINT16_MAX);
+	if (conf_reload(&life->node.conf, &life->source, &problems, &notes) != ERR_OK) {
+		log_error("settings.refused", "problems=%s", buf_cstr(&problems));
+	} else {
+		log_set_level((enum log_level)life->node.conf.log_level);
+		log_info("settings.reloaded", "notes=%s", buf_cstr(&notes));
+	}
+	buf_fini(&problems);
+	buf_fini(&notes);
+}
+
+/* ---- starting ---- */
+
+static void start(void *arg)
+{
+	struct life *life = arg;
+	struct node *node = &life->node;
+	struct err err = { .code = ERR_OK };
+
+	(void)fiber_start(node->loop, &node->duties, "generation", generation_keep, node);
+	if (node->options->start != NULL && node->options->start(node, &err) != ERR_OK) {
+		node_fail(node, &err);
+	}
+}
+
+static void on_log_tick(struct loop_timer *timer)
+{
+	log_tick();
+	loop_timer_set(timer, NODE_LOG_TICK_MS);
+}
+
+static void setup_log(const struct node *node)
+{
+	const struct log_options options = { .program = node->options->program,
+		                             .level = (enum log_level)node->conf.log_level,
+		                             .format = (enum log_format)node->conf.log_format,
+		                             .rate = node->conf.log_rate,
+		                             .fd = STDERR_FILENO };
+
+	log_setup(&options);
+	log_set_context(fiber_tag);
+	metric_setup(node->options->program, node_version());
+}
+
+static enum err_code open_drivers(struct node *node, struct err *err)
+{
+	const struct redis_options redis = { .url = node->conf.redis_url,
+		                             .timeout_ms = (unsigned)node->conf.redis_timeout,
+		                             .backoff_max_ms = NODE_BACKOFF_MAX_MS };
+	const struct pg_options pg = {
+		.url = node->conf.pg_url,
+		.pool_max = node->conf.pg_pool,
+		.acquire_timeout_ms = (unsigned)node->conf.pg_acquire_timeout,
+		.statement_timeout_ms = (unsigned)node->conf.pg_statement_timeout,
+	};
+
+	node->redis = redis_new(node->loop, &redis, err);
+	if (node->redis == NULL) {
+		return err->code;
+	}
+	node->store = (struct log_store){ .redis = node->redis,
+		                          .unarchived_max = node->conf.session_unarchived_max };
+	if ((node->options->needs & NODE_PG) != 0) {
+		node->pg = pg_new(node->loop, &pg);
+	}
+	return ERR_OK;
+}
+
+/* The program's rows, then the probes. */
+static void join_routes(struct life *life)
+{
+	size_t own = life->node.options->route_count;
+
+	life->routes = mem_calloc(own + PROBE_COUNT, sizeof(*life->routes));
+	if (own > 0) {
+		memcpy(life->routes, life->node.options->routes, own * sizeof(*life->routes));
+	}
+	memcpy(life->routes + own, probe_routes, PROBE_COUNT * sizeof(*life->routes));
+}
+
+static bool admit(struct http_request *req, struct http_reply *reply)
+{
+	const struct node *node = node_of(req);
+
+	fiber_set_tag("request=%s trace=%s", req->request_id, req->trace_id);
+	return req->route->facts == NULL || node->options->admit == NULL ||
+	       node->options->admit(req, reply);
+}
+
+static enum err_code open_server(struct life *life, struct err *err)
+{
+	const struct conf *conf = &life->node.conf;
+	const char *listen = life->node.options->listen(conf);
+	const struct http_options options = {
+		/* Without an address nothing can be asked; the loop still needs a server to drain.
+		 */
+		.listen = listen[0] != '\0' ? listen : "127.0.0.1:0",
+		.routes = life->routes,
+		.route_count = life->node.options->route_count + PROBE_COUNT,
+		.app = &life->node,
+		.admit = admit,
+		.done = probe_request_done,
+		.head_timeout_ms = (unsigned)conf->http_head_timeout,
+		.body_timeout_ms = (unsigned)conf->http_body_timeout,
+		.keepalive_ms = (unsigned)conf->http_keepalive,
+		.write_timeout_ms = (unsigned)conf->http_body_timeout,
+		.max_connections = conf->http_max_connections,
+		.max_pipelined = conf->http_pipeline,
+		.cors_origins = conf->cors_origins,
+		.trusted_proxies = conf->http_trusted_proxies,
+		.server_name = life->node.options->program,
+	};
+
+	life->node.server = http_server_new(life->node.loop, &options, err);
+	return life->node.server != NULL ? ERR_OK : err->code;
+}
+
+static enum err_code open_all(struct life *life, struct err *err)
+{
+	struct node *node = &life->node;
+	enum err_code code;
+
+	node->loop = loop_new();
+	loop_on_signal(node->loop, SIGTERM, on_terminate, life);
+	loop_on_signal(node->loop, SIGINT, on_terminate, life);
+	loop_on_signal(node->loop, SIGHUP, on_reload, life);
+	if ((code = open_drivers(node, err)) != ERR_OK) {
+		return code;
+	}
+	join_routes(life);
+	if ((code = open_server(life, err)) != ERR_OK) {
+		return code;
+	}
+	loop_timer_init(&life->log_tick, node->loop, on_log_tick);
+	loop_timer_set(&life->log_tick, NODE_LOG_TICK_MS);
+	(void)fiber_start(node->loop, &life->starter, "start", start, life);
+	return ERR_OK;
+}
+
+static void close_all(struct life *life)
+{
+	struct node *node = &life->node;
+
+	http_server_free(node->server);
+	pg_free(node->pg);
+	redis_free(node->redis);
+	loop_free(node->loop);
+	free(life->routes);
+	log_tick();
+	conf_fini(&node->conf);
+}
+
+int node_run(const struct node_options *options, int argc, char **argv)
+{
+	static const char *const with_pg[] = { "redis.url", "pg.url", NULL };
+	static const char *const without_pg[] = { "redis.url", NULL };
+	struct life life = { .node = { .options = options } };
+	struct err err = { .code = ERR_OK };
+
+	life.source = (struct conf_source){
+		.program = options->program,
+		.argc = argc,
+		.argv = argv,
+		.envp = environ,
+		.required = (options->needs & NODE_PG) != 0 ? with_pg : without_pg,
+	};
+	conf_load_or_exit(&life.node.conf, &life.source);
+	setup_log(&life.node);
+	if (open_all(&life, &err) != ERR_OK) {
+		log_error("node.failed", "code=%s %s", err_name(err.code), err.msg);
+		return EXIT_FAILURE;
+	}
+	log_info("node.started", "version=%s pid=%ld port=%u", node_version(), (long)getpid(),
+	         http_server_port(life.node.server));
+	loop_run(life.node.loop);
+	close_all(&life);
+	return life.status;
+}
+
+/* ---- answers ---- */
+
+void node_problem(struct http_request *req, struct http_reply *reply, const struct err *err)
+{
+	enum { RETRY_S = 1 };
+	int status = err_http_status(err->code);
+
+	if (status >= 500) {
+		log_warn("request.failed", "code=%s path=%.*s %s", err_name(err->code),
+		         (int)req->path.n, req->path.p, err->msg);
+	}
+	/* A backend's words are for operators; a client's own mistake is for the client. */
+	http_problem(reply, req, err->code, status < 500 && err->msg[0] != '\0' ? err->msg : NULL);
+	if (err_retryable(err->code)) {
+		http_retry_after(reply, RETRY_S);
+	}
+}
+
+const char *node_version(void)
+{
+	return FAIRLEAD_VERSION;
+}
+
+const char *node_commit(void)
+{
+	return FAIRLEAD_COMMIT;
+}

@@ -1,0 +1,13 @@
+/* The routes that every process answers: /healthz, /readyz, /version, /metrics. */
+#pragma once
+
+#include <stdint.h>
+
+#include "http/http.h"
+
+enum { PROBE_COUNT = 4 };
+
+extern const struct http_route probe_routes[PROBE_COUNT];
+
+/* For http_options.done: counts and times each request. */
+void probe_request_done(const struct http_request *req, int status, uint64_t took_us);
