@@ -68,6 +68,11 @@ static void a_unix_socket_has_parameters(void **state)
 	redis_url_fini(&url);
 }
 
+/* One byte more than sun_path takes with its NUL. */
+static const char long_path[] =
+	"unix:///1234567890123456789012345678901234567890123456789012345678901234567890"
+	"1234567890123456789012345678901234567";
+
 static void what_is_wrong_is_refused(void **state)
 {
 	static const char *const wrong[] = {
@@ -101,8 +106,7 @@ static void what_is_wrong_is_refused(void **state)
 		"unix:///s?nope=1",
 		"unix:///s?user=u",
 		"unix:///s?user=",
-		"unix:///0123456789012345678901234567890123456789012345678901234567890123456789"
-		"01234567890123456789012345678901234567890123456789",
+		long_path,
 	};
 
 	(void)state;
