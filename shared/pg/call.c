@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+#include "metric/metric.h"
 #include "pg/pool.h"
 #include "pg/rows.h"
 #include "pg_sql_gen.h"
@@ -73,18 +75,23 @@ static enum err_code run_job(struct pg_conn *conn, unsigned timeout_ms, PGresult
 {
 	struct pg_call call = { .conn = conn };
 	bool committing = conn->job.commit != PG_STEP_NONE;
+	uint64_t began_us = clock_mono_us();
 	enum err_code code;
 
 	conn->job.call = &call;
 	fiber_op_begin(&call.op, abandon_call);
 	pg_job_send(conn);
+	metric_inc(METRIC_PG_QUERIES, NULL);
 	code = fiber_wait(&call.op, timeout_ms, err);
 	if (code == ERR_TIMEOUT && !call.op.done) {
-		return err_set(err, committing ? ERR_UNKNOWN : ERR_TIMEOUT,
+		code = err_set(err, committing ? ERR_UNKNOWN : ERR_TIMEOUT,
 		               "postgres: no answer in %u ms", timeout_ms);
 	}
+	metric_observe_us(METRIC_PG_DURATION, NULL, clock_mono_us() - began_us);
 	if (code == ERR_OK) {
 		*ret_rows = call.rows;
+	} else {
+		metric_inc(METRIC_PG_ERRORS, err_name(code));
 	}
 	return code;
 }
@@ -113,6 +120,7 @@ static enum err_code acquire(struct pg *pg, struct pg_hold *hold, struct err *er
 	enum err_code code = pg_pool_acquire(pg, hold, err);
 
 	if (code != ERR_OK) {
+		metric_inc(METRIC_PG_ERRORS, err_name(code));
 		return code;
 	}
 	if (hold->conn == NULL) {

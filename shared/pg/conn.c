@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "log/log.h"
 #include "pg/pool.h"
 #include "pg_sql_gen.h"
 
@@ -32,8 +33,7 @@ void pg_conn_free(struct pg_conn *conn)
 	unwatch(conn);
 	loop_timer_clear(&conn->timer);
 	loop_undefer(conn->pg->loop, &conn->bury);
-	TAILQ_REMOVE(&conn->pg->conns[conn->state], conn, link);
-	conn->pg->counts[conn->state]--;
+	pg_pool_remove(conn);
 	if (conn->hold != NULL) {
 		conn->hold->conn = NULL;
 	}
@@ -74,6 +74,9 @@ static void conn_lost(struct pg_conn *conn, const char *why)
 		pg_job_fail(conn, ERR_UNAVAILABLE, why);
 	}
 	pg_pool_note_error(conn->pg, why);
+	if (conn->state != PG_CONN_CONNECTING) {
+		log_warn("pg.lost", "%s", conn->pg->last_error);
+	}
 	pg_conn_condemn(conn);
 }
 
@@ -134,6 +137,9 @@ static void job_finished(struct pg_conn *conn)
 	}
 	if (job->kind != PG_JOB_CALL) {
 		loop_timer_clear(&conn->timer);
+	}
+	if (job->kind == PG_JOB_SETUP) {
+		pg_pool_connected(conn->pg);
 	}
 	if (job->kind == PG_JOB_ROLLBACK && PQtransactionStatus(conn->libpq) != PQTRANS_IDLE) {
 		pg_conn_condemn(conn);
@@ -287,20 +293,31 @@ static void flush(struct pg_conn *conn)
 	/* A failed write is left to the reader, which may still find the server's last words. */
 }
 
+/* Take what has arrived. NULL, or why the connection is over. */
+static const char *read_input(struct pg_conn *conn)
+{
+	bool alive = PQconsumeInput(conn->libpq) != 0;
+
+	(void)PQisBusy(conn->libpq); /* lets libpq look at it, also when nothing was asked */
+	take_results(conn);
+	if (conn->last_words.code != ERR_OK) {
+		return conn->last_words.msg;
+	}
+	return alive && PQstatus(conn->libpq) == CONNECTION_OK ? NULL : PQerrorMessage(conn->libpq);
+}
+
 static void on_in(evutil_socket_t fd, short what, void *arg)
 {
 	struct pg_conn *conn = arg;
-	bool alive = PQconsumeInput(conn->libpq) != 0;
+	const char *over = read_input(conn);
 
 	(void)fd;
 	(void)what;
-	(void)PQisBusy(conn->libpq); /* lets libpq look at what an idle server said */
-	take_results(conn);
 	if (conn->state == PG_CONN_DYING) {
 		return;
 	}
-	if (!alive || PQstatus(conn->libpq) == CONNECTION_BAD) {
-		conn_lost(conn, PQerrorMessage(conn->libpq));
+	if (over != NULL) {
+		conn_lost(conn, over);
 	} else if (conn->job.running) {
 		flush(conn);
 	}
@@ -315,7 +332,12 @@ static void on_out(evutil_socket_t fd, short what, void *arg)
 
 bool pg_conn_usable(struct pg_conn *conn)
 {
-	return PQconsumeInput(conn->libpq) != 0 && PQstatus(conn->libpq) == CONNECTION_OK;
+	const char *over = read_input(conn);
+
+	if (over != NULL) {
+		conn_lost(conn, over);
+	}
+	return over == NULL;
 }
 
 /* ---- jobs: sending ---- */
@@ -408,9 +430,15 @@ void pg_conn_clean(struct pg_conn *conn)
 
 static void on_notice(void *arg, const PGresult *result)
 {
-	/* Notices are for people at psql; nothing here depends on one. */
-	(void)arg;
-	(void)result;
+	struct pg_conn *conn = arg;
+	const char *severity = or_empty(PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED));
+
+	/* Other notices are for people at psql; nothing here depends on one. */
+	if (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0) {
+		(void)err_set(&conn->last_words, ERR_UNAVAILABLE, "%s %s",
+		              or_empty(PQresultErrorField(result, PG_DIAG_SQLSTATE)),
+		              or_empty(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)));
+	}
 }
 
 static void connected(struct pg_conn *conn)
@@ -419,7 +447,7 @@ static void connected(struct pg_conn *conn)
 	int fd = PQsocket(conn->libpq);
 	struct pg_params params = { 0 };
 
-	(void)PQsetNoticeReceiver(conn->libpq, on_notice, NULL);
+	(void)PQsetNoticeReceiver(conn->libpq, on_notice, conn);
 	if (PQsetnonblocking(conn->libpq, 1) != 0 || PQenterPipelineMode(conn->libpq) == 0) {
 		conn_lost(conn, PQerrorMessage(conn->libpq));
 		return;
@@ -476,9 +504,7 @@ void pg_conn_open(struct pg *pg)
 	conn->prepared = map_new();
 	conn->bury.run = on_bury;
 	loop_timer_init(&conn->timer, pg->loop, on_timeout);
-	conn->state = PG_CONN_CONNECTING;
-	TAILQ_INSERT_TAIL(&pg->conns[conn->state], conn, link);
-	pg->counts[conn->state]++;
+	pg_pool_insert(conn, PG_CONN_CONNECTING);
 	loop_timer_set(&conn->timer, CONNECT_TIMEOUT_MS);
 	conn->libpq = PQconnectStartParams(keywords, values, 1);
 	assert(conn->libpq != NULL); /* out of memory */

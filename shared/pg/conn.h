@@ -88,6 +88,7 @@ struct pg_conn {
 	struct map *prepared; /* statement names this server session knows */
 	struct pg_hold *hold;
 	uint64_t idle_since_ms;
+	struct err last_words; /* a FATAL message that came while nothing was asked */
 	struct pg_job job;
 };
 
@@ -96,7 +97,8 @@ struct pg_conn {
  * should carry hostaddr or a socket directory. */
 void pg_conn_open(struct pg *pg);
 
-/* Look at an idle connection before it is used: a server that went away may have said so. */
+/* Look at an idle connection before it is used: a server that went away may have said so. False:
+ * condemned. */
 bool pg_conn_usable(struct pg_conn *conn);
 
 void pg_job_begin(struct pg_conn *conn, enum pg_job_kind kind);

@@ -79,6 +79,8 @@ enum err_code pg_check(struct pg *pg, const struct text *query, struct err *err)
 
 /* ---- transactions ---- */
 
+/* It holds a connection until it ends: a fiber with one open does not pg_query() beside it, or a
+ * full pool waits for itself. */
 enum err_code pg_begin(struct pg *pg, const char *tenant, struct pg_tx **ret,
                        struct err *err) MUST_CHECK;
 enum err_code pg_tx_query(struct pg_tx *tx, const struct text *query,

@@ -7,6 +7,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "log/log.h"
+#include "metric/metric.h"
 
 enum {
 	DEFAULT_STATEMENT_TIMEOUT_MS = 5000,
@@ -17,16 +19,37 @@ enum {
 	IDLE_MAX_MS = 30000,
 };
 
-void pg_pool_move(struct pg_conn *conn, enum pg_conn_state state)
+void pg_pool_remove(struct pg_conn *conn)
 {
-	struct pg *pg = conn->pg;
+	TAILQ_REMOVE(&conn->pg->conns[conn->state], conn, link);
+	conn->pg->counts[conn->state]--;
+	if (conn->state == PG_CONN_ACTIVE) {
+		metric_dec(METRIC_PG_POOL_IN_USE, NULL);
+	}
+}
 
-	TAILQ_REMOVE(&pg->conns[conn->state], conn, link);
-	pg->counts[conn->state]--;
+void pg_pool_insert(struct pg_conn *conn, enum pg_conn_state state)
+{
 	conn->state = state;
 	/* The one used last is used next: those the load does not need grow old and are closed. */
-	TAILQ_INSERT_HEAD(&pg->conns[state], conn, link);
-	pg->counts[state]++;
+	TAILQ_INSERT_HEAD(&conn->pg->conns[state], conn, link);
+	conn->pg->counts[state]++;
+	if (state == PG_CONN_ACTIVE) {
+		metric_inc(METRIC_PG_POOL_IN_USE, NULL);
+	}
+}
+
+void pg_pool_move(struct pg_conn *conn, enum pg_conn_state state)
+{
+	pg_pool_remove(conn);
+	pg_pool_insert(conn, state);
+}
+
+static void queue_remove(struct pg_waiter *waiter)
+{
+	TAILQ_REMOVE(&waiter->pg->waiters, waiter, link);
+	waiter->pg->waiting--;
+	metric_dec(METRIC_PG_POOL_WAITING, NULL);
 }
 
 static unsigned living(const struct pg *pg)
@@ -101,8 +124,7 @@ void pg_pool_ready(struct pg_conn *conn)
 	pg->suspect = false;
 	pg->good_at_ms = clock_mono_ms();
 	if (waiter != NULL) {
-		TAILQ_REMOVE(&pg->waiters, waiter, link);
-		pg->waiting--;
+		queue_remove(waiter);
 		hand_over(conn, waiter->hold);
 		fiber_op_done(&waiter->op, NULL);
 	} else {
@@ -112,12 +134,25 @@ void pg_pool_ready(struct pg_conn *conn)
 	grow(pg); /* after failures only one was tried: the others who wait need theirs */
 }
 
+void pg_pool_connected(struct pg *pg)
+{
+	if (pg->failures > 0 || pg->suspect) {
+		metric_inc(METRIC_PG_RECONNECTS, NULL);
+		log_info("pg.connected", "after_failures=%u", pg->failures);
+	}
+}
+
 void pg_pool_lost(struct pg *pg, bool connecting)
 {
 	if (connecting) {
 		unsigned shift = pg->failures < 6 ? pg->failures : 6;
 		uint32_t backoff = (uint32_t)BACKOFF_MIN_MS << shift;
 
+		/* Every 16th is enough to see that it goes on. */
+		if (pg->failures % 16 == 0) {
+			log_warn("pg.unreachable", "failures=%u %s", pg->failures + 1,
+			         pg->last_error);
+		}
 		if (backoff > BACKOFF_MAX_MS) {
 			backoff = BACKOFF_MAX_MS;
 		}
@@ -141,10 +176,7 @@ void pg_pool_note_error(struct pg *pg, const char *why)
 
 static void abandon_wait(struct fiber_op *op)
 {
-	struct pg_waiter *waiter = CONTAINER_OF(op, struct pg_waiter, op);
-
-	TAILQ_REMOVE(&waiter->pg->waiters, waiter, link);
-	waiter->pg->waiting--;
+	queue_remove(CONTAINER_OF(op, struct pg_waiter, op));
 }
 
 static struct pg_conn *take_idle(struct pg *pg)
@@ -155,8 +187,6 @@ static struct pg_conn *take_idle(struct pg *pg)
 		if (pg_conn_usable(conn)) {
 			return conn;
 		}
-		pg_pool_note_error(pg, "the server closed an idle connection");
-		pg_conn_condemn(conn);
 	}
 	return NULL;
 }
@@ -174,6 +204,7 @@ enum err_code pg_pool_acquire(struct pg *pg, struct pg_hold *hold, struct err *e
 	}
 	TAILQ_INSERT_TAIL(&pg->waiters, &waiter, link);
 	pg->waiting++;
+	metric_inc(METRIC_PG_POOL_WAITING, NULL);
 	fiber_op_begin(&waiter.op, abandon_wait);
 	grow(pg);
 	code = fiber_wait(&waiter.op, timeout_ms, err);
@@ -231,8 +262,7 @@ void pg_free(struct pg *pg)
 	}
 	(void)err_set(&err, ERR_CANCELLED, "postgres: shutting down");
 	while ((waiter = TAILQ_FIRST(&pg->waiters)) != NULL) {
-		TAILQ_REMOVE(&pg->waiters, waiter, link);
-		pg->waiting--;
+		queue_remove(waiter);
 		fiber_op_done(&waiter->op, &err);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(pg->conns); i++) {

@@ -42,9 +42,13 @@ struct pg {
 /* Wait for a connection. On ERR_OK hold->conn is set (and may be lost any later turn). */
 enum err_code pg_pool_acquire(struct pg *pg, struct pg_hold *hold, struct err *err) MUST_CHECK;
 
+void pg_pool_insert(struct pg_conn *conn, enum pg_conn_state state);
+void pg_pool_remove(struct pg_conn *conn);
 void pg_pool_move(struct pg_conn *conn, enum pg_conn_state state);
 /* A clean connection without a holder: to the first waiter, or idle. */
 void pg_pool_ready(struct pg_conn *conn);
+/* A new connection works. Said before pg_pool_ready(). */
+void pg_pool_connected(struct pg *pg);
 /* A connection was condemned: note why, replace it if it is needed. connecting: it never worked. */
 void pg_pool_lost(struct pg *pg, bool connecting);
 void pg_pool_note_error(struct pg *pg, const char *why);

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "pg/schema.h"
+#include "pg/durable.h"
 #include "pg_world.h"
 
 SQL(test_one, "SELECT 1");
@@ -341,6 +341,26 @@ static void idle_connections_that_are_lost_are_replaced_unasked(void **state)
 	world_run(idle_lost_body);
 }
 
+/* The loop had no turn since the backend ended: only a look before use can tell. */
+static void stale_body(struct world *world)
+{
+	struct pg *pg = world_pool(world, 1, 5000, 5000);
+	char command[128];
+
+	(void)snprintf(command, sizeof(command),
+	               "kill -TERM %d && while kill -0 %d 2>/dev/null; do sleep 0.01; done",
+	               (int)number(pg, "", &test_pid), (int)number(pg, "", &test_pid));
+	assert_int_equal(system(command), 0);
+	works(pg);
+	pg_free(pg);
+}
+
+static void an_idle_connection_is_looked_at_before_it_is_used(void **state)
+{
+	(void)state;
+	world_run(stale_body);
+}
+
 static void open_tx_body(struct world *world)
 {
 	SQL(test_kill_in_tx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
@@ -474,6 +494,41 @@ static void the_pool_survives_a_server_that_is_killed_and_one_that_is_restarted(
 	world_run(killed_body);
 }
 
+/* ---- what the programs refuse ---- */
+
+static bool is_durable(struct world *world)
+{
+	struct err err;
+
+	return pg_check_durable(world->pg, &err) == ERR_OK;
+}
+
+static void durable_body(struct world *world)
+{
+	SQL(test_lazy, "ALTER ROLE fairlead SET synchronous_commit = off");
+	SQL(test_eager, "ALTER ROLE fairlead RESET synchronous_commit");
+	struct pg *own = world->pg, *lazy;
+	struct err err;
+
+	assert_int_equal(pg_check_durable(own, &err), ERR_UNSUPPORTED);
+	assert_non_null(strstr(err.msg, "fsync is off"));
+	control("set fsync on");
+	control("set full_page_writes on");
+	await(is_durable, world);
+	tell(world->admin, "", &test_lazy, NULL);
+	lazy = world_pool(world, 1, 5000, 5000);
+	assert_int_equal(pg_check_durable(lazy, &err), ERR_UNSUPPORTED);
+	assert_non_null(strstr(err.msg, "synchronous_commit is off"));
+	tell(world->admin, "", &test_eager, NULL);
+	pg_free(lazy);
+}
+
+static void a_server_that_may_forget_a_commit_is_refused(void **state)
+{
+	(void)state;
+	world_run(durable_body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -487,10 +542,12 @@ int main(void)
 		cmocka_unit_test(a_frozen_backend_is_left_behind),
 		cmocka_unit_test(a_terminated_backend_is_unavailable_and_replaced),
 		cmocka_unit_test(idle_connections_that_are_lost_are_replaced_unasked),
+		cmocka_unit_test(an_idle_connection_is_looked_at_before_it_is_used),
 		cmocka_unit_test(a_transaction_that_lost_its_connection_was_rolled_back_for_sure),
 		cmocka_unit_test(a_commit_that_lost_its_connection_is_unknown),
 		cmocka_unit_test(
 			the_pool_survives_a_server_that_is_killed_and_one_that_is_restarted),
+		cmocka_unit_test(a_server_that_may_forget_a_commit_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
