@@ -1,6 +1,8 @@
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -318,6 +320,58 @@ static void a_reload_takes_what_may_change_and_names_the_rest(void **state)
 	done(&r);
 }
 
+/* What a process prints to standard error, and how it exits. */
+static int run_process(char *const *argv, int argc, char *const *envp, char *out, size_t size)
+{
+	size_t n = 0;
+	ssize_t got;
+	int fds[2];
+	int status;
+	pid_t pid;
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct conf conf;
+
+		(void)dup2(fds[1], STDERR_FILENO);
+		(void)dup2(fds[1], STDOUT_FILENO);
+		conf_load_or_exit(&conf, &(struct conf_source){ "test", argc, argv, envp, NULL });
+		_exit(99); /* it did not exit */
+	}
+	(void)close(fds[1]);
+	while (n + 1 < size && (got = read(fds[0], out + n, size - 1 - n)) > 0) {
+		n += (size_t)got;
+	}
+	out[n] = '\0';
+	(void)close(fds[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void a_program_with_problems_prints_them_all_and_exits_with_2(void **state)
+{
+	static char name[] = "test";
+	static char nope[] = "--nope=1";
+	static char slots[] = "--worker.slots=0";
+	static char help[] = "--help";
+	static char odd[] = "FAIRLEAD_ODD=1";
+	char *argv[] = { name, nope, slots, NULL };
+	char *asks[] = { name, help, NULL };
+	char *envp[] = { odd, NULL };
+	static char out[TEXT_MAX];
+
+	(void)state;
+	assert_int_equal(run_process(argv, 3, envp, out, sizeof(out)), 2);
+	assert_string_equal(out, "test: FAIRLEAD_ODD: unknown setting, ignored\n"
+	                         "test: --nope: unknown flag\n"
+	                         "test: --worker.slots: \"0\" must be between 1 and 1024\n");
+	assert_int_equal(run_process(asks, 2, envp, out, sizeof(out)), 0);
+	assert_true(str_starts(str_of(out), STR_LIT("usage: test [--config=FILE]")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -330,6 +384,7 @@ int main(void)
 		cmocka_unit_test(a_secret_may_stand_in_a_file_of_its_own),
 		cmocka_unit_test(unknown_variables_are_noted_not_refused),
 		cmocka_unit_test(help_and_version_win_over_problems),
+		cmocka_unit_test(a_program_with_problems_prints_them_all_and_exits_with_2),
 		cmocka_unit_test(a_reload_takes_what_may_change_and_names_the_rest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
