@@ -14,7 +14,7 @@
 struct pg;
 
 enum {
-	SEGMENT_EVENTS_MAX = 512,
+	SEGMENT_EVENTS_MAX = LOG_READ_MAX,
 	SEGMENT_BYTES_MAX = 1024 * 1024, /* before zstd; a read of the archive holds one segment */
 	SEGMENT_CHECKSUM_SIZE = 8,
 };
@@ -25,7 +25,7 @@ struct segment {
 	size_t count;
 	size_t bytes;                                  /* before zstd */
 	struct buf data;                               /* zstd */
-	unsigned char checksum[SEGMENT_CHECKSUM_SIZE]; /* XXH64-free: FNV-1a of the plain bytes */
+	unsigned char checksum[SEGMENT_CHECKSUM_SIZE]; /* FNV-1a of the plain bytes */
 };
 
 /* events: at least one, n dense. */
@@ -50,20 +50,22 @@ enum err_code segment_read(struct pg *pg, const struct log_range *range, struct 
 
 /* ---- the archiver ---- */
 
-struct archive_options {
+struct archive {
+	struct id sid;
+	const char *tenant;
 	size_t events_min;   /* leave it when fewer are waiting, unless the session has ended */
 	uint64_t hot_events; /* keep at least this many of the newest in Redis */
 	uint64_t retire_ms;  /* an ended session, archived to its end, leaves Redis after this */
 };
 
 /*
- * Copy one session's log forward from the watermark: pack, store, read back and verify, advance
- * the watermark, trim; until less than events_min is left. May be stopped anywhere and run again;
- * two at once do the work twice and nothing else. *ret_through: the watermark it reached.
+ * Copy one session's log forward from the watermark: pack, store, read back and verify, advance the
+ * watermark, trim; until less than events_min is left. May be stopped anywhere and run again; two
+ * at once do the work twice and nothing else. *ret_through: the watermark it reached.
  */
-enum err_code archive_session(const struct log_store *store, struct pg *pg, const struct id *sid,
-                              const char *tenant, const struct archive_options *options,
-                              uint64_t *ret_through, struct err *err) MUST_CHECK;
+enum err_code archive_session(const struct log_store *store, struct pg *pg,
+                              const struct archive *archive, uint64_t *ret_through,
+                              struct err *err) MUST_CHECK;
 
 /* ---- one way to read ---- */
 
@@ -85,7 +87,13 @@ enum err_code log_rebuild(const struct log_store *store, struct pg *pg, const st
                           const char *tenant, struct log_result *ret, struct err *err) MUST_CHECK;
 
 /* Tell PostgreSQL of an opening: (epoch, first n). Idempotent. */
-enum err_code log_epoch_store(struct pg *pg, const struct id *sid, const char *tenant,
-                              const struct log_result *opened, const char *cause,
-                              const char *worker_id, uint64_t generation,
+struct log_epoch {
+	struct id sid;
+	const char *tenant;
+	struct cursor first; /* of a log_result: OK */
+	const char *cause;
+	const char *worker_id; /* NULL: none */
+	uint64_t generation;
+};
+enum err_code log_epoch_store(struct pg *pg, const struct log_epoch *epoch,
                               struct err *err) MUST_CHECK;

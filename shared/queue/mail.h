@@ -17,7 +17,7 @@
 struct redis;
 struct redis_reply;
 
-enum { MAIL_KEPT = 1024, MAIL_ID_SIZE = 48, MAIL_BODY_MAX = 64 * 1024 };
+enum { MAIL_KEPT = 1024, MAIL_READ_MAX = 64, MAIL_ID_SIZE = 48, MAIL_BODY_MAX = 64 * 1024 };
 
 struct mail {
 	char id[MAIL_ID_SIZE]; /* read: where to go on from */
@@ -32,10 +32,15 @@ struct mail {
 enum err_code mail_send(struct redis *redis, const char *worker, const struct mail *mail,
                         struct err *err) MUST_CHECK;
 
-/* Notes after `after` ("0": from the oldest kept), oldest first; strings live in *ret_owner until
- * redis_reply_free(). mails has room for max. */
+struct mail_page {
+	struct mail *mails; /* oldest first; strings point into the page's own memory */
+	size_t count;
+	struct redis_reply *reply; /* private */
+};
+
+/* Notes after an id ("0": from the oldest kept). */
 enum err_code mail_read(struct redis *redis, const char *worker, const char *after,
-                        struct mail *mails, size_t max, size_t *ret_count,
-                        struct redis_reply **ret_owner, struct err *err) MUST_CHECK;
+                        struct mail_page *ret, struct err *err) MUST_CHECK;
+void mail_page_fini(struct mail_page *page);
 
 void mail_bell_channel(const char *worker, char out[QUEUE_KEY_SIZE]);

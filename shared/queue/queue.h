@@ -123,7 +123,7 @@ struct queue_move {
 	uint64_t epoch;     /* queue_opened */
 	uint64_t delay_ms;  /* queue_requeue, queue_refuse: not before that much later */
 	const char *reason; /* NULL: none */
-	const char *lost;   /* queue_requeue: the worker id that was lost, NULL: none */
+	const char *lost;   /* queue_requeue: the incarnation that was lost, NULL: none */
 };
 
 /* leasing -> leased */
@@ -162,17 +162,22 @@ enum err_code queue_promote(const struct queue *queue, uint64_t keep_done_ms, si
 enum err_code queue_get(const struct queue *queue, const struct id *sid, struct queue_item *ret,
                         struct err *err) MUST_CHECK; /* ERR_NOT_FOUND */
 
-/* Up to max (<= QUEUE_BATCH_MAX) of held, delayed, leasing, leased, parked or done that have been
- * there for older_ms, oldest first. */
+/* The caller's room for an answer. */
+struct queue_page {
+	struct queue_item *items;
+	size_t max; /* at most QUEUE_BATCH_MAX are returned at once */
+	size_t count;
+};
+
+/* What has been in a set (not QUEUE_NONE) for older_ms, oldest first; of delayed: what is overdue
+ * by that. */
 enum err_code queue_list(const struct queue *queue, enum queue_set set, uint64_t older_ms,
-                         struct queue_item *items, size_t max, size_t *ret_count,
-                         struct err *err) MUST_CHECK;
+                         struct queue_page *page, struct err *err) MUST_CHECK;
 
 /* What an incarnation holds here (leasing, leased, parked). For a lost worker: until it is empty.
  */
 enum err_code queue_of_worker(const struct queue *queue, const char *incarnation,
-                              struct queue_item *items, size_t max, size_t *ret_count,
-                              struct err *err) MUST_CHECK;
+                              struct queue_page *page, struct err *err) MUST_CHECK;
 
 struct queue_counts {
 	uint64_t in[QUEUE_SET_COUNT];

@@ -1,0 +1,54 @@
+#include "queue/keys.h"
+
+#include <stdio.h>
+
+#define NAME_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-"
+
+void queue_key_tag(unsigned shard, char out[QUEUE_KEY_SIZE])
+{
+	(void)snprintf(out, QUEUE_KEY_SIZE, "{q%u}", shard);
+}
+
+void queue_key_item(unsigned shard, const struct id *sid, char out[QUEUE_KEY_SIZE])
+{
+	(void)snprintf(out, QUEUE_KEY_SIZE, "{q%u}:i:%s", shard, sid->s);
+}
+
+void queue_key_set(unsigned shard, enum queue_set set, char out[QUEUE_KEY_SIZE])
+{
+	(void)snprintf(out, QUEUE_KEY_SIZE, "{q%u}:%s", shard, queue_set_name(set));
+}
+
+void queue_key_bell(unsigned shard, char out[QUEUE_KEY_SIZE])
+{
+	(void)snprintf(out, QUEUE_KEY_SIZE, "{q%u}:bell", shard);
+}
+
+void lease_key_tag(char out[QUEUE_KEY_SIZE])
+{
+	(void)snprintf(out, QUEUE_KEY_SIZE, "{w}");
+}
+
+void mail_key_box(const char *worker, char out[QUEUE_KEY_SIZE])
+{
+	(void)snprintf(out, QUEUE_KEY_SIZE, "{w:%.*s}:mail", QUEUE_WORKER_MAX, worker);
+}
+
+void mail_key_bell(const char *worker, char out[QUEUE_KEY_SIZE])
+{
+	(void)snprintf(out, QUEUE_KEY_SIZE, "{w:%.*s}:bell", QUEUE_WORKER_MAX, worker);
+}
+
+bool queue_name_ok(const char *name)
+{
+	size_t n = strspn(name, NAME_CHARS);
+
+	return n > 0 && n <= QUEUE_WORKER_MAX && name[n] == '\0';
+}
+
+bool queue_words_ok(const char *words)
+{
+	size_t n = strspn(words, NAME_CHARS "/=+,");
+
+	return n <= QUEUE_NEEDS_MAX && words[n] == '\0';
+}

@@ -1,0 +1,20 @@
+/*
+ * Redis keys of the queue and of the registry of workers. A shard's keys are made by its scripts
+ * from the tag {q<k>}, the registry's from {w}, so that each script stays in one slot of a cluster.
+ */
+#pragma once
+
+#include "queue/queue.h"
+
+void queue_key_tag(unsigned shard, char out[QUEUE_KEY_SIZE]); /* {q0} */
+void queue_key_item(unsigned shard, const struct id *sid, char out[QUEUE_KEY_SIZE]);
+void queue_key_set(unsigned shard, enum queue_set set, char out[QUEUE_KEY_SIZE]);
+void queue_key_bell(unsigned shard, char out[QUEUE_KEY_SIZE]);
+void lease_key_tag(char out[QUEUE_KEY_SIZE]);                    /* {w} */
+void mail_key_box(const char *worker, char out[QUEUE_KEY_SIZE]); /* {w:<worker>}:mail */
+void mail_key_bell(const char *worker, char out[QUEUE_KEY_SIZE]);
+
+/* Names of workers and incarnations: 1 to QUEUE_WORKER_MAX of A-Z a-z 0-9 . _ : - */
+bool queue_name_ok(const char *name);
+/* "" or words of A-Z a-z 0-9 . _ : / = + - joined by commas, at most QUEUE_NEEDS_MAX bytes. */
+bool queue_words_ok(const char *words);

@@ -1,0 +1,198 @@
+#include "queue/lease.h"
+
+#include "queue/keys.h"
+#include "queue_lua_gen.h"
+#include "redis/redis.h"
+
+static struct redis_cmd *begin(const struct text *script)
+{
+	struct redis_cmd *cmd = redis_cmd_new();
+	char tag[QUEUE_KEY_SIZE];
+
+	lease_key_tag(tag);
+	redis_script_begin(cmd, script, 1);
+	redis_argf(cmd, "%s", tag);
+	return cmd;
+}
+
+static enum err_code run_renew(struct redis *redis, struct redis_cmd *cmd, struct err *err)
+{
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	enum err_code code =
+		redis_script(redis, &queue_lua_texts[QUEUE_LUA_LEASE_RENEW], cmd, &reply, err);
+
+	if (code != ERR_OK) {
+		return err_wrap(err, "lease");
+	}
+	if (!str_eq(redis_reply_str(redis_reply_at(reply, 0)), STR_LIT("ok"))) {
+		return err_set(err, ERR_FENCED, "this incarnation is lost");
+	}
+	return ERR_OK;
+}
+
+enum err_code lease_register(struct redis *redis, const struct lease_worker *worker,
+                             struct err *err)
+{
+	CLEANUP(redis_cmd_cleanup)
+	struct redis_cmd *cmd = begin(&queue_lua_texts[QUEUE_LUA_LEASE_RENEW]);
+
+	if (!queue_name_ok(worker->incarnation) || !queue_name_ok(worker->worker) ||
+	    !queue_words_ok(worker->has)) {
+		return err_set(err, ERR_INVALID, "a worker's names or words");
+	}
+	redis_arg_cstr(cmd, worker->incarnation);
+	redis_arg_u64(cmd, LEASE_TTL_MS);
+	redis_arg_cstr(cmd, worker->worker);
+	redis_arg_cstr(cmd, worker->name);
+	redis_arg_u64(cmd, worker->slots);
+	redis_arg_u64(cmd, worker->draining ? 1 : 0);
+	redis_arg_cstr(cmd, worker->has);
+	redis_arg_cstr(cmd, worker->version);
+	return run_renew(redis, cmd, err);
+}
+
+enum err_code lease_renew(struct redis *redis, const char *incarnation, struct err *err)
+{
+	CLEANUP(redis_cmd_cleanup)
+	struct redis_cmd *cmd = begin(&queue_lua_texts[QUEUE_LUA_LEASE_RENEW]);
+
+	redis_arg_cstr(cmd, incarnation);
+	redis_arg_u64(cmd, LEASE_TTL_MS);
+	return run_renew(redis, cmd, err);
+}
+
+static enum err_code run_end(struct redis *redis, const char *incarnation, const char *how,
+                             struct err *err)
+{
+	const struct text *script = &queue_lua_texts[QUEUE_LUA_LEASE_END];
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = begin(script);
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	enum err_code code;
+
+	redis_arg_cstr(cmd, incarnation);
+	redis_arg_cstr(cmd, how);
+	code = redis_script(redis, script, cmd, &reply, err);
+	return code == ERR_OK ? ERR_OK : err_wrap(err, "%s of a lease", how);
+}
+
+enum err_code lease_end(struct redis *redis, const char *incarnation, struct err *err)
+{
+	return run_end(redis, incarnation, "end", err);
+}
+
+enum err_code lease_forget(struct redis *redis, const char *incarnation, struct err *err)
+{
+	return run_end(redis, incarnation, "forget", err);
+}
+
+static bool decode_lost(const struct redis_reply *row, struct lease_lost *ret)
+{
+	uint64_t since;
+
+	if (!str_copy(ret->incarnation, sizeof(ret->incarnation),
+	              redis_reply_str(redis_reply_at(row, 0))) ||
+	    !str_copy(ret->worker, sizeof(ret->worker), redis_reply_str(redis_reply_at(row, 1))) ||
+	    !redis_reply_u64(redis_reply_at(row, 2), &since)) {
+		return false;
+	}
+	ret->since_ms = (int64_t)since;
+	return true;
+}
+
+enum err_code lease_sweep(struct redis *redis, struct lease_lost *lost, size_t max,
+                          size_t *ret_count, struct err *err)
+{
+	const struct text *script = &queue_lua_texts[QUEUE_LUA_LEASE_SWEEP];
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = begin(script);
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	enum err_code code;
+
+	max = max < LEASE_SWEEP_MAX ? max : LEASE_SWEEP_MAX;
+	redis_arg_u64(cmd, max);
+	code = redis_script(redis, script, cmd, &reply, err);
+	if (code != ERR_OK) {
+		return err_wrap(err, "sweep of leases");
+	}
+	if (redis_reply_type(reply) != REDIS_ARRAY || redis_reply_len(reply) > max) {
+		return err_set(err, ERR_BACKEND, "lease_sweep: an answer that it does not give");
+	}
+	for (size_t i = 0; i < redis_reply_len(reply); i++) {
+		if (!decode_lost(redis_reply_at(reply, i), &lost[i])) {
+			return err_set(err, ERR_BACKEND, "lease_sweep: a damaged item");
+		}
+	}
+	*ret_count = redis_reply_len(reply);
+	return ERR_OK;
+}
+
+static bool decode_worker(const struct redis_reply *row, struct lease_worker *ret)
+{
+	uint64_t slots, draining, since;
+
+	*ret = (struct lease_worker){ .slots = 0 };
+	if (!str_copy(ret->incarnation, sizeof(ret->incarnation),
+	              redis_reply_str(redis_reply_at(row, 0))) ||
+	    !str_copy(ret->worker, sizeof(ret->worker), redis_reply_str(redis_reply_at(row, 1))) ||
+	    !str_copy(ret->name, sizeof(ret->name), redis_reply_str(redis_reply_at(row, 2))) ||
+	    !redis_reply_u64(redis_reply_at(row, 3), &slots) ||
+	    !redis_reply_u64(redis_reply_at(row, 4), &draining) ||
+	    !str_copy(ret->has, sizeof(ret->has), redis_reply_str(redis_reply_at(row, 5))) ||
+	    !str_copy(ret->version, sizeof(ret->version),
+	              redis_reply_str(redis_reply_at(row, 6))) ||
+	    !redis_reply_u64(redis_reply_at(row, 7), &since)) {
+		return false;
+	}
+	ret->slots = slots < UINT32_MAX ? (unsigned)slots : UINT32_MAX;
+	ret->draining = draining != 0;
+	ret->since_ms = (int64_t)since;
+	return true;
+}
+
+/* One script's worth, from place `at`. */
+static enum err_code list_some(struct redis *redis, size_t at, struct lease_worker *workers,
+                               size_t max, size_t *ret_count, struct err *err)
+{
+	const struct text *script = &queue_lua_texts[QUEUE_LUA_LEASE_LIST];
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = begin(script);
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	enum err_code code;
+
+	redis_arg_u64(cmd, at);
+	redis_arg_u64(cmd, at + max - 1);
+	code = redis_script(redis, script, cmd, &reply, err);
+	if (code != ERR_OK) {
+		return err_wrap(err, "list of workers");
+	}
+	if (redis_reply_type(reply) != REDIS_ARRAY || redis_reply_len(reply) > max) {
+		return err_set(err, ERR_BACKEND, "lease_list: an answer that it does not give");
+	}
+	for (size_t i = 0; i < redis_reply_len(reply); i++) {
+		if (!decode_worker(redis_reply_at(reply, i), &workers[i])) {
+			return err_set(err, ERR_BACKEND, "lease_list: a damaged item");
+		}
+	}
+	*ret_count = redis_reply_len(reply);
+	return ERR_OK;
+}
+
+enum err_code lease_list(struct redis *redis, struct lease_worker *workers, size_t max,
+                         size_t *ret_count, struct err *err)
+{
+	size_t at = 0, got = 0;
+
+	do {
+		size_t want = max - at < LEASE_SWEEP_MAX ? max - at : LEASE_SWEEP_MAX;
+		enum err_code code =
+			want == 0 ? ERR_OK : list_some(redis, at, &workers[at], want, &got, err);
+
+		if (code != ERR_OK) {
+			return code;
+		}
+		if (want == 0) {
+			break;
+		}
+		at += got;
+	} while (got == LEASE_SWEEP_MAX);
+	*ret_count = at;
+	return ERR_OK;
+}

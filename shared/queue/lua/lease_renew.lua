@@ -1,0 +1,33 @@
+-- lease_renew: an incarnation says that it lives; with a description it also registers.
+--
+-- The clock of leases is v + (now - at), but never more than v + 1000: it stands still while nobody
+-- sweeps, so that an outage expires nobody.
+--   {w}:clock hash v, at (ms)   {w}:leases zset incarnation -> expiry on that clock
+--   {w}:lost zset incarnation -> since when (ms), until it is forgotten
+--   {w}:i:<incarnation> hash w worker, name, slots, drain, has, ver, at registered (ms)
+--
+-- KEYS 1 {w}
+-- ARGV 1 incarnation  2 time to live (ms)  then of a registration
+--      3 worker  4 name  5 slots  6 draining 0 | 1  7 words it has  8 version
+-- returns {ok} or {lost}; a lease that is over but was not swept yet is renewed: nobody took over
+local w, inc = KEYS[1], ARGV[1]
+local item = w .. ':i:' .. inc
+local known = redis.call('ZSCORE', w .. ':leases', inc)
+local clock = redis.call('HMGET', w .. ':clock', 'v', 'at')
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local served = 0
+if clock[1] then
+	served = clock[1] + math.max(0, math.min(now - clock[2], 1000))
+end
+if redis.call('ZSCORE', w .. ':lost', inc) then return {'lost'} end
+if not known then
+	if not ARGV[3] or redis.call('EXISTS', item) == 1 then return {'lost'} end
+	redis.call('HSET', item, 'at', string.format('%.0f', now))
+end
+if ARGV[3] then
+	redis.call('HSET', item, 'w', ARGV[3], 'name', ARGV[4], 'slots', ARGV[5], 'drain', ARGV[6],
+		'has', ARGV[7], 'ver', ARGV[8])
+end
+redis.call('ZADD', w .. ':leases', string.format('%.0f', served + ARGV[2]), inc)
+return {'ok'}

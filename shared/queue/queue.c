@@ -1,0 +1,306 @@
+#include "queue/queue.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "queue/keys.h"
+#include "queue_lua_gen.h"
+#include "redis/redis.h"
+
+static const char *const set_names[QUEUE_SET_COUNT] = {
+	[QUEUE_NONE] = "none",     [QUEUE_READY] = "ready",     [QUEUE_DELAYED] = "delayed",
+	[QUEUE_HELD] = "held",     [QUEUE_LEASING] = "leasing", [QUEUE_LEASED] = "leased",
+	[QUEUE_PARKED] = "parked", [QUEUE_DONE] = "done",
+};
+
+const char *queue_set_name(enum queue_set set)
+{
+	return set_names[set];
+}
+
+static bool parse_set(struct str name, enum queue_set *ret)
+{
+	for (unsigned i = QUEUE_READY; i < QUEUE_SET_COUNT; i++) {
+		if (str_eq(name, str_of(set_names[i]))) {
+			*ret = (enum queue_set)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+unsigned queue_shard_of(struct str tenant, unsigned shards)
+{
+	uint32_t h = 2166136261U; /* FNV-1a: stable over processes and versions */
+
+	assert(shards > 0);
+	for (size_t i = 0; i < tenant.n; i++) {
+		h = (h ^ (unsigned char)tenant.p[i]) * 16777619U;
+	}
+	return h % shards;
+}
+
+void queue_bell_channel(const struct queue *queue, char out[QUEUE_KEY_SIZE])
+{
+	queue_key_bell(queue->shard, out);
+}
+
+void queue_token(const struct queue_item *item, char out[QUEUE_TOKEN_SIZE])
+{
+	(void)snprintf(out, QUEUE_TOKEN_SIZE, "lease-%" PRIu64, item->attempt);
+}
+
+static enum err_code damaged(const char *what, struct err *err)
+{
+	return err_set(err, ERR_BACKEND, "%s: an answer that it does not give", what);
+}
+
+static struct redis_cmd *begin(const struct queue *queue, const struct text *script)
+{
+	struct redis_cmd *cmd = redis_cmd_new();
+	char tag[QUEUE_KEY_SIZE];
+
+	queue_key_tag(queue->shard, tag);
+	redis_script_begin(cmd, script, 1);
+	redis_argf(cmd, "%s", tag);
+	return cmd;
+}
+
+static void add_bell(struct redis_cmd *cmd, const struct queue *queue)
+{
+	char bell[QUEUE_KEY_SIZE];
+
+	queue_key_bell(queue->shard, bell);
+	redis_argf(cmd, "%s", bell);
+}
+
+/* ---- submitting ---- */
+
+static bool submit_ok(const struct queue_submit *item)
+{
+	size_t tenant = strlen(item->tenant);
+
+	return tenant > 0 && tenant <= QUEUE_TENANT_MAX && item->priority <= QUEUE_PRIORITY_MAX &&
+	       queue_words_ok(item->needs) &&
+	       (item->hold == NULL ||
+	        (item->hold[0] != '\0' && strlen(item->hold) <= QUEUE_REASON_MAX));
+}
+
+enum err_code queue_submit(const struct queue *queue, const struct queue_submit *item,
+                           enum queue_set *ret_set, struct err *err)
+{
+	const struct text *script = &queue_lua_texts[QUEUE_LUA_QUEUE_SUBMIT];
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = begin(queue, script);
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	enum err_code code;
+
+	if (!submit_ok(item)) {
+		return err_set(err, ERR_INVALID, "submit %s", item->sid.s);
+	}
+	redis_arg_cstr(cmd, item->sid.s);
+	redis_arg_cstr(cmd, item->tenant);
+	redis_arg_u64(cmd, item->priority);
+	redis_arg_cstr(cmd, item->needs);
+	redis_arg_u64(cmd, item->not_before_ms);
+	redis_arg_cstr(cmd, item->hold != NULL ? item->hold : "");
+	add_bell(cmd, queue);
+	code = redis_script(queue->redis, script, cmd, &reply, err);
+	if (code != ERR_OK) {
+		return err_wrap(err, "submit %s", item->sid.s);
+	}
+	return parse_set(redis_reply_str(redis_reply_at(reply, 1)), ret_set)
+	               ? ERR_OK
+	               : damaged(script->name, err);
+}
+
+/* ---- claiming ---- */
+
+static bool decode_claimed(const struct redis_reply *row, const char *incarnation,
+                           struct queue_item *ret)
+{
+	uint64_t priority, attempt, queued, since;
+
+	*ret = (struct queue_item){ .set = QUEUE_LEASING };
+	if (!id_parse(redis_reply_str(redis_reply_at(row, 0)), &ret->sid) ||
+	    !str_copy(ret->tenant, sizeof(ret->tenant), redis_reply_str(redis_reply_at(row, 1))) ||
+	    !redis_reply_u64(redis_reply_at(row, 2), &priority) ||
+	    !redis_reply_u64(redis_reply_at(row, 3), &attempt) ||
+	    !redis_reply_u64(redis_reply_at(row, 4), &queued) ||
+	    !redis_reply_u64(redis_reply_at(row, 5), &since) ||
+	    !str_copy(ret->incarnation, sizeof(ret->incarnation), str_of(incarnation))) {
+		return false;
+	}
+	ret->priority = (unsigned)priority;
+	ret->attempt = attempt;
+	ret->queued_ms = (int64_t)queued;
+	ret->since_ms = (int64_t)since;
+	return true;
+}
+
+enum err_code queue_claim(const struct queue *queue, const struct queue_claim *claim,
+                          struct queue_item *items, size_t *ret_count, struct err *err)
+{
+	const struct text *script = &queue_lua_texts[QUEUE_LUA_QUEUE_CLAIM];
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = begin(queue, script);
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	enum err_code code;
+
+	if (!queue_name_ok(claim->incarnation) || !queue_words_ok(claim->has) ||
+	    claim->max > QUEUE_BATCH_MAX) {
+		return err_set(err, ERR_INVALID, "claim for %s", claim->incarnation);
+	}
+	redis_arg_cstr(cmd, claim->incarnation);
+	redis_argf(cmd, ",%s,", claim->has);
+	redis_arg_u64(cmd, claim->capacity);
+	redis_arg_u64(cmd, claim->max);
+	code = redis_script(queue->redis, script, cmd, &reply, err);
+	if (code != ERR_OK) {
+		return err_wrap(err, "claim");
+	}
+	if (redis_reply_type(reply) != REDIS_ARRAY || redis_reply_len(reply) > claim->max) {
+		return damaged(script->name, err);
+	}
+	for (size_t i = 0; i < redis_reply_len(reply); i++) {
+		if (!decode_claimed(redis_reply_at(reply, i), claim->incarnation, &items[i])) {
+			return damaged(script->name, err);
+		}
+	}
+	*ret_count = redis_reply_len(reply);
+	return ERR_OK;
+}
+
+/* ---- moving ---- */
+
+static void add_move(struct redis_cmd *cmd, const struct queue_move *move, const char *verb)
+{
+	redis_arg_cstr(cmd, move->sid.s);
+	redis_arg_cstr(cmd, verb);
+	if (move->attempt > 0) {
+		redis_arg_u64(cmd, move->attempt);
+	} else {
+		redis_arg_cstr(cmd, "");
+	}
+	redis_arg_u64(cmd, move->epoch);
+	redis_arg_u64(cmd, move->delay_ms);
+	redis_arg_cstr(cmd, move->reason != NULL ? move->reason : "");
+	redis_arg_cstr(cmd, move->lost != NULL ? move->lost : "");
+}
+
+static enum err_code decode_move(const struct redis_reply *reply, enum queue_set *ret,
+                                 struct err *err)
+{
+	struct str word = redis_reply_str(redis_reply_at(reply, 0));
+	enum queue_set set;
+
+	if (str_eq(word, STR_LIT("missing"))) {
+		return err_set(err, ERR_NOT_FOUND, "not in this shard");
+	}
+	if (!parse_set(redis_reply_str(redis_reply_at(reply, 1)), &set)) {
+		return damaged("queue_move", err);
+	}
+	if (str_eq(word, STR_LIT("conflict"))) {
+		return err_set(err, ERR_CONFLICT, "it is %s, or of another attempt",
+		               set_names[set]);
+	}
+	*ret = set;
+	return ERR_OK;
+}
+
+static enum err_code run_move(const struct queue *queue, const struct queue_move *move,
+                              const char *verb, enum queue_set *ret, struct err *err)
+{
+	const struct text *script = &queue_lua_texts[QUEUE_LUA_QUEUE_MOVE];
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = begin(queue, script);
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	enum err_code code;
+
+	if ((move->reason != NULL && strlen(move->reason) > QUEUE_REASON_MAX) ||
+	    (move->lost != NULL && !queue_name_ok(move->lost))) {
+		return err_set(err, ERR_INVALID, "%s %s", verb, move->sid.s);
+	}
+	add_move(cmd, move, verb);
+	add_bell(cmd, queue);
+	code = redis_script(queue->redis, script, cmd, &reply, err);
+	if (code == ERR_OK) {
+		code = decode_move(reply, ret, err);
+	}
+	return code == ERR_OK ? ERR_OK : err_wrap(err, "%s %s", verb, move->sid.s);
+}
+
+enum err_code queue_opened(const struct queue *queue, const struct queue_move *move,
+                           enum queue_set *ret, struct err *err)
+{
+	return run_move(queue, move, "opened", ret, err);
+}
+
+enum err_code queue_refuse(const struct queue *queue, const struct queue_move *move,
+                           enum queue_set *ret, struct err *err)
+{
+	return run_move(queue, move, "refuse", ret, err);
+}
+
+enum err_code queue_requeue(const struct queue *queue, const struct queue_move *move,
+                            enum queue_set *ret, struct err *err)
+{
+	return run_move(queue, move, "requeue", ret, err);
+}
+
+enum err_code queue_park(const struct queue *queue, const struct queue_move *move,
+                         enum queue_set *ret, struct err *err)
+{
+	return run_move(queue, move, "park", ret, err);
+}
+
+enum err_code queue_unpark(const struct queue *queue, const struct queue_move *move,
+                           enum queue_set *ret, struct err *err)
+{
+	return run_move(queue, move, "unpark", ret, err);
+}
+
+enum err_code queue_hold(const struct queue *queue, const struct queue_move *move,
+                         enum queue_set *ret, struct err *err)
+{
+	return run_move(queue, move, "hold", ret, err);
+}
+
+enum err_code queue_release(const struct queue *queue, const struct queue_move *move,
+                            enum queue_set *ret, struct err *err)
+{
+	return run_move(queue, move, "release", ret, err);
+}
+
+enum err_code queue_finish(const struct queue *queue, const struct queue_move *move,
+                           enum queue_set *ret, struct err *err)
+{
+	return run_move(queue, move, "finish", ret, err);
+}
+
+enum err_code queue_promote(const struct queue *queue, uint64_t keep_done_ms, size_t *ret_count,
+                            uint64_t *ret_next_ms, struct err *err)
+{
+	const struct text *script = &queue_lua_texts[QUEUE_LUA_QUEUE_PROMOTE];
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = begin(queue, script);
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	uint64_t count, next = 0;
+	enum err_code code;
+
+	redis_arg_u64(cmd, keep_done_ms);
+	add_bell(cmd, queue);
+	code = redis_script(queue->redis, script, cmd, &reply, err);
+	if (code != ERR_OK) {
+		return err_wrap(err, "promote");
+	}
+	if (!redis_reply_u64(redis_reply_at(reply, 0), &count)) {
+		return damaged(script->name, err);
+	}
+	if (redis_reply_str(redis_reply_at(reply, 1)).n > 0) {
+		if (!redis_reply_u64(redis_reply_at(reply, 1), &next)) {
+			return damaged(script->name, err);
+		}
+		next = next > 0 ? next : 1; /* due already: more than one batch */
+	}
+	*ret_count = count;
+	*ret_next_ms = next;
+	return ERR_OK;
+}
