@@ -182,23 +182,55 @@ static void a_server_that_is_not_there_is_unavailable(void **state)
 
 static void cancel_body(struct world *world)
 {
-	struct sleeper sleeper = { world, world->pg, &test_sleep, ERR_OK, { 0 }, false };
+	/* The statement's own limit is far away: only the client's hanging up can end it. */
+	struct pg *pg = world_pool(world, 4, 5000, 60000);
+	struct sleeper sleeper = { world, pg, &test_sleep, ERR_OK, { 0 }, false };
 	struct fiber *fiber = sleep_on(&sleeper);
 
 	await(one_sleeps, world);
 	fiber_cancel(fiber, ERR_CANCELLED);
 	assert_int_equal(fiber_group_wait(&world->group, 1000), ERR_OK);
 	assert_int_equal(sleeper.code, ERR_CANCELLED);
-	assert_int_equal(pg_stats(world->pg).active, 0);
-	assert_true(pg_available(world->pg));
-	works(world->pg);
+	assert_int_equal(pg_stats(pg).active, 0);
+	assert_true(pg_available(pg));
+	works(pg);
 	await(none_sleeps, world); /* the server stops working for nobody */
+	pg_free(pg);
 }
 
 static void a_cancelled_query_is_given_up_here_and_on_the_server(void **state)
 {
 	(void)state;
 	world_run(cancel_body);
+}
+
+static void cancelled_first_main(void *arg)
+{
+	struct sleeper *sleeper = arg;
+
+	assert_int_equal(fiber_sleep(10000), ERR_CANCELLED);
+	sleeper_main(sleeper);
+}
+
+static void cancelled_first_body(struct world *world)
+{
+	struct pg *pg = world_pool(world, 1, 5000, 5000);
+	struct sleeper sleeper = { world, pg, &test_one, ERR_OK, { 0 }, false };
+	uint64_t pid = number(pg, "", &test_pid);
+	struct fiber *fiber = fiber_start(world->loop, &world->group, "cancelled",
+	                                  cancelled_first_main, &sleeper);
+
+	fiber_cancel(fiber, ERR_CANCELLED);
+	assert_int_equal(fiber_group_wait(&world->group, 1000), ERR_OK);
+	assert_int_equal(sleeper.code, ERR_CANCELLED);
+	assert_int_equal(number(pg, "", &test_pid), pid);
+	pg_free(pg);
+}
+
+static void a_fiber_cancelled_before_costs_no_connection(void **state)
+{
+	(void)state;
+	world_run(cancelled_first_body);
 }
 
 static void rollback_main(void *arg)
@@ -455,11 +487,53 @@ static bool is_down(struct world *world)
 	return !pg_available(world->pg);
 }
 
+enum { TOGETHER = 3 };
+
+struct meeting {
+	struct world *world;
+	unsigned *here;
+	enum err_code code;
+};
+
+/* Holds a transaction until all of them have one. */
+static void meeting_main(void *arg)
+{
+	struct meeting *meeting = arg;
+	struct pg_tx *tx = NULL;
+	struct err err;
+
+	meeting->code = pg_begin(meeting->world->pg, "ta", &tx, &err);
+	if (meeting->code != ERR_OK) {
+		return;
+	}
+	(*meeting->here)++;
+	while (*meeting->here < TOGETHER && fiber_sleep(10) == ERR_OK) {
+	}
+	pg_rollback(tx);
+}
+
+static void all_wait_through_a_restart(struct world *world)
+{
+	struct meeting meetings[TOGETHER];
+	unsigned here = 0;
+
+	for (size_t i = 0; i < TOGETHER; i++) {
+		meetings[i] = (struct meeting){ world, &here, ERR_BACKEND };
+		(void)fiber_start(world->loop, &world->group, "meeting", meeting_main,
+		                  &meetings[i]);
+	}
+	assert_int_equal(fiber_yield(), ERR_OK);
+	assert_int_equal(fiber_yield(), ERR_OK);
+	assert_int_equal(pg_stats(world->pg).waiting, TOGETHER);
+	control("start");
+	assert_int_equal(fiber_group_wait(&world->group, 5000), ERR_OK);
+	assert_int_equal(here, TOGETHER);
+}
+
 /* Everything in flight ends when the server does; when it is back, so is the pool. */
 static void down_and_up(struct world *world, const char *how)
 {
 	struct sleeper sleeper = { world, world->pg, &test_sleep, ERR_OK, { 0 }, false };
-	struct sleeper waiting = { world, world->pg, &test_one, ERR_BACKEND, { 0 }, false };
 	struct err err;
 
 	works(world->pg);
@@ -472,12 +546,7 @@ static void down_and_up(struct world *world, const char *how)
 	fiber_set_deadline(clock_mono_ms() + 300);
 	assert_int_equal(attempt(world->pg, "ta", &test_one, NULL, &err), ERR_UNAVAILABLE);
 	fiber_set_deadline(0);
-	/* Who still waits when the server comes back is served. */
-	(void)sleep_on(&waiting);
-	assert_int_equal(fiber_yield(), ERR_OK);
-	control("start");
-	assert_int_equal(fiber_group_wait(&world->group, 5000), ERR_OK);
-	assert_int_equal(waiting.code, ERR_OK);
+	all_wait_through_a_restart(world);
 	await(is_available, world);
 	works(world->pg);
 }
@@ -537,6 +606,7 @@ int main(void)
 		cmocka_unit_test(freeing_the_pool_ends_what_is_in_flight_and_what_waits),
 		cmocka_unit_test(a_server_that_is_not_there_is_unavailable),
 		cmocka_unit_test(a_cancelled_query_is_given_up_here_and_on_the_server),
+		cmocka_unit_test(a_fiber_cancelled_before_costs_no_connection),
 		cmocka_unit_test(a_cancelled_fiber_rolls_back_and_leaves_its_connection_clean),
 		cmocka_unit_test(the_server_ends_a_statement_that_takes_too_long),
 		cmocka_unit_test(a_frozen_backend_is_left_behind),
