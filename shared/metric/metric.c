@@ -78,9 +78,10 @@ static struct metric_series *add_series(enum metric_id id, uint16_t *slot, const
 	return series;
 }
 
-static struct metric_series *find(enum metric_id id, const char *label, const char *second)
+/* The series, or NULL and the free slot where it would go. */
+static struct metric_series *find(const struct family *family, const char *label,
+                                  const char *second, size_t *ret_slot)
 {
-	struct family *family = families[id];
 	size_t at = hash(second, hash(label, 0xcbf29ce484222325u)) % SLOTS;
 
 	for (; family->slots[at] != 0; at = (at + 1) % SLOTS) {
@@ -91,18 +92,31 @@ static struct metric_series *find(enum metric_id id, const char *label, const ch
 			return series;
 		}
 	}
-	/* the last place is kept for "other" */
-	if (family->count == METRIC_SERIES_MAX - 1 && strcmp(label, "other") != 0) {
-		return NULL;
+	*ret_slot = at;
+	return NULL;
+}
+
+static struct metric_series *find_or_add(enum metric_id id, const char *label, const char *second)
+{
+	struct family *family = families[id];
+	size_t slot = 0;
+	struct metric_series *series = find(family, label, second, &slot);
+
+	if (series != NULL) {
+		return series;
 	}
-	return family->count < METRIC_SERIES_MAX ? add_series(id, &family->slots[at], label, second)
-	                                         : NULL;
+	/* the last place is kept for "other" */
+	if (!fits(label) || !fits(second) || family->count >= METRIC_SERIES_MAX - 1) {
+		label = "other";
+		second = second[0] != '\0' ? "other" : "";
+		series = find(family, label, second, &slot);
+	}
+	return series != NULL ? series : add_series(id, &family->slots[slot], label, second);
 }
 
 struct metric_series *metric_series(enum metric_id id, const char *label, const char *second)
 {
 	bool two = strchr(metric_rows[id].labels, ',') != NULL;
-	struct metric_series *series;
 
 	assert((label != NULL) == (metric_rows[id].labels[0] != '\0') && (second != NULL) == two);
 	if (label == NULL) {
@@ -111,13 +125,7 @@ struct metric_series *metric_series(enum metric_id id, const char *label, const 
 	if (families[id] == NULL) {
 		families[id] = mem_calloc(1, sizeof(*families[id]));
 	}
-	if (fits(label) && fits(second)) {
-		series = find(id, label, two ? second : "");
-		if (series != NULL) {
-			return series;
-		}
-	}
-	return find(id, "other", two ? "other" : "");
+	return find_or_add(id, label, two ? second : "");
 }
 
 const struct metric_series *metric_nth(enum metric_id id, size_t at)

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "json/write.h"
+#include "log/log.h"
 #include "metric/metric.h"
 #include "node/node.h"
 #include "pg/pg.h"
@@ -58,11 +59,24 @@ static void version(struct http_request *req, struct http_reply *reply)
 	jsonw_end_object(&w);
 }
 
+static void copy_log_stats(void)
+{
+	struct log_stats stats;
+
+	log_stats(&stats);
+	for (enum log_level level = 0; level < LOG_LEVEL_COUNT; level++) {
+		metric_set(METRIC_LOG_LINES, log_level_name(level), (double)stats.lines[level]);
+	}
+	metric_set(METRIC_LOG_DROPPED, NULL, (double)stats.dropped);
+	metric_set(METRIC_LOG_SUPPRESSED, NULL, (double)stats.suppressed);
+}
+
 static void metrics(struct http_request *req, struct http_reply *reply)
 {
 	const struct node *node = node_of(req);
 
 	metric_set(METRIC_HTTP_CONNECTIONS, NULL, (double)http_server_connections(node->server));
+	copy_log_stats();
 	reply->content_type = METRIC_CONTENT_TYPE;
 	metric_render(&reply->body);
 }

@@ -201,6 +201,10 @@ static void a_series_found_again_is_the_same(void **state)
 	assert_ptr_equal(metric_series(METRIC_HTTP_REQUESTS, "a", "2xx"), series);
 	assert_ptr_not_equal(metric_series(METRIC_HTTP_REQUESTS, "a2", "xx"), series);
 	assert_ptr_not_equal(metric_series(METRIC_HTTP_REQUESTS, "a", "4xx"), series);
+	series = metric_series(METRIC_HTTP_REQUESTS, "\xff", "2xx");
+	assert_string_equal(series->labels[0], "other");
+	assert_string_equal(series->labels[1], "other");
+	assert_ptr_equal(metric_series(METRIC_HTTP_REQUESTS, "a", "\xff"), series);
 }
 
 static void copy_figure(void *arg)
