@@ -6,16 +6,23 @@
 #include <stdlib.h>
 
 #include "base/str.h"
+#include "command_sql_gen.h"
+#include "idempotency_sql_gen.h"
 #include "loop/loop.h"
 #include "pg/schema.h"
 #include "pg_sql_gen.h"
+#include "session_sql_gen.h"
+#include "task_sql_gen.h"
+#include "tenant_sql_gen.h"
 #include "tests/support/test.h"
 
 static const struct noun {
 	const struct text *texts;
 	size_t count;
 } nouns[] = {
-	{ pg_sql_texts, PG_SQL_COUNT },
+	{ pg_sql_texts, PG_SQL_COUNT },           { tenant_sql_texts, TENANT_SQL_COUNT },
+	{ session_sql_texts, SESSION_SQL_COUNT }, { task_sql_texts, TASK_SQL_COUNT },
+	{ command_sql_texts, COMMAND_SQL_COUNT }, { idempotency_sql_texts, IDEMPOTENCY_SQL_COUNT },
 };
 
 struct world {

@@ -1,0 +1,167 @@
+#include "command/command_store.h"
+
+#include <assert.h>
+
+#include "command_sql_gen.h"
+
+enum {
+	COL_ID,
+	COL_TENANT,
+	COL_SESSION,
+	COL_KIND,
+	COL_PAYLOAD,
+	COL_STATE,
+	COL_SEQ,
+	COL_EPOCH,
+	COL_CREATED_BY,
+	COL_CREATED,
+};
+
+static const char *const state_names[COMMAND_STATE_COUNT] = {
+	[COMMAND_QUEUED] = "queued",   [COMMAND_STARTED] = "started", [COMMAND_DONE] = "done",
+	[COMMAND_UNKNOWN] = "unknown", [COMMAND_FAILED] = "failed",   [COMMAND_EXPIRED] = "expired",
+};
+
+static const struct text *sql(enum command_sql_id id)
+{
+	return &command_sql_texts[id];
+}
+
+const char *command_state_name(enum command_state state)
+{
+	return state_names[state];
+}
+
+static enum err_code lock_session(struct pg_tx *tx, const struct id *session, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+
+	pg_param_cstr(&params, session->s);
+	code = pg_tx_query(tx, sql(COMMAND_SQL_COMMAND_LOCK), &params, &rows, err);
+	if (code == ERR_OK && pg_rows_count(rows) == 0) {
+		return err_set(err, ERR_NOT_FOUND, "no session %s", session->s);
+	}
+	return code;
+}
+
+enum err_code command_add(struct pg_tx *tx, const struct command_new *command, struct id *ret_id,
+                          uint64_t *ret_seq, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	struct id id = id_new();
+	enum err_code code;
+
+	/* Two statements: the second one's snapshot must see what the lock waited for. */
+	code = lock_session(tx, &command->session, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	pg_param_cstr(&params, id.s);
+	pg_param_cstr(&params, command->tenant);
+	pg_param_cstr(&params, command->session.s);
+	pg_param_cstr(&params, command->kind);
+	pg_param_text(&params, command->payload);
+	pg_param_cstr(&params, command->created_by);
+	code = pg_tx_query(tx, sql(COMMAND_SQL_COMMAND_ADD), &params, &rows, err);
+	if (code == ERR_OK) {
+		*ret_id = id;
+		*ret_seq = pg_u64(rows, 0, 0);
+	}
+	return code;
+}
+
+static bool state_parse(struct str name, enum command_state *ret)
+{
+	for (unsigned i = 0; i < COMMAND_STATE_COUNT; i++) {
+		if (str_eq(name, str_of(state_names[i]))) {
+			*ret = (enum command_state)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool from_row(const struct pg_rows *rows, size_t row, struct arena *arena,
+                     struct command *ret)
+{
+	*ret = (struct command){
+		.tenant = arena_str(arena, pg_str(rows, row, COL_TENANT)),
+		.kind = arena_str(arena, pg_str(rows, row, COL_KIND)),
+		.created_by = arena_str(arena, pg_str(rows, row, COL_CREATED_BY)),
+		.payload = arena_str(arena, pg_str(rows, row, COL_PAYLOAD)),
+		.seq = pg_u64(rows, row, COL_SEQ),
+		.epoch = pg_u64(rows, row, COL_EPOCH),
+		.created_us = pg_i64(rows, row, COL_CREATED),
+	};
+	return id_parse(pg_str(rows, row, COL_ID), &ret->id) &&
+	       id_parse(pg_str(rows, row, COL_SESSION), &ret->session) &&
+	       state_parse(pg_str(rows, row, COL_STATE), &ret->state);
+}
+
+enum err_code command_open(struct pg *pg, const struct command_query *query, struct arena *arena,
+                           struct command_list *ret, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	struct command_list list;
+	enum err_code code;
+
+	pg_param_cstr(&params, query->session.s);
+	pg_param_u64(&params, query->after_seq);
+	pg_param_u64(&params, query->max);
+	code = pg_query(pg, query->tenant, sql(COMMAND_SQL_COMMAND_OPEN), &params, &rows, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	list.count = pg_rows_count(rows);
+	list.items = arena_take(arena, list.count * sizeof(*list.items));
+	for (size_t i = 0; i < list.count; i++) {
+		if (!from_row(rows, i, arena, &list.items[i])) {
+			return err_set(err, ERR_INTERNAL, "command row %s does not decode",
+			               pg_str(rows, i, COL_ID).p);
+		}
+	}
+	*ret = list;
+	return ERR_OK;
+}
+
+static enum err_code change(struct pg *pg, const char *tenant, enum command_sql_id id,
+                            const struct pg_params *params, bool *ret_changed, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	enum err_code code = pg_query(pg, tenant, sql(id), params, &rows, err);
+
+	if (code == ERR_OK) {
+		*ret_changed = pg_rows_affected(rows) > 0;
+	}
+	return code;
+}
+
+enum err_code command_start(struct pg *pg, const char *tenant, const struct id *id, uint64_t epoch,
+                            bool *ret_changed, struct err *err)
+{
+	struct pg_params params = { 0 };
+
+	pg_param_cstr(&params, id->s);
+	pg_param_u64(&params, epoch);
+	return change(pg, tenant, COMMAND_SQL_COMMAND_START, &params, ret_changed, err);
+}
+
+enum err_code command_finish(struct pg *pg, const char *tenant, const struct command_end *end,
+                             bool *ret_changed, struct err *err)
+{
+	struct pg_params params = { 0 };
+
+	assert(end->state != COMMAND_QUEUED && end->state != COMMAND_STARTED);
+	pg_param_cstr(&params, end->id.s);
+	pg_param_cstr(&params, command_state_name(end->state));
+	if (end->result.n > 0) {
+		pg_param_text(&params, end->result);
+	} else {
+		pg_param_null(&params);
+	}
+	return change(pg, tenant, COMMAND_SQL_COMMAND_FINISH, &params, ret_changed, err);
+}

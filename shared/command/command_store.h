@@ -1,0 +1,84 @@
+/*
+ * Commands as rows: what clients ask of a session (prompt, stop, pause, resume, cancel).
+ *
+ * A command is durable before it is answered.  It goes queued -> started (the worker has
+ * appended command_started, before the agent gets it) -> done, failed or expired.  One that was
+ * started in an older epoch and never finished is unknown: it is asked about, not repeated.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/str.h"
+#include "pg/pg.h"
+
+enum command_state {
+	COMMAND_QUEUED,
+	COMMAND_STARTED,
+	COMMAND_DONE,
+	COMMAND_UNKNOWN,
+	COMMAND_FAILED,
+	COMMAND_EXPIRED,
+	COMMAND_STATE_COUNT
+};
+
+const char *command_state_name(enum command_state state);
+
+struct command {
+	struct id id, session;
+	struct str tenant, kind, created_by;
+	struct str payload; /* JSON object */
+	enum command_state state;
+	uint64_t seq;   /* order within the session: 1, 2, 3... */
+	uint64_t epoch; /* in which it was started, 0 before */
+	int64_t created_us;
+};
+
+struct command_new {
+	const char *tenant;
+	struct id session;
+	const char *kind;
+	struct str payload; /* JSON object text */
+	const char *created_by;
+};
+
+/* In the caller's transaction, which from here on has the session's row locked: the order of
+ * commands is the order of commits. ERR_NOT_FOUND: no such session. */
+enum err_code command_add(struct pg_tx *tx, const struct command_new *command, struct id *ret_id,
+                          uint64_t *ret_seq, struct err *err) MUST_CHECK;
+
+struct command_list {
+	struct command *items; /* of the arena */
+	size_t count;
+};
+
+struct command_query {
+	const char *tenant;
+	struct id session;
+	uint64_t after_seq; /* 0: from the first */
+	unsigned max;
+};
+
+/* Those not finished, in order. */
+enum err_code command_open(struct pg *pg, const struct command_query *query, struct arena *arena,
+                           struct command_list *ret, struct err *err) MUST_CHECK;
+
+/* *ret_changed false: somebody else has it, or it is finished. Repeating in the same epoch is
+ * true again. */
+enum err_code command_start(struct pg *pg, const char *tenant, const struct id *id, uint64_t epoch,
+                            bool *ret_changed, struct err *err) MUST_CHECK;
+
+struct command_end {
+	struct id id;
+	enum command_state state; /* DONE, FAILED, EXPIRED or UNKNOWN */
+	struct str result;        /* JSON; {NULL, 0}: none */
+};
+
+/* *ret_changed false: it was finished before, and that stands. */
+enum err_code command_finish(struct pg *pg, const char *tenant, const struct command_end *end,
+                             bool *ret_changed, struct err *err) MUST_CHECK;

@@ -1,0 +1,7 @@
+-- params: id, epoch
+-- returns: nothing; no row is affected unless the command was waiting, or started in this epoch
+UPDATE commands SET
+    state = 'started',
+    epoch = $2::bigint,
+    started_at = coalesce(started_at, now())
+WHERE id = $1::text AND (state = 'queued' OR (state = 'started' AND epoch = $2::bigint))

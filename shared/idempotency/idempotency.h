@@ -1,0 +1,59 @@
+/*
+ * Idempotency-Key: a POST that was answered is answered the same again, and done once.
+ *
+ * The answer is stored in the transaction of the effect: a row means that it happened and
+ * that this was said.  While a transaction holds a key, an advisory lock that dies with it
+ * makes others wait outside (IDEMPOTENCY_RUNNING).  Answers of 500 and above are never stored,
+ * their transaction is rolled back.  Rows live for a day.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "cred/digest.h"
+#include "pg/pg.h"
+
+enum { IDEMPOTENCY_KEY_MAX = 255, IDEMPOTENCY_KEEP_S = 24 * 3600 };
+
+enum idempotency_outcome {
+	IDEMPOTENCY_FRESH,   /* go on, then idempotency_finish() before the commit */
+	IDEMPOTENCY_REPLAY,  /* send the stored answer */
+	IDEMPOTENCY_OTHER,   /* the key was used for another request: ERR_KEY_REUSED */
+	IDEMPOTENCY_RUNNING, /* the first request is not done: ERR_IN_PROGRESS */
+};
+
+struct idempotency_claim {
+	const char *tenant;
+	const char *key;            /* idempotency_key_ok() */
+	const char *route;          /* method and pattern: a key is of one route */
+	struct cred_digest request; /* idempotency_digest() */
+};
+
+struct idempotency_answer {
+	int status;
+	struct str media_type, body; /* of the arena when replayed */
+};
+
+/* 1 to 255 visible ASCII characters. */
+bool idempotency_key_ok(struct str key);
+
+struct cred_digest idempotency_digest(struct str path, struct str query, struct str body);
+
+/* First thing in the transaction. ret is set only with IDEMPOTENCY_REPLAY. */
+enum err_code idempotency_begin(struct pg_tx *tx, const struct idempotency_claim *claim,
+                                struct arena *arena, enum idempotency_outcome *ret_outcome,
+                                struct idempotency_answer *ret, struct err *err) MUST_CHECK;
+
+/* After IDEMPOTENCY_FRESH, in the same transaction. A status of 500 or above is not stored. */
+enum err_code idempotency_finish(struct pg_tx *tx, const struct idempotency_claim *claim,
+                                 const struct idempotency_answer *answer,
+                                 struct err *err) MUST_CHECK;
+
+/* Forget up to max expired rows, of all tenants. */
+enum err_code idempotency_purge(struct pg *pg, unsigned max, uint64_t *ret_count,
+                                struct err *err) MUST_CHECK;

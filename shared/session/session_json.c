@@ -1,0 +1,106 @@
+#include "session/session_json.h"
+
+#include <stdio.h>
+
+#include "task/task_json.h"
+
+static void write_link(struct jsonw *w, const char *name, const struct id *id, const char *tail)
+{
+	char path[64 + ID_LEN];
+
+	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s%s", id->s, tail);
+	jsonw_cstr(w, name, path);
+}
+
+void session_write_links(struct jsonw *w, const char *name, const struct id *id)
+{
+	jsonw_object(w, name);
+	write_link(w, "self", id, "");
+	write_link(w, "events", id, "/events");
+	write_link(w, "logs", id, "/logs");
+	jsonw_end_object(w);
+}
+
+static void write_given(struct jsonw *w, const char *name, struct str value)
+{
+	if (value.n > 0) {
+		jsonw_str(w, name, value);
+	}
+}
+
+static void write_given_json(struct jsonw *w, const char *name, struct str json)
+{
+	if (json.n > 0) {
+		jsonw_raw(w, name, json);
+	}
+}
+
+static void write_given_time(struct jsonw *w, const char *name, int64_t at_us)
+{
+	if (at_us != 0) {
+		jsonw_time(w, name, at_us);
+	}
+}
+
+static void write_work(struct jsonw *w, const struct session *session, struct arena *arena)
+{
+	jsonw_str(w, "prompt", task_prompt_text(session->prompt, arena));
+	jsonw_raw(w, "repo", session->repo);
+	jsonw_raw(w, "runtime", session->runtime);
+	jsonw_raw(w, "agent", session->agent);
+	write_given_json(w, "delivery", session->delivery);
+	jsonw_object(w, "task");
+	jsonw_cstr(w, "id", session->task.s);
+	jsonw_raw(w, "prompt", session->prompt);
+	jsonw_object(w, "attachments");
+	jsonw_end_object(w);
+	jsonw_raw(w, "labels", session->labels);
+	jsonw_end_object(w);
+	jsonw_raw(w, "labels", session->labels);
+	write_given_json(w, "workspace", session->workspace);
+}
+
+static void write_course(struct jsonw *w, const struct session *session)
+{
+	jsonw_u64(w, "epoch", session->epoch);
+	jsonw_u64(w, "priority", session->priority);
+	jsonw_u64(w, "attempts", session->attempts);
+	jsonw_u64(w, "maxAttempts", session->max_attempts);
+	if (session->has_exit_code) {
+		jsonw_i64(w, "exitCode", session->exit_code);
+	}
+	write_given(w, "reason", session->reason);
+	write_given(w, "worker", session->worker);
+	if (!id_is_nil(&session->retry_of)) {
+		jsonw_cstr(w, "retryOf", session->retry_of.s);
+	}
+	write_given(w, "createdBy", session->created_by);
+	jsonw_time(w, "createdAt", session->created_us);
+	jsonw_time(w, "updatedAt", session->updated_us);
+	write_given_time(w, "startedAt", session->started_us);
+	write_given_time(w, "endedAt", session->ended_us);
+	if (session->state == SESSION_COMPLETED) {
+		write_given_time(w, "completedAt", session->ended_us);
+		write_given_json(w, "changes", session->changes);
+	}
+}
+
+void session_write(struct jsonw *w, const char *name, const struct session *session,
+                   const struct session_live_view *live, struct arena *arena)
+{
+	jsonw_object(w, name);
+	jsonw_cstr(w, "id", session->id.s);
+	jsonw_cstr(w, "status", session_state_name(session->state));
+	jsonw_str(w, "tenantId", session->tenant);
+	write_given(w, "projectId", session->project);
+	write_given(w, "namespace", session->namespace);
+	write_work(w, session, arena);
+	write_course(w, session);
+	if (session_is_terminal(session->state)) {
+		jsonw_raw(w, "recent_events", STR_LIT("[]"));
+	} else {
+		write_given_json(w, "recent_events", live->recent_events);
+	}
+	session_write_links(w, "links", &session->id);
+	jsonw_end_object(w);
+}

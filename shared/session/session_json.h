@@ -1,0 +1,21 @@
+/* A session as the API shows it. */
+#pragma once
+
+#include "base/arena.h"
+#include "json/write.h"
+#include "session/session_store.h"
+
+/* What only the log knows; {NULL, 0}: not asked, the member is left out. */
+struct session_live_view {
+	struct str recent_events; /* JSON array */
+};
+
+/*
+ * One object. name as for jsonw_object(). The row's state and epoch are written as they are:
+ * overwrite them with the head's before, where the head was read.
+ */
+void session_write(struct jsonw *w, const char *name, const struct session *session,
+                   const struct session_live_view *live, struct arena *arena);
+
+/* links {self, events, logs} of a session. */
+void session_write_links(struct jsonw *w, const char *name, const struct id *id);

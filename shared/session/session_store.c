@@ -1,0 +1,378 @@
+#include "session/session_store.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "session_sql_gen.h"
+
+enum { IDS_MAX = 128, STATES_SIZE = 256 };
+
+/* The order of the columns in every query that returns sessions. */
+enum {
+	COL_ID,
+	COL_TENANT,
+	COL_TASK,
+	COL_PROJECT,
+	COL_NAMESPACE,
+	COL_STATE,
+	COL_EPOCH,
+	COL_N,
+	COL_EXIT_CODE,
+	COL_REASON,
+	COL_PRIORITY,
+	COL_RETRY_OF,
+	COL_ATTEMPTS,
+	COL_MAX_ATTEMPTS,
+	COL_WORKER,
+	COL_CREATED,
+	COL_QUEUED,
+	COL_STARTED,
+	COL_ENDED,
+	COL_UPDATED,
+	COL_LABELS,
+	COL_CHANGES,
+	COL_WORKSPACE,
+	COL_AGENT,
+	COL_PROMPT,
+	COL_REPO,
+	COL_RUNTIME,
+	COL_DELIVERY,
+	COL_CREATED_BY,
+};
+
+static const struct text *sql(enum session_sql_id id)
+{
+	return &session_sql_texts[id];
+}
+
+static bool from_row(const struct pg_rows *rows, size_t row, struct arena *arena,
+                     struct session *ret)
+{
+#define TEXT(column) arena_str(arena, pg_str(rows, row, (column)))
+	*ret = (struct session){
+		.tenant = TEXT(COL_TENANT),
+		.project = TEXT(COL_PROJECT),
+		.namespace = TEXT(COL_NAMESPACE),
+		.created_by = TEXT(COL_CREATED_BY),
+		.worker = TEXT(COL_WORKER),
+		.reason = TEXT(COL_REASON),
+		.epoch = pg_u64(rows, row, COL_EPOCH),
+		.n = pg_u64(rows, row, COL_N),
+		.has_exit_code = !pg_is_null(rows, row, COL_EXIT_CODE),
+		.exit_code = (int)pg_i64(rows, row, COL_EXIT_CODE),
+		.priority = (unsigned)pg_u64(rows, row, COL_PRIORITY),
+		.attempts = (unsigned)pg_u64(rows, row, COL_ATTEMPTS),
+		.max_attempts = (unsigned)pg_u64(rows, row, COL_MAX_ATTEMPTS),
+		.created_us = pg_i64(rows, row, COL_CREATED),
+		.queued_us = pg_i64(rows, row, COL_QUEUED),
+		.started_us = pg_i64(rows, row, COL_STARTED),
+		.ended_us = pg_i64(rows, row, COL_ENDED),
+		.updated_us = pg_i64(rows, row, COL_UPDATED),
+		.labels = TEXT(COL_LABELS),
+		.agent = TEXT(COL_AGENT),
+		.prompt = TEXT(COL_PROMPT),
+		.repo = TEXT(COL_REPO),
+		.runtime = TEXT(COL_RUNTIME),
+		.changes = TEXT(COL_CHANGES),
+		.workspace = TEXT(COL_WORKSPACE),
+		.delivery = TEXT(COL_DELIVERY),
+	};
+#undef TEXT
+	return id_parse(pg_str(rows, row, COL_ID), &ret->id) &&
+	       id_parse(pg_str(rows, row, COL_TASK), &ret->task) &&
+	       (pg_is_null(rows, row, COL_RETRY_OF) ||
+	        id_parse(pg_str(rows, row, COL_RETRY_OF), &ret->retry_of)) &&
+	       session_state_parse(pg_str(rows, row, COL_STATE), &ret->state);
+}
+
+static enum err_code from_rows(const struct pg_rows *rows, struct arena *arena,
+                               struct session **ret_items, size_t *ret_count, struct err *err)
+{
+	size_t count = pg_rows_count(rows);
+	struct session *items = arena_take(arena, count * sizeof(*items));
+
+	for (size_t i = 0; i < count; i++) {
+		if (!from_row(rows, i, arena, &items[i])) {
+			return err_set(err, ERR_INTERNAL, "session row %s does not decode",
+			               pg_str(rows, i, COL_ID).p);
+		}
+	}
+	*ret_items = items;
+	*ret_count = count;
+	return ERR_OK;
+}
+
+enum err_code session_get(struct pg *pg, const char *tenant, const struct id *id,
+                          struct arena *arena, struct session *ret, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	struct session *items;
+	enum err_code code;
+	size_t count;
+
+	pg_param_cstr(&params, id->s);
+	code = pg_query(pg, tenant, sql(SESSION_SQL_SESSION_GET), &params, &rows, err);
+	if (code == ERR_OK) {
+		code = from_rows(rows, arena, &items, &count, err);
+	}
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (count == 0) {
+		return err_set(err, ERR_NOT_FOUND, "no session %s", id->s);
+	}
+	*ret = items[0];
+	return ERR_OK;
+}
+
+/* ---- lists ---- */
+
+void session_position_format(const struct session_position *position,
+                             char out[SESSION_POSITION_SIZE])
+{
+	(void)snprintf(out, SESSION_POSITION_SIZE, "%" PRId64 "-%s", position->created_us,
+	               position->id.s);
+}
+
+bool session_position_parse(struct str text, struct session_position *ret)
+{
+	struct session_position position;
+	struct str rest = text;
+	uint64_t created_us;
+
+	/* PostgreSQL's timestamps end in the year 294276. */
+	if (!parse_u64(str_split(&rest, '-'), UINT64_C(9000000000000000), &created_us) ||
+	    !id_parse(rest, &position.id)) {
+		return false;
+	}
+	position.created_us = (int64_t)created_us;
+	*ret = position;
+	return true;
+}
+
+static void add_states(struct buf *out, unsigned states)
+{
+	for (unsigned i = 0; i < SESSION_STATE_COUNT; i++) {
+		if ((states & session_bit((enum session_state)i)) != 0) {
+			buf_addf(out, "%s%s", out->len > 0 ? "," : "",
+			         session_state_name((enum session_state)i));
+		}
+	}
+}
+
+/* The parameters that listing and counting share; the list of states must outlive the call. */
+static void add_filter(struct pg_params *params, const struct session_filter *filter,
+                       struct buf *states)
+{
+	add_states(states, filter->states);
+	pg_param_cstr(params, filter->tenant);
+	pg_param_cstr(params, states->len > 0 ? buf_cstr(states) : NULL);
+	pg_param_cstr(params, filter->project);
+	pg_param_cstr(params, filter->agent);
+	pg_param_cstr(params, filter->namespaces);
+	pg_param_cstr(params, filter->label_name);
+	pg_param_cstr(params, filter->label_name != NULL ? filter->label_value : NULL);
+}
+
+static enum err_code count_all(struct pg *pg, const struct session_filter *filter,
+                               const struct pg_params *params, uint64_t *ret, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	enum err_code code =
+		pg_query(pg, filter->tenant, sql(SESSION_SQL_SESSION_COUNT), params, &rows, err);
+
+	if (code == ERR_OK) {
+		*ret = pg_u64(rows, 0, 0);
+	}
+	return code;
+}
+
+static enum err_code read_page(struct pg *pg, const struct session_filter *filter,
+                               struct pg_params *params, struct arena *arena,
+                               struct session_page *ret, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	enum err_code code;
+
+	if (id_is_nil(&filter->after.id)) {
+		pg_param_null(params);
+		pg_param_null(params);
+	} else {
+		pg_param_i64(params, filter->after.created_us);
+		pg_param_cstr(params, filter->after.id.s);
+	}
+	pg_param_u64(params, filter->skip);
+	pg_param_u64(params, (uint64_t)filter->max + 1); /* one more tells whether there is more */
+	code = pg_query(pg, filter->tenant, sql(SESSION_SQL_SESSION_LIST), params, &rows, err);
+	if (code == ERR_OK) {
+		code = from_rows(rows, arena, &ret->items, &ret->count, err);
+	}
+	return code;
+}
+
+enum err_code session_list(struct pg *pg, const struct session_filter *filter, struct arena *arena,
+                           struct session_page *ret, struct err *err)
+{
+	struct session_page page = { .count = 0 };
+	struct pg_params params = { 0 };
+	struct buf states;
+	enum err_code code;
+
+	assert(filter->max >= 1 && filter->max <= SESSION_PAGE_MAX);
+	buf_init(&states, STATES_SIZE);
+	add_filter(&params, filter, &states);
+	code = count_all(pg, filter, &params, &page.total, err);
+	if (code == ERR_OK) {
+		code = read_page(pg, filter, &params, arena, &page, err);
+	}
+	buf_fini(&states);
+	if (code != ERR_OK) {
+		return code;
+	}
+	page.more = page.count > filter->max;
+	if (page.more) {
+		page.count = filter->max;
+	}
+	if (page.count > 0) {
+		const struct session *last = &page.items[page.count - 1];
+
+		page.last = (struct session_position){ last->created_us, last->id };
+	}
+	*ret = page;
+	return ERR_OK;
+}
+
+/* ---- for reconcilers ---- */
+
+static enum err_code read_batch(struct pg *pg, const struct text *query,
+                                const struct pg_params *params, struct arena *arena,
+                                struct session_batch *ret, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	enum err_code code = pg_query(pg, "", query, params, &rows, err);
+
+	return code != ERR_OK ? code : from_rows(rows, arena, &ret->items, &ret->count, err);
+}
+
+enum err_code session_live(struct pg *pg, const struct id *after, unsigned max, struct arena *arena,
+                           struct session_batch *ret, struct err *err)
+{
+	struct pg_params params = { 0 };
+
+	pg_param_cstr(&params, after->s);
+	pg_param_u64(&params, max);
+	return read_batch(pg, sql(SESSION_SQL_SESSION_LIVE), &params, arena, ret, err);
+}
+
+enum err_code session_unqueued(struct pg *pg, const struct id *after, uint64_t older_ms,
+                               unsigned max, struct arena *arena, struct session_batch *ret,
+                               struct err *err)
+{
+	struct pg_params params = { 0 };
+
+	pg_param_cstr(&params, after->s);
+	pg_param_u64(&params, older_ms);
+	pg_param_u64(&params, max);
+	return read_batch(pg, sql(SESSION_SQL_SESSION_UNQUEUED), &params, arena, ret, err);
+}
+
+enum err_code session_mark_queued(struct pg *pg, const char *tenant, const struct id *ids,
+                                  size_t count, struct err *err)
+{
+	struct pg_params params = { 0 };
+	struct buf list;
+	enum err_code code;
+
+	assert(count <= IDS_MAX);
+	buf_init(&list, IDS_MAX * sizeof(struct id));
+	for (size_t i = 0; i < count; i++) {
+		buf_addf(&list, "%s%s", i > 0 ? "," : "", ids[i].s);
+	}
+	pg_param_cstr(&params, buf_cstr(&list));
+	code = pg_query(pg, tenant, sql(SESSION_SQL_SESSION_MARK_QUEUED), &params, NULL, err);
+	buf_fini(&list);
+	return code;
+}
+
+/* ---- following the log ---- */
+
+/* One statement that affects one row or none. */
+static enum err_code change(struct pg *pg, const char *tenant, enum session_sql_id id,
+                            const struct pg_params *params, bool *ret_changed, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	enum err_code code = pg_query(pg, tenant, sql(id), params, &rows, err);
+
+	if (code == ERR_OK) {
+		*ret_changed = pg_rows_affected(rows) > 0;
+	}
+	return code;
+}
+
+enum err_code session_move(struct pg *pg, const char *tenant, const struct session_move *move,
+                           bool *ret_moved, struct err *err)
+{
+	struct pg_params params = { 0 };
+
+	pg_param_cstr(&params, move->id.s);
+	pg_param_cstr(&params, session_state_name(move->state));
+	pg_param_u64(&params, move->epoch);
+	pg_param_u64(&params, move->n);
+	pg_param_i64(&params, move->at_us);
+	if (move->has_exit_code) {
+		pg_param_i64(&params, move->exit_code);
+	} else {
+		pg_param_null(&params);
+	}
+	pg_param_cstr(&params, move->reason);
+	pg_param_cstr(&params, move->worker);
+	if (move->has_attempts) {
+		pg_param_u64(&params, move->attempts);
+	} else {
+		pg_param_null(&params);
+	}
+	pg_param_cstr(&params, move->changes);
+	pg_param_cstr(&params, move->workspace);
+	return change(pg, tenant, SESSION_SQL_SESSION_MOVE, &params, ret_moved, err);
+}
+
+enum err_code session_delete(struct pg *pg, const char *tenant, const struct id *id,
+                             bool *ret_deleted, struct err *err)
+{
+	struct pg_params params = { 0 };
+
+	pg_param_cstr(&params, id->s);
+	return change(pg, tenant, SESSION_SQL_SESSION_DELETE, &params, ret_deleted, err);
+}
+
+enum err_code session_epoch_add(struct pg *pg, const struct session_epoch *epoch, struct err *err)
+{
+	struct pg_params params = { 0 };
+
+	pg_param_cstr(&params, epoch->tenant);
+	pg_param_cstr(&params, epoch->session.s);
+	pg_param_u64(&params, epoch->epoch);
+	pg_param_u64(&params, epoch->first_n);
+	pg_param_cstr(&params, epoch->cause);
+	pg_param_cstr(&params, epoch->worker);
+	pg_param_u64(&params, epoch->generation);
+	return pg_query(pg, epoch->tenant, sql(SESSION_SQL_SESSION_EPOCH_ADD), &params, NULL, err);
+}
+
+enum err_code session_epoch_last(struct pg *pg, const char *tenant, const struct id *id,
+                                 uint64_t *ret, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+
+	pg_param_cstr(&params, id->s);
+	code = pg_query(pg, tenant, sql(SESSION_SQL_SESSION_EPOCH_LAST), &params, &rows, err);
+	if (code == ERR_OK) {
+		*ret = pg_u64(rows, 0, 0);
+	}
+	return code;
+}

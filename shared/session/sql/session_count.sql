@@ -1,0 +1,9 @@
+-- params: tenant id, states (comma list), project id, agent type, namespaces (comma list), label name, label value
+-- returns: how many sessions there are
+SELECT count(*) FROM sessions s
+WHERE s.tenant_id = $1::text
+  AND ($2::text IS NULL OR s.state = ANY (string_to_array($2::text, ',')))
+  AND ($3::text IS NULL OR s.project_id = $3::text)
+  AND ($4::text IS NULL OR s.agent ->> 'type' = $4::text)
+  AND ($5::text IS NULL OR s.namespace = ANY (string_to_array($5::text, ',')))
+  AND ($6::text IS NULL OR s.labels ->> $6::text = $7::text)

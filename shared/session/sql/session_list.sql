@@ -1,0 +1,23 @@
+-- params: tenant id, states (comma list), project id, agent type, namespaces (comma list), label name, label value, created before (us), and id before, rows to skip, rows
+-- returns: a session with its task, in the order of the columns of session_store.c
+SELECT s.id, s.tenant_id, s.task_id, s.project_id, s.namespace, s.state, s.epoch, s.n,
+       s.exit_code, s.reason, s.priority, s.retry_of, s.attempts, s.max_attempts, s.worker_id,
+       (extract(epoch FROM s.created_at) * 1000000)::bigint,
+       (extract(epoch FROM s.queued_at) * 1000000)::bigint,
+       (extract(epoch FROM s.started_at) * 1000000)::bigint,
+       (extract(epoch FROM s.ended_at) * 1000000)::bigint,
+       (extract(epoch FROM s.updated_at) * 1000000)::bigint,
+       s.labels, s.changes, s.workspace, s.agent,
+       t.prompt, t.repo, t.runtime, t.delivery, t.created_by
+FROM sessions s JOIN tasks t ON t.id = s.task_id
+WHERE s.tenant_id = $1::text
+  AND ($2::text IS NULL OR s.state = ANY (string_to_array($2::text, ',')))
+  AND ($3::text IS NULL OR s.project_id = $3::text)
+  AND ($4::text IS NULL OR s.agent ->> 'type' = $4::text)
+  AND ($5::text IS NULL OR s.namespace = ANY (string_to_array($5::text, ',')))
+  AND ($6::text IS NULL OR s.labels ->> $6::text = $7::text)
+  AND ($8::bigint IS NULL
+       OR (s.created_at, s.id) < (
+           'epoch'::timestamptz + $8::bigint * interval '1 microsecond', $9::text))
+ORDER BY s.created_at DESC, s.id DESC
+OFFSET $10::bigint LIMIT $11::bigint

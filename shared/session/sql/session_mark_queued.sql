@@ -1,0 +1,4 @@
+-- params: ids (comma list)
+-- returns: nothing
+UPDATE sessions SET queued_at = now()
+WHERE id = ANY (string_to_array($1::text, ',')) AND queued_at IS NULL

@@ -1,0 +1,19 @@
+-- params: id, state, epoch, n, when (us), exit code, reason, worker id, attempts, changes, workspace
+-- returns: nothing; no row is affected when the row reflects that event or a later one already
+UPDATE sessions SET
+    state = $2::text,
+    epoch = $3::bigint,
+    n = $4::bigint,
+    exit_code = coalesce($6::integer, exit_code),
+    reason = coalesce($7::text, reason),
+    worker_id = coalesce($8::text, worker_id),
+    attempts = coalesce($9::integer, attempts),
+    changes = coalesce($10::text::jsonb, changes),
+    workspace = coalesce($11::text::jsonb, workspace),
+    started_at = CASE WHEN $2::text = 'running' THEN
+        coalesce(started_at, 'epoch'::timestamptz + $5::bigint * interval '1 microsecond')
+        ELSE started_at END,
+    ended_at = CASE WHEN $2::text IN ('stopped', 'completed', 'failed', 'cancelled') THEN
+        'epoch'::timestamptz + $5::bigint * interval '1 microsecond' END,
+    updated_at = now()
+WHERE id = $1::text AND (epoch, n) < ($3::bigint, $4::bigint)

@@ -1,0 +1,16 @@
+-- params: id after, milliseconds since creation, rows
+-- returns: a session with its task, in the order of the columns of session_store.c
+SELECT s.id, s.tenant_id, s.task_id, s.project_id, s.namespace, s.state, s.epoch, s.n,
+       s.exit_code, s.reason, s.priority, s.retry_of, s.attempts, s.max_attempts, s.worker_id,
+       (extract(epoch FROM s.created_at) * 1000000)::bigint,
+       (extract(epoch FROM s.queued_at) * 1000000)::bigint,
+       (extract(epoch FROM s.started_at) * 1000000)::bigint,
+       (extract(epoch FROM s.ended_at) * 1000000)::bigint,
+       (extract(epoch FROM s.updated_at) * 1000000)::bigint,
+       s.labels, s.changes, s.workspace, s.agent,
+       t.prompt, t.repo, t.runtime, t.delivery, t.created_by
+FROM sessions s JOIN tasks t ON t.id = s.task_id
+WHERE s.state = 'queued' AND s.queued_at IS NULL AND s.id > $1::text
+  AND s.created_at <= now() - $2::bigint * interval '1 millisecond'
+ORDER BY s.id
+LIMIT $3::bigint

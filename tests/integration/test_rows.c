@@ -1,0 +1,818 @@
+/* Tasks, sessions, commands and idempotency against a real server. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "command/command_store.h"
+#include "idempotency/idempotency.h"
+#include "pg_world.h"
+#include "session/session_json.h"
+#include "session/session_store.h"
+#include "task/task_json.h"
+#include "task/task_store.h"
+#include "tenant/tenant_store.h"
+
+#define TENANT "rows"
+#define OTHER  "others"
+
+SQL(test_clear_tasks, "DELETE FROM tasks");
+SQL(test_clear_keys, "DELETE FROM idempotency_keys");
+SQL(test_count_rows, "SELECT (SELECT count(*) FROM tasks) + (SELECT count(*) FROM sessions)");
+SQL(test_expire_keys, "UPDATE idempotency_keys SET expires_at = now() - interval '1 second'");
+SQL(test_count_keys, "SELECT count(*) FROM idempotency_keys");
+
+static struct arena *arena;
+
+static int make_arena(void **state)
+{
+	(void)state;
+	arena = arena_new();
+	return 0;
+}
+
+static int free_arena(void **state)
+{
+	(void)state;
+	arena_free(arena);
+	return 0;
+}
+
+static void clear(struct world *world)
+{
+	struct err err;
+
+	assert_int_equal(tenant_ensure(world->pg, TENANT, &err), ERR_OK);
+	assert_int_equal(tenant_ensure(world->pg, OTHER, &err), ERR_OK);
+	tell(world->pg, "", &test_clear_tasks, NULL);
+	tell(world->pg, "", &test_clear_keys, NULL);
+}
+
+#define BODY(agents, more)                                                                         \
+	"{\"prompt\":\"go on\",\"repo\":{\"mode\":\"none\"},\"runtime\":{\"type\":\"local\"},"     \
+	"\"agents\":[" agents "]" more "}"
+#define AGENT(count)                                                                               \
+	"{\"type\":\"command\",\"count\":" #count ",\"settings\":{\"argv\":[\"true\"]}}"
+
+static struct task_spec spec_of(const char *body)
+{
+	struct json_problems problems;
+	struct task_spec spec;
+
+	if (task_decode(str_of(body), &spec, arena, &problems) != ERR_OK) {
+		fail_msg("%s %s", problems.items[0].field, problems.items[0].rule);
+	}
+	return spec;
+}
+
+static struct pg_tx *begin(struct world *world)
+{
+	struct pg_tx *tx;
+	struct err err;
+
+	if (pg_begin(world->pg, TENANT, &tx, &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+	return tx;
+}
+
+static void commit(struct pg_tx *tx)
+{
+	struct err err;
+
+	if (pg_commit(tx, &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+}
+
+static enum err_code try_accept(struct pg_tx *tx, const char *body, struct task_accepted *ret)
+{
+	struct task_spec spec = spec_of(body);
+	struct task_acceptance acceptance = { TENANT, "key-1", &spec };
+	struct err err;
+
+	return task_accept(tx, &acceptance, arena, ret, &err);
+}
+
+static struct task_accepted accept_task(struct world *world, const char *body)
+{
+	struct task_accepted accepted;
+	struct pg_tx *tx = begin(world);
+
+	assert_int_equal(try_accept(tx, body, &accepted), ERR_OK);
+	commit(tx);
+	return accepted;
+}
+
+static struct session get(struct world *world, const struct id *id)
+{
+	struct session session;
+	struct err err;
+
+	if (session_get(world->pg, TENANT, id, arena, &session, &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+	return session;
+}
+
+/* ---- accepting ---- */
+
+static void accept_body(struct world *world)
+{
+	struct task_accepted accepted;
+	struct session first, last;
+	struct pg_tx *tx;
+	struct err err;
+
+	clear(world);
+	assert_int_equal(tenant_project_ensure(world->pg, TENANT, "p1", "one", &err), ERR_OK);
+	tx = begin(world);
+	assert_int_equal(try_accept(tx, BODY(AGENT(3), ""), &accepted), ERR_OK);
+	pg_rollback(tx);
+	assert_int_equal(number(world->pg, "", &test_count_rows), 0);
+
+	tx = begin(world);
+	assert_int_equal(try_accept(tx, BODY(AGENT(1), ",\"projectId\":\"nope\""), &accepted),
+	                 ERR_NOT_FOUND);
+	pg_rollback(tx);
+	assert_int_equal(number(world->pg, "", &test_count_rows), 0);
+
+	accepted = accept_task(world, BODY(AGENT(2) ",{\"type\":\"command\",\"version\":\"7\","
+	                                            "\"settings\":{\"argv\":[\"b\"]}}",
+	                                   ",\"projectId\":\"p1\",\"labels\":{\"a\":\"1\"},"
+	                                   "\"namespace\":\"ci\",\"priority\":8,"
+	                                   "\"maxAttempts\":2"));
+	assert_int_equal(accepted.count, 3);
+	assert_int_equal(number(world->pg, "", &test_count_rows), 4);
+	first = get(world, &accepted.sessions[0]);
+	last = get(world, &accepted.sessions[2]);
+	assert_true(id_eq(&first.task, &accepted.task));
+	assert_int_equal(first.state, SESSION_QUEUED);
+	assert_int_equal(first.priority, 8);
+	assert_int_equal(first.max_attempts, 2);
+	assert_true(str_eq(first.project, STR_LIT("p1")));
+	assert_true(str_eq(first.namespace, STR_LIT("ci")));
+	assert_true(str_eq(first.created_by, STR_LIT("key-1")));
+	assert_true(first.created_us > 0 && first.started_us == 0);
+	assert_non_null(strstr(first.agent.p, "\"count\": 1"));
+	assert_non_null(strstr(last.agent.p, "\"7\""));
+	assert_int_equal(first.delivery.n, 0);
+}
+
+static void a_task_and_its_sessions_are_accepted_all_or_none(void **state)
+{
+	(void)state;
+	world_run(accept_body);
+}
+
+static void order_body(struct world *world)
+{
+	struct task_accepted accepted;
+	struct session session;
+	struct task_run run;
+	struct buf out;
+	struct err err;
+
+	clear(world);
+	accepted = accept_task(world, BODY(AGENT(1), ""));
+	session = get(world, &accepted.sessions[0]);
+	buf_init(&out, TASK_RUN_MAX);
+	task_run_encode(&(struct task_run_parts){ str_of(session.id.s), session.tenant,
+	                                          str_of(session.task.s), session.prompt,
+	                                          session.repo, session.runtime, session.agent,
+	                                          session.delivery },
+	                &out);
+	if (task_run_decode(buf_str(&out), &run, arena, &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+	assert_int_equal(run.spec.agents.count, 1);
+	assert_true(str_eq(run.session, str_of(session.id.s)));
+	buf_fini(&out);
+}
+
+static void a_stored_session_becomes_a_workers_order(void **state)
+{
+	(void)state;
+	world_run(order_body);
+}
+
+static void shown_body(struct world *world)
+{
+	struct session_live_view live = { STR_LIT("[]") };
+	struct task_accepted accepted;
+	struct json_value *value;
+	struct session session;
+	struct jsonw w;
+	struct buf out;
+	struct err err;
+
+	clear(world);
+	accepted = accept_task(world, BODY(AGENT(1), ",\"labels\":{\"team\":\"x\"}"));
+	session = get(world, &accepted.sessions[0]);
+	buf_init(&out, 65536);
+	jsonw_init(&w, &out);
+	session_write(&w, NULL, &session, &live, arena);
+	value = json_parse(buf_str(&out), &err);
+	assert_non_null(value);
+	assert_true(str_eq(json_as_str(json_get(value, "id")), str_of(session.id.s)));
+	assert_true(str_eq(json_as_str(json_get(value, "status")), STR_LIT("queued")));
+	assert_true(str_eq(json_as_str(json_get(value, "prompt")), STR_LIT("go on")));
+	assert_true(str_eq(json_as_str(json_get(json_get(value, "labels"), "team")), STR_LIT("x")));
+	assert_true(
+		str_eq(json_as_str(json_get(json_get(value, "repo"), "mode")), STR_LIT("none")));
+	assert_true(str_starts(json_as_str(json_get(json_get(value, "links"), "events")),
+	                       STR_LIT("/api/v1/sessions/")));
+	assert_int_equal(json_type_of(json_get(value, "recent_events")), JSON_T_ARRAY);
+	assert_null(json_get(value, "completedAt"));
+	json_value_free(value);
+	buf_fini(&out);
+}
+
+static void a_session_is_shown_as_json(void **state)
+{
+	(void)state;
+	world_run(shown_body);
+}
+
+/* ---- lists ---- */
+
+enum { LISTED = 25, PAGE = 7 };
+
+static struct session_page page_of(struct world *world, const struct session_filter *filter)
+{
+	struct session_page page;
+	struct err err;
+
+	if (session_list(world->pg, filter, arena, &page, &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+	return page;
+}
+
+static void paging_body(struct world *world)
+{
+	struct session_filter filter = { .tenant = TENANT, .max = PAGE };
+	char text[SESSION_POSITION_SIZE];
+	struct session_page page;
+	const struct session *before = NULL;
+	size_t seen = 0, arrived = 0;
+
+	clear(world);
+	(void)accept_task(world, BODY(AGENT(20), ""));
+	(void)accept_task(world, BODY(AGENT(5), ""));
+	do {
+		page = page_of(world, &filter);
+		for (size_t i = 0; i < page.count; i++) {
+			const struct session *item = &page.items[i];
+
+			assert_true(before == NULL || item->created_us < before->created_us ||
+			            (item->created_us == before->created_us &&
+			             strcmp(item->id.s, before->id.s) < 0));
+			before = item;
+			seen++;
+		}
+		assert_int_equal(page.total, LISTED + arrived);
+		session_position_format(&page.last, text);
+		assert_true(session_position_parse(str_of(text), &filter.after));
+		/* What arrives meanwhile is newer: it moves no later page. */
+		(void)accept_task(world, BODY(AGENT(1), ""));
+		arrived++;
+	} while (page.more);
+	assert_int_equal(seen, LISTED);
+}
+
+static void pages_neither_repeat_nor_skip_while_sessions_arrive(void **state)
+{
+	(void)state;
+	world_run(paging_body);
+}
+
+static uint64_t total(struct world *world, struct session_filter filter)
+{
+	struct session_page page;
+
+	filter.max = 2;
+	page = page_of(world, &filter);
+	assert_int_equal(page.count, page.total < 2 ? page.total : 2);
+	return page.total;
+}
+
+static void filter_body(struct world *world)
+{
+	struct session_filter all = { .tenant = TENANT }, f;
+	struct err err;
+
+	clear(world);
+	assert_int_equal(tenant_project_ensure(world->pg, TENANT, "p1", "one", &err), ERR_OK);
+	(void)accept_task(world, BODY(AGENT(3), ",\"namespace\":\"a\",\"projectId\":\"p1\""));
+	(void)accept_task(world, BODY(AGENT(2), ",\"namespace\":\"b\",\"labels\":{\"k\":\"v\"}"));
+	(void)accept_task(world, BODY(AGENT(1), ",\"labels\":{\"k\":\"w\"}"));
+	assert_int_equal(total(world, all), 6);
+	f = all;
+	f.project = "p1";
+	assert_int_equal(total(world, f), 3);
+	f = all;
+	f.namespaces = "b,c";
+	assert_int_equal(total(world, f), 2);
+	f.namespaces = "a,b";
+	assert_int_equal(total(world, f), 5);
+	f = all;
+	f.label_name = "k";
+	f.label_value = "w";
+	assert_int_equal(total(world, f), 1);
+	f = all;
+	f.agent = "command";
+	f.states = session_bit(SESSION_QUEUED) | session_bit(SESSION_RUNNING);
+	assert_int_equal(total(world, f), 6);
+	f.states = session_bit(SESSION_RUNNING);
+	assert_int_equal(total(world, f), 0);
+	f = all;
+	f.skip = 5;
+	f.max = 3;
+	assert_int_equal(page_of(world, &f).count, 1);
+}
+
+static void filters_apply_to_the_page_and_to_the_total(void **state)
+{
+	(void)state;
+	world_run(filter_body);
+}
+
+static void positions_are_parsed_strictly(void **state)
+{
+	struct session_position position;
+
+	(void)state;
+	assert_true(session_position_parse(STR_LIT("1-01ARZ3NDEKTSV4RRFFQ69G5FAV"), &position));
+	assert_int_equal(position.created_us, 1);
+	assert_false(session_position_parse(STR_LIT("1-01ARZ3NDEKTSV4RRFFQ69G5FA"), &position));
+	assert_false(session_position_parse(STR_LIT("-01ARZ3NDEKTSV4RRFFQ69G5FAV"), &position));
+	assert_false(session_position_parse(STR_LIT("x-01ARZ3NDEKTSV4RRFFQ69G5FAV"), &position));
+	assert_false(session_position_parse(
+		STR_LIT("9223372036854775807-01ARZ3NDEKTSV4RRFFQ69G5FAV"), &position));
+	assert_false(session_position_parse(STR_LIT(""), &position));
+}
+
+/* ---- tenants ---- */
+
+static void tenancy_body(struct world *world)
+{
+	struct session_move move = { .state = SESSION_FAILED, .epoch = 9, .n = 9, .at_us = 1 };
+	struct command_new command = { OTHER, { "" }, "prompt", STR_LIT("{}"), "k" };
+	struct task_accepted accepted;
+	struct session session;
+	struct pg_tx *tx;
+	uint64_t seq;
+	struct id id;
+	struct err err;
+	bool changed;
+
+	clear(world);
+	accepted = accept_task(world, BODY(AGENT(1), ""));
+	assert_int_equal(
+		session_get(world->pg, OTHER, &accepted.sessions[0], arena, &session, &err),
+		ERR_NOT_FOUND);
+	assert_int_equal(total(world, (struct session_filter){ .tenant = OTHER }), 0);
+	move.id = accepted.sessions[0];
+	assert_int_equal(session_move(world->pg, OTHER, &move, &changed, &err), ERR_OK);
+	assert_false(changed);
+	assert_int_equal(session_mark_queued(world->pg, OTHER, &move.id, 1, &err), ERR_OK);
+	assert_int_equal(get(world, &move.id).queued_us, 0);
+	command.session = move.id;
+	assert_int_equal(pg_begin(world->pg, OTHER, &tx, &err), ERR_OK);
+	assert_int_equal(command_add(tx, &command, &id, &seq, &err), ERR_NOT_FOUND);
+	pg_rollback(tx);
+}
+
+static void another_tenant_sees_and_moves_nothing(void **state)
+{
+	(void)state;
+	world_run(tenancy_body);
+}
+
+/* ---- following the log ---- */
+
+static bool move_to(struct world *world, const struct id *id, enum session_state state,
+                    uint64_t epoch, uint64_t n)
+{
+	struct session_move move = {
+		.id = *id,
+		.state = state,
+		.epoch = epoch,
+		.n = n,
+		.at_us = (int64_t)(n * 1000000),
+	};
+	struct err err;
+	bool moved;
+
+	if (state == SESSION_FAILED) {
+		move.has_exit_code = true;
+		move.exit_code = 3;
+		move.reason = "exit 3";
+	}
+	assert_int_equal(session_move(world->pg, TENANT, &move, &moved, &err), ERR_OK);
+	return moved;
+}
+
+static void move_body(struct world *world)
+{
+	struct task_accepted accepted;
+	struct session session;
+	const struct id *id;
+	struct err err;
+	bool deleted;
+
+	clear(world);
+	accepted = accept_task(world, BODY(AGENT(1), ""));
+	id = &accepted.sessions[0];
+	assert_true(move_to(world, id, SESSION_PROVISIONING, 2, 3));
+	assert_true(move_to(world, id, SESSION_RUNNING, 2, 4));
+	assert_false(move_to(world, id, SESSION_RUNNING, 2, 4));
+	assert_false(move_to(world, id, SESSION_PROVISIONING, 2, 3));
+	assert_false(move_to(world, id, SESSION_COMPLETED, 1, 99));
+	assert_true(move_to(world, id, SESSION_QUEUED, 3, 5));
+	assert_true(move_to(world, id, SESSION_RUNNING, 4, 6));
+	assert_int_equal(session_delete(world->pg, TENANT, id, &deleted, &err), ERR_OK);
+	assert_false(deleted);
+	assert_true(move_to(world, id, SESSION_FAILED, 4, 7));
+	session = get(world, id);
+	assert_int_equal(session.state, SESSION_FAILED);
+	assert_int_equal(session.started_us, 4000000);
+	assert_int_equal(session.ended_us, 7000000);
+	assert_true(session.has_exit_code && session.exit_code == 3);
+	assert_true(str_eq(session.reason, STR_LIT("exit 3")));
+	assert_int_equal(session.epoch, 4);
+	assert_int_equal(session_delete(world->pg, TENANT, id, &deleted, &err), ERR_OK);
+	assert_true(deleted);
+	assert_int_equal(session_get(world->pg, TENANT, id, arena, &session, &err), ERR_NOT_FOUND);
+}
+
+static void a_late_move_changes_nothing(void **state)
+{
+	(void)state;
+	world_run(move_body);
+}
+
+static void reconcile_body(struct world *world)
+{
+	struct id nil = { "" };
+	struct task_accepted accepted;
+	struct session_batch batch;
+	struct err err;
+
+	clear(world);
+	accepted = accept_task(world, BODY(AGENT(4), ""));
+	assert_int_equal(session_unqueued(world->pg, &nil, 60000, 10, arena, &batch, &err), ERR_OK);
+	assert_int_equal(batch.count, 0);
+	assert_int_equal(session_unqueued(world->pg, &nil, 0, 10, arena, &batch, &err), ERR_OK);
+	assert_int_equal(batch.count, 4);
+	assert_int_equal(session_mark_queued(world->pg, TENANT, accepted.sessions, 3, &err),
+	                 ERR_OK);
+	assert_int_equal(session_unqueued(world->pg, &nil, 0, 10, arena, &batch, &err), ERR_OK);
+	assert_int_equal(batch.count, 1);
+	assert_true(id_eq(&batch.items[0].id, &accepted.sessions[3]));
+	assert_true(get(world, &accepted.sessions[0]).queued_us > 0);
+	assert_true(move_to(world, &accepted.sessions[0], SESSION_CANCELLED, 1, 2));
+	assert_int_equal(session_live(world->pg, &nil, 2, arena, &batch, &err), ERR_OK);
+	assert_int_equal(batch.count, 2);
+	assert_true(id_eq(&batch.items[0].id, &accepted.sessions[1]));
+	assert_int_equal(session_live(world->pg, &batch.items[1].id, 9, arena, &batch, &err),
+	                 ERR_OK);
+	assert_int_equal(batch.count, 1);
+}
+
+static void reconcilers_walk_what_is_left_to_do(void **state)
+{
+	(void)state;
+	world_run(reconcile_body);
+}
+
+static void epoch_body(struct world *world)
+{
+	struct session_epoch epoch = { .tenant = TENANT, .cause = "create", .generation = 1 };
+	struct task_accepted accepted;
+	uint64_t last = 99;
+	struct err err;
+
+	clear(world);
+	accepted = accept_task(world, BODY(AGENT(1), ""));
+	epoch.session = accepted.sessions[0];
+	assert_int_equal(session_epoch_last(world->pg, TENANT, &epoch.session, &last, &err),
+	                 ERR_OK);
+	assert_int_equal(last, 0);
+	for (epoch.epoch = 1; epoch.epoch <= 3; epoch.epoch++) {
+		epoch.first_n = epoch.epoch * 10;
+		assert_int_equal(session_epoch_add(world->pg, &epoch, &err), ERR_OK);
+		assert_int_equal(session_epoch_add(world->pg, &epoch, &err), ERR_OK);
+	}
+	assert_int_equal(session_epoch_last(world->pg, TENANT, &epoch.session, &last, &err),
+	                 ERR_OK);
+	assert_int_equal(last, 3);
+}
+
+static void epochs_are_remembered_once(void **state)
+{
+	(void)state;
+	world_run(epoch_body);
+}
+
+/* ---- commands ---- */
+
+static struct id add_command(struct world *world, const struct id *session, uint64_t wanted_seq)
+{
+	struct command_new command = { TENANT, *session, "prompt", STR_LIT("{\"a\":1}"), "key-1" };
+	struct pg_tx *tx = begin(world);
+	uint64_t seq = 0;
+	struct err err;
+	struct id id;
+
+	assert_int_equal(command_add(tx, &command, &id, &seq, &err), ERR_OK);
+	assert_int_equal(seq, wanted_seq);
+	commit(tx);
+	return id;
+}
+
+static void command_body(struct world *world)
+{
+	struct command_query query = { .tenant = TENANT, .max = 10 };
+	struct command_end end = { .state = COMMAND_DONE, .result = STR_LIT("{\"ok\":true}") };
+	struct task_accepted accepted;
+	struct command_list list;
+	struct id first, second;
+	struct err err;
+	bool changed;
+
+	clear(world);
+	accepted = accept_task(world, BODY(AGENT(1), ""));
+	query.session = accepted.sessions[0];
+	first = add_command(world, &query.session, 1);
+	second = add_command(world, &query.session, 2);
+	assert_int_equal(command_open(world->pg, &query, arena, &list, &err), ERR_OK);
+	assert_int_equal(list.count, 2);
+	assert_true(id_eq(&list.items[0].id, &first) && id_eq(&list.items[1].id, &second));
+	assert_true(str_eq(list.items[0].kind, STR_LIT("prompt")));
+	assert_true(str_eq(list.items[0].payload, STR_LIT("{\"a\": 1}")));
+	assert_int_equal(command_start(world->pg, TENANT, &first, 2, &changed, &err), ERR_OK);
+	assert_true(changed);
+	assert_int_equal(command_start(world->pg, TENANT, &first, 2, &changed, &err), ERR_OK);
+	assert_true(changed);
+	assert_int_equal(command_start(world->pg, TENANT, &first, 3, &changed, &err), ERR_OK);
+	assert_false(changed);
+	end.id = first;
+	assert_int_equal(command_finish(world->pg, TENANT, &end, &changed, &err), ERR_OK);
+	assert_true(changed);
+	assert_int_equal(command_finish(world->pg, TENANT, &end, &changed, &err), ERR_OK);
+	assert_false(changed);
+	assert_int_equal(command_open(world->pg, &query, arena, &list, &err), ERR_OK);
+	assert_int_equal(list.count, 1);
+	query.after_seq = 2;
+	assert_int_equal(command_open(world->pg, &query, arena, &list, &err), ERR_OK);
+	assert_int_equal(list.count, 0);
+}
+
+static void commands_are_ordered_started_and_finished_once(void **state)
+{
+	(void)state;
+	world_run(command_body);
+}
+
+struct adder {
+	struct world *world;
+	struct id session;
+	uint64_t seq;
+};
+
+static void add_one(void *arg)
+{
+	struct adder *adder = arg;
+	struct command_new command = { TENANT, adder->session, "prompt", STR_LIT("{}"), "key-1" };
+	struct pg_tx *tx = begin(adder->world);
+	struct id id;
+	struct err err;
+
+	if (command_add(tx, &command, &id, &adder->seq, &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+	commit(tx);
+}
+
+static void race_body(struct world *world)
+{
+	struct adder adders[8];
+	struct task_accepted accepted;
+	uint64_t seen = 0;
+
+	clear(world);
+	accepted = accept_task(world, BODY(AGENT(1), ""));
+	for (size_t i = 0; i < ARRAY_LEN(adders); i++) {
+		adders[i] = (struct adder){ world, accepted.sessions[0], 0 };
+		(void)fiber_start(world->loop, &world->group, "adder", add_one, &adders[i]);
+	}
+	assert_int_equal(fiber_group_wait(&world->group, 10000), ERR_OK);
+	for (size_t i = 0; i < ARRAY_LEN(adders); i++) {
+		seen |= UINT64_C(1) << adders[i].seq;
+	}
+	assert_int_equal(seen, 0x1fe);
+}
+
+static void commands_that_race_get_one_number_each(void **state)
+{
+	(void)state;
+	world_run(race_body);
+}
+
+/* ---- idempotency ---- */
+
+static struct idempotency_claim claim_of(const char *key, const char *body)
+{
+	return (struct idempotency_claim){
+		.tenant = TENANT,
+		.key = key,
+		.route = "POST /api/v1/tasks",
+		.request = idempotency_digest(STR_LIT("/api/v1/tasks"), STR_LIT(""), str_of(body)),
+	};
+}
+
+static enum idempotency_outcome begin_key(struct pg_tx *tx, const struct idempotency_claim *claim,
+                                          struct idempotency_answer *ret)
+{
+	enum idempotency_outcome outcome;
+	struct err err;
+
+	if (idempotency_begin(tx, claim, arena, &outcome, ret, &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+	return outcome;
+}
+
+static enum idempotency_outcome look(struct world *world, const struct idempotency_claim *claim)
+{
+	struct idempotency_answer answer;
+	struct pg_tx *tx = begin(world);
+	enum idempotency_outcome outcome = begin_key(tx, claim, &answer);
+
+	pg_rollback(tx);
+	return outcome;
+}
+
+static void answer_with(struct world *world, const struct idempotency_claim *claim, int status)
+{
+	struct idempotency_answer answer = { status, STR_LIT("application/json"),
+		                             str_make("{\"a\":\"\0\"}", 9) };
+	struct idempotency_answer before;
+	struct pg_tx *tx = begin(world);
+	struct err err;
+
+	assert_int_equal(begin_key(tx, claim, &before), IDEMPOTENCY_FRESH);
+	assert_int_equal(idempotency_finish(tx, claim, &answer, &err), ERR_OK);
+	commit(tx);
+}
+
+static void replay_body(struct world *world)
+{
+	struct idempotency_claim claim = claim_of("k-1", "body"), other;
+	struct idempotency_answer answer;
+	struct pg_tx *tx;
+	uint64_t purged;
+	struct err err;
+
+	clear(world);
+	answer_with(world, &claim, 201);
+	tx = begin(world);
+	assert_int_equal(begin_key(tx, &claim, &answer), IDEMPOTENCY_REPLAY);
+	assert_int_equal(answer.status, 201);
+	assert_true(str_eq(answer.media_type, STR_LIT("application/json")));
+	assert_true(str_eq(answer.body, str_make("{\"a\":\"\0\"}", 9)));
+	pg_rollback(tx);
+	other = claim_of("k-1", "another body");
+	assert_int_equal(look(world, &other), IDEMPOTENCY_OTHER);
+	other = claim;
+	other.route = "POST /api/v1/other";
+	assert_int_equal(look(world, &other), IDEMPOTENCY_OTHER);
+	other = claim_of("k-2", "body");
+	assert_int_equal(look(world, &other), IDEMPOTENCY_FRESH);
+
+	tell(world->pg, "", &test_expire_keys, NULL);
+	assert_int_equal(look(world, &claim), IDEMPOTENCY_FRESH);
+	other = claim_of("k-1", "another body");
+	answer_with(world, &other, 202);
+	assert_int_equal(look(world, &claim), IDEMPOTENCY_OTHER);
+	tell(world->pg, "", &test_expire_keys, NULL);
+	assert_int_equal(idempotency_purge(world->pg, 10, &purged, &err), ERR_OK);
+	assert_int_equal(purged, 1);
+	assert_int_equal(number(world->pg, "", &test_count_keys), 0);
+}
+
+static void a_key_replays_its_answer_for_a_day(void **state)
+{
+	(void)state;
+	world_run(replay_body);
+}
+
+static void running_body(struct world *world)
+{
+	struct idempotency_claim claim = claim_of("k-3", "body");
+	struct idempotency_answer answer;
+	struct pg_tx *tx;
+
+	clear(world);
+	tx = begin(world);
+	assert_int_equal(begin_key(tx, &claim, &answer), IDEMPOTENCY_FRESH);
+	assert_int_equal(look(world, &claim), IDEMPOTENCY_RUNNING);
+	pg_rollback(tx);
+	assert_int_equal(look(world, &claim), IDEMPOTENCY_FRESH);
+	answer_with(world, &claim, 500);
+	assert_int_equal(look(world, &claim), IDEMPOTENCY_FRESH);
+}
+
+static void a_key_in_use_is_told_and_ends_with_its_transaction(void **state)
+{
+	(void)state;
+	world_run(running_body);
+}
+
+struct submitter {
+	struct world *world;
+	enum idempotency_outcome outcome;
+};
+
+static void submit(void *arg)
+{
+	struct submitter *s = arg;
+	struct idempotency_claim claim = claim_of("k-4", "body");
+	struct idempotency_answer answer = { 201, STR_LIT("application/json"), STR_LIT("{}") };
+	struct task_accepted accepted;
+	struct pg_tx *tx = begin(s->world);
+	struct err err;
+
+	s->outcome = begin_key(tx, &claim, &answer);
+	if (s->outcome != IDEMPOTENCY_FRESH) {
+		pg_rollback(tx);
+		return;
+	}
+	assert_int_equal(try_accept(tx, BODY(AGENT(1), ""), &accepted), ERR_OK);
+	assert_int_equal(idempotency_finish(tx, &claim, &answer, &err), ERR_OK);
+	commit(tx);
+}
+
+static void concurrent_body(struct world *world)
+{
+	struct submitter submitters[16];
+	size_t fresh = 0;
+
+	clear(world);
+	for (size_t i = 0; i < ARRAY_LEN(submitters); i++) {
+		submitters[i] = (struct submitter){ world, IDEMPOTENCY_OTHER };
+		(void)fiber_start(world->loop, &world->group, "submit", submit, &submitters[i]);
+	}
+	assert_int_equal(fiber_group_wait(&world->group, 10000), ERR_OK);
+	for (size_t i = 0; i < ARRAY_LEN(submitters); i++) {
+		assert_int_not_equal(submitters[i].outcome, IDEMPOTENCY_OTHER);
+		fresh += submitters[i].outcome == IDEMPOTENCY_FRESH;
+	}
+	assert_int_equal(fresh, 1);
+	assert_int_equal(number(world->pg, "", &test_count_rows), 2);
+}
+
+static void of_many_with_one_key_one_makes_the_task(void **state)
+{
+	(void)state;
+	world_run(concurrent_body);
+}
+
+static void keys_are_visible_ascii(void **state)
+{
+	char longest[IDEMPOTENCY_KEY_MAX + 1];
+
+	(void)state;
+	memset(longest, 'k', sizeof(longest));
+	assert_true(idempotency_key_ok(STR_LIT("01ARZ3NDEKTSV4RRFFQ69G5FAV!~")));
+	assert_true(idempotency_key_ok(str_make(longest, IDEMPOTENCY_KEY_MAX)));
+	assert_false(idempotency_key_ok(str_make(longest, IDEMPOTENCY_KEY_MAX + 1)));
+	assert_false(idempotency_key_ok(STR_LIT("")));
+	assert_false(idempotency_key_ok(STR_LIT("a b")));
+	assert_false(idempotency_key_ok(STR_LIT("a\xc3\xb6")));
+	assert_false(idempotency_key_ok(STR_LIT("a\x7f")));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_task_and_its_sessions_are_accepted_all_or_none),
+		cmocka_unit_test(a_stored_session_becomes_a_workers_order),
+		cmocka_unit_test(a_session_is_shown_as_json),
+		cmocka_unit_test(pages_neither_repeat_nor_skip_while_sessions_arrive),
+		cmocka_unit_test(filters_apply_to_the_page_and_to_the_total),
+		cmocka_unit_test(positions_are_parsed_strictly),
+		cmocka_unit_test(another_tenant_sees_and_moves_nothing),
+		cmocka_unit_test(a_late_move_changes_nothing),
+		cmocka_unit_test(reconcilers_walk_what_is_left_to_do),
+		cmocka_unit_test(epochs_are_remembered_once),
+		cmocka_unit_test(commands_are_ordered_started_and_finished_once),
+		cmocka_unit_test(commands_that_race_get_one_number_each),
+		cmocka_unit_test(a_key_replays_its_answer_for_a_day),
+		cmocka_unit_test(a_key_in_use_is_told_and_ends_with_its_transaction),
+		cmocka_unit_test(of_many_with_one_key_one_makes_the_task),
+		cmocka_unit_test(keys_are_visible_ascii),
+	};
+
+	return cmocka_run_group_tests(tests, make_arena, free_arena);
+}
