@@ -148,6 +148,7 @@ static void free_body(struct world *world)
 	pg_free(other);
 	assert_int_equal(pg_tx_query(tx, &test_one, NULL, NULL, &err), ERR_UNAVAILABLE);
 	pg_rollback(tx);
+	await(none_sleeps, world); /* or the next test takes it for its own */
 }
 
 static void freeing_the_pool_ends_what_is_in_flight_and_what_waits(void **state)
