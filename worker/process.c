@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -121,6 +122,7 @@ static void child_exec(const struct process_spec *spec, int report_fd)
 	const struct rlimit core = { 0, 0 };
 
 	child_signals();
+	(void)umask(022); /* mirrors are read by agents, whatever the worker's own is */
 	if (!child_descriptors(spec, &report_fd) || setpgid(0, 0) != 0 ||
 	    setrlimit(RLIMIT_CORE, &core) != 0 ||
 	    (spec->file_max_bytes > 0 && setrlimit(RLIMIT_FSIZE, &file) != 0) ||
