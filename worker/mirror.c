@@ -218,14 +218,21 @@ static enum err_code clone_mirror(const struct want *w, struct err *err)
 	return ERR_OK;
 }
 
-/* We hold the repository's lock, so a lock file of git's is of a fetch that was killed. */
-static enum err_code remove_stale_locks(const struct want *w, struct err *err)
+/* We hold the repository's lock, so a lock file of git's is of a fetch that was killed. True if
+ * there was one. */
+static bool remove_stale_locks(const struct want *w)
 {
+	static const char *const env[] = { "PATH=/usr/bin:/bin", "LC_ALL=C", NULL };
 	const char *const argv[] = { "find", w->mirror->path, "(",          "-name", "*.lock",
 		                     "-o",   "-name",         "tmp_pack_*", ")",     "-type",
-		                     "f",    "-delete",       NULL };
+		                     "f",    "-print",        "-delete",    NULL };
+	struct process_run run = process_run_init(argv, env);
+	struct process_result result;
+	struct err err;
+	bool found = process_run(&run, &result, &err) == ERR_OK && result.out.len > 0;
 
-	return run_tool(argv, err);
+	process_result_fini(&result);
+	return found;
 }
 
 static enum err_code fetch_once(const struct want *w, struct err *err)
@@ -268,10 +275,8 @@ static enum err_code fetch_mirror(const struct want *w, struct err *err)
 {
 	int64_t began = wall_ms();
 	enum err_code code = fetch_once(w, err);
-	struct err ignored;
 
-	if (code == ERR_BACKEND && strstr(err->msg, ".lock") != NULL &&
-	    remove_stale_locks(w, &ignored) == ERR_OK) {
+	if (code == ERR_BACKEND && remove_stale_locks(w)) {
 		code = fetch_once(w, err);
 	}
 	if (code != ERR_OK) {

@@ -432,28 +432,46 @@ void process_result_fini(struct process_result *result)
 	buf_fini(&result->out);
 }
 
-void process_reason(struct str text, char *out, size_t size)
+static bool cut_prefix(struct str *line, struct str prefix)
 {
-	static const char *const prefixes[] = { "fatal: ", "error: ", "remote: " };
-	size_t used = 0;
-	struct str best = { "", 0 };
+	if (!str_starts(*line, prefix)) {
+		return false;
+	}
+	line->p += prefix.n;
+	line->n -= prefix.n;
+	return true;
+}
+
+/* Git explains itself after the error, and its callers complain after it: the first is the cause.
+ */
+static struct str find_reason(struct str text)
+{
+	struct str last = { "", 0 };
 
 	while (text.n > 0) {
-		struct str line = str_trim(str_split(&text, '\n'));
+		struct str line = str_split(&text, '\n');
 
 		if (line.n > 0 && line.p[line.n - 1] == '\r') {
 			line.n--;
 		}
+		line = str_trim(line);
+		(void)cut_prefix(&line, STR_LIT("remote: "));
+		if (cut_prefix(&line, STR_LIT("fatal: ")) ||
+		    cut_prefix(&line, STR_LIT("error: "))) {
+			return line;
+		}
 		if (line.n > 0) {
-			best = line;
+			last = line;
 		}
 	}
-	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
-		if (str_starts(best, str_of(prefixes[i]))) {
-			best.p += strlen(prefixes[i]);
-			best.n -= strlen(prefixes[i]);
-		}
-	}
+	return last;
+}
+
+void process_reason(struct str text, char *out, size_t size)
+{
+	struct str best = find_reason(text);
+	size_t used = 0;
+
 	while (used < best.n && used + 1 < size) { /* it goes to a log and to a client */
 		unsigned char c = (unsigned char)best.p[used];
 

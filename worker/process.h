@@ -80,7 +80,7 @@ struct process_result {
 	bool truncated; /* there was more than out_max, or the sink had enough; the status is not
 	                   judged then */
 	int status;
-	char reason[ERR_MSG_MAX]; /* the last line of standard error that says something */
+	char reason[ERR_MSG_MAX]; /* the line of standard error that says why */
 };
 
 /* ERR_OK when it ran and exited 0 (or was truncated); ERR_BACKEND with the reason when it failed;

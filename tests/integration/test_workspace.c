@@ -17,7 +17,7 @@ enum { PATCH_MAX = 1 << 20, SCRIPT_MAX = 4096, PATH_SIZE = 1024 };
 static char dir[] = "/tmp/fairlead-workspace-XXXXXX";
 static char url[PATH_SIZE];
 static struct process_user user;
-static struct workspaces *all;
+static struct workspaces *all, *hurried; /* who does not wait long for a lock */
 static char failure[512]; /* the first CHECK that was not true: no longjmp out of a fiber */
 
 #define CHECK(condition) check((condition), #condition, __LINE__)
@@ -341,7 +341,7 @@ static void body_locked(struct loop *loop, void *arg)
 	(void)snprintf(lock, sizeof(lock), "%s", line);
 	fd = open(lock, O_RDWR | O_CLOEXEC);
 	CHECK(fd >= 0 && flock(fd, LOCK_EX) == 0);
-	CHECK(workspace_prepare(all, &request, &ws, &err) == ERR_TIMEOUT);
+	CHECK(workspace_prepare(hurried, &request, &ws, &err) == ERR_TIMEOUT);
 	(void)close(fd);
 	CHECK_OK(workspace_prepare(all, &request, &ws, &err), &err);
 	drop(&ws);
@@ -432,15 +432,16 @@ static void every_kind_of_change_is_listed_with_its_text(void **state)
 
 /* Each of these would leave a file if git ran it. */
 static const char planting[] =
-	"p=$PWD/../../planted; mkdir -p h; printf '#!/bin/sh\\n: > '$p'\\n' > h/x; chmod +x h/x; "
+	"p=$PWD/../../../planted; mkdir -p h; printf '#!/bin/sh\\n: > '$p'\\n' > h/x; chmod +x "
+        "h/x; "
 	"for h in pre-commit post-checkout pre-push reference-transaction post-index-change "
-        "fsmonitor; "
+	"fsmonitor; "
 	"do cp h/x h/$h; mkdir -p .git/hooks; cp h/x .git/hooks/$h; done; "
 	"git config core.hooksPath $PWD/h; git config core.fsmonitor $PWD/h/x; "
 	"git config diff.external $PWD/h/x; git config core.sshCommand $PWD/h/x; "
 	"git config filter.evil.clean $PWD/h/x; git config filter.evil.process $PWD/h/x; "
 	"git config diff.evil.textconv $PWD/h/x; git config diff.evil.command $PWD/h/x; "
-	"git config core.pager $PWD/h/x; git config core.worktree /etc; "
+	"git config core.pager $PWD/h/x; "
 	"printf '*.txt filter=evil diff=evil\\n' > .gitattributes; echo evil > evil.txt; "
 	"git init -q nested 2>/dev/null; cp .git/config nested/.git/config; echo n > nested/n.txt";
 
@@ -458,8 +459,12 @@ static void body_hostile(struct loop *loop, void *arg)
 	if (!prepare(&ws)) {
 		return;
 	}
-	CHECK(shell(dir, "mkdir -p planted.d; chmod 0777 ."));
+	CHECK(shell(dir, "chmod 0777 ."));
 	CHECK(agent(&ws, planting));
+	/* The traps are live: the agent's own git steps into them. */
+	CHECK(shell(dir, "rm -f planted"));
+	CHECK(agent(&ws, "git status >/dev/null || :; test -e ../../../planted"));
+	CHECK(agent(&ws, "rm ../../../planted; git config core.worktree /etc"));
 	if (CHECK_OK(workspace_changes(all, &ws, &changes, &err), &err)) {
 		CHECK(find(changes, "evil.txt") != NULL && find(changes, ".git/config") == NULL);
 		changes_free(changes);
@@ -664,7 +669,7 @@ static int set_up(void **state)
 	struct workspace_options options = { .state_dir = state_dir,
 		                             .allow_local = true,
 		                             .fetch_timeout_ms = 30000,
-		                             .lock_timeout_ms = 400,
+		                             .lock_timeout_ms = 30000,
 		                             .git_timeout_ms = 30000,
 		                             .fresh_ms = 0,
 		                             .file_max_bytes = 1 << 30 };
@@ -679,7 +684,11 @@ static int set_up(void **state)
 	(void)snprintf(state_dir, sizeof(state_dir), "%s/state", dir);
 	options.user = user;
 	run_fiber(body_repository, NULL);
-	return failure[0] == '\0' && workspaces_new(&options, &all, &err) == ERR_OK ? 0 : -1;
+	if (failure[0] != '\0' || workspaces_new(&options, &all, &err) != ERR_OK) {
+		return -1;
+	}
+	options.lock_timeout_ms = 100;
+	return workspaces_new(&options, &hurried, &err) == ERR_OK ? 0 : -1;
 }
 
 static void body_clean(struct loop *loop, void *arg)
@@ -698,6 +707,7 @@ static int tear_down(void **state)
 	failure[0] = '\0';
 	run_fiber(body_clean, NULL);
 	workspaces_free(all);
+	workspaces_free(hurried);
 	return failure[0] == '\0' ? 0 : -1;
 }
 

@@ -100,13 +100,17 @@ static void commits_are_hex(void **state)
 	assert_false(git_is_commit(STR_LIT("main~12")));
 }
 
-static void the_reason_is_the_last_line_that_says_something(void **state)
+static void the_reason_is_the_line_that_says_why(void **state)
 {
 	char out[32];
 
 	(void)state;
 	process_reason(STR_LIT("warning: a\nfatal: no such\trepo\r\n\n"), out, sizeof(out));
 	assert_string_equal(out, "no such?repo");
+	process_reason(STR_LIT("hint: a\nremote: error: no\nfatal: cut off\n"), out, sizeof(out));
+	assert_string_equal(out, "no");
+	process_reason(STR_LIT("one\nsh: x: not found\n\n"), out, sizeof(out));
+	assert_string_equal(out, "sh: x: not found");
 	process_reason(STR_LIT(""), out, sizeof(out));
 	assert_string_equal(out, "");
 	process_reason(STR_LIT("error: 0123456789012345678901234567890123456789"), out,
@@ -122,7 +126,7 @@ int main(void)
 		cmocka_unit_test(the_disk_of_the_worker_is_open_only_when_allowed),
 		cmocka_unit_test(branch_names_are_those_of_git_check_ref_format),
 		cmocka_unit_test(commits_are_hex),
-		cmocka_unit_test(the_reason_is_the_last_line_that_says_something),
+		cmocka_unit_test(the_reason_is_the_line_that_says_why),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
