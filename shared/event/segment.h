@@ -23,6 +23,7 @@ struct segment {
 	struct cursor first, last;
 	int64_t first_ts_ms, last_ts_ms;
 	size_t count;
+	uint64_t types;                                /* bit i: has events of type i */
 	size_t bytes;                                  /* before zstd */
 	struct buf data;                               /* zstd */
 	unsigned char checksum[SEGMENT_CHECKSUM_SIZE]; /* FNV-1a of the plain bytes */
@@ -39,7 +40,8 @@ enum err_code segment_unpack(struct str data, struct str checksum, size_t plain_
 
 /* ---- PostgreSQL ---- */
 
-/* Idempotent by (session, first n); a different segment there already is ERR_CONFLICT. */
+/* By (session, first n): what is there already stays, since another archiver may have cut
+ * elsewhere. */
 enum err_code segment_store(struct pg *pg, const struct id *sid, const char *tenant,
                             const struct segment *segment, struct err *err) MUST_CHECK;
 
