@@ -11,6 +11,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "conf/conf.h"
+#include "event/event.h"
 #include "metric/metric.h"
 
 enum { DOCUMENT_MAX = 16 * 1024 * 1024 };
@@ -21,6 +22,7 @@ static const struct document {
 } documents[] = {
 	{ "configuration", conf_document },
 	{ "errors", docgen_errors },
+	{ "events", event_docs },
 	{ "metrics", metric_document },
 };
 

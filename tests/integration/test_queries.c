@@ -7,8 +7,8 @@
 
 #include "base/str.h"
 #include "command_sql_gen.h"
-#include "idempotency_sql_gen.h"
 #include "event_sql_gen.h"
+#include "idempotency_sql_gen.h"
 #include "loop/loop.h"
 #include "pg/schema.h"
 #include "pg_sql_gen.h"
@@ -24,7 +24,6 @@ static const struct noun {
 	{ pg_sql_texts, PG_SQL_COUNT },           { tenant_sql_texts, TENANT_SQL_COUNT },
 	{ session_sql_texts, SESSION_SQL_COUNT }, { task_sql_texts, TASK_SQL_COUNT },
 	{ command_sql_texts, COMMAND_SQL_COUNT }, { idempotency_sql_texts, IDEMPOTENCY_SQL_COUNT },
-	{ pg_sql_texts, PG_SQL_COUNT },
 	{ event_sql_texts, EVENT_SQL_COUNT },
 };
 

@@ -18,11 +18,11 @@ struct rig {
 };
 
 static const char insert_session[] = "WITH t AS (INSERT INTO tenants (id, name) VALUES ('acme', "
-                                     "'acme') ON CONFLICT DO NOTHING), "
+				     "'acme') ON CONFLICT DO NOTHING), "
 				     "k AS (INSERT INTO tasks (id, tenant_id, created_by, agents) "
-                                     "VALUES ($1::text, 'acme', 'me', '[]')) "
+				     "VALUES ($1::text, 'acme', 'me', '[]')) "
 				     "INSERT INTO sessions (id, tenant_id, task_id, agent) VALUES "
-                                     "($1::text, 'acme', $1::text, '{}')";
+				     "($1::text, 'acme', $1::text, '{}')";
 static const char update_state[] = "UPDATE sessions SET state = $2::text WHERE id = $1::text";
 
 static void tell(const struct rig *rig, const char *name, const char *sql, const char *second)
