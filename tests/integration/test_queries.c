@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "auth_sql_gen.h"
 #include "base/str.h"
 #include "command_sql_gen.h"
 #include "event_sql_gen.h"
@@ -21,10 +22,16 @@ static const struct noun {
 	const struct text *texts;
 	size_t count;
 } nouns[] = {
-	{ pg_sql_texts, PG_SQL_COUNT },           { tenant_sql_texts, TENANT_SQL_COUNT },
-	{ session_sql_texts, SESSION_SQL_COUNT }, { task_sql_texts, TASK_SQL_COUNT },
-	{ command_sql_texts, COMMAND_SQL_COUNT }, { idempotency_sql_texts, IDEMPOTENCY_SQL_COUNT },
+	/* clang-format off */ /* one line a noun, so that two can be added at once */
+	{ pg_sql_texts, PG_SQL_COUNT },
+	{ tenant_sql_texts, TENANT_SQL_COUNT },
+	{ auth_sql_texts, AUTH_SQL_COUNT },
+	{ session_sql_texts, SESSION_SQL_COUNT },
 	{ event_sql_texts, EVENT_SQL_COUNT },
+	{ task_sql_texts, TASK_SQL_COUNT },
+	{ command_sql_texts, COMMAND_SQL_COUNT },
+	{ idempotency_sql_texts, IDEMPOTENCY_SQL_COUNT },
+	/* clang-format on */
 };
 
 struct world {

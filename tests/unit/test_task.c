@@ -274,8 +274,7 @@ static void a_branch_is_what_git_allows(void **state)
 		"@",
 		"HEAD",
 		"x.lock/y",
-		"a\x7f"
-		"b",
+		"a\177b",
 	};
 
 	(void)state;

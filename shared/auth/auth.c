@@ -1,0 +1,212 @@
+#include "auth/auth.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "auth/auth_key_store.h"
+#include "base/clock.h"
+#include "base/mem.h"
+
+enum { CACHE_SLOTS = 1024, CACHE_MS_MAX = 1000 };
+
+static const struct {
+	const char *name, *help;
+} scopes[AUTH_SCOPE_COUNT] = {
+#define X(id, name, help) [AUTH_##id] = { name, help },
+#include "auth/scope.def"
+#undef X
+};
+
+/* A slot is overwritten by the next key that falls into it: bounded, and never in the way. */
+struct slot {
+	struct cred_digest key; /* of the whole text that was presented */
+	uint64_t until_ms;      /* 0: empty */
+	bool known;
+	struct principal principal;
+};
+
+struct auth {
+	struct auth_options options;
+	struct slot slots[CACHE_SLOTS];
+};
+
+const char *auth_scope_name(enum auth_scope scope)
+{
+	return scopes[scope].name;
+}
+
+const char *auth_scope_help(enum auth_scope scope)
+{
+	return scopes[scope].help;
+}
+
+bool auth_scope_parse(struct str name, enum auth_scope *ret)
+{
+	for (unsigned i = 0; i < AUTH_SCOPE_COUNT; i++) {
+		if (str_eq(name, str_of(scopes[i].name))) {
+			*ret = (enum auth_scope)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool auth_scopes_parse(struct str list, unsigned *ret)
+{
+	unsigned set = 0;
+
+	if (list.n == 0 || list.p[list.n - 1] == ',') {
+		return false;
+	}
+	while (list.p != NULL) {
+		enum auth_scope scope;
+
+		if (!auth_scope_parse(str_trim(str_split(&list, ',')), &scope)) {
+			return false;
+		}
+		set |= auth_bit(scope);
+	}
+	*ret = set;
+	return true;
+}
+
+bool auth_allows(const struct principal *principal, enum auth_scope scope)
+{
+	return (principal->scopes & (auth_bit(scope) | auth_bit(AUTH_ADMIN))) != 0;
+}
+
+bool auth_allows_namespace(const struct principal *principal, struct str name)
+{
+	struct str rest = str_of(principal->namespaces);
+
+	if (principal->any_namespace) {
+		return true;
+	}
+	while (name.n > 0 && rest.n > 0) {
+		if (str_eq(str_split(&rest, ','), name)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+struct auth *auth_new(const struct auth_options *options)
+{
+	struct auth *auth = mem_calloc(1, sizeof(*auth));
+
+	assert(options->cache_ms <= CACHE_MS_MAX);
+	auth->options = *options;
+	return auth;
+}
+
+void auth_free(struct auth *auth)
+{
+	if (auth != NULL) {
+		cred_wipe(auth, sizeof(*auth));
+		free(auth);
+	}
+}
+
+static bool cut_scheme(struct str authorization, struct str *ret_key)
+{
+	struct str rest = str_trim(authorization);
+	struct str scheme = str_split(&rest, ' ');
+
+	if (!str_eq_nocase(scheme, STR_LIT("ApiKey"))) {
+		return false;
+	}
+	*ret_key = str_trim(rest);
+	return true;
+}
+
+enum err_code auth_key_given(struct str authorization, struct str x_api_key, struct str *ret_key,
+                             struct err *err)
+{
+	struct str key = { NULL, 0 };
+
+	if (authorization.p == NULL && x_api_key.p == NULL) {
+		return err_set(
+			err, ERR_UNAUTHORIZED,
+			"send a key as \"Authorization: ApiKey <key>\" or \"X-API-Key: <key>\"");
+	}
+	if (authorization.p != NULL && !cut_scheme(authorization, &key)) {
+		return err_set(err, ERR_UNAUTHORIZED, "the scheme of Authorization must be ApiKey");
+	}
+	if (x_api_key.p != NULL) {
+		struct str other = str_trim(x_api_key);
+
+		if (authorization.p != NULL && !str_eq(key, other)) {
+			return err_set(err, ERR_UNAUTHORIZED,
+			               "Authorization and X-API-Key give two different keys");
+		}
+		key = other;
+	}
+	*ret_key = key;
+	return ERR_OK;
+}
+
+static enum err_code refuse(struct err *err)
+{
+	return err_set(err, ERR_UNAUTHORIZED, "this key is unknown, expired or revoked");
+}
+
+static struct slot *slot_of(struct auth *auth, const struct cred_digest *digest)
+{
+	unsigned index = (unsigned)digest->bytes[0] | (unsigned)digest->bytes[1] << 8;
+
+	return &auth->slots[index % CACHE_SLOTS];
+}
+
+/* Ask the database. ERR_OK with *ret_known false: not a key that may be used. */
+static enum err_code look_up(struct auth *auth, const struct cred_key *key, struct principal *ret,
+                             bool *ret_known, struct err *err)
+{
+	struct cred_digest hash = cred_key_hash(key, &auth->options.pepper);
+	struct auth_key_found found;
+	enum err_code code = auth_key_find(auth->options.pg, &key->id, &found, err);
+
+	if (code == ERR_NOT_FOUND) {
+		*ret_known = false;
+		return ERR_OK;
+	}
+	if (code != ERR_OK) {
+		return err_wrap(err, "key look-up");
+	}
+	*ret_known = cred_digest_eq(&hash, &found.hash) && found.usable;
+	*ret = found.principal;
+	return ERR_OK;
+}
+
+enum err_code auth_check(struct auth *auth, struct str key, struct principal *ret, struct err *err)
+{
+	struct cred_digest digest;
+	struct cred_key parsed;
+	struct slot fresh = { .until_ms = 0 };
+	struct slot *slot;
+	enum err_code code;
+
+	switch (cred_key_parse(key, &parsed)) {
+	case CRED_KEY_OK: break;
+	case CRED_KEY_FOREIGN:
+		return err_set(err, ERR_UNAUTHORIZED, "this is not a key of Fairlead");
+	case CRED_KEY_MISTYPED:
+		return err_set(err, ERR_UNAUTHORIZED, "this key is cut short or mistyped");
+	}
+	digest = cred_digest(&key, 1, &auth->options.pepper);
+	slot = slot_of(auth, &digest);
+	if (clock_mono_ms() >= slot->until_ms || !cred_digest_eq(&slot->key, &digest)) {
+		code = look_up(auth, &parsed, &fresh.principal, &fresh.known, err);
+		cred_wipe(&parsed, sizeof(parsed));
+		if (code != ERR_OK) {
+			return code;
+		}
+		fresh.key = digest;
+		fresh.until_ms = clock_mono_ms() + auth->options.cache_ms;
+		*slot = fresh;
+	}
+	if (!slot->known) {
+		return refuse(err);
+	}
+	*ret = slot->principal;
+	return ERR_OK;
+}

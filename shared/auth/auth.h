@@ -1,0 +1,71 @@
+/*
+ * Who a request acts for, and what it may do.  Everything is denied unless a key has the
+ * scope for it (scope.def).  This is the one place that turns a credential into a principal;
+ * auth_http.h reads it from a request and answers refusals.
+ *
+ * Looked-up keys, wrong ones too, are remembered for up to a second in a table of fixed size,
+ * so a revoked key works for at most that long.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/str.h"
+#include "cred/digest.h"
+#include "pg/pg.h"
+
+enum auth_scope {
+#define X(id, name, help) AUTH_##id,
+#include "auth/scope.def"
+#undef X
+	AUTH_SCOPE_COUNT
+};
+
+static inline unsigned auth_bit(enum auth_scope scope)
+{
+	return 1U << (unsigned)scope;
+}
+
+const char *auth_scope_name(enum auth_scope scope); /* "session:read" */
+const char *auth_scope_help(enum auth_scope scope);
+bool auth_scope_parse(struct str name, enum auth_scope *ret) MUST_CHECK;
+/* "session:read,task:write" to a set; false when one is unknown or the list is empty. */
+bool auth_scopes_parse(struct str list, unsigned *ret) MUST_CHECK;
+
+enum { AUTH_TENANT_MAX = 64, AUTH_NAMESPACES_MAX = 512 };
+
+struct principal {
+	char tenant[AUTH_TENANT_MAX + 1];
+	struct id key;
+	unsigned scopes; /* set of auth_bit() */
+	bool any_namespace;
+	char namespaces[AUTH_NAMESPACES_MAX + 1]; /* comma list, when not any */
+};
+
+bool auth_allows(const struct principal *principal, enum auth_scope scope);
+bool auth_allows_namespace(const struct principal *principal, struct str name);
+
+struct auth;
+
+struct auth_options {
+	struct pg *pg;
+	struct cred_pepper pepper;
+	unsigned cache_ms; /* at most 1000; 0: ask every time */
+};
+
+struct auth *auth_new(const struct auth_options *options) MUST_CHECK;
+void auth_free(struct auth *auth);
+
+/* The key in "Authorization: ApiKey k" and "X-API-Key: k" ({NULL, 0}: header absent). Pure.
+ * ERR_UNAUTHORIZED with a reason for the client: none given, another scheme, two that differ. */
+enum err_code auth_key_given(struct str authorization, struct str x_api_key, struct str *ret_key,
+                             struct err *err) MUST_CHECK;
+
+/* ERR_UNAUTHORIZED with a reason for the client (it does not tell unknown from revoked), or what
+ * kept us from asking. */
+enum err_code auth_check(struct auth *auth, struct str key, struct principal *ret,
+                         struct err *err) MUST_CHECK;

@@ -1,0 +1,268 @@
+/* API keys against a real server. */
+#include "auth/auth.h"
+#include "auth/auth_key_store.h"
+#include "base/clock.h"
+#include "pg_world.h"
+#include "tenant/tenant_store.h"
+
+enum { CACHE_MS = 200 };
+
+#define TENANT "keys"
+
+SQL(test_clear_keys, "DELETE FROM api_keys");
+SQL(test_rename_scopes, "UPDATE api_keys SET scopes = '{nonsense,task:write}'");
+SQL(test_disable_tenant, "UPDATE tenants SET disabled_at = now() WHERE id = 'keys'");
+SQL(test_enable_tenant, "UPDATE tenants SET disabled_at = NULL WHERE id = 'keys'");
+SQL(test_times_used, "SELECT count(*) FROM api_keys WHERE last_used_at IS NOT NULL");
+SQL(test_use_long_ago, "UPDATE api_keys SET last_used_at = now() - interval '2 minutes'");
+SQL(test_used_just_now,
+    "SELECT count(*) FROM api_keys WHERE last_used_at > now() - interval '1 minute'");
+SQL(test_secret_at_rest, "SELECT count(*) FROM api_keys k WHERE k::text LIKE '%fl_live%'");
+
+static struct cred_pepper pepper(void)
+{
+	return cred_pepper_from(STR_LIT("a pepper for tests"));
+}
+
+static struct auth *auth_with(struct world *world, unsigned cache_ms)
+{
+	struct auth_options options = { world->pg, pepper(), cache_ms };
+
+	return auth_new(&options);
+}
+
+static void clear(struct world *world)
+{
+	struct err err;
+
+	assert_int_equal(tenant_ensure(world->pg, TENANT, &err), ERR_OK);
+	tell(world->pg, "", &test_enable_tenant, NULL);
+	tell(world->pg, "", &test_clear_keys, NULL);
+}
+
+static struct id create(struct world *world, const char *namespaces, int64_t expires_us,
+                        char text[CRED_KEY_LEN + 1])
+{
+	struct auth_key_new key = { TENANT, "laptop", auth_bit(AUTH_SESSION_READ), namespaces,
+		                    expires_us };
+	struct cred_pepper p = pepper();
+	struct err err;
+	struct id id;
+
+	if (auth_key_create(world->pg, &key, &p, text, &id, &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+	return id;
+}
+
+static enum err_code check(struct auth *auth, const char *text, struct principal *ret)
+{
+	struct err err;
+
+	return auth_check(auth, str_of(text), ret, &err);
+}
+
+static void use_body(struct world *world)
+{
+	struct auth *auth = auth_with(world, 0);
+	struct principal principal;
+	char text[CRED_KEY_LEN + 1];
+	struct id id;
+
+	clear(world);
+	id = create(world, "ci,prod", 0, text);
+	assert_int_equal(check(auth, text, &principal), ERR_OK);
+	assert_string_equal(principal.tenant, TENANT);
+	assert_true(id_eq(&principal.key, &id));
+	assert_int_equal(principal.scopes, auth_bit(AUTH_SESSION_READ));
+	assert_false(principal.any_namespace);
+	assert_string_equal(principal.namespaces, "ci,prod");
+	assert_int_equal(number(world->pg, "", &test_secret_at_rest), 0);
+	tell(world->pg, "", &test_rename_scopes, NULL);
+	assert_int_equal(check(auth, text, &principal), ERR_OK);
+	assert_int_equal(principal.scopes, auth_bit(AUTH_TASK_WRITE));
+	(void)create(world, NULL, 0, text);
+	assert_int_equal(check(auth, text, &principal), ERR_OK);
+	assert_true(principal.any_namespace);
+	auth_free(auth);
+}
+
+static void a_key_is_its_tenant_scopes_and_namespaces(void **state)
+{
+	(void)state;
+	world_run(use_body);
+}
+
+static void refuse_body(struct world *world)
+{
+	struct auth *auth = auth_with(world, 0);
+	struct auth_options other = { world->pg, cred_pepper_from(STR_LIT("another")), 0 };
+	struct auth *wrong_pepper = auth_new(&other);
+	struct cred_key key, forged;
+	struct principal principal;
+	char text[CRED_KEY_LEN + 1];
+	struct err err;
+	struct id id;
+	bool revoked;
+
+	clear(world);
+	id = create(world, NULL, 0, text);
+	assert_int_equal(check(wrong_pepper, text, &principal), ERR_UNAUTHORIZED);
+	assert_int_equal(cred_key_parse(str_of(text), &key), CRED_KEY_OK);
+	forged = cred_key_new();
+	forged.id = key.id;
+	cred_key_format(&forged, text);
+	assert_int_equal(check(auth, text, &principal), ERR_UNAUTHORIZED);
+	forged = cred_key_new();
+	cred_key_format(&forged, text);
+	assert_int_equal(check(auth, text, &principal), ERR_UNAUTHORIZED);
+
+	cred_key_format(&key, text);
+	assert_int_equal(check(auth, text, &principal), ERR_OK);
+	tell(world->pg, "", &test_disable_tenant, NULL);
+	assert_int_equal(check(auth, text, &principal), ERR_UNAUTHORIZED);
+	tell(world->pg, "", &test_enable_tenant, NULL);
+	assert_int_equal(check(auth, text, &principal), ERR_OK);
+	assert_int_equal(auth_key_revoke(world->pg, "other", &id, &revoked, &err), ERR_OK);
+	assert_false(revoked);
+	assert_int_equal(auth_key_revoke(world->pg, TENANT, &id, &revoked, &err), ERR_OK);
+	assert_true(revoked);
+	assert_int_equal(auth_key_revoke(world->pg, TENANT, &id, &revoked, &err), ERR_OK);
+	assert_false(revoked);
+	assert_int_equal(check(auth, text, &principal), ERR_UNAUTHORIZED);
+	(void)create(world, NULL, clock_wall_us() - 1000000, text);
+	assert_int_equal(check(auth, text, &principal), ERR_UNAUTHORIZED);
+	(void)create(world, NULL, clock_wall_us() + 60000000, text);
+	assert_int_equal(check(auth, text, &principal), ERR_OK);
+	auth_free(auth);
+	auth_free(wrong_pepper);
+}
+
+static void a_wrong_revoked_expired_or_disabled_key_is_refused(void **state)
+{
+	(void)state;
+	world_run(refuse_body);
+}
+
+/* The cache's clock, stopped: drivers and fibers ask it too, so it stands only around a check. */
+static uint64_t stopped_us;
+
+static uint64_t stopped_mono(void)
+{
+	return stopped_us;
+}
+
+static void cache_body(struct world *world)
+{
+	struct auth *auth = auth_with(world, CACHE_MS);
+	struct principal principal;
+	char text[CRED_KEY_LEN + 1];
+	struct cred_key unknown = cred_key_new();
+	char unknown_text[CRED_KEY_LEN + 1];
+	struct err err;
+	struct id id;
+	bool revoked;
+
+	clear(world);
+	id = create(world, NULL, 0, text);
+	cred_key_format(&unknown, unknown_text);
+	assert_int_equal(check(auth, text, &principal), ERR_OK);
+	assert_int_equal(check(auth, unknown_text, &principal), ERR_UNAUTHORIZED);
+	stopped_us = clock_mono_us();
+	assert_int_equal(auth_key_revoke(world->pg, TENANT, &id, &revoked, &err), ERR_OK);
+	clock_replace(stopped_mono, clock_wall_us);
+	principal.tenant[0] = '\0';
+	assert_int_equal(check(auth, text, &principal), ERR_OK); /* remembered */
+	assert_string_equal(principal.tenant, TENANT);
+	assert_int_equal(check(auth, unknown_text, &principal), ERR_UNAUTHORIZED);
+	stopped_us += CACHE_MS * 1000 + 1;
+	clock_replace(NULL, NULL);
+	while (clock_mono_us() < stopped_us) {
+		assert_int_equal(fiber_sleep(10), ERR_OK);
+	}
+	assert_int_equal(check(auth, text, &principal), ERR_UNAUTHORIZED);
+	auth_free(auth);
+}
+
+static void a_revoked_key_works_until_the_cache_forgets(void **state)
+{
+	(void)state;
+	world_run(cache_body);
+}
+
+static void touch_body(struct world *world)
+{
+	struct auth *auth = auth_with(world, 0);
+	struct principal principal;
+	char text[CRED_KEY_LEN + 1];
+
+	clear(world);
+	(void)create(world, NULL, 0, text);
+	assert_int_equal(number(world->pg, "", &test_times_used), 0);
+	assert_int_equal(check(auth, text, &principal), ERR_OK);
+	assert_int_equal(number(world->pg, "", &test_times_used), 1);
+	tell(world->pg, "", &test_use_long_ago, NULL);
+	assert_int_equal(check(auth, text, &principal), ERR_OK);
+	assert_int_equal(number(world->pg, "", &test_used_just_now), 1);
+	auth_free(auth);
+}
+
+static void the_last_use_of_a_key_is_noted(void **state)
+{
+	(void)state;
+	world_run(touch_body);
+}
+
+static void list_body(struct world *world)
+{
+	struct arena *arena = arena_new();
+	struct auth_key_new bad = { TENANT, "", auth_bit(AUTH_ADMIN), NULL, 0 };
+	struct cred_pepper p = pepper();
+	struct auth_key_list list;
+	char text[CRED_KEY_LEN + 1];
+	struct id first, second, id;
+	struct err err;
+
+	clear(world);
+	first = create(world, "ci", 0, text);
+	second = create(world, NULL, 0, text);
+	assert_int_equal(auth_key_list(world->pg, TENANT, arena, &list, &err), ERR_OK);
+	assert_int_equal(list.count, 2);
+	assert_true(id_eq(&list.items[0].id, &second) && id_eq(&list.items[1].id, &first));
+	assert_true(str_eq(list.items[1].scopes, STR_LIT("session:read")));
+	assert_true(str_eq(list.items[1].namespaces, STR_LIT("ci")));
+	assert_true(list.items[0].any_namespace && list.items[0].revoked_us == 0);
+	assert_int_equal(auth_key_list(world->pg, "other", arena, &list, &err), ERR_OK);
+	assert_int_equal(list.count, 0);
+
+	assert_int_equal(auth_key_create(world->pg, &bad, &p, text, &id, &err), ERR_INVALID);
+	bad.name = "x";
+	bad.scopes = 0;
+	assert_int_equal(auth_key_create(world->pg, &bad, &p, text, &id, &err), ERR_INVALID);
+	bad.scopes = auth_bit(AUTH_ADMIN);
+	bad.namespaces = "a,,b";
+	assert_int_equal(auth_key_create(world->pg, &bad, &p, text, &id, &err), ERR_INVALID);
+	bad.namespaces = NULL;
+	bad.tenant = "nobody";
+	assert_int_equal(auth_key_create(world->pg, &bad, &p, text, &id, &err), ERR_NOT_FOUND);
+	arena_free(arena);
+}
+
+static void keys_are_listed_newest_first_and_made_with_care(void **state)
+{
+	(void)state;
+	world_run(list_body);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_key_is_its_tenant_scopes_and_namespaces),
+		cmocka_unit_test(a_wrong_revoked_expired_or_disabled_key_is_refused),
+		cmocka_unit_test(a_revoked_key_works_until_the_cache_forgets),
+		cmocka_unit_test(the_last_use_of_a_key_is_noted),
+		cmocka_unit_test(keys_are_listed_newest_first_and_made_with_care),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
