@@ -125,7 +125,7 @@ typedef void(http_handler_fn)(struct http_request *req, struct http_reply *reply
 
 enum http_route_flags {
 	HTTP_ROUTE_STREAM = 1,   /* may become a stream */
-	HTTP_ROUTE_NO_DRAIN = 2, /* answers while draining (probes) */
+	HTTP_ROUTE_NO_DRAIN = 2, /* a stream that may still begin while draining; others get 503 */
 };
 
 struct http_route {
@@ -164,6 +164,7 @@ struct http_options {
 /* Listens at once (SO_REUSEPORT on TCP). NULL and err when it cannot. */
 struct http_server *http_server_new(struct loop *loop, const struct http_options *options,
                                     struct err *err) MUST_CHECK;
+/* Cuts what is left; no handler may be running: drain first. */
 void http_server_free(struct http_server *server);
 unsigned http_server_port(const struct http_server *server); /* 0 for a unix socket */
 size_t http_server_connections(const struct http_server *server);

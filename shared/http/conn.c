@@ -1,0 +1,553 @@
+#include "http/conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "http/reply.h"
+
+/* ---- what the connection waits for ---- */
+
+static void on_readable(evutil_socket_t fd, short what, void *arg);
+
+/* LISTEN_CLOSE sees the peer leave without taking more of its bytes.  It is edge-triggered and asks
+ * for EV_READ too because libevent reports a reset as readable, and never as EV_CLOSED.  An
+ * edge-triggered event does not mix with write_event on one descriptor: only BUSY uses it. */
+static void listen_to(struct http_conn *conn, enum http_listening what)
+{
+	short events = EV_READ | EV_PERSIST | (what == LISTEN_CLOSE ? EV_CLOSED | EV_ET : 0);
+
+	if (conn->listening == what) {
+		return;
+	}
+	conn->listening = what;
+	(void)event_del(&conn->read_event);
+	if (what != LISTEN_NOT) {
+		(void)event_assign(&conn->read_event, loop_base(conn->server->loop), conn->fd,
+		                   events, on_readable, conn);
+		(void)event_add(&conn->read_event, NULL);
+	}
+}
+
+/* The timer is moved only to come earlier: most deadlines are replaced long before they are due. */
+void http_conn_deadline(struct http_conn *conn, unsigned in_ms)
+{
+	if (in_ms == 0) {
+		conn->deadline_ms = 0;
+		return;
+	}
+	conn->deadline_ms = clock_mono_ms() + in_ms;
+	if (conn->armed_ms == 0 || conn->armed_ms > conn->deadline_ms) {
+		conn->armed_ms = conn->deadline_ms;
+		loop_timer_set(&conn->timer, in_ms);
+	}
+}
+
+/* ---- the end ---- */
+
+void http_conn_free(struct http_conn *conn)
+{
+	assert(conn->state == CONN_DEAD);
+	loop_undefer(conn->server->loop, &conn->task);
+	http_stream_turn(conn);
+	LIST_REMOVE(conn, link);
+	free(conn);
+}
+
+static void on_turn(struct loop_task *task)
+{
+	struct http_conn *conn = CONTAINER_OF(task, struct http_conn, task);
+	struct http_server *server = conn->server;
+
+	http_stream_turn(conn);
+	if (conn->state == CONN_DEAD) {
+		http_conn_free(conn);
+		http_server_settled(server);
+	}
+}
+
+void http_conn_kill(struct http_conn *conn)
+{
+	struct http_exchange *exchange = conn->exchange;
+
+	if (conn->state == CONN_DEAD) {
+		return;
+	}
+	conn->state = CONN_DEAD;
+	conn->exchange = NULL;
+	(void)event_del(&conn->read_event);
+	(void)event_del(&conn->write_event);
+	loop_timer_clear(&conn->timer);
+	(void)close(conn->fd);
+	conn->fd = -1;
+	buf_fini(&conn->ahead);
+	conn->server->conn_count--;
+	if (exchange != NULL) {
+		exchange->conn = NULL;
+		if (exchange->fiber != NULL) {
+			fiber_cancel(exchange->fiber, ERR_CANCELLED);
+		} else {
+			http_exchange_end(exchange);
+		}
+	}
+	loop_defer(conn->server->loop, &conn->task);
+}
+
+void http_conn_linger(struct http_conn *conn)
+{
+	conn->state = CONN_LINGER;
+	conn->ignored = 0;
+	(void)event_del(&conn->write_event);
+	buf_fini(&conn->ahead);
+	if (shutdown(conn->fd, SHUT_WR) != 0) {
+		http_conn_kill(conn);
+		return;
+	}
+	http_conn_deadline(conn, HTTP_LINGER_MS);
+	listen_to(conn, LISTEN_READ);
+}
+
+/* ---- replies ---- */
+
+/* What is left to send; the count of parts. */
+static int unsent(const struct http_exchange *exchange, struct iovec iov[2])
+{
+	const struct buf *head = &exchange->head, *body = &exchange->reply.body;
+	size_t sent = exchange->sent, after = sent > head->len ? sent - head->len : 0;
+	bool has_body = http_reply_has_body(&exchange->reply, exchange->req.method);
+	int count = 0;
+
+	if (sent < head->len) {
+		iov[count++] = (struct iovec){ head->data + sent, head->len - sent };
+	}
+	if (has_body && after < body->len) {
+		iov[count++] = (struct iovec){ body->data + after, body->len - after };
+	}
+	return count;
+}
+
+/* The reply is with the kernel. */
+static void on_sent(struct http_conn *conn)
+{
+	struct http_exchange *exchange = conn->exchange;
+
+	conn->exchange = NULL;
+	http_exchange_end(exchange);
+	(void)event_del(&conn->write_event);
+	if (conn->ops != NULL && !conn->close) {
+		http_conn_deadline(conn, 0);
+		listen_to(conn, LISTEN_READ);
+		http_stream_open(conn);
+		return;
+	}
+	if (conn->ops != NULL || conn->close) {
+		http_conn_linger(conn);
+		loop_defer(conn->server->loop,
+		           &conn->task); /* closed() of a stream that was none */
+		return;
+	}
+	conn->state = CONN_READING;
+	http_conn_deadline(conn, conn->server->draining ? HTTP_DRAIN_IDLE_MS
+	                                                : conn->server->options.keepalive_ms);
+}
+
+/* Send what the socket takes; the rest when it has room. */
+static void send_reply(struct http_conn *conn)
+{
+	struct iovec iov[2];
+	int count = unsent(conn->exchange, iov);
+	ssize_t n;
+
+	do {
+		n = writev(conn->fd, iov, count);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN) {
+		http_conn_kill(conn);
+		return;
+	}
+	conn->exchange->sent += n > 0 ? (size_t)n : 0;
+	if (unsent(conn->exchange, iov) == 0) {
+		on_sent(conn);
+		return;
+	}
+	if (event_pending(&conn->write_event, EV_WRITE, NULL) == 0) {
+		if (conn->listening == LISTEN_CLOSE) {
+			listen_to(conn, LISTEN_NOT);
+		}
+		(void)event_add(&conn->write_event, NULL);
+		http_conn_deadline(conn, conn->server->options.write_timeout_ms);
+	} else if (n > 0) {
+		http_conn_deadline(conn, conn->server->options.write_timeout_ms);
+	}
+}
+
+static void feed_ahead(struct http_conn *conn);
+
+void http_conn_reply(struct http_conn *conn)
+{
+	struct http_exchange *exchange = conn->exchange;
+	struct http_reply *reply = &exchange->reply;
+	bool streams = reply->stream_ops != NULL && exchange->req.method != HTTP_HEAD;
+
+	conn->state = CONN_WRITING;
+	conn->close = conn->close || reply->close || !exchange->parser.head.keep_alive ||
+	              conn->server->draining;
+	if (reply->stream_ops != NULL) {
+		conn->ops = reply->stream_ops;
+		conn->stream = reply->stream;
+		conn->close = !streams;
+	}
+	/* A stream is ended by its connection's end; after 101 the protocol is another one. */
+	http_exchange_format(exchange, conn->close || streams);
+	send_reply(conn);
+	feed_ahead(conn);
+}
+
+/* ---- requests ---- */
+
+static void refuse(struct http_conn *conn, enum err_code code, const char *detail)
+{
+	http_exchange_refuse(conn->exchange, code, detail);
+	conn->close = true;
+	http_conn_reply(conn);
+}
+
+/* RFC 9110 section 10.1.1: the client sends its body only after this. */
+static void send_continue(struct http_conn *conn)
+{
+	static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	ssize_t n = send(conn->fd, line, sizeof(line) - 1, MSG_NOSIGNAL);
+
+	if (n != (ssize_t)sizeof(line) - 1) {
+		http_conn_kill(conn);
+	}
+}
+
+static void on_head(struct http_conn *conn, bool more)
+{
+	struct http_exchange *exchange = conn->exchange;
+	const struct http_head *head = &exchange->parser.head;
+	bool has_body = head->chunked || head->content_length > 0;
+
+	http_exchange_route(exchange);
+	if (!has_body) {
+		return;
+	}
+	http_conn_deadline(conn, conn->server->options.body_timeout_ms);
+	exchange->timed = true;
+	if (!exchange->answered) {
+		if (head->expect_continue && !more) {
+			send_continue(conn);
+		}
+		return;
+	}
+	if (head->expect_continue || head->content_length > HTTP_DROP_MAX ||
+	    exchange->reply.close) {
+		conn->close = true;
+		http_conn_reply(conn);
+	}
+}
+
+static void on_body(struct http_conn *conn)
+{
+	struct http_exchange *exchange = conn->exchange;
+	struct str piece = exchange->parser.piece;
+
+	if (exchange->answered) {
+		exchange->dropped += piece.n;
+		if (exchange->dropped > HTTP_DROP_MAX) {
+			conn->close = true;
+			http_conn_reply(conn);
+		}
+		return;
+	}
+	buf_add_str(&exchange->body, piece);
+	if (buf_failed(&exchange->body)) {
+		refuse(conn, ERR_TOO_LARGE, NULL);
+	}
+}
+
+static void on_end(struct http_conn *conn)
+{
+	struct http_exchange *exchange = conn->exchange;
+
+	http_conn_deadline(conn, 0);
+	if (exchange->answered) {
+		http_conn_reply(conn);
+		return;
+	}
+	conn->state = CONN_BUSY;
+	http_exchange_run(exchange);
+}
+
+/* Take requests from the front of *in while nothing is being answered. */
+static void feed(struct http_conn *conn, struct str *in)
+{
+	conn->feeding = true;
+	while (conn->state == CONN_READING && (in->n > 0 || conn->exchange != NULL)) {
+		if (conn->exchange == NULL) {
+			conn->exchange = http_exchange_new(conn);
+		}
+		switch (http_parse(&conn->exchange->parser, in)) {
+		case HTTP_PARSED_MORE:
+			if (!conn->exchange->timed) {
+				conn->exchange->timed = true;
+				http_conn_deadline(conn, conn->server->options.head_timeout_ms);
+			}
+			conn->feeding = false;
+			return;
+		case HTTP_PARSED_HEAD: on_head(conn, in->n > 0); break;
+		case HTTP_PARSED_BODY: on_body(conn); break;
+		case HTTP_PARSED_END: on_end(conn); break;
+		case HTTP_PARSED_ERROR:
+			refuse(conn, conn->exchange->parser.error, conn->exchange->parser.reason);
+			break;
+		}
+	}
+	conn->feeding = false;
+}
+
+/* How many requests seem to wait in what was read ahead: each has one empty line at least. */
+static size_t count_heads(struct str s)
+{
+	size_t count = 0;
+	const char *at;
+
+	while (s.n >= 4 && (at = memmem(s.p, s.n, "\r\n\r\n", 4)) != NULL) {
+		count++;
+		s.n -= (size_t)(at + 4 - s.p);
+		s.p = at + 4;
+	}
+	return count;
+}
+
+/* Keep bytes for after the current reply, and stop reading when there are enough of them. */
+static void keep_ahead(struct http_conn *conn, struct str in)
+{
+	if (in.n > 0) {
+		buf_add_str(&conn->ahead, in);
+	}
+	assert(!buf_failed(&conn->ahead)); /* reading stops far below its cap */
+	if (conn->ahead.len >= HTTP_AHEAD_MAX ||
+	    count_heads(buf_str(&conn->ahead)) >= conn->server->options.max_pipelined) {
+		listen_to(conn, conn->state == CONN_BUSY ? LISTEN_CLOSE : LISTEN_NOT);
+	}
+}
+
+static void keep_rest(struct http_conn *conn, struct str rest)
+{
+	switch (conn->state) {
+	case CONN_BUSY:
+	case CONN_WRITING: keep_ahead(conn, rest); break;
+	case CONN_STREAM:
+		/* Not opened yet: its first input. */
+		buf_add_str(&conn->ahead, rest);
+		if (buf_failed(&conn->ahead)) {
+			http_conn_kill(conn);
+		}
+		break;
+	case CONN_READING:
+	case CONN_LINGER:
+	case CONN_DEAD: break;
+	}
+}
+
+static void feed_ahead(struct http_conn *conn)
+{
+	struct buf ahead = conn->ahead;
+	struct str in = buf_str(&ahead);
+
+	if (conn->feeding || conn->state != CONN_READING) {
+		return;
+	}
+	buf_init(&conn->ahead, ahead.cap);
+	feed(conn, &in);
+	keep_rest(conn, in);
+	buf_fini(&ahead);
+	if (conn->state == CONN_READING) {
+		listen_to(conn, LISTEN_READ);
+	}
+}
+
+/* ---- events ---- */
+
+/* The peer has closed its side, or all of it. */
+static void on_close(struct http_conn *conn)
+{
+	if (conn->state == CONN_WRITING) {
+		/* It may still read the reply to its last request. */
+		conn->close = true;
+		listen_to(conn, LISTEN_NOT);
+		return;
+	}
+	http_conn_kill(conn);
+}
+
+static void on_bytes(struct http_conn *conn, struct str in)
+{
+	switch (conn->state) {
+	case CONN_READING:
+		feed(conn, &in);
+		keep_rest(conn, in);
+		break;
+	case CONN_BUSY:
+	case CONN_WRITING: keep_ahead(conn, in); break;
+	case CONN_STREAM:
+		if (conn->opening) {
+			keep_rest(conn, in);
+		} else {
+			http_stream_input(conn, in);
+		}
+		break;
+	case CONN_LINGER:
+		conn->ignored += in.n;
+		if (conn->ignored > HTTP_LINGER_BYTES) {
+			http_conn_kill(conn);
+		}
+		break;
+	case CONN_DEAD: break;
+	}
+}
+
+static bool has_failed(const struct http_conn *conn)
+{
+	int error = 0;
+	socklen_t size = sizeof(error);
+
+	return getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_conn *conn = arg;
+	bool ahead = conn->state == CONN_BUSY || conn->state == CONN_WRITING || conn->opening;
+	size_t size = ahead ? HTTP_AHEAD_MAX : HTTP_READ_SIZE;
+	ssize_t n;
+
+	(void)fd;
+	if (conn->listening == LISTEN_CLOSE) {
+		if ((what & EV_CLOSED) != 0 || has_failed(conn)) {
+			on_close(conn);
+		}
+		return;
+	}
+	n = read(conn->fd, conn->server->scratch, size);
+	if (n > 0) {
+		on_bytes(conn, str_make(conn->server->scratch, (size_t)n));
+	} else if (n == 0) {
+		on_close(conn);
+	} else if (errno != EAGAIN && errno != EINTR) {
+		http_conn_kill(conn);
+	}
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_conn *conn = arg;
+
+	(void)fd;
+	(void)what;
+	if (conn->state == CONN_WRITING) {
+		send_reply(conn);
+		feed_ahead(conn);
+	} else if (conn->state == CONN_STREAM) {
+		(void)event_del(&conn->write_event);
+		http_conn_deadline(conn, 0);
+		if (conn->ops->writable != NULL) {
+			conn->ops->writable(conn->stream);
+		}
+	}
+}
+
+/* A peer that does not take what it asked for: what is queued for it is dropped with the
+ * connection. */
+static void reset(struct http_conn *conn)
+{
+	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	(void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	http_conn_kill(conn);
+}
+
+static void on_overdue(struct http_conn *conn)
+{
+	struct http_exchange *exchange = conn->exchange;
+
+	switch (conn->state) {
+	case CONN_READING:
+		if (exchange == NULL) {
+			http_conn_kill(conn);
+		} else if (exchange->answered) {
+			conn->close = true;
+			http_conn_reply(conn);
+		} else {
+			refuse(conn, ERR_SLOW, NULL);
+		}
+		break;
+	case CONN_WRITING:
+	case CONN_STREAM: reset(conn); break;
+	case CONN_BUSY:
+	case CONN_LINGER:
+	case CONN_DEAD: http_conn_kill(conn); break;
+	}
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+	struct http_conn *conn = CONTAINER_OF(timer, struct http_conn, timer);
+	uint64_t now = clock_mono_ms();
+
+	conn->armed_ms = 0;
+	if (conn->deadline_ms == 0) {
+		return;
+	}
+	if (now < conn->deadline_ms) {
+		conn->armed_ms = conn->deadline_ms;
+		loop_timer_set(&conn->timer, conn->deadline_ms - now);
+		return;
+	}
+	conn->deadline_ms = 0;
+	on_overdue(conn);
+}
+
+void http_conn_drain(struct http_conn *conn)
+{
+	if (conn->state == CONN_READING && conn->exchange == NULL) {
+		/* A request may be on its way: it is still answered. */
+		http_conn_deadline(conn, HTTP_DRAIN_IDLE_MS);
+	} else if (conn->state == CONN_STREAM && !conn->opening) {
+		if (conn->ops->drain != NULL) {
+			conn->ops->drain(conn->stream);
+		} else {
+			http_conn_end(conn);
+		}
+	}
+}
+
+void http_conn_new(struct http_server *server, int fd, const char *peer)
+{
+	struct http_conn *conn = mem_calloc(1, sizeof(*conn));
+	struct event_base *base = loop_base(server->loop);
+
+	conn->server = server;
+	conn->fd = fd;
+	conn->state = CONN_READING;
+	conn->listening = LISTEN_NOT;
+	conn->task.run = on_turn;
+	buf_init(&conn->ahead, HTTP_AHEAD_MAX + HTTP_READ_SIZE + HTTP_AHEAD_MAX);
+	(void)str_copy(conn->peer, sizeof(conn->peer), str_of(peer));
+	(void)event_assign(&conn->read_event, base, fd, EV_READ | EV_PERSIST, on_readable, conn);
+	(void)event_assign(&conn->write_event, base, fd, EV_WRITE | EV_PERSIST, on_writable, conn);
+	loop_timer_init(&conn->timer, server->loop, on_timer);
+	LIST_INSERT_HEAD(&server->conns, conn, link);
+	server->conn_count++;
+	http_conn_deadline(conn, server->options.head_timeout_ms);
+	listen_to(conn, LISTEN_READ);
+}

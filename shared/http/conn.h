@@ -1,0 +1,155 @@
+/*
+ * One client connection, and one request on it. For this folder.
+ *
+ * A connection owns its exchange until the handler's fiber runs alone: when the client leaves
+ * while a handler runs, the exchange is cut loose (conn == NULL), its fiber is cancelled, and
+ * it goes when the handler returns.
+ *
+ *     READING -> BUSY -> WRITING -> READING ...      requests one after the other
+ *        |                  |  \--> STREAM           the reply became a stream
+ *        \------------------+-----> LINGER -> DEAD   our side is closed; the rest is dropped unread
+ */
+#pragma once
+
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/buf.h"
+#include "http/http.h"
+#include "http/parse.h"
+#include "http/peer.h"
+#include "http/route.h"
+#include "loop/fiber.h"
+#include "loop/loop.h"
+
+enum {
+	HTTP_READ_SIZE = 64 * 1024,
+	HTTP_AHEAD_MAX = 16 * 1024, /* bytes read ahead while a request is answered */
+	HTTP_DROP_MAX = 64 * 1024,  /* of a refused request's body, to keep the connection */
+	HTTP_LINGER_MS = 2000,
+	HTTP_LINGER_BYTES = 4 * 1024 * 1024,
+	HTTP_STREAM_IGNORED_MAX = 64 * 1024, /* sent to a stream that takes no input */
+	HTTP_DRAIN_IDLE_MS = 100,
+	HTTP_DATE_SIZE = sizeof("Sun, 06 Nov 1994 08:49:37 GMT"),
+};
+
+enum http_conn_state {
+	CONN_READING, /* a request; without an exchange: idle */
+	CONN_BUSY,    /* its handler runs */
+	CONN_WRITING, /* the reply does not fit into the socket yet */
+	CONN_STREAM,
+	CONN_LINGER, /* our side is closed: a close with bytes unread would reset what we sent */
+	CONN_DEAD,   /* freed on a later turn */
+};
+
+enum http_listening { LISTEN_READ, LISTEN_CLOSE, LISTEN_NOT };
+
+struct http_conn {
+	struct http_server *server;
+	int fd;
+	enum http_conn_state state;
+	enum http_listening listening;
+	struct event read_event, write_event;
+	struct loop_timer timer;
+	struct loop_task task;
+	uint64_t deadline_ms, armed_ms; /* clock_mono_ms; 0: none */
+	struct http_exchange *exchange;
+	struct buf ahead;
+	bool close;     /* after the reply */
+	bool feeding;   /* inside conn_feed(): do not enter again */
+	bool opening;   /* opened() is due */
+	size_t ignored; /* bytes dropped in STREAM or LINGER */
+	const struct http_stream_ops *ops;
+	void *stream;
+	char peer[HTTP_PEER_SIZE];
+	LIST_ENTRY(http_conn) link;
+};
+
+struct http_exchange {
+	struct http_server *server;
+	struct http_conn *conn; /* NULL: the client is gone */
+	struct http_parser parser;
+	struct http_request req;
+	struct http_reply reply;
+	struct buf body;
+	struct buf head; /* of the reply */
+	struct buf cors;
+	size_t sent;         /* of head and body together */
+	struct fiber *fiber; /* while the handler runs */
+	uint64_t began_us;
+	size_t dropped; /* of the body, once answered */
+	bool timed;     /* its head deadline is set */
+	bool answered;  /* the reply was decided without a handler */
+	bool replied;   /* status was sent or begun */
+};
+
+struct http_server {
+	struct loop *loop;
+	struct http_options options;
+	struct http_routes *routes;
+	struct http_proxies proxies;
+	struct fiber_group fibers;
+	LIST_HEAD(http_conns, http_conn) conns;
+	size_t conn_count; /* not DEAD */
+	int listen_fd;
+	char *unix_path;
+	unsigned port;
+	struct event accept_event;
+	bool accept_paused;
+	struct loop_timer accept_timer, drain_timer;
+	struct loop_task drain_task;
+	bool draining, cut;
+	void (*drained)(void *arg);
+	void *drained_arg;
+	int64_t date_s;
+	char date[HTTP_DATE_SIZE];
+	unsigned char *random;
+	size_t random_left;
+	char *scratch;
+};
+
+/* ---- server.c ---- */
+
+const char *http_server_date(struct http_server *server);
+void http_server_random(struct http_server *server, unsigned char *out, size_t n);
+void http_server_settled(struct http_server *server); /* a connection or a handler has gone */
+
+/* ---- listen.c ---- */
+
+/* A listening, non-blocking socket; *ret_path is the unix path to remove later, or NULL. */
+int http_listen(const char *address, unsigned *ret_port, char **ret_path, struct err *err);
+
+/* ---- conn.c ---- */
+
+void http_conn_new(struct http_server *server, int fd, const char *peer);
+void http_conn_kill(struct http_conn *conn);  /* at once; the rest happens on a later turn */
+void http_conn_free(struct http_conn *conn);  /* a DEAD one */
+void http_conn_drain(struct http_conn *conn); /* finish soon */
+void http_conn_reply(struct http_conn *conn); /* the exchange's reply is ready: send it */
+
+/* ---- stream.c ---- */
+
+void http_stream_open(struct http_conn *conn); /* the head is sent */
+void http_stream_turn(struct http_conn *conn); /* on the loop: opened() or closed() when due */
+void http_stream_input(struct http_conn *conn, struct str bytes);
+
+/* for stream.c */
+void http_conn_linger(struct http_conn *conn);
+void http_conn_deadline(struct http_conn *conn, unsigned in_ms); /* 0: none */
+
+/* ---- exchange.c ---- */
+
+struct http_exchange *http_exchange_new(struct http_conn *conn);
+void http_exchange_end(struct http_exchange *exchange); /* reports it and frees it */
+
+/* The head is complete: find the route and decide all that can be decided without the body.
+ * Sets answered, and close where the body must not be waited for. */
+void http_exchange_route(struct http_exchange *exchange);
+/* Answer with a problem, and close the connection after it. */
+void http_exchange_refuse(struct http_exchange *exchange, enum err_code code, const char *detail);
+void http_exchange_run(struct http_exchange *exchange); /* the request is complete */
+/* Format the reply's head; the connection closes after it or not. */
+void http_exchange_format(struct http_exchange *exchange, bool close);

@@ -1,0 +1,137 @@
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "http/conn.h"
+
+enum { BACKLOG = 4096, HOST_SIZE = 256, UNIX_MODE = 0660 };
+
+/* A socket file that nobody listens on is left over from a process that was killed. */
+static bool is_stale(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool refused = fd >= 0 &&
+	               connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 &&
+	               errno == ECONNREFUSED;
+
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+	return refused;
+}
+
+static int listen_unix(const char *path, struct err *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (!str_copy(address.sun_path, sizeof(address.sun_path), str_of(path))) {
+		(void)err_set(err, ERR_INVALID, "listen unix:%s: the path is too long", path);
+		return -1;
+	}
+	if (is_stale(&address)) {
+		(void)unlink(path);
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+	    chmod(path, UNIX_MODE) != 0 || listen(fd, BACKLOG) != 0) {
+		(void)err_set(err, ERR_UNAVAILABLE, "listen unix:%s: %s", path, strerror(errno));
+		if (fd >= 0) {
+			(void)close(fd);
+		}
+		return -1;
+	}
+	return fd;
+}
+
+/* "host:port" or "[host]:port" into its parts. */
+static bool split_address(const char *address, char host[HOST_SIZE], const char **ret_port)
+{
+	const char *colon = strrchr(address, ':');
+	struct str name;
+	uint64_t port;
+
+	if (colon == NULL || !parse_u64(str_of(colon + 1), UINT16_MAX, &port)) {
+		return false;
+	}
+	name = str_make(address, (size_t)(colon - address));
+	if (name.n >= 2 && name.p[0] == '[' && name.p[name.n - 1] == ']') {
+		name = str_make(name.p + 1, name.n - 2);
+	}
+	*ret_port = colon + 1;
+	return str_copy(host, HOST_SIZE, name) && name.n > 0;
+}
+
+static int listen_tcp(const struct addrinfo *info)
+{
+	int one = 1, fd;
+
+	fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		return -1;
+	}
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) != 0 ||
+	    bind(fd, info->ai_addr, info->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
+		int error = errno;
+
+		(void)close(fd);
+		errno = error;
+		return -1;
+	}
+	return fd;
+}
+
+static unsigned port_of(int fd)
+{
+	struct sockaddr_storage address;
+	socklen_t size = sizeof(address);
+	void *raw = &address;
+
+	if (getsockname(fd, raw, &size) != 0) {
+		return 0;
+	}
+	if (address.ss_family == AF_INET6) {
+		return ntohs(((struct sockaddr_in6 *)raw)->sin6_port);
+	}
+	return ntohs(((struct sockaddr_in *)raw)->sin_port);
+}
+
+int http_listen(const char *address, unsigned *ret_port, char **ret_path, struct err *err)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+		                  .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
+	struct addrinfo *info = NULL;
+	char host[HOST_SIZE];
+	const char *port;
+	int fd;
+
+	if (strncmp(address, "unix:", 5) == 0) {
+		fd = listen_unix(address + 5, err);
+		*ret_path = fd >= 0 ? mem_strdup(address + 5) : NULL;
+		*ret_port = 0;
+		return fd;
+	}
+	if (!split_address(address, host, &port) ||
+	    getaddrinfo(strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, port, &hints, &info) !=
+	            0) {
+		(void)err_set(err, ERR_INVALID, "listen %s: not an address and a port", address);
+		return -1;
+	}
+	fd = listen_tcp(info);
+	freeaddrinfo(info);
+	if (fd < 0) {
+		(void)err_set(err, ERR_UNAVAILABLE, "listen %s: %s", address, strerror(errno));
+		return -1;
+	}
+	*ret_path = NULL;
+	*ret_port = port_of(fd);
+	return fd;
+}

@@ -1,0 +1,37 @@
+/* Who the client is when trusted proxies stand in between (X-Forwarded-For). */
+#pragma once
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "http/http.h"
+
+enum { HTTP_PEER_SIZE = INET6_ADDRSTRLEN, HTTP_PROXIES_MAX = 64 };
+
+struct http_proxy {
+	struct in6_addr address; /* IPv4 as ::ffff:a.b.c.d */
+	unsigned bits;
+};
+
+struct http_proxies {
+	struct http_proxy list[HTTP_PROXIES_MAX];
+	size_t count;
+	bool local; /* "unix": whoever connects by a unix socket */
+};
+
+/* "127.0.0.1, 10.0.0.0/8, fd00::/8, unix" */
+enum err_code http_proxies_parse(struct str text, struct http_proxies *ret,
+                                 struct err *err) MUST_CHECK;
+
+/* The textual address of a socket's other end; "unix" for a unix socket. */
+void http_peer_of(const struct sockaddr_storage *address, char out[HTTP_PEER_SIZE]);
+
+/* The right-most address of X-Forwarded-For that is not a trusted proxy's own; direct when the
+ * sender is not trusted. The result points into the request or is `direct`. */
+struct str http_peer_behind(const struct http_proxies *proxies, const struct http_request *req,
+                            struct str direct);

@@ -1,0 +1,288 @@
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "http/conn.h"
+
+enum { ACCEPT_BATCH = 64, ACCEPT_PAUSE_MS = 100, RANDOM_SIZE = 256 };
+
+/* ---- small services for connections ---- */
+
+/* RFC 9110 section 5.6.7; formatted once a second. */
+const char *http_server_date(struct http_server *server)
+{
+	int64_t now = clock_wall_us() / 1000000;
+	struct tm tm;
+	time_t t = (time_t)now;
+
+	if (now != server->date_s || server->date[0] == '\0') {
+		server->date_s = now;
+		(void)strftime(server->date, sizeof(server->date), "%a, %d %b %Y %H:%M:%S GMT",
+		               gmtime_r(&t, &tm));
+	}
+	return server->date;
+}
+
+/* For trace ids: a system call for many of them. */
+void http_server_random(struct http_server *server, unsigned char *out, size_t n)
+{
+	if (server->random_left < n) {
+		ssize_t got = getrandom(server->random, RANDOM_SIZE, 0);
+
+		assert(got == RANDOM_SIZE);
+		server->random_left = RANDOM_SIZE;
+	}
+	server->random_left -= n;
+	memcpy(out, server->random + server->random_left, n);
+}
+
+/* ---- accepting ---- */
+
+static void pause_accept(struct http_server *server)
+{
+	if (!server->accept_paused) {
+		server->accept_paused = true;
+		(void)event_del(&server->accept_event);
+	}
+	loop_timer_set(&server->accept_timer, ACCEPT_PAUSE_MS);
+}
+
+static void resume_accept(struct http_server *server)
+{
+	if (server->accept_paused && server->listen_fd >= 0) {
+		server->accept_paused = false;
+		loop_timer_clear(&server->accept_timer);
+		(void)event_add(&server->accept_event, NULL);
+	}
+}
+
+static void on_accept_timer(struct loop_timer *timer)
+{
+	resume_accept(CONTAINER_OF(timer, struct http_server, accept_timer));
+}
+
+/* Above the limit a client is told at once: other processes on this port may have room. */
+static void turn_away(int fd)
+{
+	static const char answer[] =
+		"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
+		"Content-Type: application/problem+json\r\nContent-Length: 93\r\n\r\n"
+		"{\"type\":\"/errors/unavailable\",\"title\":\"temporarily "
+	        "unavailable\",\"status\":503,"
+		"\"detail\":\"busy\"}";
+	char drop[4096];
+
+	(void)!send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL);
+	(void)shutdown(fd, SHUT_WR);
+	/* What came already would turn the close into a reset, and the answer would be lost. */
+	(void)!recv(fd, drop, sizeof(drop), MSG_DONTWAIT);
+	(void)close(fd);
+}
+
+static void set_options(const struct http_server *server, int fd)
+{
+	unsigned timeout = server->options.write_timeout_ms;
+	int one = 1;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	/* A peer that vanished without a word is noticed although a stream's few bytes fit the
+	 * socket. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
+}
+
+static void take_connection(struct http_server *server, int fd,
+                            const struct sockaddr_storage *address)
+{
+	char peer[HTTP_PEER_SIZE];
+
+	if (server->conn_count >= server->options.max_connections) {
+		turn_away(fd);
+		return;
+	}
+	if (address->ss_family != AF_UNIX) {
+		set_options(server, fd);
+	}
+	http_peer_of(address, peer);
+	http_conn_new(server, fd, peer);
+}
+
+/* False when there is nothing more to accept now. */
+static bool accept_one(struct http_server *server)
+{
+	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
+	socklen_t size = sizeof(address);
+	void *raw = &address;
+	int fd = accept4(server->listen_fd, raw, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0) {
+		if (server->unix_path != NULL) {
+			address.ss_family = AF_UNIX;
+		}
+		take_connection(server, fd, &address);
+		return true;
+	}
+	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+		/* The connection stays in the backlog: trying again at once would only spin. */
+		pause_accept(server);
+	}
+	return errno == EINTR || errno == ECONNABORTED;
+}
+
+static void on_accept(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_server *server = arg;
+
+	(void)fd;
+	(void)what;
+	for (int i = 0; i < ACCEPT_BATCH && accept_one(server); i++) {
+	}
+}
+
+/* ---- draining ---- */
+
+void http_server_settled(struct http_server *server)
+{
+	resume_accept(server);
+	if (server->draining) {
+		loop_defer(server->loop, &server->drain_task);
+	}
+}
+
+static void on_drain_turn(struct loop_task *task)
+{
+	struct http_server *server = CONTAINER_OF(task, struct http_server, drain_task);
+	void (*drained)(void *arg) = server->drained;
+
+	if (server->conn_count > 0 || server->fibers.count > 0 || drained == NULL) {
+		return;
+	}
+	loop_timer_clear(&server->drain_timer);
+	server->drained = NULL;
+	drained(server->drained_arg);
+}
+
+static void on_drain_timer(struct loop_timer *timer)
+{
+	struct http_server *server = CONTAINER_OF(timer, struct http_server, drain_timer);
+	struct http_conn *conn;
+
+	LIST_FOREACH(conn, &server->conns, link)
+	{
+		http_conn_kill(conn);
+	}
+	http_server_settled(server);
+}
+
+static void stop_listening(struct http_server *server)
+{
+	(void)event_del(&server->accept_event);
+	loop_timer_clear(&server->accept_timer);
+	if (server->listen_fd >= 0) {
+		(void)close(server->listen_fd);
+		server->listen_fd = -1;
+	}
+	if (server->unix_path != NULL) {
+		(void)unlink(server->unix_path);
+		free(server->unix_path);
+		server->unix_path = NULL;
+	}
+}
+
+void http_server_drain(struct http_server *server, unsigned timeout_ms, void (*drained)(void *arg),
+                       void *arg)
+{
+	struct http_conn *conn;
+
+	assert(!server->draining);
+	/* Closing the socket resets what waits in its backlog: take it in first. */
+	for (unsigned i = 0; i < server->options.max_connections && accept_one(server); i++) {
+	}
+	stop_listening(server);
+	server->draining = true;
+	server->drained = drained;
+	server->drained_arg = arg;
+	LIST_FOREACH(conn, &server->conns, link)
+	{
+		http_conn_drain(conn);
+	}
+	loop_timer_set(&server->drain_timer, timeout_ms);
+	http_server_settled(server);
+}
+
+bool http_server_draining(const struct http_server *server)
+{
+	return server->draining;
+}
+
+/* ---- life ---- */
+
+struct http_server *http_server_new(struct loop *loop, const struct http_options *options,
+                                    struct err *err)
+{
+	struct http_server *server = mem_calloc(1, sizeof(*server));
+	const char *proxies = options->trusted_proxies != NULL ? options->trusted_proxies : "";
+
+	server->loop = loop;
+	server->options = *options;
+	server->drain_task.run = on_drain_turn;
+	LIST_INIT(&server->conns);
+	loop_timer_init(&server->accept_timer, loop, on_accept_timer);
+	loop_timer_init(&server->drain_timer, loop, on_drain_timer);
+	server->listen_fd = -1;
+	if (http_proxies_parse(str_of(proxies), &server->proxies, err) == ERR_OK) {
+		server->listen_fd =
+			http_listen(options->listen, &server->port, &server->unix_path, err);
+	}
+	if (server->listen_fd < 0) {
+		free(server);
+		return NULL;
+	}
+	server->routes = http_routes_new(options->routes, options->route_count);
+	server->scratch = mem_calloc(1, HTTP_READ_SIZE);
+	server->random = mem_calloc(1, RANDOM_SIZE);
+	(void)event_assign(&server->accept_event, loop_base(loop), server->listen_fd,
+	                   EV_READ | EV_PERSIST, on_accept, server);
+	(void)event_add(&server->accept_event, NULL);
+	return server;
+}
+
+void http_server_free(struct http_server *server)
+{
+	struct http_conn *conn;
+
+	if (server == NULL) {
+		return;
+	}
+	stop_listening(server);
+	loop_timer_clear(&server->drain_timer);
+	while ((conn = LIST_FIRST(&server->conns)) != NULL) {
+		http_conn_kill(conn);
+		http_conn_free(conn);
+	}
+	assert(server->fibers.count == 0);
+	loop_undefer(server->loop, &server->drain_task);
+	http_routes_free(server->routes);
+	free(server->scratch);
+	free(server->random);
+	free(server);
+}
+
+unsigned http_server_port(const struct http_server *server)
+{
+	return server->port;
+}
+
+size_t http_server_connections(const struct http_server *server)
+{
+	return server->conn_count;
+}

@@ -1,0 +1,396 @@
+#include "tests/support/http_stand.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "base/mem.h"
+#include "loop/fiber.h"
+#include "loop/loop.h"
+#include "tests/support/http_client.h"
+
+enum { DRAIN_MS = 3000, FLOOD_SIZE = 65536 };
+
+struct counts {
+	unsigned requests, cancelled, admin, opened, closed, writable, done, done_499;
+};
+
+struct stand_app {
+	struct loop *loop;
+	struct http_server *server;
+	struct counts counts;
+};
+
+struct feed {
+	struct stand_app *app;
+	struct http_conn *conn;
+	bool flood;
+};
+
+static struct stand_app *app_of(struct http_request *req)
+{
+	struct stand_app *app = req->app;
+
+	app->counts.requests++;
+	return app;
+}
+
+static void get_hello(struct http_request *req, struct http_reply *reply)
+{
+	(void)app_of(req);
+	reply->content_type = "text/plain";
+	buf_add_cstr(&reply->body, "hello");
+}
+
+static void get_admin(struct http_request *req, struct http_reply *reply)
+{
+	app_of(req)->counts.admin++;
+	buf_add_cstr(&reply->body, "{}");
+}
+
+static void get_item(struct http_request *req, struct http_reply *reply)
+{
+	struct str mark;
+
+	(void)app_of(req);
+	buf_addf(&reply->body, "%" STR_FMT, STR_ARG(req->params[0]));
+	if (http_query(req, "mark", &mark)) {
+		http_reply_header(reply, "X-Mark", "%" STR_FMT, STR_ARG(mark));
+	}
+}
+
+static void get_self(struct http_request *req, struct http_reply *reply)
+{
+	(void)app_of(req);
+	buf_addf(&reply->body, "%" STR_FMT " %s %s", STR_ARG(req->peer), req->trace_id,
+	         req->parent_id);
+}
+
+static void post_echo(struct http_request *req, struct http_reply *reply)
+{
+	(void)app_of(req);
+	buf_add_str(&reply->body, req->body);
+}
+
+static void get_slow(struct http_request *req, struct http_reply *reply)
+{
+	struct stand_app *app = app_of(req);
+	struct str text;
+	uint64_t ms = 0;
+
+	if (!http_query(req, "ms", &text) || !parse_u64(text, 60000, &ms) ||
+	    fiber_sleep(ms) != ERR_OK) {
+		app->counts.cancelled++;
+	}
+	buf_add_str(&reply->body, http_query(req, "say", &text) ? text : STR_LIT("slept"));
+}
+
+static void get_big(struct http_request *req, struct http_reply *reply)
+{
+	struct str text;
+	uint64_t n = 0;
+
+	(void)app_of(req);
+	if (http_query(req, "n", &text) && parse_u64(text, 1 << 26, &n) && n > 0) {
+		char *room = buf_reserve(&reply->body, (size_t)n);
+
+		memset(room, 'x', (size_t)n);
+		buf_commit(&reply->body, (size_t)n);
+	}
+}
+
+static void get_counts(struct http_request *req, struct http_reply *reply)
+{
+	const struct stand_app *app = req->app;
+	const struct counts *c = &app->counts;
+
+	buf_addf(&reply->body,
+	         "requests=%u cancelled=%u admin=%u opened=%u closed=%u writable=%u done=%u "
+	         "gone=%u connections=%zu ",
+	         c->requests, c->cancelled, c->admin, c->opened, c->closed, c->writable, c->done,
+	         c->done_499, http_server_connections(app->server));
+}
+
+/* ---- streams ---- */
+
+static ssize_t feed_say(struct feed *feed, struct str text)
+{
+	union {
+		const char *in;
+		void *out;
+	} bytes = { .in = text.p };
+	struct iovec iov = { bytes.out, text.n };
+
+	return http_conn_writev(feed->conn, &iov, 1);
+}
+
+static void feed_writable(void *stream)
+{
+	static char block[FLOOD_SIZE];
+	struct feed *feed = stream;
+
+	feed->app->counts.writable++;
+	while (feed->flood && feed_say(feed, str_make(block, sizeof(block))) == FLOOD_SIZE) {
+	}
+}
+
+static void feed_opened(void *stream, struct http_conn *conn)
+{
+	struct feed *feed = stream;
+
+	feed->conn = conn;
+	feed->app->counts.opened++;
+	(void)feed_say(feed, STR_LIT("data: hello\n\n"));
+	if (feed->flood) {
+		feed_writable(feed);
+	}
+}
+
+static void feed_input(void *stream, struct str bytes)
+{
+	struct feed *feed = stream;
+
+	if (str_eq(bytes, STR_LIT("bye"))) {
+		http_conn_end(feed->conn);
+	} else {
+		(void)feed_say(feed, bytes);
+	}
+}
+
+static void feed_drain(void *stream)
+{
+	struct feed *feed = stream;
+
+	(void)feed_say(feed, STR_LIT("data: bye\n\n"));
+	http_conn_end(feed->conn);
+}
+
+static void feed_closed(void *stream)
+{
+	struct feed *feed = stream;
+
+	feed->app->counts.closed++;
+	free(feed);
+}
+
+static const struct http_stream_ops feed_ops = {
+	.opened = feed_opened,
+	.writable = feed_writable,
+	.drain = feed_drain,
+	.closed = feed_closed,
+};
+
+static const struct http_stream_ops talk_ops = {
+	.opened = feed_opened,
+	.writable = feed_writable,
+	.input = feed_input,
+	.drain = feed_drain,
+	.closed = feed_closed,
+};
+
+static struct feed *start_feed(struct http_request *req, struct http_reply *reply)
+{
+	struct feed *feed = mem_calloc(1, sizeof(*feed));
+
+	feed->app = app_of(req);
+	reply->content_type = "text/event-stream";
+	reply->stream_ops = &feed_ops;
+	reply->stream = feed;
+	return feed;
+}
+
+static void get_stream(struct http_request *req, struct http_reply *reply)
+{
+	(void)start_feed(req, reply);
+}
+
+static void get_slow_stream(struct http_request *req, struct http_reply *reply)
+{
+	struct stand_app *app = req->app;
+
+	if (fiber_sleep(60000) != ERR_OK) {
+		app->counts.cancelled++;
+	}
+	(void)start_feed(req, reply);
+}
+
+static void get_flood(struct http_request *req, struct http_reply *reply)
+{
+	start_feed(req, reply)->flood = true;
+}
+
+static void get_talk(struct http_request *req, struct http_reply *reply)
+{
+	(void)start_feed(req, reply);
+	reply->status = 101;
+	reply->stream_ops = &talk_ops;
+	http_reply_header(reply, "Connection", "Upgrade");
+	http_reply_header(reply, "Upgrade", "talk");
+}
+
+static const struct http_route routes[] = {
+	{ .method = HTTP_GET, .pattern = "/hello", .handler = get_hello },
+	{ .method = HTTP_GET, .pattern = "/admin", .handler = get_admin },
+	{ .method = HTTP_GET, .pattern = "/items/{id}", .handler = get_item },
+	{ .method = HTTP_DELETE, .pattern = "/items/{id}", .handler = get_item },
+	{ .method = HTTP_GET, .pattern = "/self", .handler = get_self },
+	{ .method = HTTP_POST, .pattern = "/echo", .handler = post_echo, .body_max = 65536 },
+	{ .method = HTTP_POST,
+	  .pattern = "/json",
+	  .handler = post_echo,
+	  .body_max = 100,
+	  .body_type = "application/json" },
+	{ .method = HTTP_GET, .pattern = "/slow", .handler = get_slow },
+	{ .method = HTTP_GET, .pattern = "/big", .handler = get_big },
+	{ .method = HTTP_GET, .pattern = "/counts", .handler = get_counts },
+	{ .method = HTTP_GET,
+	  .pattern = "/stream",
+	  .handler = get_stream,
+	  .flags = HTTP_ROUTE_STREAM },
+	{ .method = HTTP_GET,
+	  .pattern = "/slow-stream",
+	  .handler = get_slow_stream,
+	  .flags = HTTP_ROUTE_STREAM },
+	{ .method = HTTP_GET,
+	  .pattern = "/flood",
+	  .handler = get_flood,
+	  .flags = HTTP_ROUTE_STREAM },
+	{ .method = HTTP_GET, .pattern = "/talk", .handler = get_talk, .flags = HTTP_ROUTE_STREAM },
+};
+
+/* ---- the process ---- */
+
+static void on_done(const struct http_request *req, int status, uint64_t took_us)
+{
+	struct stand_app *app = req->app;
+
+	(void)took_us;
+	app->counts.done++;
+	app->counts.done_499 += status == 499;
+}
+
+static void on_drained(void *arg)
+{
+	struct stand_app *app = arg;
+
+	loop_stop(app->loop);
+}
+
+static void on_term(int signo, void *arg)
+{
+	struct stand_app *app = arg;
+
+	(void)signo;
+	http_server_drain(app->server, DRAIN_MS, on_drained, app);
+}
+
+static unsigned or_default(unsigned value, unsigned otherwise)
+{
+	return value != 0 ? value : otherwise;
+}
+
+static int serve(const struct http_options *wanted, int ready)
+{
+	struct http_options options = *wanted;
+	struct stand_app app = { .loop = loop_new() };
+	struct err err;
+	unsigned port;
+
+	options.routes = routes;
+	options.route_count = ARRAY_LEN(routes);
+	options.app = &app;
+	options.done = on_done;
+	options.listen = wanted->listen != NULL ? wanted->listen : "127.0.0.1:0";
+	options.head_timeout_ms = or_default(wanted->head_timeout_ms, 10000);
+	options.body_timeout_ms = or_default(wanted->body_timeout_ms, 10000);
+	options.keepalive_ms = or_default(wanted->keepalive_ms, 30000);
+	options.write_timeout_ms = or_default(wanted->write_timeout_ms, 10000);
+	options.max_connections = or_default(wanted->max_connections, 5000);
+	options.max_pipelined = or_default(wanted->max_pipelined, 16);
+	app.server = http_server_new(app.loop, &options, &err);
+	if (app.server == NULL) {
+		(void)fprintf(stderr, "%s\n", err.msg);
+		return 1;
+	}
+	loop_on_signal(app.loop, SIGTERM, on_term, &app);
+	port = http_server_port(app.server);
+	if (write(ready, &port, sizeof(port)) != sizeof(port)) {
+		return 1;
+	}
+	loop_run(app.loop);
+	http_server_free(app.server);
+	loop_free(app.loop);
+	return 0;
+}
+
+struct http_stand http_stand_start(const struct http_options *wanted, unsigned fd_limit)
+{
+	struct http_stand stand;
+	int ready[2];
+
+	assert_int_equal(pipe(ready), 0);
+	stand.pid = fork();
+	assert_true(stand.pid >= 0);
+	if (stand.pid == 0) {
+		struct rlimit limit = { fd_limit, fd_limit };
+
+		(void)close(ready[0]);
+		if (fd_limit > 0 && setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+			_exit(1);
+		}
+		/* exit(), not _exit(): leaks are looked for. */
+		exit(serve(wanted, ready[1]));
+	}
+	(void)close(ready[1]);
+	assert_int_equal(read(ready[0], &stand.port, sizeof(stand.port)), sizeof(stand.port));
+	(void)close(ready[0]);
+	return stand;
+}
+
+void http_stand_drain(const struct http_stand *stand)
+{
+	assert_int_equal(kill(stand->pid, SIGTERM), 0);
+}
+
+void http_stand_stop(struct http_stand *stand)
+{
+	int status;
+
+	(void)kill(stand->pid, SIGTERM);
+	assert_int_equal(waitpid(stand->pid, &status, 0), stand->pid);
+	assert_int_equal(status, 0);
+}
+
+unsigned http_stand_count(const struct http_stand *stand, const char *name)
+{
+	struct client client = client_open(stand->port);
+	struct client_reply reply;
+	char key[64];
+	const char *at;
+	unsigned value;
+
+	client_say(&client, "GET /counts HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+	client_reply(&client, &reply);
+	(void)snprintf(key, sizeof(key), "%s=", name);
+	at = strstr(buf_cstr(&reply.body), key);
+	assert_non_null(at);
+	value = (unsigned)strtoul(at + strlen(key), NULL, 10);
+	buf_fini(&reply.body);
+	client_close(&client);
+	return value;
+}
+
+void http_stand_await(const struct http_stand *stand, const char *name, unsigned value)
+{
+	unsigned seen = 0;
+
+	for (int i = 0; i < 1000; i++) {
+		seen = http_stand_count(stand, name);
+		if (seen == value) {
+			return;
+		}
+		(void)poll(NULL, 0, 5);
+	}
+	fail_msg("%s stays at %u, expected %u", name, seen, value);
+}
