@@ -10,7 +10,7 @@
 #include "http/uri.h"
 
 static const char cors_request_headers[] = "Authorization, Content-Type, Idempotency-Key, "
-                                           "If-Match, Last-Event-ID, X-API-Key, X-Request-Id";
+					   "If-Match, Last-Event-ID, X-API-Key, X-Request-Id";
 static const char cors_reply_headers[] = "ETag, Location, Retry-After, X-Request-Id";
 
 /* ---- life ---- */

@@ -78,7 +78,7 @@ static void turn_away(int fd)
 		"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
 		"Content-Type: application/problem+json\r\nContent-Length: 93\r\n\r\n"
 		"{\"type\":\"/errors/unavailable\",\"title\":\"temporarily "
-	        "unavailable\",\"status\":503,"
+		"unavailable\",\"status\":503,"
 		"\"detail\":\"busy\"}";
 	char drop[4096];
 

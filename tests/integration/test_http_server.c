@@ -332,18 +332,18 @@ static void continue_is_said_only_when_the_body_is_wanted(void **state)
 
 /* ---- framing attacks: exactly one request is handled, and never the hidden one ---- */
 
-#define HIDDEN "GET /admin HTTP/1.1\r\nHost: a\r\n\r\n" /* 33 bytes */
+#define HIDDEN "GET /admin HTTP/1.1\r\nHost: a\r\n\r\n" /* 32 bytes */
 
 static const char *const attacks[] = {
-	"HEAD /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 33\r\n\r\n" HIDDEN,
-	"GET /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 33\r\n\r\n" HIDDEN,
-	"DELETE /items/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 33\r\n\r\n" HIDDEN,
-	"OPTIONS * HTTP/1.1\r\nHost: a\r\nContent-Length: 33\r\n\r\n" HIDDEN,
-	"HEAD /hello HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n21\r\n" HIDDEN
+	"HEAD /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 32\r\n\r\n" HIDDEN,
+	"GET /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 32\r\n\r\n" HIDDEN,
+	"DELETE /items/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 32\r\n\r\n" HIDDEN,
+	"OPTIONS * HTTP/1.1\r\nHost: a\r\nContent-Length: 32\r\n\r\n" HIDDEN,
+	"HEAD /hello HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n20\r\n" HIDDEN
 	"\r\n0\r\n\r\n",
-	"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 33\r\n\r\n" HIDDEN,
-	"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 33\r\nContent-Length: 0\r\n\r\n" HIDDEN,
-	"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 0, 33\r\n\r\n" HIDDEN,
+	"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 32\r\n\r\n" HIDDEN,
+	"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 32\r\nContent-Length: 0\r\n\r\n" HIDDEN,
+	"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 0, 32\r\n\r\n" HIDDEN,
 	"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: +0\r\n\r\n" HIDDEN,
 	"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
 	"0\r\n\r\n" HIDDEN,
@@ -358,7 +358,7 @@ static const char *const attacks[] = {
 	"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n" HIDDEN,
 	"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
 	"chunked\r\n\r\n1;\nx\r\n0\r\n\r\n" HIDDEN,
-	"POST /echo HTTP/1.1\nHost: a\nContent-Length: 33\n\n" HIDDEN,
+	"POST /echo HTTP/1.1\nHost: a\nContent-Length: 32\n\n" HIDDEN,
 	"POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" HIDDEN,
 	"GET /hello HTTP/1.1\r\nHost: a\r\nX: y\r\r\n\r\n" HIDDEN,
 	"GET /hello HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n" HIDDEN,

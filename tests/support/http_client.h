@@ -142,8 +142,10 @@ static inline void client_reply(struct client *client, struct client_reply *repl
 	while (client->in.len < n) {
 		assert_true(client_more(client));
 	}
-	buf_add(&reply->body, client->in.data, n);
-	buf_drop(&client->in, n);
+	if (n > 0) {
+		buf_add(&reply->body, client->in.data, n);
+		buf_drop(&client->in, n);
+	}
 }
 
 /* Say it, and check the status of the reply. */

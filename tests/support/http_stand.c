@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -335,6 +336,8 @@ struct http_stand http_stand_start(const struct http_options *wanted, unsigned f
 	if (stand.pid == 0) {
 		struct rlimit limit = { fd_limit, fd_limit };
 
+		/* A test that fails leaves no process behind. */
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)close(ready[0]);
 		if (fd_limit > 0 && setrlimit(RLIMIT_NOFILE, &limit) != 0) {
 			_exit(1);
