@@ -21,6 +21,7 @@
 enum {
 	RECHECK_MS = 250, /* between two looks at what is frozen */
 	KILL_MS = 20,     /* between two rounds of killing */
+	OOM_SCORE_ADJ = -900,
 };
 
 /* Why everything is stopped; it runs when no reason is left. */
@@ -396,7 +397,13 @@ int guard_run(const struct guard_options *options)
 	};
 	sigset_t all, watched;
 
+	int oom = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
 	(void)setsid(); /* what the worker's terminal gets is not for us */
+	if (oom >= 0) { /* only root may; without the guard nobody watches its command */
+		(void)dprintf(oom, "%d", OOM_SCORE_ADJ);
+		(void)close(oom);
+	}
 	(void)fcntl(g.control, F_SETFD, FD_CLOEXEC);
 	(void)fcntl(options->env_fd, F_SETFD, FD_CLOEXEC);
 	(void)sigfillset(&all);

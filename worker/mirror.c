@@ -344,6 +344,16 @@ static void fetch_commit(const struct want *w)
 	(void)!git_do(&git, args, &err);
 }
 
+/* A commit never changes, and a branch may be as old as fresh_ms: neither waits for another's
+ * fetch. */
+static bool is_here(const struct want *w)
+{
+	bool exists;
+
+	return is_mirror_of(w->mirror->path, w->url, &exists) &&
+	       (w->commit[0] != '\0' || is_fresh(w)) && find_commit(w);
+}
+
 static enum err_code prepare_locked(struct want *w, struct err *err)
 {
 	enum err_code code = ERR_OK;
@@ -352,7 +362,7 @@ static enum err_code prepare_locked(struct want *w, struct err *err)
 	(void)is_mirror_of(w->mirror->path, w->url, &exists);
 	if (!exists) {
 		code = clone_mirror(w, err);
-	} else if (!is_fresh(w)) {
+	} else if (!is_here(w)) {
 		code = fetch_mirror(w, err);
 	}
 	if (code != ERR_OK) {
@@ -386,7 +396,6 @@ enum err_code mirror_prepare(const struct mirror_options *options, struct str ur
 	struct mirror mirror = { .base = "" };
 	struct want want = { .options = options, .mirror = &mirror, .begun_ms = wall_ms() };
 	enum err_code code = git_check_url(url, options->allow_local, err);
-	bool exists;
 	int fd;
 
 	if (code != ERR_OK) {
@@ -406,7 +415,7 @@ enum err_code mirror_prepare(const struct mirror_options *options, struct str ur
 		return code;
 	}
 	want.git = mirror_git(options, mirror.path);
-	if (!(commit.n > 0 && is_mirror_of(mirror.path, want.url, &exists) && find_commit(&want))) {
+	if (!is_here(&want)) {
 		code = lock(&want, &fd, err);
 		if (code != ERR_OK) {
 			return code;

@@ -5,7 +5,7 @@
  * workspaces borrow its objects).  Nothing is ever removed from its object store: a workspace may
  * still borrow it.
  *
- * One lock file per repository.  A commit that is already there needs no lock; two sessions that
+ * One lock file per repository.  What is already there needs no lock; two sessions that
  * need the same missing commit wait for one fetch, and the second finds what the first brought;
  * fetches of two commits of one repository would fight for its refs, so a lock per commit would
  * gain nothing.

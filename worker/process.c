@@ -27,6 +27,8 @@ enum {
 	KILL_WAIT_MS = 10000,
 	STDERR_MAX = 8192,
 	CHUNK = 65536,
+	OUT_MAX = 65536,
+	TIMEOUT_MS = 60000,
 };
 
 enum err_code process_user_find(const char *name, struct process_user *ret, struct err *err)
@@ -120,7 +122,11 @@ static void child_exec(const struct process_spec *spec, int report_fd)
 {
 	const struct rlimit file = { spec->file_max_bytes, spec->file_max_bytes };
 	const struct rlimit core = { 0, 0 };
+	char *const *argv, *const *env;
 
+	/* execve() promises not to write to them, in words only. */
+	memcpy(&argv, &spec->argv, sizeof(argv));
+	memcpy(&env, &spec->env, sizeof(env));
 	child_signals();
 	(void)umask(022); /* mirrors are read by agents, whatever the worker's own is */
 	if (!child_descriptors(spec, &report_fd) || setpgid(0, 0) != 0 ||
@@ -131,8 +137,7 @@ static void child_exec(const struct process_spec *spec, int report_fd)
 	    chdir(spec->cwd != NULL ? spec->cwd : "/") != 0) {
 		child_fail(report_fd);
 	}
-	(void)execvpe(spec->argv[0], (char *const *)(uintptr_t)spec->argv,
-	              (char *const *)(uintptr_t)spec->env);
+	(void)execvpe(argv[0], argv, env);
 	child_fail(report_fd);
 }
 
@@ -387,8 +392,8 @@ struct process_run process_run_init(const char *const *argv, const char *const *
 		.spec = { .argv = argv, .env = env, .fds = { -1, -1, -1, -1, -1 } },
 		.output_fd = -1,
 		.input_fd = -1,
-		.out_max = 64 * 1024,
-		.timeout_ms = 60 * 1000,
+		.out_max = OUT_MAX,
+		.timeout_ms = TIMEOUT_MS,
 	};
 }
 

@@ -45,7 +45,7 @@ struct workspace_options {
 /* Makes the directories and the git configuration. The strings are copied. */
 enum err_code workspaces_new(const struct workspace_options *options, struct workspaces **ret,
                              struct err *err) MUST_CHECK;
-void workspaces_free(struct workspaces *workspaces);
+void workspaces_free(struct workspaces *all);
 
 struct workspace_request {
 	struct id session;
@@ -67,18 +67,17 @@ struct workspace {
 
 /* A fresh one; what an earlier attempt of the session left is removed. On failure nothing is left.
  * ERR_INVALID: the request; ERR_NOT_FOUND: the branch or commit; ERR_BACKEND: git's reason. */
-enum err_code workspace_prepare(struct workspaces *workspaces,
-                                const struct workspace_request *request, struct workspace *ret,
-                                struct err *err) MUST_CHECK;
+enum err_code workspace_prepare(struct workspaces *all, const struct workspace_request *request,
+                                struct workspace *ret, struct err *err) MUST_CHECK;
 
 /* Which files differ from the base, and both their texts. The caller frees it with changes_free().
  */
-enum err_code workspace_changes(struct workspaces *workspaces, const struct workspace *workspace,
+enum err_code workspace_changes(struct workspaces *all, const struct workspace *ws,
                                 struct changes **ret, struct err *err) MUST_CHECK;
 
 /* The unified diff against the base into out, up to its cap; *ret_truncated when there is more. */
-enum err_code workspace_patch(struct workspaces *workspaces, const struct workspace *workspace,
-                              struct buf *out, bool *ret_truncated, struct err *err) MUST_CHECK;
+enum err_code workspace_patch(struct workspaces *all, const struct workspace *ws, struct buf *out,
+                              bool *ret_truncated, struct err *err) MUST_CHECK;
 
 struct workspace_delivery {
 	char ref[GIT_PATH_MAX];       /* refs/fairlead/<sid>/<epoch> */
@@ -87,16 +86,15 @@ struct workspace_delivery {
 
 /* Commit all changes on top of the base and push them to refs/fairlead/<sid>/<epoch> of the
  * repository, and nowhere else. Safe to repeat. ERR_UNSUPPORTED in repo mode none. */
-enum err_code workspace_deliver_branch(struct workspaces *workspaces,
-                                       const struct workspace *workspace, uint64_t epoch,
-                                       struct str message, struct workspace_delivery *ret,
-                                       struct err *err) MUST_CHECK;
+enum err_code workspace_deliver_branch(struct workspaces *all, const struct workspace *ws,
+                                       uint64_t epoch, struct str message,
+                                       struct workspace_delivery *ret, struct err *err) MUST_CHECK;
 
 /* Remove all of a session's files. No process of its agent may be left. */
-enum err_code workspace_remove(struct workspaces *workspaces, const struct id *session,
+enum err_code workspace_remove(struct workspaces *all, const struct id *session,
                                struct err *err) MUST_CHECK;
 
 /* At start: remove the workspaces of all sessions that keep() does not want. */
-enum err_code workspaces_sweep(struct workspaces *workspaces,
+enum err_code workspaces_sweep(struct workspaces *all,
                                bool (*keep)(const struct id *session, void *arg), void *arg,
                                struct err *err) MUST_CHECK;

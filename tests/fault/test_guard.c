@@ -635,6 +635,64 @@ static void while_the_worker_is_stopped_its_agent_is_frozen_not_killed(void **st
 	await_nobody();
 }
 
+/* ---- guards that do not live ---- */
+
+static void signal_the_guard(struct job *job, int signo)
+{
+	struct tree_process process;
+
+	job->seen[0] = stat_of(await_pid("main"), &process) && await_pid("far") > 0 &&
+	               kill(process.parent, signo) == 0;
+}
+
+static void end_the_guard(struct job *job, struct runner *runner)
+{
+	(void)runner;
+	signal_the_guard(job, SIGTERM);
+}
+
+static void a_guard_that_is_asked_to_end_stops_its_command_first(void **state)
+{
+	struct job job = shell(ticking);
+
+	(void)state;
+	forget("main");
+	forget("far");
+	job.then = end_the_guard;
+	run(&job);
+	assert_int_equal(job.code, ERR_OK);
+	assert_seen(&job, 1);
+	assert_true(job.exit.by_signal);
+	assert_int_equal(job.exit.code, SIGTERM);
+	buf_fini(&job.out);
+}
+
+static void kill_the_guard(struct job *job, struct runner *runner)
+{
+	(void)runner;
+	signal_the_guard(job, SIGKILL);
+}
+
+/* Only the command itself goes with it: its far relatives are the worker's to find. */
+static void a_guard_that_was_killed_is_noticed(void **state)
+{
+	struct job job = shell(ticking);
+	pid_t far;
+
+	(void)state;
+	forget("main");
+	forget("far");
+	job.then = kill_the_guard;
+	run_fiber(job_body, &job);
+	assert_int_equal(job.code, ERR_BACKEND);
+	assert_seen(&job, 1);
+	assert_true(await_state(await_pid("main"), '\0'));
+	far = await_pid("far");
+	assert_int_equal(kill(far, SIGKILL), 0);
+	await_nobody();
+	buf_fini(&job.out);
+}
+
 static int set_up(void **state)
 {
 	struct err err;
@@ -676,6 +734,8 @@ int main(void)
 		cmocka_unit_test(a_fork_bomb_hits_its_limit_and_is_frozen_and_killed),
 		cmocka_unit_test(when_the_worker_is_killed_its_agent_is_frozen_then_killed),
 		cmocka_unit_test(while_the_worker_is_stopped_its_agent_is_frozen_not_killed),
+		cmocka_unit_test(a_guard_that_is_asked_to_end_stops_its_command_first),
+		cmocka_unit_test(a_guard_that_was_killed_is_noticed),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,9 +1,11 @@
 /* Workspaces with a real git, as root with an unprivileged agents' user, or all as one user. */
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,7 +19,9 @@ enum { PATCH_MAX = 1 << 20, SCRIPT_MAX = 4096, PATH_SIZE = 1024 };
 static char dir[] = "/tmp/fairlead-workspace-XXXXXX";
 static char url[PATH_SIZE];
 static struct process_user user;
-static struct workspaces *all, *hurried; /* who does not wait long for a lock */
+static struct workspaces *all;
+static struct workspaces *hurried; /* does not wait long for a lock */
+static struct workspaces *remote;  /* has no repositories on this host, and is easily content */
 static char failure[512]; /* the first CHECK that was not true: no longjmp out of a fiber */
 
 #define CHECK(condition) check((condition), #condition, __LINE__)
@@ -433,7 +437,7 @@ static void every_kind_of_change_is_listed_with_its_text(void **state)
 /* Each of these would leave a file if git ran it. */
 static const char planting[] =
 	"p=$PWD/../../../planted; mkdir -p h; printf '#!/bin/sh\\n: > '$p'\\n' > h/x; chmod +x "
-        "h/x; "
+	"h/x; "
 	"for h in pre-commit post-checkout pre-push reference-transaction post-index-change "
 	"fsmonitor; "
 	"do cp h/x h/$h; mkdir -p .git/hooks; cp h/x .git/hooks/$h; done; "
@@ -649,6 +653,111 @@ static void a_cancelled_preparation_leaves_nothing(void **state)
 	run(body_cancel);
 }
 
+/* ---- over a network ---- */
+
+static bool is_listening(unsigned port)
+{
+	const struct sockaddr_in address = { .sin_family = AF_INET,
+		                             .sin_port = htons((uint16_t)port),
+		                             .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool open = fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
+
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+	return open;
+}
+
+/* A git server on a free port below the ephemeral ones. */
+static bool start_server(struct process *ret, unsigned *ret_port)
+{
+	static const char *const env[] = { "PATH=/usr/bin:/bin", NULL };
+	char base[PATH_SIZE], listen[32];
+	const char *const argv[] = { "git",       "daemon",      "--export-all",
+		                     "--verbose", "--reuseaddr", "--enable=receive-pack",
+		                     base,        listen,        "--listen=127.0.0.1",
+		                     dir,         NULL };
+	const struct process_spec spec = { .argv = argv,
+		                           .env = env,
+		                           .fds = { -1, -1, -1, -1, -1 } };
+	unsigned port = 21000 + (unsigned)getpid() % 10000;
+	struct err err;
+
+	while (is_listening(port)) {
+		port++;
+	}
+	(void)snprintf(base, sizeof(base), "--base-path=%s", dir);
+	(void)snprintf(listen, sizeof(listen), "--port=%u", port);
+	if (!CHECK_OK(process_spawn(&spec, ret, &err), &err)) {
+		return false;
+	}
+	for (int i = 0; i < 1000 && !is_listening(port); i++) {
+		(void)fiber_sleep(10);
+	}
+	*ret_port = port;
+	return CHECK(is_listening(port));
+}
+
+static void use_server(unsigned port)
+{
+	struct workspace_request request = request_of("main", "");
+	struct workspace_delivery delivery;
+	char text[PATH_SIZE], script[SCRIPT_MAX];
+	struct workspace ws;
+	struct err err;
+
+	(void)snprintf(text, sizeof(text), "git://127.0.0.1:%u/repo", port);
+	CHECK(workspace_prepare(remote, &request, &ws, &err) == ERR_INVALID); /* a path */
+	request.url = str_of(text);
+	if (!CHECK_OK(workspace_prepare(remote, &request, &ws, &err), &err)) {
+		return;
+	}
+	CHECK(agent(&ws, "test \"$(cat a.txt)\" = one; echo net > net.txt"));
+	CHECK_OK(workspace_deliver_branch(remote, &ws, 5, STR_LIT("m\n"), &delivery, &err), &err);
+	(void)snprintf(script, sizeof(script), "test \"$(git show %s:net.txt)\" = net",
+	               delivery.ref);
+	CHECK(shell(url, script));
+	CHECK_OK(workspace_remove(remote, &ws.session, &err), &err);
+}
+
+/* Fresh enough: nobody is asked. */
+static void use_mirror(unsigned port)
+{
+	struct workspace_request request = request_of("main", "");
+	char text[PATH_SIZE];
+	struct workspace ws;
+	struct err err;
+
+	(void)snprintf(text, sizeof(text), "git://127.0.0.1:%u/repo", port);
+	request.url = str_of(text);
+	CHECK_OK(workspace_prepare(remote, &request, &ws, &err), &err);
+	CHECK_OK(workspace_remove(remote, &ws.session, &err), &err);
+	request.branch = STR_LIT("unheard-of"); /* for this one somebody must be */
+	CHECK(workspace_prepare(remote, &request, &ws, &err) == ERR_BACKEND);
+}
+
+static void body_network(struct loop *loop, void *arg)
+{
+	struct process server = { .pidfd = -1 };
+	unsigned port;
+
+	(void)loop;
+	(void)arg;
+	if (start_server(&server, &port)) {
+		use_server(port);
+		process_end(&server);
+		use_mirror(port);
+	}
+	process_end(&server);
+}
+
+static void a_remote_is_cloned_pushed_to_and_not_asked_again_while_fresh(void **state)
+{
+	(void)state;
+	run(body_network);
+}
+
 /* ---- the repository ---- */
 
 static void body_repository(struct loop *loop, void *arg)
@@ -688,7 +797,13 @@ static int set_up(void **state)
 		return -1;
 	}
 	options.lock_timeout_ms = 100;
-	return workspaces_new(&options, &hurried, &err) == ERR_OK ? 0 : -1;
+	if (workspaces_new(&options, &hurried, &err) != ERR_OK) {
+		return -1;
+	}
+	(void)snprintf(state_dir, sizeof(state_dir), "%s/remote", dir);
+	options.allow_local = false;
+	options.fresh_ms = 3600 * 1000;
+	return workspaces_new(&options, &remote, &err) == ERR_OK ? 0 : -1;
 }
 
 static void body_clean(struct loop *loop, void *arg)
@@ -708,6 +823,7 @@ static int tear_down(void **state)
 	run_fiber(body_clean, NULL);
 	workspaces_free(all);
 	workspaces_free(hurried);
+	workspaces_free(remote);
 	return failure[0] == '\0' ? 0 : -1;
 }
 
@@ -729,6 +845,7 @@ int main(void)
 		cmocka_unit_test(a_delivery_goes_to_its_own_ref_and_no_other),
 		cmocka_unit_test(a_sweep_leaves_only_what_is_kept),
 		cmocka_unit_test(a_cancelled_preparation_leaves_nothing),
+		cmocka_unit_test(a_remote_is_cloned_pushed_to_and_not_asked_again_while_fresh),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
