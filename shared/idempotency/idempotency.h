@@ -24,7 +24,8 @@ enum idempotency_outcome {
 	IDEMPOTENCY_FRESH,   /* go on, then idempotency_finish() before the commit */
 	IDEMPOTENCY_REPLAY,  /* send the stored answer */
 	IDEMPOTENCY_OTHER,   /* the key was used for another request: ERR_KEY_REUSED */
-	IDEMPOTENCY_RUNNING, /* the first request is not done: ERR_IN_PROGRESS */
+	IDEMPOTENCY_RUNNING, /* the first request is not done, or its rollback not yet:
+	                        ERR_IN_PROGRESS, which may be retried */
 };
 
 struct idempotency_claim {
