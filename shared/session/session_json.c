@@ -104,3 +104,19 @@ void session_write(struct jsonw *w, const char *name, const struct session *sess
 	session_write_links(w, "links", &session->id);
 	jsonw_end_object(w);
 }
+
+void session_write_run(const struct session *session, struct buf *out)
+{
+	const struct task_run_parts parts = {
+		.session = str_of(session->id.s),
+		.tenant = session->tenant,
+		.task = str_of(session->task.s),
+		.prompt = session->prompt,
+		.repo = session->repo,
+		.runtime = session->runtime,
+		.agent = session->agent,
+		.delivery = session->delivery,
+	};
+
+	task_run_encode(&parts, out);
+}

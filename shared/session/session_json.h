@@ -19,3 +19,6 @@ void session_write(struct jsonw *w, const char *name, const struct session *sess
 
 /* links {self, events, logs} of a session. */
 void session_write_links(struct jsonw *w, const char *name, const struct id *id);
+
+/* The order that its worker gets (task_json.h); out has a cap of TASK_RUN_MAX. */
+void session_write_run(const struct session *session, struct buf *out);

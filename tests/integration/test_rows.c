@@ -175,11 +175,7 @@ static void order_body(struct world *world)
 	accepted = accept_task(world, BODY(AGENT(1), ""));
 	session = get(world, &accepted.sessions[0]);
 	buf_init(&out, TASK_RUN_MAX);
-	task_run_encode(&(struct task_run_parts){ str_of(session.id.s), session.tenant,
-	                                          str_of(session.task.s), session.prompt,
-	                                          session.repo, session.runtime, session.agent,
-	                                          session.delivery },
-	                &out);
+	session_write_run(&session, &out);
 	if (task_run_decode(buf_str(&out), &run, arena, &err) != ERR_OK) {
 		fail_msg("%s", err.msg);
 	}
@@ -249,7 +245,7 @@ static struct session_page page_of(struct world *world, const struct session_fil
 
 static void paging_body(struct world *world)
 {
-	struct session_filter filter = { .tenant = TENANT, .max = PAGE };
+	struct session_filter filter = { .tenant = TENANT, .max = PAGE, .counted = true };
 	char text[SESSION_POSITION_SIZE];
 	struct session_page page;
 	const struct session *before = NULL;
@@ -290,6 +286,7 @@ static uint64_t total(struct world *world, struct session_filter filter)
 	struct session_page page;
 
 	filter.max = 2;
+	filter.counted = true;
 	page = page_of(world, &filter);
 	assert_int_equal(page.count, page.total < 2 ? page.total : 2);
 	return page.total;
