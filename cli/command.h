@@ -1,0 +1,12 @@
+/*
+ * The commands of `fairlead`, one row each in cli/main.c.  argv[0] is the command's own
+ * name.  The return value is the exit status: 0 done, 1 failed, 2 wrong usage.
+ */
+#pragma once
+
+typedef int(command_fn)(int argc, char **argv);
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+command_fn command_up, command_down, command_status, command_migrate;
+command_fn command_login, command_task, command_session, command_admin, command_completion;

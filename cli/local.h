@@ -1,0 +1,26 @@
+/*
+ * Operator commands that talk to PostgreSQL themselves, with its settings taken from the
+ * environment (FAIRLEAD_PG_URL, FAIRLEAD_PEPPER[_FILE]) or from the system that `fairlead up`
+ * runs on this machine.
+ */
+#pragma once
+
+#include "cli/home.h"
+
+struct pg;
+struct loop;
+
+enum { LOCAL_PEPPER_MAX = 512 };
+
+struct local {
+	struct loop *loop;
+	struct pg *pg;
+	struct home home;
+	char pepper[LOCAL_PEPPER_MAX + 1]; /* "" when there is none */
+	void *arg;
+	int (*fn)(struct local *local);
+	int status;
+};
+
+/* Run fn on a fiber with a database; returns what it returned, or EXIT_FAILED with a sentence. */
+int local_run(int (*fn)(struct local *local), void *arg);

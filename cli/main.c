@@ -1,0 +1,53 @@
+/* fairlead: client, operator and supervisor in one program. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/attr.h"
+#include "cli/command.h"
+
+static const struct {
+	const char *name;
+	command_fn *run;
+	const char *summary;
+} commands[] = {
+	{ "up", command_up, "run the whole system on this machine" },
+	{ "down", command_down, "stop it" },
+	{ "status", command_status, "show what runs on this machine" },
+	{ "migrate", command_migrate, "bring the database schema up to date" },
+	{ "login", command_login, "remember a server and a key" },
+	{ "task", command_task, "submit work and follow it" },
+	{ "session", command_session, "list, show, watch and steer sessions" },
+	{ "admin", command_admin, "keys and other operator work" },
+	{ "completion", command_completion, "print shell completion" },
+};
+
+static int usage(FILE *to, int status)
+{
+	(void)fprintf(to, "usage: fairlead COMMAND [...]\n\n");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		(void)fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].summary);
+	}
+	(void)fprintf(to, "\nfairlead COMMAND --help says more; fairlead --version.\n");
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		return usage(stderr, EXIT_USAGE);
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		(void)printf("fairlead %s\n", FAIRLEAD_VERSION);
+		return EXIT_DONE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+		return usage(stdout, EXIT_DONE);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (strcmp(argv[1], commands[i].name) == 0) {
+			return commands[i].run(argc - 1, argv + 1);
+		}
+	}
+	(void)fprintf(stderr, "fairlead: there is no command \"%s\"\n\n", argv[1]);
+	return usage(stderr, EXIT_USAGE);
+}

@@ -1,0 +1,42 @@
+/* `fairlead migrate`: bring the database schema up to date; safe to run on several hosts at once.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "cli/command.h"
+#include "cli/home.h"
+#include "cli/local.h"
+#include "loop/fiber.h"
+#include "pg/pg.h"
+#include "pg/schema.h"
+
+static const char migrate_usage[] =
+	"usage: fairlead migrate\n"
+	"\n"
+	"Applies the migrations that the database at FAIRLEAD_PG_URL (without it: the one that\n"
+	"`fairlead up` runs here) does not have yet.\n";
+
+static int migrate(struct local *local)
+{
+	unsigned applied = 0;
+	struct err err;
+
+	if (pg_migrate(local->pg, &pg_schema, &applied, &err) != ERR_OK) {
+		(void)fprintf(stderr, "fairlead: %s\n", err.msg);
+		return EXIT_FAILED;
+	}
+	(void)printf("%u applied, %zu in all\n", applied, pg_schema.count);
+	return EXIT_DONE;
+}
+
+int command_migrate(int argc, char **argv)
+{
+	if (argc > 1) {
+		(void)argv;
+		(void)fputs(migrate_usage, stderr);
+		return EXIT_USAGE;
+	}
+	return local_run(migrate, NULL);
+}

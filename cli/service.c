@@ -1,0 +1,255 @@
+#include "cli/service.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "cli/home.h"
+#include "log/log.h"
+
+enum {
+	BACKOFF_FIRST_MS = 100,
+	BACKOFF_MAX_MS = 5000,
+	YOUNG_MS = 10000,
+	DAY_MS = 86400000,
+	KILLED_MS = 10000
+};
+
+void service_env(struct service *service, const char *pair)
+{
+	for (size_t i = 0; i < SERVICE_ENV_MAX - 1; i++) {
+		if (service->env[i] == NULL) {
+			service->env[i] = pair;
+			return;
+		}
+	}
+	assert(!"SERVICE_ENV_MAX");
+}
+
+void service_arg(struct service *service, const char *arg)
+{
+	for (size_t i = 0; i < SERVICE_ARGS_MAX - 1; i++) {
+		if (service->argv[i] == NULL) {
+			service->argv[i] = arg;
+			return;
+		}
+	}
+	assert(!"SERVICE_ARGS_MAX");
+}
+
+/* In the child, between fork and exec: becomes the user, then asks for the signal (a change of
+ * credentials clears it), then makes sure that the supervisor had not died before that. */
+static bool become(const struct service *service, pid_t supervisor)
+{
+	const struct home_user *user = service->user;
+
+	if (user != NULL && geteuid() == 0 &&
+	    (initgroups(user->name, user->gid) != 0 || setgid(user->gid) != 0 ||
+	     setuid(user->uid) != 0)) {
+		return false;
+	}
+	return prctl(PR_SET_PDEATHSIG, service->stop_signal) == 0 && getppid() == supervisor;
+}
+
+static void child(const struct service *service, int log_fd, pid_t supervisor)
+{
+	int null_fd = open("/dev/null", O_RDONLY);
+	sigset_t none;
+
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)signal(SIGPIPE, SIG_DFL);
+	(void)setpgid(0, 0); /* a Ctrl-C at the terminal is the supervisor's business */
+	if (dup2(null_fd, 0) < 0 || dup2(log_fd, 1) < 0 || dup2(log_fd, 2) < 0 ||
+	    !become(service, supervisor)) {
+		_exit(126);
+	}
+	if (chdir("/") != 0) {
+		_exit(126);
+	}
+	for (size_t i = 0; service->env[i] != NULL; i++) {
+		(void)putenv((char *)(uintptr_t)service->env[i]);
+	}
+	(void)execvp(service->argv[0], (char **)(uintptr_t)service->argv);
+	(void)fprintf(stderr, "cannot run %s: %s\n", service->argv[0], strerror(errno));
+	_exit(127);
+}
+
+static enum err_code start(struct service *service, struct err *err)
+{
+	pid_t supervisor = getpid();
+	int log_fd = open(service->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+
+	if (log_fd < 0) {
+		return err_set(err, ERR_UNAVAILABLE, "cannot open %s: %s", service->log_path,
+		               strerror(errno));
+	}
+	service->pid = fork();
+	if (service->pid == 0) {
+		child(service, log_fd, supervisor);
+	}
+	(void)close(log_fd);
+	if (service->pid < 0) {
+		service->pid = 0;
+		return err_set(err, ERR_UNAVAILABLE, "cannot start %s: %s", service->name,
+		               strerror(errno));
+	}
+	service->started_us = clock_wall_us();
+	return ERR_OK;
+}
+
+static void describe(struct service *service, int status)
+{
+	if (WIFEXITED(status)) {
+		(void)snprintf(service->why, sizeof(service->why), "exited with %d",
+		               WEXITSTATUS(status));
+	} else {
+		(void)snprintf(service->why, sizeof(service->why), "killed by signal %d",
+		               WTERMSIG(status));
+	}
+}
+
+/* Wait for the end of the child. False: the time is up and it still runs. */
+static bool reap(struct service *service, uint64_t timeout_ms, int *ret_status)
+{
+	int fd = pidfd_open(service->pid, 0);
+	bool ended = fd >= 0 && fiber_wait_fd(fd, FIBER_READ, timeout_ms) == ERR_OK;
+
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+	/* Asked in any case: the child may have ended when the wait did. */
+	ended = waitpid(service->pid, ret_status, ended ? 0 : WNOHANG) == service->pid;
+	if (ended) {
+		describe(service, *ret_status);
+		service->pid = 0;
+		fiber_signal_raise(&service->ended);
+	}
+	return ended;
+}
+
+/* Full jitter would serve many clients of one server; here one child restarts, so plain doubling.
+ */
+static unsigned next_backoff(const struct service *service, unsigned last_ms)
+{
+	int64_t lived_ms = (clock_wall_us() - service->started_us) / 1000;
+
+	if (lived_ms >= YOUNG_MS || last_ms == 0) {
+		return BACKOFF_FIRST_MS;
+	}
+	return last_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : last_ms * 2;
+}
+
+void service_keep(void *arg)
+{
+	struct service *service = arg;
+	unsigned backoff_ms = 0;
+	struct err err;
+	int status;
+
+	while (!service->stopping) {
+		if (start(service, &err) != ERR_OK) {
+			log_error("service.start", "%s", err.msg);
+		} else {
+			log_info("service.started", "service=%s pid=%ld", service->name,
+			         (long)service->pid);
+			while (service->pid != 0 && !reap(service, DAY_MS, &status)) {
+				if (fiber_cancelled()) {
+					return;
+				}
+			}
+		}
+		if (service->stopping) {
+			break;
+		}
+		backoff_ms = next_backoff(service, backoff_ms);
+		service->restarts++;
+		log_warn("service.died", "service=%s how=%s restart_in_ms=%u", service->name,
+		         service->why, backoff_ms);
+		if (fiber_sleep(backoff_ms) != ERR_OK) {
+			break;
+		}
+	}
+}
+
+static bool wait_gone(struct service *service, uint64_t timeout_ms)
+{
+	uint64_t until = clock_mono_ms() + timeout_ms, now;
+
+	while (service->pid != 0 && (now = clock_mono_ms()) < until) {
+		if (fiber_signal_wait(&service->ended, until - now) != ERR_OK &&
+		    fiber_cancelled()) {
+			break;
+		}
+	}
+	return service->pid == 0;
+}
+
+void service_stop(struct service *service)
+{
+	service->stopping = true;
+	if (service->pid == 0) {
+		return;
+	}
+	(void)kill(service->pid, service->stop_signal);
+	if (!wait_gone(service, service->stop_ms)) {
+		log_warn("service.killed", "service=%s after_ms=%u", service->name,
+		         service->stop_ms);
+		(void)kill(service->pid, SIGKILL);
+		(void)wait_gone(service, KILLED_MS);
+	}
+}
+
+/* The last line of its log is the best reason there is. */
+static void last_line(const struct service *service, char out[ERR_MSG_MAX])
+{
+	char tail[1024];
+	int fd = open(service->log_path, O_RDONLY | O_CLOEXEC);
+	off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
+	ssize_t n = end > 0 ? pread(fd, tail, sizeof(tail), end > 1024 ? end - 1024 : 0) : 0;
+	struct str rest = str_make(tail, n > 0 ? (size_t)n : 0), line = { "", 0 };
+
+	while (rest.n > 0) {
+		struct str next = str_trim(str_split(&rest, '\n'));
+
+		line = next.n > 0 ? next : line;
+	}
+	(void)snprintf(out, ERR_MSG_MAX, "%" STR_FMT, STR_ARG(line));
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+}
+
+enum err_code service_run(struct service *service, uint64_t timeout_ms, struct err *err)
+{
+	char line[ERR_MSG_MAX];
+	int status = 0;
+	enum err_code code = start(service, err);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (!reap(service, timeout_ms, &status)) {
+		(void)kill(service->pid, SIGKILL);
+		while (!reap(service, 1000, &status)) {
+		}
+		return err_set(err, ERR_TIMEOUT, "%s did not end within %llu s", service->name,
+		               (unsigned long long)timeout_ms / 1000);
+	}
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		last_line(service, line);
+		return err_set(err, ERR_BACKEND, "%s %s: %s", service->name, service->why, line);
+	}
+	return ERR_OK;
+}

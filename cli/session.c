@@ -1,0 +1,310 @@
+/* `fairlead session ...`: list, show, watch and steer sessions. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/id.h"
+#include "cli/client.h"
+#include "cli/command.h"
+#include "cli/watch.h"
+#include "json/value.h"
+#include "json/write.h"
+
+enum { SESSION_PATH_MAX = 512, SESSION_PROMPT_MAX = 16 * 1024 };
+
+struct session_options {
+	const char *url, *key, *status, *after, *reason;
+	uint64_t limit;
+	bool json;
+	const char *id;
+	const char *text; /* the rest of the words, joined: a prompt */
+};
+
+static const char session_usage[] = "usage: fairlead session list [--status S] [--limit N]\n"
+				    "       fairlead session show ID\n"
+				    "       fairlead session watch ID [--after CURSOR]\n"
+				    "       fairlead session stop|pause|resume ID [--reason TEXT]\n"
+				    "       fairlead session prompt ID TEXT...\n"
+				    "       fairlead session delete ID\n"
+				    "\n"
+				    "Each takes --json, --url URL and --key KEY. stop lets the "
+				    "agent wrap up; delete ends it now.\n";
+
+static int fail(const struct err *err)
+{
+	(void)fprintf(stderr, "fairlead: %s\n", err->msg);
+	return EXIT_FAILED;
+}
+
+static void cell(const struct json_value *session, const char *name, int width)
+{
+	struct str s = json_as_str(json_get(session, name));
+
+	(void)printf("%-*.*s ", width, (int)s.n, s.p != NULL ? s.p : "");
+}
+
+static void print_list(const struct json_value *items)
+{
+	(void)printf("%-26s %-12s %-20s %s\n", "SESSION", "STATUS", "CREATED", "PROMPT");
+	for (size_t i = 0; i < json_count(items); i++) {
+		const struct json_value *session = json_at(items, i);
+		struct str created = json_as_str(json_get(session, "createdAt"));
+		struct str prompt = json_as_str(json_get(session, "prompt"));
+
+		cell(session, "id", 26);
+		cell(session, "status", 12);
+		(void)printf("%-20.*s %.*s\n", created.n > 19 ? 19 : (int)created.n, created.p,
+		             prompt.n > 60 ? 60 : (int)prompt.n, prompt.p != NULL ? prompt.p : "");
+	}
+}
+
+/* One exchange; on success the answer's JSON is printed as it is, or shown by show(). */
+static int ask(struct client *client, const struct session_options *o, const char *method,
+               const char *path, struct str body, void (*show)(const struct json_value *json))
+{
+	const struct id key = id_new();
+	struct client_reply reply;
+	struct err err;
+	int status = EXIT_DONE;
+
+	if (client_request(client, method, path, body, strcmp(method, "POST") == 0 ? key.s : NULL,
+	                   &reply, &err) != ERR_OK ||
+	    (reply.status >= 400 && client_problem(&reply, &err) != ERR_OK)) {
+		status = fail(&err);
+	} else if (o->json || show == NULL) {
+		if (reply.body.len > 0) {
+			(void)printf("%s\n", buf_cstr(&reply.body));
+		}
+	} else {
+		struct json_value *json = json_parse(buf_str(&reply.body), &err);
+
+		show(json);
+		json_value_free(json);
+	}
+	client_reply_fini(&reply);
+	return status;
+}
+
+static void show_list(const struct json_value *json)
+{
+	print_list(json_get(json, "items"));
+}
+
+static int run_list(struct client *client, const struct session_options *o)
+{
+	char path[SESSION_PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "/api/v1/sessions?perPage=%llu%s%s",
+	               (unsigned long long)(o->limit > 0 ? o->limit : 20),
+	               o->status != NULL ? "&status=" : "", o->status != NULL ? o->status : "");
+	return ask(client, o, "GET", path, (struct str){ NULL, 0 }, show_list);
+}
+
+static void show_session(const struct json_value *json)
+{
+	static const char *const rows[] = { "id",        "status",  "prompt",    "createdAt",
+		                            "startedAt", "endedAt", "updatedAt", "taskId" };
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct str value = json_as_str(json_get(json, rows[i]));
+
+		if (value.n > 0) {
+			(void)printf("%-10s %" STR_FMT "\n", rows[i], STR_ARG(value));
+		}
+	}
+	if (json_type_of(json_get(json, "exitCode")) == JSON_T_NUMBER) {
+		(void)printf("%-10s %lld\n", "exitCode",
+		             (long long)json_as_i64(json_get(json, "exitCode")));
+	}
+}
+
+static int run_show(struct client *client, const struct session_options *o)
+{
+	char path[SESSION_PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s", o->id);
+	return ask(client, o, "GET", path, (struct str){ NULL, 0 }, show_session);
+}
+
+static int run_watch(struct client *client, const struct session_options *o)
+{
+	const struct watch_options options = { .session = o->id,
+		                               .after = o->after,
+		                               .json = o->json };
+
+	return watch(client, &options);
+}
+
+static void show_accepted(const struct json_value *json)
+{
+	struct str status = json_as_str(json_get(json, "status"));
+
+	(void)printf("%" STR_FMT "\n", STR_ARG(status.n > 0 ? status : STR_LIT("accepted")));
+}
+
+static int post(struct client *client, const struct session_options *o, const char *verb,
+                const char *member, const char *text)
+{
+	char path[SESSION_PATH_MAX];
+	struct buf body;
+	struct jsonw w;
+	int status;
+
+	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s/%s", o->id, verb);
+	buf_init(&body, SESSION_PROMPT_MAX * 2);
+	jsonw_init(&w, &body);
+	jsonw_object(&w, NULL);
+	if (text != NULL) {
+		jsonw_cstr(&w, member, text);
+	}
+	jsonw_end_object(&w);
+	status = ask(client, o, "POST", path, buf_str(&body), show_accepted);
+	buf_fini(&body);
+	return status;
+}
+
+static int run_stop(struct client *client, const struct session_options *o)
+{
+	return post(client, o, "stop", "reason", o->reason);
+}
+
+static int run_pause(struct client *client, const struct session_options *o)
+{
+	return post(client, o, "pause", "reason", o->reason);
+}
+
+static int run_resume(struct client *client, const struct session_options *o)
+{
+	return post(client, o, "resume", "reason", o->reason);
+}
+
+static int run_prompt(struct client *client, const struct session_options *o)
+{
+	return post(client, o, "prompt", "message", o->text);
+}
+
+static int run_delete(struct client *client, const struct session_options *o)
+{
+	char path[SESSION_PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s", o->id);
+	return ask(client, o, "DELETE", path, (struct str){ NULL, 0 }, NULL);
+}
+
+static const struct {
+	const char *verb;
+	int words; /* after the verb: 0, 1 (id), 2 (id and text) */
+	int (*run)(struct client *client, const struct session_options *options);
+} verbs[] = {
+	{ "list", 0, run_list },     { "show", 1, run_show },     { "watch", 1, run_watch },
+	{ "stop", 1, run_stop },     { "pause", 1, run_pause },   { "resume", 1, run_resume },
+	{ "prompt", 2, run_prompt }, { "delete", 1, run_delete },
+};
+
+static bool parse(int argc, char **argv, struct session_options *o)
+{
+	static const struct option known[] = {
+		{ "status", required_argument, NULL, 's' },
+		{ "limit", required_argument, NULL, 'n' },
+		{ "after", required_argument, NULL, 'a' },
+		{ "reason", required_argument, NULL, 'r' },
+		{ "url", required_argument, NULL, 'u' },
+		{ "key", required_argument, NULL, 'k' },
+		{ "json", no_argument, NULL, 'j' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		switch (c) {
+		case 's': o->status = optarg; break;
+		case 'a': o->after = optarg; break;
+		case 'r': o->reason = optarg; break;
+		case 'u': o->url = optarg; break;
+		case 'k': o->key = optarg; break;
+		case 'j': o->json = true; break;
+		case 'n':
+			if (!parse_u64(str_of(optarg), 200, &o->limit)) {
+				(void)fprintf(stderr, "fairlead: --limit must be 1 to 200\n");
+				return false;
+			}
+			break;
+		default: return false;
+		}
+	}
+	return true;
+}
+
+/* An id goes into a path, so it is checked here and not only by the server. */
+static bool check_id(struct session_options *o, const char *word)
+{
+	static char kept[ID_LEN + 1];
+	struct id id;
+
+	if (!id_parse(str_of(word), &id)) {
+		(void)fprintf(stderr, "fairlead: \"%s\" is not a session id\n", word);
+		return false;
+	}
+	memcpy(kept, id.s, sizeof(kept));
+	o->id = kept;
+	return true;
+}
+
+static bool take_words(int argc, char **argv, int words, struct session_options *o,
+                       struct buf *text)
+{
+	if (argc < words || (words < 2 && argc != words)) {
+		(void)fputs(session_usage, stderr);
+		return false;
+	}
+	for (int i = 1; i < argc; i++) {
+		buf_addf(text, "%s%s", i > 1 ? " " : "", argv[i]);
+	}
+	o->text = buf_cstr(text);
+	if (buf_failed(text)) {
+		(void)fprintf(stderr, "fairlead: the prompt is longer than %d bytes\n",
+		              SESSION_PROMPT_MAX);
+		return false;
+	}
+	return words == 0 || check_id(o, argv[0]);
+}
+
+static int run(int argc, char **argv, size_t verb)
+{
+	struct session_options options = { .url = NULL };
+	struct client client;
+	struct buf text;
+	struct err err;
+	int status = EXIT_USAGE;
+
+	buf_init(&text, SESSION_PROMPT_MAX);
+	if (parse(argc, argv, &options) &&
+	    take_words(argc - optind, argv + optind, verbs[verb].words, &options, &text)) {
+		if (client_open(&client, options.url, options.key, &err) != ERR_OK) {
+			status = fail(&err);
+		} else {
+			status = verbs[verb].run(&client, &options);
+			client_close(&client);
+		}
+	}
+	buf_fini(&text);
+	return status;
+}
+
+int command_session(int argc, char **argv)
+{
+	for (size_t i = 0; argc > 1 && i < ARRAY_LEN(verbs); i++) {
+		if (strcmp(argv[1], verbs[i].verb) == 0) {
+			return run(argc - 1, argv + 1, i);
+		}
+	}
+	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+		(void)fputs(session_usage, stdout);
+		return EXIT_DONE;
+	}
+	(void)fputs(session_usage, stderr);
+	return EXIT_USAGE;
+}

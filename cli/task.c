@@ -1,0 +1,307 @@
+/* `fairlead task run`: submit a command as a task and follow it. */
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/id.h"
+#include "cli/client.h"
+#include "cli/command.h"
+#include "cli/watch.h"
+#include "json/value.h"
+#include "json/write.h"
+
+enum { TASK_LABELS_MAX = 32, TASK_ENV_MAX = 64, TASK_BODY_MAX = 512 * 1024 };
+
+struct task_options {
+	const char *url, *key;
+	const char *repo, *branch, *commit, *prompt, *delivery;
+	const char *labels[TASK_LABELS_MAX], *env[TASK_ENV_MAX];
+	size_t label_count, env_count;
+	uint64_t timeout_s, count;
+	bool json, detach, pty;
+	char **argv;
+	int argc;
+};
+
+static const char task_usage[] =
+	"usage: fairlead task run [--repo URL|PATH] [--branch B] [--commit C] [--label K=V]...\n"
+	"                         [--env K=V]... [--prompt TEXT] [--timeout SECONDS] [--pty]\n"
+	"                         [--count N] [--deliver branch|patch] [--detach] [--json]\n"
+	"                         [--url URL] [--key KEY] -- COMMAND [ARG]...\n"
+	"\n"
+	"Runs COMMAND in a workspace prepared from the repository (an empty one without --repo)\n"
+	"and shows what happens. Ctrl-C detaches, twice cancels. Exits with the command's code.\n"
+	"--detach prints the session ids and returns at once.\n";
+
+static int usage(FILE *to, int status)
+{
+	(void)fputs(task_usage, to);
+	return status;
+}
+
+static bool add(const char **list, size_t *count, size_t max, const char *pair)
+{
+	if (*count == max || strchr(pair, '=') == NULL || pair[0] == '=') {
+		(void)fprintf(stderr, "fairlead: \"%s\" is not NAME=VALUE, or there are too many\n",
+		              pair);
+		return false;
+	}
+	list[(*count)++] = pair;
+	return true;
+}
+
+static bool number(const char *what, const char *text, uint64_t max, uint64_t *ret)
+{
+	if (parse_u64(str_of(text), max, ret) && *ret > 0) {
+		return true;
+	}
+	(void)fprintf(stderr, "fairlead: --%s must be 1 to %llu\n", what, (unsigned long long)max);
+	return false;
+}
+
+static bool take(struct task_options *o, int c)
+{
+	switch (c) {
+	case 'r': o->repo = optarg; return true;
+	case 'b': o->branch = optarg; return true;
+	case 'c': o->commit = optarg; return true;
+	case 'm': o->prompt = optarg; return true;
+	case 'D': o->delivery = optarg; return true;
+	case 'u': o->url = optarg; return true;
+	case 'k': o->key = optarg; return true;
+	case 'j': o->json = true; return true;
+	case 'd': o->detach = true; return true;
+	case 'p': o->pty = true; return true;
+	case 't': return number("timeout", optarg, 7 * 86400, &o->timeout_s);
+	case 'n': return number("count", optarg, 100, &o->count);
+	case 'l': return add(o->labels, &o->label_count, TASK_LABELS_MAX, optarg);
+	case 'e': return add(o->env, &o->env_count, TASK_ENV_MAX, optarg);
+	default: (void)fputs(task_usage, stderr); return false;
+	}
+}
+
+static int parse(int argc, char **argv, struct task_options *o)
+{
+	static const struct option known[] = {
+		{ "repo", required_argument, NULL, 'r' },
+		{ "branch", required_argument, NULL, 'b' },
+		{ "commit", required_argument, NULL, 'c' },
+		{ "prompt", required_argument, NULL, 'm' },
+		{ "deliver", required_argument, NULL, 'D' },
+		{ "url", required_argument, NULL, 'u' },
+		{ "key", required_argument, NULL, 'k' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "detach", no_argument, NULL, 'd' },
+		{ "pty", no_argument, NULL, 'p' },
+		{ "timeout", required_argument, NULL, 't' },
+		{ "count", required_argument, NULL, 'n' },
+		{ "label", required_argument, NULL, 'l' },
+		{ "env", required_argument, NULL, 'e' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "+", known, NULL)) != -1) {
+		if (c == 'h') {
+			(void)usage(stdout, EXIT_DONE);
+			return -1;
+		}
+		if (!take(o, c)) {
+			return EXIT_USAGE;
+		}
+	}
+	o->argv = argv + optind;
+	o->argc = argc - optind;
+	return o->argc > 0 ? EXIT_DONE : usage(stderr, EXIT_USAGE);
+}
+
+static void write_pairs(struct jsonw *w, const char *name, const char *const *pairs, size_t count)
+{
+	if (count == 0) {
+		return;
+	}
+	jsonw_object(w, name);
+	for (size_t i = 0; i < count; i++) {
+		struct str value = str_of(pairs[i]);
+		struct str key = str_split(&value, '=');
+
+		jsonw_member(w, key, value);
+	}
+	jsonw_end_object(w);
+}
+
+/* A folder is named by its absolute path, so that the worker finds it. */
+static void write_repo(struct jsonw *w, const struct task_options *o)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	jsonw_object(w, "repo");
+	jsonw_cstr(w, "mode", o->repo != NULL ? "git" : "none");
+	if (o->repo != NULL) {
+		bool folder = stat(o->repo, &st) == 0 && S_ISDIR(st.st_mode) &&
+		              realpath(o->repo, path) != NULL;
+
+		jsonw_cstr(w, "url", folder ? path : o->repo);
+	}
+	if (o->branch != NULL) {
+		jsonw_cstr(w, "branch", o->branch);
+	}
+	if (o->commit != NULL) {
+		jsonw_cstr(w, "commit", o->commit);
+	}
+	jsonw_end_object(w);
+}
+
+static void write_agent(struct jsonw *w, const struct task_options *o)
+{
+	jsonw_array(w, "agents");
+	jsonw_object(w, NULL);
+	jsonw_cstr(w, "type", "command");
+	jsonw_cstr(w, "version", "latest");
+	if (o->count > 0) {
+		jsonw_u64(w, "count", o->count);
+	}
+	jsonw_object(w, "settings");
+	jsonw_array(w, "argv");
+	for (int i = 0; i < o->argc; i++) {
+		jsonw_cstr(w, NULL, o->argv[i]);
+	}
+	jsonw_end_array(w);
+	write_pairs(w, "env", o->env, o->env_count);
+	if (o->timeout_s > 0) {
+		jsonw_u64(w, "timeout_s", o->timeout_s);
+	}
+	if (o->pty) {
+		jsonw_bool(w, "pty", true);
+	}
+	jsonw_end_object(w);
+	jsonw_end_object(w);
+	jsonw_end_array(w);
+}
+
+static void write_body(struct buf *out, const struct task_options *o)
+{
+	struct jsonw w;
+
+	jsonw_init(&w, out);
+	jsonw_object(&w, NULL);
+	jsonw_cstr(&w, "prompt", o->prompt != NULL ? o->prompt : o->argv[0]);
+	write_repo(&w, o);
+	jsonw_object(&w, "runtime");
+	jsonw_cstr(&w, "type", "local");
+	jsonw_end_object(&w);
+	write_agent(&w, o);
+	if (o->delivery != NULL) {
+		jsonw_object(&w, "delivery");
+		jsonw_cstr(&w, "mode", o->delivery);
+		jsonw_end_object(&w);
+	}
+	write_pairs(&w, "labels", o->labels, o->label_count);
+	jsonw_end_object(&w);
+}
+
+static enum err_code submit(struct client *client, const struct task_options *o,
+                            struct client_reply *reply, struct err *err)
+{
+	const struct id key = id_new();
+	struct buf body;
+	enum err_code code;
+
+	buf_init(&body, TASK_BODY_MAX);
+	write_body(&body, o);
+	if (buf_failed(&body)) {
+		buf_init(&reply->body, 0);
+		buf_fini(&body);
+		return err_set(err, ERR_TOO_LARGE, "the command line is too long");
+	}
+	code = client_request(client, "POST", "/api/v1/tasks", buf_str(&body), key.s, reply, err);
+	buf_fini(&body);
+	if (code == ERR_OK && reply->status != 201) {
+		return client_problem(reply, err);
+	}
+	return code;
+}
+
+/* Follow the first session; of several the rest is only named. */
+static int follow(struct client *client, const struct task_options *o,
+                  const struct json_value *task)
+{
+	const struct json_value *ids = json_get(task, "session_ids");
+	struct watch_options options = { .json = o->json, .cancel_on_second = true };
+	char session[ID_LEN + 1];
+
+	if (!str_copy(session, sizeof(session), json_as_str(json_at(ids, 0)))) {
+		(void)fprintf(stderr, "fairlead: the server's answer has no session\n");
+		return EXIT_FAILED;
+	}
+	for (size_t i = 1; i < json_count(ids); i++) {
+		(void)fprintf(stderr, "also: fairlead session watch %" STR_FMT "\n",
+		              STR_ARG(json_as_str(json_at(ids, i))));
+	}
+	if (!o->json) {
+		(void)fprintf(stderr, "session %s\n", session);
+	}
+	options.session = session;
+	return watch(client, &options);
+}
+
+static int run(struct client *client, const struct task_options *o)
+{
+	struct client_reply reply;
+	struct err err;
+	int status = EXIT_FAILED;
+
+	if (submit(client, o, &reply, &err) != ERR_OK) {
+		(void)fprintf(stderr, "fairlead: %s\n", err.msg);
+	} else {
+		struct json_value *task = json_parse(buf_str(&reply.body), &err);
+		const struct json_value *ids = json_get(task, "session_ids");
+
+		if (!o->detach) {
+			status = follow(client, o, task);
+		} else if (o->json) {
+			(void)printf("%s\n", buf_cstr(&reply.body));
+			status = EXIT_DONE;
+		} else {
+			for (size_t i = 0; i < json_count(ids); i++) {
+				(void)printf("%" STR_FMT "\n",
+				             STR_ARG(json_as_str(json_at(ids, i))));
+			}
+			status = EXIT_DONE;
+		}
+		json_value_free(task);
+	}
+	client_reply_fini(&reply);
+	return status;
+}
+
+int command_task(int argc, char **argv)
+{
+	struct task_options options = { .repo = NULL };
+	struct client client;
+	struct err err;
+	int status;
+
+	if (argc < 2 || strcmp(argv[1], "run") != 0) {
+		bool help = argc > 1 && strcmp(argv[1], "--help") == 0;
+
+		return usage(help ? stdout : stderr, help ? EXIT_DONE : EXIT_USAGE);
+	}
+	status = parse(argc - 1, argv + 1, &options);
+	if (status != EXIT_DONE) {
+		return status < 0 ? EXIT_DONE : status;
+	}
+	if (client_open(&client, options.url, options.key, &err) != ERR_OK) {
+		(void)fprintf(stderr, "fairlead: %s\n", err.msg);
+		return EXIT_FAILED;
+	}
+	status = run(&client, &options);
+	client_close(&client);
+	return status;
+}
