@@ -1,7 +1,9 @@
 /* API keys against a real server. */
 #include "auth/auth.h"
+#include "auth/auth_http.h"
 #include "auth/auth_key_store.h"
 #include "base/clock.h"
+#include "http/reply.h"
 #include "pg_world.h"
 #include "tenant/tenant_store.h"
 
@@ -254,6 +256,98 @@ static void keys_are_listed_newest_first_and_made_with_care(void **state)
 	world_run(list_body);
 }
 
+/* ---- requests ---- */
+
+struct asked {
+	struct auth *auth;
+	enum auth_scope scope;
+	struct http_header headers[3];
+	size_t count;
+};
+
+/* The status that a request with these headers is refused with, 0 when it is let in; text gets
+ * the refusal's header lines and body. */
+static int ask_for(const struct asked *asked, struct arena *arena, char **ret_text)
+{
+	struct http_request req = {
+		.arena = arena,
+		.headers = asked->headers,
+		.header_count = asked->count,
+	};
+	struct principal principal;
+	struct http_reply reply;
+	int status = 0;
+
+	http_reply_init(&reply);
+	if (!auth_admit(asked->auth, &req, asked->scope, &principal, &reply)) {
+		status = reply.status;
+	}
+	*ret_text = arena_printf(arena, "%s%s", buf_cstr(&reply.headers), buf_cstr(&reply.body));
+	http_reply_fini(&reply);
+	return status;
+}
+
+static void admit_body(struct world *world)
+{
+	struct arena *arena = arena_new();
+	struct asked asked = { .auth = auth_with(world, 0), .scope = AUTH_SESSION_READ };
+	char text[CRED_KEY_LEN + 1], *said;
+
+	clear(world);
+	(void)create(world, NULL, 0, text);
+	assert_int_equal(ask_for(&asked, arena, &said), 401);
+	assert_non_null(strstr(said, "WWW-Authenticate: ApiKey"));
+	asked.headers[asked.count++] = (struct http_header){ STR_LIT("x-api-key"), str_of(text) };
+	assert_int_equal(ask_for(&asked, arena, &said), 0);
+	asked.headers[asked.count++] =
+		(struct http_header){ STR_LIT("Authorization"),
+		                      str_of(arena_printf(arena, "ApiKey %s", text)) };
+	assert_int_equal(ask_for(&asked, arena, &said), 0);
+	asked.scope = AUTH_TASK_WRITE;
+	assert_int_equal(ask_for(&asked, arena, &said), 403);
+	assert_non_null(strstr(said, "task:write"));
+	asked.scope = AUTH_SESSION_READ;
+	asked.headers[asked.count++] = (struct http_header){ STR_LIT("X-API-Key"), str_of(text) };
+	assert_int_equal(ask_for(&asked, arena, &said), 401);
+	assert_non_null(strstr(said, "repeated"));
+	asked.count = 1;
+	text[CRED_KEY_LEN - 1] = text[CRED_KEY_LEN - 1] == '0' ? '1' : '0';
+	assert_int_equal(ask_for(&asked, arena, &said), 401);
+	assert_non_null(strstr(said, "mistyped"));
+	auth_free(asked.auth);
+	arena_free(arena);
+}
+
+static void a_request_is_let_in_or_told_what_it_lacks(void **state)
+{
+	(void)state;
+	world_run(admit_body);
+}
+
+static void outage_body(struct world *world)
+{
+	struct arena *arena = arena_new();
+	struct pg_options nowhere = { "host=127.0.0.1 port=1 connect_timeout=2", 1, 200, 200 };
+	struct auth_options options = { pg_new(world->loop, &nowhere), pepper(), 0 };
+	struct asked asked = { .auth = auth_new(&options), .scope = AUTH_SESSION_READ };
+	char text[CRED_KEY_LEN + 1], *said;
+
+	clear(world);
+	(void)create(world, NULL, 0, text);
+	asked.headers[asked.count++] = (struct http_header){ STR_LIT("X-API-Key"), str_of(text) };
+	assert_int_equal(ask_for(&asked, arena, &said), 503);
+	assert_non_null(strstr(said, "Retry-After: "));
+	auth_free(asked.auth);
+	pg_free(options.pg);
+	arena_free(arena);
+}
+
+static void without_a_database_a_key_is_neither_right_nor_wrong(void **state)
+{
+	(void)state;
+	world_run(outage_body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +356,8 @@ int main(void)
 		cmocka_unit_test(a_revoked_key_works_until_the_cache_forgets),
 		cmocka_unit_test(the_last_use_of_a_key_is_noted),
 		cmocka_unit_test(keys_are_listed_newest_first_and_made_with_care),
+		cmocka_unit_test(a_request_is_let_in_or_told_what_it_lacks),
+		cmocka_unit_test(without_a_database_a_key_is_neither_right_nor_wrong),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -252,29 +252,9 @@ static void a_branch_is_what_git_allows(void **state)
 {
 	static const char *const good[] = { "main", "feature/x-1", "a.b", "v1@2", "\xc3\xb6" };
 	static const char *const bad[] = {
-		"",
-		"-x",
-		"a..b",
-		"a b",
-		"a~1",
-		"a^",
-		"a:b",
-		"a?",
-		"a*",
-		"a[",
-		"a\\b",
-		"a/",
-		"/a",
-		"a//b",
-		".a",
-		"a/.b",
-		"a.",
-		"x.lock",
-		"a@{1}",
-		"@",
-		"HEAD",
-		"x.lock/y",
-		"a\177b",
+		"",   "-x",     "a..b",  "a b", "a~1",  "a^",       "a:b",    "a?",
+		"a*", "a[",     "a\\b",  "a/",  "/a",   "a//b",     ".a",     "a/.b",
+		"a.", "x.lock", "a@{1}", "@",   "HEAD", "x.lock/y", "a\177b",
 	};
 
 	(void)state;
