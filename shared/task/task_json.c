@@ -187,6 +187,16 @@ struct report {
 	struct json_problems *problems;
 };
 
+static bool is_reported(const struct report *r, const char *field)
+{
+	for (size_t i = 0; i < r->problems->count; i++) {
+		if (strcmp(r->problems->items[i].field, field) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void check_text(const struct report *r, const char *field, struct str text,
                        const char *(*check)(struct str text))
 {
@@ -206,8 +216,8 @@ static void check_repo(const struct report *r, const struct task_repo *repo)
 {
 	bool is_git = repo->mode == TASK_REPO_GIT;
 
-	if (!repo->has_mode) {
-		return; /* reported by the table, and nothing follows from it */
+	if (!repo->has_mode || is_reported(r, "repo.mode")) {
+		return; /* nothing follows from a mode that is not there */
 	}
 	if (repo->mode == TASK_REPO_UPLOAD) {
 		refuse_value(r, "repo.mode", repo_modes[repo->mode]);
@@ -230,7 +240,7 @@ static void check_delivery(const struct report *r, const struct task_spec *spec)
 {
 	const struct task_delivery *delivery = &spec->delivery;
 
-	if (!spec->has_delivery) {
+	if (!spec->has_delivery || is_reported(r, "delivery.mode")) {
 		return;
 	}
 	if (delivery->mode == TASK_DELIVERY_PR) {

@@ -14,6 +14,9 @@
 /* For json_schema(); decode with task_decode(), which checks more than the table says. */
 extern const struct json_table task_table;
 
+/* The settings of an agent of type "command", for its published schema. */
+extern const struct json_table task_command_table;
+
 /* ERR_INVALID: see problems; that includes what is known but not supported yet. */
 enum err_code task_decode(struct str body, struct task_spec *ret, struct arena *arena,
                           struct json_problems *problems) MUST_CHECK;

@@ -1,7 +1,7 @@
 #include "task/task_part.h"
 
 #include "base/arena.h"
-#include "task/task.h"
+#include "task/task_json.h"
 
 static const char *const blocks_known[] = { "audio", "image", "resource", "resource_link", NULL };
 static const char *const softwares[] = { "Codex", "Claude",    "Copilot", "Gemini", "Opencode",
@@ -16,6 +16,12 @@ const char task_prompt_schema[] =
 	"\"properties\":{\"type\":{\"const\":\"text\"},\"text\":{\"type\":\"string\"}},"
 	"\"required\":[\"type\",\"text\"],\"additionalProperties\":false}}]}";
 
+#define PTY_SCHEMA                                                                                 \
+	"{\"description\":\"Run it on a terminal.\",\"oneOf\":[{\"type\":\"boolean\"},"            \
+	"{\"type\":\"object\",\"properties\":{"                                                    \
+	"\"cols\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000},"                          \
+	"\"rows\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000}},"                         \
+	"\"required\":[\"cols\",\"rows\"],\"additionalProperties\":false}]}"
 #define AGENT_SCHEMA                                                                               \
 	"{\"type\":\"object\",\"properties\":{\"type\":{\"const\":\"command\"},"                   \
 	"\"version\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":64},"                      \
@@ -25,11 +31,7 @@ const char task_prompt_schema[] =
 	"\"items\":{\"type\":\"string\"}},"                                                        \
 	"\"env\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}},"            \
 	"\"timeout_s\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":604800},"                   \
-	"\"pty\":{\"oneOf\":[{\"type\":\"boolean\"},{\"type\":\"object\",\"properties\":{"         \
-	"\"cols\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000},"                          \
-	"\"rows\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000}},"                         \
-	"\"required\":[\"cols\",\"rows\"],\"additionalProperties\":false}]}},"                     \
-	"\"required\":[\"argv\"],\"additionalProperties\":false}},"                                \
+	"\"pty\":" PTY_SCHEMA "},\"required\":[\"argv\"],\"additionalProperties\":false}},"        \
 	"\"required\":[\"type\",\"settings\"],\"additionalProperties\":false}"
 
 const char task_agent_schema[] = AGENT_SCHEMA;
@@ -190,7 +192,8 @@ static const struct json_field command_fields[] = {
 	  COMMAND(argv),
 	  .min = 1,
 	  .max = TASK_ARGV_MAX,
-	  .item_max = TASK_COMMAND_BYTES_MAX },
+	  .item_max = TASK_COMMAND_BYTES_MAX,
+	  .help = "The program and its arguments; no shell is involved." },
 	{ .name = "env",
 	  .kind = JSON_MAP,
 	  .flags = JSON_NULLABLE,
@@ -204,16 +207,18 @@ static const struct json_field command_fields[] = {
 	  .flags = JSON_NULLABLE,
 	  COMMAND(timeout_s),
 	  .min = 1,
-	  .max = TASK_TIMEOUT_MAX_S },
+	  .max = TASK_TIMEOUT_MAX_S,
+	  .help = "It is stopped after this many seconds." },
 	{ .name = "pty",
 	  .kind = JSON_CUSTOM,
 	  .flags = JSON_NULLABLE,
 	  COMMAND(pty),
-	  .decode = decode_pty },
+	  .decode = decode_pty,
+	  .schema = PTY_SCHEMA },
 };
 
-static const struct json_table command_table = { "Command", sizeof(struct task_command),
-	                                         command_fields, ARRAY_LEN(command_fields) };
+const struct json_table task_command_table = { "Command", sizeof(struct task_command),
+	                                       command_fields, ARRAY_LEN(command_fields) };
 
 #define AGENT(member) .offset = offsetof(struct task_agent, member), .present = JSON_NO_PRESENT
 
@@ -240,7 +245,7 @@ static const struct json_field agent_fields[] = {
 	  .kind = JSON_OBJECT,
 	  .flags = JSON_REQUIRED,
 	  AGENT(command),
-	  .table = &command_table },
+	  .table = &task_command_table },
 };
 
 static const struct json_table agent_table = { "Agent", sizeof(struct task_agent), agent_fields,

@@ -171,8 +171,7 @@ static void an_unknown_word_lists_the_known_ones(void **state)
 	        "runtime.type: must be one of: local, disabled, devcontainer\n"
 	        "agents[1].type: must be one of: command, acp, claude-code, codex, copilot, "
 	        "cursor, gemini, goose, opencode, qwen\n"
-	        "delivery.mode: must be one of: branch, patch, pr\n"
-	        "repo.url: is required when mode is git");
+	        "delivery.mode: must be one of: branch, patch, pr");
 }
 
 static void settings_of_a_command_are_checked(void **state)
@@ -342,20 +341,39 @@ static void what_is_stored_becomes_the_workers_order(void **state)
 	buf_fini(&out);
 }
 
-static void the_schema_is_json(void **state)
+static struct json_value *schema_of(const struct json_table *table)
 {
 	struct json_value *schema;
 	struct buf out;
 	struct err err;
 
-	(void)state;
 	buf_init(&out, 1 << 20);
-	json_schema(&task_table, &out);
+	json_schema(table, &out);
 	schema = json_parse(buf_str(&out), &err);
 	assert_non_null(schema);
-	assert_non_null(json_get(json_get(json_get(schema, "properties"), "agents"), "items"));
-	json_value_free(schema);
 	buf_fini(&out);
+	return schema;
+}
+
+static void the_schema_of_a_task_contains_that_of_its_settings(void **state)
+{
+	struct json_value *task = schema_of(&task_table);
+	struct json_value *command = schema_of(&task_command_table);
+	const struct json_value *agents = json_get(json_get(task, "properties"), "agents");
+	const struct json_value *agent = json_get(json_get(agents, "items"), "properties");
+	const struct json_value *settings = json_get(json_get(agent, "settings"), "properties");
+	const struct json_value *shown = json_get(command, "properties");
+	const struct json_value *member;
+	struct str name;
+	void *at = NULL;
+
+	(void)state;
+	assert_int_equal(json_count(settings), 4);
+	while (json_next(settings, &at, &name, &member)) {
+		assert_non_null(json_get(shown, name.p));
+	}
+	json_value_free(task);
+	json_value_free(command);
 }
 
 int main(void)
@@ -374,7 +392,7 @@ int main(void)
 		cmocka_unit_test(a_branch_is_what_git_allows),
 		cmocka_unit_test(what_escapes_make_too_long_is_refused),
 		cmocka_unit_test(what_is_stored_becomes_the_workers_order),
-		cmocka_unit_test(the_schema_is_json),
+		cmocka_unit_test(the_schema_of_a_task_contains_that_of_its_settings),
 	};
 	return cmocka_run_group_tests(tests, make_arena, free_arena);
 }
