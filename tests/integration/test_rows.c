@@ -1,113 +1,18 @@
-/* Tasks, sessions, commands and idempotency against a real server. */
-#include <stdlib.h>
+/* Tasks, sessions and commands as rows of a real server. */
 #include <string.h>
 
 #include "command/command_store.h"
-#include "idempotency/idempotency.h"
-#include "pg_world.h"
 #include "session/session_json.h"
 #include "session/session_store.h"
-#include "task/task_json.h"
-#include "task/task_store.h"
+#include "task_world.h"
 #include "tenant/tenant_store.h"
-
-#define TENANT "rows"
-#define OTHER  "others"
-
-SQL(test_clear_tasks, "DELETE FROM tasks");
-SQL(test_clear_keys, "DELETE FROM idempotency_keys");
-SQL(test_count_rows, "SELECT (SELECT count(*) FROM tasks) + (SELECT count(*) FROM sessions)");
-SQL(test_expire_keys, "UPDATE idempotency_keys SET expires_at = now() - interval '1 second'");
-SQL(test_count_keys, "SELECT count(*) FROM idempotency_keys");
-
-static struct arena *arena;
-
-static int make_arena(void **state)
-{
-	(void)state;
-	arena = arena_new();
-	return 0;
-}
-
-static int free_arena(void **state)
-{
-	(void)state;
-	arena_free(arena);
-	return 0;
-}
-
-static void clear(struct world *world)
-{
-	struct err err;
-
-	assert_int_equal(tenant_ensure(world->pg, TENANT, &err), ERR_OK);
-	assert_int_equal(tenant_ensure(world->pg, OTHER, &err), ERR_OK);
-	tell(world->pg, "", &test_clear_tasks, NULL);
-	tell(world->pg, "", &test_clear_keys, NULL);
-}
-
-#define BODY(agents, more)                                                                         \
-	"{\"prompt\":\"go on\",\"repo\":{\"mode\":\"none\"},\"runtime\":{\"type\":\"local\"},"     \
-	"\"agents\":[" agents "]" more "}"
-#define AGENT(count)                                                                               \
-	"{\"type\":\"command\",\"count\":" #count ",\"settings\":{\"argv\":[\"true\"]}}"
-
-static struct task_spec spec_of(const char *body)
-{
-	struct json_problems problems;
-	struct task_spec spec;
-
-	if (task_decode(str_of(body), &spec, arena, &problems) != ERR_OK) {
-		fail_msg("%s %s", problems.items[0].field, problems.items[0].rule);
-	}
-	return spec;
-}
-
-static struct pg_tx *begin(struct world *world)
-{
-	struct pg_tx *tx;
-	struct err err;
-
-	if (pg_begin(world->pg, TENANT, &tx, &err) != ERR_OK) {
-		fail_msg("%s", err.msg);
-	}
-	return tx;
-}
-
-static void commit(struct pg_tx *tx)
-{
-	struct err err;
-
-	if (pg_commit(tx, &err) != ERR_OK) {
-		fail_msg("%s", err.msg);
-	}
-}
-
-static enum err_code try_accept(struct pg_tx *tx, const char *body, struct task_accepted *ret)
-{
-	struct task_spec spec = spec_of(body);
-	struct task_acceptance acceptance = { TENANT, "key-1", &spec };
-	struct err err;
-
-	return task_accept(tx, &acceptance, arena, ret, &err);
-}
-
-static struct task_accepted accept_task(struct world *world, const char *body)
-{
-	struct task_accepted accepted;
-	struct pg_tx *tx = begin(world);
-
-	assert_int_equal(try_accept(tx, body, &accepted), ERR_OK);
-	commit(tx);
-	return accepted;
-}
 
 static struct session get(struct world *world, const struct id *id)
 {
 	struct session session;
 	struct err err;
 
-	if (session_get(world->pg, TENANT, id, arena, &session, &err) != ERR_OK) {
+	if (session_get(world->pg, TENANT, id, test_arena(), &session, &err) != ERR_OK) {
 		fail_msg("%s", err.msg);
 	}
 	return session;
@@ -122,18 +27,18 @@ static void accept_body(struct world *world)
 	struct pg_tx *tx;
 	struct err err;
 
-	clear(world);
+	clear_rows(world);
 	assert_int_equal(tenant_project_ensure(world->pg, TENANT, "p1", "one", &err), ERR_OK);
 	tx = begin(world);
 	assert_int_equal(try_accept(tx, BODY(AGENT(3), ""), &accepted), ERR_OK);
 	pg_rollback(tx);
-	assert_int_equal(number(world->pg, "", &test_count_rows), 0);
+	assert_int_equal(count_rows(world), 0);
 
 	tx = begin(world);
 	assert_int_equal(try_accept(tx, BODY(AGENT(1), ",\"projectId\":\"nope\""), &accepted),
 	                 ERR_NOT_FOUND);
 	pg_rollback(tx);
-	assert_int_equal(number(world->pg, "", &test_count_rows), 0);
+	assert_int_equal(count_rows(world), 0);
 
 	accepted = accept_task(world, BODY(AGENT(2) ",{\"type\":\"command\",\"version\":\"7\","
 	                                            "\"settings\":{\"argv\":[\"b\"]}}",
@@ -141,7 +46,7 @@ static void accept_body(struct world *world)
 	                                   "\"namespace\":\"ci\",\"priority\":8,"
 	                                   "\"maxAttempts\":2"));
 	assert_int_equal(accepted.count, 3);
-	assert_int_equal(number(world->pg, "", &test_count_rows), 4);
+	assert_int_equal(count_rows(world), 4);
 	first = get(world, &accepted.sessions[0]);
 	last = get(world, &accepted.sessions[2]);
 	assert_true(id_eq(&first.task, &accepted.task));
@@ -171,12 +76,12 @@ static void order_body(struct world *world)
 	struct buf out;
 	struct err err;
 
-	clear(world);
+	clear_rows(world);
 	accepted = accept_task(world, BODY(AGENT(1), ""));
 	session = get(world, &accepted.sessions[0]);
 	buf_init(&out, TASK_RUN_MAX);
 	session_write_run(&session, &out);
-	if (task_run_decode(buf_str(&out), &run, arena, &err) != ERR_OK) {
+	if (task_run_decode(buf_str(&out), &run, test_arena(), &err) != ERR_OK) {
 		fail_msg("%s", err.msg);
 	}
 	assert_int_equal(run.spec.agents.count, 1);
@@ -200,12 +105,12 @@ static void shown_body(struct world *world)
 	struct buf out;
 	struct err err;
 
-	clear(world);
+	clear_rows(world);
 	accepted = accept_task(world, BODY(AGENT(1), ",\"labels\":{\"team\":\"x\"}"));
 	session = get(world, &accepted.sessions[0]);
 	buf_init(&out, 65536);
 	jsonw_init(&w, &out);
-	session_write(&w, NULL, &session, &live, arena);
+	session_write(&w, NULL, &session, &live, test_arena());
 	value = json_parse(buf_str(&out), &err);
 	assert_non_null(value);
 	assert_true(str_eq(json_as_str(json_get(value, "id")), str_of(session.id.s)));
@@ -237,7 +142,7 @@ static struct session_page page_of(struct world *world, const struct session_fil
 	struct session_page page;
 	struct err err;
 
-	if (session_list(world->pg, filter, arena, &page, &err) != ERR_OK) {
+	if (session_list(world->pg, filter, test_arena(), &page, &err) != ERR_OK) {
 		fail_msg("%s", err.msg);
 	}
 	return page;
@@ -251,7 +156,7 @@ static void paging_body(struct world *world)
 	const struct session *before = NULL;
 	size_t seen = 0, arrived = 0;
 
-	clear(world);
+	clear_rows(world);
 	(void)accept_task(world, BODY(AGENT(20), ""));
 	(void)accept_task(world, BODY(AGENT(5), ""));
 	do {
@@ -297,7 +202,7 @@ static void filter_body(struct world *world)
 	struct session_filter all = { .tenant = TENANT }, f;
 	struct err err;
 
-	clear(world);
+	clear_rows(world);
 	assert_int_equal(tenant_project_ensure(world->pg, TENANT, "p1", "one", &err), ERR_OK);
 	(void)accept_task(world, BODY(AGENT(3), ",\"namespace\":\"a\",\"projectId\":\"p1\""));
 	(void)accept_task(world, BODY(AGENT(2), ",\"namespace\":\"b\",\"labels\":{\"k\":\"v\"}"));
@@ -362,10 +267,10 @@ static void tenancy_body(struct world *world)
 	struct err err;
 	bool changed;
 
-	clear(world);
+	clear_rows(world);
 	accepted = accept_task(world, BODY(AGENT(1), ""));
 	assert_int_equal(
-		session_get(world->pg, OTHER, &accepted.sessions[0], arena, &session, &err),
+		session_get(world->pg, OTHER, &accepted.sessions[0], test_arena(), &session, &err),
 		ERR_NOT_FOUND);
 	assert_int_equal(total(world, (struct session_filter){ .tenant = OTHER }), 0);
 	move.id = accepted.sessions[0];
@@ -417,7 +322,7 @@ static void move_body(struct world *world)
 	struct err err;
 	bool deleted;
 
-	clear(world);
+	clear_rows(world);
 	accepted = accept_task(world, BODY(AGENT(1), ""));
 	id = &accepted.sessions[0];
 	assert_true(move_to(world, id, SESSION_PROVISIONING, 2, 3));
@@ -439,7 +344,8 @@ static void move_body(struct world *world)
 	assert_int_equal(session.epoch, 4);
 	assert_int_equal(session_delete(world->pg, TENANT, id, &deleted, &err), ERR_OK);
 	assert_true(deleted);
-	assert_int_equal(session_get(world->pg, TENANT, id, arena, &session, &err), ERR_NOT_FOUND);
+	assert_int_equal(session_get(world->pg, TENANT, id, test_arena(), &session, &err),
+	                 ERR_NOT_FOUND);
 }
 
 static void a_late_move_changes_nothing(void **state)
@@ -455,23 +361,26 @@ static void reconcile_body(struct world *world)
 	struct session_batch batch;
 	struct err err;
 
-	clear(world);
+	clear_rows(world);
 	accepted = accept_task(world, BODY(AGENT(4), ""));
-	assert_int_equal(session_unqueued(world->pg, &nil, 60000, 10, arena, &batch, &err), ERR_OK);
+	assert_int_equal(session_unqueued(world->pg, &nil, 60000, 10, test_arena(), &batch, &err),
+	                 ERR_OK);
 	assert_int_equal(batch.count, 0);
-	assert_int_equal(session_unqueued(world->pg, &nil, 0, 10, arena, &batch, &err), ERR_OK);
+	assert_int_equal(session_unqueued(world->pg, &nil, 0, 10, test_arena(), &batch, &err),
+	                 ERR_OK);
 	assert_int_equal(batch.count, 4);
 	assert_int_equal(session_mark_queued(world->pg, TENANT, accepted.sessions, 3, &err),
 	                 ERR_OK);
-	assert_int_equal(session_unqueued(world->pg, &nil, 0, 10, arena, &batch, &err), ERR_OK);
+	assert_int_equal(session_unqueued(world->pg, &nil, 0, 10, test_arena(), &batch, &err),
+	                 ERR_OK);
 	assert_int_equal(batch.count, 1);
 	assert_true(id_eq(&batch.items[0].id, &accepted.sessions[3]));
 	assert_true(get(world, &accepted.sessions[0]).queued_us > 0);
 	assert_true(move_to(world, &accepted.sessions[0], SESSION_CANCELLED, 1, 2));
-	assert_int_equal(session_live(world->pg, &nil, 2, arena, &batch, &err), ERR_OK);
+	assert_int_equal(session_live(world->pg, &nil, 2, test_arena(), &batch, &err), ERR_OK);
 	assert_int_equal(batch.count, 2);
 	assert_true(id_eq(&batch.items[0].id, &accepted.sessions[1]));
-	assert_int_equal(session_live(world->pg, &batch.items[1].id, 9, arena, &batch, &err),
+	assert_int_equal(session_live(world->pg, &batch.items[1].id, 9, test_arena(), &batch, &err),
 	                 ERR_OK);
 	assert_int_equal(batch.count, 1);
 }
@@ -489,7 +398,7 @@ static void epoch_body(struct world *world)
 	uint64_t last = 99;
 	struct err err;
 
-	clear(world);
+	clear_rows(world);
 	accepted = accept_task(world, BODY(AGENT(1), ""));
 	epoch.session = accepted.sessions[0];
 	assert_int_equal(session_epoch_last(world->pg, TENANT, &epoch.session, &last, &err),
@@ -537,12 +446,12 @@ static void command_body(struct world *world)
 	struct err err;
 	bool changed;
 
-	clear(world);
+	clear_rows(world);
 	accepted = accept_task(world, BODY(AGENT(1), ""));
 	query.session = accepted.sessions[0];
 	first = add_command(world, &query.session, 1);
 	second = add_command(world, &query.session, 2);
-	assert_int_equal(command_open(world->pg, &query, arena, &list, &err), ERR_OK);
+	assert_int_equal(command_open(world->pg, &query, test_arena(), &list, &err), ERR_OK);
 	assert_int_equal(list.count, 2);
 	assert_true(id_eq(&list.items[0].id, &first) && id_eq(&list.items[1].id, &second));
 	assert_true(str_eq(list.items[0].kind, STR_LIT("prompt")));
@@ -558,10 +467,10 @@ static void command_body(struct world *world)
 	assert_true(changed);
 	assert_int_equal(command_finish(world->pg, TENANT, &end, &changed, &err), ERR_OK);
 	assert_false(changed);
-	assert_int_equal(command_open(world->pg, &query, arena, &list, &err), ERR_OK);
+	assert_int_equal(command_open(world->pg, &query, test_arena(), &list, &err), ERR_OK);
 	assert_int_equal(list.count, 1);
 	query.after_seq = 2;
-	assert_int_equal(command_open(world->pg, &query, arena, &list, &err), ERR_OK);
+	assert_int_equal(command_open(world->pg, &query, test_arena(), &list, &err), ERR_OK);
 	assert_int_equal(list.count, 0);
 }
 
@@ -597,7 +506,7 @@ static void race_body(struct world *world)
 	struct task_accepted accepted;
 	uint64_t seen = 0;
 
-	clear(world);
+	clear_rows(world);
 	accepted = accept_task(world, BODY(AGENT(1), ""));
 	for (size_t i = 0; i < ARRAY_LEN(adders); i++) {
 		adders[i] = (struct adder){ world, accepted.sessions[0], 0 };
@@ -616,202 +525,6 @@ static void commands_that_race_get_one_number_each(void **state)
 	world_run(race_body);
 }
 
-/* ---- idempotency ---- */
-
-static struct idempotency_claim claim_of(const char *key, const char *body)
-{
-	return (struct idempotency_claim){
-		.tenant = TENANT,
-		.key = key,
-		.route = "POST /api/v1/tasks",
-		.request = idempotency_digest(STR_LIT("/api/v1/tasks"), STR_LIT(""), str_of(body)),
-	};
-}
-
-static enum idempotency_outcome begin_key(struct pg_tx *tx, const struct idempotency_claim *claim,
-                                          struct idempotency_answer *ret)
-{
-	enum idempotency_outcome outcome;
-	struct err err;
-
-	if (idempotency_begin(tx, claim, arena, &outcome, ret, &err) != ERR_OK) {
-		fail_msg("%s", err.msg);
-	}
-	return outcome;
-}
-
-static enum idempotency_outcome look(struct world *world, const struct idempotency_claim *claim)
-{
-	struct idempotency_answer answer;
-	struct pg_tx *tx = begin(world);
-	enum idempotency_outcome outcome = begin_key(tx, claim, &answer);
-
-	pg_rollback(tx);
-	return outcome;
-}
-
-/* The same, once earlier rollbacks have reached the server: nobody waits for them. */
-static enum idempotency_outcome look_settled(struct world *world,
-                                             const struct idempotency_claim *claim)
-{
-	enum idempotency_outcome outcome;
-
-	while ((outcome = look(world, claim)) == IDEMPOTENCY_RUNNING) {
-		assert_int_equal(fiber_yield(), ERR_OK);
-	}
-	return outcome;
-}
-
-/* A transaction that holds the key. */
-static struct pg_tx *hold(struct world *world, const struct idempotency_claim *claim)
-{
-	struct idempotency_answer before;
-	struct pg_tx *tx = begin(world);
-
-	while (begin_key(tx, claim, &before) == IDEMPOTENCY_RUNNING) {
-		pg_rollback(tx);
-		assert_int_equal(fiber_yield(), ERR_OK);
-		tx = begin(world);
-	}
-	return tx;
-}
-
-static void answer_with(struct world *world, const struct idempotency_claim *claim, int status)
-{
-	struct idempotency_answer answer = { status, STR_LIT("application/json"),
-		                             str_make("{\"a\":\"\0\"}", 9) };
-	struct pg_tx *tx = hold(world, claim);
-	struct err err;
-
-	assert_int_equal(idempotency_finish(tx, claim, &answer, &err), ERR_OK);
-	commit(tx);
-}
-
-static void replay_body(struct world *world)
-{
-	struct idempotency_claim claim = claim_of("k-1", "body"), other;
-	struct idempotency_answer answer;
-	struct pg_tx *tx;
-	uint64_t purged;
-	struct err err;
-
-	clear(world);
-	answer_with(world, &claim, 201);
-	tx = begin(world);
-	assert_int_equal(begin_key(tx, &claim, &answer), IDEMPOTENCY_REPLAY);
-	assert_int_equal(answer.status, 201);
-	assert_true(str_eq(answer.media_type, STR_LIT("application/json")));
-	assert_true(str_eq(answer.body, str_make("{\"a\":\"\0\"}", 9)));
-	pg_rollback(tx);
-	other = claim_of("k-1", "another body");
-	assert_int_equal(look_settled(world, &other), IDEMPOTENCY_OTHER);
-	other = claim;
-	other.route = "POST /api/v1/other";
-	assert_int_equal(look_settled(world, &other), IDEMPOTENCY_OTHER);
-	other = claim_of("k-2", "body");
-	assert_int_equal(look_settled(world, &other), IDEMPOTENCY_FRESH);
-
-	tell(world->pg, "", &test_expire_keys, NULL);
-	assert_int_equal(look_settled(world, &claim), IDEMPOTENCY_FRESH);
-	other = claim_of("k-1", "another body");
-	answer_with(world, &other, 202);
-	assert_int_equal(look_settled(world, &claim), IDEMPOTENCY_OTHER);
-	tell(world->pg, "", &test_expire_keys, NULL);
-	assert_int_equal(idempotency_purge(world->pg, 10, &purged, &err), ERR_OK);
-	assert_int_equal(purged, 1);
-	assert_int_equal(number(world->pg, "", &test_count_keys), 0);
-}
-
-static void a_key_replays_its_answer_for_a_day(void **state)
-{
-	(void)state;
-	world_run(replay_body);
-}
-
-static void running_body(struct world *world)
-{
-	struct idempotency_claim claim = claim_of("k-3", "body");
-	struct pg_tx *tx;
-
-	clear(world);
-	tx = hold(world, &claim);
-	assert_int_equal(look(world, &claim), IDEMPOTENCY_RUNNING);
-	pg_rollback(tx);
-	assert_int_equal(look_settled(world, &claim), IDEMPOTENCY_FRESH);
-	answer_with(world, &claim, 500);
-	assert_int_equal(look_settled(world, &claim), IDEMPOTENCY_FRESH);
-}
-
-static void a_key_in_use_is_told_and_ends_with_its_transaction(void **state)
-{
-	(void)state;
-	world_run(running_body);
-}
-
-struct submitter {
-	struct world *world;
-	enum idempotency_outcome outcome;
-};
-
-static void submit(void *arg)
-{
-	struct submitter *s = arg;
-	struct idempotency_claim claim = claim_of("k-4", "body");
-	struct idempotency_answer answer = { 201, STR_LIT("application/json"), STR_LIT("{}") };
-	struct task_accepted accepted;
-	struct pg_tx *tx = begin(s->world);
-	struct err err;
-
-	s->outcome = begin_key(tx, &claim, &answer);
-	if (s->outcome != IDEMPOTENCY_FRESH) {
-		pg_rollback(tx);
-		return;
-	}
-	assert_int_equal(try_accept(tx, BODY(AGENT(1), ""), &accepted), ERR_OK);
-	assert_int_equal(idempotency_finish(tx, &claim, &answer, &err), ERR_OK);
-	commit(tx);
-}
-
-static void concurrent_body(struct world *world)
-{
-	struct submitter submitters[16];
-	size_t fresh = 0;
-
-	clear(world);
-	for (size_t i = 0; i < ARRAY_LEN(submitters); i++) {
-		submitters[i] = (struct submitter){ world, IDEMPOTENCY_OTHER };
-		(void)fiber_start(world->loop, &world->group, "submit", submit, &submitters[i]);
-	}
-	assert_int_equal(fiber_group_wait(&world->group, 10000), ERR_OK);
-	for (size_t i = 0; i < ARRAY_LEN(submitters); i++) {
-		assert_int_not_equal(submitters[i].outcome, IDEMPOTENCY_OTHER);
-		fresh += submitters[i].outcome == IDEMPOTENCY_FRESH;
-	}
-	assert_int_equal(fresh, 1);
-	assert_int_equal(number(world->pg, "", &test_count_rows), 2);
-}
-
-static void of_many_with_one_key_one_makes_the_task(void **state)
-{
-	(void)state;
-	world_run(concurrent_body);
-}
-
-static void keys_are_visible_ascii(void **state)
-{
-	char longest[IDEMPOTENCY_KEY_MAX + 1];
-
-	(void)state;
-	memset(longest, 'k', sizeof(longest));
-	assert_true(idempotency_key_ok(STR_LIT("01ARZ3NDEKTSV4RRFFQ69G5FAV!~")));
-	assert_true(idempotency_key_ok(str_make(longest, IDEMPOTENCY_KEY_MAX)));
-	assert_false(idempotency_key_ok(str_make(longest, IDEMPOTENCY_KEY_MAX + 1)));
-	assert_false(idempotency_key_ok(STR_LIT("")));
-	assert_false(idempotency_key_ok(STR_LIT("a b")));
-	assert_false(idempotency_key_ok(STR_LIT("a\xc3\xb6")));
-	assert_false(idempotency_key_ok(STR_LIT("a\x7f")));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -827,10 +540,6 @@ int main(void)
 		cmocka_unit_test(epochs_are_remembered_once),
 		cmocka_unit_test(commands_are_ordered_started_and_finished_once),
 		cmocka_unit_test(commands_that_race_get_one_number_each),
-		cmocka_unit_test(a_key_replays_its_answer_for_a_day),
-		cmocka_unit_test(a_key_in_use_is_told_and_ends_with_its_transaction),
-		cmocka_unit_test(of_many_with_one_key_one_makes_the_task),
-		cmocka_unit_test(keys_are_visible_ascii),
 	};
 
 	return cmocka_run_group_tests(tests, make_arena, free_arena);
