@@ -1,0 +1,198 @@
+/* What handlers ask of a request, and which route a path finds. */
+#include "http/peer.h"
+#include "http/route.h"
+#include "http/uri.h"
+#include "tests/support/test.h"
+
+static struct http_request request_with(const struct http_header *headers, size_t count)
+{
+	return (struct http_request){ .headers = headers, .header_count = count };
+}
+
+static void the_closest_range_decides_what_is_accepted(void **state)
+{
+	static const char *const offers[] = { "application/json", "text/event-stream", NULL };
+	static const struct {
+		const char *accept, *best;
+	} cases[] = {
+		{ "application/json", "application/json" },
+		{ "text/event-stream", "text/event-stream" },
+		{ "Text/Event-Stream;q=0.1", "text/event-stream" },
+		{ "*/*", "application/json" },
+		{ "text/*", "text/event-stream" },
+		{ "text/*;q=0.5, */*;q=0.4", "text/event-stream" },
+		{ "application/json;q=0.2, text/event-stream;q=0.3", "text/event-stream" },
+		{ "*/*, application/json;q=0", "text/event-stream" },
+		{ "text/html", NULL },
+		{ "application/json;q=0", NULL },
+		{ "application/json;q=x", NULL },
+		{ "application/json;q=1.5", NULL },
+		{ "application/json;q=0.001", "application/json" },
+		{ "application/json ; Q=0.5 , text/event-stream ; q=0.4", "application/json" },
+		{ ",, ,text/event-stream,", "text/event-stream" },
+		{ "*", NULL },
+	};
+	struct http_request none = request_with(NULL, 0);
+
+	(void)state;
+	assert_true(http_accepts(&none, "text/plain"));
+	assert_string_equal(http_negotiate(&none, offers), "application/json");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct http_header header = { STR_LIT("accept"), str_of(cases[i].accept) };
+		struct http_request req = request_with(&header, 1);
+		const char *best = http_negotiate(&req, offers);
+
+		if ((best == NULL) != (cases[i].best == NULL) ||
+		    (best != NULL && strcmp(best, cases[i].best) != 0)) {
+			fail_msg("%s gave %s", cases[i].accept, best != NULL ? best : "nothing");
+		}
+	}
+}
+
+static void query_parameters_are_found_and_decoded(void **state)
+{
+	struct http_request req = { .arena = arena_new(),
+		                    .query = STR_LIT("a=1&&b=x%20y+z&c&d=&%61b=2&a=3") };
+	struct str name, value;
+	size_t count = 0;
+
+	(void)state;
+	assert_true(http_query(&req, "a", &value) && str_eq(value, STR_LIT("1")));
+	assert_true(http_query(&req, "b", &value) && str_eq(value, STR_LIT("x y z")));
+	assert_true(http_query(&req, "c", &value) && value.n == 0);
+	assert_true(http_query(&req, "d", &value) && value.n == 0);
+	assert_true(http_query(&req, "ab", &value) && str_eq(value, STR_LIT("2")));
+	assert_false(http_query(&req, "e", &value));
+	while (http_query_at(&req, count, &name, &value)) {
+		count++;
+	}
+	assert_int_equal(count, 6);
+	arena_free(req.arena);
+}
+
+static void escapes_are_decoded_or_refused(void **state)
+{
+	struct arena *arena = arena_new();
+	struct str out;
+
+	(void)state;
+	assert_true(http_uri_decode(arena, STR_LIT("a%2Fb+c"), HTTP_URI_SEGMENT, &out));
+	assert_true(str_eq(out, STR_LIT("a/b+c")));
+	assert_false(http_uri_decode(arena, STR_LIT("%00"), HTTP_URI_SEGMENT, &out));
+	assert_false(http_uri_decode(arena, STR_LIT("a%4"), HTTP_URI_SEGMENT, &out));
+	assert_false(http_uri_decode(arena, STR_LIT("%"), HTTP_URI_QUERY, &out));
+	assert_false(http_uri_decode(arena, STR_LIT("%g0"), HTTP_URI_QUERY, &out));
+	assert_true(http_uri_is_dots(STR_LIT("..")));
+	assert_true(http_uri_is_dots(STR_LIT(".%2e")));
+	assert_false(http_uri_is_dots(STR_LIT("...")));
+	assert_false(http_uri_is_dots(STR_LIT("")));
+	assert_false(http_uri_is_dots(STR_LIT(".a")));
+	arena_free(arena);
+}
+
+static void handler(struct http_request *req, struct http_reply *reply)
+{
+	(void)req;
+	(void)reply;
+}
+
+static const struct http_route table[] = {
+	{ .method = HTTP_GET, .pattern = "/", .handler = handler },
+	{ .method = HTTP_GET, .pattern = "/a/{x}/c", .handler = handler },
+	{ .method = HTTP_GET, .pattern = "/a/b/d", .handler = handler },
+	{ .method = HTTP_GET, .pattern = "/a/b", .handler = handler },
+	{ .method = HTTP_POST, .pattern = "/a/{x}", .handler = handler },
+	{ .method = HTTP_DELETE, .pattern = "/a/{id}", .handler = handler },
+	{ .method = HTTP_GET, .pattern = "/{x}/{y}/{z}/{w}", .handler = handler },
+};
+
+static const struct {
+	const char *path;
+	int row; /* -1: none */
+	size_t params;
+} places[] = {
+	{ "/", 0, 0 },           { "/a/q/c", 1, 1 },   { "/a/b/c", 1, 1 },   { "/a/b/d", 2, 0 },
+	{ "/a/b", 3, 0 },        { "/a/z", 4, 1 },     { "/a/", -1, 0 },     { "/a", -1, 0 },
+	{ "/a/b/", -1, 0 },      { "/a/b/d/e", 6, 4 }, { "//a/b/c", -1, 0 }, { "", -1, 0 },
+	{ "/1/2/3/4/5", -1, 0 }, { "/%61/b", -1, 0 },
+};
+
+static void a_literal_beats_a_parameter_and_nothing_is_missed(void **state)
+{
+	struct http_routes *routes = http_routes_new(table, ARRAY_LEN(table));
+	struct http_place place;
+	struct buf allow;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		bool found = http_routes_find(routes, str_of(places[i].path), &place);
+
+		if (found != (places[i].row >= 0)) {
+			fail_msg("%s: found %d", places[i].path, found);
+		}
+		if (found) {
+			const struct http_route *row = &table[places[i].row];
+
+			assert_ptr_equal(place.by_method[row->method], row);
+			assert_int_equal(place.param_count, places[i].params);
+		}
+	}
+	assert_true(http_routes_find(routes, STR_LIT("/a/z"), &place));
+	assert_true(str_eq(place.params[0], STR_LIT("z")));
+	buf_init(&allow, 100);
+	http_routes_allow(&place, &allow);
+	assert_string_equal(buf_cstr(&allow), "POST, DELETE, OPTIONS");
+	buf_fini(&allow);
+	http_routes_free(routes);
+}
+
+static void forwarded_addresses_are_believed_only_behind_trusted_ones(void **state)
+{
+	static const struct {
+		const char *trusted, *direct, *forwarded, *peer;
+	} cases[] = {
+		{ "", "127.0.0.1", "1.2.3.4", "127.0.0.1" },
+		{ "127.0.0.1", "127.0.0.1", "1.2.3.4", "1.2.3.4" },
+		{ "127.0.0.1", "127.0.0.1", "1.2.3.4, 5.6.7.8", "5.6.7.8" },
+		{ "127.0.0.1,5.6.0.0/16", "127.0.0.1", "1.2.3.4, 5.6.7.8", "1.2.3.4" },
+		{ "127.0.0.1", "127.0.0.1", "1.2.3.4, rubbish", "127.0.0.1" },
+		{ "127.0.0.1", "127.0.0.2", "1.2.3.4", "127.0.0.2" },
+		{ "127.0.0.0/31", "127.0.0.1", "::1", "::1" },
+		{ "fd00::/8, unix", "unix", "9.9.9.9, fd12::1", "9.9.9.9" },
+		{ "127.0.0.1", "127.0.0.1", "", "127.0.0.1" },
+		{ "0.0.0.0/0", "127.0.0.1", "1.1.1.1, 2.2.2.2", "1.1.1.1" },
+	};
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct http_header header = { STR_LIT("X-Forwarded-For"),
+			                      str_of(cases[i].forwarded) };
+		struct http_request req = request_with(&header, 1);
+		struct http_proxies proxies;
+		struct str peer;
+
+		assert_int_equal(http_proxies_parse(str_of(cases[i].trusted), &proxies, &err),
+		                 ERR_OK);
+		peer = http_peer_behind(&proxies, &req, str_of(cases[i].direct));
+		assert_true(str_eq(peer, str_of(cases[i].peer)));
+	}
+	assert_int_equal(
+		http_proxies_parse(STR_LIT("localhost"), &(struct http_proxies){ 0 }, &err),
+		ERR_INVALID);
+	assert_int_equal(
+		http_proxies_parse(STR_LIT("1.2.3.4/33"), &(struct http_proxies){ 0 }, &err),
+		ERR_INVALID);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_closest_range_decides_what_is_accepted),
+		cmocka_unit_test(query_parameters_are_found_and_decoded),
+		cmocka_unit_test(escapes_are_decoded_or_refused),
+		cmocka_unit_test(a_literal_beats_a_parameter_and_nothing_is_missed),
+		cmocka_unit_test(forwarded_addresses_are_believed_only_behind_trusted_ones),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
