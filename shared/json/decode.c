@@ -74,10 +74,10 @@ static char *path_text(const struct decoder *d, const struct place *place)
 	return text;
 }
 
-static void problem_vadd(struct json_problems *problems, struct arena *arena, char *field,
+static void problem_vadd(struct json_problems *problems, struct arena *arena, const char *field,
                          const char *fmt, va_list ap) PRINTF_LIKE(4, 0);
 
-static void problem_vadd(struct json_problems *problems, struct arena *arena, char *field,
+static void problem_vadd(struct json_problems *problems, struct arena *arena, const char *field,
                          const char *fmt, va_list ap)
 {
 	struct buf rule;

@@ -51,8 +51,8 @@ struct json_pair {
 };
 
 struct json_problem {
-	char *field; /* of the arena; "" is the body itself */
-	char *rule;
+	const char *field; /* of the arena; "" is the body itself */
+	const char *rule;
 };
 
 enum { JSON_PROBLEMS_MAX = 32 };

@@ -16,7 +16,12 @@ static const struct json_value *outer(const json_t *value)
 /* jansson's iterators take non-const objects although they change nothing. */
 static json_t *iterated(const struct json_value *value)
 {
-	return (json_t *)(uintptr_t)value;
+	const union {
+		const struct json_value *ours;
+		json_t *theirs;
+	} object = { .ours = value };
+
+	return object.theirs;
 }
 
 /* Nesting of the text without parsing it: bounds the recursion of everything after. */

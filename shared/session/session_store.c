@@ -257,25 +257,24 @@ static enum err_code read_batch(struct pg *pg, const struct text *query,
 	return code != ERR_OK ? code : from_rows(rows, arena, &ret->items, &ret->count, err);
 }
 
-enum err_code session_live(struct pg *pg, const struct id *after, unsigned max, struct arena *arena,
+enum err_code session_live(struct pg *pg, const struct session_walk *walk, struct arena *arena,
                            struct session_batch *ret, struct err *err)
 {
 	struct pg_params params = { 0 };
 
-	pg_param_cstr(&params, after->s);
-	pg_param_u64(&params, max);
+	pg_param_cstr(&params, walk->after.s);
+	pg_param_u64(&params, walk->max);
 	return read_batch(pg, sql(SESSION_SQL_SESSION_LIVE), &params, arena, ret, err);
 }
 
-enum err_code session_unqueued(struct pg *pg, const struct id *after, uint64_t older_ms,
-                               unsigned max, struct arena *arena, struct session_batch *ret,
-                               struct err *err)
+enum err_code session_unqueued(struct pg *pg, const struct session_walk *walk, struct arena *arena,
+                               struct session_batch *ret, struct err *err)
 {
 	struct pg_params params = { 0 };
 
-	pg_param_cstr(&params, after->s);
-	pg_param_u64(&params, older_ms);
-	pg_param_u64(&params, max);
+	pg_param_cstr(&params, walk->after.s);
+	pg_param_u64(&params, walk->older_ms);
+	pg_param_u64(&params, walk->max);
 	return read_batch(pg, sql(SESSION_SQL_SESSION_UNQUEUED), &params, arena, ret, err);
 }
 

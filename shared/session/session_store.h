@@ -75,7 +75,13 @@ struct session_page {
 enum err_code session_list(struct pg *pg, const struct session_filter *filter, struct arena *arena,
                            struct session_page *ret, struct err *err) MUST_CHECK;
 
-/* ---- for reconcilers: all tenants, ascending ids after `after` (nil: from the first) ---- */
+/* ---- for reconcilers: all tenants, ascending ids ---- */
+
+struct session_walk {
+	struct id after; /* nil: from the first */
+	unsigned max;
+	uint64_t older_ms; /* session_unqueued: accepted at least this long ago */
+};
 
 struct session_batch {
 	struct session *items; /* of the arena */
@@ -83,12 +89,11 @@ struct session_batch {
 };
 
 /* Not terminal. */
-enum err_code session_live(struct pg *pg, const struct id *after, unsigned max, struct arena *arena,
+enum err_code session_live(struct pg *pg, const struct session_walk *walk, struct arena *arena,
                            struct session_batch *ret, struct err *err) MUST_CHECK;
-/* Accepted at least older_ms ago, and nobody said that it is in the queue. */
-enum err_code session_unqueued(struct pg *pg, const struct id *after, uint64_t older_ms,
-                               unsigned max, struct arena *arena, struct session_batch *ret,
-                               struct err *err) MUST_CHECK;
+/* Accepted, and nobody said that it is in the queue. */
+enum err_code session_unqueued(struct pg *pg, const struct session_walk *walk, struct arena *arena,
+                               struct session_batch *ret, struct err *err) MUST_CHECK;
 /* They are in the queue. At most 128 ids. */
 enum err_code session_mark_queued(struct pg *pg, const char *tenant, const struct id *ids,
                                   size_t count, struct err *err) MUST_CHECK;

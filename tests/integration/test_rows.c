@@ -356,32 +356,30 @@ static void a_late_move_changes_nothing(void **state)
 
 static void reconcile_body(struct world *world)
 {
-	struct id nil = { "" };
+	struct session_walk all = { .max = 10 }, some = { .max = 2 };
+	struct session_walk old = { .max = 10, .older_ms = 60000 };
 	struct task_accepted accepted;
 	struct session_batch batch;
 	struct err err;
 
 	clear_rows(world);
 	accepted = accept_task(world, BODY(AGENT(4), ""));
-	assert_int_equal(session_unqueued(world->pg, &nil, 60000, 10, test_arena(), &batch, &err),
-	                 ERR_OK);
+	assert_int_equal(session_unqueued(world->pg, &old, test_arena(), &batch, &err), ERR_OK);
 	assert_int_equal(batch.count, 0);
-	assert_int_equal(session_unqueued(world->pg, &nil, 0, 10, test_arena(), &batch, &err),
-	                 ERR_OK);
+	assert_int_equal(session_unqueued(world->pg, &all, test_arena(), &batch, &err), ERR_OK);
 	assert_int_equal(batch.count, 4);
 	assert_int_equal(session_mark_queued(world->pg, TENANT, accepted.sessions, 3, &err),
 	                 ERR_OK);
-	assert_int_equal(session_unqueued(world->pg, &nil, 0, 10, test_arena(), &batch, &err),
-	                 ERR_OK);
+	assert_int_equal(session_unqueued(world->pg, &all, test_arena(), &batch, &err), ERR_OK);
 	assert_int_equal(batch.count, 1);
 	assert_true(id_eq(&batch.items[0].id, &accepted.sessions[3]));
 	assert_true(get(world, &accepted.sessions[0]).queued_us > 0);
 	assert_true(move_to(world, &accepted.sessions[0], SESSION_CANCELLED, 1, 2));
-	assert_int_equal(session_live(world->pg, &nil, 2, test_arena(), &batch, &err), ERR_OK);
+	assert_int_equal(session_live(world->pg, &some, test_arena(), &batch, &err), ERR_OK);
 	assert_int_equal(batch.count, 2);
 	assert_true(id_eq(&batch.items[0].id, &accepted.sessions[1]));
-	assert_int_equal(session_live(world->pg, &batch.items[1].id, 9, test_arena(), &batch, &err),
-	                 ERR_OK);
+	some.after = batch.items[1].id;
+	assert_int_equal(session_live(world->pg, &some, test_arena(), &batch, &err), ERR_OK);
 	assert_int_equal(batch.count, 1);
 }
 
