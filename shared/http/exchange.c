@@ -24,7 +24,7 @@ struct http_exchange *http_exchange_new(struct http_conn *conn)
 	exchange->began_us = clock_mono_us();
 	http_parser_init(&exchange->parser);
 	http_reply_init(&exchange->reply);
-	buf_init(&exchange->head, 2 * HTTP_REPLY_HEADERS_MAX);
+	buf_init(&exchange->head, HTTP_REPLY_HEAD_MAX);
 	buf_init(&exchange->cors, HTTP_REPLY_HEADERS_MAX);
 	buf_init(&exchange->body, 0);
 	exchange->req.arena = arena_new();

@@ -170,7 +170,8 @@ unsigned http_server_port(const struct http_server *server); /* 0 for a unix soc
 size_t http_server_connections(const struct http_server *server);
 
 /* Stop accepting, answer what is in flight with Connection: close, tell streams; then drained(arg)
- * once, when no connection is left or after timeout_ms (the rest is cut). */
+ * once, when no connection is left or after timeout_ms (the rest is cut). A second call changes
+ * nothing. */
 void http_server_drain(struct http_server *server, unsigned timeout_ms, void (*drained)(void *arg),
                        void *arg);
 bool http_server_draining(const struct http_server *server);

@@ -7,7 +7,11 @@
 #include "base/str.h"
 #include "http/http.h"
 
-enum { HTTP_REPLY_MAX = 64 * 1024 * 1024, HTTP_REPLY_HEADERS_MAX = 16 * 1024 };
+enum {
+	HTTP_REPLY_MAX = 64 * 1024 * 1024,
+	HTTP_REPLY_HEADERS_MAX = 16 * 1024,
+	HTTP_REPLY_HEAD_MAX = 2 * HTTP_REPLY_HEADERS_MAX,
+};
 
 struct http_reply_facts {
 	enum http_method method;

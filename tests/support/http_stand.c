@@ -327,7 +327,7 @@ static int serve(const struct http_options *wanted, int ready)
 
 struct http_stand http_stand_start(const struct http_options *wanted, unsigned fd_limit)
 {
-	struct http_stand stand;
+	struct http_stand stand = { .draining = false };
 	int ready[2];
 
 	assert_int_equal(pipe(ready), 0);
@@ -351,8 +351,9 @@ struct http_stand http_stand_start(const struct http_options *wanted, unsigned f
 	return stand;
 }
 
-void http_stand_drain(const struct http_stand *stand)
+void http_stand_drain(struct http_stand *stand)
 {
+	stand->draining = true;
 	assert_int_equal(kill(stand->pid, SIGTERM), 0);
 }
 
@@ -360,7 +361,9 @@ void http_stand_stop(struct http_stand *stand)
 {
 	int status;
 
-	(void)kill(stand->pid, SIGTERM);
+	if (!stand->draining) {
+		http_stand_drain(stand);
+	}
 	assert_int_equal(waitpid(stand->pid, &status, 0), stand->pid);
 	assert_int_equal(status, 0);
 }

@@ -11,12 +11,13 @@
 struct http_stand {
 	pid_t pid;
 	unsigned port;
+	bool draining;
 };
 
 /* Options that a test does not set are generous. fd_limit 0: as it is. */
 struct http_stand http_stand_start(const struct http_options *wanted, unsigned fd_limit);
 /* SIGTERM: the server drains. */
-void http_stand_drain(const struct http_stand *stand);
+void http_stand_drain(struct http_stand *stand);
 /* Drain if it still runs, and check that it ended cleanly. */
 void http_stand_stop(struct http_stand *stand);
 
