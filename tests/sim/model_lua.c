@@ -1,0 +1,183 @@
+/* Scripts as Redis runs them: KEYS, ARGV, redis.call, and the conversions between Lua and replies.
+ */
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "tests/sim/model_data.h"
+
+enum { ARGS_MAX = 1024 };
+
+static void push_reply(lua_State *lua, const struct model_reply *reply)
+{
+	switch (reply->type) {
+	case MODEL_NIL: lua_pushboolean(lua, 0); break;
+	case MODEL_INTEGER: lua_pushnumber(lua, (lua_Number)reply->integer); break;
+	case MODEL_STRING: lua_pushlstring(lua, reply->p, reply->n); break;
+	case MODEL_STATUS:
+	case MODEL_ERROR:
+		lua_newtable(lua);
+		lua_pushlstring(lua, reply->p, reply->n);
+		lua_setfield(lua, -2, reply->type == MODEL_STATUS ? "ok" : "err");
+		break;
+	case MODEL_ARRAY:
+		lua_newtable(lua);
+		for (size_t i = 0; i < reply->count; i++) {
+			push_reply(lua, reply->items[i]);
+			lua_rawseti(lua, -2, (int)i + 1);
+		}
+		break;
+	}
+}
+
+static struct model *model_of(lua_State *lua)
+{
+	struct model *model;
+
+	lua_getfield(lua, LUA_REGISTRYINDEX, "model");
+	model = lua_touserdata(lua, -1);
+	lua_pop(lua, 1);
+	return model;
+}
+
+/* Numbers are written as Redis 7 writes them: "%.17g". */
+static int lua_call_redis(lua_State *lua)
+{
+	struct model *model = model_of(lua);
+	static struct str args[ARGS_MAX];
+	int count = lua_gettop(lua);
+	struct model_reply *reply;
+	struct buf numbers;
+
+	if (count < 1 || count > ARGS_MAX) {
+		return luaL_error(lua, "redis.call with %d words", count);
+	}
+	buf_init(&numbers, (size_t)count * 40);
+	(void)buf_reserve(&numbers, (size_t)count * 40);
+	for (int i = 0; i < count; i++) {
+		size_t at = numbers.len;
+
+		if (lua_type(lua, i + 1) == LUA_TNUMBER) {
+			buf_addf(&numbers, "%.17g", lua_tonumber(lua, i + 1));
+			args[i] = str_make(numbers.data + at, numbers.len - at);
+		} else if (lua_type(lua, i + 1) == LUA_TSTRING) {
+			args[i].p = lua_tolstring(lua, i + 1, &args[i].n);
+		} else {
+			buf_fini(&numbers);
+			return luaL_error(lua, "redis.call with neither text nor number");
+		}
+	}
+	reply = model_call(model, args, (size_t)count);
+	buf_fini(&numbers);
+	if (reply->type == MODEL_ERROR) {
+		lua_pushlstring(lua, reply->p, reply->n);
+		model_reply_free(reply);
+		return lua_error(lua);
+	}
+	push_reply(lua, reply);
+	model_reply_free(reply);
+	return 1;
+}
+
+/* What a script returned, at the top of the stack. */
+static struct model_reply *take_reply(lua_State *lua)
+{
+	struct model_reply *reply;
+	struct str s;
+
+	switch (lua_type(lua, -1)) {
+	case LUA_TSTRING:
+		s.p = lua_tolstring(lua, -1, &s.n);
+		return model_reply_text(MODEL_STRING, s);
+	case LUA_TNUMBER: return model_reply_int((int64_t)lua_tonumber(lua, -1));
+	case LUA_TBOOLEAN:
+		return lua_toboolean(lua, -1) ? model_reply_int(1) : model_reply_new(MODEL_NIL);
+	case LUA_TTABLE: break;
+	default: return model_reply_new(MODEL_NIL);
+	}
+	reply = model_reply_new(MODEL_ARRAY);
+	for (int i = 1;; i++) {
+		lua_rawgeti(lua, -1, i);
+		if (lua_isnil(lua, -1)) {
+			lua_pop(lua, 1);
+			return reply;
+		}
+		model_reply_push(reply, take_reply(lua));
+		lua_pop(lua, 1);
+	}
+}
+
+static void set_list(lua_State *lua, const char *name, const struct str *items, size_t count)
+{
+	lua_newtable(lua);
+	for (size_t i = 0; i < count; i++) {
+		lua_pushlstring(lua, items[i].p != NULL ? items[i].p : "", items[i].n);
+		lua_rawseti(lua, -2, (int)i + 1);
+	}
+	lua_setglobal(lua, name);
+}
+
+/* Compiled once; kept in the registry under its text. */
+static bool push_script(lua_State *lua, struct str script)
+{
+	lua_pushlstring(lua, script.p, script.n);
+	lua_rawget(lua, LUA_REGISTRYINDEX);
+	if (!lua_isnil(lua, -1)) {
+		return true;
+	}
+	lua_pop(lua, 1);
+	if (luaL_loadbuffer(lua, script.p, script.n, "@script") != 0) {
+		return false;
+	}
+	lua_pushlstring(lua, script.p, script.n);
+	lua_pushvalue(lua, -2);
+	lua_rawset(lua, LUA_REGISTRYINDEX);
+	return true;
+}
+
+struct model_reply *model_eval(struct model *model, struct str script, const struct str *keys,
+                               size_t key_count, const struct str *args, size_t count)
+{
+	lua_State *lua = model->lua;
+	struct model_reply *reply;
+	struct str s;
+
+	set_list(lua, "KEYS", keys, key_count);
+	set_list(lua, "ARGV", args, count);
+	if (push_script(lua, script) && lua_pcall(lua, 0, 1, 0) == 0) {
+		reply = take_reply(lua);
+	} else {
+		s.p = lua_tolstring(lua, -1, &s.n);
+		reply = model_reply_text(MODEL_ERROR, s.p != NULL ? s : STR_LIT("ERR script"));
+	}
+	lua_settop(lua, 0);
+	return reply;
+}
+
+struct model *model_new(int64_t now_ms)
+{
+	struct model *model = mem_calloc(1, sizeof(*model));
+	lua_State *lua = luaL_newstate();
+
+	model->now_ms = now_ms;
+	model->lua = lua;
+	luaL_openlibs(lua);
+	lua_pushlightuserdata(lua, model);
+	lua_setfield(lua, LUA_REGISTRYINDEX, "model");
+	lua_newtable(lua);
+	lua_pushcfunction(lua, lua_call_redis);
+	lua_setfield(lua, -2, "call");
+	lua_setglobal(lua, "redis");
+	return model;
+}
+
+void model_free(struct model *model)
+{
+	model_flush(model);
+	free(model->values);
+	lua_close(model->lua);
+	free(model);
+}
