@@ -20,14 +20,19 @@ uint64_t task_session_count(const struct task_spec *spec)
 	return count;
 }
 
-static bool has_space_or_control(struct str s)
+static bool has_control(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
-		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f) {
+		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f) {
 			return true;
 		}
 	}
 	return false;
+}
+
+static bool has_space_or_control(struct str s)
+{
+	return has_control(s) || memchr(s.p, ' ', s.n) != NULL;
 }
 
 static bool contains(struct str s, const char *part)
@@ -64,6 +69,9 @@ static bool is_scp_style(struct str url)
 
 const char *task_check_url(struct str url)
 {
+	if (url.n > 0 && url.p[0] == '/') {
+		return has_control(url) ? "must not contain control characters" : NULL;
+	}
 	/* "::" would choose a remote helper, a program on the worker; a dash would be an option. */
 	if (url.n > 0 && url.p[0] != '-' && !contains(url, "::") && !has_space_or_control(url)) {
 		for (size_t i = 0; i < ARRAY_LEN(url_schemes); i++) {
@@ -72,7 +80,7 @@ const char *task_check_url(struct str url)
 				return NULL;
 			}
 		}
-		if (url.p[0] == '/' || (!contains(url, "://") && is_scp_style(url))) {
+		if (!contains(url, "://") && is_scp_style(url)) {
 			return NULL;
 		}
 	}

@@ -224,14 +224,31 @@ static void repo_and_delivery_fit_their_modes(void **state)
 static void a_url_cannot_smuggle_an_option_or_a_helper(void **state)
 {
 	static const char *const good[] = {
-		"https://host/a.git", "http://h:8080/x", "ssh://git@h/x",      "git://h/x",
-		"file:///srv/x.git",  "/srv/x",          "git@host:org/r.git", "host:x",
+		"https://host/a.git",  "http://h:8080/x",    "ssh://git@h/x",
+		"git://h/x",           "file:///srv/x.git",  "/srv/x",
+		"/home/me/my repo::1", "git@host:org/r.git", "host:x",
 	};
 	static const char *const bad[] = {
-		"",          "-oProxyCommand=x", "ext::sh -c x", "https://",     "file://host/x",
-		"ftp://h/x", "relative/path",    "https://-x/",  "ssh://-oP=x/", "-x:y",
-		"a b:c",     "https://h/\nx",    "@h:x",         "git@-h:x",     "javascript://x",
-		"h:",        "fd::17/foo",       "a@b@c:x",      "..",
+		"",
+		"-oProxyCommand=x",
+		"ext::sh -c x",
+		"https://",
+		"file://host/x",
+		"ftp://h/x",
+		"relative/path",
+		"https://-x/",
+		"ssh://-oP=x/",
+		"-x:y",
+		"a b:c",
+		"https://h/\nx",
+		"@h:x",
+		"git@-h:x",
+		"javascript://x",
+		"/srv/\nx",
+		"h:",
+		"fd::17/foo",
+		"a@b@c:x",
+		"..",
 	};
 
 	(void)state;
