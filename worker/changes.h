@@ -54,6 +54,8 @@ struct changes {
 	bool cut;        /* git's own list was longer than we read */
 	bool unreadable; /* some file could not be read; reason says which */
 	char reason[ERR_MSG_MAX];
+	char tree[CHANGE_OID_MAX +
+	          1]; /* the state that was compared: where the next comparison may begin */
 	struct changes_private *private;
 };
 

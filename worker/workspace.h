@@ -70,10 +70,12 @@ struct workspace {
 enum err_code workspace_prepare(struct workspaces *all, const struct workspace_request *request,
                                 struct workspace *ret, struct err *err) MUST_CHECK;
 
-/* Which files differ from the base, and both their texts. The caller frees it with changes_free().
- */
+/* Which files differ from `since`, and both their texts: NULL is the base, else it is the tree of
+ * an earlier answer (AH-API 2.1: against the previous snapshot). The caller frees it with
+ * changes_free(). */
 enum err_code workspace_changes(struct workspaces *all, const struct workspace *ws,
-                                struct changes **ret, struct err *err) MUST_CHECK;
+                                const char *since, struct changes **ret,
+                                struct err *err) MUST_CHECK;
 
 /* The unified diff against the base into out, up to its cap; *ret_truncated when there is more. */
 enum err_code workspace_patch(struct workspaces *all, const struct workspace *ws, struct buf *out,
@@ -84,8 +86,9 @@ struct workspace_delivery {
 	char commit[GIT_OID_MAX + 1]; /* equal to the base if nothing was changed */
 };
 
-/* Commit all changes on top of the base and push them to refs/fairlead/<sid>/<epoch> of the
- * repository, and nowhere else. Safe to repeat. ERR_UNSUPPORTED in repo mode none. */
+/* Commit what is not committed yet, on top of the agent's own commits if they descend from the
+ * base, else of the base, and push it to refs/fairlead/<sid>/<epoch> of the repository, and nowhere
+ * else. Safe to repeat. ERR_UNSUPPORTED in repo mode none. */
 enum err_code workspace_deliver_branch(struct workspaces *all, const struct workspace *ws,
                                        uint64_t epoch, struct str message,
                                        struct workspace_delivery *ret, struct err *err) MUST_CHECK;

@@ -13,6 +13,7 @@ enum {
 	LIST_MAX = 4 * 1024 * 1024, /* of git's list of changed files */
 	WANTED_MAX = 2 * CHANGES_FILES_MAX * (GIT_OID_MAX + 1),
 	ANSWER_MAX = 8192,
+	HEAD_TIMEOUT_MS = 10000,
 };
 
 /* The git that looks at a workspace: the agents' user, our configuration, an index and objects of
@@ -20,7 +21,7 @@ enum {
 struct scratch {
 	struct git git;
 	char dir[GIT_PATH_MAX + 32], index[GIT_PATH_MAX + 32], objects[GIT_PATH_MAX + 32],
-		alternates[GIT_PATH_MAX + 32];
+		alternates[2 * GIT_PATH_MAX + 32];
 };
 
 static void scratch_init(struct scratch *s, const struct workspaces *all,
@@ -31,7 +32,9 @@ static void scratch_init(struct scratch *s, const struct workspaces *all,
 	(void)snprintf(s->dir, sizeof(s->dir), "%s/git", ws->private);
 	(void)snprintf(s->index, sizeof(s->index), "%s/scratch/index", ws->private);
 	(void)snprintf(s->objects, sizeof(s->objects), "%s/scratch/objects", ws->private);
-	(void)snprintf(s->alternates, sizeof(s->alternates), "%s/objects", ws->mirror);
+	/* The second only has what the agent committed itself. */
+	(void)snprintf(s->alternates, sizeof(s->alternates), "%s/objects:%s/.git/objects",
+	               ws->mirror, ws->path);
 	s->git = (struct git){ .program = all->program,
 		               .config = all->config,
 		               .user = &all->options.user,
@@ -85,11 +88,11 @@ static struct git_call diff_call(const char *base, const char *const *options, s
 	return call;
 }
 
-static enum err_code list_changes(const struct scratch *s, const struct workspace *ws,
+static enum err_code list_changes(const struct scratch *s, const char *since,
                                   struct changes *changes, struct err *err)
 {
 	static const char *const options[] = { "--raw", "--numstat", "-z", "--no-abbrev", NULL };
-	struct git_call call = diff_call(ws->base, options, LIST_MAX);
+	struct git_call call = diff_call(since, options, LIST_MAX);
 	struct process_result result;
 	enum err_code code = git_run(&s->git, &call, &result, err);
 
@@ -123,8 +126,9 @@ static enum err_code read_texts(const struct scratch *s, struct changes *changes
 }
 
 enum err_code workspace_changes(struct workspaces *all, const struct workspace *ws,
-                                struct changes **ret, struct err *err)
+                                const char *since, struct changes **ret, struct err *err)
 {
+	static const char *const write_tree[] = { "write-tree", NULL };
 	struct changes *changes = changes_new();
 	struct scratch scratch;
 	enum err_code code;
@@ -132,7 +136,11 @@ enum err_code workspace_changes(struct workspaces *all, const struct workspace *
 	scratch_init(&scratch, all, ws);
 	code = add_all(&scratch, changes, err);
 	if (code == ERR_OK) {
-		code = list_changes(&scratch, ws, changes, err);
+		code = git_line(&scratch.git, write_tree, changes->tree, sizeof(changes->tree),
+		                err);
+	}
+	if (code == ERR_OK) {
+		code = list_changes(&scratch, since != NULL ? since : ws->base, changes, err);
 	}
 	if (code == ERR_OK) {
 		code = read_texts(&scratch, changes, err);
@@ -169,49 +177,62 @@ enum err_code workspace_patch(struct workspaces *all, const struct workspace *ws
 
 /* ---- delivery ---- */
 
-static enum err_code one_line(const struct git *git, const struct git_call *call,
-                              char out[GIT_OID_MAX + 1], struct err *err)
+/* The agent's own HEAD if it descends from the base, else the base. This alone asks the agent's
+ * .git, as the agent; a lie gets it a commit of its own making. */
+static void choose_parent(const struct scratch *s, const struct workspace *ws,
+                          char parent[GIT_OID_MAX + 1])
 {
-	struct process_result result;
-	enum err_code code = git_run(git, call, &result, err);
-	struct str rest = buf_str(&result.out);
-	struct str line = str_split(&rest, '\n');
+	static const char *const head[] = { "rev-parse", "--verify", "--quiet", "HEAD^{commit}",
+		                            NULL };
+	const char *const descends[] = { "merge-base", "--is-ancestor", ws->base, parent, NULL };
+	char dir[GIT_PATH_MAX + 32];
+	struct git theirs = s->git;
+	struct err err;
 
-	if (code == ERR_OK && (!git_is_commit(line) || !str_copy(out, GIT_OID_MAX + 1, line))) {
-		code = err_set(err, ERR_BACKEND, "git %s: no object id", call->args[0]);
+	(void)snprintf(dir, sizeof(dir), "%s/.git", ws->path);
+	theirs.dir = dir;
+	theirs.index = theirs.objects = theirs.alternates = NULL;
+	theirs.timeout_ms = HEAD_TIMEOUT_MS;
+	if (git_line(&theirs, head, parent, GIT_OID_MAX + 1, &err) != ERR_OK ||
+	    !git_is_commit(str_of(parent)) || git_do(&s->git, descends, &err) != ERR_OK) {
+		memcpy(parent, ws->base, GIT_OID_MAX + 1);
+	}
+}
+
+static enum err_code commit_all(const struct scratch *s, const char *parent, struct str message,
+                                char commit[GIT_OID_MAX + 1], struct err *err)
+{
+	static const char *const write_tree[] = { "write-tree", NULL };
+	char tree[GIT_OID_MAX + 1], parent_tree[GIT_OID_MAX + 1], spec[GIT_OID_MAX + 16];
+	const char *const rev_parse[] = { "rev-parse", "--verify", spec, NULL };
+	struct git_call commit_tree = { .args = { "commit-tree", "-p", parent, tree },
+		                        .input = message,
+		                        .input_fd = -1,
+		                        .output_fd = -1,
+		                        .out_max = ANSWER_MAX };
+	struct process_result result;
+	struct str rest;
+	enum err_code code;
+
+	(void)snprintf(spec, sizeof(spec), "%s^{tree}", parent);
+	code = git_line(&s->git, write_tree, tree, sizeof(tree), err);
+	if (code == ERR_OK) {
+		code = git_line(&s->git, rev_parse, parent_tree, sizeof(parent_tree), err);
+	}
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (strcmp(tree, parent_tree) == 0) {
+		memcpy(commit, parent, GIT_OID_MAX + 1);
+		return ERR_OK;
+	}
+	code = git_run(&s->git, &commit_tree, &result, err);
+	rest = buf_str(&result.out);
+	if (code == ERR_OK && !str_copy(commit, GIT_OID_MAX + 1, str_split(&rest, '\n'))) {
+		code = err_set(err, ERR_BACKEND, "git commit-tree: no commit");
 	}
 	process_result_fini(&result);
 	return code;
-}
-
-static enum err_code commit_all(const struct scratch *s, const struct workspace *ws,
-                                struct str message, char commit[GIT_OID_MAX + 1], struct err *err)
-{
-	char tree[GIT_OID_MAX + 1], base_tree[GIT_OID_MAX + 1], spec[GIT_OID_MAX + 16];
-	struct git_call write_tree = {
-		.args = { "write-tree" }, .input_fd = -1, .output_fd = -1, .out_max = ANSWER_MAX
-	};
-	struct git_call rev_parse = write_tree, commit_tree = write_tree;
-	enum err_code code;
-
-	(void)snprintf(spec, sizeof(spec), "%s^{tree}", ws->base);
-	rev_parse.args[0] = "rev-parse";
-	rev_parse.args[1] = "--verify";
-	rev_parse.args[2] = spec;
-	commit_tree.args[0] = "commit-tree";
-	commit_tree.args[1] = "-p";
-	commit_tree.args[2] = ws->base;
-	commit_tree.args[3] = tree;
-	commit_tree.input = message.n > 0 ? message : STR_LIT("Changes of a session\n");
-	code = one_line(&s->git, &write_tree, tree, err);
-	if (code == ERR_OK) {
-		code = one_line(&s->git, &rev_parse, base_tree, err);
-	}
-	if (code == ERR_OK && strcmp(tree, base_tree) == 0) {
-		memcpy(commit, ws->base, GIT_OID_MAX + 1);
-		return ERR_OK;
-	}
-	return code == ERR_OK ? one_line(&s->git, &commit_tree, commit, err) : code;
 }
 
 /* From the scratch directory into the mirror as one pack, which is checked like one from a
@@ -290,26 +311,44 @@ static enum err_code push(const struct workspaces *all, const struct workspace *
 	return code;
 }
 
+/* Commit on top of `parent` and bring the commit into the mirror. */
+static enum err_code make_commit(const struct workspaces *all, const struct scratch *s,
+                                 const struct workspace *ws, const char *parent, struct str message,
+                                 char commit[GIT_OID_MAX + 1], struct err *err)
+{
+	enum err_code code = commit_all(s, parent, message, commit, err);
+
+	return code == ERR_OK && strcmp(commit, ws->base) != 0
+	               ? move_objects(all, s, ws, commit, err)
+	               : code;
+}
+
 enum err_code workspace_deliver_branch(struct workspaces *all, const struct workspace *ws,
                                        uint64_t epoch, struct str message,
                                        struct workspace_delivery *ret, struct err *err)
 {
 	struct workspace_delivery delivery = { .commit = "" };
+	char parent[GIT_OID_MAX + 1];
 	struct scratch scratch;
 	enum err_code code;
 
 	if (ws->url[0] == '\0') {
 		return err_set(err, ERR_UNSUPPORTED, "there is no repository to deliver to");
 	}
+	if (message.n == 0) {
+		message = STR_LIT("Changes of a session\n");
+	}
 	(void)snprintf(delivery.ref, sizeof(delivery.ref), "refs/fairlead/%s/%" PRIu64,
 	               ws->session.s, epoch);
 	scratch_init(&scratch, all, ws);
 	code = add_all(&scratch, NULL, err);
 	if (code == ERR_OK) {
-		code = commit_all(&scratch, ws, message, delivery.commit, err);
+		choose_parent(&scratch, ws, parent);
+		code = make_commit(all, &scratch, ws, parent, message, delivery.commit, err);
 	}
-	if (code == ERR_OK && strcmp(delivery.commit, ws->base) != 0) {
-		code = move_objects(all, &scratch, ws, delivery.commit, err);
+	if (code == ERR_BACKEND && strcmp(parent, ws->base) != 0) {
+		/* A commit of the agent that git's own checks refuse must not cost its work. */
+		code = make_commit(all, &scratch, ws, ws->base, message, delivery.commit, err);
 	}
 	if (code == ERR_OK) {
 		code = push(all, ws, delivery.commit, delivery.ref, err);

@@ -601,24 +601,24 @@ static pid_t fork_worker(uint64_t lease_ms)
 static void when_the_worker_is_killed_its_agent_is_frozen_then_killed(void **state)
 {
 	uint64_t begin = clock_mono_ms();
-	pid_t worker = fork_worker(1000), near = await_pid("main"), far = await_pid("far");
+	pid_t worker = fork_worker(2500), near = await_pid("main"), far = await_pid("far");
 
 	(void)state;
 	assert_true(near > 0 && far > 0);
 	assert_int_equal(kill(worker, SIGKILL), 0);
 	assert_int_equal(waitpid(worker, NULL, 0), worker);
 	assert_true(await_state(near, 'T'));
-	assert_true(clock_mono_ms() - begin >= 990);
+	assert_true(clock_mono_ms() - begin >= 2490);
 	assert_true(await_state(far, 'T'));
 	assert_true(await_state(near, '\0'));
-	assert_true(clock_mono_ms() - begin >= 1290);
+	assert_true(clock_mono_ms() - begin >= 2790);
 	assert_true(await_state(far, '\0'));
 	await_nobody();
 }
 
 static void while_the_worker_is_stopped_its_agent_is_frozen_not_killed(void **state)
 {
-	pid_t worker = fork_worker(700), near = await_pid("main"), far = await_pid("far");
+	pid_t worker = fork_worker(2000), near = await_pid("main"), far = await_pid("far");
 	const struct timespec past_the_orphan_time = { .tv_nsec = 600000000 };
 
 	(void)state;

@@ -269,7 +269,7 @@ static void body_none(struct loop *loop, void *arg)
 		return;
 	}
 	CHECK(agent(&ws, "test -z \"$(ls -A)\"; echo hello > new.txt"));
-	if (CHECK_OK(workspace_changes(all, &ws, &changes, &err), &err)) {
+	if (CHECK_OK(workspace_changes(all, &ws, NULL, &changes, &err), &err)) {
 		CHECK(changes->count == 1 && changes->list[0].status == CHANGE_ADDED);
 		CHECK(changes->list[0].has_text);
 		CHECK(str_eq(changes->list[0].after.text, STR_LIT("hello\n")));
@@ -404,6 +404,7 @@ static void check_changes(const struct changes *changes)
 
 static void body_changes(struct loop *loop, void *arg)
 {
+	char tree[CHANGE_OID_MAX + 1] = "";
 	struct changes *changes;
 	struct workspace ws;
 	struct err err;
@@ -413,7 +414,7 @@ static void body_changes(struct loop *loop, void *arg)
 	if (!prepare(&ws)) {
 		return;
 	}
-	if (CHECK_OK(workspace_changes(all, &ws, &changes, &err), &err)) {
+	if (CHECK_OK(workspace_changes(all, &ws, NULL, &changes, &err), &err)) {
 		CHECK(changes->count == 0);
 		changes_free(changes);
 	}
@@ -421,8 +422,18 @@ static void body_changes(struct loop *loop, void *arg)
 	CHECK(agent(&ws, "printf '1\\n2\\n' > a.txt; git commit -qam mine; rm sub/b.txt; "
 	                 "printf '\\0\\1' > bin; seq 3000 > big.txt; ln -s /etc/passwd link; "
 	                 "printf '\\344\\n' > \"$(printf 'sp ace\\344.txt')\"; : > ignored.o"));
-	if (CHECK_OK(workspace_changes(all, &ws, &changes, &err), &err)) {
+	if (CHECK_OK(workspace_changes(all, &ws, NULL, &changes, &err), &err)) {
 		check_changes(changes);
+		memcpy(tree, changes->tree, sizeof(tree));
+		changes_free(changes);
+	}
+	CHECK(agent(&ws, "echo 3 >> a.txt"));
+	if (CHECK_OK(workspace_changes(all, &ws, tree, &changes, &err), &err)) {
+		const struct change *a = find(changes, "a.txt");
+
+		CHECK(changes->count == 1 && a != NULL);
+		CHECK(a != NULL && str_eq(a->before.text, STR_LIT("1\n2\n")));
+		CHECK(a != NULL && str_eq(a->after.text, STR_LIT("1\n2\n3\n")));
 		changes_free(changes);
 	}
 	drop(&ws);
@@ -469,7 +480,7 @@ static void body_hostile(struct loop *loop, void *arg)
 	CHECK(shell(dir, "rm -f planted"));
 	CHECK(agent(&ws, "git status >/dev/null || :; test -e ../../../planted"));
 	CHECK(agent(&ws, "rm ../../../planted; git config core.worktree /etc"));
-	if (CHECK_OK(workspace_changes(all, &ws, &changes, &err), &err)) {
+	if (CHECK_OK(workspace_changes(all, &ws, NULL, &changes, &err), &err)) {
 		CHECK(find(changes, "evil.txt") != NULL && find(changes, ".git/config") == NULL);
 		changes_free(changes);
 	}
@@ -501,7 +512,7 @@ static void body_unreadable(struct loop *loop, void *arg)
 	}
 	CHECK(agent(&ws, "echo x > seen.txt; echo x > shut.txt; chmod 000 shut.txt; mkdir d; "
 	                 "echo x > d/f; chmod 000 d"));
-	if (CHECK_OK(workspace_changes(all, &ws, &changes, &err), &err)) {
+	if (CHECK_OK(workspace_changes(all, &ws, NULL, &changes, &err), &err)) {
 		if (user.drop || getuid() != 0) {
 			CHECK(changes->unreadable);
 		}
@@ -596,6 +607,63 @@ static void a_delivery_goes_to_its_own_ref_and_no_other(void **state)
 {
 	(void)state;
 	run(body_deliver);
+}
+
+static void body_commits(struct loop *loop, void *arg)
+{
+	struct workspace_delivery delivery;
+	char script[SCRIPT_MAX];
+	struct workspace ws;
+	struct err err;
+
+	(void)loop;
+	(void)arg;
+	if (!prepare(&ws)) {
+		return;
+	}
+	CHECK(agent(&ws, "echo c > c.txt; git add .; git commit -qm first; echo d > c.txt; "
+	                 "git commit -qam second"));
+	CHECK_OK(workspace_deliver_branch(all, &ws, 1, STR_LIT(""), &delivery, &err), &err);
+	(void)snprintf(script, sizeof(script),
+	               "test \"$(git log --format=%%s %s~2..%s)\" = "
+	               "\"$(printf 'second\\nfirst')\"",
+	               delivery.ref, delivery.ref);
+	CHECK(shell(url, script));
+	CHECK(agent(&ws, "echo e > e.txt"));
+	CHECK_OK(workspace_deliver_branch(all, &ws, 2, STR_LIT("rest\n"), &delivery, &err), &err);
+	(void)snprintf(script, sizeof(script),
+	               "test \"$(git log --format=%%s %s~3..%s)\" = "
+	               "\"$(printf 'rest\\nsecond\\nfirst')\"; git show %s:e.txt | grep -x e",
+	               delivery.ref, delivery.ref, delivery.ref);
+	CHECK(shell(url, script));
+
+	/* A history of its own, and one that git does not accept, come as one commit on the base.
+	 */
+	CHECK(agent(&ws, "git checkout -q --orphan alone; git commit -qm alone"));
+	CHECK_OK(workspace_deliver_branch(all, &ws, 3, STR_LIT("all\n"), &delivery, &err), &err);
+	(void)snprintf(script, sizeof(script), "test \"$(git rev-parse %s~1)\" = %s", delivery.ref,
+	               ws.base);
+	CHECK(shell(url, script));
+	(void)snprintf(script, sizeof(script),
+	               "t=$(git write-tree); c=$(printf 'tree %%s\\nparent %s\\nauthor bad\\n"
+	               "committer bad\\n\\nx\\n' $t | git hash-object -t commit -w --literally "
+	               "--stdin); git update-ref HEAD $c",
+	               ws.base);
+	CHECK(agent(&ws, script));
+	CHECK_OK(workspace_deliver_branch(all, &ws, 4, STR_LIT("all\n"), &delivery, &err), &err);
+	(void)snprintf(
+		script, sizeof(script),
+		"test \"$(git rev-parse %s~1)\" = %s; test \"$(git log -1 --format=%%s %s)\" "
+		"= all",
+		delivery.ref, ws.base, delivery.ref);
+	CHECK(shell(url, script));
+	drop(&ws);
+}
+
+static void the_commits_of_the_agent_are_delivered_as_they_are(void **state)
+{
+	(void)state;
+	run(body_commits);
 }
 
 static bool keep_one(const struct id *session, void *arg)
@@ -843,6 +911,7 @@ int main(void)
 		cmocka_unit_test(unreadable_files_are_said_to_be_so_and_can_be_removed),
 		cmocka_unit_test(the_patch_applies_and_is_bounded),
 		cmocka_unit_test(a_delivery_goes_to_its_own_ref_and_no_other),
+		cmocka_unit_test(the_commits_of_the_agent_are_delivered_as_they_are),
 		cmocka_unit_test(a_sweep_leaves_only_what_is_kept),
 		cmocka_unit_test(a_cancelled_preparation_leaves_nothing),
 		cmocka_unit_test(a_remote_is_cloned_pushed_to_and_not_asked_again_while_fresh),
