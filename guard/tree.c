@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -16,6 +17,8 @@
 enum {
 	STAT_MAX = 1024,
 	ROUNDS_MAX = 256, /* of one freeze; the caller comes back anyway */
+	ROUNDS_AT_ONCE = 4,
+	PAUSE_NS = 1000000,
 	/* Fields of proc_pid_stat(5), counted from the state, which is field 3. */
 	FIELD_PARENT = 1,
 	FIELD_THREADS = 17,
@@ -183,12 +186,12 @@ static bool is_held(const struct tree *tree, const struct tree_process *p)
 	return false;
 }
 
-/* Everybody who may still run gets the signal, parents first where process ids tell. Someone held
- * already is new again if he runs: his stop is on its way, or a stranger undid it; the signal is
- * harmless. */
+/* Everybody who may still run gets the signal. Someone held already is running again, or finishes
+ * the system call he was in; the signal is harmless. Returns how many were not still yet: D is
+ * still enough, a shell that waits in vfork() for a child that is stopped stays there. */
 static size_t stop_round(struct tree *tree)
 {
-	size_t fresh = 0;
+	size_t moving = 0;
 
 	scan(tree);
 	for (size_t i = 0; i < tree->count; i++) {
@@ -199,22 +202,33 @@ static size_t stop_round(struct tree *tree)
 			continue;
 		}
 		held = is_held(tree, p);
-		if (send_signal(p, SIGSTOP) && !held) {
-			append(&tree->held, &tree->held_count, &tree->held_size, p);
-			fresh++;
+		if (!send_signal(p, SIGSTOP)) {
+			continue;
 		}
+		if (!held) {
+			append(&tree->held, &tree->held_count, &tree->held_size, p);
+		}
+		moving += !held || (p->state != 'D' && p->state != 'Z');
 	}
-	return fresh;
+	return moving;
 }
 
 void tree_freeze(struct tree *tree)
 {
+	const struct timespec pause = { .tv_nsec = PAUSE_NS };
 	unsigned clean = 0;
 
 	/* One clean scan is not enough: a process whose parent died while /proc was read
 	 * belongs to nobody in that picture. */
 	for (unsigned round = 0; round < ROUNDS_MAX && clean < 2; round++) {
-		clean = stop_round(tree) == 0 ? clean + 1 : 0;
+		if (stop_round(tree) == 0) {
+			clean++;
+			continue;
+		}
+		clean = 0;
+		if (round >= ROUNDS_AT_ONCE) { /* they need a processor to stop on */
+			(void)nanosleep(&pause, NULL);
+		}
 	}
 }
 

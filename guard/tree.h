@@ -35,8 +35,8 @@ void tree_fini(struct tree *tree);
 /* Read one line of /proc/<pid>/stat; pure. */
 bool tree_parse_stat(const char *line, size_t len, struct tree_process *ret);
 
-/* SIGSTOP to every descendant until two scans in a row find nobody new. Call it again while frozen:
- * a stranger may have continued one. */
+/* SIGSTOP to every descendant until two scans in a row find nobody who moves (up to about 0.3 s).
+ * Call it again while frozen: a stranger may have continued one. */
 void tree_freeze(struct tree *tree);
 
 /* SIGCONT to those that tree_freeze() stopped (not to those that were stopped before), children

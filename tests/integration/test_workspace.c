@@ -41,10 +41,24 @@ static bool check_ok(enum err_code code, const struct err *err, int line)
 
 #define CHECK_OK(code, err) check_ok((code), (err), __LINE__)
 
-static void run(void (*fn)(struct loop *loop, void *arg))
+struct scenario {
+	void (*fn)(struct loop *loop, void *arg);
+};
+
+#define SCENARIO(fn)                                                                               \
+	{                                                                                          \
+#		fn, run_scenario, NULL, NULL, &(struct scenario)                                  \
+		{                                                                                  \
+			fn                                                                         \
+		}                                                                                  \
+	}
+
+static void run_scenario(void **state)
 {
+	const struct scenario *scenario = *state;
+
 	failure[0] = '\0';
-	run_fiber(fn, NULL);
+	run_fiber(scenario->fn, NULL);
 	if (failure[0] != '\0') {
 		fail_msg("%s", failure);
 	}
@@ -127,7 +141,7 @@ static const struct change *find(const struct changes *changes, const char *path
 
 /* ---- preparing ---- */
 
-static void body_branch(struct loop *loop, void *arg)
+static void a_branch_is_checked_out_and_the_agent_can_commit(struct loop *loop, void *arg)
 {
 	struct workspace ws;
 	struct stat st;
@@ -152,13 +166,7 @@ static void body_branch(struct loop *loop, void *arg)
 	drop(&ws);
 }
 
-static void a_branch_is_checked_out_and_the_agent_can_commit(void **state)
-{
-	(void)state;
-	run(body_branch);
-}
-
-static void body_commit(struct loop *loop, void *arg)
+static void a_commit_is_found_and_fetched_when_it_is_missing(struct loop *loop, void *arg)
 {
 	char commit[64], fresh[64];
 	struct workspace_request request;
@@ -186,13 +194,8 @@ static void body_commit(struct loop *loop, void *arg)
 	drop(&ws);
 }
 
-static void a_commit_is_found_and_fetched_when_it_is_missing(void **state)
-{
-	(void)state;
-	run(body_commit);
-}
-
-static void body_default(struct loop *loop, void *arg)
+static void without_a_branch_it_is_the_default_one_even_when_that_moves(struct loop *loop,
+                                                                        void *arg)
 {
 	struct workspace_request request = request_of("", "");
 	struct workspace ws;
@@ -215,12 +218,6 @@ static void body_default(struct loop *loop, void *arg)
 	drop(&ws);
 }
 
-static void without_a_branch_it_is_the_default_one_even_when_that_moves(void **state)
-{
-	(void)state;
-	run(body_default);
-}
-
 static void expect_error(const struct workspace_request *request, enum err_code code,
                          const char *text)
 {
@@ -231,7 +228,7 @@ static void expect_error(const struct workspace_request *request, enum err_code 
 	check(strstr(err.msg, text) != NULL, err.msg, __LINE__);
 }
 
-static void body_errors(struct loop *loop, void *arg)
+static void what_cannot_be_had_is_one_clear_error(struct loop *loop, void *arg)
 {
 	struct workspace_request request = request_of("no-such", "");
 
@@ -249,13 +246,8 @@ static void body_errors(struct loop *loop, void *arg)
 	expect_error(&request, ERR_INVALID, "repository URL");
 }
 
-static void what_cannot_be_had_is_one_clear_error(void **state)
-{
-	(void)state;
-	run(body_errors);
-}
-
-static void body_none(struct loop *loop, void *arg)
+static void without_a_repository_the_workspace_is_empty_and_still_has_changes(struct loop *loop,
+                                                                              void *arg)
 {
 	struct workspace_request request = { .session = id_new() };
 	struct workspace_delivery delivery;
@@ -280,12 +272,6 @@ static void body_none(struct loop *loop, void *arg)
 	drop(&ws);
 }
 
-static void without_a_repository_the_workspace_is_empty_and_still_has_changes(void **state)
-{
-	(void)state;
-	run(body_none);
-}
-
 /* ---- sharing ---- */
 
 struct pair {
@@ -304,7 +290,7 @@ static void prepare_one(void *arg)
 	pair->codes[i] = workspace_prepare(all, &request, &pair->ws[i], &err);
 }
 
-static void body_together(struct loop *loop, void *arg)
+static void sessions_that_begin_together_share_one_mirror(struct loop *loop, void *arg)
 {
 	struct pair *pair = mem_calloc(1, sizeof(*pair));
 	struct fiber_group group = { .count = 0 };
@@ -325,13 +311,7 @@ static void body_together(struct loop *loop, void *arg)
 	free(pair);
 }
 
-static void sessions_that_begin_together_share_one_mirror(void **state)
-{
-	(void)state;
-	run(body_together);
-}
-
-static void body_locked(struct loop *loop, void *arg)
+static void who_waits_too_long_for_another_fetch_gives_up(struct loop *loop, void *arg)
 {
 	const struct workspace_request request = request_of("main", "");
 	char lock[PATH_SIZE], line[PATH_SIZE];
@@ -351,13 +331,7 @@ static void body_locked(struct loop *loop, void *arg)
 	drop(&ws);
 }
 
-static void who_waits_too_long_for_another_fetch_gives_up(void **state)
-{
-	(void)state;
-	run(body_locked);
-}
-
-static void body_stale_lock(struct loop *loop, void *arg)
+static void a_fetch_that_was_killed_does_not_block_the_next(struct loop *loop, void *arg)
 {
 	struct workspace ws;
 
@@ -370,12 +344,6 @@ static void body_stale_lock(struct loop *loop, void *arg)
 		CHECK(agent(&ws, "test -f n.txt"));
 		drop(&ws);
 	}
-}
-
-static void a_fetch_that_was_killed_does_not_block_the_next(void **state)
-{
-	(void)state;
-	run(body_stale_lock);
 }
 
 /* ---- results ---- */
@@ -402,7 +370,7 @@ static void check_changes(const struct changes *changes)
 	CHECK(find(changes, "link") != NULL && find(changes, "ignored.o") == NULL);
 }
 
-static void body_changes(struct loop *loop, void *arg)
+static void every_kind_of_change_is_listed_with_its_text(struct loop *loop, void *arg)
 {
 	char tree[CHANGE_OID_MAX + 1] = "";
 	struct changes *changes;
@@ -439,12 +407,6 @@ static void body_changes(struct loop *loop, void *arg)
 	drop(&ws);
 }
 
-static void every_kind_of_change_is_listed_with_its_text(void **state)
-{
-	(void)state;
-	run(body_changes);
-}
-
 /* Each of these would leave a file if git ran it. */
 static const char planting[] =
 	"p=$PWD/../../../planted; mkdir -p h; printf '#!/bin/sh\\n: > '$p'\\n' > h/x; chmod +x "
@@ -460,7 +422,7 @@ static const char planting[] =
 	"printf '*.txt filter=evil diff=evil\\n' > .gitattributes; echo evil > evil.txt; "
 	"git init -q nested 2>/dev/null; cp .git/config nested/.git/config; echo n > nested/n.txt";
 
-static void body_hostile(struct loop *loop, void *arg)
+static void nothing_an_agent_planted_is_run(struct loop *loop, void *arg)
 {
 	struct workspace_delivery delivery;
 	struct changes *changes;
@@ -493,13 +455,7 @@ static void body_hostile(struct loop *loop, void *arg)
 	drop(&ws);
 }
 
-static void nothing_an_agent_planted_is_run(void **state)
-{
-	(void)state;
-	run(body_hostile);
-}
-
-static void body_unreadable(struct loop *loop, void *arg)
+static void unreadable_files_are_said_to_be_so_and_can_be_removed(struct loop *loop, void *arg)
 {
 	struct changes *changes;
 	struct workspace ws;
@@ -522,13 +478,7 @@ static void body_unreadable(struct loop *loop, void *arg)
 	drop(&ws);
 }
 
-static void unreadable_files_are_said_to_be_so_and_can_be_removed(void **state)
-{
-	(void)state;
-	run(body_unreadable);
-}
-
-static void body_patch(struct loop *loop, void *arg)
+static void the_patch_applies_and_is_bounded(struct loop *loop, void *arg)
 {
 	char script[SCRIPT_MAX], file[PATH_SIZE];
 	struct workspace ws;
@@ -563,13 +513,7 @@ static void body_patch(struct loop *loop, void *arg)
 	drop(&ws);
 }
 
-static void the_patch_applies_and_is_bounded(void **state)
-{
-	(void)state;
-	run(body_patch);
-}
-
-static void body_deliver(struct loop *loop, void *arg)
+static void a_delivery_goes_to_its_own_ref_and_no_other(struct loop *loop, void *arg)
 {
 	struct workspace_delivery delivery, again;
 	char script[SCRIPT_MAX], before[64], after[64];
@@ -603,13 +547,7 @@ static void body_deliver(struct loop *loop, void *arg)
 	drop(&ws);
 }
 
-static void a_delivery_goes_to_its_own_ref_and_no_other(void **state)
-{
-	(void)state;
-	run(body_deliver);
-}
-
-static void body_commits(struct loop *loop, void *arg)
+static void the_commits_of_the_agent_are_delivered_as_they_are(struct loop *loop, void *arg)
 {
 	struct workspace_delivery delivery;
 	char script[SCRIPT_MAX];
@@ -660,18 +598,12 @@ static void body_commits(struct loop *loop, void *arg)
 	drop(&ws);
 }
 
-static void the_commits_of_the_agent_are_delivered_as_they_are(void **state)
-{
-	(void)state;
-	run(body_commits);
-}
-
 static bool keep_one(const struct id *session, void *arg)
 {
 	return id_eq(session, arg);
 }
 
-static void body_sweep(struct loop *loop, void *arg)
+static void a_sweep_leaves_only_what_is_kept(struct loop *loop, void *arg)
 {
 	struct workspace kept, swept;
 	struct err err;
@@ -686,12 +618,6 @@ static void body_sweep(struct loop *loop, void *arg)
 	}
 }
 
-static void a_sweep_leaves_only_what_is_kept(void **state)
-{
-	(void)state;
-	run(body_sweep);
-}
-
 static void body_cancel_one(void *arg)
 {
 	const struct workspace_request request = request_of("main", "");
@@ -701,7 +627,7 @@ static void body_cancel_one(void *arg)
 	*(enum err_code *)arg = workspace_prepare(all, &request, &ws, &err);
 }
 
-static void body_cancel(struct loop *loop, void *arg)
+static void a_cancelled_preparation_leaves_nothing(struct loop *loop, void *arg)
 {
 	struct fiber_group group = { .count = 0 };
 	enum err_code code = ERR_OK;
@@ -713,12 +639,6 @@ static void body_cancel(struct loop *loop, void *arg)
 	CHECK(fiber_group_wait(&group, 30000) == ERR_OK);
 	CHECK(code == ERR_CANCELLED);
 	CHECK(shell(dir, "test -z \"$(ls -A state/workspaces)$(ls -A state/private)\""));
-}
-
-static void a_cancelled_preparation_leaves_nothing(void **state)
-{
-	(void)state;
-	run(body_cancel);
 }
 
 /* ---- over a network ---- */
@@ -805,7 +725,8 @@ static void use_mirror(unsigned port)
 	CHECK(workspace_prepare(remote, &request, &ws, &err) == ERR_BACKEND);
 }
 
-static void body_network(struct loop *loop, void *arg)
+static void a_remote_is_cloned_pushed_to_and_not_asked_again_while_fresh(struct loop *loop,
+                                                                         void *arg)
 {
 	struct process server = { .pidfd = -1 };
 	unsigned port;
@@ -818,12 +739,6 @@ static void body_network(struct loop *loop, void *arg)
 		use_mirror(port);
 	}
 	process_end(&server);
-}
-
-static void a_remote_is_cloned_pushed_to_and_not_asked_again_while_fresh(void **state)
-{
-	(void)state;
-	run(body_network);
 }
 
 /* ---- the repository ---- */
@@ -898,23 +813,23 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_branch_is_checked_out_and_the_agent_can_commit),
-		cmocka_unit_test(a_commit_is_found_and_fetched_when_it_is_missing),
-		cmocka_unit_test(without_a_branch_it_is_the_default_one_even_when_that_moves),
-		cmocka_unit_test(what_cannot_be_had_is_one_clear_error),
-		cmocka_unit_test(without_a_repository_the_workspace_is_empty_and_still_has_changes),
-		cmocka_unit_test(sessions_that_begin_together_share_one_mirror),
-		cmocka_unit_test(who_waits_too_long_for_another_fetch_gives_up),
-		cmocka_unit_test(a_fetch_that_was_killed_does_not_block_the_next),
-		cmocka_unit_test(every_kind_of_change_is_listed_with_its_text),
-		cmocka_unit_test(nothing_an_agent_planted_is_run),
-		cmocka_unit_test(unreadable_files_are_said_to_be_so_and_can_be_removed),
-		cmocka_unit_test(the_patch_applies_and_is_bounded),
-		cmocka_unit_test(a_delivery_goes_to_its_own_ref_and_no_other),
-		cmocka_unit_test(the_commits_of_the_agent_are_delivered_as_they_are),
-		cmocka_unit_test(a_sweep_leaves_only_what_is_kept),
-		cmocka_unit_test(a_cancelled_preparation_leaves_nothing),
-		cmocka_unit_test(a_remote_is_cloned_pushed_to_and_not_asked_again_while_fresh),
+		SCENARIO(a_branch_is_checked_out_and_the_agent_can_commit),
+		SCENARIO(a_commit_is_found_and_fetched_when_it_is_missing),
+		SCENARIO(without_a_branch_it_is_the_default_one_even_when_that_moves),
+		SCENARIO(what_cannot_be_had_is_one_clear_error),
+		SCENARIO(without_a_repository_the_workspace_is_empty_and_still_has_changes),
+		SCENARIO(sessions_that_begin_together_share_one_mirror),
+		SCENARIO(who_waits_too_long_for_another_fetch_gives_up),
+		SCENARIO(a_fetch_that_was_killed_does_not_block_the_next),
+		SCENARIO(every_kind_of_change_is_listed_with_its_text),
+		SCENARIO(nothing_an_agent_planted_is_run),
+		SCENARIO(unreadable_files_are_said_to_be_so_and_can_be_removed),
+		SCENARIO(the_patch_applies_and_is_bounded),
+		SCENARIO(a_delivery_goes_to_its_own_ref_and_no_other),
+		SCENARIO(the_commits_of_the_agent_are_delivered_as_they_are),
+		SCENARIO(a_sweep_leaves_only_what_is_kept),
+		SCENARIO(a_cancelled_preparation_leaves_nothing),
+		SCENARIO(a_remote_is_cloned_pushed_to_and_not_asked_again_while_fresh),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
