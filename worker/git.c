@@ -11,10 +11,17 @@ enum { LINE_MAX_BYTES = 8192, VARIABLE_MAX = 4096, VARIABLES_MAX = 32 };
 
 /* ---- what people may ask for ---- */
 
+bool git_url_is_local(struct str url)
+{
+	return str_starts(url, STR_LIT("file:///")) || str_starts(url, STR_LIT("/"));
+}
+
 static bool has_control(struct str s)
 {
+	bool path = git_url_is_local(s); /* which may contain spaces */
+
 	for (size_t i = 0; i < s.n; i++) {
-		if ((unsigned char)s.p[i] <= 0x20 || s.p[i] == 0x7f) {
+		if ((unsigned char)s.p[i] < 0x20 || (s.p[i] == ' ' && !path) || s.p[i] == 0x7f) {
 			return true;
 		}
 	}
@@ -22,11 +29,6 @@ static bool has_control(struct str s)
 }
 
 static const char *const schemes[] = { "https://", "ssh://", "git://" };
-
-bool git_url_is_local(struct str url)
-{
-	return str_starts(url, STR_LIT("file:///")) || str_starts(url, STR_LIT("/"));
-}
 
 /* "user@host:path": git takes everything before the first colon, if no slash comes before it, for a
  * host. */

@@ -19,6 +19,8 @@ enum {
 /* The git that looks at a workspace: the agents' user, our configuration, an index and objects of
  * its own. */
 struct scratch {
+	const struct workspaces *all;
+	const struct workspace *ws;
 	struct git git;
 	char dir[GIT_PATH_MAX + 32], index[GIT_PATH_MAX + 32], objects[GIT_PATH_MAX + 32],
 		alternates[2 * GIT_PATH_MAX + 32];
@@ -29,6 +31,8 @@ static void scratch_init(struct scratch *s, const struct workspaces *all,
 {
 	char lock[GIT_PATH_MAX + 64];
 
+	s->all = all;
+	s->ws = ws;
 	(void)snprintf(s->dir, sizeof(s->dir), "%s/git", ws->private);
 	(void)snprintf(s->index, sizeof(s->index), "%s/scratch/index", ws->private);
 	(void)snprintf(s->objects, sizeof(s->objects), "%s/scratch/objects", ws->private);
@@ -237,9 +241,10 @@ static enum err_code commit_all(const struct scratch *s, const char *parent, str
 
 /* From the scratch directory into the mirror as one pack, which is checked like one from a
  * stranger. */
-static enum err_code move_objects(const struct workspaces *all, const struct scratch *s,
-                                  const struct workspace *ws, const char *commit, struct err *err)
+static enum err_code move_objects(const struct scratch *s, const char *commit, struct err *err)
 {
+	const struct workspaces *all = s->all;
+	const struct workspace *ws = s->ws;
 	const struct mirror_options options = workspaces_mirror_options(all);
 	struct git mirror = mirror_git(&options, ws->mirror);
 	char revs[2 * GIT_OID_MAX + 8];
@@ -312,15 +317,13 @@ static enum err_code push(const struct workspaces *all, const struct workspace *
 }
 
 /* Commit on top of `parent` and bring the commit into the mirror. */
-static enum err_code make_commit(const struct workspaces *all, const struct scratch *s,
-                                 const struct workspace *ws, const char *parent, struct str message,
+static enum err_code make_commit(const struct scratch *s, const char *parent, struct str message,
                                  char commit[GIT_OID_MAX + 1], struct err *err)
 {
 	enum err_code code = commit_all(s, parent, message, commit, err);
 
-	return code == ERR_OK && strcmp(commit, ws->base) != 0
-	               ? move_objects(all, s, ws, commit, err)
-	               : code;
+	return code == ERR_OK && strcmp(commit, s->ws->base) != 0 ? move_objects(s, commit, err)
+	                                                          : code;
 }
 
 enum err_code workspace_deliver_branch(struct workspaces *all, const struct workspace *ws,
@@ -344,11 +347,11 @@ enum err_code workspace_deliver_branch(struct workspaces *all, const struct work
 	code = add_all(&scratch, NULL, err);
 	if (code == ERR_OK) {
 		choose_parent(&scratch, ws, parent);
-		code = make_commit(all, &scratch, ws, parent, message, delivery.commit, err);
+		code = make_commit(&scratch, parent, message, delivery.commit, err);
 	}
 	if (code == ERR_BACKEND && strcmp(parent, ws->base) != 0) {
 		/* A commit of the agent that git's own checks refuse must not cost its work. */
-		code = make_commit(all, &scratch, ws, ws->base, message, delivery.commit, err);
+		code = make_commit(&scratch, ws->base, message, delivery.commit, err);
 	}
 	if (code == ERR_OK) {
 		code = push(all, ws, delivery.commit, delivery.ref, err);

@@ -67,6 +67,8 @@ static void the_disk_of_the_worker_is_open_only_when_allowed(void **state)
 	assert_int_equal(check("file:///srv/repo", false), ERR_INVALID);
 	assert_int_equal(check("/srv/repo", true), ERR_OK);
 	assert_int_equal(check("file:///srv/repo", true), ERR_OK);
+	assert_int_equal(check("/srv/my repo", true), ERR_OK);
+	assert_int_equal(check("/srv/my\nrepo", true), ERR_INVALID);
 }
 
 static void branch_names_are_those_of_git_check_ref_format(void **state)
