@@ -20,7 +20,7 @@
 #include "tests/support/test.h"
 
 enum {
-	RUNS = 60,
+	RUNS = 40,
 	STEPS = 500,
 	QUIET_STEPS = 4000,
 	SESSIONS = 6,
