@@ -3,6 +3,7 @@
 
 #include "event/origin.h"
 #include "event/segment.h"
+#include "metric/metric.h"
 
 /* ---- the archiver ---- */
 
@@ -93,6 +94,10 @@ static enum err_code archive_segment(const struct log_store *store, struct pg *p
 	}
 	if (code == ERR_OK) {
 		code = advance(store, pg, archive, &stored, head, err);
+	}
+	if (code == ERR_OK) {
+		metric_inc(METRIC_ARCHIVE_SEGMENTS, NULL);
+		metric_add(METRIC_ARCHIVE_EVENTS, NULL, (double)stored.count);
 	}
 	log_page_fini(&live);
 	log_page_fini(&stored);

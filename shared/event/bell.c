@@ -95,3 +95,15 @@ bool log_bell_decode(struct str payload, struct log_bell *ret)
 	*ret = bell;
 	return true;
 }
+
+bool log_moves_parse(struct str payload, struct id *ret_sid, struct str *ret_tenant)
+{
+	struct str rest = payload;
+	struct str sid = str_split(&rest, ' ');
+
+	if (rest.n == 0 || rest.n > LOG_MOVES_TENANT_MAX) {
+		return false;
+	}
+	*ret_tenant = rest;
+	return id_parse(sid, ret_sid);
+}

@@ -185,6 +185,13 @@ enum { LOG_KEY_SIZE = 48 };
 void log_bell_channel(const struct id *sid, char out[LOG_KEY_SIZE]);
 bool log_bell_parse_channel(struct str channel, struct id *ret) MUST_CHECK;
 
+/* The one channel on which every session's moves are told, "<sid> <tenant>": also commands that
+ * went on, and every 64 KiB that wait for the archive. */
+#define LOG_MOVES_CHANNEL "moves"
+enum { LOG_MOVES_TENANT_MAX = 64 };
+/* tenant: a view into the payload, at most LOG_MOVES_TENANT_MAX. */
+bool log_moves_parse(struct str payload, struct id *ret_sid, struct str *ret_tenant) MUST_CHECK;
+
 /* What a doorbell said: the new end, and the events when they were small. */
 struct log_bell {
 	struct cursor first, last;

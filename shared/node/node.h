@@ -24,6 +24,7 @@
 #include "http/http.h"
 #include "loop/fiber.h"
 
+struct jsonw;
 struct loop;
 struct pg;
 struct redis;
@@ -49,6 +50,8 @@ struct node_options {
 	/* Runs on the loop each time Redis is there again (also the first), once store.generation
 	 * is known. NULL: none. */
 	void (*redis_back)(struct node *node);
+	/* What readyz asks beside Redis and PostgreSQL; may add members. NULL: nothing. */
+	bool (*ready)(const struct node *node, struct jsonw *w);
 };
 
 struct node {

@@ -30,9 +30,11 @@ static void readyz(struct http_request *req, struct http_reply *reply)
 	bool ready = redis && pg && !node->stopping;
 	struct jsonw w;
 
-	reply->status = ready ? 200 : 503;
 	jsonw_init(&w, &reply->body);
 	jsonw_object(&w, NULL);
+	if (node->options->ready != NULL) {
+		ready = node->options->ready(node, &w) && ready;
+	}
 	jsonw_cstr(&w, "status", ready ? "ready" : node->stopping ? "draining" : "unavailable");
 	jsonw_bool(&w, "redis", redis);
 	if (node->pg != NULL) {
@@ -40,6 +42,7 @@ static void readyz(struct http_request *req, struct http_reply *reply)
 	}
 	jsonw_time(&w, "timestamp", clock_wall_us());
 	jsonw_end_object(&w);
+	reply->status = ready ? 200 : 503;
 	if (!ready) {
 		http_retry_after(reply, 1);
 	}

@@ -29,6 +29,11 @@ void lease_key_tag(char out[QUEUE_KEY_SIZE])
 	(void)snprintf(out, QUEUE_KEY_SIZE, "{w}");
 }
 
+void lease_key_bell(char out[QUEUE_KEY_SIZE])
+{
+	(void)snprintf(out, QUEUE_KEY_SIZE, "{w}:bell");
+}
+
 void mail_key_box(const char *worker, char out[QUEUE_KEY_SIZE])
 {
 	(void)snprintf(out, QUEUE_KEY_SIZE, "{w:%.*s}:mail", QUEUE_WORKER_MAX, worker);

@@ -196,3 +196,27 @@ enum err_code lease_list(struct redis *redis, struct lease_worker *workers, size
 	*ret_count = at;
 	return ERR_OK;
 }
+
+enum err_code lease_lives(struct redis *redis, const char *incarnation, bool *ret, struct err *err)
+{
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	char tag[QUEUE_KEY_SIZE];
+	enum err_code code;
+
+	lease_key_tag(tag);
+	redis_arg_cstr(cmd, "ZSCORE");
+	redis_argf(cmd, "%s:leases", tag);
+	redis_arg_cstr(cmd, incarnation);
+	code = redis_call(redis, cmd, &reply, err);
+	if (code != ERR_OK) {
+		return err_wrap(err, "lease of %s", incarnation);
+	}
+	*ret = redis_reply_type(reply) != REDIS_NIL;
+	return ERR_OK;
+}
+
+void lease_bell_channel(char out[QUEUE_KEY_SIZE])
+{
+	lease_key_bell(out);
+}

@@ -59,6 +59,13 @@ enum err_code lease_sweep(struct redis *redis, struct lease_lost *lost, size_t m
 enum err_code lease_forget(struct redis *redis, const char *incarnation,
                            struct err *err) MUST_CHECK;
 
+/* Whether it is alive as far as the last sweep knows. */
+enum err_code lease_lives(struct redis *redis, const char *incarnation, bool *ret,
+                          struct err *err) MUST_CHECK;
+
+/* Rung when a worker registers or ends in order; for redis_subscribe(). */
+void lease_bell_channel(char out[QUEUE_KEY_SIZE]);
+
 /* The living, oldest first. */
 enum err_code lease_list(struct redis *redis, struct lease_worker *workers, size_t max,
                          size_t *ret_count, struct err *err) MUST_CHECK;

@@ -29,6 +29,7 @@
 struct redis;
 
 enum {
+	QUEUE_SHARDS = 1, /* all processes agree on it */
 	QUEUE_BATCH_MAX = 128,
 	QUEUE_PRIORITY_MAX = 9, /* 9 is served first */
 	QUEUE_TENANT_MAX = 64,
@@ -186,6 +187,6 @@ struct queue_counts {
 enum err_code queue_count(const struct queue *queue, struct queue_counts *ret,
                           struct err *err) MUST_CHECK;
 
-/* Rung when something became ready; for redis_subscribe(). */
+/* Rung when something became ready, or a worker has room again; for redis_subscribe(). */
 enum { QUEUE_KEY_SIZE = 128 };
 void queue_bell_channel(const struct queue *queue, char out[QUEUE_KEY_SIZE]);

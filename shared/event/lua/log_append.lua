@@ -5,6 +5,8 @@
 --      6 states: ",a,b," one of which must be the head's  7 new state, "" none
 --      8 bytes that may be beyond the watermark afterwards, "" no limit  9 bell channel
 --     10 number of events, then type, level, data of each
+-- rings the bell; and channel moves, "<sid> <tenant>", when the state moved, a command went on, or
+--      another 64 KiB wait for the archive
 -- returns {ok | again, epoch, first n, last n, state, bytes beyond the watermark}
 --      or {missing} {stale} {rebuild} {fenced, epoch} {moved, state} {sequence, expected}
 --         {duplicate} {producers} {limit}
@@ -41,7 +43,7 @@ if ARGV[8] ~= '' and bytes > tonumber(ARGV[8]) then return {'limit'} end
 local time = redis.call('TIME')
 local ts = text(math.max(time[1] * 1000 + math.floor(time[2] / 1000), tonumber(h[6])))
 local e, n, state = h[3], tonumber(h[4]), h[5]
-local first, bell, size = text(n + 1), {}, 0
+local first, bell, size, tell = text(n + 1), {}, 0, ARGV[7] ~= ''
 for i = 1, count do
 	local kind, level, data = ARGV[8 + 3 * i], ARGV[9 + 3 * i], ARGV[10 + 3 * i]
 	local moved, id, done = '-', e .. '-' .. text(n + i), nil
@@ -54,6 +56,7 @@ for i = 1, count do
 			'a', ts, 'p', producer, 'q', seq)
 	end
 	if not done then return {'rebuild'} end
+	tell = tell or string.sub(kind, 1, 8) == 'command_'
 	size = size + #data + 64
 	if size <= 4096 then
 		if level == '' then level = '-' end
@@ -75,4 +78,7 @@ if producer ~= '' then
 end
 redis.call('PUBLISH', ARGV[9], e .. ' ' .. first .. ' ' .. last .. ' ' .. ts .. ' ' .. state .. '\n'
 	.. (size <= 4096 and table.concat(bell) or ''))
+if tell or math.floor(bytes / 65536) ~= math.floor(tonumber(h[7]) / 65536) then
+	redis.call('PUBLISH', 'moves', string.match(head, '{s:(.-)}') .. ' ' .. ARGV[1])
+end
 return {'ok', e, first, last, state, text(bytes)}

@@ -13,5 +13,6 @@ if redis.call('ZREM', w .. ':leases', inc) == 1 then
 	local time = redis.call('TIME')
 	redis.call('ZADD', w .. ':lost',
 		string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)), inc)
+	redis.call('PUBLISH', w .. ':bell', 'end')
 end
 return {'ok'}

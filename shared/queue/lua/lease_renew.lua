@@ -4,6 +4,7 @@
 -- sweeps, so that an outage expires nobody.
 --   {w}:clock hash v, at (ms)   {w}:leases zset incarnation -> expiry on that clock
 --   {w}:lost zset incarnation -> since when (ms), until it is forgotten
+--   {w}:bell channel: room when a worker registers, end when one ends in order
 --   {w}:i:<incarnation> hash w worker, name, slots, drain, has, ver, at registered (ms)
 --
 -- KEYS 1 {w}
@@ -28,6 +29,7 @@ end
 if ARGV[3] then
 	redis.call('HSET', item, 'w', ARGV[3], 'name', ARGV[4], 'slots', ARGV[5], 'drain', ARGV[6],
 		'has', ARGV[7], 'ver', ARGV[8])
+	redis.call('PUBLISH', w .. ':bell', 'room')
 end
 redis.call('ZADD', w .. ':leases', string.format('%.0f', served + ARGV[2]), inc)
 return {'ok'}

@@ -55,6 +55,7 @@ if to == 'ready' then
 elseif to == 'leased' or to == 'parked' then
 	redis.call('ZADD', q .. (to == 'parked' and ':p:' or ':w:') .. inc, at, sid)
 end
+if to == 'parked' or (to == 'done' and inc ~= '') then redis.call('PUBLISH', ARGV[8], 'room') end
 if to ~= 'leased' and to ~= 'parked' then inc = '' end
 redis.call('ZADD', q .. ':' .. to, score, sid)
 redis.call('HSET', item, 'set', to, 'at', at, 'inc', inc, 'why', why, 'lost', lost)
