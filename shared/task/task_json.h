@@ -21,6 +21,12 @@ extern const struct json_table task_command_table;
 enum err_code task_decode(struct str body, struct task_spec *ret, struct arena *arena,
                           struct json_problems *problems) MUST_CHECK;
 
+/* A prompt, text or content blocks, as a field of other bodies: JSON_CUSTOM into a struct json_list
+ * of struct str. */
+void task_decode_prompt(const struct json_value *value, const char *path, void *out,
+                        struct arena *arena, struct json_problems *problems);
+extern const char task_prompt_schema[];
+
 /* Compact JSON, in the arena, as it is stored and as it may be decoded again. */
 struct str task_prompt_json(const struct task_spec *spec, struct arena *arena); /* blocks */
 struct str task_repo_json(const struct task_spec *spec, struct arena *arena);

@@ -1,10 +1,8 @@
-/* Private to this folder: the decoders of agents and prompts, for the tables of task_json.c. */
+/* Private to this folder: the decoders of agents, for the tables of task_json.c. */
 #pragma once
 
 #include "json/decode.h"
 
-void task_decode_prompt(const struct json_value *value, const char *path, void *out,
-                        struct arena *arena, struct json_problems *problems);
 void task_decode_agents(const struct json_value *value, const char *path, void *out,
                         struct arena *arena, struct json_problems *problems);
 void task_decode_agent(const struct json_value *value, const char *path, void *out,
@@ -14,5 +12,4 @@ void task_decode_agent(const struct json_value *value, const char *path, void *o
 void task_decode_unsupported(const struct json_value *value, const char *path, void *out,
                              struct arena *arena, struct json_problems *problems);
 
-extern const char task_prompt_schema[], task_agents_schema[], task_agent_schema[],
-	task_unsupported_schema[];
+extern const char task_agents_schema[], task_agent_schema[], task_unsupported_schema[];

@@ -1,0 +1,45 @@
+/* The bodies of routes that no other noun has: what they decode into. Pointers are the arena's. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/id.h"
+#include "event/log.h"
+#include "json/decode.h"
+
+enum {
+	REST_REASON_MAX = 1024,
+	REST_BATCHES_MAX = 64, /* of one POST /api/v1/events */
+};
+
+struct rest_reason {
+	struct str reason; /* "": none given */
+};
+extern const struct json_table rest_reason_table;
+
+struct rest_prompt {
+	struct json_list texts; /* struct str */
+};
+extern const struct json_table rest_prompt_table;
+
+/* A batch of events for one session. */
+struct rest_append {
+	struct str session;      /* only of rest_appends */
+	struct json_list events; /* struct log_new */
+	struct str producer;     /* "": none */
+	uint64_t sequence;
+	bool has_sequence;
+	unsigned from;  /* set of session_bit(); 0: any */
+	uint64_t epoch; /* 0: whatever it is */
+};
+extern const struct json_table rest_append_table;
+
+struct rest_appends {
+	struct json_list batches; /* struct rest_append */
+};
+extern const struct json_table rest_appends_table;
+
+/* What the table cannot say about a batch; path is "" or the batch's place with a dot. */
+void rest_append_check(const struct rest_append *append, const char *path, struct arena *arena,
+                       struct json_problems *problems);

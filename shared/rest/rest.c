@@ -1,0 +1,62 @@
+#include "rest/rest.h"
+
+#include "rest/body.h"
+#include "rest/query.h"
+#include "task/task_json.h"
+
+enum { AUTH_OPEN = AUTH_SCOPE_COUNT };
+
+const struct rest_route rest_routes[REST_OP_COUNT] = {
+#define X(method, pattern, op, scope, body, max, query, side, status, traits, summary)             \
+	[REST_OP_##op] = { HTTP_##method,                                                          \
+		           pattern,                                                                \
+		           #op,                                                                    \
+		           (int)AUTH_##scope == (int)AUTH_OPEN,                                    \
+		           (enum auth_scope)AUTH_##scope,                                          \
+		           body,                                                                   \
+		           max,                                                                    \
+		           query,                                                                  \
+		           REST_##side,                                                            \
+		           status,                                                                 \
+		           traits,                                                                 \
+		           summary },
+#include "rest/routes.def"
+#undef X
+};
+
+size_t rest_http_routes(http_handler_fn *const handlers[REST_OP_COUNT], struct http_route *out)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < REST_OP_COUNT; i++) {
+		const struct rest_route *route = &rest_routes[i];
+
+		if (handlers[i] != NULL) {
+			out[count++] = (struct http_route){
+				.method = route->method,
+				.pattern = route->pattern,
+				.handler = handlers[i],
+				.body_max = route->body_max,
+				.body_type = route->body_max > 0 ? "application/json" : NULL,
+				.flags =
+					(route->traits & REST_STREAMS) != 0 ? HTTP_ROUTE_STREAM : 0,
+				.facts = route->open ? NULL : route,
+			};
+		}
+	}
+	return count;
+}
+
+struct str rest_pattern_param(const char *pattern, unsigned n)
+{
+	struct str rest = str_of(pattern);
+
+	while (rest.p != NULL) {
+		struct str segment = str_split(&rest, '/');
+
+		if (segment.n > 2 && segment.p[0] == '{' && n-- == 0) {
+			return str_make(segment.p + 1, segment.n - 2);
+		}
+	}
+	return (struct str){ NULL, 0 };
+}

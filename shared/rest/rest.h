@@ -1,0 +1,63 @@
+/*
+ * The HTTP contract as data: routes.def is the table of routes, body.h and query.h what they
+ * take.  Programs bind handlers to operations; the OpenAPI document and docs/api.md are made
+ * from the same rows, so what is served and what is written cannot differ.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "auth/auth.h"
+#include "http/http.h"
+#include "json/decode.h"
+
+struct rest_query_table;
+
+enum rest_op {
+#define X(method, pattern, op, scope, body, max, query, side, status, traits, summary) REST_OP_##op,
+#include "rest/routes.def"
+#undef X
+	REST_OP_COUNT
+};
+
+enum rest_side { REST_API, REST_STREAMER, REST_PREFIX, REST_EVERY };
+
+enum rest_trait {
+	REST_KEYED = 1,    /* takes Idempotency-Key */
+	REST_GUARDED = 2,  /* takes If-Match with an epoch */
+	REST_STREAMS = 4,  /* answers text/event-stream when that is accepted */
+	REST_PAGE = 8,     /* answers something else than JSON */
+	REST_ENDS = 16,    /* 410 once the session has ended */
+	REST_RETRIED = 32, /* may answer 503 although it needs no key */
+};
+
+struct rest_route {
+	enum http_method method;
+	const char *pattern;
+	const char *name; /* the operation: "task_create" */
+	bool open;        /* no key is asked for, scope means nothing */
+	enum auth_scope scope;
+	const struct json_table *body; /* NULL: none */
+	size_t body_max;
+	const struct rest_query_table *query; /* NULL: no parameters */
+	enum rest_side side;
+	int status;
+	unsigned traits;
+	const char *summary;
+};
+
+extern const struct rest_route rest_routes[REST_OP_COUNT];
+
+/* Routes of the operations that have a handler, facts set to the row unless it is open; out has
+ * room for REST_OP_COUNT. Returns how many. */
+size_t rest_http_routes(http_handler_fn *const handlers[REST_OP_COUNT], struct http_route *out);
+
+/* The OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.0). */
+void rest_openapi(struct buf *out, const char *version);
+
+/* docs/api.md */
+void rest_document(struct buf *out);
+
+/* The n-th parameter's name in a pattern, {NULL, 0} when there is none. Pure. */
+struct str rest_pattern_param(const char *pattern, unsigned n);
