@@ -235,6 +235,9 @@ static void close_all(struct life *life)
 	struct node *node = &life->node;
 
 	http_server_free(node->server);
+	if (node->options->close != NULL) {
+		node->options->close(node);
+	}
 	pg_free(node->pg);
 	redis_free(node->redis);
 	loop_free(node->loop);

@@ -47,6 +47,9 @@ struct node_options {
 	/* Runs on a fiber at SIGTERM, before the server is drained; bounded by the caller. NULL:
 	 * nothing to do. */
 	void (*stop)(struct node *node);
+	/* After the last connection and the loop's last turn, before Redis and PostgreSQL go: free
+	 * what start() made. NULL: nothing to do. */
+	void (*close)(struct node *node);
 	/* Runs on the loop each time Redis is there again (also the first), once store.generation
 	 * is known. NULL: none. */
 	void (*redis_back)(struct node *node);

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,8 @@ static void become_server(const struct redis_server *server, const char *passwor
 	(void)dup2(null, STDERR_FILENO);
 	(void)execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", server->path,
 	             "--dir", server->dir, "--save", "", "--requirepass",
-	             password != NULL ? password : "", (char *)NULL);
+	             password != NULL ? password : "", "--appendonly", server->keeps ? "yes" : "no",
+	             "--appendfsync", "no", (char *)NULL);
 	_exit(127);
 }
 
@@ -59,11 +61,19 @@ void redis_server_kill(struct redis_server *server)
 	server->pid = 0;
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	(void)remove(path);
+	return 0;
+}
+
 void redis_server_fini(struct redis_server *server)
 {
 	if (server->pid != 0) {
 		redis_server_kill(server);
 	}
-	(void)unlink(server->path);
-	(void)rmdir(server->dir);
+	(void)nftw(server->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }

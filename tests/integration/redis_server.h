@@ -5,12 +5,14 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 enum { REDIS_SERVER_PATH = 96, REDIS_SERVER_URL = 160 };
 
 struct redis_server {
 	pid_t pid;
+	bool keeps; /* what was written survives a kill: set before the start */
 	char dir[REDIS_SERVER_PATH / 2];
 	char path[REDIS_SERVER_PATH];
 	char url[REDIS_SERVER_URL];

@@ -1,0 +1,113 @@
+#include "streamer/app.h"
+
+#include <stdlib.h>
+
+#include "auth/auth_http.h"
+#include "base/arena.h"
+#include "base/mem.h"
+#include "cred/digest.h"
+#include "rest/rest.h"
+#include "streamer/events.h"
+#include "streamer/feed.h"
+
+enum { KEY_CACHE_MS = 1000 };
+
+static const char *listen_at(const struct conf *conf)
+{
+	return conf->streamer_listen;
+}
+
+static bool admit(struct http_request *req, struct http_reply *reply)
+{
+	const struct rest_route *route = req->route->facts;
+	struct principal *principal = arena_take(req->arena, sizeof(*principal));
+	const struct app *app = app_of(req);
+
+	if (app == NULL) {
+		http_problem(reply, req, ERR_UNAVAILABLE, NULL);
+		http_retry_after(reply, 1);
+		return false;
+	}
+	if (!auth_admit(app->auth, req, route->scope, principal, reply)) {
+		return false;
+	}
+	req->principal = principal;
+	fiber_set_tag("request=%s trace=%s tenant=%s", req->request_id, req->trace_id,
+	              principal->tenant);
+	return true;
+}
+
+static enum err_code start(struct node *node, struct err *err)
+{
+	const struct conf *conf = &node->conf;
+	const struct auth_options auth = { .pg = node->pg,
+		                           .pepper = cred_pepper_from(str_of(conf->pepper)),
+		                           .cache_ms = KEY_CACHE_MS };
+	const struct feed_options feed = {
+		.loop = node->loop,
+		.store = &node->store,
+		.pg = node->pg,
+		.redis_url = conf->redis_url,
+		.redis_timeout_ms = (unsigned)conf->redis_timeout,
+		.keepalive_ms = (unsigned)conf->stream_keepalive,
+		.retry_ms = (unsigned)conf->stream_retry,
+		.ring_events = conf->stream_ring_events,
+		.ring_bytes = conf->stream_ring_bytes,
+	};
+	struct app *app = mem_calloc(1, sizeof(*app));
+
+	app->feed = feed_new(&feed, err);
+	if (app->feed == NULL) {
+		free(app);
+		return err->code;
+	}
+	app->auth = auth_new(&auth);
+	node->app = app;
+	return ERR_OK;
+}
+
+static void stop(struct node *node)
+{
+	struct app *app = node->app;
+	struct feed *feed = app != NULL ? app->feed : NULL;
+
+	if (feed != NULL) {
+		app->feed = NULL;
+		feed_stop(feed);
+	}
+}
+
+static void close_app(struct node *node)
+{
+	struct app *app = node->app;
+
+	if (app != NULL) {
+		auth_free(app->auth);
+		free(app);
+	}
+}
+
+static void redis_back(struct node *node)
+{
+	const struct app *app = node->app;
+
+	if (app != NULL && app->feed != NULL) {
+		feed_refresh(app->feed);
+	}
+}
+
+http_handler_fn *const app_handlers[REST_OP_COUNT] = {
+	[REST_OP_event_stream] = events_get,
+	[REST_OP_event_stream_prefixed] = events_get,
+};
+
+const struct node_options app_options = {
+	.program = "fairlead-streamer",
+	.needs = NODE_REDIS | NODE_PG,
+	.listen = listen_at,
+	.admit = admit,
+	.start = start,
+	.stop = stop,
+	.close = close_app,
+	.redis_back = redis_back,
+};

@@ -1,0 +1,21 @@
+/* fairlead-streamer: what the process owns, and its routes. */
+#pragma once
+
+#include "node/node.h"
+#include "rest/rest.h"
+
+struct auth;
+struct feed;
+
+struct app {
+	struct auth *auth;
+	struct feed *feed; /* NULL before the start and once it stops */
+};
+
+extern http_handler_fn *const app_handlers[REST_OP_COUNT];
+extern const struct node_options app_options; /* but for the routes */
+
+static inline struct app *app_of(const struct http_request *req)
+{
+	return node_of(req)->app;
+}

@@ -1,0 +1,220 @@
+#include "streamer/channel.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "redis/sub.h"
+#include "streamer/frame.h"
+#include "streamer/reader.h"
+#include "streamer/subscriber.h"
+
+/* Subscribers written to before the loop gets its turn. */
+enum { CHANNEL_SLICE = 256 };
+
+/* ---- writing ---- */
+
+static void write_to_due(struct loop_task *task)
+{
+	struct channel *channel = CONTAINER_OF(task, struct channel, task);
+	struct subscriber *subscriber;
+
+	for (int i = 0; i < CHANNEL_SLICE; i++) {
+		subscriber = TAILQ_FIRST(&channel->due);
+		if (subscriber == NULL) {
+			return;
+		}
+		subscriber_unlink(subscriber);
+		subscriber_pump(subscriber);
+	}
+	if (!TAILQ_EMPTY(&channel->due)) {
+		channel_wake(channel);
+	}
+}
+
+void channel_wake(struct channel *channel)
+{
+	loop_defer(channel->feed->options.loop, &channel->task);
+}
+
+/* The ring has changed: everybody at the tip has something to look at. */
+static void rouse(struct channel *channel)
+{
+	struct subscriber *subscriber;
+
+	TAILQ_FOREACH (subscriber, &channel->tip, link) {
+		subscriber->state = SUBSCRIBER_DUE;
+	}
+	TAILQ_CONCAT(&channel->due, &channel->tip, link);
+	if (!TAILQ_EMPTY(&channel->due)) {
+		channel_wake(channel);
+	}
+}
+
+/* ---- the ring ---- */
+
+static void push(struct channel *channel, const struct log_event *event, struct buf *frame)
+{
+	enum event_type type;
+
+	if (!event_type_parse(event->type, &type)) {
+		type = EVENT_TYPE_COUNT;
+	}
+	buf_reset(frame);
+	frame_event(event, &channel->sid, frame);
+	ring_push(&channel->ring, &event->at, type, buf_str(frame));
+}
+
+static void push_page(struct channel *channel, const struct log_page *page)
+{
+	struct buf frame;
+
+	buf_init(&frame, FRAME_MAX);
+	for (size_t i = 0; i < page->count; i++) {
+		push(channel, &page->events[i], &frame);
+	}
+	buf_fini(&frame);
+}
+
+void channel_seen(struct channel *channel)
+{
+	struct feed *feed = channel->feed;
+
+	channel->read_ms = clock_mono_ms();
+	TAILQ_REMOVE(&feed->sweep, channel, sweep_link);
+	TAILQ_INSERT_TAIL(&feed->sweep, channel, sweep_link);
+}
+
+/* An entry of a new epoch may follow another entry than our tip: that has to be read. */
+static bool follows(const struct channel *channel, const struct log_bell *bell)
+{
+	const struct cursor *tip = &channel->ring.tip;
+
+	return bell->page.count > 0 && bell->first.n == tip->n + 1 &&
+	       bell->first.epoch == tip->epoch;
+}
+
+void channel_bell(struct channel *channel, struct str payload)
+{
+	struct log_bell bell;
+
+	if (!log_bell_decode(payload, &bell)) {
+		channel_set_stale(channel);
+		return;
+	}
+	if (follows(channel, &bell)) {
+		push_page(channel, &bell.page);
+		channel->state = bell.state;
+		channel_seen(channel);
+		rouse(channel);
+	} else if (bell.last.epoch != channel->ring.tip.epoch ||
+	           bell.last.n > channel->ring.tip.n) {
+		channel_set_stale(channel);
+	}
+	log_page_fini(&bell.page);
+}
+
+/* Begin again where the events of the page begin: whoever stands elsewhere asks history. */
+static void begin_again(struct channel *channel, const struct log_page *page)
+{
+	struct cursor before = page->next;
+
+	if (page->count > 0) {
+		before = (struct cursor){ page->events[0].at.epoch, page->events[0].at.n - 1 };
+	}
+	ring_reset(&channel->ring, before);
+}
+
+/* A doorbell may have brought more while the page was read: then it is read again. */
+static bool has_moved(const struct channel *channel, const struct cursor *after)
+{
+	return channel->ring.tip.n != after->n || channel->ring.tip.epoch != after->epoch;
+}
+
+void channel_take(struct channel *channel, const struct cursor *after, const struct log_page *page)
+{
+	bool again = page->gap.reason != LOG_GAP_NONE ||
+	             (page->count > 0 && page->events[0].at.n != after->n + 1);
+
+	if (has_moved(channel, after)) {
+		channel_set_stale(channel);
+		return;
+	}
+	if (again) {
+		begin_again(channel, page);
+	}
+	push_page(channel, page);
+	if (page->caught_up) {
+		channel->state = page->head.state;
+		channel_seen(channel);
+	}
+	if (again || page->count > 0 || channel_ended(channel)) {
+		rouse(channel);
+	}
+}
+
+bool channel_ended(const struct channel *channel)
+{
+	return session_is_terminal(channel->state);
+}
+
+void channel_set_stale(struct channel *channel)
+{
+	struct feed *feed = channel->feed;
+
+	if (channel->is_reading) {
+		channel->is_again = true;
+		return;
+	}
+	if (!channel->is_stale) {
+		channel->is_stale = true;
+		TAILQ_INSERT_TAIL(&feed->stale, channel, stale_link);
+	}
+	reader_wake(feed);
+}
+
+/* ---- life ---- */
+
+struct channel *channel_new(struct feed *feed, const struct id *sid, const char *tenant,
+                            const struct log_head *head)
+{
+	struct channel *channel = mem_calloc(1, sizeof(*channel));
+	char bell[LOG_KEY_SIZE];
+
+	channel->feed = feed;
+	channel->sid = *sid;
+	(void)str_copy(channel->tenant, sizeof(channel->tenant), str_of(tenant));
+	ring_init(&channel->ring, feed->options.ring_events, feed->options.ring_bytes, head->at);
+	channel->state = head->state;
+	channel->task.run = write_to_due;
+	channel->read_ms = channel->idle_ms = clock_mono_ms();
+	TAILQ_INIT(&channel->tip);
+	TAILQ_INIT(&channel->due);
+	TAILQ_INIT(&channel->waiting);
+	LIST_INIT(&channel->replays);
+	TAILQ_INSERT_TAIL(&feed->sweep, channel, sweep_link);
+	log_bell_channel(sid, bell);
+	redis_subscribe(feed->sub, str_of(bell));
+	return channel;
+}
+
+void channel_free(struct channel *channel)
+{
+	struct feed *feed = channel->feed;
+	char bell[LOG_KEY_SIZE];
+
+	assert(channel->followers == 0 && channel->pins == 0);
+	log_bell_channel(&channel->sid, bell);
+	redis_unsubscribe(feed->sub, str_of(bell));
+	TAILQ_REMOVE(&feed->sweep, channel, sweep_link);
+	if (channel->is_stale) {
+		TAILQ_REMOVE(&feed->stale, channel, stale_link);
+	}
+	if (channel->is_hungry) {
+		TAILQ_REMOVE(&feed->hungry, channel, hungry_link);
+	}
+	loop_undefer(feed->options.loop, &channel->task);
+	ring_fini(&channel->ring);
+	free(channel);
+}

@@ -1,0 +1,54 @@
+/*
+ * One session that is followed: its newest events, encoded once, and who waits for them.
+ *
+ * The ring grows at its tip only by what follows without a hole: an event that came with a
+ * doorbell, or what reading from the tip gave.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "base/id.h"
+#include "event/log.h"
+#include "loop/loop.h"
+#include "streamer/feed.h"
+#include "streamer/ring.h"
+
+enum { CHANNEL_TENANT_MAX = 64 };
+
+LIST_HEAD(replays, replay);
+
+struct channel {
+	struct feed *feed;
+	struct id sid;
+	char tenant[CHANNEL_TENANT_MAX + 1];
+	struct ring ring;
+	enum session_state state; /* at the ring's tip */
+	size_t followers;
+	size_t pins;                /* readers that are at it */
+	struct subscribers tip;     /* have all there is */
+	struct subscribers due;     /* have something to write */
+	struct subscribers waiting; /* for history, and no reader has them yet */
+	struct replays replays;     /* reads of history in flight */
+	struct loop_task task;      /* writes to those due */
+	uint64_t read_ms;           /* when its end was last seen */
+	uint64_t idle_ms;           /* when the last follower left */
+	bool is_stale, is_hungry;
+	bool is_reading, is_again; /* from its tip; and once more after that */
+	TAILQ_ENTRY(channel) sweep_link, stale_link, hungry_link, idle_link;
+};
+
+struct channel *channel_new(struct feed *feed, const struct id *sid, const char *tenant,
+                            const struct log_head *head);
+void channel_free(struct channel *channel); /* no followers, no pins */
+
+bool channel_ended(const struct channel *channel);
+
+void channel_bell(struct channel *channel, struct str payload);
+/* Take what was read after that tip. */
+void channel_take(struct channel *channel, const struct cursor *after, const struct log_page *page);
+void channel_seen(struct channel *channel); /* its end is known as of now */
+
+void channel_set_stale(struct channel *channel); /* read it from its tip soon */
+void channel_wake(struct channel *channel);      /* write to those due, on a later turn */

@@ -1,0 +1,209 @@
+#include "streamer/events.h"
+
+#include "redis/redis.h"
+#include "session/session_store.h"
+#include "streamer/app.h"
+#include "streamer/channel.h"
+#include "streamer/feed.h"
+#include "streamer/position.h"
+#include "streamer/subscriber.h"
+
+static const char sse_type[] = "text/event-stream";
+
+void events_problem(struct events_request *request, struct err *err)
+{
+	if (err->code == ERR_TIMEOUT || err->code == ERR_UNKNOWN) {
+		err->code = ERR_UNAVAILABLE; /* it was only a read */
+	}
+	if (err->code == ERR_NOT_FOUND) {
+		(void)err_set(err, ERR_NOT_FOUND, "no such session");
+	}
+	node_problem(request->req, request->reply, err);
+}
+
+/* ---- what is asked ---- */
+
+/* A cursor, or the plain number that integer clients keep. */
+static bool parse_cursor(struct str text, struct cursor *ret)
+{
+	return cursor_parse(text, ret) || cursor_parse_n(text, ret);
+}
+
+/* After a reconnect the browser's header is younger than the address it began with. */
+static void take_cursor(struct events_request *request, bool streams,
+                        struct json_problems *problems)
+{
+	struct rest_events *query = &request->query;
+	struct str last = http_header(request->req, "Last-Event-ID");
+
+	request->resumes = query->has_after || query->has_starting_after;
+	request->after = query->after;
+	if (query->has_after && query->has_starting_after) {
+		json_problem_add(problems, request->req->arena, "starting_after",
+		                 "must not be given together with after");
+	}
+	if (query->has_starting_after) {
+		request->after = (struct cursor){ CURSOR_EPOCH_ANY, query->starting_after };
+	}
+	if (streams && last.n > 0) {
+		request->resumes = true;
+		if (!parse_cursor(last, &request->after)) {
+			json_problem_add(problems, request->req->arena, "Last-Event-ID",
+			                 "must be a cursor like 1-42 that this server gave");
+		}
+	}
+}
+
+static void refuse_if(bool given, const char *name, const char *rule,
+                      const struct events_request *request, struct json_problems *problems)
+{
+	if (given) {
+		json_problem_add(problems, request->req->arena, name, "%s", rule);
+	}
+}
+
+static void check_stream(const struct events_request *request, struct json_problems *problems)
+{
+	static const char rule[] = "is for pages, not for a stream";
+	const struct rest_events *query = &request->query;
+
+	refuse_if(query->level != 0, "level", rule, request, problems);
+	refuse_if(query->sort != 0, "sort", rule, request, problems);
+	refuse_if(query->since_us != 0, "since", rule, request, problems);
+	refuse_if(query->until_us != 0, "until", rule, request, problems);
+	refuse_if(query->has_page, "page", rule, request, problems);
+	refuse_if(query->has_limit, "limit", rule, request, problems);
+}
+
+static void check_page(const struct events_request *request, struct json_problems *problems)
+{
+	static const char rule[] = "is for numbered pages, not for those after a cursor";
+	const struct rest_events *query = &request->query;
+
+	if (request->resumes) {
+		refuse_if(query->has_page, "page", rule, request, problems);
+		refuse_if(query->since_us != 0, "since", rule, request, problems);
+		refuse_if(query->until_us != 0, "until", rule, request, problems);
+		refuse_if(query->sort > 1, "sort", "must be asc after a cursor", request, problems);
+	} else {
+		refuse_if(query->has_limit, "limit", "is for pages after a cursor", request,
+		          problems);
+	}
+}
+
+static bool understand(struct events_request *request, bool streams)
+{
+	struct http_request *req = request->req;
+	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
+	struct buf errors;
+	bool known = rest_query(req, &rest_events_table, &request->query, problems) == ERR_OK;
+
+	take_cursor(request, streams, problems);
+	if (streams) {
+		check_stream(request, problems);
+	} else {
+		check_page(request, problems);
+	}
+	if (known && problems->count == 0) {
+		return true;
+	}
+	buf_init(&errors, UINT16_MAX);
+	json_problems_format(problems, &errors);
+	http_problem_fields(request->reply, req, ERR_INVALID, NULL, buf_str(&errors));
+	buf_fini(&errors);
+	return false;
+}
+
+/* ---- who may see it ---- */
+
+/* The tenant is compared wherever the log is read; a key may be limited to namespaces too. */
+static bool may_see(struct events_request *request)
+{
+	struct http_request *req = request->req;
+	struct err err = { .code = ERR_OK };
+	struct session *session;
+
+	if (!id_parse(req->params[0], &request->sid)) {
+		(void)err_set(&err, ERR_NOT_FOUND, "no such session");
+	} else if (!request->principal->any_namespace) {
+		session = arena_take(req->arena, sizeof(*session));
+		if (session_get(node_of(req)->pg, request->principal->tenant, &request->sid,
+		                req->arena, session, &err) == ERR_OK &&
+		    !auth_allows_namespace(request->principal, session->namespace)) {
+			(void)err_set(&err, ERR_NOT_FOUND, "no such session");
+		}
+	}
+	if (err.code != ERR_OK) {
+		events_problem(request, &err);
+	}
+	return err.code == ERR_OK;
+}
+
+/* ---- the stream ---- */
+
+/* A client that has all of a finished session must not come back: 204 tells EventSource so. */
+static bool has_all(const struct events_request *request, const struct log_head *head)
+{
+	const struct cursor *after = &request->after;
+
+	return request->resumes && session_is_terminal(head->state) &&
+	       (after->n > head->at.n ||
+	        (after->n == head->at.n && cursor_compare(after, &head->at) == 0));
+}
+
+static void begin_stream(struct events_request *request, const struct log_head *head)
+{
+	struct http_reply *reply = request->reply;
+	uint64_t types = request->query.types != 0 ? request->query.types : POSITION_ALL_TYPES;
+	struct channel *channel;
+
+	reply->content_type = sse_type;
+	if (request->req->method == HTTP_HEAD) {
+		return;
+	}
+	channel = feed_channel(app_of(request->req)->feed, &request->sid,
+	                       request->principal->tenant, head);
+	reply->stream = subscriber_new(channel, request->after, types);
+	reply->stream_ops = &subscriber_ops;
+}
+
+static void stream(struct events_request *request)
+{
+	struct app *app = app_of(request->req);
+	struct err err = { .code = ERR_OK };
+	struct log_head head = { 0 };
+
+	if (app->feed == NULL) {
+		(void)err_set(&err, ERR_UNAVAILABLE, "stopping");
+	} else if (feed_look(app->feed, &request->sid, request->principal->tenant, &head, &err) ==
+	                   ERR_OK &&
+	           app->feed == NULL) {
+		(void)err_set(&err, ERR_UNAVAILABLE, "stopping");
+	}
+	if (err.code != ERR_OK) {
+		events_problem(request, &err);
+	} else if (has_all(request, &head)) {
+		request->reply->status = 204;
+	} else {
+		begin_stream(request, &head);
+	}
+}
+
+void events_get(struct http_request *req, struct http_reply *reply)
+{
+	static const char *const types[] = { "application/json", sse_type, NULL };
+	const char *type = http_negotiate(req, types);
+	struct events_request request = { .req = req, .reply = reply, .principal = req->principal };
+	bool streams = type == sse_type;
+
+	http_reply_header(reply, "Vary", "Accept");
+	if (type == NULL) {
+		http_problem(reply, req, ERR_ACCEPT, "application/json or text/event-stream");
+	} else if (may_see(&request) && understand(&request, streams)) {
+		if (streams) {
+			stream(&request);
+		} else {
+			events_page(&request);
+		}
+	}
+}

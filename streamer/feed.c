@@ -1,0 +1,292 @@
+#include "streamer/feed.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "event/segment.h"
+#include "log/log.h"
+#include "redis/redis.h"
+#include "redis/sub.h"
+#include "streamer/channel.h"
+#include "streamer/reader.h"
+#include "streamer/subscriber.h"
+
+enum { REDIS_BACKOFF_MAX_MS = 1000, STOP_MS = 10000 };
+
+/* ---- channels ---- */
+
+static struct channel *find(const struct feed *feed, const struct id *sid)
+{
+	return map_get(feed->by_sid, str_make(sid->s, ID_LEN));
+}
+
+static void forget(struct channel *channel)
+{
+	struct feed *feed = channel->feed;
+
+	TAILQ_REMOVE(&feed->lingering, channel, idle_link);
+	feed->lingering_count--;
+	(void)map_remove(feed->by_sid, str_make(channel->sid.s, ID_LEN));
+	channel_free(channel);
+}
+
+struct channel *feed_channel(struct feed *feed, const struct id *sid, const char *tenant,
+                             const struct log_head *head)
+{
+	struct channel *channel = find(feed, sid);
+
+	if (channel == NULL) {
+		channel = channel_new(feed, sid, tenant, head);
+		(void)map_put(feed->by_sid, str_make(sid->s, ID_LEN), channel);
+		TAILQ_INSERT_TAIL(&feed->lingering, channel, idle_link);
+		feed->lingering_count++;
+	}
+	return channel;
+}
+
+enum err_code feed_look(struct feed *feed, const struct id *sid, const char *tenant,
+                        struct log_head *ret, struct err *err)
+{
+	const struct log_store *store = feed->options.store;
+	struct pg *pg = feed->options.pg;
+	const struct channel *channel = find(feed, sid);
+	struct log_range range = { *sid, tenant, { 0, 0 }, 1, 1 };
+	struct log_page page = { 0 };
+	enum err_code code;
+
+	if (channel != NULL && redis_connected(store->redis)) {
+		if (!str_eq(str_of(channel->tenant), str_of(tenant))) {
+			return err_set(err, ERR_NOT_FOUND, "no such session");
+		}
+		*ret = (struct log_head){ .found = true,
+			                  .state = channel->state,
+			                  .at = channel->ring.tip };
+		return ERR_OK;
+	}
+	code = log_head_get(store, sid, tenant, ret, err);
+	if (code != ERR_OK || ret->found) {
+		return code;
+	}
+	code = log_history(store, pg, &range, &page, err);
+	if (code == ERR_OK) {
+		*ret = page.head;
+		log_page_fini(&page);
+	}
+	return code;
+}
+
+/* ---- doorbells ---- */
+
+static struct channel *channel_of_bell(const struct feed *feed, struct str bell)
+{
+	struct id sid;
+
+	return log_bell_parse_channel(bell, &sid) ? find(feed, &sid) : NULL;
+}
+
+static void on_message(void *arg, struct str bell, struct str payload)
+{
+	struct channel *channel = channel_of_bell(arg, bell);
+
+	if (channel != NULL) {
+		channel_bell(channel, payload);
+	}
+}
+
+/* What was appended between the look at the head and now did not ring here. */
+static void on_subscribed(void *arg, struct str bell)
+{
+	struct channel *channel = channel_of_bell(arg, bell);
+
+	if (channel != NULL) {
+		channel_set_stale(channel);
+	}
+}
+
+void feed_refresh(struct feed *feed)
+{
+	struct channel *channel;
+
+	TAILQ_FOREACH (channel, &feed->sweep, sweep_link) {
+		channel_set_stale(channel);
+	}
+}
+
+/* ---- time ---- */
+
+static void sweep(struct feed *feed, uint64_t now_ms)
+{
+	uint64_t every_ms = map_count(feed->by_sid) * 1000 / FEED_SWEEP_RATE;
+	struct channel *channel;
+
+	if (every_ms < FEED_SWEEP_MS) {
+		every_ms = FEED_SWEEP_MS;
+	}
+	TAILQ_FOREACH (channel, &feed->sweep, sweep_link) {
+		if (channel->read_ms + every_ms > now_ms) {
+			break;
+		}
+		if (!channel_ended(channel)) {
+			channel_set_stale(channel);
+		}
+	}
+}
+
+static void stop_lingering(struct feed *feed, uint64_t now_ms)
+{
+	struct channel *channel, *next;
+
+	for (channel = TAILQ_FIRST(&feed->lingering); channel != NULL; channel = next) {
+		next = TAILQ_NEXT(channel, idle_link);
+		if (channel->idle_ms + FEED_LINGER_MS > now_ms &&
+		    feed->lingering_count <= FEED_LINGERING_MAX) {
+			break;
+		}
+		if (channel->pins == 0) {
+			forget(channel);
+		}
+	}
+}
+
+static void try_later_ones(struct feed *feed)
+{
+	struct subscriber *subscriber, *last = TAILQ_LAST(&feed->later, subscribers);
+
+	while (last != NULL && (subscriber = TAILQ_FIRST(&feed->later)) != NULL) {
+		subscriber_unlink(subscriber);
+		subscriber_pump(subscriber);
+		last = subscriber == last ? NULL : last;
+	}
+}
+
+void feed_wheel_put(struct feed *feed, struct subscriber *subscriber)
+{
+	uint64_t now_ms = clock_mono_ms();
+	uint32_t silent_ms = (uint32_t)now_ms - subscriber->wrote_ms;
+	uint64_t in_ms = feed->options.keepalive_ms;
+
+	in_ms = silent_ms < in_ms ? in_ms - silent_ms : 0;
+	LIST_INSERT_HEAD(
+		&feed->wheel[(feed->wheel_at + 1 + in_ms / FEED_TICK_MS) % feed->wheel_slots],
+		subscriber, wheel);
+}
+
+static void turn_wheel(struct feed *feed)
+{
+	struct feed_slot *due = &feed->wheel[++feed->wheel_at % feed->wheel_slots];
+	uint32_t now_ms = (uint32_t)clock_mono_ms();
+	struct subscriber *subscriber;
+
+	/* None is put back here: the wheel is longer than a keep-alive. */
+	while ((subscriber = LIST_FIRST(due)) != NULL) {
+		LIST_REMOVE(subscriber, wheel);
+		if (now_ms - subscriber->wrote_ms >= feed->options.keepalive_ms) {
+			subscriber_keep_alive(subscriber);
+		}
+		feed_wheel_put(feed, subscriber);
+	}
+}
+
+static void on_tick(struct loop_timer *timer)
+{
+	struct feed *feed = CONTAINER_OF(timer, struct feed, tick);
+	uint64_t now_ms = clock_mono_ms();
+
+	sweep(feed, now_ms);
+	stop_lingering(feed, now_ms);
+	if (feed->wheel_at % FEED_LATER_TICKS == 0) {
+		try_later_ones(feed);
+	}
+	turn_wheel(feed);
+	loop_timer_set(timer, FEED_TICK_MS);
+}
+
+/* ---- life ---- */
+
+static void on_resumed(void *arg)
+{
+	feed_refresh(arg);
+}
+
+static const struct redis_sub_events bells = { on_message, on_subscribed, on_resumed };
+
+struct feed *feed_new(const struct feed_options *options, struct err *err)
+{
+	struct feed *feed = mem_calloc(1, sizeof(*feed));
+	const struct redis_options redis = { .url = options->redis_url,
+		                             .timeout_ms = options->redis_timeout_ms,
+		                             .backoff_max_ms = REDIS_BACKOFF_MAX_MS };
+
+	feed->options = *options;
+	feed->sub = redis_sub_new(options->loop, &redis, &bells, feed, err);
+	if (feed->sub == NULL) {
+		free(feed);
+		return NULL;
+	}
+	feed->by_sid = map_new();
+	TAILQ_INIT(&feed->sweep);
+	TAILQ_INIT(&feed->stale);
+	TAILQ_INIT(&feed->hungry);
+	TAILQ_INIT(&feed->lingering);
+	TAILQ_INIT(&feed->later);
+	feed->wheel_slots = options->keepalive_ms / FEED_TICK_MS + 3;
+	feed->wheel = mem_calloc(feed->wheel_slots, sizeof(*feed->wheel));
+	loop_timer_init(&feed->tick, options->loop, on_tick);
+	loop_timer_set(&feed->tick, FEED_TICK_MS);
+	return feed;
+}
+
+static void free_all(struct feed *feed)
+{
+	struct channel *channel;
+
+	loop_timer_clear(&feed->tick);
+	while ((channel = TAILQ_FIRST(&feed->lingering)) != NULL) {
+		forget(channel);
+	}
+	redis_sub_free(feed->sub);
+	map_free(feed->by_sid);
+	free(feed->wheel);
+	free(feed);
+}
+
+void feed_stop(struct feed *feed)
+{
+	feed->stopping = true;
+	fiber_group_cancel(&feed->readers, ERR_CANCELLED);
+	if (fiber_group_wait(&feed->readers, STOP_MS) != ERR_OK) {
+		log_warn("feed.stuck", "readers=%zu", feed->readers.count);
+	}
+	feed->stopped = true;
+	if (feed->followers == 0) {
+		free_all(feed);
+	}
+}
+
+void feed_follow(struct channel *channel)
+{
+	struct feed *feed = channel->feed;
+
+	feed->followers++;
+	if (channel->followers++ == 0) {
+		TAILQ_REMOVE(&feed->lingering, channel, idle_link);
+		feed->lingering_count--;
+	}
+}
+
+void feed_unfollow(struct channel *channel)
+{
+	struct feed *feed = channel->feed;
+
+	feed->followers--;
+	if (--channel->followers == 0) {
+		channel->idle_ms = clock_mono_ms();
+		TAILQ_INSERT_TAIL(&feed->lingering, channel, idle_link);
+		feed->lingering_count++;
+	}
+	if (feed->stopped && feed->followers == 0) {
+		free_all(feed);
+	}
+}

@@ -1,0 +1,95 @@
+/*
+ * All sessions that this streamer follows, and what they share: one subscription connection for the
+ * doorbells, a pool of reading fibers, one timer, one wheel of keep-alives.
+ *
+ * Nothing is lost when a streamer dies: whatever is here is a copy of the log, and every subscriber
+ * has its cursor.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "event/log.h"
+#include "loop/fiber.h"
+#include "loop/loop.h"
+
+struct channel;
+struct map;
+struct pg;
+struct redis_sub;
+struct subscriber;
+
+TAILQ_HEAD(channels, channel);
+TAILQ_HEAD(subscribers, subscriber);
+LIST_HEAD(feed_slot, subscriber);
+
+enum {
+	FEED_TICK_MS = 250,
+	FEED_LATER_TICKS = 2,
+	FEED_LINGER_MS = 10000, /* a session that nobody follows is kept for the next one */
+	FEED_LINGERING_MAX = 1024,
+	FEED_SWEEP_MS = 2000,   /* doorbells may be lost: each session is looked at this often */
+	FEED_SWEEP_RATE = 1000, /* or less often, so that no more than this are in a second */
+};
+
+struct feed_options {
+	struct loop *loop;
+	const struct log_store *store;
+	struct pg *pg;
+	const char *redis_url;
+	unsigned redis_timeout_ms;
+	unsigned keepalive_ms;
+	unsigned retry_ms; /* for clients */
+	size_t ring_events, ring_bytes;
+};
+
+struct feed {
+	struct feed_options options;
+	struct redis_sub *sub;
+	struct map *by_sid;
+	struct channels sweep;     /* all of them, the longest unread first */
+	struct channels stale;     /* to be read from their tip */
+	struct channels hungry;    /* with subscribers that wait for history */
+	struct channels lingering; /* without subscribers, the longest first */
+	size_t lingering_count;
+	struct subscribers later; /* what they asked for could not be read: soon again */
+	struct fiber_group readers;
+	size_t starting;  /* readers that have not run yet */
+	size_t replaying; /* readers that read history */
+	size_t drained;   /* subscribers told to come back later */
+	struct loop_timer tick;
+	struct feed_slot *wheel;
+	size_t wheel_slots;
+	uint64_t wheel_at; /* ticks so far */
+	size_t followers;
+	bool stopping, stopped;
+};
+
+/* NULL and err when the address of Redis is wrong. */
+struct feed *feed_new(const struct feed_options *options, struct err *err) MUST_CHECK;
+/* On a fiber: no more reads; those in flight are cancelled and waited for. It is freed when the
+ * last of its subscribers is: nobody may use it any more. */
+void feed_stop(struct feed *feed);
+
+/* Redis is there again, or another one: read every session from its tip. */
+void feed_refresh(struct feed *feed);
+
+/* On a fiber: the head of a session, from here when it is followed, else from its log.
+ * ERR_NOT_FOUND: not this tenant's either. */
+enum err_code feed_look(struct feed *feed, const struct id *sid, const char *tenant,
+                        struct log_head *ret, struct err *err) MUST_CHECK;
+
+/* The session, followed from the head on unless it was before. */
+struct channel *feed_channel(struct feed *feed, const struct id *sid, const char *tenant,
+                             const struct log_head *head);
+
+void feed_follow(struct channel *channel); /* one more follower */
+void feed_unfollow(struct channel *channel);
+
+/* Look after a subscriber's silence, from now on or anew. */
+void feed_wheel_put(struct feed *feed, struct subscriber *subscriber);

@@ -1,0 +1,91 @@
+#include "streamer/position.h"
+
+#include <assert.h>
+
+static bool is_wanted(const struct position *position, const struct ring_frame *frame)
+{
+	return (position->types >> frame->type & 1) != 0;
+}
+
+/* Neighbours are one run of bytes. */
+static bool joins(const struct ring_frame *frame, uint64_t run_start, size_t run)
+{
+	return run > 0 && frame->start == run_start + run;
+}
+
+static void flush(const struct ring *ring, uint64_t start, size_t run, struct plan *plan)
+{
+	if (run > 0) {
+		plan->count += ring_pieces(ring, start, run, &plan->iov[plan->count]);
+	}
+}
+
+static bool is_torn(const struct position *position, const struct ring_frame *frame)
+{
+	return position->sent > 0 &&
+	       (position->sent >= frame->len || position->sent_of != (uint32_t)frame->at.epoch);
+}
+
+void position_plan(const struct position *position, const struct ring *ring, struct plan *ret)
+{
+	uint64_t run_start = 0;
+	size_t run = 0, skip = position->sent;
+
+	ret->count = 0;
+	ret->bytes = 0;
+	ret->torn = false;
+	for (uint64_t n = position->at.n + 1; n <= ring->tip.n; n++) {
+		const struct ring_frame *frame = ring_at(ring, n);
+		size_t len;
+
+		if (!is_wanted(position, frame)) {
+			continue;
+		}
+		if (skip > 0 && is_torn(position, frame)) {
+			ret->torn = true;
+			return;
+		}
+		len = frame->len - skip;
+		if (ret->bytes > 0 && ret->bytes + len > PLAN_BYTES) {
+			break;
+		}
+		if (joins(frame, run_start, run)) {
+			run += len;
+		} else if (ret->count + 4 > PLAN_PIECES) {
+			break;
+		} else {
+			flush(ring, run_start, run, ret);
+			run_start = frame->start + skip;
+			run = len;
+		}
+		ret->bytes += len;
+		skip = 0;
+	}
+	flush(ring, run_start, run, ret);
+}
+
+uint64_t position_advance(struct position *position, const struct ring *ring, size_t bytes)
+{
+	uint64_t completed = 0;
+
+	while (position->at.n < ring->tip.n) {
+		const struct ring_frame *frame = ring_at(ring, position->at.n + 1);
+		size_t len = frame->len - position->sent;
+
+		if (!is_wanted(position, frame)) {
+			position->untold++;
+		} else if (bytes >= len) {
+			bytes -= len;
+			position->sent = 0;
+			position->untold = 0;
+			completed++;
+		} else {
+			position->sent += (uint32_t)bytes;
+			position->sent_of = (uint32_t)frame->at.epoch;
+			return completed;
+		}
+		position->at = frame->at;
+	}
+	assert(bytes == 0);
+	return completed;
+}

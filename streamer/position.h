@@ -1,0 +1,47 @@
+/*
+ * Where one subscriber stands, and what it gets next.  Pure: a ring in, pieces to write out, and
+ * then how much of them was taken.
+ *
+ * A position is all that is kept of a slow reader: the last event it has completely, and how many
+ * bytes of the next one.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "event/cursor.h"
+#include "event/event.h"
+#include "streamer/ring.h"
+
+#define POSITION_ALL_TYPES UINT64_MAX
+
+_Static_assert(EVENT_TYPE_COUNT < 64, "a set of types is one word");
+
+struct position {
+	struct cursor at;
+	uint64_t types;   /* set of enum event_type that are wanted */
+	uint32_t sent;    /* bytes of the next wanted frame that are out already */
+	uint32_t sent_of; /* while sent > 0: that frame's epoch, its lower half */
+	uint32_t untold;  /* events passed over since the client last saw an id */
+};
+
+enum {
+	PLAN_PIECES = 64,
+	PLAN_BYTES = 64 * 1024, /* more only when one frame is larger */
+};
+
+struct plan {
+	struct iovec iov[PLAN_PIECES];
+	int count;    /* 0: nothing that is wanted lies ahead in this ring */
+	size_t bytes; /* of all pieces */
+	bool torn;    /* the frame that is half out was retracted: its other half will never be */
+};
+
+/* The wanted frames after the position, which is INSIDE the ring. */
+void position_plan(const struct position *position, const struct ring *ring, struct plan *ret);
+
+/* That many bytes of the plan were taken: move, also past what is not wanted. Returns the number
+ * of events completed. */
+uint64_t position_advance(struct position *position, const struct ring *ring, size_t bytes);

@@ -1,0 +1,315 @@
+#include "streamer/reader.h"
+
+#include "event/segment.h"
+#include "log/log.h"
+#include "metric/metric.h"
+#include "streamer/channel.h"
+#include "streamer/frame.h"
+#include "streamer/subscriber.h"
+
+enum {
+	ATTACH_AHEAD = 32, /* a subscriber this little ahead of a read is probably served by it */
+	ATTACH_SEARCH = 1024,
+	SERVE_SLICE = 64, /* subscribers served before the loop gets its turn */
+	PAGE_RING_BYTES = READER_PAGE_BYTES + LOG_READ_MAX * 1024 + FRAME_MAX,
+};
+
+static enum err_code read_after(const struct channel *channel, const struct cursor *after,
+                                struct log_page *ret, struct err *err)
+{
+	const struct feed_options *options = &channel->feed->options;
+	struct log_range range = { .sid = channel->sid,
+		                   .tenant = channel->tenant,
+		                   .after = *after,
+		                   .max_count = LOG_READ_MAX,
+		                   .max_bytes = READER_PAGE_BYTES };
+
+	return log_history(options->store, options->pg, &range, ret, err);
+}
+
+/* A position beyond the end is in doubt while the log waits for its rebuild: its tail may come
+ * back. */
+static bool is_doubtful(const struct channel *channel, const struct log_page *page)
+{
+	return page->gap.reason == LOG_GAP_NEVER && !session_is_terminal(page->head.state) &&
+	       page->head.generation != channel->feed->options.store->generation;
+}
+
+/* ---- from the tip ---- */
+
+static void catch_up(struct channel *channel)
+{
+	struct cursor after = channel->ring.tip;
+	struct log_page page = { 0 };
+	struct err err;
+	enum err_code code;
+
+	channel->pins++;
+	channel->is_reading = true;
+	channel->is_again = false;
+	code = read_after(channel, &after, &page, &err);
+	channel->is_reading = false;
+	if (code != ERR_OK) {
+		log_debug("channel.unread", "session=%s code=%s %s", channel->sid.s, err_name(code),
+		          err.msg);
+		channel_seen(channel); /* not so, but it is tried again at the next sweep */
+	} else if (is_doubtful(channel, &page)) {
+		channel_seen(channel);
+	} else {
+		channel_take(channel, &after, &page);
+		channel->is_again = channel->is_again || (page.count > 0 && !page.caught_up);
+	}
+	channel->pins--;
+	if (channel->is_again && code == ERR_OK) {
+		channel_set_stale(channel);
+	}
+	log_page_fini(&page);
+}
+
+/* ---- history ---- */
+
+/* The page as bytes. With a gap it begins after it. */
+static void encode(const struct replay *replay, const struct log_page *page, struct ring *ret)
+{
+	struct cursor before = page->count == 0 ? page->next : replay->after;
+	struct buf frame;
+	enum event_type type;
+
+	if (page->gap.reason == LOG_GAP_RETRACTED) {
+		before.n = page->gap.from - 1;
+	} else if (page->gap.reason != LOG_GAP_NONE && page->count > 0) {
+		before = (struct cursor){ page->events[0].at.epoch, page->events[0].at.n - 1 };
+	}
+	ring_init(ret, LOG_READ_MAX, PAGE_RING_BYTES, before);
+	buf_init(&frame, FRAME_MAX);
+	for (size_t i = 0; i < page->count; i++) {
+		const struct log_event *event = &page->events[i];
+
+		if (!event_type_parse(event->type, &type)) {
+			type = EVENT_TYPE_COUNT;
+		}
+		buf_reset(&frame);
+		frame_event(event, &replay->channel->sid, &frame);
+		ring_push(ret, &event->at, type, buf_str(&frame));
+	}
+	buf_fini(&frame);
+}
+
+/* Nothing follows its position: it is at the end, or the ring has yet to get there. */
+static void serve_end(const struct replay *replay, const struct log_page *page,
+                      struct subscriber *subscriber)
+{
+	struct channel *channel = replay->channel;
+
+	if (page->head.at.n == subscriber->position.at.n) {
+		subscriber->position.at = page->head.at;
+	}
+	if (ring_place(&channel->ring, &subscriber->position.at) == RING_INSIDE) {
+		subscriber_pump(subscriber);
+	} else {
+		channel_set_stale(channel);
+		subscriber_later(subscriber);
+	}
+}
+
+static void serve_one(const struct replay *replay, const struct log_page *page,
+                      const struct ring *ring, struct subscriber *subscriber)
+{
+	const struct cursor *at = &subscriber->position.at;
+	bool exact = at->n == replay->after.n && at->epoch == replay->after.epoch;
+	struct log_gap gap = exact ? page->gap : (struct log_gap){ .reason = LOG_GAP_NONE };
+
+	if (!exact && (page->gap.reason != LOG_GAP_NONE || at->n >= ring->tip.n ||
+	               ring_place(ring, at) != RING_INSIDE)) {
+		reader_want(subscriber);
+	} else if (page->count == 0 && gap.reason == LOG_GAP_NONE) {
+		serve_end(replay, page, subscriber);
+	} else if (is_doubtful(replay->channel, page)) {
+		subscriber_later(subscriber);
+	} else {
+		if (gap.from > gap.to) { /* an epoch that was never issued: what is passed over */
+			gap = (struct log_gap){ gap.reason, at->n + 1, page->head.at.n };
+		}
+		subscriber_serve(subscriber, ring, &gap);
+	}
+}
+
+static void serve(struct replay *replay, const struct log_page *page)
+{
+	struct subscriber *subscriber;
+	struct ring ring;
+	int served = 0;
+
+	encode(replay, page, &ring);
+	while ((subscriber = TAILQ_FIRST(&replay->readers)) != NULL) {
+		subscriber_unlink(subscriber);
+		serve_one(replay, page, &ring, subscriber);
+		if (++served % SERVE_SLICE == 0) {
+			(void)fiber_yield();
+		}
+	}
+	ring_fini(&ring);
+}
+
+/* There is no page. A session that is no more has no stream either. */
+static void disappoint(struct replay *replay, enum err_code code)
+{
+	struct subscriber *subscriber;
+
+	while ((subscriber = TAILQ_FIRST(&replay->readers)) != NULL) {
+		subscriber_unlink(subscriber);
+		if (code == ERR_NOT_FOUND) {
+			subscriber_end(subscriber);
+		} else {
+			subscriber_later(subscriber);
+		}
+	}
+}
+
+static void attach(struct replay *replay, struct subscriber *subscriber)
+{
+	subscriber->state = SUBSCRIBER_READING;
+	subscriber->replay = replay;
+	TAILQ_INSERT_TAIL(&replay->readers, subscriber, link);
+}
+
+static bool is_near(const struct replay *replay, const struct subscriber *subscriber)
+{
+	uint64_t n = subscriber->position.at.n;
+
+	return n >= replay->after.n && n - replay->after.n < ATTACH_AHEAD;
+}
+
+/* The first that waits, and those that stand beside it. */
+static void gather(struct replay *replay)
+{
+	struct subscribers *waiting = &replay->channel->waiting;
+	struct subscriber *subscriber = TAILQ_FIRST(waiting), *next;
+
+	replay->after = subscriber->position.at;
+	for (int i = 0; subscriber != NULL && i < ATTACH_SEARCH; i++, subscriber = next) {
+		next = TAILQ_NEXT(subscriber, link);
+		if (is_near(replay, subscriber)) {
+			TAILQ_REMOVE(waiting, subscriber, link);
+			attach(replay, subscriber);
+		}
+	}
+}
+
+static void replay_one(struct channel *channel)
+{
+	struct feed *feed = channel->feed;
+	struct replay replay = { .channel = channel,
+		                 .readers = TAILQ_HEAD_INITIALIZER(replay.readers) };
+	struct log_page page = { 0 };
+	struct err err;
+	enum err_code code;
+
+	channel->pins++;
+	feed->replaying++;
+	gather(&replay);
+	LIST_INSERT_HEAD(&channel->replays, &replay, link);
+	code = read_after(channel, &replay.after, &page, &err);
+	LIST_REMOVE(&replay, link);
+	if (code == ERR_OK) {
+		metric_inc(METRIC_REPLAY_READS, page.reply != NULL ? "redis" : "archive");
+		serve(&replay, &page);
+	} else {
+		log_debug("history.unread", "session=%s code=%s %s", channel->sid.s, err_name(code),
+		          err.msg);
+		disappoint(&replay, code);
+	}
+	log_page_fini(&page);
+	feed->replaying--;
+	channel->pins--;
+}
+
+/* ---- the pool ---- */
+
+static struct channel *take_stale(struct feed *feed)
+{
+	struct channel *channel = TAILQ_FIRST(&feed->stale);
+
+	if (channel != NULL) {
+		TAILQ_REMOVE(&feed->stale, channel, stale_link);
+		channel->is_stale = false;
+	}
+	return channel;
+}
+
+static void set_hungry(struct channel *channel)
+{
+	if (!channel->is_hungry) {
+		channel->is_hungry = true;
+		TAILQ_INSERT_TAIL(&channel->feed->hungry, channel, hungry_link);
+	}
+}
+
+/* Sessions take turns. */
+static struct channel *take_hungry(struct feed *feed)
+{
+	struct channel *channel;
+
+	if (feed->replaying >= READERS_REPLAYING_MAX) {
+		return NULL;
+	}
+	while ((channel = TAILQ_FIRST(&feed->hungry)) != NULL) {
+		TAILQ_REMOVE(&feed->hungry, channel, hungry_link);
+		channel->is_hungry = false;
+		if (!TAILQ_EMPTY(&channel->waiting)) {
+			return channel;
+		}
+	}
+	return NULL;
+}
+
+static void read_all(void *arg)
+{
+	struct feed *feed = arg;
+	struct channel *channel;
+
+	feed->starting--;
+	while (!feed->stopping) {
+		if ((channel = take_stale(feed)) != NULL) {
+			reader_wake(feed);
+			catch_up(channel);
+		} else if ((channel = take_hungry(feed)) != NULL) {
+			reader_wake(feed);
+			replay_one(channel);
+			if (!TAILQ_EMPTY(&channel->waiting)) {
+				set_hungry(channel);
+			}
+		} else {
+			break;
+		}
+	}
+}
+
+void reader_wake(struct feed *feed)
+{
+	bool work = !TAILQ_EMPTY(&feed->stale) || !TAILQ_EMPTY(&feed->hungry);
+
+	if (work && feed->starting == 0 && !feed->stopping && feed->readers.count < READERS_MAX) {
+		feed->starting++;
+		(void)fiber_start(feed->options.loop, &feed->readers, "reader", read_all, feed);
+	}
+}
+
+void reader_want(struct subscriber *subscriber)
+{
+	struct channel *channel = subscriber->channel;
+	struct replay *replay;
+
+	LIST_FOREACH(replay, &channel->replays, link)
+	{
+		if (replay->after.n == subscriber->position.at.n &&
+		    replay->after.epoch == subscriber->position.at.epoch) {
+			attach(replay, subscriber);
+			return;
+		}
+	}
+	subscriber->state = SUBSCRIBER_WAITING;
+	TAILQ_INSERT_TAIL(&channel->waiting, subscriber, link);
+	set_hungry(channel);
+	reader_wake(channel->feed);
+}

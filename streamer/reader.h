@@ -1,0 +1,34 @@
+/*
+ * Reading the log for sessions that are followed: from the tip, to catch up, and history for those
+ * who are behind the ring.
+ *
+ * A few fibers do all of it.  Sessions whose end is not known come first; one read of history
+ * serves every subscriber that stands at its place, and sessions take turns page by page.
+ */
+#pragma once
+
+#include <sys/queue.h>
+
+#include "event/cursor.h"
+#include "streamer/feed.h"
+
+struct subscriber;
+
+enum {
+	READERS_MAX = 48,
+	READERS_REPLAYING_MAX = 40, /* the rest is for catching up */
+	READER_PAGE_BYTES = 256 * 1024,
+};
+
+/* A read of history in flight. */
+struct replay {
+	struct channel *channel;
+	struct cursor after;
+	struct subscribers readers;
+	LIST_ENTRY(replay) link;
+};
+
+/* It is on no list: bring it what follows its position. */
+void reader_want(struct subscriber *subscriber);
+/* There may be something to read. */
+void reader_wake(struct feed *feed);

@@ -1,0 +1,504 @@
+#include "tests/integration/streamer_world.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "auth/auth_key_store.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "pg/generation.h"
+#include "pg/schema.h"
+#include "tenant/tenant_store.h"
+
+#define PEPPER "a pepper of the tests, long enough"
+
+enum { SETTINGS_MAX = 32, SETTING_SIZE = 256, READ_SIZE = 64 * 1024, LOOK_MS = 10 };
+
+#define INSERT_SESSION                                                                             \
+	"WITH t AS (INSERT INTO tasks (id, tenant_id, created_by, agents) "                        \
+	"VALUES ($1::text, 'acme', 'me', '[]')) "                                                  \
+	"INSERT INTO sessions (id, tenant_id, task_id, agent) VALUES "                             \
+	"($1::text, 'acme', $1::text, '{}')"
+
+static const struct text insert_session = { "world_insert_session", "0", INSERT_SESSION,
+	                                    sizeof(INSERT_SESSION) - 1 };
+
+/* ---- processes ---- */
+
+static void become_streamer(const struct world *world, const char *path)
+{
+	static char own[6][SETTING_SIZE];
+	char *env[SETTINGS_MAX];
+	char *argv[] = { (char[]){ "fairlead-streamer" }, NULL };
+	size_t n = 0;
+
+	(void)snprintf(own[0], SETTING_SIZE, "FAIRLEAD_REDIS_URL=%s", world->server.url);
+	(void)snprintf(own[1], SETTING_SIZE, "FAIRLEAD_PG_URL=%s", getenv("TEST_PG_URL"));
+	(void)snprintf(own[2], SETTING_SIZE, "FAIRLEAD_PEPPER=%s", PEPPER);
+	(void)snprintf(own[3], SETTING_SIZE, "FAIRLEAD_STREAMER_LISTEN=unix:%s", path);
+	(void)snprintf(own[4], SETTING_SIZE, "FAIRLEAD_STREAM_KEEPALIVE=1s");
+	(void)snprintf(own[5], SETTING_SIZE, "%s",
+	               "ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0");
+	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+		env[n++] = own[i];
+	}
+	for (size_t i = 0; world->settings != NULL && world->settings[i] != NULL; i++) {
+		env[n++] = mem_strdup(world->settings[i]);
+	}
+	env[n] = NULL;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)execve(STREAMER_PROGRAM, argv, env);
+	_exit(127);
+}
+
+void world_start(struct world *world, size_t streamer)
+{
+	struct streamer *it = &world->streamers[streamer];
+
+	(void)snprintf(it->path, sizeof(it->path), "%s/streamer-%zu", world->server.dir, streamer);
+	it->pid = fork();
+	assert_true(it->pid >= 0);
+	if (it->pid == 0) {
+		become_streamer(world, it->path);
+	}
+}
+
+void world_await_ready(struct world *world, size_t streamer)
+{
+	uint64_t until = clock_mono_ms() + WORLD_WAIT_MS;
+	struct buf body;
+
+	buf_init(&body, UINT16_MAX);
+	while (world_get(world, streamer, "/readyz", "", &body) != 200) {
+		if (clock_mono_ms() > until) {
+			fail_msg("the streamer is not ready: %s", buf_cstr(&body));
+		}
+		buf_reset(&body);
+		assert_int_equal(fiber_sleep(LOOK_MS), ERR_OK);
+	}
+	buf_fini(&body);
+}
+
+int world_stop(struct world *world, size_t streamer, int signo)
+{
+	struct streamer *it = &world->streamers[streamer];
+	uint64_t until = clock_mono_ms() + WORLD_WAIT_MS;
+	int status = 0;
+
+	(void)kill(it->pid, signo);
+	while (waitpid(it->pid, &status, WNOHANG) == 0) {
+		if (clock_mono_ms() > until) {
+			fail_msg("the streamer does not end");
+		}
+		assert_int_equal(fiber_sleep(LOOK_MS), ERR_OK);
+	}
+	it->pid = 0;
+	return status;
+}
+
+static void learn_generation(struct world *world)
+{
+	struct err err;
+
+	assert_int_equal(redis_wait_connected(world->redis, WORLD_WAIT_MS, &err), ERR_OK);
+	if (pg_generation(world->pg, str_of(redis_run_id(world->redis)), &world->store.generation,
+	                  &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+}
+
+void world_restart_redis(struct world *world)
+{
+	uint64_t before = redis_connection(world->redis);
+	uint64_t until = clock_mono_ms() + WORLD_WAIT_MS;
+
+	redis_server_kill(&world->server);
+	redis_server_start(&world->server, NULL);
+	while (redis_connection(world->redis) == before) {
+		assert_true(clock_mono_ms() < until);
+		assert_int_equal(fiber_sleep(LOOK_MS), ERR_OK);
+	}
+	learn_generation(world);
+}
+
+/* ---- the world ---- */
+
+static void make_key(struct world *world, const char *tenant, enum auth_scope scope, char *ret)
+{
+	struct cred_pepper pepper = cred_pepper_from(str_of(PEPPER));
+	struct auth_key_new key = { .tenant = tenant, .name = "test", .scopes = auth_bit(scope) };
+	struct id id;
+	struct err err;
+
+	if (tenant_ensure(world->pg, tenant, &err) != ERR_OK ||
+	    auth_key_create(world->pg, &key, &pepper, ret, &id, &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+}
+
+static void world_main(void *arg)
+{
+	struct world *world = arg;
+	struct pg_options pg = { getenv("TEST_PG_URL"), 2, 5000, 5000 };
+	struct redis_options redis = { world->server.url, 5000, 100 };
+	unsigned applied;
+	struct err err;
+
+	world->pg = pg_new(world->loop, &pg);
+	world->redis = redis_new(world->loop, &redis, &err);
+	world->store = (struct log_store){ world->redis, 0, 16 * 1024 * 1024 };
+	if (pg_migrate(world->pg, &pg_schema, &applied, &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+	learn_generation(world);
+	make_key(world, TENANT, AUTH_SESSION_READ, world->key);
+	make_key(world, FOREIGN, AUTH_SESSION_READ, world->foreign_key);
+	make_key(world, TENANT, AUTH_TASK_WRITE, world->poor_key);
+	world_start(world, 0);
+	world_await_ready(world, 0);
+	world->body(world);
+	for (size_t i = 0; i < STREAMERS; i++) {
+		if (world->streamers[i].pid != 0) {
+			assert_int_equal(world_stop(world, i, SIGTERM), 0);
+		}
+	}
+	redis_free(world->redis);
+	pg_free(world->pg);
+}
+
+void world_run(struct world *world)
+{
+	world->loop = loop_new();
+	redis_server_init(&world->server);
+	world->server.keeps = world->keeps;
+	redis_server_start(&world->server, NULL);
+	(void)fiber_start(world->loop, NULL, "test", world_main, world);
+	loop_run(world->loop);
+	loop_free(world->loop);
+	redis_server_fini(&world->server);
+}
+
+/* ---- sessions ---- */
+
+static struct log_result must(enum err_code code, const struct log_result *result,
+                              const struct err *err)
+{
+	if (code != ERR_OK) {
+		fail_msg("%s", err->msg);
+	}
+	if (result->outcome != LOG_OK) {
+		fail_msg("%s", log_outcome_name(result->outcome));
+	}
+	return *result;
+}
+
+static struct cursor opened(struct world *world, const struct log_open *opening)
+{
+	struct log_epoch epoch = { .sid = opening->sid,
+		                   .tenant = TENANT,
+		                   .cause = opening->cause,
+		                   .generation = world->store.generation };
+	struct log_result result;
+	struct err err;
+
+	result = must(log_open(&world->store, opening, &result, &err), &result, &err);
+	epoch.first = result.first;
+	assert_int_equal(log_epoch_store(world->pg, &epoch, &err), ERR_OK);
+	return result.last;
+}
+
+struct id world_session(struct world *world)
+{
+	struct id sid = id_new();
+	struct pg_params params = { 0 };
+	struct err err;
+
+	pg_param_cstr(&params, sid.s);
+	if (pg_query(world->pg, "", &insert_session, &params, NULL, &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+	(void)opened(world, &(struct log_open){ .sid = sid,
+	                                        .tenant = TENANT,
+	                                        .how = LOG_CREATE,
+	                                        .cause = "create",
+	                                        .token = "create",
+	                                        .to = SESSION_QUEUED });
+	return sid;
+}
+
+struct cursor world_raise(struct world *world, const struct id *sid, const char *token)
+{
+	return opened(world, &(struct log_open){ .sid = *sid,
+	                                         .tenant = TENANT,
+	                                         .how = LOG_RAISE,
+	                                         .cause = "lease",
+	                                         .token = token });
+}
+
+static struct cursor append(struct world *world, const struct log_batch *batch)
+{
+	struct log_result result;
+	struct err err;
+
+	return must(log_append(&world->store, batch, &result, &err), &result, &err).last;
+}
+
+struct cursor world_append(struct world *world, const struct id *sid, enum event_type type,
+                           struct str data)
+{
+	struct log_new event = { type, data };
+	struct log_batch batch = { .sid = *sid, .tenant = TENANT, .events = &event, .count = 1 };
+
+	return append(world, &batch);
+}
+
+struct cursor world_notes(struct world *world, const struct id *sid, unsigned count,
+                          unsigned batch_max)
+{
+	struct log_new events[EVENT_BATCH_MAX];
+	struct log_batch batch = { .sid = *sid, .tenant = TENANT, .events = events };
+	struct cursor last = { 0, 0 };
+
+	for (size_t i = 0; i < EVENT_BATCH_MAX; i++) {
+		events[i] = (struct log_new){ EVENT_TYPE_NOTE,
+			                      STR_LIT("{\"message\":\"a note of the test\"}") };
+	}
+	while (count > 0) {
+		batch.count = count < batch_max ? count : batch_max;
+		last = append(world, &batch);
+		count -= (unsigned)batch.count;
+	}
+	return last;
+}
+
+struct cursor world_finish(struct world *world, const struct id *sid)
+{
+	struct log_new event = { EVENT_TYPE_STATUS, STR_LIT("{\"status\":\"cancelled\"}") };
+	struct log_batch batch = { .sid = *sid,
+		                   .tenant = TENANT,
+		                   .events = &event,
+		                   .count = 1,
+		                   .moves = true,
+		                   .to = SESSION_CANCELLED };
+
+	return append(world, &batch);
+}
+
+void world_archive(struct world *world, const struct id *sid, uint64_t hot)
+{
+	struct archive job = { *sid, TENANT, 1, hot, 60000 };
+	uint64_t through = 0;
+	struct err err;
+
+	if (archive_session(&world->store, world->pg, &job, &through, &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+}
+
+/* ---- sockets ---- */
+
+static int dial(const struct world *world, size_t streamer)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_true(str_copy(address.sun_path, sizeof(address.sun_path),
+	                     str_of(world->streamers[streamer].path)));
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+		(void)close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static void send_all(int fd, struct str bytes)
+{
+	assert_int_equal(write(fd, bytes.p, bytes.n), (ssize_t)bytes.n);
+}
+
+/* More bytes into in. False: the end, or nothing for that long. */
+static bool receive(int fd, struct buf *in, unsigned ms, bool *ret_end)
+{
+	char *room = buf_reserve(in, READ_SIZE);
+	ssize_t n = read(fd, room, READ_SIZE);
+
+	while (n < 0 && errno == EAGAIN) {
+		if (fiber_wait_fd(fd, FIBER_READ, ms) != ERR_OK) {
+			return false;
+		}
+		n = read(fd, room, READ_SIZE);
+	}
+	if (n <= 0) {
+		*ret_end = true;
+		return false;
+	}
+	buf_commit(in, (size_t)n);
+	return true;
+}
+
+static int parse_status(struct str head)
+{
+	uint64_t status;
+
+	return head.n > 12 && parse_u64(str_make(head.p + 9, 3), 999, &status) ? (int)status : 0;
+}
+
+static const char *end_of_head(const struct buf *in)
+{
+	const char *end = in->len > 0 ? memmem(in->data, in->len, "\r\n\r\n", 4) : NULL;
+
+	return end != NULL ? end + 4 : NULL;
+}
+
+static void ask(int fd, const char *target, const char *key, const char *headers)
+{
+	struct buf request;
+
+	buf_init(&request, UINT16_MAX);
+	buf_addf(&request, "GET %s HTTP/1.1\r\nHost: test\r\n", target);
+	if (key != NULL) {
+		buf_addf(&request, "Authorization: ApiKey %s\r\n", key);
+	}
+	buf_addf(&request, "%s\r\n", headers);
+	send_all(fd, buf_str(&request));
+	buf_fini(&request);
+}
+
+int world_get(struct world *world, size_t streamer, const char *target, const char *headers,
+              struct buf *ret_body)
+{
+	int fd = dial(world, streamer), status;
+	bool own_key = strstr(headers, "Authorization:") != NULL;
+	bool end = false;
+	const char *body;
+	struct buf all, in;
+
+	if (fd < 0) {
+		return 0;
+	}
+	buf_init(&in, SIZE_MAX / 2);
+	buf_init(&all, UINT16_MAX);
+	buf_addf(&all, "Connection: close\r\n%s", headers);
+	ask(fd, target, own_key ? NULL : world->key, buf_cstr(&all));
+	while (receive(fd, &in, WORLD_WAIT_MS, &end)) {
+	}
+	if (!end) {
+		fail_msg("%s: no answer", target);
+	}
+	body = end_of_head(&in);
+	status = parse_status(buf_str(&in));
+	if (body != NULL) {
+		buf_add(ret_body, body, (size_t)(in.data + in.len - body));
+	}
+	buf_fini(&in);
+	buf_fini(&all);
+	(void)close(fd);
+	return status;
+}
+
+/* ---- viewers ---- */
+
+struct viewer *viewer_open(struct world *world, size_t streamer, const struct id *sid,
+                           const char *query, const char *last)
+{
+	struct viewer *viewer = mem_calloc(1, sizeof(*viewer));
+	char target[256], headers[160];
+	const char *body;
+
+	viewer->world = world;
+	viewer->fd = dial(world, streamer);
+	assert_true(viewer->fd >= 0);
+	buf_init(&viewer->in, SIZE_MAX / 2);
+	sse_parser_init(&viewer->parser, 1024 * 1024);
+	(void)snprintf(target, sizeof(target), "/api/v1/sessions/%s/events%s", sid->s, query);
+	(void)snprintf(headers, sizeof(headers), "Accept: text/event-stream\r\n%s%s%s",
+	               last[0] != '\0' ? "Last-Event-ID: " : "", last,
+	               last[0] != '\0' ? "\r\n" : "");
+	ask(viewer->fd, target, world->key, headers);
+	while ((body = end_of_head(&viewer->in)) == NULL) {
+		if (!receive(viewer->fd, &viewer->in, WORLD_WAIT_MS, &viewer->ended)) {
+			fail_msg("no head of an answer");
+		}
+	}
+	viewer->status = parse_status(buf_str(&viewer->in));
+	buf_drop(&viewer->in, (size_t)(body - viewer->in.data));
+	viewer->rest = buf_str(&viewer->in);
+	return viewer;
+}
+
+void viewer_close(struct viewer *viewer)
+{
+	(void)close(viewer->fd);
+	buf_fini(&viewer->in);
+	sse_parser_fini(&viewer->parser);
+	free(viewer);
+}
+
+bool viewer_next_within(struct viewer *viewer, unsigned ms)
+{
+	for (;;) {
+		switch (sse_parse(&viewer->parser, &viewer->rest)) {
+		case SSE_PARSED_EVENT: return true;
+		case SSE_PARSED_ERROR: fail_msg("not an event stream"); break;
+		case SSE_PARSED_MORE: break;
+		}
+		buf_reset(&viewer->in);
+		if (!receive(viewer->fd, &viewer->in, ms, &viewer->ended)) {
+			viewer->rest = STR_LIT("");
+			return false;
+		}
+		viewer->rest = buf_str(&viewer->in);
+	}
+}
+
+bool viewer_next(struct viewer *viewer)
+{
+	if (viewer_next_within(viewer, WORLD_WAIT_MS)) {
+		return true;
+	}
+	if (!viewer->ended) {
+		fail_msg("no event came");
+	}
+	return false;
+}
+
+bool viewer_is(const struct viewer *viewer, const char *name)
+{
+	return str_eq(viewer->parser.name, str_of(name));
+}
+
+struct cursor viewer_at(const struct viewer *viewer)
+{
+	struct cursor at;
+
+	if (!cursor_parse(viewer->parser.id, &at)) {
+		fail_msg("not a cursor: %.*s", (int)viewer->parser.id.n, viewer->parser.id.p);
+	}
+	return at;
+}
+
+void viewer_expect(struct viewer *viewer, struct cursor *at, uint64_t through_n)
+{
+	while (at->n < through_n) {
+		struct cursor next;
+
+		assert_true(viewer_next(viewer));
+		next = viewer_at(viewer);
+		if (next.n != at->n + 1 || next.epoch < at->epoch) {
+			fail_msg("%" PRIu64 "-%" PRIu64 " (%.*s) after %" PRIu64 "-%" PRIu64,
+			         next.epoch, next.n, (int)viewer->parser.name.n,
+			         viewer->parser.name.p, at->epoch, at->n);
+		}
+		*at = next;
+	}
+}

@@ -1,0 +1,90 @@
+/*
+ * Streamers as processes beside a Redis of the test's own and the wrapper's PostgreSQL, sessions to
+ * append to, and viewers that follow them over raw sockets.
+ *
+ * A body runs on a fiber; whatever it waits for has a deadline that fails the test.
+ */
+#pragma once
+
+#include "cred/apikey.h"
+#include "event/segment.h"
+#include "loop/fiber.h"
+#include "loop/loop.h"
+#include "pg/pg.h"
+#include "redis/redis.h"
+#include "sse/sse.h"
+#include "tests/integration/redis_server.h"
+#include "tests/support/test.h"
+
+#define TENANT  "acme"
+#define FOREIGN "rival"
+
+enum { STREAMERS = 2, WORLD_WAIT_MS = 20000 };
+
+struct streamer {
+	pid_t pid;
+	char path[REDIS_SERVER_PATH]; /* of its socket */
+};
+
+struct world {
+	struct loop *loop;
+	struct redis_server server;
+	struct redis *redis;
+	struct pg *pg;
+	struct log_store store;
+	char key[CRED_KEY_LEN + 1], foreign_key[CRED_KEY_LEN + 1], poor_key[CRED_KEY_LEN + 1];
+	struct streamer streamers[STREAMERS];
+	const char *const *settings; /* of the streamers: "NAME=value", NULL at the end; or NULL */
+	bool keeps;                  /* Redis keeps its data through a kill */
+	void (*body)(struct world *world);
+};
+
+void world_run(struct world *world); /* body, settings and keeps are set */
+
+/* Started, and ready unless it is not waited for. */
+void world_start(struct world *world, size_t streamer);
+void world_await_ready(struct world *world, size_t streamer);
+int world_stop(struct world *world, size_t streamer, int signo); /* its exit status */
+/* The same address, and the generation that the server has then. */
+void world_restart_redis(struct world *world);
+
+/* ---- sessions ---- */
+
+struct id world_session(struct world *world); /* row and log: two events, queued */
+/* That many notes, one batch each when `batch` is 1; the last cursor. */
+struct cursor world_notes(struct world *world, const struct id *sid, unsigned count,
+                          unsigned batch);
+struct cursor world_append(struct world *world, const struct id *sid, enum event_type type,
+                           struct str data);
+struct cursor world_raise(struct world *world, const struct id *sid, const char *token);
+struct cursor world_finish(struct world *world, const struct id *sid); /* cancelled */
+void world_archive(struct world *world, const struct id *sid, uint64_t hot);
+
+/* ---- HTTP ---- */
+
+/* A whole exchange; the body is in the buf. Returns the status. */
+int world_get(struct world *world, size_t streamer, const char *target, const char *headers,
+              struct buf *ret_body);
+
+struct viewer {
+	struct world *world;
+	int fd;
+	int status;
+	struct buf in; /* bytes not yet parsed */
+	struct str rest;
+	struct sse_parser parser;
+	bool ended; /* the server has closed */
+};
+
+/* Follow a session; query is "?..." or "", last the Last-Event-ID or "". */
+struct viewer *viewer_open(struct world *world, size_t streamer, const struct id *sid,
+                           const char *query, const char *last);
+void viewer_close(struct viewer *viewer);
+/* The next event; false: the stream has ended. Fails the test when nothing comes. */
+bool viewer_next(struct viewer *viewer);
+/* The same; false also when nothing came for that long. */
+bool viewer_next_within(struct viewer *viewer, unsigned ms);
+bool viewer_is(const struct viewer *viewer, const char *name); /* of the event just read */
+struct cursor viewer_at(const struct viewer *viewer);          /* its id */
+/* Read n events after *at: each follows the one before. */
+void viewer_expect(struct viewer *viewer, struct cursor *at, uint64_t through_n);
