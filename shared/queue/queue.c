@@ -105,6 +105,7 @@ enum err_code queue_submit(const struct queue *queue, const struct queue_submit 
 	redis_arg_u64(cmd, item->not_before_ms);
 	redis_arg_cstr(cmd, item->hold != NULL ? item->hold : "");
 	add_bell(cmd, queue);
+	redis_arg_u64(cmd, item->epoch);
 	code = redis_script(queue->redis, script, cmd, &reply, err);
 	if (code != ERR_OK) {
 		return err_wrap(err, "submit %s", item->sid.s);
@@ -128,6 +129,7 @@ static bool decode_claimed(const struct redis_reply *row, const char *incarnatio
 	    !redis_reply_u64(redis_reply_at(row, 3), &attempt) ||
 	    !redis_reply_u64(redis_reply_at(row, 4), &queued) ||
 	    !redis_reply_u64(redis_reply_at(row, 5), &since) ||
+	    !redis_reply_u64(redis_reply_at(row, 6), &ret->epoch) ||
 	    !str_copy(ret->incarnation, sizeof(ret->incarnation), str_of(incarnation))) {
 		return false;
 	}

@@ -1,19 +1,30 @@
 /*
  * The queue: which sessions wait, and which worker incarnation has the right to run which.
  *
- * Shard k is the keys tagged {q<k>}; a session's shard is a hash of its tenant. In a shard a
- *session is in exactly one set: ready, delayed, held, leasing, leased, parked, done. Every
- *transition is one atomic script of at most QUEUE_BATCH_MAX items, idempotent, by Redis's clock.
- *Ready sessions are ordered by priority, then age, within their tenant; tenants take turns
- *(stride).
+ * Shard k is the keys tagged {q<k>}; a session's shard is a hash of its tenant.  In a shard a
+ * session is in exactly one set: ready, delayed, held, leasing, leased, parked, done.  Every
+ * transition is one atomic script of at most QUEUE_BATCH_MAX items, idempotent, by Redis's clock.
+ * Ready sessions are ordered by priority, then age, within their tenant; tenants take turns
+ * (stride).
  *
  * The queue and the log are different slots, so a lease is two steps, each of which may be
- *repeated: queue_claim() puts the session in `leasing` with a new attempt number; log_open(RAISE,
- *token = queue_token()) raises the epoch, and is refused if the session has ended; queue_opened()
- *moves it to `leased` with that epoch; only then is the worker told (mail.h). Finish: append the
- *terminal event, then queue_finish().  What was left half done is found by
- * queue_list(QUEUE_LEASING, older than some seconds) and completed by any scheduler.
- * Nothing here is the truth about a session: it can all be rebuilt from PostgreSQL and the heads.
+ * repeated:
+ *   - queue_claim() puts the session in `leasing` with a new attempt number;
+ *   - log_open(RAISE, epoch = item.epoch, token = queue_token()) raises the epoch, and is refused
+ * if the session has ended, or FENCED if the claim was overtaken;
+ *   - queue_opened() moves it to `leased` with the new epoch; only then is the worker told
+ * (mail.h).
+ *
+ * Finish: append the terminal event, then queue_finish().  A lease that is over without its end
+ * (its worker is lost, its epoch is not the head's, its opening was FENCED) goes back like this:
+ *   - read the head; terminal: queue_finish();
+ *   - queue_get(): the attempt is still the current one, or there is nothing to do;
+ *   - log_open(RAISE, epoch = that of the head read first, token = "requeue-<attempt>", moves to
+ * QUEUED unless it is); FENCED: somebody else was faster;
+ *   - queue_requeue() with the new epoch.
+ * What was left half done is found by queue_list() of QUEUE_LEASING and QUEUE_LEASED, and completed
+ * by any scheduler.  Nothing here is the truth about a session: it can all be rebuilt from
+ * PostgreSQL and the heads.
  */
 #pragma once
 
@@ -77,7 +88,7 @@ struct queue_item {
 	char tenant[QUEUE_TENANT_MAX + 1];
 	unsigned priority;
 	uint64_t attempt; /* of leasing: grows with every claim; names the lease */
-	uint64_t epoch;   /* of the log, once leased */
+	uint64_t epoch;   /* that its log is in, as far as the queue was told; guards log_open() */
 	char incarnation[QUEUE_WORKER_MAX + 1]; /* of leasing, leased, parked, else "" */
 	enum queue_set set;
 	char reason[QUEUE_REASON_MAX + 1]; /* why it is held, delayed or done */
@@ -93,6 +104,8 @@ struct queue_submit {
 	const char *needs;      /* words */
 	uint64_t not_before_ms; /* Unix ms; 0: now */
 	const char *hold;       /* not NULL: held, with this reason */
+	uint64_t
+		epoch; /* that its log is in: of log_open() or the head; 0: opens without a guard */
 };
 
 /* *ret_set: where it is now; a session that is there already stays where it is. */
@@ -122,7 +135,7 @@ void queue_token(const struct queue_item *item, char out[QUEUE_TOKEN_SIZE]);
 struct queue_move {
 	struct id sid;
 	uint64_t attempt;
-	uint64_t epoch;     /* queue_opened */
+	uint64_t epoch;     /* that the log is in now; 0: no change. opened, requeue, refuse */
 	uint64_t delay_ms;  /* queue_requeue, queue_refuse: not before that much later */
 	const char *reason; /* NULL: none */
 	const char *lost;   /* queue_requeue: the incarnation that was lost, NULL: none */

@@ -64,7 +64,7 @@ static enum queue_set try_move(const struct queue *queue, move_fn *fn,
 static void once_body(struct world *world)
 {
 	struct queue queue = queue_in(world);
-	struct queue_submit item = { .sid = id_new(), .tenant = "acme", .needs = "" };
+	struct queue_submit item = { .sid = id_new(), .tenant = "acme", .needs = "", .epoch = 3 };
 	enum queue_set set;
 	struct queue_counts counts;
 	struct queue_item got;
@@ -79,6 +79,9 @@ static void once_body(struct world *world)
 	assert_int_equal(queue_get(&queue, &item.sid, &got, &err), ERR_OK);
 	assert_string_equal(got.tenant, "acme");
 	assert_int_equal(got.attempt, 0);
+	assert_int_equal(got.epoch, 3);
+	assert_int_equal(claim_up_to(&queue, 1, &got), 1);
+	assert_int_equal(got.epoch, 3);
 	assert_true(got.queued_ms > INT64_C(1500000000000));
 	item.sid = id_new();
 	assert_int_equal(queue_get(&queue, &item.sid, &got, &err), ERR_NOT_FOUND);

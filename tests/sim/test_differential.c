@@ -420,7 +420,8 @@ static void play_submit(struct play *play)
 		                     .not_before_ms = roll(play, 3) == 0
 		                                              ? play->now_ms + roll(play, 900)
 		                                              : 0,
-		                     .hold = roll(play, 8) == 0 ? "budget" : NULL };
+		                     .hold = roll(play, 8) == 0 ? "budget" : NULL,
+		                     .epoch = roll(play, 4) };
 	enum queue_set set;
 	struct err err;
 

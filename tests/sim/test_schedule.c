@@ -131,6 +131,15 @@ static void fine(struct play *play, enum err_code code, const struct err *err)
 	}
 }
 
+static struct log_head head_of(struct play *play, const struct id *sid)
+{
+	struct log_head head;
+	struct err err;
+
+	fine(play, log_head_get(&play->store, sid, TENANT, &head, &err), &err);
+	return head;
+}
+
 /* ---- clients ---- */
 
 static void submit(struct play *play, const struct id *sid)
@@ -151,6 +160,7 @@ static void submit(struct play *play, const struct id *sid)
 	     result.outcome == LOG_OK || result.outcome == LOG_MOVED || result.outcome == LOG_ENDED,
 	     "a log is created or there");
 	if (roll(play, 3) > 0) {
+		item.epoch = head_of(play, sid).at.epoch;
 		fine(play, queue_submit(&play->queue, &item, &set, &err), &err);
 	}
 }
@@ -172,15 +182,6 @@ static void cancel(struct play *play, const struct id *sid)
 
 /* ---- schedulers ---- */
 
-static struct log_head head_of(struct play *play, const struct id *sid)
-{
-	struct log_head head;
-	struct err err;
-
-	fine(play, log_head_get(&play->store, sid, TENANT, &head, &err), &err);
-	return head;
-}
-
 static void move(struct play *play,
                  enum err_code (*fn)(const struct queue *, const struct queue_move *,
                                      enum queue_set *, struct err *),
@@ -195,29 +196,41 @@ static void move(struct play *play,
 	}
 }
 
-/* The lease of a session ended without its end: its next epoch begins in the queue. */
+/* A lease is over without its end: see queue.h. */
 static void requeue(struct play *play, const struct queue_item *item, const char *lost)
 {
+	struct log_head head = head_of(play, &item->sid);
 	struct log_open opening = { .sid = item->sid,
 		                    .tenant = TENANT,
 		                    .how = LOG_RAISE,
 		                    .cause = "requeue",
-		                    .moves = true,
+		                    .epoch = head.at.epoch,
+		                    .moves = head.state != SESSION_QUEUED,
 		                    .to = SESSION_QUEUED };
 	struct queue_move back = { .sid = item->sid, .attempt = item->attempt, .lost = lost };
+	struct queue_item now;
 	char token[48];
 	struct log_result result;
 	struct err err;
 
-	(void)snprintf(token, sizeof(token), "requeue-%" PRIu64, item->attempt);
-	opening.token = token;
-	if (session_is_terminal(head_of(play, &item->sid).state)) {
+	if (session_is_terminal(head.state)) {
 		move(play, queue_finish, &back);
 		return;
 	}
-	if (head_of(play, &item->sid).state != SESSION_QUEUED) {
-		fine(play, log_open(&play->store, &opening, &result, &err), &err);
+	if (queue_get(&play->queue, &item->sid, &now, &err) != ERR_OK ||
+	    now.attempt != item->attempt || (now.set != QUEUE_LEASING && now.set != QUEUE_LEASED)) {
+		return;
 	}
+	(void)snprintf(token, sizeof(token), "requeue-%" PRIu64, item->attempt);
+	opening.token = token;
+	fine(play, log_open(&play->store, &opening, &result, &err), &err);
+	if (result.outcome != LOG_OK) {
+		return;
+	}
+	if (play->faults && roll(play, 8) == 0) {
+		return; /* this scheduler died here */
+	}
+	back.epoch = result.epoch;
 	move(play, queue_requeue, &back);
 }
 
@@ -261,6 +274,7 @@ static void duty_open(struct play *play, struct duty *duty)
 		                    .tenant = TENANT,
 		                    .how = LOG_RAISE,
 		                    .cause = "lease",
+		                    .epoch = duty->item.epoch,
 		                    .from = session_bit(SESSION_QUEUED),
 		                    .moves = true,
 		                    .to = SESSION_PROVISIONING };
@@ -274,6 +288,8 @@ static void duty_open(struct play *play, struct duty *duty)
 	fine(play, log_open(&play->store, &opening, &result, &err), &err);
 	if (result.outcome == LOG_ENDED) {
 		move(play, queue_finish, &done);
+	} else if (result.outcome != LOG_OK) {
+		requeue(play, &duty->item, NULL);
 	}
 	duty->active = result.outcome == LOG_OK;
 	duty->item.epoch = result.epoch;
@@ -326,6 +342,9 @@ static void complete_others(struct play *play, enum queue_set set)
 			if (duty.active) {
 				duty_opened(play, &duty);
 			}
+		} else if (set == QUEUE_LEASED &&
+		           head_of(play, &items[i].sid).at.epoch != items[i].epoch) {
+			requeue(play, &items[i], NULL);
 		} else if (set == QUEUE_LEASED) {
 			duty_tell(play, &duty);
 		}
@@ -646,6 +665,25 @@ static bool all_done(struct play *play)
 	return true;
 }
 
+/* For whoever looks at a failure: what has not ended. */
+static void tell_the_rest(struct play *play)
+{
+	for (size_t i = 0; i < SESSIONS; i++) {
+		struct log_head head = head_of(play, &play->sids[i]);
+		struct queue_item item = { .set = QUEUE_NONE };
+		struct err err;
+
+		if (queue_get(&play->queue, &play->sids[i], &item, &err) != ERR_OK ||
+		    item.set != QUEUE_DONE) {
+			(void)printf("%s: %s, epoch %" PRIu64 ", n %" PRIu64
+			             "; %s of %s, attempt %" PRIu64 "\n",
+			             play->sids[i].s, session_state_name(head.state), head.at.epoch,
+			             head.at.n, queue_set_name(item.set), item.incarnation,
+			             item.attempt);
+		}
+	}
+}
+
 static void one_run(uint64_t seed)
 {
 	struct play play = { .dice = { seed },
@@ -672,6 +710,7 @@ static void one_run(uint64_t seed)
 		quiet++;
 	}
 	check(&play);
+	tell_the_rest(&play);
 	must(&play, all_done(&play), "every session ends once the faults stop");
 	model_free(model);
 }

@@ -4,7 +4,7 @@
 --
 -- KEYS 1 {q<k>}
 -- ARGV 1 incarnation  2 words it has ",a,b,"  3 its slots  4 most items
--- returns {sid, tenant, priority, attempt, age (ms), now (ms)} ...
+-- returns {sid, tenant, priority, attempt, age (ms), now (ms), epoch its log must be in} ...
 local q, inc, has = KEYS[1], ARGV[1], ARGV[2]
 local mine = q .. ':w:' .. inc
 local free = math.min(tonumber(ARGV[4]), ARGV[3] - redis.call('ZCARD', mine))
@@ -24,7 +24,7 @@ local function take(tenant, ready)
 		if looked >= 128 then return false end
 		looked = looked + 1
 		local item = q .. ':i:' .. sid
-		local h = redis.call('HMGET', item, 'p', 'need', 'by')
+		local h = redis.call('HMGET', item, 'p', 'need', 'by', 'e')
 		if fits(h[2]) then
 			redis.call('ZREM', ready, sid)
 			redis.call('ZREM', q .. ':ready', sid)
@@ -32,7 +32,7 @@ local function take(tenant, ready)
 			redis.call('ZADD', mine, now, sid)
 			local attempt = redis.call('HINCRBY', item, 'a', 1)
 			redis.call('HSET', item, 'set', 'leasing', 'at', now, 'inc', inc, 'why', '')
-			claimed[#claimed + 1] = {sid, tenant, h[1], attempt, h[3], now}
+			claimed[#claimed + 1] = {sid, tenant, h[1], attempt, h[3], now, h[4]}
 			return true
 		end
 	end

@@ -1,7 +1,7 @@
 -- queue_move: every other transition of one session. Keys: see queue_submit.
 --
 -- KEYS 1 {q<k>}
--- ARGV 1 sid  2 verb  3 attempt it is about, "" whichever  4 epoch (opened)
+-- ARGV 1 sid  2 verb  3 attempt it is about, "" whichever  4 epoch its log is in now, 0 as before
 --      5 delay in ms (to ready: later)  6 reason  7 incarnation that was lost (requeue), "" none
 --      8 bell channel
 -- returns {ok | again, set} or {conflict, set} {missing}
@@ -59,5 +59,5 @@ if to == 'parked' or (to == 'done' and inc ~= '') then redis.call('PUBLISH', ARG
 if to ~= 'leased' and to ~= 'parked' then inc = '' end
 redis.call('ZADD', q .. ':' .. to, score, sid)
 redis.call('HSET', item, 'set', to, 'at', at, 'inc', inc, 'why', why, 'lost', lost)
-if ARGV[2] == 'opened' then redis.call('HSET', item, 'e', ARGV[4]) end
+if ARGV[4] ~= '0' then redis.call('HSET', item, 'e', ARGV[4]) end
 return {'ok', to}

@@ -3,15 +3,15 @@
 -- Keys of shard k are made from KEYS[1] = {q<k>}, so all are in its slot:
 --   :ready :delayed :held :leasing :leased :parked :done   zsets: a session is in exactly one of
 --              them; scored by since when (ms), :delayed by when it is due
---   :i:<sid>   hash of a session: t tenant, p priority, need words, set, at since when, by its age
---              (ms), a attempt, e epoch, inc incarnation, why reason, lost incarnations "a,b,"
+--   :i:<sid>   hash of a session: t tenant, p priority, need words, set, at since when, by its
+--              age (ms), a attempt, e epoch of its log, inc incarnation, why reason, lost incarnations "a,b,"
 --   :r:<tenant>  zset of its ready sessions by priority, then age
 --   :tenants   zset of tenants with something ready by pass (stride);  :pass that of the last turn
 --   :w:<incarnation>  zset of what it has leasing or leased;  :p:<incarnation> of what is parked
 --
 -- KEYS 1 {q<k>}
 -- ARGV 1 sid  2 tenant  3 priority 0..9  4 words needed "a,b"  5 not before (ms, 0: now)
---      6 reason to hold it, "" none  7 bell channel
+--      6 reason to hold it, "" none  7 bell channel  8 epoch its log is in
 -- returns {ok | again, set}
 local q, sid, tenant = KEYS[1], ARGV[1], ARGV[2]
 local item = q .. ':i:' .. sid
@@ -33,5 +33,5 @@ else
 end
 redis.call('ZADD', q .. ':' .. set, score or at, sid)
 redis.call('HSET', item, 't', tenant, 'p', ARGV[3], 'need', ARGV[4], 'set', set, 'at', at, 'by', at,
-	'a', '0', 'e', '0', 'inc', '', 'why', ARGV[6], 'lost', '')
+	'a', '0', 'e', ARGV[8], 'inc', '', 'why', ARGV[6], 'lost', '')
 return {'ok', set}
