@@ -49,7 +49,6 @@ enum {
 	QUEUE_REASON_MAX = 64,
 	QUEUE_LOST_MAX = 3, /* workers lost before a session is poison */
 	QUEUE_TOKEN_SIZE = 48,
-	QUEUE_SHARDS = 1, /* of queue_shard_of(), in every program */
 };
 
 enum queue_set {
