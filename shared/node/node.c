@@ -50,6 +50,8 @@ static void stop(void *arg)
 	struct life *life = arg;
 	struct node *node = &life->node;
 
+	/* /readyz answers 503 from here on; load balancers get time to see it. */
+	(void)fiber_sleep(node->conf.drain_delay);
 	if (node->options->stop != NULL) {
 		fiber_set_deadline(clock_mono_ms() + NODE_STOP_MS);
 		node->options->stop(node);

@@ -230,34 +230,24 @@ static void step_succeeded(struct pg_conn *conn, PGresult **result)
 /* True: that was the end of the job. */
 static bool take_result(struct pg_conn *conn, PGresult *result)
 {
+	/* Not a switch: later releases of libpq have more kinds. */
+	ExecStatusType status = PQresultStatus(result);
 	struct pg_job *job = &conn->job;
-	bool synced = false;
 
-	switch (PQresultStatus(result)) {
-	case PGRES_PIPELINE_SYNC: synced = true; break;
-	case PGRES_PIPELINE_ABORTED: break;
-	case PGRES_COMMAND_OK:
-	case PGRES_TUPLES_OK:
+	if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
 		if (!job->script && job->at < job->count) {
 			step_succeeded(conn, &result);
 		}
-		break;
-	case PGRES_FATAL_ERROR:
-	case PGRES_BAD_RESPONSE: step_failed(conn, result); break;
-	case PGRES_EMPTY_QUERY:
-	case PGRES_COPY_OUT:
-	case PGRES_COPY_IN:
-	case PGRES_COPY_BOTH:
-	case PGRES_NONFATAL_ERROR:
-	case PGRES_SINGLE_TUPLE:
+	} else if (status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE) {
+		step_failed(conn, result);
+	} else if (status != PGRES_PIPELINE_SYNC && status != PGRES_PIPELINE_ABORTED) {
 		/* No query of ours does this; the connection would be out of step. */
 		(void)err_set(&job->err, ERR_INTERNAL, "postgres: unexpected result %s",
-		              PQresStatus(PQresultStatus(result)));
+		              PQresStatus(status));
 		job->retire = true;
-		break;
 	}
 	PQclear(result);
-	return synced;
+	return status == PGRES_PIPELINE_SYNC;
 }
 
 static void take_results(struct pg_conn *conn)
