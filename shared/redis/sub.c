@@ -28,7 +28,8 @@ struct redis_sub {
 	bool pinged;
 	uint64_t ping_ms;
 	size_t unconfirmed; /* of what was subscribed when the connection came up */
-	bool *freed;        /* set while a callback runs, so that it may free us */
+	bool calling;       /* two callbacks may follow each other; the first may free us */
+	bool doomed;        /* freed meanwhile: the memory goes when they are over */
 };
 
 static void flush(struct redis_sub *sub)
@@ -123,20 +124,21 @@ static void on_conn_down(void *arg, const struct err *why)
 /* Confirmations come in the order of the requests, so the first ones are those of on_conn_up(). */
 static void on_subscribed(struct redis_sub *sub, struct str channel)
 {
-	bool last = sub->unconfirmed == 1, freed = false;
+	bool last = sub->unconfirmed == 1;
 
 	if (sub->unconfirmed > 0) {
 		sub->unconfirmed--;
 	}
-	sub->freed = &freed;
+	sub->calling = true;
 	if (sub->events->subscribed != NULL && map_get(sub->channels, channel) != NULL) {
 		sub->events->subscribed(sub->arg, channel);
 	}
-	if (!freed && last) {
+	if (last && !sub->doomed) {
 		sub->events->resumed(sub->arg);
 	}
-	if (!freed) {
-		sub->freed = NULL;
+	sub->calling = false;
+	if (sub->doomed) {
+		free(sub);
 	}
 }
 
@@ -204,15 +206,15 @@ void redis_sub_free(struct redis_sub *sub)
 	if (sub == NULL) {
 		return;
 	}
-	if (sub->freed != NULL) {
-		*sub->freed = true;
-	}
 	loop_undefer(sub->loop, &sub->flush);
 	loop_timer_clear(&sub->timer);
 	redis_conn_free(sub->conn);
 	map_free(sub->channels);
 	buf_fini(&sub->out);
-	free(sub);
+	sub->doomed = true;
+	if (!sub->calling) {
+		free(sub);
+	}
 }
 
 void redis_subscribe(struct redis_sub *sub, struct str channel)
