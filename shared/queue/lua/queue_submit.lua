@@ -4,7 +4,8 @@
 --   :ready :delayed :held :leasing :leased :parked :done   zsets: a session is in exactly one of
 --              them; scored by since when (ms), :delayed by when it is due
 --   :i:<sid>   hash of a session: t tenant, p priority, need words, set, at since when, by its
---              age (ms), a attempt, e epoch of its log, inc incarnation, why reason, lost incarnations "a,b,"
+--              age (ms), a attempt, e epoch of its log, inc incarnation, why reason, lost
+--              incarnations "a,b,"
 --   :r:<tenant>  zset of its ready sessions by priority, then age
 --   :tenants   zset of tenants with something ready by pass (stride);  :pass that of the last turn
 --   :w:<incarnation>  zset of what it has leasing or leased;  :p:<incarnation> of what is parked

@@ -1,0 +1,88 @@
+#include <string.h>
+
+#include "queue/keys.h"
+#include "queue/lease.h"
+#include "queue/mail.h"
+#include "tests/support/test.h"
+
+/* What a cluster hashes: from the first { to the next }. */
+static void must_have_tag(const char *key, const char *tag)
+{
+	assert_int_equal(strncmp(key, tag, strlen(tag)), 0);
+	assert_ptr_equal(strchr(key, '{'), key);
+	assert_int_equal(strchr(key, '}') - key, strlen(tag) - 1);
+}
+
+static void all_keys_of_a_shard_share_one_hash_tag(void **state)
+{
+	struct id sid = id_new();
+	char tag[QUEUE_KEY_SIZE], key[QUEUE_KEY_SIZE];
+
+	(void)state;
+	queue_key_tag(7, tag);
+	assert_string_equal(tag, "{q7}");
+	for (unsigned set = QUEUE_READY; set < QUEUE_SET_COUNT; set++) {
+		queue_key_set(7, (enum queue_set)set, key);
+		must_have_tag(key, tag);
+	}
+	queue_key_item(7, &sid, key);
+	must_have_tag(key, tag);
+	queue_key_bell(7, key);
+	must_have_tag(key, tag);
+}
+
+static void a_mailbox_and_its_bell_share_one_hash_tag(void **state)
+{
+	char box[QUEUE_KEY_SIZE], bell[QUEUE_KEY_SIZE];
+
+	(void)state;
+	mail_key_box("host-1", box);
+	mail_key_bell("host-1", bell);
+	must_have_tag(box, "{w:host-1}");
+	must_have_tag(bell, "{w:host-1}");
+	lease_key_tag(box);
+	assert_string_equal(box, "{w}");
+}
+
+static void names_and_words_cannot_break_a_key_or_a_list(void **state)
+{
+	char longest[QUEUE_WORKER_MAX + 2];
+
+	(void)state;
+	assert_true(queue_name_ok("host-1.example:01J_a"));
+	assert_false(queue_name_ok(""));
+	assert_false(queue_name_ok("a}b"));
+	assert_false(queue_name_ok("a,b"));
+	assert_false(queue_name_ok("a b"));
+	memset(longest, 'a', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	assert_false(queue_name_ok(longest));
+	longest[QUEUE_WORKER_MAX] = '\0';
+	assert_true(queue_name_ok(longest));
+	assert_true(queue_words_ok(""));
+	assert_true(queue_words_ok("os=linux,gpu=a100,repo=https://x/y"));
+	assert_false(queue_words_ok("os linux"));
+	assert_false(queue_words_ok("os=\n"));
+}
+
+static void every_set_has_its_name(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < QUEUE_SET_COUNT; i++) {
+		for (unsigned k = 0; k < i; k++) {
+			assert_string_not_equal(queue_set_name((enum queue_set)i),
+			                        queue_set_name((enum queue_set)k));
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_keys_of_a_shard_share_one_hash_tag),
+		cmocka_unit_test(a_mailbox_and_its_bell_share_one_hash_tag),
+		cmocka_unit_test(names_and_words_cannot_break_a_key_or_a_list),
+		cmocka_unit_test(every_set_has_its_name),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
