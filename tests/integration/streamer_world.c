@@ -1,7 +1,9 @@
 #include "tests/integration/streamer_world.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +46,8 @@ static void become_streamer(const struct world *world, const char *path)
 	(void)snprintf(own[0], SETTING_SIZE, "FAIRLEAD_REDIS_URL=%s", world->server.url);
 	(void)snprintf(own[1], SETTING_SIZE, "FAIRLEAD_PG_URL=%s", getenv("TEST_PG_URL"));
 	(void)snprintf(own[2], SETTING_SIZE, "FAIRLEAD_PEPPER=%s", PEPPER);
-	(void)snprintf(own[3], SETTING_SIZE, "FAIRLEAD_STREAMER_LISTEN=unix:%s", path);
+	(void)snprintf(own[3], SETTING_SIZE, "FAIRLEAD_STREAMER_LISTEN=%s%s",
+	               path[0] == '/' ? "unix:" : "", path);
 	(void)snprintf(own[4], SETTING_SIZE, "FAIRLEAD_STREAM_KEEPALIVE=1s");
 	(void)snprintf(own[5], SETTING_SIZE, "%s",
 	               "ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0");
@@ -64,7 +67,12 @@ void world_start(struct world *world, size_t streamer)
 {
 	struct streamer *it = &world->streamers[streamer];
 
-	(void)snprintf(it->path, sizeof(it->path), "%s/streamer-%zu", world->server.dir, streamer);
+	if (world->port != 0) {
+		(void)snprintf(it->path, sizeof(it->path), "127.0.0.1:%zu", world->port + streamer);
+	} else {
+		(void)snprintf(it->path, sizeof(it->path), "%s/streamer-%zu", world->server.dir,
+		               streamer);
+	}
 	it->pid = fork();
 	assert_true(it->pid >= 0);
 	if (it->pid == 0) {
@@ -308,16 +316,24 @@ void world_archive(struct world *world, const struct id *sid, uint64_t hot)
 
 static int dial(const struct world *world, size_t streamer)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct sockaddr_un path = { .sun_family = AF_UNIX };
+	struct sockaddr_in port = { .sin_family = AF_INET,
+		                    .sin_port = htons((uint16_t)(world->port + streamer)),
+		                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	bool tcp = world->port != 0;
+	int fd = socket(tcp ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int failed;
 
 	assert_true(fd >= 0);
-	assert_true(str_copy(address.sun_path, sizeof(address.sun_path),
+	assert_true(str_copy(path.sun_path, sizeof(path.sun_path),
 	                     str_of(world->streamers[streamer].path)));
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+	failed = tcp ? connect(fd, (struct sockaddr *)&port, sizeof(port))
+	             : connect(fd, (struct sockaddr *)&path, sizeof(path));
+	if (failed != 0) {
 		(void)close(fd);
 		return -1;
 	}
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
 	return fd;
 }
 

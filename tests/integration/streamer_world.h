@@ -36,6 +36,7 @@ struct world {
 	struct streamer streamers[STREAMERS];
 	const char *const *settings; /* of the streamers: "NAME=value", NULL at the end; or NULL */
 	bool keeps;                  /* Redis keeps its data through a kill */
+	unsigned port;               /* 0: unix sockets; else that one and those after it */
 	void (*body)(struct world *world);
 };
 
