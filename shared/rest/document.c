@@ -12,14 +12,14 @@ static const char intro[] =
 	"The same as an OpenAPI 3.1 document: `GET /api/v1/openapi.json`, and for people at "
 	"`/api/docs`.\n\n"
 	"A request says who it is with `Authorization: ApiKey <key>` or `X-API-Key: <key>`; a key "
-        "has "
+	"has "
 	"scopes. What a key may not see answers 404, as if it did not exist. Errors are "
 	"problem+json ([errors.md](errors.md)); a request that is not valid gets 400 with every "
 	"field and the rule it breaks in `errors`. Unknown fields and parameters are refused.\n\n"
 	"`Idempotency-Key` makes repeating a POST safe: it is done once, and the answer is kept "
-        "for a "
+	"for a "
 	"day. The same key with another request answers 422, while the first is still running "
-        "409.\n\n"
+	"409.\n\n"
 	"HEAD works wherever GET does, OPTIONS everywhere.\n\n"
 	"| Method | Path | Scope | |\n|---|---|---|---|\n";
 

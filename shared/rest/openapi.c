@@ -132,7 +132,9 @@ static void write_parameters(struct jsonw *w, const struct rest_route *route)
 		jsonw_str(w, "name", name);
 		jsonw_cstr(w, "in", "path");
 		jsonw_bool(w, "required", true);
-		jsonw_raw(w, "schema", str_of(id_schema));
+		jsonw_raw(w, "schema",
+		          str_eq(name, STR_LIT("id")) ? str_of(id_schema)
+		                                      : STR_LIT("{\"type\":\"string\"}"));
 		jsonw_end_object(w);
 	}
 	for (size_t i = 0; route->query != NULL && i < route->query->count; i++) {

@@ -1,0 +1,51 @@
+#include "api/app.h"
+
+#include "api/handlers.h"
+#include "base/mem.h"
+#include "cred/digest.h"
+
+enum { KEY_CACHE_MS = 1000 };
+
+struct queue app_queue(const struct node *node, const char *tenant)
+{
+	return (struct queue){ .redis = node->redis,
+		               .shard = queue_shard_of(str_of(tenant), QUEUE_SHARDS) };
+}
+
+static const char *listen_on(const struct conf *conf)
+{
+	return conf->api_listen;
+}
+
+static enum err_code start(struct node *node, struct err *err)
+{
+	struct app *app;
+
+	if (node->conf.pepper[0] == '\0') {
+		return err_set(err, ERR_INVALID, "pepper is not set: keys cannot be checked");
+	}
+	app = mem_calloc(1, sizeof(*app));
+	app->auth = auth_new(&(struct auth_options){
+		.pg = node->pg,
+		.pepper = cred_pepper_from(str_of(node->conf.pepper)),
+		.cache_ms = KEY_CACHE_MS,
+	});
+	node->app = app;
+	return ERR_OK;
+}
+
+const struct node_options *app_options(void)
+{
+	static struct http_route routes[REST_OP_COUNT];
+	static struct node_options options = {
+		.program = "fairlead-api",
+		.needs = NODE_REDIS | NODE_PG,
+		.listen = listen_on,
+		.routes = routes,
+		.admit = app_admit,
+		.start = start,
+	};
+
+	options.route_count = rest_http_routes(api_handlers, routes);
+	return &options;
+}

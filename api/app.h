@@ -1,0 +1,32 @@
+/* What an API node owns, and who a request acts for. Nothing here outlives the process. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "auth/auth.h"
+#include "http/http.h"
+#include "node/node.h"
+#include "queue/queue.h"
+
+struct app {
+	struct auth *auth;
+};
+
+const struct node_options *app_options(void);
+
+static inline const struct principal *app_who(const struct http_request *req)
+{
+	return req->principal;
+}
+
+static inline const char *app_tenant(const struct http_request *req)
+{
+	return app_who(req)->tenant;
+}
+
+/* The queue that a tenant's sessions are in. */
+struct queue app_queue(const struct node *node, const char *tenant);
+
+/* Of a route with a row in rest/routes.def: is the key good, may it do this, and is the query one
+ * that the route takes. False: the reply is filled. */
+bool app_admit(struct http_request *req, struct http_reply *reply);

@@ -1,0 +1,107 @@
+#include "api/once.h"
+
+#include "api/answer.h"
+#include "api/app.h"
+#include "rest/rest.h"
+
+static bool take_key(struct http_request *req, struct http_reply *reply, struct once *once)
+{
+	const struct rest_route *route = req->route->facts;
+	struct str key = http_header(req, "Idempotency-Key");
+
+	if (key.p == NULL) {
+		return true;
+	}
+	if (!idempotency_key_ok(key)) {
+		answer_problem(req, reply, "Idempotency-Key",
+		               "must be 1 to 255 visible characters");
+		return false;
+	}
+	once->keyed = true;
+	once->claim = (struct idempotency_claim){
+		.tenant = app_tenant(req),
+		.key = arena_strdup(req->arena, key),
+		.route = route->name,
+		.request = idempotency_digest(req->path, req->query, req->body),
+	};
+	return true;
+}
+
+static bool claim(struct http_request *req, struct http_reply *reply, struct once *once)
+{
+	struct idempotency_answer answer;
+	enum idempotency_outcome outcome;
+	struct err err;
+
+	if (idempotency_begin(once->tx, &once->claim, req->arena, &outcome, &answer, &err) !=
+	    ERR_OK) {
+		answer_error(req, reply, &err);
+		return false;
+	}
+	switch (outcome) {
+	case IDEMPOTENCY_FRESH: return true;
+	case IDEMPOTENCY_REPLAY:
+		reply->status = answer.status;
+		reply->content_type = arena_strdup(req->arena, answer.media_type);
+		buf_add_str(&reply->body, answer.body);
+		http_reply_header(reply, "Idempotent-Replayed", "true");
+		return false;
+	case IDEMPOTENCY_OTHER: answer_code(req, reply, ERR_KEY_REUSED, NULL); return false;
+	case IDEMPOTENCY_RUNNING: answer_code(req, reply, ERR_IN_PROGRESS, NULL); return false;
+	}
+	return false;
+}
+
+bool once_begin(struct http_request *req, struct http_reply *reply, struct once *once)
+{
+	struct err err;
+
+	*once = (struct once){ .tx = NULL };
+	if (!take_key(req, reply, once)) {
+		return false;
+	}
+	if (pg_begin(node_of(req)->pg, app_tenant(req), &once->tx, &err) != ERR_OK) {
+		/* Nothing was asked of it yet, so nothing can have happened. */
+		answer_code(req, reply, err.code == ERR_CANCELLED ? err.code : ERR_UNAVAILABLE,
+		            NULL);
+		return false;
+	}
+	if (once->keyed && !claim(req, reply, once)) {
+		once_abandon(once);
+		return false;
+	}
+	return true;
+}
+
+void once_abandon(struct once *once)
+{
+	pg_tx_cleanup(&once->tx);
+	once->tx = NULL;
+}
+
+bool once_commit(struct http_request *req, struct http_reply *reply, struct once *once)
+{
+	struct idempotency_answer answer = {
+		.status = reply->status,
+		.media_type = str_of(reply->content_type),
+		.body = buf_str(&reply->body),
+	};
+	struct err err = { .code = ERR_OK };
+	enum err_code code = ERR_OK;
+
+	if (once->keyed) {
+		code = idempotency_finish(once->tx, &once->claim, &answer, &err);
+	}
+	if (code == ERR_OK) {
+		code = pg_commit(once->tx, &err);
+		once->tx = NULL;
+	} else {
+		once_abandon(once);
+	}
+	if (code == ERR_OK) {
+		return true;
+	}
+	buf_reset(&reply->headers);
+	answer_error(req, reply, &err);
+	return false;
+}

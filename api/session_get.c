@@ -1,0 +1,81 @@
+/* GET /api/v1/sessions/{id} and /info. Where a session is now is the head's to say. */
+#include "api/answer.h"
+#include "api/app.h"
+#include "api/handlers.h"
+#include "api/live.h"
+#include "api/notify.h"
+#include "api/seen.h"
+#include "json/write.h"
+
+/* The row, with what Redis knows. False: the reply is filled. */
+static bool look_up(struct http_request *req, struct http_reply *reply, struct session *row,
+                    struct session_live_view *view)
+{
+	struct id id;
+	struct err err;
+
+	*view = (struct session_live_view){ { NULL, 0 } };
+	if (!seen_id(req, reply, &id) || !seen_row(req, reply, &id, row)) {
+		return false;
+	}
+	if (live_fill(node_of(req), row, view, 1, req->arena, &err) != ERR_OK) {
+		answer_error(req, reply, &err);
+		return false;
+	}
+	return true;
+}
+
+void serve_session_get(struct http_request *req, struct http_reply *reply)
+{
+	struct session_live_view view;
+	struct session row;
+	struct jsonw w;
+
+	if (look_up(req, reply, &row, &view)) {
+		jsonw_init(&w, &reply->body);
+		session_write(&w, NULL, &row, &view, req->arena);
+	}
+}
+
+static void write_fleet(struct jsonw *w, const struct notify_holder *holder)
+{
+	jsonw_object(w, "fleet");
+	if (holder != NULL) {
+		jsonw_cstr(w, "leader", holder->name[0] != '\0' ? holder->name : holder->worker);
+	} else {
+		jsonw_null(w, "leader");
+	}
+	jsonw_array(w, "followers");
+	jsonw_end_array(w);
+	jsonw_end_object(w);
+}
+
+void serve_session_info(struct http_request *req, struct http_reply *reply)
+{
+	struct session_live_view view;
+	struct notify_holder holder;
+	struct session row;
+	struct err err;
+	enum err_code code;
+	struct jsonw w;
+
+	if (!look_up(req, reply, &row, &view)) {
+		return;
+	}
+	code = session_is_terminal(row.state)
+	               ? ERR_NOT_FOUND
+	               : notify_find_holder(node_of(req), app_tenant(req), &row.id, &holder, &err);
+	if (code != ERR_OK && code != ERR_NOT_FOUND) {
+		answer_error(req, reply, &err);
+		return;
+	}
+	jsonw_init(&w, &reply->body);
+	jsonw_object(&w, NULL);
+	jsonw_cstr(&w, "id", row.id.s);
+	jsonw_cstr(&w, "status", session_state_name(row.state));
+	write_fleet(&w, code == ERR_OK ? &holder : NULL);
+	jsonw_object(&w, "endpoints");
+	jsonw_cstr(&w, "events", arena_printf(req->arena, "/api/v1/sessions/%s/events", row.id.s));
+	jsonw_end_object(&w);
+	jsonw_end_object(&w);
+}
