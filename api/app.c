@@ -1,5 +1,7 @@
 #include "api/app.h"
 
+#include <stdlib.h>
+
 #include "api/handlers.h"
 #include "base/mem.h"
 #include "cred/digest.h"
@@ -34,6 +36,16 @@ static enum err_code start(struct node *node, struct err *err)
 	return ERR_OK;
 }
 
+static void close_app(struct node *node)
+{
+	struct app *app = node->app;
+
+	if (app != NULL) {
+		auth_free(app->auth);
+		free(app);
+	}
+}
+
 const struct node_options *app_options(void)
 {
 	static struct http_route routes[REST_OP_COUNT];
@@ -44,6 +56,7 @@ const struct node_options *app_options(void)
 		.routes = routes,
 		.admit = app_admit,
 		.start = start,
+		.close = close_app,
 	};
 
 	options.route_count = rest_http_routes(api_handlers, routes);

@@ -60,24 +60,34 @@ static enum err_code check_namespace(const struct appending *a, struct err *err)
 	return code;
 }
 
-static void append(struct appending *a)
+static enum err_code append_once(struct appending *a)
 {
+	enum err_code code = check_namespace(a, &a->err);
 	struct session row;
 
-	if (check_namespace(a, &a->err) != ERR_OK || try_append(a, &a->result, &a->err) != ERR_OK) {
-		return;
+	if (code == ERR_OK) {
+		code = try_append(a, &a->result, &a->err);
 	}
-	if ((a->result.outcome == LOG_REBUILD || a->result.outcome == LOG_MISSING) &&
-	    (seen_without_log(a->req, &a->id, &row, &a->err) != ERR_OK ||
-	     try_append(a, &a->result, &a->err) != ERR_OK)) {
-		return;
+	if (code == ERR_OK &&
+	    (a->result.outcome == LOG_REBUILD || a->result.outcome == LOG_MISSING)) {
+		code = seen_without_log(a->req, &a->id, &row, &a->err);
+		if (code == ERR_OK) {
+			code = try_append(a, &a->result, &a->err);
+		}
 	}
-	(void)log_result_err(&a->result, &a->err);
-	if (a->result.outcome == LOG_FENCED && a->if_match) {
-		a->err.code = ERR_PRECONDITION;
-	} else if (a->result.outcome == LOG_MOVED) {
-		a->err.code = ERR_CONFLICT;
+	return code == ERR_OK ? log_result_err(&a->result, &a->err) : code;
+}
+
+static void append(struct appending *a)
+{
+	enum err_code code = append_once(a);
+
+	if (code == ERR_FENCED && a->if_match) {
+		code = ERR_PRECONDITION;
+	} else if (code == ERR_ILLEGAL_MOVE) {
+		code = ERR_CONFLICT; /* it moves nothing: the guard on the state did not hold */
 	}
+	a->err.code = code;
 }
 
 static void write_cursor(struct jsonw *w, const char *name, uint64_t epoch, uint64_t n)

@@ -77,14 +77,15 @@ static void publish_all(const struct http_request *req, const struct task_spec *
 {
 	const struct node *node = node_of(req);
 	const struct task_agent *agents = spec->agents.items;
+	enum err_code code = ERR_OK;
 	size_t done = 0;
-	struct err err = { .code = ERR_OK };
+	struct err err;
 
-	for (size_t i = 0; i < spec->agents.count && err.code == ERR_OK; i++) {
+	for (size_t i = 0; i < spec->agents.count && code == ERR_OK; i++) {
 		char *needs = publish_needs(req->arena, str_of(runtime_names[spec->runtime.type]),
 		                            str_of(task_agent_types[agents[i].type]));
 
-		for (uint64_t k = 0; k < agents[i].count && err.code == ERR_OK; k++) {
+		for (uint64_t k = 0; k < agents[i].count && code == ERR_OK; k++) {
 			const struct publication publication = {
 				.sid = accepted->sessions[done],
 				.tenant = app_tenant(req),
@@ -92,15 +93,17 @@ static void publish_all(const struct http_request *req, const struct task_spec *
 				.needs = needs,
 			};
 
-			if (publish_session(node, &publication, &err) == ERR_OK) {
-				done++;
-			}
+			code = publish_session(node, &publication, &err);
+			done += code == ERR_OK ? 1 : 0;
 		}
 	}
-	if (err.code != ERR_OK || session_mark_queued(node->pg, app_tenant(req), accepted->sessions,
-	                                              done, &err) != ERR_OK) {
+	if (code == ERR_OK) {
+		code = session_mark_queued(node->pg, app_tenant(req), accepted->sessions, done,
+		                           &err);
+	}
+	if (code != ERR_OK) {
 		log_warn("task.unpublished", "task=%s sessions=%zu of=%zu code=%s %s",
-		         accepted->task.s, done, accepted->count, err_name(err.code), err.msg);
+		         accepted->task.s, done, accepted->count, err_name(code), err.msg);
 	}
 }
 

@@ -13,6 +13,7 @@
 #include "conf/conf.h"
 #include "event/event.h"
 #include "metric/metric.h"
+#include "rest/rest.h"
 
 enum { DOCUMENT_MAX = 16 * 1024 * 1024 };
 
@@ -20,10 +21,8 @@ static const struct document {
 	const char *name;
 	void (*write)(struct buf *out);
 } documents[] = {
-	{ "configuration", conf_document },
-	{ "errors", docgen_errors },
-	{ "events", event_docs },
-	{ "metrics", metric_document },
+	{ "api", rest_document }, { "configuration", conf_document }, { "errors", docgen_errors },
+	{ "events", event_docs }, { "metrics", metric_document },
 };
 
 static int print(const struct document *document)

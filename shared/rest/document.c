@@ -24,10 +24,10 @@ static const char intro[] =
 	"| Method | Path | Scope | |\n|---|---|---|---|\n";
 
 static const char *const kinds[] = {
-	[JSON_STR] = "string",   [JSON_U64] = "integer",   [JSON_I64] = "integer",
-	[JSON_BOOL] = "boolean", [JSON_ENUM] = "one of",   [JSON_OBJECT] = "object",
-	[JSON_ARRAY] = "array",  [JSON_STRINGS] = "array", [JSON_MAP] = "object",
-	[JSON_RAW] = "any",      [JSON_CUSTOM] = "",
+	[JSON_STR] = "string",   [JSON_U64] = "integer",           [JSON_I64] = "integer",
+	[JSON_BOOL] = "boolean", [JSON_ENUM] = "one of",           [JSON_OBJECT] = "object",
+	[JSON_ARRAY] = "array",  [JSON_STRINGS] = "array",         [JSON_MAP] = "object",
+	[JSON_RAW] = "any",      [JSON_CUSTOM] = "see the schema",
 };
 
 static const char *const query_kinds[] = {

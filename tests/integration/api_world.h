@@ -1,0 +1,72 @@
+/*
+ * Two fairlead-api processes over one Redis and one PostgreSQL, keys of two tenants, and a
+ * blocking client; under with-redis and with-postgres.
+ */
+#pragma once
+
+#include "base/id.h"
+#include "json/value.h"
+#include "session/session.h"
+#include "tests/support/http_client.h"
+
+enum { API_NODES = 2 };
+
+struct api_keys {
+	char all[128];     /* every scope, tenant acme */
+	char reader[128];  /* session:read, tenant acme */
+	char limited[128]; /* every scope, tenant acme, namespace red only */
+	char foreign[128]; /* every scope, tenant rival */
+};
+
+extern struct api_keys api_keys;
+
+/* For cmocka_run_group_tests(). */
+int api_world_setup(void **state);
+int api_world_teardown(void **state);
+
+struct answer {
+	int status;
+	struct client_reply reply;
+	struct json_value *json; /* NULL when the body is none */
+};
+
+struct ask {
+	unsigned node;
+	const char *key; /* NULL: none */
+	const char *method, *path;
+	const char *headers; /* further lines, each ended by CRLF, or NULL */
+	const char *body;    /* NULL: none; sent as application/json */
+};
+
+struct answer ask(const struct ask *what);
+void answer_free(struct answer *answer);
+
+/* The member that a path like "errors/prompt" leads to; NULL when there is none. */
+const struct json_value *answer_at(const struct answer *answer, const char *path);
+const char *answer_text(const struct answer *answer, const char *path);
+
+/* Start a request and read its reply later. */
+struct client ask_begin(const struct ask *what);
+struct answer ask_end(struct client *client);
+
+/* Fails the test unless the status is that. Frees what came. */
+void expect(const struct ask *what, int status);
+
+/* A task of one session, accepted by node 0 for api_keys.all; more is further members of the body.
+ */
+struct id make_session(const char *more);
+
+/* Act as a worker: move it. from is what it is in. */
+void move_session(const struct id *sid, enum session_state to);
+enum session_state head_state(const struct id *sid);
+void append_lines(const struct id *sid, unsigned count); /* log events "line 1"... */
+uint64_t lease_epoch(const struct id *sid);              /* raises the epoch; what it is now */
+
+uint64_t count_commands(const struct id *sid);
+
+void stop_redis(void); /* frozen: connected, but silent */
+void go_on_redis(void);
+void stop_pg(void);
+void start_pg(void);
+void await_ready(unsigned node);
+void restart_node(unsigned node, int signo);
