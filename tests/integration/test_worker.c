@@ -1,0 +1,342 @@
+/* fairlead-worker, a real git, a real Redis: what a session's log says when things go as they do.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "tests/integration/worker_world.h"
+#include "tests/support/test.h"
+
+#define SH(script) "\"sh\",\"-c\",\"" script "\""
+
+/* Each is found after the one before. */
+static void assert_in_order(const struct given *g, const char *const *needles, size_t count)
+{
+	const char *at = buf_cstr(&g->text);
+
+	for (size_t i = 0; i < count; i++) {
+		at = strstr(at, needles[i]);
+		if (at == NULL) {
+			fail_msg("not there, or not in order: %s\n%s", needles[i],
+			         buf_cstr(&g->text));
+		}
+	}
+}
+
+static void assert_absent(const struct given *g, const char *needle)
+{
+	assert_null(strstr(buf_cstr(&g->text), needle));
+}
+
+static void work_body(struct worker_world *w)
+{
+	static const char *const story[] = {
+		" epoch {\"epoch\":2,\"cause\":\"lease\"",
+		" progress {\"stage\":\"preparing the workspace\"}",
+		" status {\"status\":\"running\",\"worker\":\"",
+		" log {\"level\":\"info\",\"message\":\"hello do it\",\"stream\":\"stdout\"}",
+		" file_edit {\"file_path\":\"README\",\"lines_added\":1,\"lines_removed\":0",
+		" diff {\"path\":\"README\",\"oldText\":\"one\\n\",\"newText\":\"one\\nmore\\n\","
+		"\"patch\":\"diff --git a/README b/README\\n",
+		" file_edit {\"file_path\":\"sub/new.txt\"",
+		" diff {\"path\":\"sub/new.txt\"",
+		" delivery {\"mode\":\"branch\",\"ref\":\"refs/fairlead/",
+		" status {\"status\":\"completed\",\"exitCode\":0,\"changes\":{\"files_changed\":2,"
+		"\"lines_added\":2,\"lines_removed\":0}}",
+	};
+	const struct order order = { .argv = SH("echo hello $FAIRLEAD_PROMPT; echo oops >&2; "
+		                                "echo more >> README; mkdir sub; "
+		                                "echo new > sub/new.txt"),
+		                     .repo = w->repo,
+		                     .delivery = "branch" };
+	char script[512];
+	struct given g;
+
+	worker_start(w, NULL);
+	given_run(w, &g, &order);
+	given_await_state(w, &g, SESSION_COMPLETED);
+	assert_in_order(&g, story, ARRAY_LEN(story));
+	given_await(w, &g, "\"message\":\"oops\",\"stream\":\"stderr\"");
+	given_await_set(w, &g, QUEUE_DONE);
+	(void)snprintf(script, sizeof(script),
+	               "cd %s; for i in $(seq 500); do find workspaces private homes journal "
+	               "-name '%s*' | grep -q . || exit 0; sleep 0.01; done; exit 1",
+	               w->state, g.sid.s);
+	assert_int_equal(system(script), 0);
+	given_fini(&g);
+}
+
+static void work_is_done_told_and_delivered(void **state)
+{
+	(void)state;
+	worker_world_run(work_body, false);
+}
+
+static void failures_body(struct worker_world *w)
+{
+	const struct order fails = { .argv = SH("echo bye; exit 3") },
+			   missing = { .argv = "\"/no/such/program\"" },
+			   no_repo = { .argv = "\"true\"", .repo = "/no/such/repository" },
+			   killed = { .argv = SH("kill -SEGV $$") };
+	struct given g;
+
+	worker_start(w, NULL);
+	given_run(w, &g, &fails);
+	given_await_state(w, &g, SESSION_FAILED);
+	given_await(w, &g, "{\"status\":\"failed\",\"reason\":\"exit code 3\",\"exitCode\":3");
+	given_await_set(w, &g, QUEUE_DONE);
+	given_fini(&g);
+
+	given_run(w, &g, &missing);
+	given_await_state(w, &g, SESSION_FAILED);
+	assert_absent(&g, "\"running\"");
+	assert_absent(&g, "exitCode");
+	given_await_set(w, &g, QUEUE_DONE);
+	given_fini(&g);
+
+	given_run(w, &g, &no_repo);
+	given_await_state(w, &g, SESSION_FAILED);
+	given_await(w, &g, "\"reason\":\"workspace: ");
+	given_await_set(w, &g, QUEUE_DONE);
+	given_fini(&g);
+
+	given_run(w, &g, &killed);
+	given_await_state(w, &g, SESSION_FAILED);
+	given_await(w, &g, "\"reason\":\"ended by signal SEGV\",\"signal\":\"SEGV\"");
+	given_fini(&g);
+}
+
+static void failures_end_with_their_reason(void **state)
+{
+	(void)state;
+	worker_world_run(failures_body, false);
+}
+
+static void pause_body(struct worker_world *w)
+{
+	const struct order order = { .argv = SH("i=0; while :; do i=$((i+1)); echo tick $i; "
+		                                "sleep 0.05; done") };
+	struct given g;
+	uint64_t n;
+
+	worker_start(w, NULL);
+	given_run(w, &g, &order);
+	given_await(w, &g, "tick 3\"");
+	given_move(w, &g, SESSION_PAUSING);
+	given_command(w, &g, "pause", NULL);
+	given_await_state(w, &g, SESSION_PAUSED);
+	given_await(w, &g, "command_finished");
+	(void)fiber_sleep(300); /* that nothing happens can only be waited for */
+	given_await(w, &g, "tick");
+	n = g.last_n;
+	(void)fiber_sleep(300);
+	given_await(w, &g, "tick");
+	assert_int_equal(g.last_n, n);
+	given_move(w, &g, SESSION_RESUMING);
+	given_command(w, &g, "resume", NULL);
+	given_await_state(w, &g, SESSION_RUNNING);
+	given_move(w, &g, SESSION_STOPPING);
+	given_command(w, &g, "stop", NULL);
+	given_await_state(w, &g, SESSION_STOPPED);
+	given_await(w, &g,
+	            "\"status\":\"stopped\",\"reason\":\"stop was asked\",\"signal\":\"TERM\"");
+	given_await_set(w, &g, QUEUE_DONE);
+	given_fini(&g);
+}
+
+static void a_paused_agent_is_silent_until_it_is_resumed(void **state)
+{
+	(void)state;
+	worker_world_run(pause_body, false);
+}
+
+static void stop_body(struct worker_world *w)
+{
+	const struct order order = { .argv = SH("trap '' TERM; setsid sleep 7777 & echo up; "
+		                                "while :; do sleep 1; done") };
+	struct given g;
+
+	worker_start(w, NULL);
+	given_run(w, &g, &order);
+	given_await(w, &g, "\"up\"");
+	given_move(w, &g, SESSION_STOPPING);
+	given_command(w, &g, "stop", NULL);
+	given_await_state(w, &g, SESSION_STOPPED);
+	given_await(w, &g, "\"signal\":\"KILL\"");
+	await_no_process(g.sid.s);
+	assert_int_equal(count_processes("7777"), 0);
+	given_fini(&g);
+}
+
+static void an_agent_that_ignores_the_stop_is_killed_with_all_it_started(void **state)
+{
+	(void)state;
+	worker_world_run(stop_body, false);
+}
+
+static void cancel_body(struct worker_world *w)
+{
+	const struct order loud = { .argv = SH("while :; do echo loud; sleep 0.05; done") },
+			   quiet = { .argv = SH("echo quiet; sleep 7778") };
+	struct given g;
+
+	worker_start(w, NULL);
+	given_run(w, &g, &loud); /* its next append tells it */
+	given_await(w, &g, "loud");
+	given_cancel(w, &g);
+	await_no_process(g.sid.s);
+	given_await_state(w, &g, SESSION_CANCELLED);
+	given_fini(&g);
+
+	given_run(w, &g,
+	          &quiet); /* nothing is appended, and the note is lost: heads are looked at */
+	given_await(w, &g, "\"quiet\"");
+	given_cancel(w, &g);
+	await_no_process("7778");
+	given_await_state(w, &g, SESSION_CANCELLED);
+	given_await(w, &g, "cancelled\"}\n");
+	assert_string_equal(strstr(buf_cstr(&g.text), "cancelled\"}\n"), "cancelled\"}\n");
+	given_fini(&g);
+}
+
+static void a_cancelled_session_is_killed_and_says_nothing_more(void **state)
+{
+	(void)state;
+	worker_world_run(cancel_body, false);
+}
+
+static void prompt_body(struct worker_world *w)
+{
+	static const char *const story[] = {
+		"command_started {\"command_id\":\"",
+		"message {\"role\":\"user\",\"content\":\"write it\"}",
+		"turn_started {\"turn\":1}",
+		"command_finished",
+		"\"message\":\"got write it\"",
+		"file_edit {\"file_path\":\"note\"",
+		"turn_finished {\"turn\":1,\"stop_reason\":\"quiet\"}",
+		"content\":\"again\"",
+		"turn_started {\"turn\":2}",
+		"\"oldText\":\"write it\\n\",\"newText\":\"write it\\nagain\\n\"",
+		"turn_finished {\"turn\":2",
+		"\"completed\"",
+		"\"files_changed\":1,\"lines_added\":2",
+	};
+	const struct order order = { .argv = SH("for i in 1 2; do read l; echo $l >> note; "
+		                                "echo got $l; done; read l") };
+	struct given g;
+
+	worker_start(w, NULL);
+	given_run(w, &g, &order);
+	given_await_state(w, &g, SESSION_RUNNING);
+	given_command(w, &g, "prompt", "{\"prompt\":\"write it\"}");
+	given_await(w, &g, "turn_finished {\"turn\":1");
+	given_command(w, &g, "prompt", "{\"prompt\":[{\"type\":\"text\",\"text\":\"again\"}]}");
+	given_await(w, &g, "turn_finished {\"turn\":2");
+	given_command(w, &g, "prompt", "{\"prompt\":\"end\"}");
+	given_await_state(w, &g, SESSION_COMPLETED);
+	assert_in_order(&g, story, ARRAY_LEN(story));
+	given_fini(&g);
+}
+
+static void prompts_reach_standard_input_and_each_turn_tells_its_changes(void **state)
+{
+	(void)state;
+	worker_world_run(prompt_body, false);
+}
+
+static void timeout_body(struct worker_world *w)
+{
+	const struct order order = { .argv = SH("echo up; sleep 60"),
+		                     .settings = ",\"timeout_s\":1,\"pty\":true" };
+	struct given g;
+
+	worker_start(w, NULL);
+	given_run(w, &g, &order);
+	given_await_state(w, &g, SESSION_FAILED);
+	given_await(w, &g, "\"reason\":\"timed out after 1 s\"");
+	given_fini(&g);
+}
+
+static void a_command_that_takes_too_long_fails(void **state)
+{
+	(void)state;
+	worker_world_run(timeout_body, false);
+}
+
+static void refuse_body(struct worker_world *w)
+{
+	const struct order order = { .argv = SH("echo up; sleep 60") };
+	struct given first, second;
+
+	worker_start(w, "FAIRLEAD_WORKER_SLOTS=1");
+	given_run(w, &first, &order);
+	given_await(w, &first, "\"up\"");
+	given_run(w, &second, &order);
+	given_await_state(w, &second, SESSION_QUEUED);
+	given_await(w, &second, "{\"status\":\"queued\",\"reason\":\"no slot was free\"}");
+	given_await_set(w, &second, QUEUE_DELAYED);
+	given_cancel(w, &first);
+	await_no_process(first.sid.s);
+	given_lease(w, &second, &order); /* the same session, the next epoch */
+	given_await(w, &second, "\"up\"");
+	given_fini(&first);
+	given_fini(&second);
+}
+
+static void a_session_without_a_slot_goes_back_unharmed(void **state)
+{
+	(void)state;
+	worker_world_run(refuse_body, false);
+}
+
+static void drain_body(struct worker_world *w)
+{
+	const struct order order = { .argv = SH("trap 'echo goodbye; exit 0' TERM; echo up; "
+		                                "while :; do sleep 0.1; done") };
+	struct lease_worker living[4];
+	size_t count = 4;
+	struct given g;
+	struct err err;
+	int status;
+
+	worker_start(w, NULL);
+	given_run(w, &g, &order);
+	given_await(w, &g, "\"up\"");
+	worker_signal(w, SIGTERM);
+	status = worker_reap(w);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	given_await(w, &g, "goodbye"); /* what it said last is kept */
+	assert_int_equal(g.state, SESSION_RUNNING);
+	assert_int_equal(lease_list(w->redis, living, 4, &count, &err), ERR_OK);
+	assert_int_equal(count, 0);
+	assert_int_equal(count_processes(g.sid.s), 0);
+	given_fini(&g);
+}
+
+static void a_worker_that_is_told_to_stop_leaves_nothing_running_and_ends_no_session(void **state)
+{
+	(void)state;
+	worker_world_run(drain_body, false);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(work_is_done_told_and_delivered),
+		cmocka_unit_test(failures_end_with_their_reason),
+		cmocka_unit_test(a_paused_agent_is_silent_until_it_is_resumed),
+		cmocka_unit_test(an_agent_that_ignores_the_stop_is_killed_with_all_it_started),
+		cmocka_unit_test(a_cancelled_session_is_killed_and_says_nothing_more),
+		cmocka_unit_test(prompts_reach_standard_input_and_each_turn_tells_its_changes),
+		cmocka_unit_test(a_command_that_takes_too_long_fails),
+		cmocka_unit_test(a_session_without_a_slot_goes_back_unharmed),
+		cmocka_unit_test(
+			a_worker_that_is_told_to_stop_leaves_nothing_running_and_ends_no_session),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,484 @@
+#include "worker/app.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "log/log.h"
+#include "node/node.h"
+#include "redis/redis.h"
+#include "worker/lease_keeper.h"
+#include "worker/mailbox.h"
+#include "worker/orphans.h"
+#include "worker/restore.h"
+#include "worker/session_run.h"
+#include "worker/workspace.h"
+
+enum {
+	PATH_SIZE = 512,
+	NAME_SIZE = QUEUE_WORKER_MAX + 1,
+	LOOK_AFTER_MS = 2000,
+	WAIT_MS = 100,
+	LEAVE_SLACK_MS = 10000,
+	LEASE_END_TRIES = 5,
+	FETCH_TIMEOUT_MS = 600000,
+	LOCK_TIMEOUT_MS = 600000,
+	GIT_TIMEOUT_MS = 120000,
+	FRESH_MS = 1000,
+	DIR_FOR_ALL = 0755,
+	DIR_FOR_PASSING = 0711,
+	DIR_FOR_US = 0700,
+};
+
+struct app {
+	struct node *node;
+	struct session_host host;
+	struct lease_keeper lease;
+	struct mailbox mailbox;
+	char state_dir[PATH_SIZE / 2];
+	char journal_dir[PATH_SIZE], home_dir[PATH_SIZE], guard_path[PATH_SIZE];
+	char worker[NAME_SIZE]; /* the same over restarts */
+	char before[NAME_SIZE]; /* the incarnation of the process before us, "" if none */
+	char has[QUEUE_NEEDS_MAX + 1];
+};
+
+/* ---- the state directory ---- */
+
+static enum err_code io_err(struct err *err, const char *path)
+{
+	return err_set(err, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
+}
+
+/* Where state is when nothing is set: see settings `home` and `worker.state_dir`. */
+static enum err_code find_state_dir(struct app *app, const struct conf *conf, struct err *err)
+{
+	const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	const size_t size = sizeof(app->state_dir);
+	int n;
+
+	if (conf->worker_state_dir[0] != '\0') {
+		n = snprintf(app->state_dir, size, "%s", conf->worker_state_dir);
+	} else if (conf->home[0] != '\0') {
+		n = snprintf(app->state_dir, size, "%s/worker", conf->home);
+	} else if (geteuid() == 0) {
+		n = snprintf(app->state_dir, size, "/var/lib/fairlead/worker");
+	} else if (xdg != NULL && xdg[0] == '/') {
+		n = snprintf(app->state_dir, size, "%s/fairlead/worker", xdg);
+	} else {
+		n = snprintf(app->state_dir, size, "%s/.local/state/fairlead/worker",
+		             home != NULL ? home : "");
+	}
+	if (n < 0 || (size_t)n >= size || app->state_dir[0] != '/') {
+		return err_set(err, ERR_INVALID,
+		               "worker.state_dir must be an absolute path below %zu bytes", size);
+	}
+	return ERR_OK;
+}
+
+/* With its parents. */
+static enum err_code make_dir(const char *path, mode_t mode, struct err *err)
+{
+	char part[PATH_SIZE];
+
+	for (const char *at = strchr(path + 1, '/'); at != NULL; at = strchr(at + 1, '/')) {
+		(void)str_copy(part, sizeof(part), str_make(path, (size_t)(at - path)));
+		if (mkdir(part, DIR_FOR_ALL) != 0 && errno != EEXIST) {
+			return io_err(err, part);
+		}
+	}
+	if ((mkdir(path, mode) != 0 && errno != EEXIST) || chmod(path, mode) != 0) {
+		return io_err(err, path);
+	}
+	return ERR_OK;
+}
+
+/* One line of a small file; "" when there is none. */
+static void read_line(const char *path, char *out, size_t size)
+{
+	char text[NAME_SIZE + 1];
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text)) : -1;
+	struct str rest = str_make(text, n > 0 ? (size_t)n : 0);
+
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+	(void)str_copy(out, size, str_split(&rest, '\n'));
+}
+
+/* Whole or not at all. */
+static enum err_code write_line(const char *path, const char *line, struct err *err)
+{
+	char aside[PATH_SIZE + 8];
+	int fd;
+
+	(void)snprintf(aside, sizeof(aside), "%s.new", path);
+	fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		return io_err(err, aside);
+	}
+	if (dprintf(fd, "%s\n", line) < 0 || close(fd) != 0 || rename(aside, path) != 0) {
+		return io_err(err, path);
+	}
+	return ERR_OK;
+}
+
+/* A mailbox belongs to one worker: its id is made once and kept. */
+static enum err_code find_worker_id(struct app *app, struct err *err)
+{
+	char path[PATH_SIZE];
+	struct id id;
+
+	(void)snprintf(path, sizeof(path), "%s/worker-id", app->state_dir);
+	read_line(path, app->worker, sizeof(app->worker));
+	if (id_parse(str_of(app->worker), &id)) {
+		return ERR_OK;
+	}
+	id = id_new();
+	memcpy(app->worker, id.s, sizeof(id.s));
+	return write_line(path, app->worker, err);
+}
+
+static enum err_code make_state(struct app *app, struct err *err)
+{
+	char path[PATH_SIZE];
+	enum err_code code;
+
+	(void)snprintf(app->journal_dir, PATH_SIZE, "%s/journal", app->state_dir);
+	(void)snprintf(app->home_dir, PATH_SIZE, "%s/homes", app->state_dir);
+	if ((code = make_dir(app->state_dir, DIR_FOR_ALL, err)) != ERR_OK ||
+	    (code = orphans_lock(app->state_dir, err)) != ERR_OK ||
+	    (code = make_dir(app->journal_dir, DIR_FOR_US, err)) != ERR_OK ||
+	    (code = make_dir(app->home_dir, DIR_FOR_PASSING, err)) != ERR_OK) {
+		return code;
+	}
+	(void)snprintf(path, sizeof(path), "%s/incarnation", app->state_dir);
+	read_line(path, app->before, sizeof(app->before));
+	return find_worker_id(app, err);
+}
+
+/* ---- what it is ---- */
+
+/* The guard is installed beside this program. */
+static enum err_code find_guard(struct app *app, struct err *err)
+{
+	ssize_t n = readlink("/proc/self/exe", app->guard_path, PATH_SIZE - 1);
+	char *slash;
+
+	if (n <= 0) {
+		return io_err(err, "/proc/self/exe");
+	}
+	app->guard_path[n] = '\0';
+	slash = strrchr(app->guard_path, '/');
+	(void)snprintf(slash, (size_t)(app->guard_path + PATH_SIZE - slash), "/fairlead-guard");
+	return access(app->guard_path, X_OK) == 0 ? ERR_OK : io_err(err, app->guard_path);
+}
+
+static enum err_code find_user(struct app *app, const struct conf *conf, struct err *err)
+{
+	if (conf->worker_user[0] == '\0' && geteuid() == 0) {
+		return err_set(err, ERR_INVALID,
+		               "worker.user must name the unprivileged user that "
+		               "agents run as when the worker is root");
+	}
+	return process_user_find(conf->worker_user, &app->host.user, err);
+}
+
+static enum err_code describe(struct app *app, const struct conf *conf, struct err *err)
+{
+	const char *labels = conf->worker_labels;
+	int n = snprintf(app->has, sizeof(app->has),
+	                 "runtime=local,runtime=disabled,agent=command%s%s",
+	                 labels[0] != '\0' ? "," : "", labels);
+
+	if (n < 0 || (size_t)n >= sizeof(app->has)) {
+		return err_set(err, ERR_INVALID, "worker.labels is too long");
+	}
+	return ERR_OK;
+}
+
+/* ---- the lease ---- */
+
+static void on_begun(void *arg, const char *incarnation)
+{
+	struct app *app = arg;
+	char path[PATH_SIZE];
+	struct err err;
+
+	/* For whoever starts after us, should we not end in order. */
+	(void)snprintf(path, sizeof(path), "%s/incarnation", app->state_dir);
+	if (write_line(path, incarnation, &err) != ERR_OK) {
+		log_warn("worker.state", "%s", err.msg);
+	}
+}
+
+static void on_renewed(void *arg, uint64_t until_ms)
+{
+	struct app *app = arg;
+
+	session_renew_all(&app->host, until_ms);
+}
+
+static void on_incarnation_lost(void *arg)
+{
+	struct app *app = arg;
+
+	session_lose_all(&app->host);
+}
+
+static void open_lease(struct app *app, const struct conf *conf)
+{
+	struct lease_keeper_options options = {
+		.redis = app->node->redis,
+		.renew_ms = conf->lease_renew,
+		.worker = { .slots = conf->worker_slots },
+		.begun = on_begun,
+		.renewed = on_renewed,
+		.lost = on_incarnation_lost,
+		.arg = app,
+	};
+	struct lease_worker *worker = &options.worker;
+	char host[NAME_SIZE] = "worker";
+
+	(void)gethostname(host, sizeof(host) - 1);
+	(void)str_copy(worker->worker, sizeof(worker->worker), str_of(app->worker));
+	(void)str_copy(worker->name, sizeof(worker->name),
+	               str_of(conf->worker_name[0] != '\0' ? conf->worker_name : host));
+	(void)str_copy(worker->has, sizeof(worker->has), str_of(app->has));
+	(void)str_copy(worker->version, sizeof(worker->version), str_of(node_version()));
+	lease_keeper_init(&app->lease, &options);
+}
+
+/* ---- notes ---- */
+
+static void on_note(void *arg, const struct mail *mail)
+{
+	struct app *app = arg;
+	const char *ours = app->lease.options.worker.incarnation;
+
+	if (!app->lease.registered || !str_eq(mail->incarnation, str_of(ours))) {
+		if (str_eq(mail->kind, STR_LIT("fence"))) {
+			session_fence(&app->host, &mail->sid, mail->epoch);
+		}
+		return; /* for a life before this one */
+	}
+	if (str_eq(mail->kind, STR_LIT("run"))) {
+		session_order(&app->host, mail);
+	} else if (str_eq(mail->kind, STR_LIT("command"))) {
+		session_command(&app->host, mail);
+	} else if (str_eq(mail->kind, STR_LIT("fence"))) {
+		session_fence(&app->host, &mail->sid, mail->epoch);
+	} else if (str_eq(mail->kind, STR_LIT("drain"))) {
+		lease_keeper_drain(&app->lease);
+	} else {
+		log_warn("mailbox.unknown", "kind=%.*s", (int)mail->kind.n, mail->kind.p);
+	}
+}
+
+/* ---- duties ---- */
+
+static void look_after(void *arg)
+{
+	struct app *app = arg;
+
+	while (!fiber_cancelled()) {
+		session_look_after_all(&app->host);
+		(void)fiber_sleep(LOOK_AFTER_MS);
+	}
+}
+
+/* The process before us was killed: what it held is placed again without waiting for its lease. */
+static void end_life_before(struct app *app)
+{
+	struct err err = { .code = ERR_UNAVAILABLE };
+
+	for (int i = 0; i < LEASE_END_TRIES && app->before[0] != '\0' && !fiber_cancelled(); i++) {
+		if (lease_end(app->node->redis, app->before, &err) == ERR_OK) {
+			log_info("worker.before", "incarnation=%s", app->before);
+			return;
+		}
+		(void)fiber_sleep(WAIT_MS);
+	}
+}
+
+/* In this order: nothing may be given to us before what was left is out of the way. */
+static void serve(void *arg)
+{
+	struct app *app = arg;
+	struct node *node = app->node;
+
+	while (node->store.generation == 0 && fiber_sleep(WAIT_MS) == ERR_OK) {
+	}
+	end_life_before(app);
+	restore_leftovers(&node->store, app->journal_dir);
+	if (!fiber_cancelled()) {
+		(void)fiber_start(node->loop, &node->duties, "lease", lease_keeper_run,
+		                  &app->lease);
+		(void)fiber_start(node->loop, &node->duties, "mailbox", mailbox_run, &app->mailbox);
+		(void)fiber_start(node->loop, &node->duties, "heads", look_after, app);
+	}
+}
+
+static bool keep_none(const struct id *session, void *arg)
+{
+	(void)session;
+	(void)arg;
+	return false;
+}
+
+static enum err_code clean_leftovers(struct app *app, struct err *err)
+{
+	const char *const argv[] = { "rm", "-rf", "--one-file-system", "--", app->home_dir, NULL };
+	const char *const env[] = { "PATH=/usr/bin:/bin", NULL };
+	struct process_run run = process_run_init(argv, env);
+	struct process_result result;
+	char workspaces[PATH_SIZE];
+	enum err_code code;
+
+	(void)snprintf(workspaces, sizeof(workspaces), "%s/workspaces", app->state_dir);
+	code = orphans_end(workspaces, app->host.grace_ms, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	code = workspaces_sweep(app->host.workspaces, keep_none, NULL, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	run.timeout_ms = GIT_TIMEOUT_MS;
+	code = process_run(&run, &result, err);
+	process_result_fini(&result);
+	return code == ERR_OK ? make_dir(app->home_dir, DIR_FOR_PASSING, err) : code;
+}
+
+/* ---- starting and stopping ---- */
+
+static enum err_code open_workspaces(struct app *app, struct err *err)
+{
+	const struct workspace_options options = {
+		.state_dir = app->state_dir,
+		.user = app->host.user,
+		.allow_local = true,
+		.fetch_timeout_ms = FETCH_TIMEOUT_MS,
+		.lock_timeout_ms = LOCK_TIMEOUT_MS,
+		.git_timeout_ms = GIT_TIMEOUT_MS,
+		.fresh_ms = FRESH_MS,
+	};
+
+	return workspaces_new(&options, &app->host.workspaces, err);
+}
+
+static enum err_code open_mailbox(struct app *app, const struct conf *conf, struct err *err)
+{
+	const struct mailbox_options options = {
+		.loop = app->node->loop,
+		.redis = app->node->redis,
+		.redis_url = conf->redis_url,
+		.timeout_ms = (unsigned)conf->redis_timeout,
+		.worker = app->worker,
+		.note = on_note,
+		.arg = app,
+	};
+
+	return mailbox_init(&app->mailbox, &options, err);
+}
+
+static void fill_host(struct app *app, const struct conf *conf)
+{
+	struct session_host *host = &app->host;
+
+	host->loop = app->node->loop;
+	host->redis = app->node->redis;
+	host->store = &app->node->store;
+	host->lease = &app->lease;
+	host->worker = app->worker;
+	host->guard_path = app->guard_path;
+	host->journal_dir = app->journal_dir;
+	host->home_dir = app->home_dir;
+	host->orphan_ms = conf->worker_orphan;
+	host->grace_ms = conf->worker_stop_grace;
+	host->slots = conf->worker_slots;
+	session_host_init(host);
+}
+
+enum err_code app_start(struct node *node, struct err *err)
+{
+	const struct conf *conf = &node->conf;
+	struct app *app = mem_calloc(1, sizeof(*app));
+	enum err_code code;
+
+	app->node = node;
+	node->app = app;
+	fill_host(app, conf);
+	if ((code = find_user(app, conf, err)) != ERR_OK ||
+	    (code = find_guard(app, err)) != ERR_OK ||
+	    (code = describe(app, conf, err)) != ERR_OK ||
+	    (code = find_state_dir(app, conf, err)) != ERR_OK ||
+	    (code = make_state(app, err)) != ERR_OK ||
+	    (code = open_workspaces(app, err)) != ERR_OK ||
+	    (code = clean_leftovers(app, err)) != ERR_OK ||
+	    (code = open_mailbox(app, conf, err)) != ERR_OK) {
+		return code;
+	}
+	open_lease(app, conf);
+	(void)fiber_start(node->loop, &node->duties, "serve", serve, app);
+	return ERR_OK;
+}
+
+/* Agents get their grace, their sessions go to others at once. */
+void app_stop(struct node *node)
+{
+	struct app *app = node->app;
+	struct err err = { .code = ERR_OK };
+
+	if (app == NULL || app->lease.options.redis == NULL) {
+		return;
+	}
+	lease_keeper_drain(&app->lease);
+	if (session_leave_all(&app->host, app->host.grace_ms + LEAVE_SLACK_MS) != ERR_OK) {
+		log_warn("worker.stuck", "sessions=%u", app->host.used);
+	}
+	if (lease_keeper_end(&app->lease, &err) != ERR_OK) {
+		log_warn("worker.lease", "code=%s %s", err_name(err.code), err.msg);
+	}
+}
+
+void app_close(struct node *node)
+{
+	struct app *app = node->app;
+
+	if (app != NULL) {
+		mailbox_fini(&app->mailbox);
+		workspaces_free(app->host.workspaces);
+		free(app);
+		node->app = NULL;
+	}
+}
+
+void app_redis_back(struct node *node)
+{
+	struct app *app = node->app;
+
+	if (app != NULL) {
+		session_redis_back_all(&app->host);
+	}
+}
+
+bool app_ready(const struct node *node, struct jsonw *w)
+{
+	const struct app *app = node->app;
+	bool held = app != NULL && lease_keeper_holds(&app->lease);
+
+	jsonw_bool(w, "registered", held);
+	if (app != NULL) {
+		jsonw_u64(w, "slots", app->host.slots);
+		jsonw_u64(w, "used", app->host.used);
+	}
+	return held;
+}

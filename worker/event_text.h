@@ -1,0 +1,61 @@
+/*
+ * The data of the events that a worker appends, as JSON.  Pure.  Each writes into an empty
+ * buffer; what would not fit an event is left out, in the order of its use.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "session/session.h"
+#include "worker/changes.h"
+#include "worker/lines.h"
+#include "worker/runner.h"
+#include "worker/workspace.h"
+
+/* Big enough for any event's data. */
+void event_text_init(struct buf *out);
+
+void event_text_log(struct buf *out, const struct lines_record *record, enum runner_stream stream);
+/* The latest state of a line that is rewritten. */
+void event_text_progress(struct buf *out, struct str stage);
+
+struct event_text_totals {
+	uint64_t files, added, removed;
+};
+
+/* Of a status event; "" and NULL leave a member out. */
+struct event_text_status {
+	enum session_state state;
+	const char *reason;
+	bool has_exit_code;
+	int exit_code;
+	const char *signal;                     /* the name of the signal that ended the command */
+	const struct event_text_totals *totals; /* `changes` */
+	const char *worker;
+	const struct workspace *workspace;
+};
+void event_text_status(struct buf *out, const struct event_text_status *status);
+
+void event_text_file_edit(struct buf *out, const struct change *change);
+
+enum { EVENT_TEXT_PATCH_MAX = 64 * 1024 };
+/* patch: the unified diff of this file, empty when there is none to show. */
+void event_text_diff(struct buf *out, const struct change *change, struct str patch);
+
+void event_text_branch(struct buf *out, const struct workspace_delivery *delivery,
+                       struct str target_branch);
+void event_text_patch(struct buf *out, struct str patch, bool truncated);
+
+void event_text_command(struct buf *out, struct str command_id, struct str kind);
+void event_text_command_end(struct buf *out, struct str command_id, const char *outcome,
+                            const char *message);
+void event_text_message(struct buf *out, const char *role, struct str content);
+void event_text_turn(struct buf *out, uint64_t turn, const char *stop_reason); /* NULL: begins */
+
+/* The part of a unified diff (of git) that is about the next file; empty at its end. */
+struct str event_text_next_patch(struct str *rest);
+/* Whether it is about that path. */
+bool event_text_patch_is_of(struct str patch, struct str path);

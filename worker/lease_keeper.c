@@ -1,0 +1,119 @@
+#include "worker/lease_keeper.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "log/log.h"
+
+enum { RETRY_MS = 50 };
+
+void lease_keeper_init(struct lease_keeper *k, const struct lease_keeper_options *options)
+{
+	*k = (struct lease_keeper){ .options = *options };
+	fiber_signal_init(&k->wake);
+	fiber_signal_init(&k->changed);
+}
+
+bool lease_keeper_holds(const struct lease_keeper *k)
+{
+	return k->registered && clock_mono_ms() < k->until_ms;
+}
+
+void lease_keeper_drain(struct lease_keeper *k)
+{
+	k->options.worker.draining = true;
+	k->says = true;
+	fiber_signal_raise(&k->wake);
+}
+
+static void extend(struct lease_keeper *k, uint64_t sent_ms)
+{
+	k->until_ms = sent_ms + LEASE_TTL_MS;
+	k->options.renewed(k->options.arg, k->until_ms);
+	fiber_signal_raise(&k->changed);
+}
+
+static enum err_code begin(struct lease_keeper *k, struct err *err)
+{
+	struct id incarnation = id_new();
+	uint64_t sent_ms = clock_mono_ms();
+	enum err_code code;
+
+	memcpy(k->options.worker.incarnation, incarnation.s, sizeof(incarnation.s));
+	code = lease_register(k->options.redis, &k->options.worker, err);
+	if (code == ERR_OK && !k->closed) {
+		log_info("worker.registered", "incarnation=%s worker=%s slots=%u", incarnation.s,
+		         k->options.worker.worker, k->options.worker.slots);
+		k->registered = true;
+		k->says = false;
+		k->options.begun(k->options.arg, k->options.worker.incarnation);
+		extend(k, sent_ms);
+	}
+	return code;
+}
+
+static enum err_code renew(struct lease_keeper *k, struct err *err)
+{
+	uint64_t sent_ms = clock_mono_ms();
+	bool held = lease_keeper_holds(k), says = k->says;
+	enum err_code code =
+		says ? lease_register(k->options.redis, &k->options.worker, err)
+		     : lease_renew(k->options.redis, k->options.worker.incarnation, err);
+
+	if (k->closed) {
+		return ERR_CANCELLED;
+	}
+	if (code == ERR_OK) {
+		if (!held) {
+			log_info("worker.resumed", "incarnation=%s", k->options.worker.incarnation);
+		}
+		k->says = k->says && !says;
+		extend(k, sent_ms);
+	} else if (code == ERR_FENCED) {
+		log_warn("worker.lost", "incarnation=%s", k->options.worker.incarnation);
+		k->registered = false;
+		k->until_ms = 0;
+		k->options.lost(k->options.arg);
+	}
+	return code;
+}
+
+static void wait_for_turn(struct lease_keeper *k, uint64_t begun_ms, enum err_code code)
+{
+	uint64_t due = begun_ms + (code == ERR_OK ? k->options.renew_ms : RETRY_MS);
+	uint64_t now = clock_mono_ms();
+
+	/* Woken early it renews early. */
+	(void)!fiber_signal_wait(&k->wake, due > now ? due - now : 1);
+}
+
+void lease_keeper_run(void *arg)
+{
+	struct lease_keeper *k = arg;
+	bool silent = false;
+
+	while (!k->closed && !fiber_cancelled()) {
+		struct err err = { .code = ERR_OK };
+		uint64_t now = clock_mono_ms();
+		enum err_code code = k->registered ? renew(k, &err) : begin(k, &err);
+
+		if (code != ERR_OK && code != ERR_FENCED && !silent) {
+			log_warn("worker.lease", "code=%s %s", err_name(code), err.msg);
+		}
+		silent = code != ERR_OK;
+		wait_for_turn(k, now, code);
+	}
+}
+
+enum err_code lease_keeper_end(struct lease_keeper *k, struct err *err)
+{
+	bool registered = k->registered;
+
+	k->closed = true;
+	k->registered = false;
+	k->until_ms = 0;
+	fiber_signal_raise(&k->wake);
+	return registered ? lease_end(k->options.redis, k->options.worker.incarnation, err)
+	                  : ERR_OK;
+}

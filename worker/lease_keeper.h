@@ -1,0 +1,58 @@
+/*
+ * The right of this process to run sessions: one incarnation, registered and renewed.
+ *
+ * Its end is counted here, by this host's monotonic clock from before each renewal was sent, and
+ * handed to all guards through `renewed`: what happens to Redis, to this process or to the network,
+ * agents freeze in time.  While Redis is silent nothing else happens: the next renewal that is
+ * answered thaws them.  Only an answer that the incarnation is lost ends its sessions; the keeper
+ * then begins another one.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "loop/fiber.h"
+#include "queue/lease.h"
+
+struct redis;
+
+struct lease_keeper_options {
+	struct redis *redis;
+	uint64_t renew_ms;
+	/* What this worker says about itself; .incarnation is the keeper's to fill. */
+	struct lease_worker worker;
+	/* A new incarnation was given; the lease lasts until then (clock_mono_ms); it is lost. All
+	 * on the keeper's fiber. */
+	void (*begun)(void *arg, const char *incarnation);
+	void (*renewed)(void *arg, uint64_t until_ms);
+	void (*lost)(void *arg);
+	void *arg;
+};
+
+struct lease_keeper {
+	struct lease_keeper_options options;
+	bool registered; /* options.worker.incarnation is alive as far as we know */
+	bool says;       /* what it says about itself has changed */
+	bool closed;
+	uint64_t until_ms;
+	struct fiber_signal wake;
+	struct fiber_signal changed; /* registered or renewed: effects may go on */
+};
+
+void lease_keeper_init(struct lease_keeper *keeper, const struct lease_keeper_options *options);
+
+/* The body of a fiber; returns when it is cancelled or closed. */
+void lease_keeper_run(void *keeper);
+
+/* Whether anything may leave this worker now: events, pushes. */
+bool lease_keeper_holds(const struct lease_keeper *keeper);
+
+/* Tell the schedulers to give us nothing more. */
+void lease_keeper_drain(struct lease_keeper *keeper);
+
+/* An orderly end: what this incarnation still holds is placed elsewhere at once. ERR_OK also when
+ * it held nothing. */
+enum err_code lease_keeper_end(struct lease_keeper *keeper, struct err *err) MUST_CHECK;

@@ -1,0 +1,373 @@
+/* The agent of a session: its environment, its start, what it prints, its end. */
+#include <errno.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "log/log.h"
+#include "worker/session_private.h"
+
+enum {
+	ENV_EXTRA = 32,
+	LINES_FLUSH_MS = 200,
+	REMOVE_TIMEOUT_MS = 60000,
+	OUTPUT_STREAMS = 2,
+	NOFILE_MAX = 65536,
+};
+
+/* ---- its environment ---- */
+
+struct environment {
+	struct arena *arena;
+	const char **words;
+	size_t count, max;
+};
+
+/* Whether NAME= is there already. */
+static bool has_name(const struct environment *env, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < env->count; i++) {
+		if (strncmp(env->words[i], name, n) == 0 && env->words[i][n] == '=') {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The first to set a name wins. */
+static void set_env(struct environment *env, const char *name, struct str value)
+{
+	if (env->count + 1 < env->max && !has_name(env, name)) {
+		env->words[env->count++] =
+			arena_printf(env->arena, "%s=%" STR_FMT, name, STR_ARG(value));
+	}
+}
+
+static void set_from_ours(struct environment *env, const char *name)
+{
+	const char *value = getenv(name);
+
+	if (value != NULL) {
+		set_env(env, name, str_of(value));
+	}
+}
+
+static struct str prompt_text(const struct session_run *s)
+{
+	const struct str *blocks = s->order.spec.prompt.items;
+	struct buf text;
+	struct str all;
+
+	buf_init(&text, TASK_PROMPT_MAX + TASK_BLOCKS_MAX);
+	for (size_t i = 0; i < s->order.spec.prompt.count; i++) {
+		if (i > 0) {
+			buf_add_char(&text, '\n');
+		}
+		buf_add_str(&text, blocks[i]);
+	}
+	all = arena_str(s->arena, buf_str(&text));
+	buf_fini(&text);
+	return all;
+}
+
+/* What every agent is told about where it is; a task cannot change these. */
+static void set_facts(const struct session_run *s, struct environment *env)
+{
+	set_env(env, "FAIRLEAD_SESSION_ID", str_of(s->sid.s));
+	set_env(env, "FAIRLEAD_TASK_ID", s->order.task);
+	set_env(env, "FAIRLEAD_TENANT", str_of(s->tenant));
+	set_env(env, "FAIRLEAD_EPOCH", str_of(arena_printf(s->arena, "%ju", (uintmax_t)s->epoch)));
+	set_env(env, "FAIRLEAD_WORKSPACE", str_of(s->workspace.path));
+	set_env(env, "FAIRLEAD_BASE_COMMIT", str_of(s->workspace.base));
+	set_env(env, "FAIRLEAD_BRANCH", str_of(s->workspace.branch));
+	set_env(env, "FAIRLEAD_PROMPT", prompt_text(s));
+}
+
+static void set_place(const struct session_run *s, struct environment *env, const char *home)
+{
+	const struct process_user *user = &s->host->user;
+	const struct passwd *entry = getpwuid(user->drop ? user->uid : geteuid());
+	struct str name = str_of(entry != NULL ? entry->pw_name : "agent");
+
+	set_env(env, "HOME", str_of(home));
+	set_env(env, "TMPDIR", str_of(home));
+	set_env(env, "USER", name);
+	set_env(env, "LOGNAME", name);
+	set_env(env, "SHELL", STR_LIT("/bin/sh"));
+	set_env(env, "PWD", str_of(s->workspace.path));
+	if (s->agent->command.pty.wanted) {
+		set_env(env, "TERM", STR_LIT("xterm-256color"));
+	}
+	set_from_ours(env, "PATH");
+	set_from_ours(env, "LANG");
+	set_from_ours(env, "LC_ALL");
+	set_from_ours(env, "TZ");
+}
+
+static const char *const *make_environment(const struct session_run *s, const char *home)
+{
+	const struct json_list *given = &s->agent->command.env;
+	const struct json_pair *pairs = given->items;
+	struct environment env = { .arena = s->arena, .max = given->count + ENV_EXTRA };
+
+	env.words = arena_take(s->arena, env.max * sizeof(*env.words));
+	set_facts(s, &env);
+	for (size_t i = 0; i < given->count; i++) {
+		set_env(&env, arena_strdup(s->arena, pairs[i].name), pairs[i].value);
+	}
+	set_place(s, &env, home);
+	return env.words;
+}
+
+static const char *const *make_argv(const struct session_run *s)
+{
+	const struct json_list *given = &s->agent->command.argv;
+	const struct str *words = given->items;
+	const char **argv = arena_take(s->arena, (given->count + 1) * sizeof(*argv));
+
+	for (size_t i = 0; i < given->count; i++) {
+		argv[i] = arena_strdup(s->arena, words[i]);
+	}
+	return argv;
+}
+
+/* ---- its home: outside the workspace, so that what tools keep there is no change of it ---- */
+
+static const char *home_path(const struct session_run *s)
+{
+	return arena_printf(s->arena, "%s/%s", s->host->home_dir, s->sid.s);
+}
+
+void session_home_remove(struct session_run *s)
+{
+	const char *const argv[] = { "rm", "-rf", "--one-file-system", "--", home_path(s), NULL };
+	const char *const env[] = { "PATH=/usr/bin:/bin", NULL };
+	struct process_run run = process_run_init(argv, env);
+	struct process_result result;
+	struct err err;
+
+	run.timeout_ms = REMOVE_TIMEOUT_MS;
+	if (process_run(&run, &result, &err) != ERR_OK) {
+		log_warn("session.home", "%s", err.msg);
+	}
+	process_result_fini(&result);
+	s->has_home = false;
+}
+
+static enum err_code make_home(struct session_run *s, const char *path, struct err *err)
+{
+	const struct process_user *user = &s->host->user;
+
+	session_home_remove(s);
+	if (mkdir(path, 0700) != 0 || (user->drop && chown(path, user->uid, user->gid) != 0)) {
+		return err_set(err, ERR_UNAVAILABLE, "home %s: %s", path, strerror(errno));
+	}
+	s->has_home = true;
+	return ERR_OK;
+}
+
+/* ---- what it prints ---- */
+
+struct output {
+	struct session_run *run;
+	struct lines lines[OUTPUT_STREAMS];
+	struct buf text;
+	char chunk[RUNNER_CHUNK];
+};
+
+static bool say_record(struct output *o, const struct lines_record *record, enum runner_stream from)
+{
+	if (record->kind == LINES_PROGRESS) {
+		event_text_progress(&o->text, record->text);
+		return session_say(o->run, EVENT_TYPE_PROGRESS, &o->text);
+	}
+	event_text_log(&o->text, record, from);
+	return session_say(o->run, EVENT_TYPE_LOG, &o->text);
+}
+
+static bool take_chunk(struct output *o, struct str bytes, enum runner_stream from)
+{
+	struct lines_record record;
+	uint64_t now = clock_mono_ms();
+
+	o->run->output_ms = now;
+	while (lines_take(&o->lines[from], &bytes, now, &record)) {
+		if (!say_record(o, &record, from)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool flush_lines(struct output *o)
+{
+	struct lines_record record;
+	bool going = true;
+
+	for (int i = 0; i < OUTPUT_STREAMS; i++) {
+		while (going && lines_flush(&o->lines[i], clock_mono_ms(), &record)) {
+			going = say_record(o, &record, (enum runner_stream)i);
+		}
+	}
+	return going;
+}
+
+static void finish_lines(struct output *o)
+{
+	struct lines_record record;
+	bool going = true;
+
+	for (int i = 0; i < OUTPUT_STREAMS; i++) {
+		while (going && lines_finish(&o->lines[i], &record)) {
+			going = say_record(o, &record, (enum runner_stream)i);
+		}
+	}
+}
+
+static uint64_t until_flush(const struct output *o)
+{
+	uint64_t due = 0, now = clock_mono_ms();
+
+	for (int i = 0; i < OUTPUT_STREAMS; i++) {
+		uint64_t at = lines_due(&o->lines[i]);
+
+		due = at != 0 && (due == 0 || at < due) ? at : due;
+	}
+	if (due == 0) {
+		return FIBER_NO_TIMEOUT;
+	}
+	return due > now ? due - now : 0;
+}
+
+/* Nothing is read while what was read cannot be appended: the agent waits in its write(). */
+static void read_output(struct output *o)
+{
+	bool going = true;
+
+	while (going) {
+		enum runner_stream from;
+		size_t n;
+		enum err_code code =
+			runner_read(o->run->runner, o->chunk, until_flush(o), &n, &from);
+
+		if (code == ERR_TIMEOUT) {
+			going = flush_lines(o);
+		} else if (code != ERR_OK) {
+			going = false;
+		} else if (n == 0) {
+			finish_lines(o);
+			going = false;
+		} else {
+			going = take_chunk(o, str_make(o->chunk, n), from);
+		}
+	}
+}
+
+static void pump(void *arg)
+{
+	struct session_run *s = arg;
+	struct output *o = mem_calloc(1, sizeof(*o));
+
+	fiber_set_tag("session=%s", s->sid.s);
+	o->run = s;
+	event_text_init(&o->text);
+	for (int i = 0; i < OUTPUT_STREAMS; i++) {
+		lines_init(&o->lines[i], LINES_FLUSH_MS);
+	}
+	read_output(o);
+	buf_fini(&o->text);
+	free(o);
+	s->output_ended = true;
+	fiber_signal_raise(&s->wake);
+}
+
+/* ---- its start and its end ---- */
+
+static void watch(void *arg)
+{
+	struct session_run *s = arg;
+	enum err_code code = runner_wait_exit(s->runner, FIBER_NO_TIMEOUT, &s->exit);
+
+	if (code == ERR_OK || code == ERR_BACKEND) {
+		s->guard_died = code == ERR_BACKEND;
+		s->exited = true;
+		fiber_signal_raise(&s->prompted);
+		fiber_signal_raise(&s->wake);
+	}
+}
+
+/* To the guard 0 would mean that there is no lease to respect. */
+static uint64_t lease_until(const struct session_run *s)
+{
+	uint64_t until_ms = s->host->lease->until_ms;
+
+	return until_ms > 0 ? until_ms : 1;
+}
+
+static struct runner_options options_of(const struct session_run *s, const char *home)
+{
+	const struct task_command *command = &s->agent->command;
+	const struct session_host *host = s->host;
+
+	return (struct runner_options){
+		.guard_path = host->guard_path,
+		.argv = make_argv(s),
+		.env = make_environment(s, home),
+		.cwd = s->workspace.path,
+		.user = host->user,
+		.lease_until_ms = lease_until(s),
+		.orphan_ms = host->orphan_ms,
+		.grace_ms = host->grace_ms,
+		.nofile_max = NOFILE_MAX,
+		.pty = command->pty.wanted,
+		.columns = (unsigned short)command->pty.cols,
+		.rows = (unsigned short)command->pty.rows,
+	};
+}
+
+enum err_code session_agent_start(struct session_run *s, struct err *err)
+{
+	const char *home = home_path(s);
+	struct runner_options options;
+	enum err_code code = make_home(s, home, err);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	options = options_of(s, home);
+	code = runner_start(s->host->loop, &options, &s->runner, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	/* It was renewed while the agent was being started: nobody told this guard. */
+	runner_renew(s->runner, lease_until(s));
+	s->output_ms = clock_mono_ms();
+	if (s->agent->command.timeout_s > 0) {
+		s->timeout_at_ms = s->output_ms + s->agent->command.timeout_s * 1000;
+	}
+	(void)fiber_start(s->host->loop, &s->children, "output", pump, s);
+	(void)fiber_start(s->host->loop, &s->children, "exit", watch, s);
+	(void)fiber_start(s->host->loop, &s->children, "prompts", session_prompts_write, s);
+	return ERR_OK;
+}
+
+void session_agent_stop(struct session_run *s, enum session_fate fate, const char *reason)
+{
+	if (s->fate != FATE_OPEN) {
+		return;
+	}
+	s->fate = fate;
+	(void)str_copy(s->reason, sizeof(s->reason), str_of(reason));
+	if (s->runner != NULL && !s->exited) {
+		runner_stop(s->runner, s->host->grace_ms);
+	}
+	fiber_signal_raise(&s->wake);
+}

@@ -1,0 +1,268 @@
+/* Commands for a session: what clients ask of it while it runs. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "json/value.h"
+#include "log/log.h"
+#include "worker/session_private.h"
+
+static char seen_mark;
+
+static void free_note(struct session_note *note)
+{
+	free(note->prompt);
+	free(note);
+}
+
+static void free_all(struct session_notes *notes)
+{
+	struct session_note *note;
+
+	while ((note = TAILQ_FIRST(notes)) != NULL) {
+		TAILQ_REMOVE(notes, note, link);
+		free_note(note);
+	}
+}
+
+void session_notes_free(struct session_run *s)
+{
+	free_all(&s->notes);
+	free_all(&s->prompts);
+	map_free(s->seen);
+}
+
+/* ---- their JSON: {id, seq, kind, payload} ---- */
+
+/* Text, or an array of blocks {type: text, text}. */
+static void add_text(const struct json_value *value, struct buf *out)
+{
+	if (json_type_of(value) == JSON_T_STRING) {
+		buf_add_str(out, json_as_str(value));
+	}
+	for (size_t i = 0; i < json_count(value) && json_type_of(value) == JSON_T_ARRAY; i++) {
+		if (out->len > 0) {
+			buf_add_char(out, '\n');
+		}
+		buf_add_str(out, json_as_str(json_get(json_at(value, i), "text")));
+	}
+}
+
+static char *prompt_of(const struct json_value *payload)
+{
+	const struct json_value *prompt = json_get(payload, "prompt");
+	struct buf text;
+
+	buf_init(&text, MAIL_BODY_MAX);
+	add_text(prompt != NULL ? prompt : json_get(payload, "message"), &text);
+	return buf_take(&text);
+}
+
+static struct session_note *decode(struct str body)
+{
+	struct err err;
+	CLEANUP(json_value_cleanup) struct json_value *root = json_parse(body, &err);
+	struct session_note *note = mem_calloc(1, sizeof(*note));
+
+	if (!str_copy(note->id, sizeof(note->id), json_as_str(json_get(root, "id"))) ||
+	    !str_copy(note->kind, sizeof(note->kind), json_as_str(json_get(root, "kind"))) ||
+	    note->id[0] == '\0') {
+		free_note(note);
+		return NULL;
+	}
+	if (strcmp(note->kind, "prompt") == 0) {
+		note->prompt = prompt_of(json_get(root, "payload"));
+	}
+	return note;
+}
+
+void session_command(struct session_host *host, const struct mail *mail)
+{
+	struct session_note *note;
+	struct session_run *s;
+
+	LIST_FOREACH(s, &host->runs, link)
+	{
+		if (id_eq(&s->sid, &mail->sid) && s->fate != FATE_LOST && s->fate != FATE_LEFT) {
+			break;
+		}
+	}
+	if (s == NULL) {
+		return;
+	}
+	note = decode(mail->body);
+	if (note == NULL) {
+		log_warn("command.damaged", "session=%s", s->sid.s);
+		return;
+	}
+	/* Whoever sent too many sends them again when some are done. */
+	if (map_get(s->seen, str_of(note->id)) != NULL ||
+	    map_count(s->seen) >= SESSION_COMMANDS_MAX) {
+		free_note(note);
+		return;
+	}
+	(void)map_put(s->seen, str_of(note->id), &seen_mark);
+	if (note->prompt != NULL) {
+		TAILQ_INSERT_TAIL(&s->prompts, note, link);
+		fiber_signal_raise(&s->prompted);
+	} else {
+		TAILQ_INSERT_TAIL(&s->notes, note, link);
+		fiber_signal_raise(&s->wake);
+	}
+}
+
+/* ---- doing them ---- */
+
+static bool say_started(struct session_run *s, const struct session_note *note, struct buf *text)
+{
+	event_text_command(text, str_of(note->id), str_of(note->kind));
+	return session_say(s, EVENT_TYPE_COMMAND_STARTED, text);
+}
+
+static void say_finished(struct session_run *s, const struct session_note *note, const char *why,
+                         struct buf *text)
+{
+	event_text_command_end(text, str_of(note->id), why == NULL ? "done" : "failed", why);
+	(void)session_say(s, EVENT_TYPE_COMMAND_FINISHED, text);
+}
+
+/* What it should be is the log's business; where it is already, nothing is to do. */
+static void move(struct session_run *s, enum session_state from, enum session_state to,
+                 struct buf *text)
+{
+	const struct event_text_status status = { .state = to };
+	enum session_state state;
+
+	event_text_status(text, &status);
+	(void)!reporter_move(s->reporter, session_bit(from), to, buf_str(text), &state);
+}
+
+static const char *pause_agent(struct session_run *s, struct buf *text)
+{
+	uint64_t now;
+
+	if (s->runner == NULL || s->exited) {
+		return "there is no agent to pause";
+	}
+	if (runner_freeze(s->runner, SESSION_FREEZE_MS) != ERR_OK) {
+		move(s, SESSION_PAUSING, SESSION_RUNNING, text);
+		return "the agent could not be frozen";
+	}
+	now = clock_mono_ms();
+	s->paused = true;
+	s->timeout_left_ms = s->timeout_at_ms > now ? s->timeout_at_ms - now : 0;
+	move(s, SESSION_PAUSING, SESSION_PAUSED, text);
+	return NULL;
+}
+
+static const char *resume_agent(struct session_run *s, struct buf *text)
+{
+	enum err_code code = ERR_GONE;
+
+	if (s->runner != NULL && !s->exited) {
+		/* While the lease is over it stays frozen, and the next renewal decides. */
+		while ((code = runner_thaw(s->runner, SESSION_FREEZE_MS)) == ERR_CONFLICT &&
+		       fiber_sleep(100) == ERR_OK) {
+		}
+	}
+	if (code != ERR_OK) {
+		return "there is no agent to resume";
+	}
+	if (s->paused && s->timeout_at_ms != 0) {
+		s->timeout_at_ms = clock_mono_ms() + s->timeout_left_ms;
+	}
+	s->paused = false;
+	move(s, SESSION_RESUMING, SESSION_RUNNING, text);
+	return NULL;
+}
+
+static const char *perform(struct session_run *s, const struct session_note *note, struct buf *text)
+{
+	if (strcmp(note->kind, "stop") == 0 || strcmp(note->kind, "cancel") == 0) {
+		session_agent_stop(s, FATE_STOPPED, "stop was asked");
+		return NULL;
+	}
+	if (strcmp(note->kind, "pause") == 0) {
+		return pause_agent(s, text);
+	}
+	if (strcmp(note->kind, "resume") == 0) {
+		return resume_agent(s, text);
+	}
+	return "this worker does not know the command";
+}
+
+void session_notes_perform(struct session_run *s)
+{
+	struct session_note *note;
+	struct buf text;
+
+	event_text_init(&text);
+	while (!fiber_cancelled() && (note = TAILQ_FIRST(&s->notes)) != NULL) {
+		TAILQ_REMOVE(&s->notes, note, link);
+		if (say_started(s, note, &text)) {
+			say_finished(s, note, perform(s, note, &text), &text);
+		}
+		free_note(note);
+	}
+	buf_fini(&text);
+}
+
+/* ---- prompts ---- */
+
+static const char *write_prompt(struct session_run *s, const struct session_note *note)
+{
+	const bool pty = s->agent->command.pty.wanted;
+	enum err_code code = runner_write_stdin(s->runner, str_of(note->prompt), SESSION_PROMPT_MS);
+
+	if (code == ERR_OK) {
+		/* On a terminal the key is Return. */
+		code = runner_write_stdin(s->runner, pty ? STR_LIT("\r") : STR_LIT("\n"),
+		                          SESSION_PROMPT_MS);
+	}
+	return code == ERR_OK ? NULL : "the agent does not read its standard input";
+}
+
+static void give_prompt(struct session_run *s, const struct session_note *note, struct buf *text)
+{
+	const char *why;
+
+	if (!say_started(s, note, text)) {
+		return;
+	}
+	event_text_message(text, "user", str_of(note->prompt));
+	(void)session_say(s, EVENT_TYPE_MESSAGE, text);
+	if (!s->turn_open) {
+		s->turn_open = true;
+		event_text_turn(text, ++s->turn, NULL);
+		(void)session_say(s, EVENT_TYPE_TURN_STARTED, text);
+	}
+	why = write_prompt(s, note);
+	s->output_ms = clock_mono_ms();
+	say_finished(s, note, why, text);
+}
+
+void session_prompts_write(void *arg)
+{
+	struct session_run *s = arg;
+	struct session_note *note;
+	struct buf text;
+
+	fiber_set_tag("session=%s", s->sid.s);
+	event_text_init(&text);
+	while (!fiber_cancelled() && !s->exited) {
+		note = TAILQ_FIRST(&s->prompts);
+		/* Not while the files of the turn before are being looked at. */
+		if (note == NULL || s->turn_ending) {
+			(void)!fiber_signal_wait(&s->prompted, FIBER_NO_TIMEOUT);
+			continue;
+		}
+		TAILQ_REMOVE(&s->prompts, note, link);
+		s->prompting = true;
+		give_prompt(s, note, &text);
+		s->prompting = false;
+		free_note(note);
+		fiber_signal_raise(&s->wake);
+	}
+	buf_fini(&text);
+}

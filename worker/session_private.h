@@ -1,0 +1,99 @@
+/* What the files of a running session share; not for others. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/map.h"
+#include "task/task_json.h"
+#include "worker/event_text.h"
+#include "worker/journal.h"
+#include "worker/reporter.h"
+#include "worker/runner.h"
+#include "worker/session_run.h"
+
+enum {
+	SESSION_QUIET_MS = 500, /* an agent that says nothing for this long has ended its turn */
+	SESSION_FREEZE_MS = 5000,
+	SESSION_PROMPT_MS = 60000, /* to take a prompt from its standard input */
+	SESSION_COMMANDS_MAX = 1024,
+};
+
+/* Why it ends, other than by the agent's own exit. */
+enum session_fate {
+	FATE_OPEN,
+	FATE_STOPPED, /* asked for */
+	FATE_TIMED_OUT,
+	FATE_FAILED, /* reason says why */
+	FATE_LOST,   /* another epoch: say nothing more */
+	FATE_LEFT,   /* this worker goes */
+};
+
+struct session_note { /* a command for it */
+	TAILQ_ENTRY(session_note) link;
+	char id[ID_LEN + 1];
+	char kind[16];
+	char *prompt; /* of a prompt, else NULL */
+};
+TAILQ_HEAD(session_notes, session_note);
+
+struct session_run {
+	LIST_ENTRY(session_run) link;
+	struct session_host *host;
+	struct fiber *fiber;
+	struct id sid;
+	uint64_t epoch, attempt;
+	char incarnation[QUEUE_WORKER_MAX + 1]; /* that it was given to */
+	const char *tenant;
+	struct arena *arena;
+	struct task_run order;
+	const struct task_agent *agent; /* of the order */
+
+	enum session_fate fate;
+	char reason[ERR_MSG_MAX];
+	struct fiber_signal wake;    /* of its main fiber */
+	struct fiber_group children; /* preparing, output, exit, prompts, end of a turn */
+
+	struct journal *journal;
+	struct reporter *reporter;
+	struct workspace workspace;
+	bool prepared; /* the child that prepares it has ended */
+	enum err_code prepare_code;
+	bool has_workspace, has_home;
+
+	struct runner *runner;
+	bool exited, guard_died, output_ended, paused;
+	bool ending; /* its last word is on its way */
+	struct runner_exit exit;
+	uint64_t output_ms;                      /* when it last said something */
+	uint64_t timeout_at_ms, timeout_left_ms; /* 0: none; what was left when it was paused */
+
+	struct session_notes notes, prompts;
+	struct map *seen; /* ids of commands */
+	struct fiber_signal prompted;
+	bool prompting, turn_open, turn_ending;
+	uint64_t turn;
+
+	char tree[CHANGE_OID_MAX + 1]; /* that was last told of, "" none */
+	struct event_text_totals totals;
+};
+
+/* Add an event; whether it can be (false: lost or cancelled). Resets text. */
+bool session_say(struct session_run *run, enum event_type type, struct buf *text);
+
+void session_fail(struct session_run *run, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* session_agent.c */
+enum err_code session_agent_start(struct session_run *run, struct err *err) MUST_CHECK;
+void session_agent_stop(struct session_run *run, enum session_fate fate, const char *reason);
+void session_home_remove(struct session_run *run);
+
+/* session_notes.c */
+void session_notes_perform(struct session_run *run);
+void session_prompts_write(void *run); /* the body of a child */
+void session_notes_free(struct session_run *run);
+
+/* session_result.c */
+/* file_edit and diff events of what was not told before. */
+enum err_code session_tell_changes(struct session_run *run, struct err *err) MUST_CHECK;
+void session_turn_end(void *run); /* the body of a child */
+enum err_code session_deliver(struct session_run *run, struct err *err) MUST_CHECK;

@@ -1,0 +1,673 @@
+#include "worker/session_run.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "log/log.h"
+#include "metric/metric.h"
+#include "queue/queue.h"
+#include "worker/session_private.h"
+
+enum {
+	HEAD_TRIES = 50,
+	RETRY_MS = 100,
+	REFUSE_DELAY_MS = 200,
+	GONE_TIMEOUT_MS = 30000,
+	LAST_WORDS_MS = 1000,
+	STOP_SLACK_MS = 2000,
+	TELL_TRIES = 600,
+};
+
+/* ---- saying ---- */
+
+bool session_say(struct session_run *s, enum event_type type, struct buf *text)
+{
+	enum err_code code = reporter_add(s->reporter, type, buf_str(text));
+
+	buf_reset(text);
+	return code == ERR_OK;
+}
+
+void session_fail(struct session_run *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (s->fate != FATE_OPEN) {
+		return;
+	}
+	s->fate = FATE_FAILED;
+	va_start(ap, fmt);
+	(void)vsnprintf(s->reason, sizeof(s->reason), fmt, ap);
+	va_end(ap);
+}
+
+/* Every wait of its main fiber ends from here on; what is left is clean_up(). */
+static void give_up(struct session_run *s, enum session_fate fate)
+{
+	if (s->fate == FATE_LOST || s->fate == FATE_LEFT) {
+		return;
+	}
+	s->fate = fate;
+	if (fate == FATE_LOST && s->runner != NULL) {
+		runner_fenced(s->runner);
+	}
+	fiber_cancel(s->fiber, ERR_CANCELLED);
+}
+
+static void on_lost(void *arg)
+{
+	give_up(arg, FATE_LOST);
+}
+
+/* ---- is it ours, and is there room ---- */
+
+/* An earlier epoch of the same session must have left this host first. */
+static bool await_predecessor(struct session_run *s)
+{
+	struct session_run *other = LIST_FIRST(&s->host->runs);
+
+	while (other != NULL && !fiber_cancelled()) {
+		if (other != s && id_eq(&other->sid, &s->sid) && other->epoch < s->epoch) {
+			give_up(other, FATE_LOST);
+			(void)!fiber_signal_wait(&s->host->ended, FIBER_NO_TIMEOUT);
+			other = LIST_FIRST(&s->host->runs);
+		} else {
+			other = LIST_NEXT(other, link);
+		}
+	}
+	return !fiber_cancelled();
+}
+
+/* What the order says must still be so: an order may be old, or read twice. */
+static bool is_ours(struct session_run *s)
+{
+	struct log_head head;
+	struct err err;
+
+	for (int i = 0; i < HEAD_TRIES && !fiber_cancelled(); i++) {
+		enum err_code code = log_head_get(s->host->store, &s->sid, s->tenant, &head, &err);
+
+		if (code == ERR_OK && head.found) {
+			if (head.state == SESSION_STOPPING) {
+				session_agent_stop(s, FATE_STOPPED, "stop was asked");
+			}
+			return head.at.epoch == s->epoch && (head.state == SESSION_PROVISIONING ||
+			                                     head.state == SESSION_STOPPING);
+		}
+		(void)fiber_sleep(RETRY_MS);
+	}
+	return false;
+}
+
+static struct queue queue_of(const struct session_run *s)
+{
+	return (struct queue){ s->host->redis, queue_shard_of(str_of(s->tenant), QUEUE_SHARDS) };
+}
+
+typedef enum err_code(queue_fn)(const struct queue *queue, const struct queue_move *move,
+                                enum queue_set *ret, struct err *err);
+
+/* Until it is answered. What nobody hears is found out by the schedulers, from the log. */
+static void tell_queue(struct session_run *s, queue_fn *fn, const struct queue_move *move)
+{
+	const struct queue queue = queue_of(s);
+	enum queue_set set;
+	struct err err;
+
+	for (int i = 0; i < TELL_TRIES && !fiber_cancelled(); i++) {
+		enum err_code code = fn(&queue, move, &set, &err);
+
+		if (!err_retryable(code)) {
+			if (code != ERR_OK && code != ERR_CONFLICT && code != ERR_NOT_FOUND) {
+				log_warn("session.queue", "code=%s %s", err_name(code), err.msg);
+			}
+			return;
+		}
+		(void)fiber_sleep(RETRY_MS);
+	}
+}
+
+/* Costs the session nothing: it goes to whoever has room. */
+static void refuse(struct session_run *s)
+{
+	static const char reason[] = "no slot was free";
+	const struct queue_move move = {
+		.sid = s->sid, .attempt = s->attempt, .delay_ms = REFUSE_DELAY_MS, .reason = reason
+	};
+	const struct log_new event = { EVENT_TYPE_STATUS,
+		                       STR_LIT("{\"status\":\"queued\",\"reason\":"
+		                               "\"no slot was free\"}") };
+	const struct log_batch batch = { .sid = s->sid,
+		                         .tenant = s->tenant,
+		                         .epoch = s->epoch,
+		                         .from = session_bit(SESSION_PROVISIONING),
+		                         .moves = true,
+		                         .to = SESSION_QUEUED,
+		                         .events = &event,
+		                         .count = 1 };
+	struct log_result result;
+	enum err_code code = ERR_UNAVAILABLE;
+	struct err err;
+
+	for (int i = 0; i < HEAD_TRIES && err_retryable(code) && !fiber_cancelled(); i++) {
+		code = log_append(s->host->store, &batch, &result, &err);
+		if (err_retryable(code)) {
+			(void)fiber_sleep(RETRY_MS);
+		}
+	}
+	log_info("session.refused", "used=%u slots=%u", s->host->used, s->host->slots);
+	tell_queue(s, queue_refuse, &move);
+}
+
+/* ---- its life ---- */
+
+static bool open_reporter(struct session_run *s)
+{
+	struct reporter_options options = {
+		.loop = s->host->loop,
+		.store = s->host->store,
+		.lease = s->host->lease,
+		.sid = s->sid,
+		.tenant = s->tenant,
+		.epoch = s->epoch,
+		.lost = on_lost,
+		.arg = s,
+	};
+	char producer[EVENT_PRODUCER_MAX + 1];
+	struct err err;
+
+	if (journal_create(s->host->journal_dir, &s->sid, s->tenant, &s->journal, &err) != ERR_OK) {
+		log_error("journal.failed", "%s", err.msg);
+		return false;
+	}
+	/* An incarnation may run a session twice: each run counts its batches from one. */
+	(void)snprintf(producer, sizeof(producer), "w:%.40s:%" PRIu64, s->incarnation, s->attempt);
+	options.journal = s->journal;
+	options.producer = producer;
+	s->reporter = reporter_new(&options);
+	return true;
+}
+
+static void prepare(void *arg)
+{
+	struct session_run *s = arg;
+	const struct task_repo *repo = &s->order.spec.repo;
+	const bool git = repo->mode == TASK_REPO_GIT;
+	const struct str none = { "", 0 };
+	const struct workspace_request request = {
+		.session = s->sid,
+		.url = git ? repo->url : none,
+		.branch = git ? repo->branch : none,
+		.commit = git ? repo->commit : none,
+	};
+	struct err err = { .code = ERR_OK };
+
+	fiber_set_tag("session=%s", s->sid.s);
+	s->prepare_code = workspace_prepare(s->host->workspaces, &request, &s->workspace, &err);
+	s->has_workspace = s->prepare_code == ERR_OK;
+	if (!s->has_workspace) {
+		session_fail(s, "workspace: %.160s", err.msg);
+	}
+	s->prepared = true;
+	fiber_signal_raise(&s->wake);
+}
+
+static void end_children(struct session_run *s)
+{
+	fiber_group_cancel(&s->children, ERR_CANCELLED);
+	fiber_shield();
+	(void)!fiber_group_wait(&s->children, FIBER_NO_TIMEOUT);
+	fiber_unshield();
+}
+
+static bool provide_workspace(struct session_run *s)
+{
+	struct buf text;
+
+	event_text_init(&text);
+	event_text_progress(&text, STR_LIT("preparing the workspace"));
+	(void)session_say(s, EVENT_TYPE_PROGRESS, &text);
+	buf_fini(&text);
+	(void)fiber_start(s->host->loop, &s->children, "workspace", prepare, s);
+	while (!s->prepared && s->fate == FATE_OPEN && !fiber_cancelled()) {
+		session_notes_perform(s);
+		(void)!fiber_signal_wait(&s->wake, FIBER_NO_TIMEOUT);
+	}
+	end_children(s);
+	return s->has_workspace && s->fate == FATE_OPEN;
+}
+
+static bool start_agent(struct session_run *s)
+{
+	struct event_text_status status = { .state = SESSION_RUNNING,
+		                            .worker = s->host->worker,
+		                            .workspace = &s->workspace };
+	enum session_state state = SESSION_PROVISIONING;
+	struct buf text;
+	struct err err;
+	enum err_code code = session_agent_start(s, &err);
+
+	if (code != ERR_OK) {
+		session_fail(s, "%s", err.msg);
+		return false;
+	}
+	event_text_init(&text);
+	event_text_status(&text, &status);
+	code = reporter_move(s->reporter, session_bit(SESSION_PROVISIONING), SESSION_RUNNING,
+	                     buf_str(&text), &state);
+	buf_fini(&text);
+	if (code == ERR_ILLEGAL_MOVE) {
+		session_agent_stop(s, FATE_STOPPED, "stop was asked");
+	}
+	return !fiber_cancelled();
+}
+
+static void check_timeout(struct session_run *s, uint64_t now)
+{
+	char reason[64];
+
+	if (s->timeout_at_ms == 0 || s->paused || now < s->timeout_at_ms) {
+		return;
+	}
+	s->timeout_at_ms = 0;
+	(void)snprintf(reason, sizeof(reason), "timed out after %" PRIu64 " s",
+	               s->agent->command.timeout_s);
+	session_agent_stop(s, FATE_TIMED_OUT, reason);
+}
+
+static void check_turn(struct session_run *s, uint64_t now)
+{
+	if (s->turn_open && !s->turn_ending && !s->prompting && !s->paused &&
+	    TAILQ_EMPTY(&s->prompts) && now >= s->output_ms + SESSION_QUIET_MS) {
+		s->turn_ending = true;
+		(void)fiber_start(s->host->loop, &s->children, "turn", session_turn_end, s);
+	}
+}
+
+static uint64_t until_next(const struct session_run *s, uint64_t now)
+{
+	uint64_t due = UINT64_MAX;
+
+	if (s->timeout_at_ms != 0 && !s->paused) {
+		due = s->timeout_at_ms;
+	}
+	if (s->turn_open && !s->turn_ending && s->output_ms + SESSION_QUIET_MS < due) {
+		due = s->output_ms + SESSION_QUIET_MS;
+	}
+	if (due == UINT64_MAX) {
+		return FIBER_NO_TIMEOUT;
+	}
+	/* What keeps a turn open past its time wakes us too; a look now and then is enough. */
+	return due > now ? due - now : RETRY_MS;
+}
+
+static void supervise(struct session_run *s)
+{
+	while (!s->exited && !fiber_cancelled()) {
+		uint64_t now;
+
+		session_notes_perform(s);
+		now = clock_mono_ms();
+		check_timeout(s, now);
+		check_turn(s, now);
+		if (!s->exited) {
+			(void)!fiber_signal_wait(&s->wake, until_next(s, now));
+		}
+	}
+}
+
+/* The agent has ended: hear it out, see what it left. */
+static void settle(struct session_run *s)
+{
+	struct err err = { .code = ERR_OK };
+
+	while (!s->output_ended && !fiber_cancelled()) {
+		session_notes_perform(s);
+		(void)!fiber_signal_wait(&s->wake, FIBER_NO_TIMEOUT);
+	}
+	(void)!runner_wait_gone(s->runner, GONE_TIMEOUT_MS);
+	fiber_signal_raise(&s->prompted);
+	if (fiber_cancelled() || fiber_group_wait(&s->children, FIBER_NO_TIMEOUT) != ERR_OK) {
+		return;
+	}
+	runner_free(s->runner);
+	s->runner = NULL;
+	if (s->turn_open) {
+		session_turn_end(s);
+	} else if (session_tell_changes(s, &err) != ERR_OK && !fiber_cancelled()) {
+		log_warn("session.changes", "%s", err.msg);
+	}
+	if (s->fate != FATE_STOPPED && !fiber_cancelled() && session_deliver(s, &err) != ERR_OK) {
+		session_fail(s, "%s", err.msg);
+	}
+}
+
+/* ---- its end ---- */
+
+static void judge(const struct session_run *s, struct event_text_status *status, char *room,
+                  size_t size)
+{
+	const struct runner_exit *exit = &s->exit;
+
+	status->state = SESSION_FAILED;
+	status->reason = s->reason;
+	if (s->exited && !s->guard_died) {
+		status->has_exit_code = !exit->by_signal;
+		status->exit_code = exit->code;
+		status->signal = exit->by_signal ? sigabbrev_np(exit->code) : NULL;
+	}
+	if (s->fate == FATE_STOPPED) {
+		status->state = SESSION_STOPPED;
+	} else if (s->fate == FATE_OPEN && s->guard_died) {
+		status->reason = "its guard ended";
+	} else if (s->fate == FATE_OPEN && exit->by_signal) {
+		(void)snprintf(room, size, "ended by signal %s",
+		               status->signal != NULL ? status->signal : "?");
+		status->reason = room;
+	} else if (s->fate == FATE_OPEN && exit->code != 0) {
+		(void)snprintf(room, size, "exit code %d", exit->code);
+		status->reason = room;
+	} else if (s->fate == FATE_OPEN) {
+		status->state = SESSION_COMPLETED;
+		status->reason = NULL;
+	}
+}
+
+/* A stop passes through `stopping`; who asked for it has normally moved it there. */
+static enum err_code move_to(struct session_run *s, const struct event_text_status *status,
+                             enum session_state *ret_state, struct buf *text)
+{
+	event_text_status(text, status);
+	return reporter_move(s->reporter, SESSION_ANY, status->state, buf_str(text), ret_state);
+}
+
+static enum err_code finish_as(struct session_run *s, struct event_text_status *status)
+{
+	const struct event_text_status stopping = { .state = SESSION_STOPPING };
+	enum session_state state = SESSION_RUNNING;
+	struct buf text;
+	enum err_code code;
+
+	event_text_init(&text);
+	if (status->state == SESSION_STOPPED) {
+		(void)!move_to(s, &stopping, &state, &text);
+	}
+	code = move_to(s, status, &state, &text);
+	if (code == ERR_ILLEGAL_MOVE) {
+		status->state = SESSION_FAILED;
+		code = move_to(s, status, &state, &text);
+	}
+	buf_fini(&text);
+	return code;
+}
+
+static void finish(struct session_run *s)
+{
+	char room[64];
+	struct event_text_status status = { .totals = &s->totals };
+	struct queue_move move = { .sid = s->sid, .attempt = s->attempt };
+	enum err_code code;
+
+	s->ending = true;
+	judge(s, &status, room, sizeof(room));
+	code = finish_as(s, &status);
+	if (code != ERR_OK) {
+		if (!fiber_cancelled()) {
+			log_error("session.unfinished", "code=%s", err_name(code));
+		}
+		return;
+	}
+	log_info("session.ended", "state=%s exit=%d reason=%s", session_state_name(status.state),
+	         status.has_exit_code ? status.exit_code : -1,
+	         status.reason != NULL ? status.reason : "");
+	metric_inc(METRIC_SESSIONS_FINISHED, session_state_name(status.state));
+	move.reason = session_state_name(status.state);
+	tell_queue(s, queue_finish, &move);
+}
+
+static void live(struct session_run *s)
+{
+	log_info("session.begun", "epoch=%" PRIu64 " attempt=%" PRIu64, s->epoch, s->attempt);
+	if (s->fate == FATE_OPEN && provide_workspace(s) && start_agent(s)) {
+		supervise(s);
+		settle(s);
+	}
+	if (!fiber_cancelled()) {
+		finish(s);
+	}
+}
+
+/* ---- leaving ---- */
+
+static void end_agent(struct session_run *s)
+{
+	if (s->runner == NULL) {
+		return;
+	}
+	if (s->fate == FATE_LEFT && !s->exited) {
+		struct runner_exit ignored;
+
+		runner_stop(s->runner, s->host->grace_ms);
+		(void)!runner_wait_exit(s->runner, s->host->grace_ms + STOP_SLACK_MS, &ignored);
+		(void)!reporter_flush(s->reporter, LAST_WORDS_MS);
+	}
+}
+
+static void clean_up(struct session_run *s)
+{
+	struct err err;
+
+	fiber_shield();
+	end_agent(s);
+	end_children(s);
+	runner_free(s->runner);
+	reporter_free(s->reporter);
+	/* The log's tail is only needed while the log may still have to be given back. */
+	journal_discard(s->journal);
+	if (s->prepared && workspace_remove(s->host->workspaces, &s->sid, &err) != ERR_OK) {
+		log_warn("session.workspace", "%s", err.msg);
+	}
+	if (s->has_home) {
+		session_home_remove(s);
+	}
+	fiber_unshield();
+}
+
+static void retire(struct session_run *s)
+{
+	struct session_host *host = s->host;
+
+	LIST_REMOVE(s, link);
+	host->used--;
+	metric_set(METRIC_WORKER_SLOTS_USED, NULL, (double)host->used);
+	session_notes_free(s);
+	arena_free(s->arena);
+	free(s);
+	fiber_signal_raise(&host->ended);
+}
+
+static void session_main(void *arg)
+{
+	struct session_run *s = arg;
+
+	fiber_set_tag("session=%s", s->sid.s);
+	if (await_predecessor(s) && is_ours(s)) {
+		if (s->host->leaving || s->host->used > s->host->slots) {
+			refuse(s);
+		} else if (open_reporter(s)) {
+			live(s);
+		}
+	}
+	clean_up(s);
+	retire(s);
+}
+
+/* ---- the host ---- */
+
+void session_host_init(struct session_host *host)
+{
+	LIST_INIT(&host->runs);
+	fiber_signal_init(&host->ended);
+	metric_set(METRIC_WORKER_SLOTS, NULL, (double)host->slots);
+	metric_set(METRIC_WORKER_SLOTS_USED, NULL, 0);
+}
+
+static struct session_run *find(struct session_host *host, const struct id *sid)
+{
+	struct session_run *s;
+
+	LIST_FOREACH(s, &host->runs, link)
+	{
+		if (id_eq(&s->sid, sid)) {
+			return s;
+		}
+	}
+	return NULL;
+}
+
+static struct session_run *make_run(struct session_host *host, const struct mail *mail)
+{
+	struct session_run *s = mem_calloc(1, sizeof(*s));
+	struct err err;
+
+	s->host = host;
+	s->sid = mail->sid;
+	s->epoch = mail->epoch;
+	s->attempt = mail->attempt;
+	(void)str_copy(s->incarnation, sizeof(s->incarnation), mail->incarnation);
+	s->arena = arena_new();
+	s->seen = map_new();
+	TAILQ_INIT(&s->notes);
+	TAILQ_INIT(&s->prompts);
+	fiber_signal_init(&s->wake);
+	fiber_signal_init(&s->prompted);
+	if (task_run_decode(arena_str(s->arena, mail->body), &s->order, s->arena, &err) != ERR_OK ||
+	    s->order.spec.agents.count != 1) {
+		log_error("session.order", "session=%s %s", s->sid.s, err.msg);
+		return s;
+	}
+	s->agent = s->order.spec.agents.items;
+	s->tenant = arena_strdup(s->arena, s->order.tenant);
+	return s;
+}
+
+void session_order(struct session_host *host, const struct mail *mail)
+{
+	struct session_run *known = find(host, &mail->sid), *s;
+
+	if (known != NULL && known->epoch >= mail->epoch) {
+		return;
+	}
+	s = make_run(host, mail);
+	LIST_INSERT_HEAD(&host->runs, s, link);
+	host->used++;
+	if (s->agent == NULL) {
+		retire(s);
+		return;
+	}
+	metric_set(METRIC_WORKER_SLOTS_USED, NULL, (double)host->used);
+	s->fiber = fiber_start(host->loop, &host->fibers, "session", session_main, s);
+}
+
+void session_fence(struct session_host *host, const struct id *sid, uint64_t epoch)
+{
+	struct session_run *s;
+
+	LIST_FOREACH(s, &host->runs, link)
+	{
+		if (id_eq(&s->sid, sid) && (epoch == 0 || epoch > s->epoch)) {
+			give_up(s, FATE_LOST);
+		}
+	}
+}
+
+void session_renew_all(struct session_host *host, uint64_t until_ms)
+{
+	struct session_run *s;
+
+	LIST_FOREACH(s, &host->runs, link)
+	{
+		if (s->runner != NULL) {
+			runner_renew(s->runner, until_ms);
+		}
+	}
+}
+
+void session_lose_all(struct session_host *host)
+{
+	struct session_run *s;
+
+	LIST_FOREACH(s, &host->runs, link)
+	{
+		give_up(s, FATE_LOST);
+	}
+}
+
+void session_redis_back_all(struct session_host *host)
+{
+	struct session_run *s;
+
+	LIST_FOREACH(s, &host->runs, link)
+	{
+		if (s->reporter != NULL) {
+			reporter_redis_back(s->reporter);
+		}
+	}
+}
+
+enum err_code session_leave_all(struct session_host *host, uint64_t timeout_ms)
+{
+	struct session_run *s;
+
+	host->leaving = true;
+	LIST_FOREACH(s, &host->runs, link)
+	{
+		give_up(s, FATE_LEFT);
+	}
+	return fiber_group_wait(&host->fibers, timeout_ms);
+}
+
+/* The list may change while the head is read. */
+static void look_after(struct session_host *host, const struct id *sid)
+{
+	struct session_run *s = find(host, sid);
+	struct log_head head;
+	struct err err;
+
+	if (s == NULL || s->reporter == NULL ||
+	    log_head_get(host->store, sid, s->tenant, &head, &err) != ERR_OK || !head.found) {
+		return;
+	}
+	s = find(host, sid);
+	if (s == NULL || s->reporter == NULL || s->ending) {
+		return;
+	}
+	reporter_archived(s->reporter, head.watermark);
+	if (session_is_terminal(head.state)) {
+		give_up(s, FATE_LOST);
+	} else if (head.at.epoch > reporter_epoch(s->reporter)) {
+		reporter_look(s->reporter);
+	}
+}
+
+void session_look_after_all(struct session_host *host)
+{
+	struct id *ids = mem_calloc((size_t)host->used + 1, sizeof(*ids));
+	struct session_run *s;
+	size_t count = 0;
+
+	LIST_FOREACH(s, &host->runs, link)
+	{
+		ids[count++] = s->sid;
+	}
+	for (size_t i = 0; i < count && !fiber_cancelled(); i++) {
+		look_after(host, &ids[i]);
+	}
+	free(ids);
+}

@@ -1,0 +1,70 @@
+/*
+ * One leased session on this host, from the order to run it to its end: a fiber that reads
+ * from top to bottom (session_run.c), with children for what goes on at the same time: the agent's
+ * output, the prompts for it, the wait for its exit.
+ *
+ * A session ends in one of three ways.  Ended: its terminal state is in the log and the queue
+ * knows. Lost (fenced, cancelled, lease gone): its agent is killed, its files are removed, nothing
+ * is said.  Left (this worker goes): its agent is stopped, its files are removed, nothing is said,
+ * and the end of the lease lets another worker begin it again.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/attr.h"
+#include "base/str.h"
+#include "event/log.h"
+#include "loop/fiber.h"
+#include "queue/mail.h"
+#include "worker/lease_keeper.h"
+#include "worker/process.h"
+#include "worker/workspace.h"
+
+struct session_run;
+
+/* What sessions need of their worker; filled by app.c, lives longer than they. */
+struct session_host {
+	struct loop *loop;
+	struct redis *redis;
+	const struct log_store *store;
+	const struct lease_keeper *lease;
+	struct workspaces *workspaces;
+	struct process_user user;
+	const char *worker;      /* its id, in events */
+	const char *guard_path;  /* the program */
+	const char *journal_dir; /* one file a session */
+	const char *home_dir;    /* HOME of agents: one directory a session */
+	uint64_t orphan_ms, grace_ms;
+	unsigned slots;
+
+	LIST_HEAD(session_runs, session_run) runs;
+	unsigned used;
+	bool leaving; /* takes nothing new */
+	struct fiber_group fibers;
+	struct fiber_signal ended;
+};
+
+void session_host_init(struct session_host *host);
+
+/* An order: a note of kind "run". One that is known is ignored; one that finds no slot is
+ * refused. */
+void session_order(struct session_host *host, const struct mail *mail);
+
+/* A note of kind "command" for a session; ignored when it is not here, or known already. */
+void session_command(struct session_host *host, const struct mail *mail);
+
+/* The session belongs to another epoch (of which `epoch` is at least the number; 0: any). */
+void session_fence(struct session_host *host, const struct id *sid, uint64_t epoch);
+
+void session_renew_all(struct session_host *host, uint64_t until_ms);
+void session_lose_all(struct session_host *host); /* our incarnation was lost */
+void session_redis_back_all(struct session_host *host);
+
+/* Stop all, take no more, and wait until none is left. */
+enum err_code session_leave_all(struct session_host *host, uint64_t timeout_ms) MUST_CHECK;
+
+/* One turn of a slow duty: read each session's head; notice what a lost note did not tell. */
+void session_look_after_all(struct session_host *host);
