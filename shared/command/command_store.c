@@ -15,6 +15,8 @@ enum {
 	COL_EPOCH,
 	COL_CREATED_BY,
 	COL_CREATED,
+	COL_SESSION_STATE,
+	COL_LEASED_EPOCH,
 };
 
 static const char *const state_names[COMMAND_STATE_COUNT] = {
@@ -123,6 +125,38 @@ enum err_code command_open(struct pg *pg, const struct command_query *query, str
 			return err_set(err, ERR_INTERNAL, "command row %s does not decode",
 			               pg_str(rows, i, COL_ID).p);
 		}
+	}
+	*ret = list;
+	return ERR_OK;
+}
+
+enum err_code command_due(struct pg *pg, const struct command_due_query *query, struct arena *arena,
+                          struct command_due_list *ret, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	struct command_due_list list;
+	enum err_code code;
+
+	pg_param_cstr(&params, query->session.s);
+	pg_param_u64(&params, query->seq);
+	pg_param_u64(&params, query->older_ms);
+	pg_param_u64(&params, query->max);
+	code = pg_query(pg, "", sql(COMMAND_SQL_COMMAND_DUE), &params, &rows, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	list.count = pg_rows_count(rows);
+	list.items = arena_take(arena, list.count * sizeof(*list.items));
+	for (size_t i = 0; i < list.count; i++) {
+		struct command_due *due = &list.items[i];
+
+		if (!from_row(rows, i, arena, &due->command)) {
+			return err_set(err, ERR_INTERNAL, "command row %s does not decode",
+			               pg_str(rows, i, COL_ID).p);
+		}
+		due->session_state = arena_str(arena, pg_str(rows, i, COL_SESSION_STATE));
+		due->leased_epoch = pg_u64(rows, i, COL_LEASED_EPOCH);
 	}
 	*ret = list;
 	return ERR_OK;

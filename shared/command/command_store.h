@@ -68,6 +68,29 @@ struct command_query {
 enum err_code command_open(struct pg *pg, const struct command_query *query, struct arena *arena,
                            struct command_list *ret, struct err *err) MUST_CHECK;
 
+/* Of all tenants and sessions, created at least older_ms ago, not finished; in the order of
+ * (session, seq), after the given one. */
+struct command_due_query {
+	struct id session;
+	uint64_t seq;
+	uint64_t older_ms;
+	unsigned max;
+};
+
+struct command_due {
+	struct command command;
+	struct str session_state; /* of its row: a name of session/state.def */
+	uint64_t leased_epoch;    /* of its newest lease or requeue; a rebuild is none */
+};
+
+struct command_due_list {
+	struct command_due *items; /* of the arena */
+	size_t count;
+};
+
+enum err_code command_due(struct pg *pg, const struct command_due_query *query, struct arena *arena,
+                          struct command_due_list *ret, struct err *err) MUST_CHECK;
+
 /* *ret_changed false: somebody else has it, or it is finished. Repeating in the same epoch is
  * true again. */
 enum err_code command_start(struct pg *pg, const char *tenant, const struct id *id, uint64_t epoch,

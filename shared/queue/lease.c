@@ -220,3 +220,26 @@ void lease_bell_channel(char out[QUEUE_KEY_SIZE])
 {
 	lease_key_bell(out);
 }
+
+enum err_code lease_worker_of(struct redis *redis, const char *incarnation,
+                              char out[QUEUE_WORKER_MAX + 1], struct err *err)
+{
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	char tag[QUEUE_KEY_SIZE];
+	enum err_code code;
+
+	lease_key_tag(tag);
+	redis_arg_cstr(cmd, "HGET");
+	redis_argf(cmd, "%s:i:%s", tag, incarnation);
+	redis_arg_cstr(cmd, "w");
+	code = redis_call(redis, cmd, &reply, err);
+	if (code != ERR_OK) {
+		return err_wrap(err, "worker of %s", incarnation);
+	}
+	if (redis_reply_type(reply) == REDIS_NIL ||
+	    !str_copy(out, QUEUE_WORKER_MAX + 1, redis_reply_str(reply))) {
+		return err_set(err, ERR_NOT_FOUND, "incarnation %s", incarnation);
+	}
+	return ERR_OK;
+}

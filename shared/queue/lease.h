@@ -63,6 +63,10 @@ enum err_code lease_forget(struct redis *redis, const char *incarnation,
 enum err_code lease_lives(struct redis *redis, const char *incarnation, bool *ret,
                           struct err *err) MUST_CHECK;
 
+/* Which worker an incarnation is of, dead or alive. ERR_NOT_FOUND: it was forgotten. */
+enum err_code lease_worker_of(struct redis *redis, const char *incarnation,
+                              char out[QUEUE_WORKER_MAX + 1], struct err *err) MUST_CHECK;
+
 /* Rung when a worker registers or ends in order; for redis_subscribe(). */
 void lease_bell_channel(char out[QUEUE_KEY_SIZE]);
 

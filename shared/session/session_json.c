@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "json/value.h"
 #include "task/task_json.h"
 
 static void write_link(struct jsonw *w, const char *name, const struct id *id, const char *tail)
@@ -119,4 +120,21 @@ void session_write_run(const struct session *session, struct buf *out)
 	};
 
 	task_run_encode(&parts, out);
+}
+
+static struct str type_in(struct str json, struct arena *arena)
+{
+	struct err err;
+	CLEANUP(json_value_cleanup) struct json_value *value = json_parse(json, &err);
+
+	return arena_str(arena, json_as_str(json_get(value, "type")));
+}
+
+char *session_needs(const struct session *session, struct arena *arena)
+{
+	struct str runtime = type_in(session->runtime, arena);
+	struct str agent = type_in(session->agent, arena);
+
+	return arena_printf(arena, "runtime=%" STR_FMT ",agent=%" STR_FMT, STR_ARG(runtime),
+	                    STR_ARG(agent));
 }

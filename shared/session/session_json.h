@@ -22,3 +22,6 @@ void session_write_links(struct jsonw *w, const char *name, const struct id *id)
 
 /* The order that its worker gets (task_json.h); out has a cap of TASK_RUN_MAX. */
 void session_write_run(const struct session *session, struct buf *out);
+
+/* What it needs of a worker, as words of the queue: "runtime=local,agent=command". */
+char *session_needs(const struct session *session, struct arena *arena);

@@ -1,0 +1,203 @@
+#include "scheduler/app.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "json/write.h"
+#include "log/log.h"
+#include "redis/sub.h"
+#include "scheduler/archive.h"
+#include "scheduler/deliver.h"
+#include "scheduler/grant.h"
+#include "scheduler/measure.h"
+#include "scheduler/promote.h"
+#include "scheduler/reconcile.h"
+#include "scheduler/sweep.h"
+
+enum {
+	ADMIT_MS = 500,
+	RESTORE_MS = 2000,
+	RESTORE_GRACE_MS = 1000,
+	DELIVER_MS = 500,
+	MEASURE_MS = 1000,
+	MOVES_MS = 5000,
+	BACKOFF_MAX_MS = 1000,
+	SUB_PAUSE_MS = 1000,
+};
+
+struct queue app_queue(const struct app *app, const char *tenant)
+{
+	return (struct queue){ app->node->redis, queue_shard_of(str_of(tenant), QUEUE_SHARDS) };
+}
+
+/* ---- doorbells ---- */
+
+static void ring_archivers(struct app *app)
+{
+	for (unsigned i = 0; i < ARCHIVE_FIBERS; i++) {
+		duty_ring(&app->duties[DUTY_MOVES + i]);
+	}
+}
+
+static void on_message(void *arg, struct str channel, struct str payload)
+{
+	struct app *app = arg;
+	struct str tenant;
+	struct id sid;
+
+	if (!str_eq(channel, STR_LIT(LOG_MOVES_CHANNEL))) {
+		bool end = str_eq(payload, STR_LIT("end"));
+
+		duty_ring(&app->duties[end ? DUTY_SWEEP : DUTY_GRANT]);
+	} else if (log_moves_parse(payload, &sid, &tenant) &&
+	           moves_add(&app->moves, &sid, tenant)) {
+		ring_archivers(app);
+	}
+}
+
+static void on_resumed(void *arg)
+{
+	struct app *app = arg;
+
+	for (unsigned i = 0; i < DUTY_COUNT; i++) {
+		duty_ring(&app->duties[i]);
+	}
+}
+
+static void on_redis_back(struct node *node)
+{
+	struct app *app = node->app;
+
+	if (app != NULL) {
+		app->restore_due = clock_mono_ms() + RESTORE_GRACE_MS;
+		on_resumed(app);
+	}
+}
+
+static enum err_code subscribe(struct app *app, struct err *err)
+{
+	static const struct redis_sub_events events = { .message = on_message,
+		                                        .resumed = on_resumed };
+	const struct conf *conf = &app->node->conf;
+	const struct redis_options options = { .url = conf->redis_url,
+		                               .timeout_ms = (unsigned)conf->redis_timeout,
+		                               .backoff_max_ms = BACKOFF_MAX_MS };
+	char channel[QUEUE_KEY_SIZE];
+
+	app->sub = redis_sub_new(app->node->loop, &options, &events, app, err);
+	if (app->sub == NULL) {
+		return err->code;
+	}
+	for (unsigned shard = 0; shard < QUEUE_SHARDS; shard++) {
+		const struct queue queue = { app->node->redis, shard };
+
+		queue_bell_channel(&queue, channel);
+		redis_subscribe(app->sub, str_of(channel));
+	}
+	lease_bell_channel(channel);
+	redis_subscribe(app->sub, str_of(channel));
+	redis_subscribe(app->sub, STR_LIT(LOG_MOVES_CHANNEL));
+	return ERR_OK;
+}
+
+/* ---- life ---- */
+
+typedef enum err_code(turn_fn)(struct app *app, struct err *err);
+
+static void begin_duty(struct app *app, unsigned id, const char *name, turn_fn *turn,
+                       uint64_t every_ms)
+{
+	struct duty *duty = &app->duties[id];
+
+	duty->name = name;
+	duty->turn = turn;
+	duty->every_ms = every_ms;
+	duty_init(duty, app);
+	(void)fiber_start(app->node->loop, &app->fibers, name, duty_run, duty);
+}
+
+static void begin_duties(struct app *app)
+{
+	const struct conf *conf = &app->node->conf;
+	const uint64_t tick = conf->scheduler_tick;
+
+	begin_duty(app, DUTY_GRANT, "grant", grant_turn, tick);
+	begin_duty(app, DUTY_SWEEP, "sweep", sweep_turn, tick);
+	begin_duty(app, DUTY_PROMOTE, "promote", promote_turn, tick);
+	begin_duty(app, DUTY_ADMIT, "admit", reconcile_admit, ADMIT_MS);
+	begin_duty(app, DUTY_RESTORE, "restore", reconcile_restore, RESTORE_MS);
+	begin_duty(app, DUTY_ARCHIVE, "archive", archive_sweep, conf->archive_interval);
+	begin_duty(app, DUTY_DELIVER, "deliver", deliver_turn, DELIVER_MS);
+	begin_duty(app, DUTY_MEASURE, "measure", measure_turn, MEASURE_MS);
+	for (unsigned i = 0; i < ARCHIVE_FIBERS; i++) {
+		begin_duty(app, DUTY_MOVES + i, "moves", archive_moves, MOVES_MS);
+	}
+}
+
+/* Owns everything until the node cancels it. */
+static void app_main(void *arg)
+{
+	struct node *node = arg;
+	struct app *app = mem_calloc(1, sizeof(*app));
+	struct err err;
+
+	app->node = node;
+	app->workers = mem_calloc(WORKERS_MAX, sizeof(*app->workers));
+	moves_init(&app->moves);
+	begin_duties(app);
+	node->app = app;
+	on_redis_back(node);
+	if (subscribe(app, &err) != ERR_OK) {
+		node_fail(node, &err);
+	}
+	while (!fiber_cancelled()) {
+		(void)fiber_sleep(SUB_PAUSE_MS);
+	}
+	fiber_group_cancel(&app->fibers, ERR_CANCELLED);
+	fiber_shield();
+	(void)!fiber_group_wait(&app->fibers, FIBER_NO_TIMEOUT);
+	fiber_unshield();
+	node->app = NULL;
+	redis_sub_free(app->sub);
+	moves_fini(&app->moves);
+	free(app->workers);
+	free(app);
+}
+
+static enum err_code start(struct node *node, struct err *err)
+{
+	(void)err;
+	(void)fiber_start(node->loop, &node->duties, "scheduler", app_main, node);
+	return ERR_OK;
+}
+
+static bool ready(const struct node *node, struct jsonw *w)
+{
+	const struct app *app = node->app;
+	bool all = app != NULL;
+
+	jsonw_object(w, "duties");
+	for (unsigned i = 0; app != NULL && i <= DUTY_MOVES; i++) {
+		bool alive = duty_alive(&app->duties[i]);
+
+		jsonw_bool(w, app->duties[i].name, alive);
+		all = all && alive;
+	}
+	jsonw_end_object(w);
+	return all;
+}
+
+static const char *listen_on(const struct conf *conf)
+{
+	return conf->metrics_listen;
+}
+
+const struct node_options app_node = {
+	.program = "fairlead-scheduler",
+	.needs = NODE_REDIS | NODE_PG,
+	.listen = listen_on,
+	.start = start,
+	.redis_back = on_redis_back,
+	.ready = ready,
+};

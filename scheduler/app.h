@@ -1,0 +1,62 @@
+/*
+ * What a fairlead-scheduler owns: its duties, the doorbells that wake them, and where their slow
+ * walks are.  Any number of schedulers run beside each other; none knows of the others.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "node/node.h"
+#include "queue/lease.h"
+#include "queue/queue.h"
+#include "scheduler/duty.h"
+#include "scheduler/moves.h"
+
+struct redis_sub;
+
+enum { ARCHIVE_FIBERS = 4, WORKERS_MAX = 1024 };
+
+enum duty_id {
+	DUTY_GRANT,
+	DUTY_SWEEP,
+	DUTY_PROMOTE,
+	DUTY_ADMIT,
+	DUTY_RESTORE,
+	DUTY_ARCHIVE,
+	DUTY_DELIVER,
+	DUTY_MEASURE,
+	DUTY_MOVES, /* and the other fibers that share `moves` */
+	DUTY_COUNT = DUTY_MOVES + ARCHIVE_FIBERS
+};
+
+struct app {
+	struct node *node;
+	struct redis_sub *sub;
+	struct fiber_group fibers; /* the duties' */
+	struct duty duties[DUTY_COUNT];
+	struct lease_worker *workers; /* WORKERS_MAX: room for the list of the living */
+
+	/* grant */
+	uint64_t looked_ms, resent_ms;
+	unsigned turn;
+
+	/* reconcile */
+	struct id admit_after, restore_after;
+	uint64_t restored;    /* the generation in which all living sessions were looked at */
+	uint64_t restoring;   /* the one that is being walked */
+	uint64_t restore_due; /* clock_mono_ms: before that workers give back their journals */
+
+	/* archive */
+	struct moves moves;
+	struct id archive_after;
+	uint64_t archive_cycle;
+
+	/* deliver */
+	struct id deliver_session;
+	uint64_t deliver_seq;
+};
+
+extern const struct node_options app_node;
+
+/* The shard of a tenant. */
+struct queue app_queue(const struct app *app, const char *tenant);

@@ -1,0 +1,176 @@
+#include "scheduler/archive.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "event/segment.h"
+#include "log/log.h"
+#include "scheduler/app.h"
+#include "scheduler/follow.h"
+
+enum {
+	PAGE = 64,
+	EVENTS_MIN = 128,      /* a full segment; fewer wait for more */
+	BYTES_MIN = 64 * 1024, /* or this many, as the scripts ring for */
+	LINGER_MS = 10000,     /* or this long */
+	RETIRE_MS = 600000,
+};
+
+enum how { HOW_MOVED, HOW_ALL };
+
+static enum err_code copy_log(struct app *app, const struct session_trail *trail,
+                              const struct log_head *head, enum how how, uint64_t *ret_through,
+                              struct err *err)
+{
+	bool all =
+		how == HOW_ALL || head->unarchived >= BYTES_MIN || session_is_terminal(head->state);
+	const struct archive archive = { .sid = trail->id,
+		                         .tenant = trail->tenant.p,
+		                         .events_min = all ? 1 : EVENTS_MIN,
+		                         .hot_events = app->node->conf.archive_hot_events,
+		                         .retire_ms = RETIRE_MS };
+
+	return archive_session(&app->node->store, app->node->pg, &archive, ret_through, err);
+}
+
+/* The log of an ended session that an older Redis left open is closed; a living one waits for
+ * its rebuild. *ret_wait: for that. */
+static enum err_code settle_generation(struct app *app, const struct session_trail *trail,
+                                       const struct log_head *head, bool *ret_wait, struct err *err)
+{
+	struct log_result result;
+
+	*ret_wait = false;
+	if (head->generation >= app->node->store.generation) {
+		return ERR_OK;
+	}
+	*ret_wait = !session_is_terminal(head->state);
+	return *ret_wait ? ERR_OK
+	                 : log_rebuild(&app->node->store, app->node->pg, &trail->id,
+	                               trail->tenant.p, &result, err);
+}
+
+static enum err_code end_trail(struct app *app, const struct session_trail *trail, struct err *err)
+{
+	bool marked = false;
+	enum err_code code =
+		session_trail_end(app->node->pg, trail->tenant.p, &trail->id, &marked, err);
+
+	if (code == ERR_OK && marked) {
+		log_info("session.archived", "session=%s", trail->id.s);
+	}
+	return code;
+}
+
+/* A session without a log in Redis: ended long ago, or a loss that the reconciler mends. */
+static enum err_code archive_retired(struct app *app, struct session_trail *trail, struct err *err)
+{
+	bool caught_up;
+	enum err_code code;
+
+	if (!session_is_terminal(trail->state)) {
+		return ERR_OK;
+	}
+	code = follow_session(app, trail, &caught_up, err);
+	return code == ERR_OK && caught_up ? end_trail(app, trail, err) : code;
+}
+
+static enum err_code archive_one(struct app *app, struct session_trail *trail, enum how how,
+                                 struct err *err)
+{
+	bool wait = false, caught_up = true;
+	uint64_t through = 0;
+	struct log_head head;
+	enum err_code code =
+		log_head_get(&app->node->store, &trail->id, trail->tenant.p, &head, err);
+
+	if (code == ERR_OK && !head.found) {
+		return archive_retired(app, trail, err);
+	}
+	if (code == ERR_OK) {
+		code = settle_generation(app, trail, &head, &wait, err);
+	}
+	if (code != ERR_OK || wait) {
+		return code;
+	}
+	if (trail->n != head.at.n || trail->epoch != head.at.epoch) {
+		code = follow_session(app, trail, &caught_up, err);
+	}
+	if (code == ERR_OK) {
+		code = copy_log(app, trail, &head, how, &through, err);
+	}
+	if (code != ERR_OK || !caught_up || !session_is_terminal(trail->state) ||
+	    through < trail->n) {
+		return code;
+	}
+	return end_trail(app, trail, err);
+}
+
+static enum err_code archive_move(struct app *app, const struct move *move, struct err *err)
+{
+	struct arena *arena = arena_new();
+	struct session_trails trails;
+	enum err_code code =
+		session_trail_get(app->node->pg, move->tenant, &move->sid, arena, &trails, err);
+
+	if (code == ERR_OK && trails.count > 0) {
+		code = archive_one(app, &trails.items[0], HOW_MOVED, err);
+	}
+	arena_free(arena);
+	return code;
+}
+
+enum err_code archive_moves(struct app *app, struct err *err)
+{
+	struct move move;
+
+	while (moves_take(&app->moves, &move)) {
+		enum err_code code = archive_move(app, &move, err);
+
+		if (code == ERR_OK) {
+			continue;
+		}
+		code = duty_item_failed(move.sid.s, code, err);
+		if (code != ERR_OK) {
+			return code; /* the slow walk finds it */
+		}
+	}
+	return ERR_OK;
+}
+
+/* Whether this walk takes also what is not worth a segment yet. */
+static enum how how_of_cycle(struct app *app)
+{
+	uint64_t interval = app->node->conf.archive_interval;
+	uint64_t every = interval < LINGER_MS ? LINGER_MS / interval : 1;
+
+	return app->archive_cycle % every == 0 ? HOW_ALL : HOW_MOVED;
+}
+
+/* All pages of one walk, then a pause. */
+enum err_code archive_sweep(struct app *app, struct err *err)
+{
+	enum how how = how_of_cycle(app);
+	bool more = true;
+	enum err_code code = ERR_OK;
+
+	while (code == ERR_OK && more) {
+		struct arena *arena = arena_new();
+		struct session_trails trails;
+
+		code = session_trail_list(app->node->pg, &app->archive_after, PAGE, arena, &trails,
+		                          err);
+		for (size_t i = 0; code == ERR_OK && i < trails.count; i++) {
+			code = archive_one(app, &trails.items[i], how, err);
+			if (code != ERR_OK) {
+				code = duty_item_failed(trails.items[i].id.s, code, err);
+			}
+		}
+		if (code == ERR_OK) {
+			more = trails.count == PAGE;
+			app->archive_after = more ? trails.items[PAGE - 1].id : (struct id){ "" };
+		}
+		arena_free(arena);
+	}
+	app->archive_cycle += code == ERR_OK;
+	return code;
+}

@@ -1,0 +1,91 @@
+#include "scheduler/order.h"
+
+#include "base/buf.h"
+#include "json/write.h"
+#include "queue/mail.h"
+#include "scheduler/app.h"
+#include "session/session_json.h"
+#include "task/task.h"
+
+enum { COMMANDS_MAX = 128 };
+
+static enum err_code send(struct app *app, const struct id *sid, const char *kind, struct str body,
+                          const struct order_to *to, struct err *err)
+{
+	const struct mail mail = { .kind = str_of(kind),
+		                   .incarnation = str_of(to->incarnation),
+		                   .sid = *sid,
+		                   .epoch = to->epoch,
+		                   .attempt = to->attempt,
+		                   .body = body };
+
+	return mail_send(app->node->redis, to->worker, &mail, err);
+}
+
+enum err_code order_command(struct app *app, const struct command *command,
+                            const struct order_to *to, struct err *err)
+{
+	enum err_code code;
+	struct buf body;
+	struct jsonw w;
+
+	buf_init(&body, MAIL_BODY_MAX);
+	jsonw_init(&w, &body);
+	jsonw_object(&w, NULL);
+	jsonw_cstr(&w, "id", command->id.s);
+	jsonw_u64(&w, "seq", command->seq);
+	jsonw_str(&w, "kind", command->kind);
+	jsonw_raw(&w, "payload", command->payload);
+	jsonw_end_object(&w);
+	code = buf_failed(&body) ? err_set(err, ERR_TOO_LARGE, "command %s", command->id.s)
+	                         : send(app, &command->session, "command", buf_str(&body), to, err);
+	buf_fini(&body);
+	return code;
+}
+
+static enum err_code send_waiting(struct app *app, const struct queue_item *item,
+                                  const struct order_to *to, struct arena *arena, struct err *err)
+{
+	const struct command_query query = { item->tenant, item->sid, 0, COMMANDS_MAX };
+	struct command_list list;
+	enum err_code code = command_open(app->node->pg, &query, arena, &list, err);
+
+	for (size_t i = 0; code == ERR_OK && i < list.count; i++) {
+		if (list.items[i].state == COMMAND_QUEUED) {
+			code = order_command(app, &list.items[i], to, err);
+		}
+	}
+	return code;
+}
+
+static enum err_code send_run(struct app *app, const struct session *session,
+                              const struct order_to *to, struct err *err)
+{
+	enum err_code code;
+	struct buf body;
+
+	buf_init(&body, TASK_RUN_MAX);
+	session_write_run(session, &body);
+	code = buf_failed(&body) ? err_set(err, ERR_TOO_LARGE, "the order for %s", session->id.s)
+	                         : send(app, &session->id, "run", buf_str(&body), to, err);
+	buf_fini(&body);
+	return code;
+}
+
+enum err_code order_run(struct app *app, const struct queue_item *item, const struct order_to *to,
+                        struct err *err)
+{
+	struct arena *arena = arena_new();
+	struct session session;
+	enum err_code code =
+		session_get(app->node->pg, item->tenant, &item->sid, arena, &session, err);
+
+	if (code == ERR_OK) {
+		code = send_run(app, &session, to, err);
+	}
+	if (code == ERR_OK) {
+		code = send_waiting(app, item, to, arena, err);
+	}
+	arena_free(arena);
+	return code == ERR_OK ? ERR_OK : err_wrap(err, "order %s", item->sid.s);
+}

@@ -1,0 +1,27 @@
+/* What a worker is told: to run a session, and what clients ask of it. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/attr.h"
+#include "base/err.h"
+#include "command/command_store.h"
+#include "queue/queue.h"
+
+struct app;
+
+/* For whom: a session's place at a worker. */
+struct order_to {
+	const char *worker, *incarnation;
+	uint64_t epoch, attempt;
+};
+
+/*
+ * The order to run it, and after it the commands that wait. May be repeated: a worker ignores what
+ * it knows. ERR_NOT_FOUND: PostgreSQL does not have the session. Notes may be lost.
+ */
+enum err_code order_run(struct app *app, const struct queue_item *item, const struct order_to *to,
+                        struct err *err) MUST_CHECK;
+
+/* One command: {"id", "seq", "kind", "payload"}. */
+enum err_code order_command(struct app *app, const struct command *command,
+                            const struct order_to *to, struct err *err) MUST_CHECK;

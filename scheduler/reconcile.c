@@ -1,0 +1,224 @@
+#include "scheduler/reconcile.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "event/segment.h"
+#include "log/log.h"
+#include "scheduler/app.h"
+#include "scheduler/opening.h"
+#include "scheduler/retake.h"
+#include "session/session_json.h"
+
+enum { ADMIT_OLDER_MS = 1000, ADMIT_PAGE = 64, RESTORE_PAGE = 64, TOKEN_SIZE = 64 };
+
+static enum err_code submit(struct app *app, const struct session *session, uint64_t epoch,
+                            struct arena *arena, struct err *err)
+{
+	const struct queue queue = app_queue(app, session->tenant.p);
+	const struct queue_submit item = {
+		.sid = session->id,
+		.tenant = session->tenant.p,
+		.priority = session->priority <= QUEUE_PRIORITY_MAX ? session->priority
+		                                                    : QUEUE_PRIORITY_MAX,
+		.needs = session_needs(session, arena),
+		.epoch = epoch,
+	};
+	enum queue_set set;
+
+	return queue_submit(&queue, &item, &set, err);
+}
+
+/* ---- accepted, not queued ---- */
+
+/* The log of a new session; one that had a log before needs a rebuild. */
+static enum err_code create_log(struct app *app, const struct session *session, struct err *err)
+{
+	const struct log_open open = { .sid = session->id,
+		                       .tenant = session->tenant.p,
+		                       .how = LOG_CREATE,
+		                       .cause = "create",
+		                       .token = "create",
+		                       .to = SESSION_QUEUED };
+	struct log_epoch epoch = { .sid = session->id,
+		                   .tenant = session->tenant.p,
+		                   .cause = open.cause,
+		                   .generation = app->node->store.generation };
+	struct log_result result;
+	uint64_t known;
+	enum err_code code =
+		session_epoch_last(app->node->pg, session->tenant.p, &session->id, &known, err);
+
+	if (code != ERR_OK || known > 0) {
+		return code; /* opening_head() rebuilds what was lost */
+	}
+	code = log_open(&app->node->store, &open, &result, err);
+	if (code == ERR_OK && result.outcome == LOG_OK) {
+		epoch.first = result.first;
+		code = log_epoch_store(app->node->pg, &epoch, err);
+	}
+	return code;
+}
+
+static enum err_code admit(struct app *app, const struct session *session, struct arena *arena,
+                           struct err *err)
+{
+	struct log_head head;
+	enum err_code code = create_log(app, session, err);
+
+	if (code == ERR_OK) {
+		code = opening_head(app, &session->id, session->tenant.p, &head, err);
+	}
+	if (code == ERR_OK && head.found && !session_is_terminal(head.state)) {
+		code = submit(app, session, head.at.epoch, arena, err);
+	}
+	if (code == ERR_OK) {
+		code = session_mark_queued(app->node->pg, session->tenant.p, &session->id, 1, err);
+	}
+	if (code == ERR_OK) {
+		log_info("session.admitted", "session=%s tenant=%s", session->id.s,
+		         session->tenant.p);
+	}
+	return code;
+}
+
+enum err_code reconcile_admit(struct app *app, struct err *err)
+{
+	const struct session_walk walk = { app->admit_after, ADMIT_PAGE, ADMIT_OLDER_MS };
+	struct arena *arena = arena_new();
+	struct session_batch batch;
+	enum err_code code = session_unqueued(app->node->pg, &walk, arena, &batch, err);
+
+	for (size_t i = 0; code == ERR_OK && i < batch.count; i++) {
+		code = admit(app, &batch.items[i], arena, err);
+		if (code != ERR_OK) {
+			code = duty_item_failed(batch.items[i].id.s, code, err);
+		}
+	}
+	if (code == ERR_OK) {
+		bool more = batch.count == ADMIT_PAGE;
+
+		app->admit_after = more ? batch.items[batch.count - 1].id : (struct id){ "" };
+		if (more) {
+			duty_ring(&app->duties[DUTY_ADMIT]);
+		}
+	}
+	arena_free(arena);
+	return code;
+}
+
+/* ---- living ---- */
+
+/* In no set of the queue: whoever had it lost it with the queue. */
+static enum err_code queue_again(struct app *app, const struct session *session,
+                                 const struct log_head *head, struct arena *arena, struct err *err)
+{
+	char token[TOKEN_SIZE];
+	struct opening opening = { .sid = session->id,
+		                   .tenant = session->tenant.p,
+		                   .cause = "requeue",
+		                   .token = token,
+		                   .epoch = head->at.epoch,
+		                   .to = head->state == SESSION_STOPPING ? SESSION_STOPPED
+		                                                         : SESSION_QUEUED,
+		                   .reason = "the queue was lost" };
+	struct log_result result = { .outcome = LOG_OK,
+		                     .state = head->state,
+		                     .epoch = head->at.epoch };
+	enum err_code code = ERR_OK;
+
+	(void)snprintf(token, sizeof(token), "restore-%" PRIu64, head->at.epoch);
+	if (head->state != SESSION_QUEUED) {
+		opening.moves = true;
+		code = opening_make(app, &opening, &result, err);
+	}
+	if (code != ERR_OK || result.outcome != LOG_OK || session_is_terminal(result.state)) {
+		return code; /* it ended, or somebody else moved it: looked at again */
+	}
+	log_info("session.requeued", "session=%s was=%s", session->id.s,
+	         session_state_name(head->state));
+	return submit(app, session, result.epoch, arena, err);
+}
+
+/* Order matters: the queue is read before the log, since a session ends in the log first. */
+static enum err_code restore(struct app *app, const struct session *session, struct arena *arena,
+                             struct err *err)
+{
+	const struct queue queue = app_queue(app, session->tenant.p);
+	struct queue_item item = { .set = QUEUE_NONE };
+	struct log_head head;
+	enum err_code code = queue_get(&queue, &session->id, &item, err);
+
+	if (code == ERR_OK || code == ERR_NOT_FOUND) {
+		code = opening_head(app, &session->id, session->tenant.p, &head, err);
+	}
+	if (code != ERR_OK || !head.found) {
+		return code;
+	}
+	if (session_is_terminal(head.state)) {
+		return item.set == QUEUE_NONE || item.set == QUEUE_DONE
+		               ? ERR_OK
+		               : retake_finish(app, &session->id, session->tenant.p, err);
+	}
+	return item.set == QUEUE_NONE ? queue_again(app, session, &head, arena, err) : ERR_OK;
+}
+
+/* A session that is not queued yet is for reconcile_admit() and the API. */
+static bool is_new(const struct session *session)
+{
+	return session->state == SESSION_QUEUED && session->queued_us == 0 && session->n == 0;
+}
+
+static enum err_code restore_page(struct app *app, struct arena *arena, bool *ret_more,
+                                  struct err *err)
+{
+	const struct session_walk walk = { .after = app->restore_after, .max = RESTORE_PAGE };
+	struct session_batch batch;
+	enum err_code code = session_live(app->node->pg, &walk, arena, &batch, err);
+
+	for (size_t i = 0; code == ERR_OK && i < batch.count; i++) {
+		code = is_new(&batch.items[i]) ? ERR_OK : restore(app, &batch.items[i], arena, err);
+		if (code != ERR_OK) {
+			code = duty_item_failed(batch.items[i].id.s, code, err);
+		}
+	}
+	if (code == ERR_OK) {
+		*ret_more = batch.count == RESTORE_PAGE;
+		app->restore_after =
+			*ret_more ? batch.items[batch.count - 1].id : (struct id){ "" };
+	}
+	return code;
+}
+
+enum err_code reconcile_restore(struct app *app, struct err *err)
+{
+	uint64_t generation = app->node->store.generation, now = clock_mono_ms();
+	bool more = false;
+	enum err_code code;
+
+	if (app->restored != generation && now < app->restore_due) {
+		/* Workers give back what their journals have before the logs are opened again. */
+		code = fiber_sleep(app->restore_due - now);
+		if (code != ERR_OK) {
+			return err_set(err, code, "waiting for journals");
+		}
+	}
+	if (app->restored != generation && app->restoring != generation) {
+		app->restoring = generation;
+		app->restore_after = (struct id){ "" };
+		log_info("restore.begun", "generation=%" PRIu64, generation);
+	}
+	do {
+		struct arena *arena = arena_new();
+
+		code = restore_page(app, arena, &more, err);
+		arena_free(arena);
+	} while (code == ERR_OK && more && app->restored != generation);
+	if (code == ERR_OK && !more && app->restored != generation) {
+		app->restored = generation;
+		log_info("restore.done", "generation=%" PRIu64, generation);
+	}
+	return code;
+}

@@ -1,0 +1,153 @@
+#include "scheduler/retake.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "log/log.h"
+#include "metric/metric.h"
+#include "scheduler/app.h"
+#include "scheduler/opening.h"
+
+enum { TOKEN_SIZE = 64 };
+
+static const char lost_reason[] = "worker lost", poison_reason[] = "three workers were lost on it",
+		  misplaced_reason[] = "the worker did not take it";
+
+enum err_code retake_finish(struct app *app, const struct id *sid, const char *tenant,
+                            struct err *err)
+{
+	const struct queue queue = app_queue(app, tenant);
+	const struct queue_move move = { .sid = *sid };
+	enum queue_set set;
+	enum err_code code = queue_finish(&queue, &move, &set, err);
+
+	return code == ERR_NOT_FOUND ? ERR_OK : code;
+}
+
+/* A worker that never knew of the session was not lost on it. */
+static bool counts_as_lost(const struct queue_item *item, enum retake_why why)
+{
+	return why == RETAKE_LOST && item->set != QUEUE_LEASING;
+}
+
+/* Whether the queue still has it as the caller saw it. */
+static enum err_code is_current(struct app *app, const struct queue_item *item, bool *ret,
+                                struct err *err)
+{
+	const struct queue queue = app_queue(app, item->tenant);
+	struct queue_item now;
+	enum err_code code = queue_get(&queue, &item->sid, &now, err);
+
+	if (code != ERR_OK) {
+		*ret = false;
+		return code == ERR_NOT_FOUND ? ERR_OK : code;
+	}
+	*ret = now.attempt == item->attempt &&
+	       (now.set == QUEUE_LEASING || now.set == QUEUE_LEASED || now.set == QUEUE_PARKED);
+	return ERR_OK;
+}
+
+static struct opening plan(const struct queue_item *item, const struct log_head *head,
+                           enum retake_why why, const char *token)
+{
+	bool poison = counts_as_lost(item, why) && item->lost + 1 >= QUEUE_LOST_MAX;
+	struct opening opening = { .sid = item->sid,
+		                   .tenant = item->tenant,
+		                   .cause = "requeue",
+		                   .token = token,
+		                   .epoch = head->at.epoch,
+		                   .to = SESSION_QUEUED,
+		                   .reason = why == RETAKE_LOST ? lost_reason : misplaced_reason };
+
+	if (head->state == SESSION_STOPPING) {
+		opening.to = SESSION_STOPPED; /* nothing of it runs any more */
+	} else if (poison) {
+		opening.to = SESSION_FAILED;
+		opening.reason = poison_reason;
+	}
+	opening.moves = opening.to != head->state;
+	return opening;
+}
+
+static enum err_code requeue(struct app *app, const struct queue_item *item, uint64_t epoch,
+                             enum retake_why why, struct err *err)
+{
+	const struct queue queue = app_queue(app, item->tenant);
+	const bool lost = counts_as_lost(item, why);
+	const struct queue_move move = { .sid = item->sid,
+		                         .attempt = item->attempt,
+		                         .epoch = epoch,
+		                         .reason = lost ? lost_reason : misplaced_reason,
+		                         .lost = lost ? item->incarnation : NULL };
+	enum queue_set set;
+	enum err_code code = queue_requeue(&queue, &move, &set, err);
+
+	/* Somebody else took it further since we looked, or the queue lost it. */
+	return code == ERR_CONFLICT || code == ERR_NOT_FOUND ? ERR_OK : code;
+}
+
+static void tell(const struct queue_item *item, const struct log_result *result,
+                 enum retake_why why)
+{
+	log_info("session.retaken",
+	         "session=%s tenant=%s state=%s epoch=%" PRIu64 " incarnation=%s attempt=%" PRIu64
+	         " lost=%u why=%s",
+	         item->sid.s, item->tenant, session_state_name(result->state), result->epoch,
+	         item->incarnation, item->attempt, item->lost,
+	         why == RETAKE_LOST ? "lost" : "misplaced");
+	if (why == RETAKE_LOST) {
+		metric_inc(METRIC_LEASES_LOST, NULL);
+	}
+	if (result->state == SESSION_FAILED) {
+		log_warn("session.poison", "session=%s tenant=%s", item->sid.s, item->tenant);
+	}
+}
+
+static enum err_code take_back(struct app *app, const struct queue_item *item,
+                               const struct log_head *head, enum retake_why why, struct err *err)
+{
+	char token[TOKEN_SIZE];
+	struct opening opening;
+	struct log_result result;
+	enum err_code code;
+
+	(void)snprintf(token, sizeof(token), "requeue-%" PRIu64, item->attempt);
+	opening = plan(item, head, why, token);
+	code = opening_make(app, &opening, &result, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (result.outcome == LOG_FENCED) {
+		return ERR_OK; /* somebody was faster; what is left is seen on the next turn */
+	}
+	if (result.outcome == LOG_ENDED) {
+		return retake_finish(app, &item->sid, item->tenant, err);
+	}
+	if (result.outcome != LOG_OK) {
+		return log_result_err(&result, err);
+	}
+	tell(item, &result, why);
+	return session_is_terminal(result.state) ? retake_finish(app, &item->sid, item->tenant, err)
+	                                         : requeue(app, item, result.epoch, why, err);
+}
+
+enum err_code retake_item(struct app *app, const struct queue_item *item, enum retake_why why,
+                          struct err *err)
+{
+	struct log_head head;
+	bool current = false;
+	enum err_code code = opening_head(app, &item->sid, item->tenant, &head, err);
+
+	if (code == ERR_NOT_FOUND ||
+	    (code == ERR_OK && (!head.found || session_is_terminal(head.state)))) {
+		/* It has ended, or PostgreSQL does not know it: it was deleted. */
+		return retake_finish(app, &item->sid, item->tenant, err);
+	}
+	if (code == ERR_OK) {
+		code = is_current(app, item, &current, err);
+	}
+	if (code == ERR_OK && current) {
+		code = take_back(app, item, &head, why, err);
+	}
+	return code == ERR_OK ? ERR_OK : err_wrap(err, "take back %s", item->sid.s);
+}

@@ -1,0 +1,23 @@
+/* Taking a session back from a worker that is lost, or that cannot have it. */
+#pragma once
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "queue/queue.h"
+
+struct app;
+
+/*
+ * Reads the log first: ended means done.  Else, if the item's attempt is still the current one, the
+ * session is queued again: in the log (a new epoch, so whatever the worker still sends is
+ * refused), then in the queue.  RETAKE_LOST: the worker is gone for good; the third one makes the
+ * session fail.  Repeating it, here or elsewhere, changes nothing.
+ */
+enum retake_why { RETAKE_LOST, RETAKE_MISPLACED };
+
+enum err_code retake_item(struct app *app, const struct queue_item *item, enum retake_why why,
+                          struct err *err) MUST_CHECK;
+
+/* queue_finish() of whatever attempt it is in; not being there is fine. */
+enum err_code retake_finish(struct app *app, const struct id *sid, const char *tenant,
+                            struct err *err) MUST_CHECK;

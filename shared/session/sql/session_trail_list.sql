@@ -1,0 +1,7 @@
+-- params: id after, rows
+-- returns: id, tenant id, state, epoch, n, attempts of sessions that are not archived to their end
+SELECT id, tenant_id, state, epoch, n, attempts
+FROM sessions
+WHERE archived_at IS NULL AND id > $1::text
+ORDER BY id
+LIMIT $2::bigint
