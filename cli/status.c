@@ -157,6 +157,16 @@ int command_status(int argc, char **argv)
 	return status == EXIT_DONE && is_ready(&home, &state, &err) ? EXIT_DONE : EXIT_FAILED;
 }
 
+/* Its last act is to say so in the state file; a process that nobody has reaped yet is still there.
+ */
+static bool is_up(const struct home *home, pid_t pid)
+{
+	struct state state;
+	struct err err;
+
+	return kill(pid, 0) == 0 && (state_read(home, &state, &err) != ERR_OK || state.pid == pid);
+}
+
 int command_down(int argc, char **argv)
 {
 	struct status_options options = { .home_dir = NULL };
@@ -164,6 +174,7 @@ int command_down(int argc, char **argv)
 	struct home home;
 	struct err err;
 	uint64_t until = clock_mono_ms() + DOWN_WAIT_MS;
+	pid_t pid;
 	int status = parse(argc, argv, &options);
 
 	if (status != EXIT_DONE) {
@@ -178,17 +189,18 @@ int command_down(int argc, char **argv)
 		(void)printf("fairlead is not running in %s\n", home.dir);
 		return EXIT_DONE;
 	}
-	if (kill(state.pid, SIGTERM) != 0) {
-		(void)fprintf(stderr, "fairlead: cannot stop process %ld: %s\n", (long)state.pid,
+	pid = state.pid;
+	if (kill(pid, SIGTERM) != 0) {
+		(void)fprintf(stderr, "fairlead: cannot stop process %ld: %s\n", (long)pid,
 		              strerror(errno));
 		return EXIT_FAILED;
 	}
-	while (kill(state.pid, 0) == 0 && clock_mono_ms() < until) {
+	while (is_up(&home, pid) && clock_mono_ms() < until) {
 		(void)usleep(DOWN_LOOK_MS * 1000);
 	}
-	if (kill(state.pid, 0) == 0) {
-		(void)fprintf(stderr, "fairlead: process %ld still runs after %d s\n",
-		              (long)state.pid, DOWN_WAIT_MS / 1000);
+	if (is_up(&home, pid)) {
+		(void)fprintf(stderr, "fairlead: process %ld still runs after %d s\n", (long)pid,
+		              DOWN_WAIT_MS / 1000);
 		return EXIT_FAILED;
 	}
 	(void)printf("stopped\n");
