@@ -158,9 +158,6 @@ static void begin_stream(struct events_request *request, const struct log_head *
 	struct channel *channel;
 
 	reply->content_type = sse_type;
-	if (request->req->method == HTTP_HEAD) {
-		return;
-	}
 	channel = feed_channel(app_of(request->req)->feed, &request->sid,
 	                       request->principal->tenant, head);
 	reply->stream = subscriber_new(channel, request->after, types);

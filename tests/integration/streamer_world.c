@@ -138,12 +138,51 @@ void world_restart_redis(struct world *world)
 	learn_generation(world);
 }
 
+void world_say(struct world *world, const char *line)
+{
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	struct str rest = str_of(line);
+	struct err err;
+
+	while (rest.p != NULL) {
+		redis_arg(cmd, str_split(&rest, ' '));
+	}
+	if (redis_call(world->redis, cmd, &reply, &err) != ERR_OK) {
+		fail_msg("%s: %s", line, err.msg);
+	}
+}
+
+uint64_t world_metric(struct world *world, size_t streamer, const char *name)
+{
+	uint64_t value = 0;
+	struct str rest;
+	struct buf page;
+
+	buf_init(&page, SIZE_MAX / 2);
+	assert_int_equal(world_get(world, streamer, "/metrics", "", &page), 200);
+	rest = buf_str(&page);
+	while (rest.p != NULL) {
+		struct str line = str_split(&rest, '\n'), label = str_split(&line, ' ');
+
+		if (str_eq(label, str_of(name)) && !parse_u64(line, UINT64_MAX, &value)) {
+			fail_msg("%s: not a whole number", name);
+		}
+	}
+	buf_fini(&page);
+	return value;
+}
+
 /* ---- the world ---- */
 
-static void make_key(struct world *world, const char *tenant, enum auth_scope scope, char *ret)
+static void make_key(struct world *world, const char *tenant, enum auth_scope scope,
+                     const char *namespaces, char *ret)
 {
 	struct cred_pepper pepper = cred_pepper_from(str_of(PEPPER));
-	struct auth_key_new key = { .tenant = tenant, .name = "test", .scopes = auth_bit(scope) };
+	struct auth_key_new key = { .tenant = tenant,
+		                    .name = "test",
+		                    .scopes = auth_bit(scope),
+		                    .namespaces = namespaces };
 	struct id id;
 	struct err err;
 
@@ -168,9 +207,10 @@ static void world_main(void *arg)
 		fail_msg("%s", err.msg);
 	}
 	learn_generation(world);
-	make_key(world, TENANT, AUTH_SESSION_READ, world->key);
-	make_key(world, FOREIGN, AUTH_SESSION_READ, world->foreign_key);
-	make_key(world, TENANT, AUTH_TASK_WRITE, world->poor_key);
+	make_key(world, TENANT, AUTH_SESSION_READ, NULL, world->key);
+	make_key(world, FOREIGN, AUTH_SESSION_READ, NULL, world->foreign_key);
+	make_key(world, TENANT, AUTH_TASK_WRITE, NULL, world->poor_key);
+	make_key(world, TENANT, AUTH_SESSION_READ, "elsewhere", world->narrow_key);
 	world_start(world, 0);
 	world_await_ready(world, 0);
 	world->body(world);
@@ -376,12 +416,12 @@ static const char *end_of_head(const struct buf *in)
 	return end != NULL ? end + 4 : NULL;
 }
 
-static void ask(int fd, const char *target, const char *key, const char *headers)
+static void ask(int fd, const char *request_line, const char *key, const char *headers)
 {
 	struct buf request;
 
 	buf_init(&request, UINT16_MAX);
-	buf_addf(&request, "GET %s HTTP/1.1\r\nHost: test\r\n", target);
+	buf_addf(&request, "%s HTTP/1.1\r\nHost: test\r\n", request_line);
 	if (key != NULL) {
 		buf_addf(&request, "Authorization: ApiKey %s\r\n", key);
 	}
@@ -390,35 +430,48 @@ static void ask(int fd, const char *target, const char *key, const char *headers
 	buf_fini(&request);
 }
 
-int world_get(struct world *world, size_t streamer, const char *target, const char *headers,
-              struct buf *ret_body)
+int world_ask(struct world *world, size_t streamer, const char *method_and_target,
+              const char *headers, struct buf *ret)
 {
-	int fd = dial(world, streamer), status;
+	int fd = dial(world, streamer);
 	bool own_key = strstr(headers, "Authorization:") != NULL;
+	size_t start = ret->len;
 	bool end = false;
-	const char *body;
-	struct buf all, in;
+	struct buf all;
 
 	if (fd < 0) {
 		return 0;
 	}
-	buf_init(&in, SIZE_MAX / 2);
 	buf_init(&all, UINT16_MAX);
 	buf_addf(&all, "Connection: close\r\n%s", headers);
-	ask(fd, target, own_key ? NULL : world->key, buf_cstr(&all));
-	while (receive(fd, &in, WORLD_WAIT_MS, &end)) {
+	ask(fd, method_and_target, own_key ? NULL : world->key, buf_cstr(&all));
+	while (receive(fd, ret, WORLD_WAIT_MS, &end)) {
 	}
 	if (!end) {
-		fail_msg("%s: no answer", target);
+		fail_msg("%s: no answer", method_and_target);
 	}
-	body = end_of_head(&in);
-	status = parse_status(buf_str(&in));
-	if (body != NULL) {
-		buf_add(ret_body, body, (size_t)(in.data + in.len - body));
-	}
-	buf_fini(&in);
 	buf_fini(&all);
 	(void)close(fd);
+	return parse_status(str_make(ret->data + start, ret->len - start));
+}
+
+int world_get(struct world *world, size_t streamer, const char *target, const char *headers,
+              struct buf *ret_body)
+{
+	struct buf line, all;
+	const char *body;
+	int status;
+
+	buf_init(&line, UINT16_MAX);
+	buf_init(&all, SIZE_MAX / 2);
+	buf_addf(&line, "GET %s", target);
+	status = world_ask(world, streamer, buf_cstr(&line), headers, &all);
+	body = end_of_head(&all);
+	if (body != NULL) {
+		buf_add(ret_body, body, (size_t)(all.data + all.len - body));
+	}
+	buf_fini(&line);
+	buf_fini(&all);
 	return status;
 }
 
@@ -436,7 +489,7 @@ struct viewer *viewer_open(struct world *world, size_t streamer, const struct id
 	assert_true(viewer->fd >= 0);
 	buf_init(&viewer->in, SIZE_MAX / 2);
 	sse_parser_init(&viewer->parser, 1024 * 1024);
-	(void)snprintf(target, sizeof(target), "/api/v1/sessions/%s/events%s", sid->s, query);
+	(void)snprintf(target, sizeof(target), "GET /api/v1/sessions/%s/events%s", sid->s, query);
 	(void)snprintf(headers, sizeof(headers), "Accept: text/event-stream\r\n%s%s%s",
 	               last[0] != '\0' ? "Last-Event-ID: " : "", last,
 	               last[0] != '\0' ? "\r\n" : "");
@@ -462,14 +515,17 @@ void viewer_close(struct viewer *viewer)
 
 bool viewer_next_within(struct viewer *viewer, unsigned ms)
 {
-	for (;;) {
+	uint64_t now = clock_mono_ms(), until = now + ms;
+
+	for (;; now = clock_mono_ms()) {
 		switch (sse_parse(&viewer->parser, &viewer->rest)) {
 		case SSE_PARSED_EVENT: return true;
 		case SSE_PARSED_ERROR: fail_msg("not an event stream"); break;
 		case SSE_PARSED_MORE: break;
 		}
 		buf_reset(&viewer->in);
-		if (!receive(viewer->fd, &viewer->in, ms, &viewer->ended)) {
+		if (now > until ||
+		    !receive(viewer->fd, &viewer->in, (unsigned)(until - now), &viewer->ended)) {
 			viewer->rest = STR_LIT("");
 			return false;
 		}

@@ -33,6 +33,7 @@ struct world {
 	struct pg *pg;
 	struct log_store store;
 	char key[CRED_KEY_LEN + 1], foreign_key[CRED_KEY_LEN + 1], poor_key[CRED_KEY_LEN + 1];
+	char narrow_key[CRED_KEY_LEN + 1]; /* of namespaces that no session here is in */
 	struct streamer streamers[STREAMERS];
 	const char *const *settings; /* of the streamers: "NAME=value", NULL at the end; or NULL */
 	bool keeps;                  /* Redis keeps its data through a kill */
@@ -46,6 +47,10 @@ void world_run(struct world *world); /* body, settings and keeps are set */
 void world_start(struct world *world, size_t streamer);
 void world_await_ready(struct world *world, size_t streamer);
 int world_stop(struct world *world, size_t streamer, int signo); /* its exit status */
+/* One command of words without spaces, to Redis. */
+void world_say(struct world *world, const char *line);
+/* A figure of /metrics: the line that begins with that. */
+uint64_t world_metric(struct world *world, size_t streamer, const char *name);
 /* The same address, and the generation that the server has then. */
 void world_restart_redis(struct world *world);
 
@@ -63,7 +68,11 @@ void world_archive(struct world *world, const struct id *sid, uint64_t hot);
 
 /* ---- HTTP ---- */
 
-/* A whole exchange; the body is in the buf. Returns the status. */
+/* A whole exchange; the answer's head and body are added to ret. Returns the status, 0 when nobody
+ * listens. Without an Authorization header the key of the tenant is used. */
+int world_ask(struct world *world, size_t streamer, const char *method_and_target,
+              const char *headers, struct buf *ret);
+/* A GET, and of the answer only the body. */
 int world_get(struct world *world, size_t streamer, const char *target, const char *headers,
               struct buf *ret_body);
 

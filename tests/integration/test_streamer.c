@@ -405,6 +405,119 @@ static void what_redis_lost_is_told_as_a_gap(void **state)
 	run(retract_body);
 }
 
+/* While the log waits for its rebuild nobody can say whether its tail is lost. */
+static void doubt_body(struct world *world)
+{
+	struct id sid = world_session(world);
+	struct viewer *viewer = viewer_open(world, 0, &sid, "", ""), *back;
+	struct cursor at = { 0, 0 }, last;
+	struct log_result result;
+	char text[CURSOR_SIZE];
+	struct err err;
+
+	(void)world_notes(world, &sid, 20, 1);
+	world_archive(world, &sid, 0);
+	last = world_notes(world, &sid, 8, 1);
+	viewer_expect(viewer, &at, last.n);
+	world_restart_redis(world);
+	world_await_ready(world, 0);
+	cursor_format(&at, text);
+	back = viewer_open(world, 0, &sid, "", text);
+	assert_int_equal(back->status, 200);
+	assert_false(viewer_next_within(viewer, 1500));
+	assert_false(viewer_next_within(back, 1500));
+	assert_false(viewer->ended || back->ended);
+	assert_int_equal(world_metric(world, 0, "fairlead_gaps_total{reason=\"never\"}"), 0);
+	assert_int_equal(log_rebuild(&world->store, world->pg, &sid, TENANT, &result, &err),
+	                 ERR_OK);
+	assert_true(viewer_next(viewer) && viewer_is(viewer, "gap"));
+	assert_true(viewer_next(back) && viewer_is(back, "gap"));
+	assert_int_equal(viewer_at(back).n, at.n - 8);
+	assert_int_equal(world_metric(world, 0, "fairlead_gaps_total{reason=\"retracted\"}"), 2);
+	viewer_close(viewer);
+	viewer_close(back);
+}
+
+static void nothing_is_said_of_a_lost_tail_before_the_log_is_rebuilt(void **state)
+{
+	(void)state;
+	run(doubt_body);
+}
+
+/* Doorbells are lost with their connection, again and again. */
+static void deaf_body(struct world *world)
+{
+	struct id sid = world_session(world);
+	struct viewer *viewer = viewer_open(world, 0, &sid, "", "");
+	struct cursor at = { 0, 0 }, last = { 0, 0 };
+
+	for (int i = 0; i < 20; i++) {
+		world_say(world, "CLIENT KILL TYPE pubsub");
+		last = world_notes(world, &sid, 5, 1);
+	}
+	viewer_expect(viewer, &at, last.n);
+	viewer_close(viewer);
+}
+
+static void doorbells_that_were_lost_with_their_connection_cost_nothing(void **state)
+{
+	(void)state;
+	run(deaf_body);
+}
+
+/* An entry that nobody was told of. */
+static void silent_body(struct world *world)
+{
+	struct id sid = world_session(world);
+	struct viewer *viewer = viewer_open(world, 0, &sid, "", "");
+	struct cursor at = { 0, 0 };
+	char line[256];
+
+	viewer_expect(viewer, &at, 2);
+	(void)snprintf(line, sizeof(line), "XADD {s:%s}:log 1-3 t note d {} a 1780000000000",
+	               sid.s);
+	world_say(world, line);
+	(void)snprintf(line, sizeof(line), "HSET {s:%s}:head n 3", sid.s);
+	world_say(world, line);
+	viewer_expect(viewer, &at, 3);
+	viewer_close(viewer);
+}
+
+static void an_event_without_a_doorbell_is_found(void **state)
+{
+	(void)state;
+	run(silent_body);
+}
+
+/* It never reads: in the end its connection is given up, and its memory was a cursor. */
+static void stuck_body(struct world *world)
+{
+	static char data[100 * 1024];
+	struct id sid = world_session(world);
+	struct viewer *stuck = viewer_open(world, 0, &sid, "", "");
+	uint64_t until = clock_mono_ms() + WORLD_WAIT_MS;
+
+	memset(data, 'x', sizeof(data));
+	memcpy(data, "{\"message\":\"", 12);
+	memcpy(data + sizeof(data) - 2, "\"}", 2);
+	for (int i = 0; i < 30; i++) {
+		(void)world_append(world, &sid, EVENT_TYPE_NOTE, str_make(data, sizeof(data)));
+	}
+	while (world_metric(world, 0, "fairlead_subscribers") != 0) {
+		assert_true(clock_mono_ms() < until);
+		assert_int_equal(fiber_sleep(50), ERR_OK);
+	}
+	viewer_close(stuck);
+}
+
+static void a_reader_that_takes_nothing_is_given_up(void **state)
+{
+	static const char *const impatient[] = { "FAIRLEAD_HTTP_BODY_TIMEOUT=1s", NULL };
+
+	(void)state;
+	run_with(stuck_body, impatient);
+}
+
 /* Frozen, not gone: no answer is the same as none. */
 static void down_body(struct world *world)
 {
@@ -454,6 +567,10 @@ int main(void)
 		cmocka_unit_test(a_streamer_that_is_told_to_stop_sends_its_viewers_elsewhere),
 		cmocka_unit_test(streams_stay_open_through_a_restart_of_redis),
 		cmocka_unit_test(what_redis_lost_is_told_as_a_gap),
+		cmocka_unit_test(nothing_is_said_of_a_lost_tail_before_the_log_is_rebuilt),
+		cmocka_unit_test(doorbells_that_were_lost_with_their_connection_cost_nothing),
+		cmocka_unit_test(an_event_without_a_doorbell_is_found),
+		cmocka_unit_test(a_reader_that_takes_nothing_is_given_up),
 		cmocka_unit_test(new_streams_are_refused_and_old_ones_wait_while_redis_is_frozen),
 	};
 
