@@ -322,6 +322,15 @@ static void supervise(struct session_run *s)
 	}
 }
 
+/* Freeing waits, and others look at the session meanwhile: it is out of sight first. */
+static void drop_runner(struct session_run *s)
+{
+	struct runner *runner = s->runner;
+
+	s->runner = NULL;
+	runner_free(runner);
+}
+
 /* The agent has ended: hear it out, see what it left. */
 static void settle(struct session_run *s)
 {
@@ -336,8 +345,7 @@ static void settle(struct session_run *s)
 	if (fiber_cancelled() || fiber_group_wait(&s->children, FIBER_NO_TIMEOUT) != ERR_OK) {
 		return;
 	}
-	runner_free(s->runner);
-	s->runner = NULL;
+	drop_runner(s);
 	if (s->turn_open) {
 		session_turn_end(s);
 	} else if (session_tell_changes(s, &err) != ERR_OK && !fiber_cancelled()) {
@@ -461,13 +469,16 @@ static void end_agent(struct session_run *s)
 
 static void clean_up(struct session_run *s)
 {
+	struct reporter *reporter;
 	struct err err;
 
 	fiber_shield();
 	end_agent(s);
 	end_children(s);
-	runner_free(s->runner);
-	reporter_free(s->reporter);
+	drop_runner(s);
+	reporter = s->reporter;
+	s->reporter = NULL;
+	reporter_free(reporter);
 	/* The log's tail is only needed while the log may still have to be given back. */
 	journal_discard(s->journal);
 	if (s->prepared && workspace_remove(s->host->workspaces, &s->sid, &err) != ERR_OK) {

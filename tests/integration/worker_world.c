@@ -403,6 +403,16 @@ void given_await_state(struct worker_world *w, struct given *g, enum session_sta
 	}
 }
 
+void given_await_change(struct worker_world *w, struct given *g, enum session_state from)
+{
+	uint64_t until = clock_mono_ms() + TIMEOUT_MS;
+
+	while (read_more(w, g), g->state == from) {
+		must(w, clock_mono_ms() < until, "always in state", session_state_name(from));
+		(void)fiber_sleep(LOOK_MS);
+	}
+}
+
 enum queue_set given_set(struct worker_world *w, const struct given *g)
 {
 	const struct queue queue = queue_of(w);

@@ -71,6 +71,8 @@ void given_await_for(struct worker_world *world, struct given *given, const char
                      uint64_t timeout_ms);
 /* Until that state is the head's. */
 void given_await_state(struct worker_world *world, struct given *given, enum session_state state);
+/* Until it is another. */
+void given_await_change(struct worker_world *world, struct given *given, enum session_state from);
 enum queue_set given_set(struct worker_world *world, const struct given *given);
 void given_await_set(struct worker_world *world, const struct given *given, enum queue_set set);
 
