@@ -160,7 +160,9 @@ static unsigned pause_ms(unsigned attempt)
 	if (cap > FOLLOW_MAX_MS) {
 		cap = FOLLOW_MAX_MS;
 	}
-	(void)getrandom(&random, sizeof(random), 0);
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random)) {
+		random = (unsigned)clock_mono_us(); /* it only has to differ between clients */
+	}
 	return FOLLOW_FIRST_MS / 2 + random % cap;
 }
 
