@@ -1,1 +1,426 @@
- 
+/*
+ * The page at /: sessions as they are, and one of them followed.
+ *
+ * The key is in this tab's sessionStorage.  The list is asked for again and again while the tab
+ * is seen; events come as a stream that is read with fetch, because EventSource cannot send a key.
+ * Whatever a session says is put on the page as text, never as markup.
+ */
+'use strict';
+(() => {
+  const KEY = 'fairlead.key', ROWS_MAX = 4000, PER_PAGE = 50;
+  const LIST_MS = 2000, COUNTS_MS = 4000, RETRY_MS = 1000, RETRY_MAX_MS = 15000;
+  const TERMINAL = ['stopped', 'completed', 'failed', 'cancelled'];
+  const GROUPS = [
+    { name: 'All', states: [], look: 'quiet' },
+    { name: 'Waiting', states: ['queued', 'provisioning'], look: 'wait' },
+    { name: 'Running', states: ['running', 'pausing', 'resuming', 'stopping'], look: 'run' },
+    { name: 'Paused', states: ['paused'], look: 'wait' },
+    { name: 'Completed', states: ['completed'], look: 'good' },
+    { name: 'Failed', states: ['failed'], look: 'bad' },
+    { name: 'Stopped', states: ['stopped', 'cancelled'], look: 'quiet' },
+  ];
+  const $ = (id) => document.getElementById(id);
+  let key = sessionStorage.getItem(KEY) || '';
+  let group = GROUPS[0], pages = 1, listing = false, chosen = null, follower = null;
+
+  const make = (tag, name, text) => {
+    const element = document.createElement(tag);
+    if (name) element.className = name;
+    if (text !== undefined) element.textContent = text;
+    return element;
+  };
+  const lookOf = (state) => (GROUPS.find((g) => g.states.includes(state)) || GROUPS[0]).look;
+  const badge = (state) => make('span', 'state ' + lookOf(state), state);
+  const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+  const age = (then) => {
+    const s = Math.max(0, Math.round((Date.now() - Date.parse(then)) / 1000));
+    if (s < 60) return s + ' s ago';
+    if (s < 3600) return Math.floor(s / 60) + ' min ago';
+    return s < 86400 ? Math.floor(s / 3600) + ' h ago' : Math.floor(s / 86400) + ' d ago';
+  };
+
+  class Refused extends Error {
+    constructor(status, text) { super(text); this.status = status; }
+  }
+
+  const problemOf = async (answer) => {
+    try {
+      const problem = await answer.json();
+      return problem.detail || problem.title;
+    } catch {
+      return 'HTTP ' + answer.status;
+    }
+  };
+
+  const get = async (path, more) => {
+    const answer = await fetch(path, {
+      ...more, headers: { Authorization: 'ApiKey ' + key, ...(more && more.headers) },
+    });
+    if (!answer.ok) throw new Refused(answer.status, await problemOf(answer));
+    return answer;
+  };
+
+  const tell = (text, bad) => {
+    $('health').textContent = text;
+    $('health').classList.toggle('bad', Boolean(bad));
+  };
+
+  /* ---- the list ---- */
+
+  const query = (states, perPage, page) => {
+    const parts = new URLSearchParams({ perPage });
+    if (states.length > 0) parts.set('status', states.join(','));
+    if (page) parts.set('page', page);
+    return '/api/v1/sessions?' + parts;
+  };
+
+  const fillItem = (button, session) => {
+    const title = session.prompt.split('\n', 1)[0] || '(no prompt)';
+    const settings = session.agent.settings || {};
+    const argv = (settings.argv || []).join(' ');
+    button.replaceChildren(make('span', 'what', title), badge(session.status),
+      make('span', 'sub', age(session.createdAt) + ' · ' + (argv || session.agent.type)));
+    button.title = title;
+    button.setAttribute('aria-current', String(chosen !== null && chosen.id === session.id));
+  };
+
+  const showList = (items, more) => {
+    const list = $('sessions'), old = new Map();
+    for (const item of list.children) old.set(item.dataset.id, item);
+    const fresh = items.map((session) => {
+      let item = old.get(session.id);
+      if (!item) {
+        item = make('li');
+        item.dataset.id = session.id;
+        item.append(make('button'));
+        item.firstChild.type = 'button';
+      }
+      item.firstChild.onclick = () => choose(session);
+      fillItem(item.firstChild, session);
+      return item;
+    });
+    const focused = document.activeElement;
+    list.replaceChildren(...fresh);
+    if (focused && list.contains(focused)) focused.focus();
+    $('no-sessions').hidden = items.length > 0;
+    $('more').hidden = !more;
+    const now = chosen && items.find((session) => session.id === chosen.id);
+    if (now) showChosen(now);
+  };
+
+  const readList = async () => {
+    let items = [], next = '';
+    for (let i = 0; i < pages; i++) {
+      const page = await (await get(query(group.states, PER_PAGE, next))).json();
+      items = items.concat(page.items);
+      next = page.nextPage || '';
+      if (!next) break;
+    }
+    return { items, more: next !== '' };
+  };
+
+  const refresh = async () => {
+    const asked = group, many = pages;
+    const { items, more } = await readList();
+    if (asked === group && many === pages) showList(items, more);
+  };
+
+  const readCounts = async () => {
+    const totals = await Promise.all(GROUPS.map(async (g) =>
+      (await (await get(query(g.states, 1))).json()).total));
+    GROUPS.forEach((g, i) => { g.button.querySelector('b').textContent = totals[i]; });
+  };
+
+  const refused = (error) => {
+    if (error instanceof Refused && error.status === 401) {
+      askKey('This key is not accepted: ' + error.message + '.');
+    } else {
+      tell(error instanceof Refused ? error.message : 'The server cannot be reached; trying again.', true);
+    }
+  };
+
+  const keepListing = async () => {
+    if (listing) return;
+    listing = true;
+    let countsAt = 0;
+    while (key) {
+      if (!document.hidden) {
+        try {
+          await refresh();
+          if (Date.now() >= countsAt) {
+            await readCounts();
+            countsAt = Date.now() + COUNTS_MS;
+          }
+          tell('live');
+        } catch (error) {
+          refused(error);
+        }
+      }
+      await sleep(LIST_MS);
+    }
+    listing = false;
+  };
+
+  /* ---- one session ---- */
+
+  const showChosen = (session) => {
+    chosen = session;
+    $('chosen-title').textContent = session.prompt || '(no prompt)';
+    const facts = [badge(session.status), make('span', 'mono', session.id),
+      make('span', '', 'attempt ' + Math.max(1, session.attempts) + ' of ' + session.maxAttempts)];
+    if (session.worker) facts.push(make('span', '', 'on ' + session.worker));
+    if (session.exitCode !== undefined) facts.push(make('span', '', 'exit ' + session.exitCode));
+    if (session.reason) facts.push(make('span', '', session.reason));
+    $('chosen-facts').replaceChildren(...facts);
+  };
+
+  const linkSays = (text, bad) => {
+    $('link').textContent = text;
+    $('link').classList.toggle('bad', Boolean(bad));
+  };
+
+  const patchView = (event) => {
+    const box = make('details');
+    box.append(make('summary', '', 'diff ' + event.path));
+    const pre = make('pre', 'patch');
+    for (const line of (event.patch || event.newText || '').split('\n')) {
+      const look = line.startsWith('+') ? 'add' : line.startsWith('-') ? 'del' : line.startsWith('@@') ? 'at' : '';
+      pre.append(make('span', look, line + '\n'));
+    }
+    box.append(pre);
+    return box;
+  };
+
+  const rest = (event) => {
+    const { type, ts, sessionId, seq, id, ...own } = event;
+    return type + ' ' + JSON.stringify(own);
+  };
+
+  const view = (event) => {
+    const row = make('div', 'row'), say = make('div', 'say');
+    const time = make('time', '', event.ts ? new Date(event.ts).toLocaleTimeString([], { hour12: false }) : '');
+    row.append(time, say);
+    switch (event.type) {
+    case 'status':
+      row.classList.add('move');
+      say.append(badge(event.status), event.reason ? ' ' + event.reason : '',
+        event.exitCode !== undefined ? ' exit ' + event.exitCode : '');
+      break;
+    case 'log':
+      if (event.level === 'error' || event.level === 'warn') row.classList.add(event.level);
+      say.textContent = event.message;
+      break;
+    case 'message':
+      if (event.role === 'user') row.classList.add('user');
+      say.textContent = typeof event.content === 'string' ? event.content : rest(event);
+      break;
+    case 'diff': say.append(patchView(event)); break;
+    case 'file_edit':
+      row.classList.add('aside');
+      say.textContent = 'edited ' + event.file_path + ' +' + event.lines_added + ' −' + event.lines_removed;
+      break;
+    case 'progress':
+      row.classList.add('aside');
+      say.textContent = event.stage || event.progress + ' %';
+      break;
+    case 'error':
+      row.classList.add('error');
+      say.textContent = event.message;
+      break;
+    case 'gap':
+      row.classList.add('gap');
+      say.textContent = 'events ' + event.from + ' to ' + event.to + ' are missing: ' + event.reason;
+      break;
+    default:
+      row.classList.add('aside');
+      say.textContent = rest(event);
+    }
+    return row;
+  };
+
+  const isAtEnd = () => {
+    const box = $('events');
+    return box.scrollHeight - box.scrollTop - box.clientHeight < 40;
+  };
+
+  const toEnd = () => { $('events').scrollTop = $('events').scrollHeight; };
+
+  /* Events of one network read are shown in one go. */
+  const show = (events) => {
+    const box = $('events'), stay = isAtEnd();
+    box.append(...events.map(view));
+    while (box.childElementCount > ROWS_MAX) box.firstChild.remove();
+    if (stay) toEnd();
+    $('to-end').hidden = stay;
+  };
+
+  /* server-sent events, https://html.spec.whatwg.org/multipage/server-sent-events.html section 9.2.6 */
+  class Frames {
+    constructor() { this.left = ''; this.reset(); }
+    reset() { this.data = []; this.event = ''; }
+    take(text, frame, retry) {
+      const lines = (this.left + text).split(/\r\n|\n|\r(?!$)/);
+      this.left = lines.pop();
+      for (const line of lines) this.line(line, frame, retry);
+    }
+    line(line, frame, retry) {
+      if (line === '') {
+        if (this.id !== undefined || this.data.length > 0) {
+          frame({ id: this.id, event: this.event || 'message', data: this.data.join('\n') });
+        }
+        this.reset();
+        return;
+      }
+      const colon = line.indexOf(':');
+      if (colon === 0) return;
+      const name = colon < 0 ? line : line.slice(0, colon);
+      const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
+      if (name === 'data') this.data.push(value);
+      else if (name === 'event') this.event = value;
+      else if (name === 'id') this.id = value;
+      else if (name === 'retry' && /^[0-9]+$/.test(value)) retry(Number(value));
+    }
+  }
+
+  class Follower {
+    constructor(id) {
+      this.id = id;
+      this.cursor = '0-0';
+      this.wait = RETRY_MS;
+      this.stop = new AbortController();
+      this.ended = false;
+    }
+
+    frame(frame, events) {
+      if (frame.id) this.cursor = frame.id;
+      if (!frame.data) return;
+      const event = JSON.parse(frame.data);
+      if (frame.event === 'end') {
+        this.ended = true;
+      } else {
+        events.push(frame.event === 'gap' ? { type: 'gap', ...event } : event);
+      }
+    }
+
+    async read(answer) {
+      const reader = answer.body.getReader(), decoder = new TextDecoder(), frames = new Frames();
+      let retry = RETRY_MS;
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) break;
+        const events = [];
+        frames.take(decoder.decode(value, { stream: true }), (f) => this.frame(f, events), (ms) => { retry = ms; });
+        this.wait = retry;
+        if (events.length > 0) show(events);
+      }
+    }
+
+    async run() {
+      while (!this.ended) {
+        try {
+          const answer = await get('/api/v1/sessions/' + this.id + '/events', {
+            headers: { Accept: 'text/event-stream', 'Last-Event-ID': this.cursor },
+            cache: 'no-store', signal: this.stop.signal,
+          });
+          if (answer.status === 204) { this.ended = true; break; }
+          linkSays('following');
+          await this.read(answer);
+        } catch (error) {
+          if (this.stop.signal.aborted) return;
+          if (error instanceof Refused && error.status < 500 && error.status !== 429) {
+            linkSays(error.message, true);
+            return;
+          }
+          this.wait = Math.min(this.wait * 2, RETRY_MAX_MS);
+        }
+        if (this.ended || this.stop.signal.aborted) break;
+        linkSays('connection lost; going on where it stopped', true);
+        await sleep(this.wait * (0.5 + Math.random() / 2));
+        if (this.stop.signal.aborted) return;
+      }
+      if (!this.stop.signal.aborted) linkSays('the session has ended');
+    }
+  }
+
+  const choose = (session) => {
+    if (follower) follower.stop.abort();
+    $('no-choice').hidden = true;
+    $('chosen').hidden = false;
+    $('events').replaceChildren();
+    $('to-end').hidden = true;
+    showChosen(session);
+    for (const item of $('sessions').children) {
+      item.firstChild.setAttribute('aria-current', String(item.dataset.id === session.id));
+    }
+    linkSays('connecting');
+    history.replaceState(null, '', '#' + session.id);
+    follower = new Follower(session.id);
+    follower.run();
+  };
+
+  const chooseFromAddress = async () => {
+    const id = location.hash.slice(1);
+    if (!/^[0-9A-Za-z]{26}$/.test(id)) return;
+    try {
+      choose(await (await get('/api/v1/sessions/' + id)).json());
+    } catch (error) {
+      refused(error);
+    }
+  };
+
+  /* ---- the key ---- */
+
+  const askKey = (problem) => {
+    if (follower) follower.stop.abort();
+    follower = null;
+    chosen = null;
+    key = '';
+    sessionStorage.removeItem(KEY);
+    $('main').hidden = true;
+    $('forget').hidden = true;
+    $('key-form').hidden = false;
+    $('key-problem').textContent = problem || '';
+    tell('');
+    $('key').focus();
+  };
+
+  const begin = () => {
+    $('key-form').hidden = true;
+    $('main').hidden = false;
+    $('forget').hidden = false;
+    tell('connecting');
+    keepListing();
+    chooseFromAddress();
+  };
+
+  const buildCounts = () => {
+    for (const g of GROUPS) {
+      g.button = make('button', 'state ' + g.look);
+      g.button.type = 'button';
+      g.button.append(g.name + ' ', make('b', '', '…'));
+      g.button.setAttribute('aria-pressed', String(g === group));
+      g.button.onclick = () => {
+        group = g;
+        pages = 1;
+        for (const other of GROUPS) other.button.setAttribute('aria-pressed', String(other === g));
+        refresh().catch(refused);
+      };
+      $('counts').append(g.button);
+    }
+  };
+
+  $('key-form').onsubmit = (event) => {
+    event.preventDefault();
+    key = $('key').value.trim();
+    $('key').value = '';
+    sessionStorage.setItem(KEY, key);
+    begin();
+  };
+  $('forget').onclick = () => askKey('');
+  $('more').onclick = () => { pages++; refresh().catch(refused); };
+  $('to-end').onclick = () => { toEnd(); $('to-end').hidden = true; };
+  $('events').onscroll = () => { if (isAtEnd()) $('to-end').hidden = true; };
+  buildCounts();
+  if (key) begin(); else askKey('');
+})();
