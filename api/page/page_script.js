@@ -224,6 +224,10 @@
       row.classList.add('aside');
       say.textContent = event.stage || event.progress + ' %';
       break;
+    case 'epoch':
+      row.classList.add('aside');
+      say.textContent = 'epoch ' + event.epoch + ': ' + event.cause;
+      break;
     case 'error':
       row.classList.add('error');
       say.textContent = event.message;
