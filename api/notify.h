@@ -9,7 +9,7 @@ struct notice {
 	const char *tenant;
 	struct id sid;
 	const char *kind; /* of mail */
-	uint64_t epoch;   /* 0: none */
+	uint64_t epoch;   /* 0: the lease's */
 	struct str body;
 };
 
@@ -17,7 +17,7 @@ void notify_worker(const struct node *node, const struct notice *notice);
 
 struct notify_holder {
 	char incarnation[QUEUE_WORKER_MAX + 1], worker[QUEUE_WORKER_MAX + 1];
-	char name[QUEUE_WORKER_MAX + 1];
+	uint64_t epoch, attempt;
 };
 /* Who has the lease. ERR_NOT_FOUND: nobody. */
 enum err_code notify_find_holder(const struct node *node, const char *tenant, const struct id *sid,

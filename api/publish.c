@@ -2,7 +2,7 @@
 
 #include "api/app.h"
 #include "event/segment.h"
-#include "json/value.h"
+#include "session/session_json.h"
 
 enum err_code publish_session(const struct node *node, const struct publication *publication,
                               struct err *err)
@@ -47,20 +47,6 @@ enum err_code publish_session(const struct node *node, const struct publication 
 	return code;
 }
 
-char *publish_needs(struct arena *arena, struct str runtime, struct str agent)
-{
-	return arena_printf(arena, "runtime=%" STR_FMT ",agent=%" STR_FMT, STR_ARG(runtime),
-	                    STR_ARG(agent));
-}
-
-static struct str type_in(struct str json, struct arena *arena)
-{
-	struct err err;
-	CLEANUP(json_value_cleanup) struct json_value *value = json_parse(json, &err);
-
-	return arena_str(arena, json_as_str(json_get(value, "type")));
-}
-
 enum err_code publish_row(const struct node *node, const struct session *row, struct arena *arena,
                           struct err *err)
 {
@@ -68,8 +54,7 @@ enum err_code publish_row(const struct node *node, const struct session *row, st
 		.sid = row->id,
 		.tenant = arena_strdup(arena, row->tenant),
 		.priority = row->priority,
-		.needs = publish_needs(arena, type_in(row->runtime, arena),
-		                       type_in(row->agent, arena)),
+		.needs = session_needs(row, arena),
 	};
 	enum err_code code =
 		session_epoch_last(node->pg, publication.tenant, &row->id, &publication.epoch, err);

@@ -19,9 +19,6 @@ struct publication {
 enum err_code publish_session(const struct node *node, const struct publication *publication,
                               struct err *err) MUST_CHECK;
 
-/* What a session needs of a worker. */
-char *publish_needs(struct arena *arena, struct str runtime, struct str agent);
-
 /* The same from a session's row. */
 enum err_code publish_row(const struct node *node, const struct session *row, struct arena *arena,
                           struct err *err) MUST_CHECK;

@@ -41,7 +41,7 @@ static void write_fleet(struct jsonw *w, const struct notify_holder *holder)
 {
 	jsonw_object(w, "fleet");
 	if (holder != NULL) {
-		jsonw_cstr(w, "leader", holder->name[0] != '\0' ? holder->name : holder->worker);
+		jsonw_cstr(w, "leader", holder->worker);
 	} else {
 		jsonw_null(w, "leader");
 	}

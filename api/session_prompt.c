@@ -1,4 +1,7 @@
-/* POST /api/v1/sessions/{id}/prompt: more input for an agent. Durable before it is accepted. */
+/*
+ * POST /api/v1/sessions/{id}/prompt: more input for an agent.  Durable before it is accepted; it is
+ * in the session's events once the worker gives it to the agent.
+ */
 #include "api/answer.h"
 #include "api/app.h"
 #include "api/command.h"
@@ -7,7 +10,6 @@
 #include "api/seen.h"
 #include "base/clock.h"
 #include "json/write.h"
-#include "log/log.h"
 #include "rest/body.h"
 #include "task/task.h"
 
@@ -45,8 +47,7 @@ static struct str join_texts(const struct json_list *texts, struct arena *arena)
 	return text;
 }
 
-/* {"text":...}, or for the log {"role":"user","content":...,"command_id":...}. */
-static struct str text_object(struct str text, const struct id *command, struct arena *arena)
+static struct str payload_of(struct str text, struct arena *arena)
 {
 	struct jsonw w;
 	struct str json;
@@ -55,11 +56,7 @@ static struct str text_object(struct str text, const struct id *command, struct 
 	buf_init(&out, TEXT_MAX);
 	jsonw_init(&w, &out);
 	jsonw_object(&w, NULL);
-	if (command != NULL) {
-		jsonw_cstr(&w, "role", "user");
-		jsonw_cstr(&w, "command_id", command->s);
-	}
-	jsonw_str(&w, command != NULL ? "content" : "text", text);
+	jsonw_str(&w, "prompt", text);
 	jsonw_end_object(&w);
 	json = arena_str(arena, buf_str(&out));
 	buf_fini(&out);
@@ -81,28 +78,6 @@ static void write_answer(struct http_reply *reply, const struct id *session,
 	jsonw_end_object(&w);
 }
 
-/* Readers of the log see what was asked. The command is accepted whether or not this works. */
-static void show(const struct http_request *req, const struct seen *seen, struct str text,
-                 const struct command_sent *sent)
-{
-	const struct log_new event = { EVENT_TYPE_MESSAGE,
-		                       text_object(text, &sent->id, req->arena) };
-	const struct log_batch batch = {
-		.sid = seen->id, .tenant = app_tenant(req), .events = &event, .count = 1
-	};
-	struct log_result result;
-	struct err err;
-	enum err_code code = log_append(&node_of(req)->store, &batch, &result, &err);
-
-	if (code == ERR_OK) {
-		code = log_result_err(&result, &err);
-	}
-	if (code != ERR_OK) {
-		log_warn("prompt.unshown", "session=%s command=%s code=%s %s", seen->id.s,
-		         sent->id.s, err_name(code), err.msg);
-	}
-}
-
 void serve_session_prompt(struct http_request *req, struct http_reply *reply)
 {
 	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
@@ -110,7 +85,6 @@ void serve_session_prompt(struct http_request *req, struct http_reply *reply)
 	struct rest_prompt body;
 	struct seen seen;
 	struct once once;
-	struct str text;
 
 	if (json_decode(req->body, &rest_prompt_table, &body, req->arena, problems) != ERR_OK) {
 		answer_problems(req, reply, problems);
@@ -119,8 +93,7 @@ void serve_session_prompt(struct http_request *req, struct http_reply *reply)
 	if (!seen_now(req, reply, &seen) || !once_begin(req, reply, &once)) {
 		return;
 	}
-	text = join_texts(&body.texts, req->arena);
-	sent.payload = text_object(text, NULL, req->arena);
+	sent.payload = payload_of(join_texts(&body.texts, req->arena), req->arena);
 	if (!may_prompt(req, reply, seen.state) ||
 	    !command_write(req, reply, &once, &seen.id, &sent)) {
 		once_abandon(&once);
@@ -131,7 +104,6 @@ void serve_session_prompt(struct http_request *req, struct http_reply *reply)
 		return;
 	}
 	fiber_shield();
-	show(req, &seen, text, &sent);
 	command_notify(req, &seen.id, &sent);
 	fiber_unshield();
 }

@@ -82,8 +82,9 @@ static void publish_all(const struct http_request *req, const struct task_spec *
 	struct err err;
 
 	for (size_t i = 0; i < spec->agents.count && code == ERR_OK; i++) {
-		char *needs = publish_needs(req->arena, str_of(runtime_names[spec->runtime.type]),
-		                            str_of(task_agent_types[agents[i].type]));
+		char *needs =
+			session_needs_of(str_of(runtime_names[spec->runtime.type]),
+		                         str_of(task_agent_types[agents[i].type]), req->arena);
 
 		for (uint64_t k = 0; k < agents[i].count && code == ERR_OK; k++) {
 			const struct publication publication = {

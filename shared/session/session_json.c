@@ -130,11 +130,14 @@ static struct str type_in(struct str json, struct arena *arena)
 	return arena_str(arena, json_as_str(json_get(value, "type")));
 }
 
-char *session_needs(const struct session *session, struct arena *arena)
+char *session_needs_of(struct str runtime, struct str agent, struct arena *arena)
 {
-	struct str runtime = type_in(session->runtime, arena);
-	struct str agent = type_in(session->agent, arena);
-
 	return arena_printf(arena, "runtime=%" STR_FMT ",agent=%" STR_FMT, STR_ARG(runtime),
 	                    STR_ARG(agent));
+}
+
+char *session_needs(const struct session *session, struct arena *arena)
+{
+	return session_needs_of(type_in(session->runtime, arena), type_in(session->agent, arena),
+	                        arena);
 }

@@ -25,3 +25,5 @@ void session_write_run(const struct session *session, struct buf *out);
 
 /* What it needs of a worker, as words of the queue: "runtime=local,agent=command". */
 char *session_needs(const struct session *session, struct arena *arena);
+/* The same from the types of runtime and agent. */
+char *session_needs_of(struct str runtime, struct str agent, struct arena *arena);
