@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "json/write.h"
 #include "log/log.h"
+#include "redis/redis.h"
 #include "redis/sub.h"
 #include "scheduler/archive.h"
 #include "scheduler/deliver.h"
@@ -70,6 +71,7 @@ static void on_redis_back(struct node *node)
 	struct app *app = node->app;
 
 	if (app != NULL) {
+		app->connection = redis_connection(node->redis);
 		app->restore_due = clock_mono_ms() + RESTORE_GRACE_MS;
 		on_resumed(app);
 	}
@@ -147,7 +149,9 @@ static void app_main(void *arg)
 	moves_init(&app->moves);
 	begin_duties(app);
 	node->app = app;
-	on_redis_back(node);
+	if (node->store.generation != 0) {
+		on_redis_back(node);
+	}
 	if (subscribe(app, &err) != ERR_OK) {
 		node_fail(node, &err);
 	}

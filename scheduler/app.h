@@ -44,6 +44,7 @@ struct app {
 	struct id admit_after, restore_after;
 	uint64_t restored;    /* the generation in which all living sessions were looked at */
 	uint64_t restoring;   /* the one that is being walked */
+	uint64_t connection;  /* to Redis: the one that the generation is of */
 	uint64_t restore_due; /* clock_mono_ms: before that workers give back their journals */
 
 	/* archive */

@@ -3,9 +3,11 @@
 #include <inttypes.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "event/segment.h"
 #include "json/write.h"
 #include "log/log.h"
+#include "redis/redis.h"
 #include "scheduler/app.h"
 
 enum { STATUS_MAX = 1024 };
@@ -26,6 +28,19 @@ static void write_status(const struct opening *opening, struct buf *out)
 	jsonw_end_object(&w);
 }
 
+/* Whether this Redis may be told to open logs again: its generation is the one that we carry, and
+ * workers had time to give back what their journals have. */
+static enum err_code may_rebuild(const struct app *app, struct err *err)
+{
+	if (redis_connection(app->node->redis) != app->connection) {
+		return err_set(err, ERR_STALE, "the generation of this Redis is not known yet");
+	}
+	if (clock_mono_ms() < app->restore_due) {
+		return err_set(err, ERR_STALE, "workers may still give back their journals");
+	}
+	return ERR_OK;
+}
+
 enum err_code opening_head(struct app *app, const struct id *sid, const char *tenant,
                            struct log_head *ret, struct err *err)
 {
@@ -34,6 +49,9 @@ enum err_code opening_head(struct app *app, const struct id *sid, const char *te
 	enum err_code code = log_head_get(store, sid, tenant, ret, err);
 
 	if (code != ERR_OK || (ret->found && ret->generation == store->generation)) {
+		return code;
+	}
+	if ((code = may_rebuild(app, err)) != ERR_OK) {
 		return code;
 	}
 	code = log_rebuild(store, app->node->pg, sid, tenant, &result, err);

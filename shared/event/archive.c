@@ -76,8 +76,12 @@ static enum err_code archive_segment(const struct log_store *store, struct pg *p
 		return code;
 	}
 	if (live.count == 0 || live.gap.reason != LOG_GAP_NONE) {
-		code = err_set(err, ERR_BACKEND, "Redis has a hole after n %" PRIu64,
-		               head->watermark);
+		bool overtaken = live.head.watermark > head->watermark;
+
+		log_page_fini(&live);
+		return overtaken ? ERR_OK /* another archiver has been here: look again */
+		                 : err_set(err, ERR_BACKEND, "Redis has a hole after n %" PRIu64,
+		                           head->watermark);
 	}
 	if (code == ERR_OK) {
 		code = segment_pack(live.events, live.count, &segment, err);
