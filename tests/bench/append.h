@@ -34,7 +34,9 @@ struct append_bench {
 	struct pg *pg;
 	struct log_store store;
 	struct id sessions[APPEND_SESSIONS_MAX];
-	double yardstick; /* events/s of redis-benchmark with the batch at hand */
+	struct { /* redis-benchmark with the batch at hand: events/s, CPU us of Redis for each */
+		double rate, redis_us;
+	} yardstick;
 };
 
 struct append_round {
@@ -48,7 +50,7 @@ struct append_round {
 void append_die(const char *what, const char *why) __attribute__((noreturn));
 uint64_t append_cpu_us(pid_t pid); /* of all its threads so far; 0: of no process */
 
-void append_print_head(void);
+void append_print_head(const struct append_bench *bench);
 void append_print(const struct append_bench *bench, const struct append_round *round);
 
 /* An empty Redis with that many logs, in sessions[]. */

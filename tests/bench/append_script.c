@@ -248,7 +248,7 @@ static uint64_t usage_us(const struct rusage *usage)
 
 void append_by_benchmark(struct append_bench *bench, unsigned batch)
 {
-	struct append_round round = { .what = "redis-benchmark -c 1 -P 64", .batch = batch };
+	struct append_round round = { .what = "redis-benchmark, 64 in flight", .batch = batch };
 	char *words[WORDS_MAX];
 	struct rusage usage;
 	uint64_t before, appends;
@@ -271,6 +271,7 @@ void append_by_benchmark(struct append_bench *bench, unsigned batch)
 		append_die("redis-benchmark", "not every append succeeded");
 	}
 	round.took_us = (uint64_t)((double)round.appends * 1e6 / rate);
-	bench->yardstick = (double)round.events * 1e6 / (double)round.took_us;
+	bench->yardstick.rate = rate * batch;
+	bench->yardstick.redis_us = (double)round.redis_us / (double)round.events;
 	append_print(bench, &round);
 }

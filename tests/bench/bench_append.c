@@ -14,6 +14,7 @@
 #include "auth/auth_key_store.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "log/log.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
 #include "pg/generation.h"
@@ -46,12 +47,21 @@ uint64_t append_cpu_us(pid_t pid)
 
 /* ---- the table ---- */
 
-void append_print_head(void)
+void append_print_head(const struct append_bench *bench)
 {
-	(void)printf("%-38s %5s %9s %9s  %-15s  CPU us per event of\n", "", "batch", "appends/s",
-	             "events/s", "redis-benchmark");
-	(void)printf("%-38s %5s %9s %9s  %-15s  %6s %6s %6s\n", "", "", "", "", "= 1.00", "client",
-	             "api", "redis");
+	const char *aof = getenv("TEST_REDIS_AOF");
+
+	(void)printf(
+		"bench_append %u: Redis on a unix socket, appendonly %s; API on loopback TCP\n",
+		bench->seconds, aof != NULL ? aof : "no");
+	(void)printf(
+		"rb: redis-benchmark -s %s -c 1 -P %d -n N -q EVALSHA with the key and argument "
+		"words of log_append()\n\n",
+		bench->socket, APPEND_IN_FLIGHT);
+	(void)printf("%-36s %5s %9s %9s %6s | %s\n", "", "batch", "appends/s", "events/s", "x rb",
+	             "CPU us per event");
+	(void)printf("%-36s %5s %9s %9s %6s | %6s %6s %6s %6s\n", "", "", "", "", "", "client",
+	             "api", "redis", "x rb");
 }
 
 static void print_cpu(const struct append_round *round, uint64_t us)
@@ -65,15 +75,16 @@ static void print_cpu(const struct append_round *round, uint64_t us)
 
 void append_print(const struct append_bench *bench, const struct append_round *round)
 {
-	double rate = (double)round->events * 1e6 / (double)round->took_us;
+	double seconds = (double)round->took_us / 1e6;
+	double redis_us = (double)round->redis_us / (double)round->events;
 
-	(void)printf("%-38s %5u %9.0f %9.0f  ", round->what, round->batch,
-	             (double)round->appends * 1e6 / (double)round->took_us, rate);
-	(void)printf("%-15.2f ", rate / bench->yardstick);
+	(void)printf("%-36s %5u %9.0f %9.0f %6.2f |", round->what, round->batch,
+	             (double)round->appends / seconds, (double)round->events / seconds,
+	             (double)round->events / seconds / bench->yardstick.rate);
 	print_cpu(round, round->client_us);
 	print_cpu(round, round->api_us);
 	print_cpu(round, round->redis_us);
-	(void)printf("\n");
+	(void)printf(" %6.2f\n", redis_us / bench->yardstick.redis_us);
 	(void)fflush(stdout);
 }
 
@@ -184,7 +195,7 @@ static void measure(void *arg)
 	connect_servers(bench);
 	provide(bench);
 	append_start_api(bench);
-	append_print_head();
+	append_print_head(bench);
 	for (size_t i = 0; i < ARRAY_LEN(batches); i++) {
 		append_by_benchmark(bench, batches[i]);
 		append_by_script(bench, batches[i], false);
@@ -209,6 +220,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	bench.seconds = (unsigned)seconds;
+	log_set_level(LOG_LEVEL_WARN);
 	loop = loop_new();
 	(void)fiber_start(loop, NULL, "bench", measure, &bench);
 	loop_run(loop);
