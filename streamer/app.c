@@ -53,6 +53,7 @@ static enum err_code start(struct node *node, struct err *err)
 		.retry_ms = (unsigned)conf->stream_retry,
 		.ring_events = conf->stream_ring_events,
 		.ring_bytes = conf->stream_ring_bytes,
+		.memory = conf->stream_memory,
 	};
 	struct app *app = mem_calloc(1, sizeof(*app));
 

@@ -10,8 +10,10 @@
 #include "streamer/reader.h"
 #include "streamer/subscriber.h"
 
-/* Subscribers written to before the loop gets its turn. */
-enum { CHANNEL_SLICE = 256 };
+enum {
+	CHANNEL_SLICE = 256,             /* subscribers written to before the loop gets its turn */
+	CHANNEL_SHORT_BYTES = 64 * 1024, /* of a ring while memory is short */
+};
 
 /* ---- writing ---- */
 
@@ -66,15 +68,32 @@ static void push(struct channel *channel, const struct log_event *event, struct 
 	ring_push(&channel->ring, &event->at, type, buf_str(frame));
 }
 
+/* Before and after whatever changes a ring's memory. */
+static void uncount(struct channel *channel)
+{
+	channel->feed->ring_bytes -= channel->ring.size;
+}
+
+static void count(struct channel *channel)
+{
+	channel->feed->ring_bytes += channel->ring.size;
+}
+
 static void push_page(struct channel *channel, const struct log_page *page)
 {
+	const struct feed *feed = channel->feed;
+	bool is_short = feed->ring_bytes > feed->options.memory &&
+	                feed->options.ring_bytes > CHANNEL_SHORT_BYTES;
 	struct buf frame;
 
+	uncount(channel);
+	ring_limit(&channel->ring, is_short ? CHANNEL_SHORT_BYTES : feed->options.ring_bytes);
 	buf_init(&frame, FRAME_MAX);
 	for (size_t i = 0; i < page->count; i++) {
 		push(channel, &page->events[i], &frame);
 	}
 	buf_fini(&frame);
+	count(channel);
 }
 
 void channel_seen(struct channel *channel)
@@ -123,6 +142,7 @@ static void begin_again(struct channel *channel, const struct log_page *page)
 	if (page->count > 0) {
 		before = (struct cursor){ page->events[0].at.epoch, page->events[0].at.n - 1 };
 	}
+	uncount(channel);
 	ring_reset(&channel->ring, before);
 }
 
@@ -215,6 +235,7 @@ void channel_free(struct channel *channel)
 		TAILQ_REMOVE(&feed->hungry, channel, hungry_link);
 	}
 	loop_undefer(feed->options.loop, &channel->task);
+	uncount(channel);
 	ring_fini(&channel->ring);
 	free(channel);
 }

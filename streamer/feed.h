@@ -46,6 +46,7 @@ struct feed_options {
 	unsigned keepalive_ms;
 	unsigned retry_ms; /* for clients */
 	size_t ring_events, ring_bytes;
+	size_t memory; /* of all rings: beyond it a ring that changes is cut short */
 };
 
 struct feed {
@@ -57,6 +58,7 @@ struct feed {
 	struct channels hungry;    /* with subscribers that wait for history */
 	struct channels lingering; /* without subscribers, the longest first */
 	size_t lingering_count;
+	size_t ring_bytes;        /* of all of them */
 	struct subscribers later; /* what they asked for could not be read: soon again */
 	struct fiber_group readers;
 	size_t starting;  /* readers that have not run yet */

@@ -89,20 +89,18 @@ static void put(char *circle, size_t size, uint64_t at, const char *bytes, size_
 	}
 }
 
-static void grow_bytes(struct ring *ring, size_t more)
+static size_t bytes_used(const struct ring *ring)
+{
+	return (size_t)(ring->end - first_byte(ring));
+}
+
+static void resize_bytes(struct ring *ring, size_t size)
 {
 	uint64_t start = first_byte(ring);
-	size_t used = (size_t)(ring->end - start);
-	size_t size = power_of_two(used + more, ring->size > 0 ? ring->size : FIRST_BYTES);
 	struct iovec iov[2];
-	char *bytes;
-	int count;
+	char *bytes = mem_calloc(size, 1);
+	int count = bytes_used(ring) > 0 ? ring_pieces(ring, start, bytes_used(ring), iov) : 0;
 
-	if (size == ring->size) {
-		return;
-	}
-	bytes = mem_calloc(size, 1);
-	count = used > 0 ? ring_pieces(ring, start, used, iov) : 0;
 	for (int i = 0; i < count; i++) {
 		put(bytes, size, start, iov[i].iov_base, iov[i].iov_len);
 		start += iov[i].iov_len;
@@ -112,19 +110,43 @@ static void grow_bytes(struct ring *ring, size_t more)
 	ring->size = size;
 }
 
-void ring_push(struct ring *ring, const struct cursor *at, unsigned type, struct str frame)
+static void make_room(struct ring *ring, size_t bytes)
 {
-	assert(at->n == ring->tip.n + 1 && frame.n > 0);
-	while (ring->count > 0 && (ring->count >= ring->events_max ||
-	                           ring->end - first_byte(ring) + frame.n > ring->bytes_max)) {
+	while (ring->count > 0 && bytes_used(ring) + bytes > ring->bytes_max) {
 		evict(ring);
 	}
+}
+
+void ring_limit(struct ring *ring, size_t bytes_max)
+{
+	size_t size = power_of_two(bytes_max, FIRST_BYTES);
+
+	assert(bytes_max > 0);
+	ring->bytes_max = bytes_max;
+	make_room(ring, 0);
+	if (ring->size > size) {
+		resize_bytes(ring, size);
+	}
+}
+
+void ring_push(struct ring *ring, const struct cursor *at, unsigned type, struct str frame)
+{
+	size_t size;
+
+	assert(at->n == ring->tip.n + 1 && frame.n > 0);
+	while (ring->count >= ring->events_max) {
+		evict(ring);
+	}
+	make_room(ring, frame.n);
 	if (frame.n > ring->bytes_max) {
 		ring->before = ring->tip = *at;
 		return;
 	}
 	grow_slots(ring);
-	grow_bytes(ring, frame.n);
+	size = power_of_two(bytes_used(ring) + frame.n, ring->size > 0 ? ring->size : FIRST_BYTES);
+	if (size != ring->size) {
+		resize_bytes(ring, size);
+	}
 	put(ring->bytes, ring->size, ring->end, frame.p, frame.n);
 	*slot_of(ring, at->n) = (struct ring_frame){
 		.at = *at, .start = ring->end, .len = (uint32_t)frame.n, .type = (uint8_t)type

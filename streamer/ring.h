@@ -48,6 +48,9 @@ void ring_init(struct ring *ring, size_t events_max, size_t bytes_max, struct cu
 void ring_fini(struct ring *ring);
 void ring_reset(struct ring *ring, struct cursor before); /* empty, its memory given back */
 
+/* From now on hold no more bytes than that, and no more memory than that needs. */
+void ring_limit(struct ring *ring, size_t bytes_max);
+
 /* at->n is the tip's + 1. A frame larger than the whole ring empties it and is not kept. */
 void ring_push(struct ring *ring, const struct cursor *at, unsigned type, struct str frame);
 

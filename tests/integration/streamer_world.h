@@ -89,6 +89,9 @@ struct viewer {
 /* Follow a session; query is "?..." or "", last the Last-Event-ID or "". */
 struct viewer *viewer_open(struct world *world, size_t streamer, const struct id *sid,
                            const char *query, const char *last);
+/* NULL when that streamer is not there, or not any more. */
+struct viewer *viewer_try(struct world *world, size_t streamer, const struct id *sid,
+                          const char *query, const char *last);
 void viewer_close(struct viewer *viewer);
 /* The next event; false: the stream has ended. Fails the test when nothing comes. */
 bool viewer_next(struct viewer *viewer);

@@ -92,9 +92,13 @@ static void a_ring_holds_the_newest_events_that_fit(void **state)
 		struct ring ring;
 
 		model_init(&model);
-		ring_init(&ring, 1 + pick(100), 20 + pick(2000), (struct cursor){ 0, 0 });
+		ring_init(&ring, 1 + pick(300), 20 + pick(2000), (struct cursor){ 0, 0 });
 		while (model.count < EVENTS) {
 			append(&model, &ring);
+			if (pick(20) == 0) {
+				ring_limit(&ring, 20 + pick(20000));
+				assert_true(ring.size <= 4096 || ring.size < 2 * ring.bytes_max);
+			}
 			if (pick(7) == 0) {
 				assert_same(&model, &ring);
 			}
