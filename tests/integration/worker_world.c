@@ -146,16 +146,16 @@ void worker_world_run(void (*body)(struct worker_world *world), bool keeps)
 static void become_worker(const struct worker_world *w, const char *setting)
 {
 	char url[200], state[128];
-	const char *env[] = { url,
-		              state,
-		              "PATH=/usr/bin:/bin",
-		              "FAIRLEAD_METRICS_LISTEN=",
-		              "FAIRLEAD_WORKER_STOP_GRACE=1s",
-		              "FAIRLEAD_LEASE_RENEW=200ms",
-		              "ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0",
-		              geteuid() == 0 ? "FAIRLEAD_WORKER_USER=nobody" : "A=1",
-		              setting != NULL ? setting : "B=1",
-		              NULL };
+	const char *env[] = {
+		url, state, "PATH=/usr/bin:/bin",
+		"FAIRLEAD_METRICS_LISTEN=", "FAIRLEAD_WORKER_STOP_GRACE=1s",
+		"FAIRLEAD_LEASE_RENEW=200ms",
+		/* Freed memory is kept for a while: little, so that what is used can be judged. */
+		"ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0:"
+		"quarantine_size_mb=16",
+		geteuid() == 0 ? "FAIRLEAD_WORKER_USER=nobody" : "A=1",
+		setting != NULL ? setting : "B=1", NULL
+	};
 	const char *const argv[] = { WORKER_PATH, NULL };
 	int log = open(w->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 
@@ -533,6 +533,69 @@ void await_no_process(const char *word)
 		assert_true(clock_mono_ms() < until);
 		(void)fiber_sleep(LOOK_MS);
 	}
+}
+
+static char state_of(pid_t pid)
+{
+	char path[64], line[512];
+	const char *end;
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "re");
+	if (file == NULL || fgets(line, sizeof(line), file) == NULL) {
+		line[0] = '\0';
+	}
+	if (file != NULL) {
+		(void)fclose(file);
+	}
+	end = strrchr(line, ')');
+	return end != NULL ? end[2] : '\0';
+}
+
+static bool children_are_stopped(pid_t guard)
+{
+	char path[64], line[512] = "";
+	struct str rest;
+	FILE *file;
+	bool any = false;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)guard, (int)guard);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	(void)!fgets(line, sizeof(line), file);
+	(void)fclose(file);
+	rest = str_of(line);
+	while (rest.n > 0) {
+		struct str word = str_split(&rest, ' ');
+		uint64_t pid;
+
+		if (parse_u64(word, INT32_MAX, &pid)) {
+			any = true;
+			if (state_of((pid_t)pid) != 'T') {
+				return false;
+			}
+		}
+	}
+	return any;
+}
+
+bool agents_are_frozen(const char *word)
+{
+	DIR *proc = opendir("/proc");
+	const struct dirent *entry;
+	bool frozen = false;
+	uint64_t pid;
+
+	assert_non_null(proc);
+	while ((entry = readdir(proc)) != NULL) {
+		if (parse_u64(str_of(entry->d_name), INT32_MAX, &pid) &&
+		    has_word((pid_t)pid, "fairlead-guard") && has_word((pid_t)pid, word)) {
+			frozen = children_are_stopped((pid_t)pid);
+		}
+	}
+	(void)closedir(proc);
+	return frozen;
 }
 
 uint64_t rss_kib(pid_t pid)

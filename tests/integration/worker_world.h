@@ -86,5 +86,7 @@ void given_cancel(struct worker_world *world, const struct given *given);
 /* Processes whose command line has this word; those of the test itself excluded. */
 unsigned count_processes(const char *word);
 void await_no_process(const char *word);
+/* Whether every child of the guard whose command line has this word is stopped. */
+bool agents_are_frozen(const char *word);
 uint64_t rss_kib(pid_t pid);
 void announce_generation(struct worker_world *world, uint64_t generation);

@@ -1,0 +1,393 @@
+/* fairlead-worker and what happens around it: killed, fenced, without Redis, with too much to say.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "redis/redis.h"
+#include "tests/integration/worker_world.h"
+#include "tests/support/test.h"
+
+#define SH(script) "\"sh\",\"-c\",\"" script "\""
+
+static const struct order ticks = { .argv = SH("i=0; while :; do i=$((i+1)); echo tick $i.; "
+	                                       "sleep 0.05; done") };
+
+/* The n-th line of the agent, and that none before it is missing or there twice. */
+static void assert_each_tick_once(const struct given *g, unsigned last)
+{
+	const char *at = buf_cstr(&g->text);
+	char needle[32];
+
+	for (unsigned i = 1; i <= last; i++) {
+		(void)snprintf(needle, sizeof(needle), "\"tick %u.\"", i);
+		at = strstr(at, needle);
+		assert_non_null(at);
+		assert_null(strstr(at + 1, needle));
+	}
+}
+
+/* How many lines the agent has said so far. */
+static unsigned ticks_in(const struct given *g)
+{
+	const char *at = buf_cstr(&g->text);
+	unsigned count = 0;
+
+	while ((at = strstr(at, "\"tick ")) != NULL) {
+		count++;
+		at++;
+	}
+	return count;
+}
+
+static void await_more_ticks(struct worker_world *w, struct given *g, unsigned more)
+{
+	char needle[32];
+
+	(void)snprintf(needle, sizeof(needle), "\"tick %u.\"", ticks_in(g) + more);
+	given_await(w, g, needle);
+}
+
+static void requeue(struct worker_world *w, const struct given *g, const char *incarnation)
+{
+	const struct queue queue = { w->redis, queue_shard_of(STR_LIT("acme"), QUEUE_SHARDS) };
+	const struct log_open opening = { .sid = g->sid,
+		                          .tenant = "acme",
+		                          .how = LOG_RAISE,
+		                          .cause = "requeue",
+		                          .token = "requeue",
+		                          .moves = true,
+		                          .to = SESSION_QUEUED };
+	struct queue_move move = {
+		.sid = g->sid, .attempt = g->attempt, .reason = "worker lost", .lost = incarnation
+	};
+	struct log_result result = { .outcome = LOG_OK };
+	enum queue_set set;
+	struct err err;
+
+	assert_int_equal(log_open(&w->store, &opening, &result, &err), ERR_OK);
+	assert_int_equal(result.outcome, LOG_OK);
+	move.epoch = result.epoch;
+	assert_int_equal(queue_requeue(&queue, &move, &set, &err), ERR_OK);
+}
+
+/* ---- the worker is killed ---- */
+
+static void killed_body(struct worker_world *w)
+{
+	struct lease_worker before;
+	struct given g;
+
+	worker_start(w, NULL);
+	before = w->registered;
+	given_run(w, &g, &ticks);
+	await_more_ticks(w, &g, 3);
+	worker_kill(w);
+	assert_true(count_processes(g.sid.s) > 0); /* the guard, and its agent */
+	worker_start(w, NULL);
+	/* The next life begins when nothing of the one before runs any more. */
+	assert_int_equal(count_processes(g.sid.s), 0);
+	assert_string_equal(w->registered.worker, before.worker);
+	requeue(w, &g, before.incarnation);
+	given_lease(w, &g, &ticks);
+	given_await(w, &g, "\"cause\":\"requeue\"");
+	given_await(w, &g, "\"previous\"");
+	given_await_state(w, &g, SESSION_RUNNING);
+	given_cancel(w, &g);
+	await_no_process(g.sid.s);
+	given_fini(&g);
+}
+
+static void a_killed_worker_is_followed_by_one_that_cleans_up_and_takes_the_next_epoch(void **state)
+{
+	(void)state;
+	worker_world_run(killed_body, false);
+}
+
+/* ---- the incarnation is lost ---- */
+
+static void lost_body(struct worker_world *w)
+{
+	struct given g;
+	struct err err;
+
+	worker_start(w, NULL);
+	given_run(w, &g, &ticks);
+	await_more_ticks(w, &g, 3);
+	assert_int_equal(lease_end(w->redis, w->registered.incarnation, &err), ERR_OK);
+	worker_await(w);
+	await_no_process(g.sid.s);
+	assert_int_equal(given_set(w, &g), QUEUE_LEASED); /* it is the schedulers' to place */
+	given_await(w, &g, "tick 1.");
+	assert_int_equal(g.state, SESSION_RUNNING);
+	given_fini(&g);
+}
+
+static void a_worker_whose_lease_was_lost_kills_and_begins_another_life(void **state)
+{
+	(void)state;
+	worker_world_run(lost_body, false);
+}
+
+/* ---- Redis stands still, dies, forgets ---- */
+
+static void stall_body(struct worker_world *w)
+{
+	const uint64_t stall_ms = 3000;
+	uint64_t until;
+	unsigned before;
+	struct given g;
+
+	worker_start(w, NULL);
+	given_run(w, &g, &ticks);
+	await_more_ticks(w, &g, 3);
+	redis_server_signal(&w->server, SIGSTOP);
+	until = clock_mono_ms() + stall_ms;
+	while (clock_mono_ms() < until) {
+		(void)fiber_sleep(100);
+	}
+	assert_true(agents_are_frozen(g.sid.s));
+	redis_server_signal(&w->server, SIGCONT);
+	await_more_ticks(w, &g, 3);
+	assert_false(agents_are_frozen(g.sid.s));
+	before = ticks_in(&g);
+	await_more_ticks(w, &g, 10);
+	assert_each_tick_once(&g, before + 10);
+	given_move(w, &g, SESSION_STOPPING);
+	given_command(w, &g, "stop", NULL);
+	given_await_state(w, &g, SESSION_STOPPED);
+	given_fini(&g);
+}
+
+static void a_redis_that_stands_still_kills_nobody_and_loses_nothing(void **state)
+{
+	(void)state;
+	worker_world_run(stall_body, false);
+}
+
+/* What a scheduler does after a loss of Redis: here without PostgreSQL. */
+static void recover(struct worker_world *w, const struct given *g, uint64_t generation)
+{
+	struct log_open opening = { .sid = g->sid,
+		                    .tenant = "acme",
+		                    .how = LOG_RECOVER,
+		                    .cause = "rebuild",
+		                    .epoch = g->epoch,
+		                    .to = SESSION_RUNNING };
+	struct log_result result = { .outcome = LOG_OK };
+	char token[32];
+	struct err err;
+
+	(void)snprintf(token, sizeof(token), "recover-%" PRIu64, generation);
+	opening.token = token;
+	assert_int_equal(log_open(&w->store, &opening, &result, &err), ERR_OK);
+	assert_int_equal(result.outcome, LOG_OK);
+}
+
+static void await_reconnect(struct worker_world *w, const char *run_id)
+{
+	uint64_t until = clock_mono_ms() + 20000;
+
+	while (!redis_connected(w->redis) || strcmp(redis_run_id(w->redis), run_id) == 0) {
+		assert_true(clock_mono_ms() < until);
+		(void)fiber_sleep(20);
+	}
+}
+
+static void crash_redis(struct worker_world *w)
+{
+	char run_id[64];
+
+	(void)snprintf(run_id, sizeof(run_id), "%s", redis_run_id(w->redis));
+	redis_server_kill(&w->server);
+	redis_server_start(&w->server, NULL);
+	await_reconnect(w, run_id);
+}
+
+static void restart_body(struct worker_world *w)
+{
+	struct given g;
+
+	worker_start(w, NULL);
+	given_run(w, &g, &ticks);
+	await_more_ticks(w, &g, 3);
+	crash_redis(w);
+	announce_generation(w, 2);
+	recover(w, &g, 2);
+	given_await(w, &g, "\"cause\":\"rebuild\"");
+	await_more_ticks(w, &g, 10);
+	assert_each_tick_once(&g, ticks_in(&g));
+	given_move(w, &g, SESSION_STOPPING);
+	given_command(w, &g, "stop", NULL);
+	given_await_state(w, &g, SESSION_STOPPED);
+	given_fini(&g);
+}
+
+static void a_redis_that_restarts_kills_nobody(void **state)
+{
+	(void)state;
+	worker_world_run(restart_body, true);
+}
+
+static void await_tail(struct worker_world *w, const struct given *g, uint64_t n)
+{
+	uint64_t until = clock_mono_ms() + 20000;
+	struct log_head head = { .found = false };
+	struct err err;
+
+	while (log_head_get(&w->store, &g->sid, "acme", &head, &err) != ERR_OK || !head.found ||
+	       head.at.n < n) {
+		assert_true(clock_mono_ms() < until);
+		(void)fiber_sleep(20);
+	}
+}
+
+/* Redis comes back empty: the log is there again as it was, from the worker's journal alone. */
+static void amnesia_body(struct worker_world *w)
+{
+	struct given g, again = { .last_n = 0 };
+	struct lease_worker before;
+
+	worker_start(w, NULL);
+	before = w->registered;
+	given_run(w, &g, &ticks);
+	await_more_ticks(w, &g, 5);
+	crash_redis(w);
+	announce_generation(w, 2);
+	await_tail(w, &g, g.last_n);
+	again.sid = g.sid;
+	buf_init(&again.text, 1 << 20);
+	given_await(w, &again, "\"tick 5.\"");
+	assert_memory_equal(buf_cstr(&again.text), buf_cstr(&g.text), g.text.len);
+	recover(w, &g, 2);
+	given_await(w, &again, "\"cause\":\"rebuild\"");
+	/* The registry of workers is gone too: this incarnation is nobody's any more. */
+	if (strcmp(w->registered.incarnation, before.incarnation) == 0) {
+		worker_await(w);
+	}
+	await_no_process(g.sid.s);
+	given_fini(&again);
+	given_fini(&g);
+}
+
+static void a_redis_that_forgot_gets_the_log_back_from_the_journal(void **state)
+{
+	(void)state;
+	worker_world_run(amnesia_body, false);
+}
+
+/* ---- more output than anybody can keep ---- */
+
+enum { MUCH_MIB = 64, KEEP_BYTES = 4 * 1024 * 1024, RSS_MAX_MIB = 160 };
+
+struct archive_duty {
+	struct worker_world *world;
+	struct given *given;
+	uint64_t events, bytes, largest;
+};
+
+/* Takes everything away as an archiver would, and looks at what it takes. */
+static void archive_all(void *arg)
+{
+	struct archive_duty *a = arg;
+	struct worker_world *w = a->world;
+
+	while (!fiber_cancelled()) {
+		struct log_trim trim = { .sid = a->given->sid, .tenant = "acme" };
+		const struct log_range range = { .sid = a->given->sid,
+			                         .tenant = "acme",
+			                         .after = { 0, a->events },
+			                         .max_count = LOG_READ_MAX,
+			                         .max_bytes = KEEP_BYTES };
+		struct log_page page = { 0 };
+		struct log_result result;
+		struct err err;
+
+		if (log_read(&w->store, &range, &page, &err) == ERR_OK && page.count > 0) {
+			for (size_t i = 0; i < page.count; i++) {
+				assert_int_equal(page.events[i].at.n, a->events + 1 + i);
+				trim.bytes += log_event_cost(&page.events[i]);
+				a->bytes += page.events[i].data.n;
+			}
+			a->largest = page.head.unarchived > a->largest ? page.head.unarchived
+			                                               : a->largest;
+			trim.from = a->events;
+			trim.to = a->events + page.count;
+			trim.trim = page.events[page.count - 1].at;
+			if (log_trim(&w->store, &trim, &result, &err) == ERR_OK &&
+			    result.outcome == LOG_OK) {
+				a->events = trim.to;
+			}
+		} else {
+			(void)fiber_sleep(10);
+		}
+		log_page_fini(&page);
+	}
+}
+
+static void much_body(struct worker_world *w)
+{
+	char argv[160];
+	struct order order = { .argv = argv };
+	struct archive_duty duty = { .world = w };
+	struct log_head head = { .found = false };
+	uint64_t until = clock_mono_ms() + 150000, begun;
+	struct given g;
+	struct err err;
+
+	(void)snprintf(argv, sizeof(argv),
+	               SH("echo begin; head -c %dM /dev/zero | tr '\\\\0' 'x'; echo; echo end"),
+	               MUCH_MIB);
+	worker_start(w, NULL);
+	given_run(w, &g, &order);
+	given_await(w, &g, "\"status\":\"running\"");
+	begun = clock_mono_ms();
+	duty.given = &g;
+	/* Nobody archives yet: the log takes what its limit allows, and the agent waits. */
+	do {
+		(void)fiber_sleep(100);
+		assert_int_equal(log_head_get(&w->store, &g.sid, "acme", &head, &err), ERR_OK);
+	} while (head.unarchived < 15 * 1024 * 1024);
+	(void)fiber_start(w->loop, &w->duties, "archive", archive_all, &duty);
+	while (head.state != SESSION_COMPLETED) {
+		assert_true(clock_mono_ms() < until);
+		(void)fiber_sleep(50);
+		assert_int_equal(log_head_get(&w->store, &g.sid, "acme", &head, &err), ERR_OK);
+	}
+	while (duty.events < head.at.n) {
+		(void)fiber_sleep(20);
+	}
+	print_message("%d MiB in %.1f s, worker at most %" PRIu64 " MiB, log at most %" PRIu64
+	              " KiB beyond the archive\n",
+	              MUCH_MIB, (double)(clock_mono_ms() - begun) / 1000.0,
+	              rss_kib(w->worker) / 1024, duty.largest / 1024);
+	assert_true(duty.bytes > (uint64_t)MUCH_MIB * 1024 * 1024);
+	assert_true(duty.largest <= 17 * 1024 * 1024);
+	assert_true(rss_kib(w->worker) < (uint64_t)RSS_MAX_MIB * 1024);
+	given_fini(&g);
+}
+
+static void a_flood_of_output_flows_through_bounded_memory(void **state)
+{
+	(void)state;
+	worker_world_run(much_body, false);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			a_killed_worker_is_followed_by_one_that_cleans_up_and_takes_the_next_epoch),
+		cmocka_unit_test(a_worker_whose_lease_was_lost_kills_and_begins_another_life),
+		cmocka_unit_test(a_redis_that_stands_still_kills_nobody_and_loses_nothing),
+		cmocka_unit_test(a_redis_that_restarts_kills_nobody),
+		cmocka_unit_test(a_redis_that_forgot_gets_the_log_back_from_the_journal),
+		cmocka_unit_test(a_flood_of_output_flows_through_bounded_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
