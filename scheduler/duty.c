@@ -17,10 +17,9 @@ void duty_init(struct duty *duty, struct app *app)
 static void judge(struct duty *duty, enum err_code code, const struct err *err)
 {
 	if (code != duty->code && code == ERR_OK) {
-		log_info("duty.well", "duty=%s", duty->name);
+		log_info("duty.well");
 	} else if (code != duty->code && code != ERR_CANCELLED) {
-		log_warn("duty.failing", "duty=%s code=%s %s", duty->name, err_name(code),
-		         err->msg);
+		log_warn("duty.failing", "code=%s %s", err_name(code), err->msg);
 	}
 	duty->code = code;
 }

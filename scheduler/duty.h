@@ -28,7 +28,7 @@ struct duty {
 };
 
 void duty_init(struct duty *duty, struct app *app);
-void duty_run(void *duty); /* the body of a fiber */
+void duty_run(void *arg); /* the body of a fiber */
 void duty_ring(struct duty *duty);
 bool duty_alive(const struct duty *duty);
 

@@ -55,6 +55,20 @@ void stage_close(struct stage *stage)
 	redis_server_fini(&stage->server);
 }
 
+void stage_keep_redis(struct stage *stage)
+{
+	struct redis_cmd *cmd CLEANUP(redis_cmd_cleanup) = redis_cmd_new();
+	struct redis_reply *reply CLEANUP(redis_reply_cleanup) = NULL;
+	struct err err;
+
+	stage->server.keeps = true;
+	redis_arg_cstr(cmd, "CONFIG");
+	redis_arg_cstr(cmd, "SET");
+	redis_arg_cstr(cmd, "appendonly");
+	redis_arg_cstr(cmd, "yes");
+	assert_int_equal(redis_call(stage->redis, cmd, &reply, &err), ERR_OK);
+}
+
 void stage_lose_redis(struct stage *stage)
 {
 	uint64_t until = clock_mono_ms() + STAGE_WAIT_MS, before = redis_connection(stage->redis);

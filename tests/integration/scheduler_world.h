@@ -49,7 +49,9 @@ void stage_start_scheduler(struct stage *stage, unsigned i);
 void stage_kill_scheduler(struct stage *stage, unsigned i); /* -9 */
 /* SIGTERM; it must end well, having freed everything. */
 void stage_stop_scheduler(struct stage *stage, unsigned i);
-/* Another server, empty, at the same address. */
+/* From here on what Redis has survives stage_lose_redis(). */
+void stage_keep_redis(struct stage *stage);
+/* Another server at the same address: empty, unless it keeps. */
 void stage_lose_redis(struct stage *stage);
 
 /* A new incarnation that renews and reads its mail. */

@@ -72,6 +72,23 @@ static bool is_archived(struct stage *stage, void *arg)
 	return text[0] != '\0';
 }
 
+static bool is_ready(struct stage *stage, void *arg)
+{
+	const struct expected *e = arg;
+
+	return stage_set(stage, &e->sid) == QUEUE_READY;
+}
+
+static void finish(struct stage *stage, const struct id *sid)
+{
+	const struct queue queue = { stage->redis, queue_shard_of(str_of(TENANT), QUEUE_SHARDS) };
+	const struct queue_move move = { .sid = *sid };
+	enum queue_set set;
+	struct err err;
+
+	assert_int_equal(queue_finish(&queue, &move, &set, &err), ERR_OK);
+}
+
 static uint64_t await_order(struct stage *stage, struct player *player, const struct id *sid,
                             uint64_t epoch)
 {
@@ -343,6 +360,61 @@ static void an_empty_redis_gets_every_living_session_back(void **state)
 	world_run(rebuild_body);
 }
 
+static bool is_rebuilt(struct stage *stage, void *arg)
+{
+	const struct expected *e = arg;
+	struct log_head head = stage_head(stage, &e->sid);
+
+	return head.found && head.generation == stage->store.generation && head.at.epoch > e->epoch;
+}
+
+static void restart_body(struct world *world)
+{
+	struct stage stage;
+	struct player *player;
+	struct expected e = { 0 };
+	struct order order;
+	struct id sid, waiting;
+
+	stage_open(&stage, world);
+	stage_keep_redis(&stage);
+	player = stage_worker(&stage, 0, "inc-1", 1);
+	stage_start_scheduler(&stage, 0);
+	stage_start_scheduler(&stage, 1);
+	sid = new_task(&stage).sessions[0];
+	(void)await_order(&stage, player, &sid, 0);
+	order = *player_order(player, &sid);
+	assert_true(stage_move(&stage, &order, SESSION_RUNNING, "{\"status\":\"running\"}"));
+	(void)await_row(&stage, &sid, "state", "running");
+	waiting = new_task(&stage).sessions[0];
+	(void)stage_await(&stage, is_ready, &(struct expected){ .sid = waiting }, "ready");
+	stage_lose_redis(&stage);
+	e.sid = sid;
+	e.epoch = order.epoch;
+	(void)stage_await(&stage, is_rebuilt, &e, "rebuilt");
+	/* A worker adopts the epoch of a rebuild: nobody else got its session. */
+	assert_int_equal(stage_set(&stage, &sid), QUEUE_LEASED);
+	assert_int_equal(stage_head(&stage, &sid).state, SESSION_RUNNING);
+	order.epoch = stage_head(&stage, &sid).at.epoch;
+	assert_true(stage_move(&stage, &order, SESSION_COMPLETED,
+	                       "{\"status\":\"completed\",\"exitCode\":0}"));
+	finish(&stage, &sid);
+	(void)await_row(&stage, &sid, "state", "completed");
+	assert_int_equal(count_of(&stage, &count_leases, &sid), 1);
+	(void)await_order(&stage, player, &waiting, 0);
+	stage_complete(&stage, player_order(player, &waiting));
+	(void)await_row(&stage, &waiting, "state", "completed");
+	await_archived(&stage, &sid);
+	await_archived(&stage, &waiting);
+	stage_close(&stage);
+}
+
+static void a_redis_that_kept_its_data_leaves_leases_where_they_are(void **state)
+{
+	(void)state;
+	world_run(restart_body);
+}
+
 /* Beside the loop: workers go on renewing. */
 static void pg_ctl(const char *verb)
 {
@@ -562,6 +634,7 @@ int main(void)
 		cmocka_unit_test(a_lost_workers_session_runs_elsewhere_in_the_next_epoch),
 		cmocka_unit_test(the_third_lost_worker_fails_the_session),
 		cmocka_unit_test(an_empty_redis_gets_every_living_session_back),
+		cmocka_unit_test(a_redis_that_kept_its_data_leaves_leases_where_they_are),
 		cmocka_unit_test(a_log_is_archived_and_followed_across_a_restart_of_postgresql),
 		cmocka_unit_test(commands_are_told_again_and_their_rows_follow_the_log),
 		cmocka_unit_test(a_refused_session_goes_to_another_worker),
