@@ -145,7 +145,7 @@ static bool take_offset(struct str *s, int64_t *ret_s)
 	    !take_digits(s, 2, 59, &minutes)) {
 		return false;
 	}
-	*ret_s = (int64_t)(hours * 60 + minutes) * (sign == '-' ? -60 : 60);
+	*ret_s = ((int64_t)hours * 60 + minutes) * (sign == '-' ? -60 : 60);
 	return true;
 }
 
@@ -161,6 +161,6 @@ bool clock_parse(struct str s, int64_t *ret_wall_us)
 	    !take_fraction(&s, &us) || !take_offset(&s, &offset_s) || s.n > 0) {
 		return false;
 	}
-	*ret_wall_us = ((days * 24 + hour) * 3600 + minute * 60 + second - offset_s) * 1000000 + us;
+	*ret_wall_us = (((days * 24 + hour) * 60 + minute) * 60 + second - offset_s) * 1000000 + us;
 	return true;
 }

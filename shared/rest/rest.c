@@ -7,19 +7,21 @@
 enum { AUTH_OPEN = AUTH_SCOPE_COUNT };
 
 const struct rest_route rest_routes[REST_OP_COUNT] = {
-#define X(method, pattern, op, scope, body, max, query, side, status, traits, summary)             \
-	[REST_OP_##op] = { HTTP_##method,                                                          \
-		           pattern,                                                                \
-		           #op,                                                                    \
-		           (int)AUTH_##scope == (int)AUTH_OPEN,                                    \
-		           (enum auth_scope)AUTH_##scope,                                          \
-		           body,                                                                   \
-		           max,                                                                    \
-		           query,                                                                  \
-		           REST_##side,                                                            \
-		           status,                                                                 \
-		           traits,                                                                 \
-		           summary },
+#define X(verb, path, op, key, table, max, params, by, success, has, words)                        \
+	[REST_OP_##op] = {                                                                         \
+		.pattern = path,                                                                   \
+		.name = #op,                                                                       \
+		.summary = words,                                                                  \
+		.body = table,                                                                     \
+		.body_max = max,                                                                   \
+		.query = params,                                                                   \
+		.method = HTTP_##verb,                                                             \
+		.scope = (enum auth_scope)AUTH_##key,                                              \
+		.side = REST_##by,                                                                 \
+		.status = success,                                                                 \
+		.traits = has,                                                                     \
+		.open = (int)AUTH_##key == (int)AUTH_OPEN,                                         \
+	},
 #include "rest/routes.def"
 #undef X
 };

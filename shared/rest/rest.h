@@ -33,18 +33,18 @@ enum rest_trait {
 };
 
 struct rest_route {
-	enum http_method method;
 	const char *pattern;
 	const char *name; /* the operation: "task_create" */
-	bool open;        /* no key is asked for, scope means nothing */
-	enum auth_scope scope;
+	const char *summary;
 	const struct json_table *body; /* NULL: none */
 	size_t body_max;
 	const struct rest_query_table *query; /* NULL: no parameters */
+	enum http_method method;
+	enum auth_scope scope;
 	enum rest_side side;
 	int status;
 	unsigned traits;
-	const char *summary;
+	bool open; /* no key is asked for, scope means nothing */
 };
 
 extern const struct rest_route rest_routes[REST_OP_COUNT];
