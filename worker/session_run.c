@@ -67,13 +67,19 @@ static void on_lost(void *arg)
 
 /* ---- is it ours, and is there room ---- */
 
+/* With the rebuilds that it has adopted. */
+static uint64_t epoch_now(const struct session_run *s)
+{
+	return s->reporter != NULL ? reporter_epoch(s->reporter) : s->epoch;
+}
+
 /* An earlier epoch of the same session must have left this host first. */
 static bool await_predecessor(struct session_run *s)
 {
 	struct session_run *other = LIST_FIRST(&s->host->runs);
 
 	while (other != NULL && !fiber_cancelled()) {
-		if (other != s && id_eq(&other->sid, &s->sid) && other->epoch < s->epoch) {
+		if (other != s && id_eq(&other->sid, &s->sid) && epoch_now(other) < s->epoch) {
 			give_up(other, FATE_LOST);
 			(void)!fiber_signal_wait(&s->host->ended, FIBER_NO_TIMEOUT);
 			other = LIST_FIRST(&s->host->runs);
@@ -187,7 +193,7 @@ static bool open_reporter(struct session_run *s)
 		return false;
 	}
 	/* An incarnation may run a session twice: each run counts its batches from one. */
-	(void)snprintf(producer, sizeof(producer), "w:%.40s:%" PRIu64, s->incarnation, s->attempt);
+	(void)snprintf(producer, sizeof(producer), "w:%.40s:%" PRIu64, s->incarnation, s->epoch);
 	options.journal = s->journal;
 	options.producer = producer;
 	s->reporter = reporter_new(&options);
@@ -434,7 +440,6 @@ static void finish(struct session_run *s)
 	log_info("session.ended", "state=%s exit=%d reason=%s", session_state_name(status.state),
 	         status.has_exit_code ? status.exit_code : -1,
 	         status.reason != NULL ? status.reason : "");
-	metric_inc(METRIC_SESSIONS_FINISHED, session_state_name(status.state));
 	move.reason = session_state_name(status.state);
 	tell_queue(s, queue_finish, &move);
 }
@@ -572,7 +577,7 @@ void session_order(struct session_host *host, const struct mail *mail)
 {
 	struct session_run *known = find(host, &mail->sid), *s;
 
-	if (known != NULL && known->epoch >= mail->epoch) {
+	if (known != NULL && epoch_now(known) >= mail->epoch) {
 		return;
 	}
 	s = make_run(host, mail);
@@ -592,7 +597,7 @@ void session_fence(struct session_host *host, const struct id *sid, uint64_t epo
 
 	LIST_FOREACH(s, &host->runs, link)
 	{
-		if (id_eq(&s->sid, sid) && (epoch == 0 || epoch > s->epoch)) {
+		if (id_eq(&s->sid, sid) && (epoch == 0 || epoch > epoch_now(s))) {
 			give_up(s, FATE_LOST);
 		}
 	}
