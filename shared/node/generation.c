@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "log/log.h"
 #include "node/node.h"
+#include "node/storage.h"
 #include "pg/generation.h"
 #include "redis/redis.h"
 
@@ -80,6 +81,10 @@ void generation_keep(void *arg)
 	uint64_t known = 0; /* the connection that store.generation is of */
 	struct err err;
 
+	/* Nobody is ready before the generation is known, so nobody serves from refused storage. */
+	if (!storage_admit(node)) {
+		return;
+	}
 	while (!fiber_cancelled()) {
 		uint64_t connection = redis_connection(node->redis), generation;
 

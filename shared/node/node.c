@@ -24,7 +24,7 @@ struct life {
 	struct node node;
 	struct conf_source source;
 	struct http_route *routes;
-	struct fiber_group starter; /* start(), then stop(): not of the duties */
+	struct fiber_group starter, stopper; /* not of the duties */
 	struct loop_timer log_tick;
 	int status;
 };
@@ -44,6 +44,14 @@ static void on_drained(void *arg)
 	loop_stop(life->node.loop);
 }
 
+static void end_group(const char *what, struct fiber_group *group)
+{
+	fiber_group_cancel(group, ERR_CANCELLED);
+	if (fiber_group_wait(group, NODE_STOP_MS) != ERR_OK) {
+		log_warn("node.stuck", "what=%s fibers=%zu", what, group->count);
+	}
+}
+
 /* The server is drained when no duty can need it any more, and the loop ends when it is. */
 static void stop(void *arg)
 {
@@ -52,14 +60,13 @@ static void stop(void *arg)
 
 	/* /readyz answers 503 from here on; load balancers get time to see it. */
 	(void)fiber_sleep(node->conf.drain_delay);
+	end_group("start", &life->starter);
 	if (node->options->stop != NULL) {
 		fiber_set_deadline(clock_mono_ms() + NODE_STOP_MS);
 		node->options->stop(node);
+		fiber_set_deadline(0);
 	}
-	fiber_group_cancel(&node->duties, ERR_CANCELLED);
-	if (fiber_group_wait(&node->duties, NODE_STOP_MS) != ERR_OK) {
-		log_warn("node.stuck", "duties=%zu", node->duties.count);
-	}
+	end_group("duties", &node->duties);
 	http_server_drain(node->server, (unsigned)node->conf.drain_timeout, on_drained, life);
 }
 
@@ -67,7 +74,7 @@ static void begin_stop(struct life *life)
 {
 	if (!life->node.stopping) {
 		life->node.stopping = true;
-		(void)fiber_start(life->node.loop, &life->starter, "stop", stop, life);
+		(void)fiber_start(life->node.loop, &life->stopper, "stop", stop, life);
 	}
 }
 
@@ -113,7 +120,9 @@ static void start(void *arg)
 	struct err err = { .code = ERR_OK };
 
 	(void)fiber_start(node->loop, &node->duties, "generation", generation_keep, node);
-	if (node->options->start != NULL && node->options->start(node, &err) != ERR_OK) {
+	/* One that is cut short by the stop did not fail. */
+	if (node->options->start != NULL && node->options->start(node, &err) != ERR_OK &&
+	    !node->stopping) {
 		node_fail(node, &err);
 	}
 }
@@ -236,6 +245,10 @@ static void close_all(struct life *life)
 {
 	struct node *node = &life->node;
 
+	/* A fiber that did not end in time still uses what would be freed here. */
+	if (life->starter.count > 0 || node->duties.count > 0) {
+		return;
+	}
 	http_server_free(node->server);
 	if (node->options->close != NULL) {
 		node->options->close(node);
@@ -264,13 +277,14 @@ int node_run(const struct node_options *options, int argc, char **argv)
 	};
 	conf_load_or_exit(&life.node.conf, &life.source);
 	setup_log(&life.node);
-	if (open_all(&life, &err) != ERR_OK) {
+	if (open_all(&life, &err) == ERR_OK) {
+		log_info("node.started", "version=%s pid=%ld port=%u", node_version(),
+		         (long)getpid(), http_server_port(life.node.server));
+		loop_run(life.node.loop);
+	} else {
 		log_error("node.failed", "code=%s %s", err_name(err.code), err.msg);
-		return EXIT_FAILURE;
+		life.status = EXIT_FAILURE;
 	}
-	log_info("node.started", "version=%s pid=%ld port=%u", node_version(), (long)getpid(),
-	         http_server_port(life.node.server));
-	loop_run(life.node.loop);
 	close_all(&life);
 	return life.status;
 }

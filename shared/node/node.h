@@ -5,11 +5,15 @@
  *
  *	start: settings -> log -> loop -> redis, pg (connect in the background) -> server -> start()
  *	ready: redis is connected, its generation is known, pg answers (when wanted), not draining
- *	stop:  SIGTERM -> readyz 503 -> stop() -> drain the server -> cancel duties -> exit 0
+ *	stop:  SIGTERM -> readyz 503 -> drain.delay -> stop() -> cancel duties -> drain the server
+ *	       -> close() -> exit 0
+ *
+ * A Redis that may evict and a PostgreSQL that may lose commits are refused once at the start,
+ * unless unsafe.storage says otherwise: status 1.
  *
  * The generation of a Redis server (design: what its run id means to PostgreSQL) is learnt anew at
  * each connection: from PostgreSQL by those who have it, who also leave it in Redis for those who
- *do not.
+ * do not.
  */
 #pragma once
 
@@ -48,7 +52,7 @@ struct node_options {
 	 * nothing to do. */
 	void (*stop)(struct node *node);
 	/* After the last connection and the loop's last turn, before Redis and PostgreSQL go: free
-	 * what start() made. NULL: nothing to do. */
+	 * what start() made, if it ever ran. NULL: nothing to do. */
 	void (*close)(struct node *node);
 	/* Runs on the loop each time Redis is there again (also the first), once store.generation
 	 * is known. NULL: none. */

@@ -122,8 +122,8 @@ static void make_keys(struct access *access)
 
 static void become_node(const char *path)
 {
-	static char own[7][SETTING_SIZE];
-	char *env[] = { own[0], own[1], own[2], own[3], own[4], own[5], own[6], NULL };
+	static char own[8][SETTING_SIZE];
+	char *env[] = { own[0], own[1], own[2], own[3], own[4], own[5], own[6], own[7], NULL };
 	char *argv[] = { (char[]){ "fairlead-api" }, NULL };
 
 	(void)snprintf(own[0], SETTING_SIZE, "FAIRLEAD_REDIS_URL=%s", getenv("TEST_REDIS_URL"));
@@ -134,6 +134,7 @@ static void become_node(const char *path)
 	(void)snprintf(own[5], SETTING_SIZE, "%s",
 	               "ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0");
 	(void)snprintf(own[6], SETTING_SIZE, "%s", "FAIRLEAD_PG_ACQUIRE_TIMEOUT=500ms");
+	(void)snprintf(own[7], SETTING_SIZE, "%s", "FAIRLEAD_UNSAFE_STORAGE=true");
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)execve(API_PROGRAM, argv, env);
 	_exit(127);

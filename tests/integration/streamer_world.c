@@ -38,7 +38,7 @@ static const struct text insert_session = { "world_insert_session", "0", INSERT_
 
 static void become_streamer(const struct world *world, const char *path)
 {
-	static char own[6][SETTING_SIZE];
+	static char own[7][SETTING_SIZE];
 	char *env[SETTINGS_MAX];
 	char *argv[] = { (char[]){ "fairlead-streamer" }, NULL };
 	size_t n = 0;
@@ -51,6 +51,7 @@ static void become_streamer(const struct world *world, const char *path)
 	(void)snprintf(own[4], SETTING_SIZE, "FAIRLEAD_STREAM_KEEPALIVE=1s");
 	(void)snprintf(own[5], SETTING_SIZE, "%s",
 	               "ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0");
+	(void)snprintf(own[6], SETTING_SIZE, "FAIRLEAD_UNSAFE_STORAGE=true");
 	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
 		env[n++] = own[i];
 	}
