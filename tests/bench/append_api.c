@@ -37,9 +37,9 @@ enum {
 
 static void become_api(const struct append_bench *bench)
 {
-	static char env[7][SETTING_SIZE];
+	static char env[8][SETTING_SIZE];
 	char *argv[] = { (char[]){ "fairlead-api" }, NULL };
-	char *envp[] = { env[0], env[1], env[2], env[3], env[4], env[5], env[6], NULL };
+	char *envp[] = { env[0], env[1], env[2], env[3], env[4], env[5], env[6], env[7], NULL };
 
 	(void)snprintf(env[0], SETTING_SIZE, "FAIRLEAD_REDIS_URL=unix://%s", bench->socket);
 	(void)snprintf(env[1], SETTING_SIZE, "FAIRLEAD_PG_URL=%s", getenv("TEST_PG_URL"));
@@ -48,6 +48,7 @@ static void become_api(const struct append_bench *bench)
 	(void)snprintf(env[4], SETTING_SIZE, "FAIRLEAD_SESSION_UNARCHIVED_MAX=1GiB");
 	(void)snprintf(env[5], SETTING_SIZE, "FAIRLEAD_TENANT_UNARCHIVED_MAX=64GiB");
 	(void)snprintf(env[6], SETTING_SIZE, "FAIRLEAD_LOG_LEVEL=warn");
+	(void)snprintf(env[7], SETTING_SIZE, "FAIRLEAD_UNSAFE_STORAGE=true");
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)execve(API_PROGRAM, argv, envp);
 	_exit(127);

@@ -96,6 +96,7 @@ static void become_scheduler(const struct stage *stage)
 		        pg,
 		        asan,
 		        (char[]){ "FAIRLEAD_PG_POOL=6" },
+		        (char[]){ "FAIRLEAD_UNSAFE_STORAGE=true" },
 		        (char[]){ "FAIRLEAD_ARCHIVE_HOT_EVENTS=100" },
 		        NULL };
 
