@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "log/log.h"
 #include "node/node.h"
+#include "queue/keys.h"
 #include "redis/redis.h"
 #include "worker/lease_keeper.h"
 #include "worker/mailbox.h"
@@ -200,6 +201,11 @@ static enum err_code describe(struct app *app, const struct conf *conf, struct e
 
 	if (n < 0 || (size_t)n >= sizeof(app->has)) {
 		return err_set(err, ERR_INVALID, "worker.labels is too long");
+	}
+	if (!queue_words_ok(app->has)) {
+		return err_set(err, ERR_INVALID,
+		               "worker.labels must be words of A-Z a-z 0-9 . _ : / = + - joined by "
+		               "commas");
 	}
 	return ERR_OK;
 }

@@ -82,6 +82,16 @@ bool session_say(struct session_run *run, enum event_type type, struct buf *text
 
 void session_fail(struct session_run *run, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* session_run.c */
+void session_main(void *run); /* the body of its fiber */
+/* LOST or LEFT: every wait of its main fiber ends from here on; what is left is to clean up. */
+void session_give_up(struct session_run *run, enum session_fate fate);
+/* With the rebuilds that it has adopted. */
+uint64_t session_epoch_now(const struct session_run *run);
+
+/* session_host.c */
+void session_retire(struct session_run *run);
+
 /* session_agent.c */
 enum err_code session_agent_start(struct session_run *run, struct err *err) MUST_CHECK;
 void session_agent_stop(struct session_run *run, enum session_fate fate, const char *reason);

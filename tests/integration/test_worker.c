@@ -56,7 +56,9 @@ static void work_body(struct worker_world *w)
 
 	worker_start(w, NULL);
 	given_run(w, &g, &order);
+	given_mail(w, &g, &order); /* a reminder of what it does already */
 	given_await_state(w, &g, SESSION_COMPLETED);
+	given_mail(w, &g, &order); /* and one that comes late */
 	assert_in_order(&g, story, ARRAY_LEN(story));
 	given_await(w, &g, "\"message\":\"oops\",\"stream\":\"stderr\"");
 	given_await_set(w, &g, QUEUE_DONE);
@@ -222,11 +224,13 @@ static void prompt_body(struct worker_world *w)
 		"turn_started {\"turn\":2}",
 		"\"oldText\":\"write it\\n\",\"newText\":\"write it\\nagain\\n\"",
 		"turn_finished {\"turn\":2",
+		"delivery {\"mode\":\"patch\",\"bytes\":",
 		"\"completed\"",
 		"\"files_changed\":1,\"lines_added\":2",
 	};
 	const struct order order = { .argv = SH("for i in 1 2; do read l; echo $l >> note; "
-		                                "echo got $l; done; read l") };
+		                                "echo got $l; done; read l"),
+		                     .delivery = "patch" };
 	struct given g;
 
 	worker_start(w, NULL);
@@ -248,6 +252,29 @@ static void prompts_reach_standard_input_and_each_turn_tells_its_changes(void **
 	worker_world_run(prompt_body, false);
 }
 
+static void early_stop_body(struct worker_world *w)
+{
+	const struct order order = { .argv = SH("echo never"), .repo = w->repo };
+	struct given g;
+
+	worker_start(w, NULL);
+	given_submit(w, &g);
+	given_lease(w, &g, NULL);
+	given_move(w, &g, SESSION_STOPPING);
+	given_mail(w, &g, &order);
+	given_await_state(w, &g, SESSION_STOPPED);
+	assert_absent(&g, "running");
+	assert_absent(&g, "never");
+	given_await_set(w, &g, QUEUE_DONE);
+	given_fini(&g);
+}
+
+static void a_session_that_was_stopped_early_never_starts(void **state)
+{
+	(void)state;
+	worker_world_run(early_stop_body, false);
+}
+
 static void timeout_body(struct worker_world *w)
 {
 	const struct order order = { .argv = SH("echo up; sleep 60"),
@@ -257,6 +284,7 @@ static void timeout_body(struct worker_world *w)
 	worker_start(w, NULL);
 	given_run(w, &g, &order);
 	given_await_state(w, &g, SESSION_FAILED);
+	given_await(w, &g, "\"message\":\"up\",\"stream\":\"stdout\"");
 	given_await(w, &g, "\"reason\":\"timed out after 1 s\"");
 	given_fini(&g);
 }
@@ -336,6 +364,7 @@ int main(void)
 		cmocka_unit_test(an_agent_that_ignores_the_stop_is_killed_with_all_it_started),
 		cmocka_unit_test(a_cancelled_session_is_killed_and_says_nothing_more),
 		cmocka_unit_test(prompts_reach_standard_input_and_each_turn_tells_its_changes),
+		cmocka_unit_test(a_session_that_was_stopped_early_never_starts),
 		cmocka_unit_test(a_command_that_takes_too_long_fails),
 		cmocka_unit_test(a_session_without_a_slot_goes_back_unharmed),
 		cmocka_unit_test(

@@ -298,7 +298,9 @@ void given_lease(struct worker_world *w, struct given *g, const struct order *or
 	g->epoch = result.epoch;
 	move = (struct queue_move){ .sid = g->sid, .attempt = g->attempt, .epoch = g->epoch };
 	must(w, queue_opened(&queue, &move, &set, &err) == ERR_OK, "opened", err.msg);
-	given_mail(w, g, order);
+	if (order != NULL) {
+		given_mail(w, g, order);
+	}
 }
 
 void given_mail(struct worker_world *w, const struct given *g, const struct order *order)

@@ -59,7 +59,7 @@ struct order {
 };
 
 void given_submit(struct worker_world *world, struct given *given); /* a new session, queued */
-/* Lease whatever is ready to the registered worker, and send it the order. */
+/* Lease whatever is ready to the registered worker, and send it the order (NULL: not yet). */
 void given_lease(struct worker_world *world, struct given *given, const struct order *order);
 void given_mail(struct worker_world *world, const struct given *given, const struct order *order);
 void given_run(struct worker_world *world, struct given *given, const struct order *order);

@@ -1,0 +1,183 @@
+/* All sessions of this worker: how they come, and what concerns all of them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "log/log.h"
+#include "metric/metric.h"
+#include "worker/session_private.h"
+
+void session_host_init(struct session_host *host)
+{
+	LIST_INIT(&host->runs);
+	fiber_signal_init(&host->ended);
+	metric_set(METRIC_WORKER_SLOTS, NULL, (double)host->slots);
+	metric_set(METRIC_WORKER_SLOTS_USED, NULL, 0);
+}
+
+void session_retire(struct session_run *s)
+{
+	struct session_host *host = s->host;
+
+	LIST_REMOVE(s, link);
+	host->used--;
+	metric_set(METRIC_WORKER_SLOTS_USED, NULL, (double)host->used);
+	session_notes_free(s);
+	arena_free(s->arena);
+	free(s);
+	fiber_signal_raise(&host->ended);
+}
+
+static struct session_run *find(struct session_host *host, const struct id *sid)
+{
+	struct session_run *s;
+
+	LIST_FOREACH(s, &host->runs, link)
+	{
+		if (id_eq(&s->sid, sid)) {
+			return s;
+		}
+	}
+	return NULL;
+}
+
+static struct session_run *make_run(struct session_host *host, const struct mail *mail)
+{
+	struct session_run *s = mem_calloc(1, sizeof(*s));
+	struct err err;
+
+	s->host = host;
+	s->sid = mail->sid;
+	s->epoch = mail->epoch;
+	s->attempt = mail->attempt;
+	(void)str_copy(s->incarnation, sizeof(s->incarnation), mail->incarnation);
+	s->arena = arena_new();
+	s->seen = map_new();
+	TAILQ_INIT(&s->notes);
+	TAILQ_INIT(&s->prompts);
+	fiber_signal_init(&s->wake);
+	fiber_signal_init(&s->prompted);
+	if (task_run_decode(arena_str(s->arena, mail->body), &s->order, s->arena, &err) != ERR_OK ||
+	    s->order.spec.agents.count != 1) {
+		log_error("session.order", "session=%s %s", s->sid.s, err.msg);
+		return s;
+	}
+	s->agent = s->order.spec.agents.items;
+	s->tenant = arena_strdup(s->arena, s->order.tenant);
+	return s;
+}
+
+void session_order(struct session_host *host, const struct mail *mail)
+{
+	struct session_run *known = find(host, &mail->sid), *s;
+
+	if (known != NULL && session_epoch_now(known) >= mail->epoch) {
+		return;
+	}
+	s = make_run(host, mail);
+	LIST_INSERT_HEAD(&host->runs, s, link);
+	host->used++;
+	if (s->agent == NULL) {
+		session_retire(s);
+		return;
+	}
+	metric_set(METRIC_WORKER_SLOTS_USED, NULL, (double)host->used);
+	s->fiber = fiber_start(host->loop, &host->fibers, "session", session_main, s);
+}
+
+void session_fence(struct session_host *host, const struct id *sid, uint64_t epoch)
+{
+	struct session_run *s;
+
+	LIST_FOREACH(s, &host->runs, link)
+	{
+		if (id_eq(&s->sid, sid) && (epoch == 0 || epoch > session_epoch_now(s))) {
+			session_give_up(s, FATE_LOST);
+		}
+	}
+}
+
+void session_renew_all(struct session_host *host, uint64_t until_ms)
+{
+	struct session_run *s;
+
+	LIST_FOREACH(s, &host->runs, link)
+	{
+		if (s->runner != NULL) {
+			runner_renew(s->runner, until_ms);
+		}
+	}
+}
+
+void session_lose_all(struct session_host *host)
+{
+	struct session_run *s;
+
+	LIST_FOREACH(s, &host->runs, link)
+	{
+		session_give_up(s, FATE_LOST);
+	}
+}
+
+void session_redis_back_all(struct session_host *host)
+{
+	struct session_run *s;
+
+	LIST_FOREACH(s, &host->runs, link)
+	{
+		if (s->reporter != NULL) {
+			reporter_redis_back(s->reporter);
+		}
+	}
+}
+
+enum err_code session_leave_all(struct session_host *host, uint64_t timeout_ms)
+{
+	struct session_run *s;
+
+	host->leaving = true;
+	LIST_FOREACH(s, &host->runs, link)
+	{
+		session_give_up(s, FATE_LEFT);
+	}
+	return fiber_group_wait(&host->fibers, timeout_ms);
+}
+
+/* The list may change while the head is read. */
+static void look_after(struct session_host *host, const struct id *sid)
+{
+	struct session_run *s = find(host, sid);
+	struct log_head head;
+	struct err err;
+
+	if (s == NULL || s->reporter == NULL ||
+	    log_head_get(host->store, sid, s->tenant, &head, &err) != ERR_OK || !head.found) {
+		return;
+	}
+	s = find(host, sid);
+	if (s == NULL || s->reporter == NULL || s->ending) {
+		return;
+	}
+	reporter_archived(s->reporter, head.watermark);
+	if (session_is_terminal(head.state)) {
+		session_give_up(s, FATE_LOST);
+	} else if (head.at.epoch > reporter_epoch(s->reporter)) {
+		reporter_look(s->reporter);
+	}
+}
+
+void session_look_after_all(struct session_host *host)
+{
+	struct id *ids = mem_calloc((size_t)host->used + 1, sizeof(*ids));
+	struct session_run *s;
+	size_t count = 0;
+
+	LIST_FOREACH(s, &host->runs, link)
+	{
+		ids[count++] = s->sid;
+	}
+	for (size_t i = 0; i < count && !fiber_cancelled(); i++) {
+		look_after(host, &ids[i]);
+	}
+	free(ids);
+}
