@@ -37,13 +37,14 @@ static enum err_code apply_move(struct app *app, struct session_trail *trail,
                                 struct err *err)
 {
 	const struct json_value *exit_code = json_get(data, "exitCode");
+	const char *reason = member_word(data, "reason"); /* of this move, not of an earlier one */
 	struct session_move move = { .id = trail->id,
 		                     .epoch = event->at.epoch,
 		                     .n = event->at.n,
 		                     .at_us = event->ts_ms * 1000,
 		                     .has_exit_code = json_is_int(exit_code),
 		                     .exit_code = (int)json_as_i64(exit_code),
-		                     .reason = member_word(data, "reason"),
+		                     .reason = reason != NULL ? reason : "",
 		                     .worker = member_word(data, "worker") };
 	struct buf changes, workspace;
 	bool moved = false;

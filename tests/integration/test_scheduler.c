@@ -254,6 +254,7 @@ static void lost_body(struct world *world)
 	struct player *first, *second;
 	struct order old;
 	struct id sid;
+	char text[128];
 
 	stage_open(&stage, world);
 	first = stage_worker(&stage, 0, "inc-1", 1);
@@ -274,6 +275,8 @@ static void lost_body(struct world *world)
 	assert_false(stage_append(&stage, &old, EVENT_TYPE_NOTE, "{\"message\":\"late\"}"));
 	stage_complete(&stage, player_order(second, &sid));
 	(void)await_row(&stage, &sid, "state", "completed");
+	stage_row(&stage, &sid, "reason", text);
+	assert_string_equal(text, "");
 	stage_close(&stage);
 }
 
