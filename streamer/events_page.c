@@ -11,6 +11,7 @@
 #include "json/write.h"
 #include "streamer/app.h"
 #include "streamer/events.h"
+#include "streamer/reader.h"
 
 enum {
 	SCAN_MAX = 8192,              /* events looked at */
@@ -339,6 +340,10 @@ static enum err_code answer_after(struct page *page, struct err *err)
 
 		if (code != ERR_OK) {
 			return code;
+		}
+		if (reader_is_doubtful(&node_of(page->request->req)->store, &read)) {
+			log_page_fini(&read);
+			return err_set(err, ERR_REBUILD, "the log waits for its rebuild");
 		}
 		if (read.gap.reason != LOG_GAP_NONE && page->scanned > 0) {
 			log_page_fini(&read); /* the next page begins with it */

@@ -27,12 +27,15 @@ static enum err_code read_after(const struct channel *channel, const struct curs
 	return log_history(options->store, options->pg, &range, ret, err);
 }
 
-/* A position beyond the end is in doubt while the log waits for its rebuild: its tail may come
- * back. */
-static bool is_doubtful(const struct channel *channel, const struct log_page *page)
+bool reader_is_doubtful(const struct log_store *store, const struct log_page *page)
 {
 	return page->gap.reason == LOG_GAP_NEVER && !session_is_terminal(page->head.state) &&
-	       page->head.generation != channel->feed->options.store->generation;
+	       page->head.generation != store->generation;
+}
+
+static bool is_doubtful(const struct channel *channel, const struct log_page *page)
+{
+	return reader_is_doubtful(channel->feed->options.store, page);
 }
 
 /* ---- from the tip ---- */

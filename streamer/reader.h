@@ -28,6 +28,10 @@ struct replay {
 	LIST_ENTRY(replay) link;
 };
 
+/* A position beyond the end is in doubt while the log waits for its rebuild: its tail may come
+ * back. */
+bool reader_is_doubtful(const struct log_store *store, const struct log_page *page);
+
 /* It is on no list: bring it what follows its position. */
 void reader_want(struct subscriber *subscriber);
 /* There may be something to read. */

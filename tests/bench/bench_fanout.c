@@ -53,6 +53,7 @@ struct results {
 
 struct load {
 	unsigned subscribers, rate, seconds;
+	bool stalled; /* they never read */
 	struct results *results;
 };
 
@@ -149,7 +150,12 @@ static void read_for_ever(const struct load *load, unsigned port, const char *re
 		    epoll_ctl(epoll, EPOLL_CTL_ADD, readers[i].fd, &event) != 0) {
 			die("subscribe");
 		}
+		/* One after the other: what requests in flight need is not what streams keep. */
+		(void)poll(&(struct pollfd){ .fd = readers[i].fd, .events = POLLIN }, 1, WAIT_MS);
 		load->results->connected++;
+	}
+	while (load->stalled) {
+		(void)pause();
 	}
 	for (;;) {
 		int count = epoll_wait(epoll, events, EPOLL_MAX, -1);
@@ -320,6 +326,42 @@ static void measure_streamer(struct world *world)
 	}
 }
 
+enum { STALLED = 100, STALLED_EVENTS = 2500, STALLED_DATA = 8192 };
+
+/* What readers that do not read cost: a session of 20 MB goes by. */
+static void measure_stalled(struct world *world)
+{
+	static char data[STALLED_DATA];
+	const struct load *load = &the_load;
+	struct id sid = world_session(world);
+	pid_t readers, streamer = world->streamers[0].pid;
+	char request[512];
+	uint64_t before;
+
+	world->store.unarchived_max = UINT32_MAX;
+	memset(data, 'x', sizeof(data));
+	memcpy(data, "{\"message\":\"", 12);
+	memcpy(data + sizeof(data) - 2, "\"}", 2);
+	(void)snprintf(request, sizeof(request),
+	               "GET /api/v1/sessions/%s/events HTTP/1.1\r\nHost: b\r\n"
+	               "Accept: text/event-stream\r\nAuthorization: ApiKey %s\r\n\r\n",
+	               sid.s, world->key);
+	readers = start_readers(load, world->port, request);
+	await_count(&load->results->connected, load->subscribers);
+	(void)fiber_sleep(1000);
+	before = rss_bytes(streamer);
+	for (unsigned i = 0; i < STALLED_EVENTS; i++) {
+		(void)world_append(world, &sid, EVENT_TYPE_NOTE, str_make(data, sizeof(data)));
+	}
+	(void)fiber_sleep(1000);
+	(void)printf(
+		"stalled   %6u subscribers of a session of %d MB: %.0f KB more resident memory "
+		"in all\n",
+		load->subscribers, STALLED_EVENTS * STALLED_DATA / 1000000,
+		((double)rss_bytes(streamer) - (double)before) / 1024);
+	stop_child(readers);
+}
+
 /* ---- the bare loop ---- */
 
 static void accept_all(int listening, int *fds, unsigned count)
@@ -414,18 +456,23 @@ static void measure_bare(const struct load *load, unsigned port)
 	free(fds);
 }
 
-static void measure(unsigned subscribers, unsigned rate, unsigned seconds)
+static unsigned run_world(void (*body)(struct world *world))
 {
 	static const char *const settings[] = { "FAIRLEAD_HTTP_MAX_CONNECTIONS=20000",
 		                                "FAIRLEAD_STREAM_KEEPALIVE=15s", NULL };
 	unsigned port = PORT_FIRST + (unsigned)(clock_mono_us() % PORT_SPAN);
-	struct world world = { .body = measure_streamer, .settings = settings, .port = port };
+	struct world world = { .body = body, .settings = settings, .port = port };
 
+	world_run(&world);
+	return port;
+}
+
+static void measure(unsigned subscribers, unsigned rate, unsigned seconds)
+{
 	the_load.subscribers = subscribers;
 	the_load.rate = rate;
 	the_load.seconds = seconds;
-	world_run(&world);
-	measure_bare(&the_load, port + STREAMERS);
+	measure_bare(&the_load, run_world(measure_streamer) + STREAMERS);
 }
 
 static unsigned number_of(const char *text)
@@ -458,6 +505,9 @@ int main(int argc, char **argv)
 		measure(1000, 50, 4);
 		measure(1000, 1000, 4);
 		measure(5000, 10, 4);
+		the_load.subscribers = STALLED;
+		the_load.stalled = true;
+		(void)run_world(measure_stalled);
 	}
 	return 0;
 }

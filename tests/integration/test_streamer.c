@@ -42,6 +42,8 @@ static void live_body(struct world *world)
 	viewer_expect(viewer, &at, last.n);
 	assert_int_equal(at.epoch, 2);
 	assert_int_equal(viewer->parser.retry_ms, 1000);
+	assert_int_equal(world_metric(world, 0, "fairlead_subscribers"), 1);
+	assert_int_equal(world_metric(world, 0, "fairlead_events_delivered_total"), at.n);
 	viewer_close(viewer);
 }
 
@@ -412,7 +414,8 @@ static void doubt_body(struct world *world)
 	struct viewer *viewer = viewer_open(world, 0, &sid, "", ""), *back;
 	struct cursor at = { 0, 0 }, last;
 	struct log_result result;
-	char text[CURSOR_SIZE];
+	char text[CURSOR_SIZE], target[160];
+	struct buf body;
 	struct err err;
 
 	(void)world_notes(world, &sid, 20, 1);
@@ -424,6 +427,10 @@ static void doubt_body(struct world *world)
 	cursor_format(&at, text);
 	back = viewer_open(world, 0, &sid, "", text);
 	assert_int_equal(back->status, 200);
+	buf_init(&body, UINT16_MAX);
+	(void)snprintf(target, sizeof(target), "/api/v1/sessions/%s/events?after=%s", sid.s, text);
+	assert_int_equal(world_get(world, 0, target, "", &body), 503);
+	buf_fini(&body);
 	assert_false(viewer_next_within(viewer, 1500));
 	assert_false(viewer_next_within(back, 1500));
 	assert_false(viewer->ended || back->ended);

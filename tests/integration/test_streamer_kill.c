@@ -144,10 +144,53 @@ static void watchers_see_every_event_once_while_streamers_die(void **state)
 	world_run(&world);
 }
 
+/* ---- the other server ---- */
+
+static void postgres(const char *verb)
+{
+	char command[512];
+
+	(void)snprintf(command, sizeof(command), "%s %s", getenv("TEST_PG_CTL"), verb);
+	assert_int_equal(system(command), 0);
+}
+
+static void without_postgres_body(struct world *world)
+{
+	struct id sid = world_session(world);
+	struct cursor last = world_notes(world, &sid, 100, 10), at = { 0, 0 };
+	struct viewer *viewer, *deep;
+
+	world_archive(world, &sid, 10);
+	viewer = viewer_open(world, 0, &sid, "?starting_after=95", "");
+	at.n = 95;
+	viewer_expect(viewer, &at, last.n);
+	deep = viewer_open(world, 0, &sid, "", "");
+	postgres("stop");
+	for (int i = 0; i < 20; i++) {
+		last = world_notes(world, &sid, 3, 3);
+		viewer_expect(viewer, &at, last.n);
+	}
+	postgres("start");
+	at = (struct cursor){ 0, 0 };
+	viewer_expect(deep, &at, last.n); /* it has waited for the archive, or had it in time */
+	viewer_close(viewer);
+	viewer_close(deep);
+}
+
+static void open_streams_go_on_while_postgres_is_down(void **state)
+{
+	static const char *const settings[] = { "FAIRLEAD_STREAM_RING_EVENTS=16", NULL };
+	struct world world = { .body = without_postgres_body, .settings = settings };
+
+	(void)state;
+	world_run(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(watchers_see_every_event_once_while_streamers_die),
+		cmocka_unit_test(open_streams_go_on_while_postgres_is_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
