@@ -82,23 +82,49 @@ static const char *either(const char *flag, const char *env)
 	return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
+static struct str without_slash(struct str url)
+{
+	while (str_ends(url, STR_LIT("/"))) {
+		url.n--;
+	}
+	return url;
+}
+
+/* What is stored; a stored key goes to the server it was stored for and to no other. */
+static bool from_store(struct client *client, const char *url, const char *key)
+{
+	bool (*const stores[])(struct client * client) = { from_login, from_this_machine };
+
+	for (size_t i = 0; i < ARRAY_LEN(stores); i++) {
+		if (stores[i](client) &&
+		    (url == NULL || key != NULL ||
+		     str_eq(without_slash(str_of(client->url)), without_slash(str_of(url))))) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static enum err_code resolve(struct client *client, const char *url, const char *key,
                              struct err *err)
 {
 	url = either(url, "FAIRLEAD_URL");
 	key = either(key, "FAIRLEAD_KEY");
-	if ((url == NULL || key == NULL) && !from_login(client) && !from_this_machine(client)) {
-		return err_set(err, ERR_NOT_FOUND,
-		               "no server is known; start one with: fairlead up, or name one with: "
-		               "fairlead login --url URL --key KEY");
+	if ((url == NULL || key == NULL) && !from_store(client, url, key)) {
+		return url != NULL ? err_set(err, ERR_NOT_FOUND,
+		                             "no key is known for %s; give one with --key or "
+		                             "FAIRLEAD_KEY",
+		                             url)
+		                   : err_set(err, ERR_NOT_FOUND,
+		                             "no server is known; start one with: fairlead up, or "
+		                             "name one with: "
+		                             "fairlead login --url URL --key KEY");
 	}
 	if ((url != NULL && !str_copy(client->url, sizeof(client->url), str_of(url))) ||
 	    (key != NULL && !str_copy(client->key, sizeof(client->key), str_of(key)))) {
 		return err_set(err, ERR_INVALID, "the URL or the key is too long");
 	}
-	while (str_ends(str_of(client->url), STR_LIT("/"))) {
-		client->url[strlen(client->url) - 1] = '\0';
-	}
+	client->url[without_slash(str_of(client->url)).n] = '\0';
 	return ERR_OK;
 }
 

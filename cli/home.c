@@ -125,14 +125,24 @@ static enum err_code make_parents(const char *path, struct err *err)
 static enum err_code make_dir(const char *path, mode_t mode, const struct home_user *owner,
                               struct err *err)
 {
+	bool ok;
+	int fd;
+
 	if (mkdir(path, mode) != 0 && errno != EEXIST) {
 		return err_set(err, ERR_UNAVAILABLE, "cannot make %s: %s", path, strerror(errno));
 	}
-	if (chmod(path, mode) != 0 || (owner != NULL && chown(path, owner->uid, owner->gid) != 0)) {
-		return err_set(err, ERR_UNAVAILABLE, "cannot set the owner of %s: %s", path,
-		               strerror(errno));
+	/* The parent may be the service user's: a link there must not lead root elsewhere. */
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	ok = fd >= 0 && fchmod(fd, mode) == 0 &&
+	     (owner == NULL || fchown(fd, owner->uid, owner->gid) == 0);
+	if (!ok) {
+		(void)err_set(err, ERR_UNAVAILABLE, "cannot set the owner of %s: %s", path,
+		              strerror(errno));
 	}
-	return ERR_OK;
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+	return ok ? ERR_OK : ERR_UNAVAILABLE;
 }
 
 static enum err_code check_space(const char *dir, struct err *err)
@@ -214,7 +224,7 @@ enum err_code home_lock(const struct home *home, pid_t *ret_stale, struct err *e
 	if (code != ERR_OK) {
 		return code;
 	}
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0) {
 		return err_set(err, ERR_UNAVAILABLE, "cannot open %s: %s", path, strerror(errno));
 	}
@@ -231,6 +241,7 @@ enum err_code home_lock(const struct home *home, pid_t *ret_stale, struct err *e
 	}
 	n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 	if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)n, 0) != n) {
+		(void)close(fd);
 		return err_set(err, ERR_UNAVAILABLE, "cannot write %s: %s", path, strerror(errno));
 	}
 	*ret_stale = (pid_t)pid;
@@ -269,7 +280,11 @@ enum err_code home_secret(const struct home *home, const char *name, char out[HO
 	if (code != ERR_OK) {
 		return code;
 	}
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT) {
+		/* Never made anew: losing the pepper voids every key. */
+		return err_set(err, ERR_UNAVAILABLE, "cannot read %s: %s", path, strerror(errno));
+	}
 	if (fd >= 0) {
 		n = read(fd, out, HOME_SECRET_LEN);
 		(void)close(fd);

@@ -22,30 +22,31 @@ enum {
 	BACKOFF_FIRST_MS = 100,
 	BACKOFF_MAX_MS = 5000,
 	YOUNG_MS = 10000,
+	LOOK_MS = 100,
 	DAY_MS = 86400000,
 	KILLED_MS = 10000
 };
 
+/* Where the next string goes; one more stays free for the NULL at the end. */
+static size_t next_slot(const char *const *list, size_t size)
+{
+	size_t i = 0;
+
+	while (list[i] != NULL) {
+		i++;
+	}
+	assert(i + 1 < size);
+	return i;
+}
+
 void service_env(struct service *service, const char *pair)
 {
-	for (size_t i = 0; i < SERVICE_ENV_MAX - 1; i++) {
-		if (service->env[i] == NULL) {
-			service->env[i] = pair;
-			return;
-		}
-	}
-	assert(!"SERVICE_ENV_MAX");
+	service->env[next_slot(service->env, SERVICE_ENV_MAX)] = pair;
 }
 
 void service_arg(struct service *service, const char *arg)
 {
-	for (size_t i = 0; i < SERVICE_ARGS_MAX - 1; i++) {
-		if (service->argv[i] == NULL) {
-			service->argv[i] = arg;
-			return;
-		}
-	}
-	assert(!"SERVICE_ARGS_MAX");
+	service->argv[next_slot(service->argv, SERVICE_ARGS_MAX)] = arg;
 }
 
 /* In the child, between fork and exec: becomes the user, then asks for the signal (a change of
@@ -89,7 +90,8 @@ static void child(const struct service *service, int log_fd, pid_t supervisor)
 static enum err_code start(struct service *service, struct err *err)
 {
 	pid_t supervisor = getpid();
-	int log_fd = open(service->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	int log_fd = open(service->log_path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
+	                  0640);
 
 	if (log_fd < 0) {
 		return err_set(err, ERR_UNAVAILABLE, "cannot open %s: %s", service->log_path,
@@ -128,6 +130,9 @@ static bool reap(struct service *service, uint64_t timeout_ms, int *ret_status)
 
 	if (fd >= 0) {
 		(void)close(fd);
+	} else {
+		/* Without a descriptor to spare: looked at now and then, never in a spin. */
+		(void)fiber_sleep(timeout_ms < LOOK_MS ? timeout_ms : LOOK_MS);
 	}
 	/* Asked in any case: the child may have ended when the wait did. */
 	ended = waitpid(service->pid, ret_status, ended ? 0 : WNOHANG) == service->pid;
@@ -141,10 +146,8 @@ static bool reap(struct service *service, uint64_t timeout_ms, int *ret_status)
 
 /* Full jitter would serve many clients of one server; here one child restarts, so plain doubling.
  */
-static unsigned next_backoff(const struct service *service, unsigned last_ms)
+static unsigned next_backoff(uint64_t lived_ms, unsigned last_ms)
 {
-	int64_t lived_ms = (clock_wall_us() - service->started_us) / 1000;
-
 	if (lived_ms >= YOUNG_MS || last_ms == 0) {
 		return BACKOFF_FIRST_MS;
 	}
@@ -159,8 +162,10 @@ void service_keep(void *arg)
 	int status;
 
 	while (!service->stopping) {
+		uint64_t begun_ms = clock_mono_ms();
+
 		if (start(service, &err) != ERR_OK) {
-			log_error("service.start", "%s", err.msg);
+			(void)snprintf(service->why, sizeof(service->why), "%s", err.msg);
 		} else {
 			log_info("service.started", "service=%s pid=%ld", service->name,
 			         (long)service->pid);
@@ -173,7 +178,7 @@ void service_keep(void *arg)
 		if (service->stopping) {
 			break;
 		}
-		backoff_ms = next_backoff(service, backoff_ms);
+		backoff_ms = next_backoff(clock_mono_ms() - begun_ms, backoff_ms);
 		service->restarts++;
 		log_warn("service.died", "service=%s how=%s restart_in_ms=%u", service->name,
 		         service->why, backoff_ms);

@@ -34,6 +34,7 @@ enum {
 	UP_BEAT_MS = 1000,
 	UP_READY_MS = 60000,
 	UP_PROBE_MS = 50,
+	UP_LOOK_MS = 250, /* how late a wait sees that it is to stop */
 	UP_LOG_MAX = 16 * 1024 * 1024,
 };
 
@@ -86,7 +87,8 @@ static void state_fill(struct up *up)
 	}
 }
 
-/* A log that has grown too long is copied to .1 and emptied; writers append, so they go on. */
+/* A log that has grown too long is copied to .1 and emptied; writers append, so they go on. The
+ * folder is the service user's: a link there must not lead root elsewhere. */
 static void rotate(const char *path)
 {
 	char old[HOME_PATH_MAX + 8];
@@ -97,8 +99,8 @@ static void rotate(const char *path)
 		return;
 	}
 	(void)snprintf(old, sizeof(old), "%s.1", path);
-	from = open(path, O_RDWR | O_CLOEXEC);
-	to = open(old, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	from = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	to = open(old, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (from >= 0 && to >= 0 &&
 	    copy_file_range(from, NULL, to, NULL, (size_t)st.st_size, 0) >= 0 &&
 	    ftruncate(from, 0) == 0) {
@@ -151,12 +153,15 @@ static enum err_code wait_redis(struct up *up, struct err *err)
 		                               .timeout_ms = 2000,
 		                               .backoff_max_ms = 100 };
 	struct redis *redis = redis_new(up->loop, &options, err);
+	uint64_t until = clock_mono_ms() + UP_READY_MS;
 	enum err_code code;
 
 	if (redis == NULL) {
 		return err->code;
 	}
-	code = redis_wait_connected(redis, UP_READY_MS, err);
+	do {
+		code = redis_wait_connected(redis, UP_LOOK_MS, err);
+	} while (code != ERR_OK && clock_mono_ms() < until && !up->stopping);
 	redis_free(redis);
 	return code == ERR_OK ? code
 	                      : err_wrap(err, "redis does not come up (%s)",

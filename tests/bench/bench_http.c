@@ -130,7 +130,7 @@ static void serve_bare(int ready)
 static pid_t start(void (*serve)(int ready), unsigned *ret_port)
 {
 	int ready[2];
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (pipe(ready) != 0 || (pid = fork()) < 0) {
 		die("fork");
