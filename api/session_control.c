@@ -1,7 +1,8 @@
 /*
- * Stop, pause, resume, delete.  A request to a running agent is a row in PostgreSQL and a move of
- * the session (running to stopping), both or neither; the worker carries it out and moves on
- * (stopping to stopped).  Asking again while the move is under way is answered like the first time.
+ * Stop, pause, resume, delete.  A request to a running agent is a row in PostgreSQL, and then a
+ * move of the session (running to stopping); the worker carries it out and moves on (stopping to
+ * stopped).  A node that dies in between leaves the row, and that is enough.  Asking again while
+ * the move is under way is answered like the first time.
  */
 #include "api/answer.h"
 #include "api/app.h"
@@ -49,55 +50,32 @@ static void answer_illegal(const struct http_request *req, struct http_reply *re
 	                         session_state_name(state)));
 }
 
-/* Where the request leads from here. A session that no agent works on yet is stopped on the spot.
- */
-static enum session_state goal_from(const struct control *control, enum session_state state)
+/* ERR_ILLEGAL_MOVE: it has moved meanwhile, seen->state says where to. */
+static enum err_code try_move(const struct http_request *req, struct seen *seen,
+                              enum session_state to, struct str reason, struct err *err)
 {
-	return control->to == SESSION_STOPPING && state == SESSION_QUEUED ? SESSION_STOPPED
-	                                                                  : control->to;
-}
+	const struct log_new event = { EVENT_TYPE_STATUS, status_data(to, reason, req->arena) };
+	const struct log_batch batch = { .sid = seen->id,
+		                         .tenant = app_tenant(req),
+		                         .from = session_bit(seen->state),
+		                         .moves = true,
+		                         .to = to,
+		                         .events = &event,
+		                         .count = 1 };
+	struct log_result result;
+	enum err_code code = log_append(&node_of(req)->store, &batch, &result, err);
 
-/* Moves seen->state to where it leads. False: the reply is filled. */
-static bool move(struct http_request *req, struct http_reply *reply, const struct control *control,
-                 struct str reason, struct seen *seen)
-{
-	for (unsigned tries = 0; tries < MOVES_TRIED && seen->state != control->to; tries++) {
-		enum session_state to = goal_from(control, seen->state);
-		const struct log_new event = { EVENT_TYPE_STATUS,
-			                       status_data(to, reason, req->arena) };
-		const struct log_batch batch = { .sid = seen->id,
-			                         .tenant = app_tenant(req),
-			                         .from = session_bit(seen->state),
-			                         .moves = true,
-			                         .to = to,
-			                         .events = &event,
-			                         .count = 1 };
-		struct log_result result;
-		struct err err;
-
-		if (!session_move_allowed(seen->state, to)) {
-			answer_illegal(req, reply, seen->state, control->kind);
-			return false;
-		}
-		if (log_append(&node_of(req)->store, &batch, &result, &err) != ERR_OK) {
-			answer_error(req, reply, &err);
-			return false;
-		}
-		if (result.outcome == LOG_OK) {
-			seen->state = to;
-			return true;
-		}
-		if (result.outcome != LOG_MOVED && result.outcome != LOG_ENDED) {
-			(void)log_result_err(&result, &err);
-			answer_error(req, reply, &err);
-			return false;
-		}
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (result.outcome == LOG_OK) {
+		seen->state = to;
+	} else if (result.outcome == LOG_MOVED || result.outcome == LOG_ENDED) {
 		seen->state = result.state;
+		return err_set(err, ERR_ILLEGAL_MOVE, "the session is %s",
+		               session_state_name(result.state));
 	}
-	if (seen->state != control->to) {
-		answer_illegal(req, reply, seen->state, control->kind);
-	}
-	return seen->state == control->to;
+	return log_result_err(&result, err);
 }
 
 static bool take_reason(struct http_request *req, struct http_reply *reply, struct str *ret)
@@ -128,7 +106,7 @@ static void finish_queue(const struct http_request *req, const struct id *id, co
 	}
 }
 
-static void write_moved(struct http_reply *reply, const struct seen *seen,
+static void write_moved(struct http_reply *reply, const struct seen *seen, enum session_state to,
                         const struct command_sent *sent)
 {
 	struct jsonw w;
@@ -137,11 +115,59 @@ static void write_moved(struct http_reply *reply, const struct seen *seen,
 	jsonw_init(&w, &reply->body);
 	jsonw_object(&w, NULL);
 	jsonw_cstr(&w, "sessionId", seen->id.s);
-	jsonw_cstr(&w, "status", session_state_name(seen->state));
+	jsonw_cstr(&w, "status", session_state_name(to));
 	if (!id_is_nil(&sent->id)) {
 		jsonw_cstr(&w, "commandId", sent->id.s);
 	}
 	jsonw_end_object(&w);
+}
+
+/* A session that no agent works on yet is stopped on the spot. False: the reply is filled. */
+static bool stop_queued(struct http_request *req, struct http_reply *reply,
+                        const struct control *what, struct str reason, struct seen *seen)
+{
+	struct err err;
+
+	if (what->to == SESSION_STOPPING && seen->state == SESSION_QUEUED &&
+	    try_move(req, seen, SESSION_STOPPED, reason, &err) != ERR_OK &&
+	    err.code != ERR_ILLEGAL_MOVE) {
+		answer_error(req, reply, &err);
+		return false;
+	}
+	return true;
+}
+
+/* What the worker has to be asked for. False: the reply is filled. */
+static bool ask_worker(struct http_request *req, struct http_reply *reply, struct once *once,
+                       const struct control *what, struct seen *seen, struct command_sent *sent)
+{
+	if (seen->state != what->to && !session_move_allowed(seen->state, what->to)) {
+		answer_illegal(req, reply, seen->state, what->kind);
+		return false;
+	}
+	return command_write(req, reply, once, &seen->id, sent);
+}
+
+/* The command is durable: whatever fails here is done by the worker, which makes the move itself
+ * where it is missing. */
+static void carry_out(struct http_request *req, const struct control *what, struct str reason,
+                      struct seen *seen, const struct command_sent *sent)
+{
+	struct err err;
+
+	fiber_shield();
+	for (unsigned tries = 0; tries < MOVES_TRIED && seen->state != what->to &&
+	                         session_move_allowed(seen->state, what->to);
+	     tries++) {
+		if (try_move(req, seen, what->to, reason, &err) != ERR_OK &&
+		    err.code != ERR_ILLEGAL_MOVE) {
+			log_warn("session.unmoved", "session=%s to=%s code=%s %s", seen->id.s,
+			         session_state_name(what->to), err_name(err.code), err.msg);
+			break;
+		}
+	}
+	command_notify(req, &seen->id, sent);
+	fiber_unshield();
 }
 
 static void control(struct http_request *req, struct http_reply *reply, const struct control *what)
@@ -150,32 +176,31 @@ static void control(struct http_request *req, struct http_reply *reply, const st
 	struct str reason;
 	struct seen seen;
 	struct once once;
-	bool good;
+	bool queued;
 
 	if (!take_reason(req, reply, &reason) || !seen_now(req, reply, &seen) ||
 	    !once_begin(req, reply, &once)) {
 		return;
 	}
-	/* The row first: it locks the session's row, so that two requests take turns. */
+	queued = seen.state == SESSION_QUEUED;
 	sent.payload = command_reason(reason, req->arena);
-	good = seen.state == SESSION_QUEUED || command_write(req, reply, &once, &seen.id, &sent);
-	if (!good || !move(req, reply, what, reason, &seen)) {
+	if (!stop_queued(req, reply, what, reason, &seen)) {
 		once_abandon(&once);
 		return;
 	}
-	if (seen.state != SESSION_STOPPED && id_is_nil(&sent.id) &&
-	    !command_write(req, reply, &once, &seen.id, &sent)) {
+	queued = queued && seen.state == SESSION_STOPPED;
+	if (!queued && !ask_worker(req, reply, &once, what, &seen, &sent)) {
 		once_abandon(&once);
 		return;
 	}
-	write_moved(reply, &seen, &sent);
+	write_moved(reply, &seen, queued ? SESSION_STOPPED : what->to, &sent);
 	if (!once_commit(req, reply, &once)) {
 		return;
 	}
-	if (seen.state == SESSION_STOPPED) {
+	if (queued) {
 		finish_queue(req, &seen.id, "stopped");
 	} else {
-		command_notify(req, &seen.id, &sent);
+		carry_out(req, what, reason, &seen, &sent);
 	}
 }
 

@@ -184,7 +184,7 @@
     const box = make('details');
     box.append(make('summary', '', 'diff ' + event.path));
     const pre = make('pre', 'patch');
-    for (const line of (event.patch || event.newText || '').split('\n')) {
+    for (const line of (event.patch || event.newText || '').trimEnd().split('\n')) {
       const look = line.startsWith('+') ? 'add' : line.startsWith('-') ? 'del' : line.startsWith('@@') ? 'at' : '';
       pre.append(make('span', look, line + '\n'));
     }
