@@ -13,6 +13,7 @@
 #include "pg/generation.h"
 #include "pg/schema.h"
 #include "redis/redis.h"
+#include "session/session_store.h"
 #include "tenant/tenant_store.h"
 
 #define PEPPER "a pepper of the tests, long enough"
@@ -122,8 +123,10 @@ static void make_keys(struct access *access)
 
 static void become_node(const char *path)
 {
-	static char own[8][SETTING_SIZE];
-	char *env[] = { own[0], own[1], own[2], own[3], own[4], own[5], own[6], own[7], NULL };
+	static char own[9][SETTING_SIZE];
+	char *env[] = {
+		own[0], own[1], own[2], own[3], own[4], own[5], own[6], own[7], own[8], NULL
+	};
 	char *argv[] = { (char[]){ "fairlead-api" }, NULL };
 
 	(void)snprintf(own[0], SETTING_SIZE, "FAIRLEAD_REDIS_URL=%s", getenv("TEST_REDIS_URL"));
@@ -135,6 +138,9 @@ static void become_node(const char *path)
 	               "ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0");
 	(void)snprintf(own[6], SETTING_SIZE, "%s", "FAIRLEAD_PG_ACQUIRE_TIMEOUT=500ms");
 	(void)snprintf(own[7], SETTING_SIZE, "%s", "FAIRLEAD_UNSAFE_STORAGE=true");
+	(void)snprintf(own[7], SETTING_SIZE, "%s", "FAIRLEAD_SESSION_UNARCHIVED_MAX=1MiB");
+	/* The servers of the tests keep nothing through a power cut. */
+	(void)snprintf(own[8], SETTING_SIZE, "%s", "FAIRLEAD_UNSAFE_STORAGE=true");
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)execve(API_PROGRAM, argv, env);
 	_exit(127);
@@ -387,6 +393,27 @@ static void do_look(struct access *access)
 enum session_state head_state(const struct id *sid)
 {
 	return with_access(do_look, sid, SESSION_QUEUED, 0).to;
+}
+
+static void do_follow(struct access *access)
+{
+	struct session_move move = { .id = *access->sid,
+		                     .state = access->to,
+		                     .at_us = clock_wall_us() };
+	struct log_head head;
+	bool moved = false;
+	struct err err;
+
+	must(log_head_get(&access->store, access->sid, TENANT, &head, &err), &err);
+	move.epoch = head.at.epoch;
+	move.n = head.at.n;
+	must(session_move(access->pg, TENANT, &move, &moved, &err), &err);
+	assert_true(moved);
+}
+
+void row_state(const struct id *sid, enum session_state state)
+{
+	(void)with_access(do_follow, sid, state, 0);
 }
 
 static void do_lines(struct access *access)

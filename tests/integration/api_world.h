@@ -59,8 +59,9 @@ struct id make_session(const char *more);
 /* Act as a worker: move it. from is what it is in. */
 void move_session(const struct id *sid, enum session_state to);
 enum session_state head_state(const struct id *sid);
-void append_lines(const struct id *sid, unsigned count); /* log events "line 1"... */
-uint64_t lease_epoch(const struct id *sid);              /* raises the epoch; what it is now */
+void row_state(const struct id *sid, enum session_state state); /* as the scheduler follows it */
+void append_lines(const struct id *sid, unsigned count);        /* log events "line 1"... */
+uint64_t lease_epoch(const struct id *sid); /* raises the epoch; what it is now */
 
 uint64_t count_commands(const struct id *sid);
 

@@ -343,6 +343,37 @@ static void a_list_shows_the_state_that_the_log_has(void **state)
 	answer_free(&list);
 }
 
+static void lists_are_filtered(void **state)
+{
+	static const struct {
+		const char *query;
+		int total;
+	} all[] = {
+		{ "&status=stopped", 1 }, { "&status=queued", 1 }, { "&status=queued,stopped", 2 },
+		{ "&status=failed", 0 },  { "&agent=command", 2 }, { "&agent=other", 0 },
+		{ "&projectId=none", 0 }, { "&tenantId=acme", 2 }, { "&tenantId=rival", 0 },
+	};
+	struct id first = make_session(",\"labels\":{\"batch\":\"filters\"}");
+	struct id second = make_session(",\"labels\":{\"batch\":\"filters\"}");
+
+	(void)state;
+	(void)second;
+	expect_post(session_path(&first, "/stop"), NULL, 202);
+	row_state(&first, SESSION_STOPPED);
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		char path[160];
+		struct answer list;
+
+		(void)snprintf(path, sizeof(path), "/api/v1/sessions?label=batch%%3Dfilters%s",
+		               all[i].query);
+		list = get(path);
+		assert_int_equal(list.status, 200);
+		assert_int_equal(json_count(answer_at(&list, "items")), all[i].total);
+		assert_int_equal(json_as_i64(answer_at(&list, "total")), all[i].total);
+		answer_free(&list);
+	}
+}
+
 /* ---- control ---- */
 
 static void a_queued_session_is_stopped_on_the_spot(void **state)
@@ -549,6 +580,49 @@ static void batches_for_many_sessions_are_answered_one_by_one(void **state)
 	               "{\"sessionId\":\"%s\",\"events\":[{\"type\":\"note\"}]}]}",
 	               a.s, a.s);
 	expect_post("/api/v1/events", body, 400);
+}
+
+static void a_log_that_outgrows_the_archive_answers_429_for_a_while(void **state)
+{
+	enum { PART = 180 * 1024, TRIES = 20 };
+	static char body[PART + 128];
+	struct id sid = make_session("");
+	int last = 200;
+
+	(void)state;
+	(void)snprintf(body, sizeof(body),
+	               "{\"events\":[{\"type\":\"note\",\"message\":\"%0*d\"}]}", PART, 0);
+	for (int i = 0; i < TRIES && last == 200; i++) {
+		struct answer answer = post(session_path(&sid, "/events"), body);
+
+		last = answer.status;
+		if (last != 200) {
+			assert_non_null(client_field(&answer.reply, "Retry-After"));
+		}
+		answer_free(&answer);
+	}
+	assert_int_equal(last, 429);
+	/* Moves are never refused for that. */
+	expect_post(session_path(&sid, "/stop"), NULL, 202);
+}
+
+static void both_spellings_of_the_credential_work_and_head_is_a_get(void **state)
+{
+	char header[160];
+	struct client client;
+	struct client_reply reply;
+
+	(void)state;
+	(void)snprintf(header, sizeof(header), "X-API-Key: %s\r\n", api_keys.all);
+	expect(&(struct ask){ .method = "GET", .path = "/api/v1/sessions", .headers = header },
+	       200);
+	client = ask_begin(
+		&(struct ask){ .key = api_keys.all, .method = "HEAD", .path = "/api/v1/sessions" });
+	client_head(&client, &reply);
+	assert_int_equal(reply.status, 200);
+	buf_fini(&reply.body);
+	client_close(&client);
+	expect(&(struct ask){ .method = "OPTIONS", .path = "/api/v1/sessions" }, 204);
 }
 
 /* ---- logs ---- */
@@ -799,6 +873,7 @@ int main(void)
 		cmocka_unit_test(a_key_of_a_namespace_sees_only_that),
 		cmocka_unit_test(lists_are_newest_first_and_pages_see_everything_once),
 		cmocka_unit_test(a_list_shows_the_state_that_the_log_has),
+		cmocka_unit_test(lists_are_filtered),
 		cmocka_unit_test(a_queued_session_is_stopped_on_the_spot),
 		cmocka_unit_test(a_running_session_is_paused_resumed_and_stopped_by_commands),
 		cmocka_unit_test(a_deleted_session_is_cancelled_at_once_and_for_good),
@@ -807,6 +882,8 @@ int main(void)
 		cmocka_unit_test(events_are_guarded_by_state_and_epoch),
 		cmocka_unit_test(events_that_are_not_valid_are_named),
 		cmocka_unit_test(batches_for_many_sessions_are_answered_one_by_one),
+		cmocka_unit_test(a_log_that_outgrows_the_archive_answers_429_for_a_while),
+		cmocka_unit_test(both_spellings_of_the_credential_work_and_head_is_a_get),
 		cmocka_unit_test(the_last_lines_of_a_log_and_its_pages_are_the_lines),
 		cmocka_unit_test(a_repeated_post_is_done_once_and_answered_the_same),
 		cmocka_unit_test(of_concurrent_repetitions_one_is_done),
