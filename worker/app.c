@@ -27,6 +27,7 @@ enum {
 	NAME_SIZE = QUEUE_WORKER_MAX + 1,
 	LOOK_AFTER_MS = 2000,
 	WAIT_MS = 100,
+	LEAVE_MAX_MS = 40000, /* node.h ends a stop that takes longer than a minute */
 	LEAVE_SLACK_MS = 10000,
 	LEASE_END_TRIES = 5,
 	FETCH_TIMEOUT_MS = 600000,
@@ -408,7 +409,13 @@ static void fill_host(struct app *app, const struct conf *conf)
 	host->journal_dir = app->journal_dir;
 	host->home_dir = app->home_dir;
 	host->orphan_ms = conf->worker_orphan;
-	host->grace_ms = conf->worker_stop_grace;
+	host->grace_ms = host->leave_ms = conf->worker_stop_grace;
+	if (host->leave_ms > conf->drain_timeout) {
+		host->leave_ms = conf->drain_timeout;
+	}
+	if (host->leave_ms > LEAVE_MAX_MS) {
+		host->leave_ms = LEAVE_MAX_MS;
+	}
 	host->slots = conf->worker_slots;
 	session_host_init(host);
 }
@@ -447,7 +454,7 @@ void app_stop(struct node *node)
 		return;
 	}
 	lease_keeper_drain(&app->lease);
-	if (session_leave_all(&app->host, app->host.grace_ms + LEAVE_SLACK_MS) != ERR_OK) {
+	if (session_leave_all(&app->host, app->host.leave_ms + LEAVE_SLACK_MS) != ERR_OK) {
 		log_warn("worker.stuck", "sessions=%u", app->host.used);
 	}
 	if (lease_keeper_end(&app->lease, &err) != ERR_OK) {

@@ -464,8 +464,8 @@ static void end_agent(struct session_run *s)
 	if (s->fate == FATE_LEFT && !s->exited) {
 		struct runner_exit ignored;
 
-		runner_stop(s->runner, s->host->grace_ms);
-		(void)!runner_wait_exit(s->runner, s->host->grace_ms + STOP_SLACK_MS, &ignored);
+		runner_stop(s->runner, s->host->leave_ms);
+		(void)!runner_wait_exit(s->runner, s->host->leave_ms + STOP_SLACK_MS, &ignored);
 		(void)!reporter_flush(s->reporter, LAST_WORDS_MS);
 	}
 }

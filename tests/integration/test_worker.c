@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
+#include "queue/mail.h"
 #include "tests/integration/worker_world.h"
 #include "tests/support/test.h"
 
@@ -355,6 +357,43 @@ static void a_worker_that_is_told_to_stop_leaves_nothing_running_and_ends_no_ses
 	worker_world_run(drain_body, false);
 }
 
+static void note_body(struct worker_world *w)
+{
+	struct mail mail = { .kind = STR_LIT("drain"), .incarnation = STR_LIT("a life before") };
+	uint64_t until = clock_mono_ms() + 20000;
+	struct lease_worker living[4] = { { .slots = 0 } };
+	size_t count = 0;
+	struct err err;
+
+	worker_start(w, "FAIRLEAD_WORKER_LABELS=zone=a");
+	assert_string_equal(w->registered.has,
+	                    "runtime=local,runtime=disabled,agent=command,zone=a");
+	assert_false(w->registered.draining);
+	assert_int_equal(mail_send(w->redis, w->registered.worker, &mail, &err), ERR_OK);
+	mail.kind = STR_LIT("no such kind");
+	mail.incarnation = str_of(w->registered.incarnation);
+	assert_int_equal(mail_send(w->redis, w->registered.worker, &mail, &err), ERR_OK);
+	mail.kind = STR_LIT("run");
+	mail.sid = id_new();
+	mail.body = STR_LIT("{");
+	assert_int_equal(mail_send(w->redis, w->registered.worker, &mail, &err), ERR_OK);
+	mail.kind = STR_LIT("drain");
+	assert_int_equal(mail_send(w->redis, w->registered.worker, &mail, &err), ERR_OK);
+	while (!living[0].draining) {
+		assert_true(clock_mono_ms() < until);
+		(void)fiber_sleep(20);
+		assert_int_equal(lease_list(w->redis, living, 4, &count, &err), ERR_OK);
+	}
+	assert_int_equal(count, 1);
+	assert_string_equal(living[0].incarnation, w->registered.incarnation);
+}
+
+static void damaged_notes_are_passed_over_and_a_drain_is_obeyed(void **state)
+{
+	(void)state;
+	worker_world_run(note_body, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -367,6 +406,7 @@ int main(void)
 		cmocka_unit_test(a_session_that_was_stopped_early_never_starts),
 		cmocka_unit_test(a_command_that_takes_too_long_fails),
 		cmocka_unit_test(a_session_without_a_slot_goes_back_unharmed),
+		cmocka_unit_test(damaged_notes_are_passed_over_and_a_drain_is_obeyed),
 		cmocka_unit_test(
 			a_worker_that_is_told_to_stop_leaves_nothing_running_and_ends_no_session),
 	};
