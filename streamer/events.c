@@ -186,10 +186,28 @@ static void stream(struct events_request *request)
 	}
 }
 
+/* A stream for those who name it; a wildcard beside it is a way out, not a wish for JSON. */
+static const char *form_of(const struct http_request *req)
+{
+	static const char json_type[] = "application/json";
+	static const char *const json_first[] = { json_type, sse_type, NULL };
+	static const char *const sse_first[] = { sse_type, json_type, NULL };
+	struct str rest = http_header(req, "Accept");
+	bool names_sse = false, names_json = false;
+
+	while (rest.p != NULL) {
+		struct str element = str_split(&rest, ',');
+		struct str type = str_trim(str_split(&element, ';'));
+
+		names_sse = names_sse || str_eq_nocase(type, str_of(sse_type));
+		names_json = names_json || str_eq_nocase(type, str_of(json_type));
+	}
+	return http_negotiate(req, names_sse && !names_json ? sse_first : json_first);
+}
+
 void events_get(struct http_request *req, struct http_reply *reply)
 {
-	static const char *const types[] = { "application/json", sse_type, NULL };
-	const char *type = http_negotiate(req, types);
+	const char *type = form_of(req);
 	struct events_request request = { .req = req, .reply = reply, .principal = req->principal };
 	bool streams = type == sse_type;
 

@@ -75,6 +75,7 @@ void sse_parser_init(struct sse_parser *parser, size_t cap)
 {
 	*parser = (struct sse_parser){ .retry_ms = 0 };
 	buf_init(&parser->line, cap);
+	buf_init(&parser->given_id, cap);
 	buf_init(&parser->last_id, cap);
 	buf_init(&parser->event_name, cap);
 	buf_init(&parser->event_data, cap);
@@ -83,6 +84,7 @@ void sse_parser_init(struct sse_parser *parser, size_t cap)
 void sse_parser_fini(struct sse_parser *parser)
 {
 	buf_fini(&parser->line);
+	buf_fini(&parser->given_id);
 	buf_fini(&parser->last_id);
 	buf_fini(&parser->event_name);
 	buf_fini(&parser->event_data);
@@ -112,7 +114,7 @@ static void take_field(struct sse_parser *parser, struct str name, struct str va
 		set(&parser->event_name, value);
 	} else if (str_eq(name, STR_LIT("id"))) {
 		if (value.n == 0 || memchr(value.p, '\0', value.n) == NULL) {
-			set(&parser->last_id, value);
+			set(&parser->given_id, value);
 		}
 	} else if (str_eq(name, STR_LIT("retry")) && parse_u64(value, UINT32_MAX, &ms)) {
 		parser->retry_ms = ms;
@@ -133,6 +135,9 @@ static bool take_line(struct sse_parser *parser)
 	struct str value = buf_str(&parser->line), name;
 
 	if (value.n == 0) {
+		/* A block that is cut off before its empty line has moved nothing. */
+		set(&parser->last_id, buf_str(&parser->given_id));
+		parser->id = parser->last_id.len > 0 ? buf_str(&parser->last_id) : STR_LIT("");
 		parser->dispatched = true;
 		return parser->has_data;
 	}
@@ -151,7 +156,6 @@ static bool take_line(struct sse_parser *parser)
 
 static enum sse_parsed report(struct sse_parser *parser)
 {
-	parser->id = parser->last_id.len > 0 ? buf_str(&parser->last_id) : STR_LIT("");
 	parser->name =
 		parser->event_name.len > 0 ? buf_str(&parser->event_name) : STR_LIT("message");
 	parser->data = parser->event_data.len > 0 ? buf_str(&parser->event_data) : STR_LIT("");

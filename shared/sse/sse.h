@@ -34,14 +34,16 @@ enum sse_parsed {
 };
 
 struct sse_parser {
-	/* Of the event just reported, valid until the next call. */
-	struct str id;   /* what Last-Event-ID should say now; it outlives the event */
+	/* What Last-Event-ID should say now: of the last block that was complete, with data or
+	 * without. This and what follows are valid until the next call. */
+	struct str id;
+	/* Of the event just reported. */
 	struct str name; /* "message" when none was given */
 	struct str data;
 	uint64_t retry_ms; /* 0 until the server named one */
 	uint64_t comments; /* seen so far */
 
-	struct buf line, last_id, event_name, event_data;
+	struct buf line, given_id, last_id, event_name, event_data;
 	unsigned bom; /* bytes of it taken; 4: past the start */
 	bool after_cr;
 	bool has_data;

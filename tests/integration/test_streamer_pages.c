@@ -395,6 +395,11 @@ static void forms_body(struct world *world)
 	(void)snprintf(line, sizeof(line), "HEAD /api/v1/sessions/%s/events", sid.s);
 	expect(world, line, SSE, 200, "Content-Type: text/event-stream");
 	expect(world, line, "", 200, "Content-Length: ");
+	expect(world, line, "Accept: text/event-stream, */*\r\n", 200, "text/event-stream");
+	expect(world, line, "Accept: application/json, text/event-stream\r\n", 200,
+	       "application/json");
+	expect(world, line, "Accept: application/json;q=0.5, text/event-stream\r\n", 200,
+	       "text/event-stream");
 	(void)snprintf(line, sizeof(line), "GET /stream/api/v1/sessions/%s/events", sid.s);
 	expect(world, line, "", 200, "\"items\":[");
 	expect(world, line, "Accept: */*\r\n", 200, "Content-Type: application/json");

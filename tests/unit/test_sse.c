@@ -113,6 +113,25 @@ static void what_is_written_is_read_back(void **state)
 	buf_fini(&out);
 }
 
+/* A filter shows as blocks with an id and nothing else; what is cut off has moved nothing. */
+static void an_id_counts_once_its_block_is_complete(void **state)
+{
+	struct str in = STR_LIT("id: 1-4\n\nid: 1-5\n");
+	struct sse_parser parser;
+
+	(void)state;
+	sse_parser_init(&parser, 100);
+	assert_int_equal(sse_parse(&parser, &in), SSE_PARSED_MORE);
+	assert_true(str_eq(parser.id, STR_LIT("1-4")));
+	in = STR_LIT("data: x\n");
+	assert_int_equal(sse_parse(&parser, &in), SSE_PARSED_MORE);
+	assert_true(str_eq(parser.id, STR_LIT("1-4")));
+	in = STR_LIT("\n");
+	assert_int_equal(sse_parse(&parser, &in), SSE_PARSED_EVENT);
+	assert_true(str_eq(parser.id, STR_LIT("1-5")));
+	sse_parser_fini(&parser);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -122,6 +141,7 @@ int main(void)
 		cmocka_unit_test(retry_and_comments_are_kept_apart_from_events),
 		cmocka_unit_test(a_line_or_an_event_beyond_the_cap_is_an_error),
 		cmocka_unit_test(what_is_written_is_read_back),
+		cmocka_unit_test(an_id_counts_once_its_block_is_complete),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,116 @@
+/* What a stream says, as a client of server-sent events reads it. */
+#include <string.h>
+
+#include "json/value.h"
+#include "sse/sse.h"
+#include "streamer/frame.h"
+#include "tests/support/test.h"
+
+static const struct id sid = { "01ARZ3NDEKTSV4RRFFQ69G5FAV" };
+
+/* The next event's data as JSON; the caller's. */
+static struct json_value *read_event(struct sse_parser *parser, struct str *in, const char *name,
+                                     const char *id)
+{
+	struct json_value *value;
+	struct err err;
+
+	assert_int_equal(sse_parse(parser, in), SSE_PARSED_EVENT);
+	assert_true(str_eq(parser->name, str_of(name)));
+	assert_true(str_eq(parser->id, str_of(id)));
+	value = json_parse(parser->data, &err);
+	assert_non_null(value);
+	assert_true(str_eq(json_as_str(json_get(value, "type")), str_of(name)));
+	assert_true(str_eq(json_as_str(json_get(value, "id")), str_of(id)));
+	assert_true(str_eq(json_as_str(json_get(value, "sessionId")), str_of(sid.s)));
+	return value;
+}
+
+static void an_event_a_gap_and_the_end_are_events_with_ids(void **state)
+{
+	struct log_event event = { .at = { 3, 41 },
+		                   .ts_ms = 1780000000000,
+		                   .type = STR_LIT("note"),
+		                   .data = STR_LIT("{\"message\":\"two\\nlines\"}") };
+	struct log_gap gap = { LOG_GAP_RETRACTED, 42, 50 };
+	struct cursor at = { 3, 41 };
+	struct sse_parser parser;
+	struct json_value *value;
+	struct buf out;
+	struct str in;
+
+	(void)state;
+	buf_init(&out, 4 * FRAME_NOTE_MAX);
+	frame_event(&event, &sid, &out);
+	frame_gap(&gap, &at, &sid, &out);
+	frame_end(SESSION_COMPLETED, &at, &sid, &out);
+	sse_parser_init(&parser, UINT16_MAX);
+	in = buf_str(&out);
+	value = read_event(&parser, &in, "note", "3-41");
+	assert_true(str_eq(json_as_str(json_get(value, "message")), STR_LIT("two\nlines")));
+	json_value_free(value);
+	value = read_event(&parser, &in, "gap", "3-41");
+	assert_int_equal(json_as_i64(json_get(value, "from")), 42);
+	assert_int_equal(json_as_i64(json_get(value, "to")), 50);
+	assert_true(str_eq(json_as_str(json_get(value, "reason")), STR_LIT("retracted")));
+	json_value_free(value);
+	value = read_event(&parser, &in, "end", "3-41");
+	assert_true(str_eq(json_as_str(json_get(value, "status")), STR_LIT("completed")));
+	json_value_free(value);
+	assert_int_equal(sse_parse(&parser, &in), SSE_PARSED_MORE);
+	sse_parser_fini(&parser);
+	buf_fini(&out);
+}
+
+static void ids_retries_and_comments_are_no_events(void **state)
+{
+	struct cursor at = { 2, 7 };
+	struct sse_parser parser;
+	struct buf out;
+	struct str in;
+
+	(void)state;
+	buf_init(&out, FRAME_NOTE_MAX);
+	frame_retry(250, &out);
+	frame_comment(&out);
+	frame_id(&at, &out);
+	sse_parser_init(&parser, UINT16_MAX);
+	in = buf_str(&out);
+	assert_int_equal(sse_parse(&parser, &in), SSE_PARSED_MORE);
+	assert_int_equal(parser.retry_ms, 250);
+	assert_int_equal(parser.comments, 1);
+	assert_true(str_eq(parser.id, STR_LIT("2-7")));
+	sse_parser_fini(&parser);
+	buf_fini(&out);
+}
+
+/* The largest data that an append allows must fit the frame's bound. */
+static void the_largest_event_fits_its_frame(void **state)
+{
+	static char data[EVENT_DATA_MAX];
+	struct log_event event = { .at = { CURSOR_EPOCH_MAX, CURSOR_N_MAX },
+		                   .type = STR_LIT("permission_resolved"),
+		                   .data = str_make(data, sizeof(data)) };
+	struct buf out;
+
+	(void)state;
+	memset(data, 'x', sizeof(data));
+	memcpy(data, "{\"m\":\"", 6);
+	memcpy(data + sizeof(data) - 2, "\"}", 2);
+	buf_init(&out, FRAME_MAX);
+	frame_event(&event, &sid, &out);
+	assert_false(buf_failed(&out));
+	assert_true(str_ends(buf_str(&out), STR_LIT("xxx\"}\n\n")));
+	buf_fini(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_event_a_gap_and_the_end_are_events_with_ids),
+		cmocka_unit_test(ids_retries_and_comments_are_no_events),
+		cmocka_unit_test(the_largest_event_fits_its_frame),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
