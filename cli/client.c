@@ -220,13 +220,15 @@ enum err_code client_request(struct client *client, const char *method, const ch
 
 	buf_init(&ret->body, CLIENT_BODY_MAX);
 	for (unsigned i = 0; i < tries; i++) {
+		if (i > 0) {
+			(void)usleep(RETRY_MS * 1000U << (i - 1));
+		}
 		buf_reset(&ret->body);
 		ret->status = 0;
 		code = exchange(client, method, path, body, idempotency_key, ret);
 		if (code == CURLE_OK && ret->status < 502) {
-			return ERR_OK;
+			break;
 		}
-		(void)usleep(RETRY_MS * 1000 << i);
 	}
 	if (code == CURLE_OK) {
 		return ERR_OK;
@@ -251,7 +253,7 @@ enum err_code client_problem(const struct client_reply *reply, struct err *err)
 	struct buf text;
 	void *at = NULL;
 
-	buf_init(&text, ERR_MSG_MAX * 4);
+	buf_init(&text, (size_t)ERR_MSG_MAX * 4);
 	if (json == NULL) {
 		buf_addf(&text, "the server answered %ld", reply->status);
 	} else if (detail.n > 0) {

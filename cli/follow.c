@@ -38,11 +38,8 @@ static void take_event(struct following *f)
 	const struct client_event event = { f->parser.id, f->parser.name, f->parser.data };
 
 	f->got_event = true;
-	if (str_eq(event.type, STR_LIT("end"))) {
-		f->finished = true;
-	} else if (f->follow->event(f->follow->arg, &event) == CLIENT_ENOUGH) {
-		f->finished = true;
-	}
+	f->finished = str_eq(event.type, STR_LIT("end")) ||
+	              f->follow->event(f->follow->arg, &event) == CLIENT_ENOUGH || f->finished;
 	if (event.id.n > 0) {
 		(void)str_copy(f->last_id, sizeof(f->last_id), event.id);
 	}

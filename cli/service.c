@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "cli/home.h"
 #include "log/log.h"
@@ -63,8 +64,15 @@ static bool become(const struct service *service, pid_t supervisor)
 	return prctl(PR_SET_PDEATHSIG, service->stop_signal) == 0 && getppid() == supervisor;
 }
 
+/* A child that is about to exec need not free anything. */
+static char *own(const char *text)
+{
+	return text != NULL ? mem_strdup(text) : NULL;
+}
+
 static void child(const struct service *service, int log_fd, pid_t supervisor)
 {
+	char *argv[SERVICE_ARGS_MAX];
 	int null_fd = open("/dev/null", O_RDONLY);
 	sigset_t none;
 
@@ -80,9 +88,12 @@ static void child(const struct service *service, int log_fd, pid_t supervisor)
 		_exit(126);
 	}
 	for (size_t i = 0; service->env[i] != NULL; i++) {
-		(void)putenv((char *)(uintptr_t)service->env[i]);
+		(void)putenv(own(service->env[i]));
 	}
-	(void)execvp(service->argv[0], (char **)(uintptr_t)service->argv);
+	for (size_t i = 0; i < SERVICE_ARGS_MAX; i++) {
+		argv[i] = own(service->argv[i]);
+	}
+	(void)execvp(service->argv[0], argv);
 	(void)fprintf(stderr, "cannot run %s: %s\n", service->argv[0], strerror(errno));
 	_exit(127);
 }
@@ -154,37 +165,38 @@ static unsigned next_backoff(uint64_t lived_ms, unsigned last_ms)
 	return last_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : last_ms * 2;
 }
 
+/* Start it and stay until its end. */
+static void live_once(struct service *service)
+{
+	struct err err;
+	int status;
+
+	if (start(service, &err) != ERR_OK) {
+		(void)snprintf(service->why, sizeof(service->why), "%s", err.msg);
+		return;
+	}
+	log_info("service.started", "service=%s pid=%ld", service->name, (long)service->pid);
+	while (!reap(service, DAY_MS, &status) && !fiber_cancelled()) {
+	}
+}
+
 void service_keep(void *arg)
 {
 	struct service *service = arg;
 	unsigned backoff_ms = 0;
-	struct err err;
-	int status;
 
-	while (!service->stopping) {
+	while (!service->stopping && !fiber_cancelled()) {
 		uint64_t begun_ms = clock_mono_ms();
 
-		if (start(service, &err) != ERR_OK) {
-			(void)snprintf(service->why, sizeof(service->why), "%s", err.msg);
-		} else {
-			log_info("service.started", "service=%s pid=%ld", service->name,
-			         (long)service->pid);
-			while (service->pid != 0 && !reap(service, DAY_MS, &status)) {
-				if (fiber_cancelled()) {
-					return;
-				}
-			}
-		}
-		if (service->stopping) {
+		live_once(service);
+		if (service->stopping || fiber_cancelled()) {
 			break;
 		}
 		backoff_ms = next_backoff(clock_mono_ms() - begun_ms, backoff_ms);
 		service->restarts++;
 		log_warn("service.died", "service=%s how=%s restart_in_ms=%u", service->name,
 		         service->why, backoff_ms);
-		if (fiber_sleep(backoff_ms) != ERR_OK) {
-			break;
-		}
+		(void)fiber_sleep(backoff_ms);
 	}
 }
 

@@ -40,7 +40,7 @@ struct service {
 };
 
 /* Run it and keep it running until service_stop(); the body of its fiber. arg is the service. */
-void service_keep(void *service);
+void service_keep(void *arg);
 
 /* Signal it, wait until it is gone. Safe when it is not running. */
 void service_stop(struct service *service);

@@ -154,7 +154,7 @@ static int post(struct client *client, const struct session_options *o, const ch
 	int status;
 
 	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s/%s", o->id, verb);
-	buf_init(&body, SESSION_PROMPT_MAX * 2);
+	buf_init(&body, (size_t)SESSION_PROMPT_MAX * 2);
 	jsonw_init(&w, &body);
 	jsonw_object(&w, NULL);
 	if (text != NULL) {

@@ -325,7 +325,7 @@ enum err_code stack_describe(struct stack *stack, const struct home *home,
                              struct arena *arena, struct err *err)
 {
 	char pepper[HOME_SECRET_LEN + 1];
-	const char *bin;
+	const char *bin = NULL;
 	enum err_code code;
 
 	*stack = (struct stack){ .arena = arena, .home = home, .options = *options };

@@ -76,7 +76,7 @@ static bool take(struct task_options *o, int c)
 	case 'j': o->json = true; return true;
 	case 'd': o->detach = true; return true;
 	case 'p': o->pty = true; return true;
-	case 't': return number("timeout", optarg, 7 * 86400, &o->timeout_s);
+	case 't': return number("timeout", optarg, UINT64_C(7) * 86400, &o->timeout_s);
 	case 'n': return number("count", optarg, 100, &o->count);
 	case 'l': return add(o->labels, &o->label_count, TASK_LABELS_MAX, optarg);
 	case 'e': return add(o->env, &o->env_count, TASK_ENV_MAX, optarg);

@@ -233,7 +233,7 @@ enum err_code auth_key_find(struct pg *pg, const struct id *id, struct auth_key_
 	from_row(rows, id, &found);
 	if (found.usable && pg_bool(rows, 0, FOUND_STALE)) {
 		/* A record for people: that it could not be written refuses nobody. */
-		code = pg_query(pg, "", sql(AUTH_SQL_AUTH_KEY_TOUCH), &params, NULL, &ignored);
+		(void)!pg_query(pg, "", sql(AUTH_SQL_AUTH_KEY_TOUCH), &params, NULL, &ignored);
 	}
 	*ret = found;
 	return ERR_OK;

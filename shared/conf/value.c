@@ -11,12 +11,13 @@ struct unit {
 
 /* Longest names first: "ms" ends in "s", "MiB" in "B". */
 static const struct unit time_units[] = {
-	{ "ms", 1 }, { "s", 1000 }, { "m", 60 * 1000 }, { "h", 60 * 60 * 1000 }, { NULL, 0 },
+	{ "ms", 1 }, { "s", 1000 }, { "m", UINT64_C(60) * 1000 }, { "h", UINT64_C(60) * 60 * 1000 },
+	{ NULL, 0 },
 };
 static const struct unit byte_units[] = {
 	{ "KiB", 1024 },
-	{ "MiB", 1024 * 1024 },
-	{ "GiB", 1024 * 1024 * 1024 },
+	{ "MiB", UINT64_C(1024) * 1024 },
+	{ "GiB", UINT64_C(1024) * 1024 * 1024 },
 	{ "B", 1 },
 	{ "", 1 },
 	{ NULL, 0 },

@@ -91,7 +91,7 @@ static int listen_tcp(const struct addrinfo *info)
 
 static unsigned port_of(int fd)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
 	socklen_t size = sizeof(address);
 	void *raw = &address;
 

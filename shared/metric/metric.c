@@ -155,6 +155,8 @@ void metric_observe_us(enum metric_id id, const char *label, uint64_t us)
 
 void metric_setup(const char *program, const char *version)
 {
+	int64_t now_ms = clock_wall_us() / 1000;
+
 	metric_series(METRIC_BUILD_INFO, program, version)->value = 1;
-	metric_set(METRIC_PROCESS_START, NULL, (double)(clock_wall_us() / 1000) / 1000);
+	metric_set(METRIC_PROCESS_START, NULL, (double)now_ms / 1000);
 }
