@@ -86,7 +86,7 @@ void generation_keep(void *arg)
 		return;
 	}
 	while (!fiber_cancelled()) {
-		uint64_t connection = redis_connection(node->redis), generation;
+		uint64_t connection = redis_connection(node->redis), generation = 0;
 
 		if (!redis_connected(node->redis) || connection == known) {
 			(void)fiber_sleep(LOOK_MS);

@@ -5,4 +5,4 @@
 #pragma once
 
 /* A duty: the body of a fiber; arg is the node. */
-void generation_keep(void *node);
+void generation_keep(void *arg);
