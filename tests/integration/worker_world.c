@@ -96,8 +96,10 @@ static void world_main(void *arg)
 	announce_generation(w, 1);
 	(void)fiber_start(w->loop, &w->duties, "sweep", sweep, w);
 	w->body(w);
-	if (w->worker > 0) {
-		worker_kill(w);
+	if (w->worker > 0) { /* in order: it must leave nothing, not even a leak */
+		worker_signal(w, SIGTERM);
+		must(w, worker_reap(w) == 0, "the worker's exit", "not 0");
+		must(w, count_processes(w->state) == 0, "left running", w->state);
 	}
 	fiber_group_cancel(&w->duties, ERR_CANCELLED);
 	(void)!fiber_group_wait(&w->duties, FIBER_NO_TIMEOUT);
