@@ -5,7 +5,13 @@
 #include "json/value.h"
 #include "redis/redis.h"
 
-enum { LIVE_FIBERS = 32, RECENT_BYTES = 16 * 1024, RECENT_MAX = 1024 * 1024, LIVE_WAIT_MS = 10000 };
+enum {
+	LIVE_FIBERS = 32,
+	READ_BYTES = 256 * 1024,
+	SHOWN_MAX = 8 * 1024, /* bytes of an event that is shown in full */
+	RECENT_MAX = 64 * 1024,
+	LIVE_WAIT_MS = 10000,
+};
 
 struct look {
 	const struct node *node;
@@ -35,56 +41,72 @@ static void take_end(struct session *row, const struct log_event *event, struct 
 	}
 }
 
-static struct str events_json(const struct log_page *page, struct str sid, struct arena *arena)
+/* What is large is named only: a list shows events, it does not carry them. */
+static void add_event(const struct log_event *event, struct str sid, struct buf *out)
 {
-	struct str json;
-	struct buf out;
+	struct log_event shown = *event;
 
-	buf_init(&out, RECENT_MAX);
-	buf_add_char(&out, '[');
-	for (size_t i = 0; i < page->count; i++) {
-		buf_add_cstr(&out, i > 0 ? "," : "");
-		log_event_json(&page->events[i], sid, &out);
+	if (shown.data.n > SHOWN_MAX) {
+		shown.data = STR_LIT("{\"truncated\":true}");
 	}
-	buf_add_char(&out, ']');
-	json = buf_failed(&out) ? STR_LIT("[]") : arena_str(arena, buf_str(&out));
-	buf_fini(&out);
-	return json;
+	buf_add_cstr(out, out->len > 1 ? "," : "");
+	log_event_json(&shown, sid, out);
+}
+
+/* The newest events after range->after into out, and what they say about the row. */
+static enum err_code read_recent(struct look *look, struct session *row, struct log_range *range,
+                                 struct buf *out, struct err *err)
+{
+	bool caught_up = false;
+
+	while (range->max_count > 0 && !caught_up) {
+		struct log_page page = { 0 };
+		enum err_code code = log_read(&look->node->store, range, &page, err);
+
+		if (code != ERR_OK) {
+			return code;
+		}
+		row->state = page.head.state;
+		row->epoch = page.head.at.epoch;
+		for (size_t i = 0; i < page.count; i++) {
+			add_event(&page.events[i], str_of(row->id.s), out);
+			if (session_is_terminal(row->state) && page.events[i].state.n > 0) {
+				take_end(row, &page.events[i], look->arena);
+			}
+		}
+		range->after = page.next;
+		range->max_count -= (unsigned)page.count;
+		caught_up = page.caught_up || page.count == 0;
+		log_page_fini(&page);
+	}
+	return ERR_OK;
 }
 
 static enum err_code look_at(struct look *look, size_t i, struct err *err)
 {
 	struct session *row = &look->rows[i];
-	char *tenant = arena_strdup(look->arena, row->tenant);
-	struct log_page page = { 0 };
 	struct log_range range = { .sid = row->id,
-		                   .tenant = tenant,
+		                   .tenant = arena_strdup(look->arena, row->tenant),
 		                   .max_count = LIVE_RECENT,
-		                   .max_bytes = RECENT_BYTES };
+		                   .max_bytes = READ_BYTES };
 	struct log_head head;
-	enum err_code code = log_head_get(&look->node->store, &row->id, tenant, &head, err);
+	enum err_code code = log_head_get(&look->node->store, &row->id, range.tenant, &head, err);
+	struct buf out;
 
 	if (code != ERR_OK || !head.found) {
 		return code;
 	}
 	range.after.n = head.at.n > LIVE_RECENT ? head.at.n - LIVE_RECENT : 0;
-	code = log_read(&look->node->store, &range, &page, err);
-	if (code == ERR_NOT_FOUND) {
-		return ERR_OK; /* it left Redis meanwhile: the row has it all */
+	buf_init(&out, RECENT_MAX);
+	buf_add_char(&out, '[');
+	code = read_recent(look, row, &range, &out, err);
+	buf_add_char(&out, ']');
+	if (code == ERR_OK && !buf_failed(&out)) {
+		look->views[i].recent_events = arena_str(look->arena, buf_str(&out));
 	}
-	if (code != ERR_OK) {
-		return code;
-	}
-	row->state = page.head.state;
-	row->epoch = page.head.at.epoch;
-	for (size_t k = 0; k < page.count && session_is_terminal(row->state); k++) {
-		if (page.events[k].state.n > 0) {
-			take_end(row, &page.events[k], look->arena);
-		}
-	}
-	look->views[i].recent_events = events_json(&page, str_of(row->id.s), look->arena);
-	log_page_fini(&page);
-	return ERR_OK;
+	buf_fini(&out);
+	/* It left Redis meanwhile: the row has it all. */
+	return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
 
 static void look_on(void *arg)

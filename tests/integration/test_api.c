@@ -374,6 +374,27 @@ static void lists_are_filtered(void **state)
 	}
 }
 
+static void a_large_event_is_named_and_hides_no_other(void **state)
+{
+	enum { PART = 100 * 1024 };
+	static char body[PART + 128];
+	struct id sid = make_session("");
+	struct answer answer;
+
+	(void)state;
+	(void)snprintf(body, sizeof(body),
+	               "{\"events\":[{\"type\":\"note\",\"message\":\"%0*d\"},"
+	               "{\"type\":\"note\",\"message\":\"small\"}]}",
+	               PART, 0);
+	expect_post(session_path(&sid, "/events"), body, 200);
+	expect_post(session_path(&sid, "/stop"), "{\"reason\":\"seen\"}", 202);
+	answer = get(session_path(&sid, ""));
+	assert_string_equal(answer_text(&answer, "status"), "stopped");
+	assert_string_equal(answer_text(&answer, "reason"), "seen");
+	assert_true(answer.reply.body.len < PART);
+	answer_free(&answer);
+}
+
 /* ---- control ---- */
 
 static void a_queued_session_is_stopped_on_the_spot(void **state)
@@ -874,6 +895,7 @@ int main(void)
 		cmocka_unit_test(lists_are_newest_first_and_pages_see_everything_once),
 		cmocka_unit_test(a_list_shows_the_state_that_the_log_has),
 		cmocka_unit_test(lists_are_filtered),
+		cmocka_unit_test(a_large_event_is_named_and_hides_no_other),
 		cmocka_unit_test(a_queued_session_is_stopped_on_the_spot),
 		cmocka_unit_test(a_running_session_is_paused_resumed_and_stopped_by_commands),
 		cmocka_unit_test(a_deleted_session_is_cancelled_at_once_and_for_good),
