@@ -41,6 +41,12 @@
     if (op.parameters.length > 0) parts.push(...section('Parameters', parameters(op.parameters)));
     if (op.requestBody) parts.push(...section('Body', ...body(op.requestBody.content['application/json'].schema)));
     parts.push(...section('Answers', make('p', '', Object.keys(op.responses).join(', '))));
+    for (const [status, said] of Object.entries(op.responses)) {
+      const json = said.content && said.content['application/json'];
+      if (json && json.example) {
+        parts.push(make('p', 'dim', status + ', for example'), make('pre', '', JSON.stringify(json.example, null, 2)));
+      }
+    }
     return make('details', '', ...parts);
   };
 

@@ -127,6 +127,10 @@ static void add_route(struct buf *out, const struct rest_route *route)
 	if (route->body != NULL) {
 		add_body(out, route->body);
 	}
+	if (rest_example((enum rest_op)(route - rest_routes)) != NULL) {
+		buf_addf(out, "\nFor example:\n\n```json\n%s\n```\n",
+		         rest_example((enum rest_op)(route - rest_routes)));
+	}
 }
 
 void rest_document(struct buf *out)

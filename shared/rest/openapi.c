@@ -190,12 +190,15 @@ static void write_reply_header(struct jsonw *w, const char *name, const char *he
 	jsonw_end_object(w);
 }
 
-static void write_media(struct jsonw *w, const char *media, const char *type)
+static void write_media(struct jsonw *w, const char *media, const char *type, const char *example)
 {
 	jsonw_object(w, media);
 	jsonw_object(w, "schema");
 	jsonw_cstr(w, "type", type);
 	jsonw_end_object(w);
+	if (example != NULL) {
+		jsonw_raw(w, "example", str_of(example));
+	}
 	jsonw_end_object(w);
 }
 
@@ -214,12 +217,13 @@ static void write_success(struct jsonw *w, const struct rest_route *route)
 	if (route->status != 204) {
 		jsonw_object(w, "content");
 		if ((route->traits & REST_PAGE) != 0) {
-			write_media(w, "text/*", "string");
+			write_media(w, "text/*", "string", NULL);
 		} else {
-			write_media(w, "application/json", "object");
+			write_media(w, "application/json", "object",
+			            rest_example((enum rest_op)(route - rest_routes)));
 		}
 		if ((route->traits & REST_STREAMS) != 0) {
-			write_media(w, "text/event-stream", "string");
+			write_media(w, "text/event-stream", "string", NULL);
 		}
 		jsonw_end_object(w);
 	}

@@ -26,6 +26,17 @@ const struct rest_route rest_routes[REST_OP_COUNT] = {
 #undef X
 };
 
+const char *rest_example(enum rest_op op)
+{
+	static const char *const examples[REST_OP_COUNT] = {
+#define X(name, json) [REST_OP_##name] = json,
+#include "rest/examples.def"
+#undef X
+	};
+
+	return examples[op];
+}
+
 size_t rest_http_routes(http_handler_fn *const handlers[REST_OP_COUNT], struct http_route *out)
 {
 	size_t count = 0;

@@ -49,6 +49,9 @@ struct rest_route {
 
 extern const struct rest_route rest_routes[REST_OP_COUNT];
 
+/* What an answer looks like, JSON; NULL: no example is kept. */
+const char *rest_example(enum rest_op op);
+
 /* Routes of the operations that have a handler, facts set to the row unless it is open; out has
  * room for REST_OP_COUNT. Returns how many. */
 size_t rest_http_routes(http_handler_fn *const handlers[REST_OP_COUNT], struct http_route *out);

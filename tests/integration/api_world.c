@@ -352,6 +352,31 @@ struct id make_session(const char *more)
 	return id;
 }
 
+const char *session_path(const struct id *sid, const char *tail)
+{
+	static char path[128];
+
+	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s%s", sid->s, tail);
+	return path;
+}
+
+struct answer get(const char *path)
+{
+	return ask(&(struct ask){ .key = api_keys.all, .method = "GET", .path = path });
+}
+
+struct answer post(const char *path, const char *body)
+{
+	return ask(
+		&(struct ask){ .key = api_keys.all, .method = "POST", .path = path, .body = body });
+}
+
+void expect_post(const char *path, const char *body, int status)
+{
+	expect(&(struct ask){ .key = api_keys.all, .method = "POST", .path = path, .body = body },
+	       status);
+}
+
 /* ---- acting as others ---- */
 
 static void do_move(struct access *access)

@@ -18,6 +18,11 @@ struct api_keys {
 	char foreign[128]; /* every scope, tenant rival */
 };
 
+#define TASK_PARTS                                                                                 \
+	"\"repo\":{\"mode\":\"none\"},\"runtime\":{\"type\":\"local\"},"                           \
+	"\"agents\":[{\"type\":\"command\",\"settings\":{\"argv\":[\"true\"]}}]"
+#define TASK "{\"prompt\":\"go on\"," TASK_PARTS "}"
+
 extern struct api_keys api_keys;
 
 /* For cmocka_run_group_tests(). */
@@ -51,6 +56,14 @@ struct answer ask_end(struct client *client);
 
 /* Fails the test unless the status is that. Frees what came. */
 void expect(const struct ask *what, int status);
+
+/* For api_keys.all, of node 0. */
+struct answer get(const char *path);
+struct answer post(const char *path, const char *body);
+void expect_post(const char *path, const char *body, int status);
+
+/* /api/v1/sessions/<sid><tail>, until the next call. */
+const char *session_path(const struct id *sid, const char *tail);
 
 /* A task of one session, accepted by node 0 for api_keys.all; more is further members of the body.
  */

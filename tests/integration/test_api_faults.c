@@ -4,19 +4,7 @@
 #include "base/clock.h"
 #include "tests/integration/api_world.h"
 
-#define TASK                                                                                       \
-	"{\"prompt\":\"go on\",\"repo\":{\"mode\":\"none\"},\"runtime\":{\"type\":\"local\"},"     \
-	"\"agents\":[{\"type\":\"command\",\"settings\":{\"argv\":[\"true\"]}}]}"
-
 enum { WAIT_MS = 20000, LOOK_US = 20000 };
-
-static const char *session_path(const struct id *sid, const char *tail)
-{
-	static char path[128];
-
-	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s%s", sid->s, tail);
-	return path;
-}
 
 static struct ask asked(const char *method, const char *path, const char *body)
 {

@@ -1,0 +1,279 @@
+/* fairlead-api and its contract: repeated requests, and what is written about the routes. */
+#include "rest/rest.h"
+#include "tests/integration/api_world.h"
+
+/* ---- idempotency ---- */
+
+static void a_repeated_post_is_done_once_and_answered_the_same(void **state)
+{
+	struct ask what = { .key = api_keys.all,
+		            .method = "POST",
+		            .path = "/api/v1/tasks",
+		            .headers = "Idempotency-Key: once-1\r\n",
+		            .body = TASK };
+	struct answer first = ask(&what), again;
+
+	(void)state;
+	what.node = 1;
+	again = ask(&what);
+	assert_int_equal(first.status, 201);
+	assert_int_equal(again.status, 201);
+	assert_string_equal(buf_cstr(&first.reply.body), buf_cstr(&again.reply.body));
+	assert_non_null(client_field(&again.reply, "Location"));
+	assert_string_equal(client_field(&again.reply, "Idempotent-Replayed"), "true");
+	answer_free(&first);
+	answer_free(&again);
+	what.body = "{\"prompt\":\"another\"," TASK_PARTS "}";
+	expect(&what, 422);
+	what.headers = "Idempotency-Key: \r\n";
+	expect(&what, 400);
+}
+
+static void of_concurrent_repetitions_one_is_done(void **state)
+{
+	enum { MANY = 8 };
+	struct ask what = { .key = api_keys.all,
+		            .method = "POST",
+		            .path = "/api/v1/tasks",
+		            .headers = "Idempotency-Key: crowd\r\n",
+		            .body = "{\"prompt\":\"x\",\"labels\":{\"batch\":\"crowd\"}," TASK_PARTS
+		                    "}" };
+	struct client clients[MANY];
+	struct answer list;
+
+	(void)state;
+	for (unsigned i = 0; i < MANY; i++) {
+		what.node = i % API_NODES;
+		clients[i] = ask_begin(&what);
+	}
+	for (unsigned i = 0; i < MANY; i++) {
+		struct answer answer = ask_end(&clients[i]);
+
+		if (answer.status != 201 && answer.status != 409) {
+			fail_msg("%s%s", answer.reply.head, buf_cstr(&answer.reply.body));
+		}
+		answer_free(&answer);
+	}
+	list = get("/api/v1/sessions?label=batch%3Dcrowd");
+	assert_int_equal(json_as_i64(answer_at(&list, "total")), 1);
+	answer_free(&list);
+}
+
+static void a_repeated_stop_is_answered_the_same_after_the_end(void **state)
+{
+	struct id sid = make_session("");
+	struct ask what = { .key = api_keys.all,
+		            .method = "POST",
+		            .path = session_path(&sid, "/stop"),
+		            .headers = "Idempotency-Key: stop-1\r\n" };
+
+	(void)state;
+	expect(&what, 202);
+	expect(&what, 202);
+	what.headers = NULL;
+	expect(&what, 409);
+}
+
+/* ---- the contract ---- */
+
+static void every_route_of_the_table_is_served_and_in_the_document(void **state)
+{
+	struct answer document = get("/api/v1/openapi.json");
+	const struct json_value *paths = answer_at(&document, "paths"), *path, *op;
+	size_t documented = 0;
+	void *at = NULL;
+	struct str name;
+
+	(void)state;
+	assert_int_equal(document.status, 200);
+	assert_string_equal(answer_text(&document, "openapi"), "3.1.0");
+	for (size_t i = 0; i < REST_OP_COUNT; i++) {
+		const struct rest_route *route = &rest_routes[i];
+		char method[16];
+
+		(void)snprintf(method, sizeof(method), "%s", http_method_name(route->method));
+		for (char *c = method; *c != '\0'; c++) {
+			*c |= 0x20;
+		}
+		op = json_get(json_get(paths, route->pattern), method);
+		assert_true(str_eq(json_as_str(json_get(op, "operationId")), str_of(route->name)));
+	}
+	while (json_next(paths, &at, &name, &path)) {
+		documented += json_count(path);
+	}
+	assert_int_equal(documented, REST_OP_COUNT);
+	answer_free(&document);
+}
+
+/* Both have the same members, whatever their values; of arrays the first items are compared. */
+static void assert_alike(const struct json_value *want, const struct json_value *got,
+                         const char *where)
+{
+	const struct json_value *member;
+	struct str name;
+	void *at = NULL;
+
+	if (json_type_of(got) != json_type_of(want) && json_type_of(got) != JSON_T_NULL) {
+		fail_msg("%s is of another type", where);
+	}
+	if (json_type_of(got) == JSON_T_ARRAY && json_count(want) > 0) {
+		assert_alike(json_at(want, 0), json_at(got, 0), where);
+	}
+	while (json_next(want, &at, &name, &member)) {
+		if (json_get(got, name.p) == NULL) {
+			fail_msg("%s: %s is missing", where, name.p);
+		}
+		assert_alike(member, json_get(got, name.p), name.p);
+	}
+	at = NULL;
+	while (json_next(got, &at, &name, &member)) {
+		if (json_get(want, name.p) == NULL) {
+			fail_msg("%s: %s is not in the example", where, name.p);
+		}
+	}
+}
+
+static void answers_look_like_their_examples(void **state)
+{
+	struct id sid = make_session("");
+	static const struct {
+		enum rest_op op;
+		const char *tail, *body;
+	} all[] = {
+		{ REST_OP_event_append, "/events",
+		  "{\"events\":[{\"type\":\"log\",\"level\":\"info\",\"message\":\"x\",\"stream\":"
+		  "\"stdout\"}]}" },
+		{ REST_OP_session_logs, "/logs", NULL },
+		{ REST_OP_session_info, "/info", NULL },
+		{ REST_OP_session_prompt, "/prompt", "{\"prompt\":\"x\"}" },
+		{ REST_OP_session_stop, "/stop", "{}" },
+		{ REST_OP_task_create, NULL, TASK },
+		{ REST_OP_agent_list, NULL, NULL },
+		{ REST_OP_runtime_list, NULL, NULL },
+	};
+
+	(void)state;
+	move_session(&sid, SESSION_PROVISIONING);
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		const struct rest_route *route = &rest_routes[all[i].op];
+		struct answer answer = ask(
+			&(struct ask){ .key = api_keys.all,
+		                       .method = http_method_name(route->method),
+		                       .path = all[i].tail != NULL ? session_path(&sid, all[i].tail)
+		                                                   : route->pattern,
+		                       .body = all[i].body });
+		struct err err;
+		struct json_value *want = json_parse(str_of(rest_example(all[i].op)), &err);
+
+		assert_int_equal(answer.status, route->status);
+		assert_non_null(want);
+		assert_alike(want, answer.json, route->name);
+		json_value_free(want);
+		answer_free(&answer);
+	}
+	for (size_t op = 0; op < REST_OP_COUNT; op++) {
+		bool compared = rest_example((enum rest_op)op) == NULL;
+
+		for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+			compared = compared || all[i].op == (enum rest_op)op;
+		}
+		assert_true(compared);
+	}
+}
+
+static void routes_without_a_key_answer_what_they_should(void **state)
+{
+	static const char *const paths[] = { "/",         "/page.js",     "/page.css",
+		                             "/api/docs", "/api/docs.js", "/openapi.json",
+		                             "/healthz",  "/readyz",      "/version",
+		                             "/metrics" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		expect(&(struct ask){ .method = "GET", .path = paths[i] }, 200);
+	}
+	for (size_t i = 0; i < REST_OP_COUNT; i++) {
+		const struct rest_route *route = &rest_routes[i];
+		struct id sid = id_new();
+		struct str rest = str_of(route->pattern), before;
+		char path[128];
+
+		if (route->open || route->side == REST_PREFIX) {
+			continue;
+		}
+		before = str_split(&rest, '{');
+		(void)str_split(&rest, '}');
+		(void)snprintf(path, sizeof(path), "%.*s%s%.*s", (int)before.n, before.p,
+		               rest.p != NULL ? sid.s : "", (int)rest.n,
+		               rest.p != NULL ? rest.p : "");
+		expect(&(struct ask){ .method = http_method_name(route->method), .path = path },
+		       401);
+	}
+}
+
+static void discovery_lists_what_there_is(void **state)
+{
+	struct answer answer = get("/api/v1/agents");
+	struct answer schema;
+
+	(void)state;
+	assert_string_equal(answer_text(&answer, "items/0/type"), "command");
+	schema = get(answer_text(&answer, "items/0/settingsSchemaRef"));
+	assert_int_equal(schema.status, 200);
+	assert_non_null(answer_at(&schema, "properties/argv"));
+	answer_free(&schema);
+	answer_free(&answer);
+	answer = get("/api/v1/runtimes");
+	assert_int_equal(json_count(answer_at(&answer, "items")), 2);
+	answer_free(&answer);
+	answer = get("/api/v1/executors");
+	assert_int_equal(answer.status, 200);
+	assert_int_equal(json_count(answer_at(&answer, "items")), 0);
+	answer_free(&answer);
+	expect(&(struct ask){ .key = api_keys.all,
+	                      .method = "GET",
+	                      .path = "/api/v1/schemas/agents/none.json" },
+	       404);
+}
+
+static void a_stream_asked_of_an_api_node_is_redirected(void **state)
+{
+	struct id sid = make_session("");
+	struct answer answer = get(session_path(&sid, "/events?after=1-1"));
+	char want[160];
+
+	(void)state;
+	(void)snprintf(want, sizeof(want), "/stream%s", session_path(&sid, "/events?after=1-1"));
+	assert_int_equal(answer.status, 307);
+	assert_string_equal(client_field(&answer.reply, "Location"), want);
+	answer_free(&answer);
+}
+
+static void info_names_no_leader_of_a_session_that_waits(void **state)
+{
+	struct id sid = make_session("");
+	struct answer answer = get(session_path(&sid, "/info"));
+
+	(void)state;
+	assert_int_equal(answer.status, 200);
+	assert_int_equal(json_type_of(answer_at(&answer, "fleet/leader")), JSON_T_NULL);
+	assert_string_equal(answer_text(&answer, "status"), "queued");
+	answer_free(&answer);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_repeated_post_is_done_once_and_answered_the_same),
+		cmocka_unit_test(of_concurrent_repetitions_one_is_done),
+		cmocka_unit_test(a_repeated_stop_is_answered_the_same_after_the_end),
+		cmocka_unit_test(every_route_of_the_table_is_served_and_in_the_document),
+		cmocka_unit_test(answers_look_like_their_examples),
+		cmocka_unit_test(routes_without_a_key_answer_what_they_should),
+		cmocka_unit_test(discovery_lists_what_there_is),
+		cmocka_unit_test(a_stream_asked_of_an_api_node_is_redirected),
+		cmocka_unit_test(info_names_no_leader_of_a_session_that_waits),
+	};
+
+	return cmocka_run_group_tests(tests, api_world_setup, api_world_teardown);
+}
