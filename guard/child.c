@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "guard/guard.h"
 
 enum {
@@ -122,10 +124,34 @@ static void reset_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* execvp() answers EACCES when it may not search a folder of PATH, although the program is nowhere.
+ */
+static bool is_nowhere(const char *name)
+{
+	const char *path = getenv("PATH");
+	struct str rest = str_of(path != NULL ? path : "");
+	char file[PATH_MAX];
+
+	if (strchr(name, '/') != NULL) {
+		return false;
+	}
+	while (rest.n > 0) {
+		struct str folder = str_split(&rest, ':');
+
+		if (snprintf(file, sizeof(file), "%" STR_FMT "/%s", STR_ARG(folder), name) <
+		            (int)sizeof(file) &&
+		    access(file, F_OK) == 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
 void guard_child(const struct guard_options *options, int report_fd)
 {
 	size_t len = 0;
 	char *bytes = read_environment(options->env_fd, &len);
+	int why;
 
 	if (bytes == NULL) {
 		fail(report_fd, "read the environment");
@@ -148,5 +174,7 @@ void guard_child(const struct guard_options *options, int report_fd)
 	(void)close_range(STDERR_FILENO + 2, ~0U, 0);
 	environ = split_environment(bytes, len);
 	(void)execvp(options->argv[0], options->argv);
+	why = errno;
+	errno = why == EACCES && is_nowhere(options->argv[0]) ? ENOENT : why;
 	fail(STDERR_FILENO + 1, options->argv[0]);
 }

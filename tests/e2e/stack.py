@@ -17,9 +17,9 @@ import uuid
 TERMINAL = {"stopped", "completed", "failed", "cancelled"}
 
 
-def free_port(span=12):
-    """The first of `span` free ports below 32768."""
-    base = 20000 + os.getpid() % 10000
+def free_port(span=40):
+    """The first of `span` free ports below 32768. Tests that run at the same time look in different places."""
+    base = 20000 + os.getpid() % 300 * span
     while base < 32000:
         socks = []
         try:
@@ -175,6 +175,18 @@ class Stack:
         if status != 201:
             raise RuntimeError("submit: %d %r" % (status, answer))
         return answer["session_ids"]
+
+
+def run_all(tests, stack):
+    """Each test, named; the first that fails ends the run with the last lines of every log."""
+    for test in tests:
+        began = time.monotonic()
+        try:
+            test(stack)
+        except BaseException:
+            print("FAILED: %s\n%s" % (test.__name__.replace("_", " "), stack.tail(12)), flush=True)
+            raise
+        print("%6.2f s  %s" % (time.monotonic() - began, test.__name__.replace("_", " ")), flush=True)
 
 
 class Watcher(threading.Thread):

@@ -1,0 +1,281 @@
+#!/usr/bin/python3
+"""The command line as a person uses it: tasks, sessions, keys, Ctrl-C, and a streamer that dies while one watches.
+
+usage: cli.py BIN_DIR
+"""
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from first_light import make_repo, wait_for  # noqa: E402
+from stack import Stack, run_all  # noqa: E402
+
+UNKNOWN = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+DETACHED = 130
+NO_CODE = 125
+USAGE = 2
+
+
+def expect(result, code, out=None, err=None):
+    """The exit code, and what both outputs must have: a text, or a list of lines for the whole of it."""
+    assert result.returncode == code, (result.args, result.returncode, result.stdout, result.stderr)
+    if isinstance(out, list):
+        assert result.stdout.splitlines() == out, (result.args, result.stdout)
+    elif out is not None:
+        assert out in result.stdout, (result.args, result.stdout)
+    assert err is None or err in result.stderr, (result.args, result.stderr)
+    return result
+
+
+def detach(stack, *command):
+    sid = expect(stack.cli("task", "run", "--detach", "--", *command), 0).stdout.strip()
+    assert re.fullmatch("[0-9A-Z]{26}", sid), sid
+    return sid
+
+
+def status_of(stack, sid):
+    return json.loads(expect(stack.cli("session", "show", "--json", sid), 0).stdout)["status"]
+
+
+def messages(stack, sid):
+    return [line["message"] for line in stack.json("GET", "/api/v1/sessions/%s/logs" % sid)[1]["items"]]
+
+
+def await_status(stack, sid, *wanted):
+    wait_for("%s is %s" % (sid, " or ".join(wanted)), lambda: status_of(stack, sid) in wanted, 30)
+
+
+def a_task_exits_with_the_code_of_its_command(stack):
+    expect(stack.cli("task", "run", "--", "sh", "-c", "echo to stdout; echo to stderr >&2"), 0, "to stdout\n", "-- completed")
+    expect(stack.cli("task", "run", "--", "sh", "-c", "echo before; exit 7"), 7, ["before"], "-- failed: exit code 7")
+    expect(stack.cli("task", "run", "--", "sh", "-c", "kill -KILL $$"), NO_CODE, [], "ended by signal KILL")
+    expect(stack.cli("task", "run", "--", "no-such-program"), NO_CODE, [], "-- failed: no-such-program: No such file")
+    expect(stack.cli("task", "run", "--", "/etc/passwd"), NO_CODE, [], "-- failed: /etc/passwd: Permission denied")
+    expect(stack.cli("task", "run", "--timeout", "1", "--", "sleep", "60"), NO_CODE, [], "timed out after 1 s")
+
+
+def its_settings_reach_the_command(stack):
+    expect(stack.cli("task", "run", "--env", "A=one two", "--env", "B=x=y", "--", "sh", "-c", "echo $A,$B"), 0, ["one two,x=y"])
+    expect(stack.cli("task", "run", "--pty", "--", "sh", "-c", "test -t 0 && test -t 1 && echo a terminal"), 0, "a terminal")
+    expect(stack.cli("task", "run", "--label", "purpose=e2e", "--", "true"), 0)
+    status, page = stack.json("GET", "/api/v1/sessions?label=purpose%3De2e")
+    assert status == 200 and page["total"] == 1, page
+
+
+def a_repository_is_changed_and_the_change_is_shown(stack):
+    repo = make_repo(os.path.join(stack.dir, "a repo"))
+    edit = "echo more >>file.txt; echo new >'other file.txt'"
+    result = expect(stack.cli("task", "run", "--repo", repo, "--deliver", "branch", "--", "sh", "-c", edit), 0)
+    assert "\n+more\n" in result.stdout and "\n+new\n" in result.stdout, result.stdout
+    assert "-- edited file.txt (+1 -0)" in result.stderr and "-- edited other file.txt (+1 -0)" in result.stderr, result.stderr
+    with open(os.path.join(repo, "file.txt")) as f:
+        assert f.read() == "hello\n"
+    assert "-- delivered as branch" in result.stderr, result.stderr
+    expect(stack.cli("task", "run", "--repo", os.path.join(stack.dir, "nowhere"), "--", "true"), NO_CODE, [], "-- failed: workspace")
+    expect(stack.cli("task", "run", "--repo", repo, "--branch", "no-such-branch", "--", "true"), NO_CODE, [], "no-such-branch")
+
+
+def with_json_each_event_is_one_line(stack):
+    result = expect(stack.cli("task", "run", "--json", "--", "sh", "-c", "echo one; printf 'a\\tb\\n'; exit 3"), 3)
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [e["seq"] for e in events] == list(range(1, len(events) + 1)), result.stdout
+    assert [e["message"] for e in events if e["type"] == "log"] == ["one", "a\tb"], events
+    assert (events[-1]["status"], events[-1]["exitCode"]) == ("failed", 3), events[-1]
+    again = expect(stack.cli("session", "watch", "--json", events[0]["sessionId"]), 3)
+    assert again.stdout == result.stdout
+    rest = expect(stack.cli("session", "watch", "--json", "--after", events[3]["id"], events[0]["sessionId"]), 3)
+    assert rest.stdout.splitlines() == result.stdout.splitlines()[4:]
+    task = json.loads(expect(stack.cli("task", "run", "--detach", "--json", "--count", "2", "--", "true"), 0).stdout)
+    assert len(task["session_ids"]) == 2, task
+
+
+def sessions_are_listed_and_shown(stack):
+    sid = detach(stack, "sh", "-c", "exit 4")
+    await_status(stack, sid, "failed")
+    lines = expect(stack.cli("session", "list", "--limit", "3"), 0).stdout.splitlines()
+    assert len(lines) == 4 and lines[1].split()[:2] == [sid, "failed"], lines
+    shown = expect(stack.cli("session", "show", sid), 0).stdout
+    assert re.search(r"^status +failed$", shown, re.M) and re.search(r"^exitCode +4$", shown, re.M), shown
+    page = json.loads(expect(stack.cli("session", "list", "--json", "--status", "failed", "--limit", "200"), 0).stdout)
+    assert page["items"] and all(s["status"] == "failed" for s in page["items"]), page
+    expect(stack.cli("session", "list", "--status", "nonsense"), 1, [], "status")
+
+
+def a_session_is_paused_resumed_prompted_and_stopped(stack):
+    sid = detach(stack, "sh", "-c", "while read line; do echo got $line; done; sleep 60")
+    await_status(stack, sid, "running")
+    expect(stack.cli("session", "pause", sid, "--reason", "lunch"), 0, ["pausing"])
+    await_status(stack, sid, "paused")
+    expect(stack.cli("session", "pause", sid), 1, [], "paused")
+    expect(stack.cli("session", "prompt", sid, "too", "early"), 1, [], "paused")
+    expect(stack.cli("session", "resume", sid), 0, ["resuming"])
+    await_status(stack, sid, "running")
+    expect(stack.cli("session", "prompt", sid, "hello", "$HOME \"you\""), 0)
+    said = 'got hello $HOME "you"'
+    wait_for("the prompt arrives", lambda: said in messages(stack, sid), 20)
+    expect(stack.cli("session", "stop", sid, "--reason", "enough"), 0, ["stopping"])
+    await_status(stack, sid, "stopped")
+    expect(stack.cli("session", "watch", sid), NO_CODE, [said], "-- stopped")
+    expect(stack.cli("session", "prompt", sid, "too late"), 1, [], "stopped")
+    expect(stack.cli("session", "resume", sid), 1, [], "stopped")
+
+
+def a_deleted_session_is_cancelled_at_once(stack):
+    sid = detach(stack, "sleep", "86461")
+    await_status(stack, sid, "running")
+    expect(stack.cli("session", "delete", sid), 0, [])
+    assert status_of(stack, sid) == "cancelled"
+    expect(stack.cli("session", "watch", sid), NO_CODE, [], "-- cancelled")
+    wait_for("its agent is gone", lambda: not [p for p in stack.processes() if "86461" in p[1]], 10)
+
+
+def start(stack, *args):
+    return subprocess.Popen([stack.bin, *args], env=stack.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def lines_of(process, count):
+    return [process.stdout.readline().rstrip("\n") for _ in range(count)]
+
+
+def finished(process):
+    out, err = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def newest(stack):
+    return json.loads(stack.cli("session", "list", "--json", "--limit", "1").stdout)["items"][0]["id"]
+
+
+def ctrl_c_detaches_and_the_session_goes_on(stack):
+    watching = start(stack, "task", "run", "--", "sh", "-c", "echo started; read line; echo got $line")
+    assert lines_of(watching, 1) == ["started"]
+    watching.send_signal(signal.SIGINT)
+    expect(finished(watching), DETACHED, err="-- detached; it goes on. Watch again: fairlead session watch")
+    sid = newest(stack)
+    assert status_of(stack, sid) == "running"
+    expect(stack.cli("session", "prompt", sid, "more"), 0)
+    expect(stack.cli("session", "watch", sid), 0, ["started", "got more"], "-- completed")
+
+
+def ctrl_c_twice_cancels(stack):
+    watching = start(stack, "task", "run", "--", "sh", "-c", "echo started; sleep 86462")
+    assert lines_of(watching, 1) == ["started"]
+    watching.send_signal(signal.SIGINT)
+    wait_for("the hint", lambda: "Ctrl-C again" in watching.stderr.readline(), 10)
+    watching.send_signal(signal.SIGINT)
+    expect(finished(watching), DETACHED, err="-- cancelled")
+    assert status_of(stack, newest(stack)) == "cancelled"
+    wait_for("its agent is gone", lambda: not [p for p in stack.processes() if "86462" in p[1]], 10)
+
+
+def nothing_is_lost_when_streamers_die(stack):
+    script = "for i in $(seq 1 60); do echo line $i; sleep 0.1; done"
+    watching = start(stack, "task", "run", "--", "sh", "-c", script)
+    lines = lines_of(watching, 10)
+    for victim in ("streamer-1", "streamer-2"):
+        pid = stack.kill9(victim)
+        lines += lines_of(watching, 10)
+        wait_for(victim + " is back", lambda: stack.pid(victim) not in (0, pid))
+    result = expect(finished(watching), 0, err="-- connection lost")
+    assert lines + result.stdout.splitlines() == ["line %d" % i for i in range(1, 61)], (lines, result.stdout)
+
+
+def what_is_not_there_is_named_so(stack):
+    for verb in ("show", "watch", "stop", "pause", "resume", "delete"):
+        expect(stack.cli("session", verb, UNKNOWN), 1, [], "no such session")
+    expect(stack.cli("session", "prompt", UNKNOWN, "hello"), 1, [], "no such session")
+    expect(stack.cli("session", "show", "../tasks"), USAGE, [], "is not a session id")
+    expect(stack.cli("session", "watch", "--after", "nonsense", newest(stack)), 1, [], "cursor")
+    expect(stack.cli("session", "fly", UNKNOWN), USAGE, [], "usage:")
+    expect(stack.cli("task", "run"), USAGE, [], "usage:")
+    expect(stack.cli("flight"), USAGE)
+
+
+def a_login_is_checked_and_remembered(stack):
+    url = "http://127.0.0.1:%d" % stack.port
+    config = os.path.join(stack.dir, "config")
+    env = {k: v for k, v in stack.env.items() if k != "FAIRLEAD_HOME"}
+    env.update(XDG_CONFIG_HOME=config, XDG_STATE_HOME=os.path.join(stack.dir, "no-state"), HOME=stack.dir)
+
+    def run(*args, **kw):
+        return subprocess.run([stack.bin, *args], env=env, capture_output=True, text=True, timeout=60, **kw)
+
+    expect(run("login", "--url", url, "--key", "wrong"), 1, [], "key")
+    foreign = stack.key[:-1] + ("a" if stack.key[-1] != "a" else "b")
+    expect(run("login", "--url", url, "--key", foreign), 1, [], "key")
+    assert not os.path.exists(config), "a wrong key was remembered"
+    expect(run("login", "--url", url, "--key", "-", input=stack.key + "\n"), 0, ["logged in to " + url])
+    assert os.stat(os.path.join(config, "fairlead", "login.json")).st_mode & 0o777 == 0o600
+    expect(run("session", "list", "--limit", "1"), 0, newest(stack))
+    expect(run("session", "list", "--url", "http://127.0.0.1:9"), 1, [], "does not answer")
+
+
+def a_revoked_key_stops_working(stack):
+    made = json.loads(expect(stack.cli("admin", "key", "create", "--name", "short lived", "--scope", "session:read", "--json"), 0).stdout)
+
+    def try_key():
+        return stack.request("GET", "/api/v1/sessions", headers={"Authorization": "ApiKey " + made["key"]})[0]
+
+    assert [try_key() for _ in range(8)] == [200] * 8
+    assert stack.request("POST", "/api/v1/tasks", {}, {"Authorization": "ApiKey " + made["key"]})[0] == 403
+    rows = json.loads(expect(stack.cli("admin", "key", "list", "--json"), 0).stdout)["items"]
+    assert [r["name"] for r in rows if r["id"] == made["id"]] == ["short lived"], rows
+    assert made["key"] not in json.dumps(rows)
+    expect(stack.cli("admin", "key", "revoke", made["id"]), 0, ["revoked"])
+    began = time.monotonic()
+    wait_for("the key stops working on each node", lambda: [try_key() for _ in range(8)] == [401] * 8, 10)
+    took = time.monotonic() - began
+    print("a revoked key stopped working after %.2f s" % took)
+    assert took < 2, took
+    expect(stack.cli("admin", "key", "revoke", made["id"]), 1, "revoked before")
+    expect(stack.cli("admin", "key", "list"), 0, made["id"] + " revoked")
+    expect(stack.cli("admin", "key", "create", "--scope", "nonsense"), 1, [], "--scope")
+
+
+def completion_is_something_bash_can_source(stack):
+    script = expect(stack.cli("completion", "bash"), 0).stdout
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+    probe = script + "\nCOMP_WORDS=(fairlead session st) COMP_CWORD=2; _fairlead; echo \"${COMPREPLY[@]}\"\n"
+    done = subprocess.run(["bash"], input=probe, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["stop"], done
+
+
+def status_shows_each_service(stack):
+    shown = expect(stack.cli("status"), 0, "ready").stdout
+    for name in ("redis", "postgres", "api-1", "api-2", "streamer-1", "streamer-2", "scheduler", "worker", "haproxy"):
+        assert name in shown, shown
+
+
+TESTS = [
+    a_task_exits_with_the_code_of_its_command,
+    its_settings_reach_the_command,
+    a_repository_is_changed_and_the_change_is_shown,
+    with_json_each_event_is_one_line,
+    sessions_are_listed_and_shown,
+    a_session_is_paused_resumed_prompted_and_stopped,
+    a_deleted_session_is_cancelled_at_once,
+    ctrl_c_detaches_and_the_session_goes_on,
+    ctrl_c_twice_cancels,
+    nothing_is_lost_when_streamers_die,
+    what_is_not_there_is_named_so,
+    a_login_is_checked_and_remembered,
+    a_revoked_key_stops_working,
+    completion_is_something_bash_can_source,
+    status_shows_each_service,
+]
+
+
+def main(bin_dir):
+    with Stack(bin_dir) as stack:
+        run_all(TESTS, stack)
+        assert stack.stop() == 0
+        wait_for("nothing is left", lambda: not stack.processes(), 10)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
