@@ -15,7 +15,7 @@
  */
 #define GENERATION_KEY "{w}:generation"
 
-enum { LOOK_MS = 100, RETRY_MS = 250 };
+enum { LOOK_MS = 100, RETRY_MS = 250, PING_MS = 500 };
 
 static enum err_code leave_for_others(struct node *node, const char *run_id, uint64_t generation,
                                       struct err *err)
@@ -75,10 +75,25 @@ static void announce(struct node *node, uint64_t generation)
 	}
 }
 
+/* A server that froze owes nothing to a process that asks nothing: without this it would look
+ * ready. The driver drops a connection that does not answer. */
+static void ping(struct node *node)
+{
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	struct err err;
+
+	redis_arg_cstr(cmd, "PING");
+	if (redis_call(node->redis, cmd, &reply, &err) != ERR_OK) {
+		log_debug("redis.ping", "%s", err.msg);
+	}
+}
+
 void generation_keep(void *arg)
 {
 	struct node *node = arg;
 	uint64_t known = 0; /* the connection that store.generation is of */
+	uint64_t asked_ms = 0;
 	struct err err;
 
 	/* Nobody is ready before the generation is known, so nobody serves from refused storage. */
@@ -88,6 +103,10 @@ void generation_keep(void *arg)
 	while (!fiber_cancelled()) {
 		uint64_t connection = redis_connection(node->redis), generation = 0;
 
+		if (clock_mono_ms() - asked_ms >= PING_MS && redis_connected(node->redis)) {
+			asked_ms = clock_mono_ms();
+			ping(node);
+		}
 		if (!redis_connected(node->redis) || connection == known) {
 			(void)fiber_sleep(LOOK_MS);
 			continue;

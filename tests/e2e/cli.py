@@ -212,7 +212,8 @@ def a_login_is_checked_and_remembered(stack):
     expect(run("login", "--url", url, "--key", "-", input=stack.key + "\n"), 0, ["logged in to " + url])
     assert os.stat(os.path.join(config, "fairlead", "login.json")).st_mode & 0o777 == 0o600
     expect(run("session", "list", "--limit", "1"), 0, newest(stack))
-    expect(run("session", "list", "--url", "http://127.0.0.1:9"), 1, [], "does not answer")
+    expect(run("session", "list", "--url", "http://127.0.0.1:9"), 1, [], "no key is known for http://127.0.0.1:9")
+    expect(run("session", "list", "--url", "http://127.0.0.1:9", "--key", stack.key), 1, [], "does not answer")
 
 
 def a_revoked_key_stops_working(stack):

@@ -37,7 +37,7 @@ def free_port(span=40):
 
 
 class Stack:
-    def __init__(self, bin_dir, env=None):
+    def __init__(self, bin_dir, env=None, options=()):
         self.bin = os.path.join(bin_dir, "fairlead")
         self.dir = tempfile.mkdtemp(prefix="fairlead-e2e.")
         os.chmod(self.dir, 0o711)
@@ -46,6 +46,7 @@ class Stack:
         self.env = dict(os.environ, FAIRLEAD_HOME=self.home, **(env or {}))
         for name in ("FAIRLEAD_URL", "FAIRLEAD_KEY"):
             self.env.pop(name, None)
+        self.options = list(options)  # of `fairlead up`
         self.process = None
         self.key = None
 
@@ -72,7 +73,7 @@ class Stack:
 
     def start(self):
         self.log = open(os.path.join(self.dir, "up.log"), "ab")
-        self.process = subprocess.Popen([self.bin, "up", "--port", str(self.port)], env=self.env,
+        self.process = subprocess.Popen([self.bin, "up", "--port", str(self.port), *self.options], env=self.env,
                                         stdout=self.log, stderr=self.log)
         if self.cli("status", "--wait", "90").returncode != 0:
             raise RuntimeError("not ready:\n" + self.tail())

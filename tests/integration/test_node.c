@@ -372,6 +372,21 @@ static void ready_follows_redis(void **state)
 	stop(process);
 }
 
+/* Nobody asks it anything, so only a question of the node's own shows that it answers no more. */
+static void ready_follows_a_redis_that_freezes(void **state)
+{
+	struct process *process = *state;
+
+	redis_server_start(&process->redis, NULL);
+	start(process);
+	await_readyz(process, 200, "\"redis\":true");
+	redis_server_signal(&process->redis, SIGSTOP);
+	await_readyz(process, 503, "\"redis\":false");
+	redis_server_signal(&process->redis, SIGCONT);
+	await_readyz(process, 200, "\"redis\":true");
+	stop(process);
+}
+
 static void ready_follows_postgres(void **state)
 {
 	struct process *process = *state;
@@ -518,6 +533,7 @@ int main(void)
 		TEST(the_probes_answer_and_unknown_paths_do_not),
 		TEST(the_metrics_can_be_parsed_and_count_the_requests),
 		TEST(ready_follows_redis),
+		TEST(ready_follows_a_redis_that_freezes),
 		TEST(ready_follows_postgres),
 		TEST(a_redis_that_may_evict_is_refused),
 		TEST(a_policy_without_a_limit_evicts_nothing),
