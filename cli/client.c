@@ -177,26 +177,26 @@ static struct curl_slist *headers_of(const struct client *client, bool body,
 	return list;
 }
 
-static CURLcode exchange(struct client *client, const char *method, const char *path,
-                         struct str body, const char *idempotency_key, struct client_reply *reply)
+static CURLcode exchange(struct client *client, const struct client_ask *ask,
+                         struct client_reply *reply)
 {
 	char url[CLIENT_URL_MAX + 2048];
-	struct curl_slist *headers = headers_of(client, body.p != NULL, idempotency_key);
+	struct curl_slist *headers = headers_of(client, ask->body.p != NULL, ask->idempotency_key);
 	CURL *curl = client->curl;
 	CURLcode code;
 
-	(void)snprintf(url, sizeof(url), "%s%s", client->url, path);
+	(void)snprintf(url, sizeof(url), "%s%s", client->url, ask->path);
 	curl_easy_reset(curl);
 	(void)curl_easy_setopt(curl, CURLOPT_URL, url);
-	(void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+	(void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, ask->method);
 	(void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	(void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
 	(void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply->body);
 	(void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)REQUEST_TIMEOUT_S);
 	(void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	if (body.p != NULL) {
-		(void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body.p);
-		(void)curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)body.n);
+	if (ask->body.p != NULL) {
+		(void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, ask->body.p);
+		(void)curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)ask->body.n);
 	}
 	code = curl_easy_perform(curl);
 	(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &reply->status);
@@ -205,17 +205,16 @@ static CURLcode exchange(struct client *client, const char *method, const char *
 }
 
 /* What may be asked again without doing it twice. */
-static bool repeatable(const char *method, const char *idempotency_key)
+static bool repeatable(const struct client_ask *ask)
 {
-	return strcmp(method, "GET") == 0 || strcmp(method, "DELETE") == 0 ||
-	       idempotency_key != NULL;
+	return strcmp(ask->method, "GET") == 0 || strcmp(ask->method, "DELETE") == 0 ||
+	       ask->idempotency_key != NULL;
 }
 
-enum err_code client_request(struct client *client, const char *method, const char *path,
-                             struct str body, const char *idempotency_key, struct client_reply *ret,
-                             struct err *err)
+enum err_code client_request(struct client *client, const struct client_ask *ask,
+                             struct client_reply *ret, struct err *err)
 {
-	unsigned tries = repeatable(method, idempotency_key) ? REQUEST_TRIES : 1;
+	unsigned tries = repeatable(ask) ? REQUEST_TRIES : 1;
 	CURLcode code = CURLE_OK;
 
 	buf_init(&ret->body, CLIENT_BODY_MAX);
@@ -225,7 +224,7 @@ enum err_code client_request(struct client *client, const char *method, const ch
 		}
 		buf_reset(&ret->body);
 		ret->status = 0;
-		code = exchange(client, method, path, body, idempotency_key, ret);
+		code = exchange(client, ask, ret);
 		if (code == CURLE_OK && ret->status < 502) {
 			break;
 		}

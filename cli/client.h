@@ -33,11 +33,16 @@ enum err_code client_open(struct client *client, const char *url, const char *ke
                           struct err *err) MUST_CHECK;
 void client_close(struct client *client);
 
-/* One exchange. body {NULL, 0}: none. idempotency_key NULL: none; with one, a lost answer is asked
- * for again. ERR_UNAVAILABLE: no answer. An answer of 400 and more is not an error here. */
-enum err_code client_request(struct client *client, const char *method, const char *path,
-                             struct str body, const char *idempotency_key, struct client_reply *ret,
-                             struct err *err) MUST_CHECK;
+struct client_ask {
+	const char *method;
+	const char *path;
+	struct str body;             /* {NULL, 0}: none */
+	const char *idempotency_key; /* NULL: none; with one, a lost answer is asked for again */
+};
+
+/* One exchange. ERR_UNAVAILABLE: no answer. An answer of 400 and more is not an error here. */
+enum err_code client_request(struct client *client, const struct client_ask *ask,
+                             struct client_reply *ret, struct err *err) MUST_CHECK;
 void client_reply_fini(struct client_reply *reply);
 
 /* The sentence of a problem+json answer, with its fields; into err. Returns ERR_BACKEND. */

@@ -25,14 +25,15 @@ static bool read_key(char *out, size_t size)
 static enum err_code check_and_save(const char *url, const char *key, struct client *client,
                                     struct err *err)
 {
+	static const struct client_ask ask = { .method = "GET",
+		                               .path = "/api/v1/sessions?perPage=1" };
 	struct client_reply reply;
 	enum err_code code = client_open(client, url, key, err);
 
 	if (code != ERR_OK) {
 		return code;
 	}
-	code = client_request(client, "GET", "/api/v1/sessions?perPage=1", (struct str){ NULL, 0 },
-	                      NULL, &reply, err);
+	code = client_request(client, &ask, &reply, err);
 	if (code == ERR_OK && reply.status != 200) {
 		code = client_problem(&reply, err);
 	}

@@ -66,12 +66,13 @@ static int ask(struct client *client, const struct session_options *o, const cha
                const char *path, struct str body, void (*show)(const struct json_value *json))
 {
 	const struct id key = id_new();
+	const struct client_ask asked = { method, path, body,
+		                          strcmp(method, "POST") == 0 ? key.s : NULL };
 	struct client_reply reply;
 	struct err err;
 	int status = EXIT_DONE;
 
-	if (client_request(client, method, path, body, strcmp(method, "POST") == 0 ? key.s : NULL,
-	                   &reply, &err) != ERR_OK ||
+	if (client_request(client, &asked, &reply, &err) != ERR_OK ||
 	    (reply.status >= 400 && client_problem(&reply, &err) != ERR_OK)) {
 		status = fail(&err);
 	} else if (o->json || show == NULL) {

@@ -210,6 +210,7 @@ static enum err_code submit(struct client *client, const struct task_options *o,
                             struct client_reply *reply, struct err *err)
 {
 	const struct id key = id_new();
+	struct client_ask ask = { "POST", "/api/v1/tasks", { NULL, 0 }, key.s };
 	struct buf body;
 	enum err_code code;
 
@@ -220,7 +221,8 @@ static enum err_code submit(struct client *client, const struct task_options *o,
 		buf_fini(&body);
 		return err_set(err, ERR_TOO_LARGE, "the command line is too long");
 	}
-	code = client_request(client, "POST", "/api/v1/tasks", buf_str(&body), key.s, reply, err);
+	ask.body = buf_str(&body);
+	code = client_request(client, &ask, reply, err);
 	buf_fini(&body);
 	if (code == ERR_OK && reply->status != 201) {
 		return client_problem(reply, err);

@@ -69,6 +69,7 @@ static int interrupted(struct client *client, struct watching *w)
 {
 	struct client_reply reply;
 	char path[128];
+	const struct client_ask ask = { .method = "DELETE", .path = path };
 	struct err err;
 
 	if (!w->cancel) {
@@ -78,8 +79,7 @@ static int interrupted(struct client *client, struct watching *w)
 		return WATCH_DETACHED;
 	}
 	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s", w->options->session);
-	if (client_request(client, "DELETE", path, (struct str){ NULL, 0 }, NULL, &reply, &err) !=
-	            ERR_OK ||
+	if (client_request(client, &ask, &reply, &err) != ERR_OK ||
 	    (reply.status >= 400 && client_problem(&reply, &err) != ERR_OK)) {
 		(void)fprintf(stderr, "fairlead: cannot cancel: %s\n", err.msg);
 		client_reply_fini(&reply);

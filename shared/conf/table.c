@@ -7,7 +7,7 @@
 const struct conf_setting conf_settings[CONF_SETTING_COUNT] = {
 #define GROUP(title)
 #define X(name, type, def, min, max, when, help)                                                   \
-	{ #name, CONF_##type, def, min, max, CONF_##when, help, offsetof(struct conf, name) },
+	{ #name, def, min, max, help, CONF_##type, CONF_##when, offsetof(struct conf, name) },
 #include "conf/settings.def"
 #undef X
 #undef GROUP

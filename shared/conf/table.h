@@ -23,12 +23,12 @@ enum { CONF_KEY_MAX = 48 };
 
 struct conf_setting {
 	const char *name;
-	enum conf_type type;
 	const char *standard; /* the default, as text */
 	const char *min;      /* ENUM: the words */
 	const char *max;
-	enum conf_when when;
 	const char *help;
+	enum conf_type type;
+	enum conf_when when;
 	size_t offset; /* in struct conf */
 };
 

@@ -91,17 +91,15 @@ static int listen_tcp(const struct addrinfo *info)
 
 static unsigned port_of(int fd)
 {
-	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
+	/* room for an IPv4 address too */
+	struct sockaddr_in6 address = { .sin6_family = AF_UNSPEC };
 	socklen_t size = sizeof(address);
-	void *raw = &address;
 
-	if (getsockname(fd, raw, &size) != 0) {
-		return 0;
-	}
-	if (address.ss_family == AF_INET6) {
-		return ntohs(((struct sockaddr_in6 *)raw)->sin6_port);
-	}
-	return ntohs(((struct sockaddr_in *)raw)->sin_port);
+	_Static_assert(offsetof(struct sockaddr_in6, sin6_port) ==
+	                       offsetof(struct sockaddr_in, sin_port),
+	               "the port is at one place in both");
+	return getsockname(fd, (struct sockaddr *)&address, &size) == 0 ? ntohs(address.sin6_port)
+	                                                                : 0;
 }
 
 int http_listen(const char *address, unsigned *ret_port, char **ret_path, struct err *err)

@@ -124,7 +124,9 @@ static void add_type(struct buf *out, enum err_code code)
 {
 	buf_add_cstr(out, "\"/errors/");
 	for (const char *name = err_name(code); *name != '\0'; name++) {
-		buf_add_char(out, *name == '_' ? '-' : (char)tolower((unsigned char)*name));
+		char c = (char)tolower((unsigned char)*name);
+
+		buf_add_char(out, c != '_' ? c : '-');
 	}
 	buf_add_char(out, '"');
 }

@@ -246,7 +246,11 @@ void log_line_context(struct log_line *line, struct str context)
 
 /* ---- formats ---- */
 
-enum length { LENGTH_INT, LENGTH_LONG, LENGTH_LONG_LONG, LENGTH_MAX, LENGTH_SIZE, LENGTH_PTRDIFF };
+enum length { LENGTH_INT, LENGTH_LONG, LENGTH_LONG_LONG, LENGTH_MAX };
+
+/* So that LENGTH_MAX also takes what 'z' and 't' announce. */
+_Static_assert(sizeof(size_t) == sizeof(uintmax_t), "an intmax_t is as long as a size_t");
+_Static_assert(sizeof(ptrdiff_t) == sizeof(intmax_t), "an intmax_t is as long as a ptrdiff_t");
 
 struct spec {
 	enum length length;
@@ -285,9 +289,9 @@ static enum length read_length(const char **at)
 			return LENGTH_LONG_LONG;
 		}
 		return LENGTH_LONG;
-	case 'j': (*at)++; return LENGTH_MAX;
-	case 'z': (*at)++; return LENGTH_SIZE;
-	case 't': (*at)++; return LENGTH_PTRDIFF;
+	case 'j':
+	case 'z':
+	case 't': (*at)++; return LENGTH_MAX;
 	case 'h': /* promoted to int when passed */
 		while (**at == 'h') {
 			(*at)++;
@@ -325,8 +329,6 @@ static intmax_t take_signed(const struct spec *spec, struct args *args)
 	case LENGTH_LONG: return va_arg(args->ap, long);
 	case LENGTH_LONG_LONG: return va_arg(args->ap, long long);
 	case LENGTH_MAX: return va_arg(args->ap, intmax_t);
-	case LENGTH_SIZE: return va_arg(args->ap, ssize_t);
-	case LENGTH_PTRDIFF: return va_arg(args->ap, ptrdiff_t);
 	case LENGTH_INT: break;
 	}
 	return va_arg(args->ap, int);
@@ -338,8 +340,6 @@ static uintmax_t take_unsigned(const struct spec *spec, struct args *args)
 	case LENGTH_LONG: return va_arg(args->ap, unsigned long);
 	case LENGTH_LONG_LONG: return va_arg(args->ap, unsigned long long);
 	case LENGTH_MAX: return va_arg(args->ap, uintmax_t);
-	case LENGTH_SIZE: return va_arg(args->ap, size_t);
-	case LENGTH_PTRDIFF: return (uintmax_t)va_arg(args->ap, ptrdiff_t);
 	case LENGTH_INT: break;
 	}
 	return va_arg(args->ap, unsigned);
@@ -392,7 +392,7 @@ static bool read_value(const char **at, char stop, struct args *args, struct buf
 {
 	size_t literals = 0;
 	size_t conversions = 0;
-	char last = '\0';
+	bool decimal = false;
 
 	while (**at != '\0' && **at != stop) {
 		if (**at != '%') {
@@ -407,10 +407,11 @@ static bool read_value(const char **at, char stop, struct args *args, struct buf
 			return false;
 		}
 		conversions++;
-		last = spec.zero || spec.width > 0 ? 'x' : spec.conversion;
+		decimal = !spec.zero && spec.width == 0 &&
+		          (spec.conversion == 'd' || spec.conversion == 'i' ||
+		           spec.conversion == 'u');
 	}
-	*ret_number =
-		literals == 0 && conversions == 1 && (last == 'd' || last == 'i' || last == 'u');
+	*ret_number = literals == 0 && conversions == 1 && decimal;
 	return true;
 }
 

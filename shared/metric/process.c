@@ -1,20 +1,30 @@
 /* What the kernel knows about this process. A figure that cannot be read keeps its last value. */
 #include <dirent.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/str.h"
 #include "metric/table.h"
+
+/* "size resident shared ..." */
+static bool second_number(struct str line, uint64_t *ret)
+{
+	(void)str_split(&line, ' ');
+	return parse_u64(str_split(&line, ' '), UINT64_MAX, ret);
+}
 
 static void collect_rss(void)
 {
 	FILE *file = fopen("/proc/self/statm", "re");
-	unsigned long pages;
+	char line[128];
+	uint64_t pages;
 
 	if (file == NULL) {
 		return;
 	}
-	if (fscanf(file, "%*u %lu", &pages) == 1) {
+	if (fgets(line, sizeof(line), file) != NULL && second_number(str_of(line), &pages)) {
 		metric_set(METRIC_PROCESS_RSS, NULL, (double)pages * (double)sysconf(_SC_PAGESIZE));
 	}
 	(void)fclose(file);
