@@ -191,7 +191,8 @@ static bool open_reporter(struct session_run *s)
 		return false;
 	}
 	/* An incarnation may run a session twice: each run counts its batches from one. */
-	(void)snprintf(producer, sizeof(producer), "w:%.40s:%" PRIu64, s->incarnation, s->epoch);
+	(void)snprintf(producer, sizeof(producer), EVENT_PRODUCER_WORKER "%.40s:%" PRIu64,
+	               s->incarnation, s->epoch);
 	options.journal = s->journal;
 	options.producer = producer;
 	s->reporter = reporter_new(&options);

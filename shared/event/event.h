@@ -68,6 +68,9 @@ static inline uint64_t log_event_cost(const struct log_event *event)
 
 /* 1 to EVENT_PRODUCER_MAX of A-Z a-z 0-9 . _ : - */
 bool event_producer_ok(struct str producer);
+/* Workers' producers begin so, and nobody else's may: they do not count against the most producers
+ * that a log may have, so that no outside producer can keep a worker from its session. */
+#define EVENT_PRODUCER_WORKER "w:"
 /*
  * Whether data may be an event's: JSON text (RFC 8259, UTF-8) of one object on one line, nested at
  * most EVENT_DEPTH_MAX, at most EVENT_DATA_MAX bytes, and without a top-level member that is named

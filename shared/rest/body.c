@@ -256,6 +256,11 @@ void rest_append_check(const struct rest_append *append, const char *path, struc
 		json_problem_add(problems, arena, arena_printf(arena, "%sproducer", path),
 		                 "must be letters, digits, dots, dashes, underscores and colons");
 	}
+	if (str_starts(append->producer, STR_LIT(EVENT_PRODUCER_WORKER))) {
+		json_problem_add(problems, arena, arena_printf(arena, "%sproducer", path),
+		                 "must not begin with " EVENT_PRODUCER_WORKER
+		                 ": that is for workers");
+	}
 	if ((append->producer.n > 0) != append->has_sequence) {
 		json_problem_add(problems, arena,
 		                 arena_printf(arena, "%s%s", path,

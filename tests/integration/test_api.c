@@ -530,6 +530,8 @@ static void events_that_are_not_valid_are_named(void **state)
 		{ "{\"events\":[{\"type\":\"note\"}],\"sequence\":1}", "producer" },
 		{ "{\"events\":[{\"type\":\"note\"}],\"producer\":\"a b\",\"sequence\":1}",
 		  "producer" },
+		{ "{\"events\":[{\"type\":\"note\"}],\"producer\":\"w:a:1\",\"sequence\":1}",
+		  "producer" },
 		{ "{\"events\":[{\"type\":\"note\"}],\"expectedState\":\"happy\"}",
 		  "expectedState" },
 	};

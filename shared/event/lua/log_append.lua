@@ -12,6 +12,7 @@
 --         {duplicate} {producers} {limit}
 local head, log = KEYS[1], KEYS[2]
 local producer, seq, count = ARGV[4], ARGV[5], tonumber(ARGV[10])
+local counted = string.sub(producer, 1, 2) ~= 'w:' -- a worker finds room whatever others took
 local h = redis.call('HMGET', head, 't', 'g', 'e', 'n', 'st', 'a', 'b', 'np', 'r', 'p:' .. producer)
 local function text(n) return string.format('%.0f', n) end
 
@@ -29,7 +30,7 @@ if producer ~= '' then
 	end
 	local want = tonumber(string.match(batches, '^%d+') or '0') + 1
 	if batches == '' then
-		if tonumber(h[8] or '0') >= 64 then return {'producers'} end
+		if counted and tonumber(h[8] or '0') >= 64 then return {'producers'} end
 		if h[9] then want = tonumber(seq) end
 	end
 	if tonumber(seq) < want then return {'duplicate'} end
@@ -74,7 +75,7 @@ if producer ~= '' then
 		kept, left = kept .. batch, left - 1
 	end
 	redis.call('HSET', head, 'p:' .. producer, kept)
-	if batches == '' then redis.call('HINCRBY', head, 'np', 1) end
+	if batches == '' and counted then redis.call('HINCRBY', head, 'np', 1) end
 end
 redis.call('PUBLISH', ARGV[9], e .. ' ' .. first .. ' ' .. last .. ' ' .. ts .. ' ' .. state .. '\n'
 	.. (size <= 4096 and table.concat(bell) or ''))

@@ -2,7 +2,7 @@
 --
 -- The head is a hash: t tenant, g generation, st state, e epoch, n last entry, w watermark
 -- (archived through it), b bytes beyond the watermark, a time of the last entry (ms), o token and of first n
--- of the last opening, np number of producers, p:<producer> its last 8 batches
+-- of the last opening, np number of producers but workers, p:<producer> its last 8 batches
 -- ("seq,epoch,first,last;", newest first), r 1 when the producers could not be recovered.
 --
 -- KEYS 1 {s:<sid>}:head  2 {s:<sid>}:log

@@ -32,7 +32,7 @@ local function remember(producer, seq, epoch, entry)
 	if newest == seq then
 		kept = seq .. ',' .. epoch .. ',' .. from .. ',' .. entry .. ';'
 		old = string.gsub(old, '^[^;]+;', '')
-	elseif not old then
+	elseif not old and string.sub(producer, 1, 2) ~= 'w:' then
 		producers = producers + 1
 	end
 	for batch in string.gmatch(old or '', '[^;]+;') do
