@@ -130,9 +130,6 @@ static void serve_one(const struct replay *replay, const struct log_page *page,
 	} else if (is_doubtful(replay->channel, page)) {
 		subscriber_later(subscriber);
 	} else {
-		if (gap.from > gap.to) { /* an epoch that was never issued: what is passed over */
-			gap = (struct log_gap){ gap.reason, at->n + 1, page->head.at.n };
-		}
 		subscriber_serve(subscriber, ring, &gap);
 	}
 }

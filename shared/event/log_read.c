@@ -235,8 +235,12 @@ static void find_gap(const struct cursor *after, struct log_page *page)
 	uint64_t first = page->count > 0 ? page->events[0].at.n : at->n + 1;
 
 	page->next = page->count > 0 ? page->events[page->count - 1].at : *after;
-	if (page->count == 0 && (after->n > at->n || after->epoch > at->epoch)) {
+	if (page->count == 0 && after->n > at->n) {
 		page->gap = (struct log_gap){ LOG_GAP_NEVER, at->n + 1, after->n };
+		page->next = *at;
+	} else if (page->count == 0 && after->epoch > at->epoch) {
+		/* An epoch that was never issued: what is passed over. */
+		page->gap = (struct log_gap){ LOG_GAP_NEVER, after->n, at->n };
 		page->next = *at;
 	} else if (first > after->n + 1) {
 		page->gap = (struct log_gap){ LOG_GAP_TRIMMED, after->n + 1, first - 1 };

@@ -270,6 +270,8 @@ static void producer_body(struct world *world)
 	}
 	assert_int_equal(note(&rig, "q65", 1).outcome, LOG_PRODUCERS);
 	assert_int_equal(note(&rig, "q64", 2).outcome, LOG_OK);
+	assert_int_equal(note(&rig, "w:inc:1", 1).outcome, LOG_OK); /* a worker always has room */
+	assert_int_equal(note(&rig, "w:inc:1", 3).outcome, LOG_SEQUENCE);
 }
 
 static void a_producer_appends_each_batch_once_in_order(void **state)
@@ -557,8 +559,10 @@ static void gaps_body(struct world *world)
 	assert_int_equal(page.gap.to, 99);
 	assert_int_equal(page.next.n, 12);
 	log_page_fini(&page);
-	page = read_after(&rig, (struct cursor){ 7, 3 }, 100);
+	page = read_after(&rig, (struct cursor){ 7, 3 }, 100); /* what is passed over is told */
 	assert_int_equal(page.gap.reason, LOG_GAP_NEVER);
+	assert_int_equal(page.gap.from, 3);
+	assert_int_equal(page.gap.to, 12);
 	log_page_fini(&page);
 }
 
