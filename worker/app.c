@@ -416,6 +416,7 @@ static void fill_host(struct app *app, const struct conf *conf)
 	if (host->leave_ms > LEAVE_MAX_MS) {
 		host->leave_ms = LEAVE_MAX_MS;
 	}
+	host->processes_max = conf->worker_processes;
 	host->slots = conf->worker_slots;
 	session_host_init(host);
 }

@@ -326,6 +326,7 @@ static struct runner_options options_of(const struct session_run *s, const char 
 		.lease_until_ms = lease_until(s),
 		.orphan_ms = host->orphan_ms,
 		.grace_ms = host->grace_ms,
+		.nproc_max = host->processes_max,
 		.nofile_max = NOFILE_MAX,
 		.pty = command->pty.wanted,
 		.columns = (unsigned short)command->pty.cols,

@@ -38,7 +38,8 @@ struct session_host {
 	const char *journal_dir; /* one file a session */
 	const char *home_dir;    /* HOME of agents: one directory a session */
 	uint64_t orphan_ms, grace_ms;
-	uint64_t leave_ms; /* the grace of agents when this worker goes */
+	uint64_t leave_ms;      /* the grace of agents when this worker goes */
+	uint64_t processes_max; /* of the agents' user; 0: no limit of ours */
 	unsigned slots;
 
 	LIST_HEAD(session_runs, session_run) runs;

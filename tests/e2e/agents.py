@@ -15,6 +15,7 @@ from stack import TERMINAL, Stack, Watcher, run_all  # noqa: E402
 LOUD_BYTES = 120 * 1000 * 1000
 LINE = 8000
 MIB = 1024 * 1024
+PROCESSES = 400  # of the agents' user, other stacks on this host included
 MARK = "864%02d"  # seconds that nothing else sleeps
 
 
@@ -172,6 +173,22 @@ def one_that_forks_faster_than_it_is_killed(stack):
     wait_for("all of them are gone", lambda: not living(mark), 15)
 
 
+def one_that_forks_without_end(stack):
+    mark = MARK % 6
+    sid = run(stack, "sh -c 'b() { b & b & sleep %s; }; b' %s 2>/dev/null; echo ready; sleep %s" % (mark, mark, mark))
+    wait_for("there are many", lambda: len(living(mark)) > PROCESSES / 2, 30)
+    peak = 0
+    for _ in range(10):
+        peak = max(peak, len(living(mark)))
+        time.sleep(0.1)
+    assert peak <= PROCESSES, peak
+    # Its first shell may have ended by itself, for want of a process.
+    assert stack.request("DELETE", "/api/v1/sessions/" + sid)[0] in (204, 409)
+    session, _ = ended(stack, sid)
+    assert session["status"] in ("cancelled", "failed"), session
+    wait_for("all of them are gone", lambda: not living(mark), 15)
+
+
 # ---- hard to understand ----
 
 def one_that_prints_what_is_no_text(stack):
@@ -216,6 +233,7 @@ TESTS = [
     one_that_ignores_sigterm,
     one_that_freezes_itself,
     one_that_forks_faster_than_it_is_killed,
+    one_that_forks_without_end,
     one_that_prints_what_is_no_text,
     one_that_prints_a_line_without_end,
     one_that_closes_its_output_and_goes_on,
@@ -228,7 +246,8 @@ TESTS = [
 def main(bin_dir, loud_bytes):
     # The sanitizer keeps freed memory back, by default more than what is measured here.
     asan = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=8"
-    with Stack(bin_dir, {"FAIRLEAD_WORKER_STOP_GRACE": "1s", "ASAN_OPTIONS": asan.lstrip(":")}) as stack:
+    env = {"FAIRLEAD_WORKER_STOP_GRACE": "1s", "FAIRLEAD_WORKER_PROCESSES": str(PROCESSES), "ASAN_OPTIONS": asan.lstrip(":")}
+    with Stack(bin_dir, env) as stack:
         stack.loud_bytes = loud_bytes
         worker = stack.pid("worker")
         run_all(TESTS, stack)
