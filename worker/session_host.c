@@ -15,13 +15,26 @@ void session_host_init(struct session_host *host)
 	metric_set(METRIC_WORKER_SLOTS_USED, NULL, 0);
 }
 
+static void set_used(struct session_host *host, unsigned used)
+{
+	host->used = used;
+	metric_set(METRIC_WORKER_SLOTS_USED, NULL, (double)used);
+}
+
+void session_leave_slot(struct session_run *s)
+{
+	if (s->in_slot) {
+		s->in_slot = false;
+		set_used(s->host, s->host->used - 1);
+	}
+}
+
 void session_retire(struct session_run *s)
 {
 	struct session_host *host = s->host;
 
 	LIST_REMOVE(s, link);
-	host->used--;
-	metric_set(METRIC_WORKER_SLOTS_USED, NULL, (double)host->used);
+	session_leave_slot(s);
 	session_notes_free(s);
 	arena_free(s->arena);
 	free(s);
@@ -76,12 +89,12 @@ void session_order(struct session_host *host, const struct mail *mail)
 	}
 	s = make_run(host, mail);
 	LIST_INSERT_HEAD(&host->runs, s, link);
-	host->used++;
 	if (s->agent == NULL) {
 		session_retire(s);
 		return;
 	}
-	metric_set(METRIC_WORKER_SLOTS_USED, NULL, (double)host->used);
+	s->in_slot = true;
+	set_used(host, host->used + 1);
 	s->fiber = fiber_start(host->loop, &host->fibers, "session", session_main, s);
 }
 
@@ -168,10 +181,15 @@ static void look_after(struct session_host *host, const struct id *sid)
 
 void session_look_after_all(struct session_host *host)
 {
-	struct id *ids = mem_calloc((size_t)host->used + 1, sizeof(*ids));
 	struct session_run *s;
-	size_t count = 0;
+	size_t all = 0, count = 0;
+	struct id *ids;
 
+	LIST_FOREACH(s, &host->runs, link)
+	{
+		all++;
+	}
+	ids = mem_calloc(all + 1, sizeof(*ids));
 	LIST_FOREACH(s, &host->runs, link)
 	{
 		ids[count++] = s->sid;

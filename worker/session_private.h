@@ -62,7 +62,8 @@ struct session_run {
 
 	struct runner *runner;
 	bool exited, guard_died, output_ended, paused;
-	bool ending; /* its last word is on its way */
+	bool ending;  /* its last word is on its way */
+	bool in_slot; /* counts as one of the host's used slots */
 	struct runner_exit exit;
 	uint64_t output_ms;                      /* when it last said something */
 	uint64_t timeout_at_ms, timeout_left_ms; /* 0: none; what was left when it was paused */
@@ -90,6 +91,7 @@ void session_give_up(struct session_run *run, enum session_fate fate);
 uint64_t session_epoch_now(const struct session_run *run);
 
 /* session_host.c */
+void session_leave_slot(struct session_run *run); /* harmless when repeated */
 void session_retire(struct session_run *run);
 
 /* session_agent.c */

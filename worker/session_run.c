@@ -440,6 +440,8 @@ static void finish(struct session_run *s)
 	         status.has_exit_code ? status.exit_code : -1,
 	         status.reason != NULL ? status.reason : "");
 	move.reason = session_state_name(status.state);
+	/* The queue gives its place away at once; what is left to do here is only cleaning. */
+	session_leave_slot(s);
 	tell_queue(s, queue_finish, &move);
 }
 

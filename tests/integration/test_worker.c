@@ -320,6 +320,33 @@ static void refuse_body(struct worker_world *w)
 	given_fini(&second);
 }
 
+/* The queue gives the place of a session that has finished to the next one at once. */
+static void next_body(struct worker_world *w)
+{
+	const struct order order = { .argv = SH("mkdir d; cd d; seq 2000 | xargs touch"),
+		                     .repo = w->repo };
+	struct given before, after;
+
+	worker_start(w, "FAIRLEAD_WORKER_SLOTS=1");
+	given_run(w, &before, &order);
+	for (int i = 0; i < 5; i++) {
+		given_submit(w, &after);
+		given_await_set(w, &before, QUEUE_DONE);
+		given_lease(w, &after, &order);
+		given_await_change(w, &after, SESSION_PROVISIONING);
+		assert_int_not_equal(after.state, SESSION_QUEUED);
+		given_fini(&before);
+		before = after;
+	}
+	given_fini(&before);
+}
+
+static void a_session_that_has_finished_makes_room_before_the_queue_knows(void **state)
+{
+	(void)state;
+	worker_world_run(next_body, false);
+}
+
 static void a_session_without_a_slot_goes_back_unharmed(void **state)
 {
 	(void)state;
@@ -406,6 +433,7 @@ int main(void)
 		cmocka_unit_test(a_session_that_was_stopped_early_never_starts),
 		cmocka_unit_test(a_command_that_takes_too_long_fails),
 		cmocka_unit_test(a_session_without_a_slot_goes_back_unharmed),
+		cmocka_unit_test(a_session_that_has_finished_makes_room_before_the_queue_knows),
 		cmocka_unit_test(damaged_notes_are_passed_over_and_a_drain_is_obeyed),
 		cmocka_unit_test(
 			a_worker_that_is_told_to_stop_leaves_nothing_running_and_ends_no_session),
