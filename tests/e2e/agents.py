@@ -116,8 +116,9 @@ def one_that_prints_without_end(stack):
     assert watcher.bytes == stack.loud_bytes, watcher.bytes
     grown = {name: peak.grown() // MIB for name, peak in peaks.items()}
     print("%d MB in %.1f s; grown by MiB at most: %r" % (stack.loud_bytes // 1000000, took, grown), flush=True)
-    # A session may have 16 MiB that are not archived, and some that are; the rest is what allocators keep.
-    assert all(mib < 100 for mib in grown.values()), grown
+    # A session may have 16 MiB that are not archived and some that are; the rest is what allocators and the rewriting
+    # of the append-only file take.
+    assert all(mib < 160 for mib in grown.values()), grown
     assert stack.json("GET", "/api/v1/sessions/" + sid)[1]["status"] == "completed"
 
 
