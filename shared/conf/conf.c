@@ -329,11 +329,6 @@ static void check_together(struct reading *r)
 {
 	const struct conf *conf = r->conf;
 
-	if (conf->lease_renew * 2 > conf->lease_duration && !r->bad[CONF_ID_lease_renew] &&
-	    !r->bad[CONF_ID_lease_duration]) {
-		buf_add_cstr(r->problems, "lease.renew: must be at most half of lease.duration, "
-		                          "or one lost renewal loses the lease\n");
-	}
 	if (conf->session_unarchived_max > conf->tenant_unarchived_max &&
 	    !r->bad[CONF_ID_session_unarchived_max] && !r->bad[CONF_ID_tenant_unarchived_max]) {
 		buf_add_cstr(r->problems,

@@ -2,7 +2,7 @@
  * The lease belongs to a worker incarnation; sessions hang off it.
  *
  * An incarnation is one life of a worker process: its id is new at every start. It renews every
- * LEASE_RENEW_MS; without that for LEASE_TTL_MS of time in which Redis served it is lost, for good.
+ * lease.renew; without that for LEASE_TTL_MS of time in which Redis served it is lost, for good.
  * The clock of leases stands still while nobody sweeps: a sweep that finds more than a second since
  * the last one does not count that gap, so an outage of Redis or of all schedulers expires nobody.
  *
@@ -19,7 +19,7 @@
 #include "base/str.h"
 #include "queue/queue.h"
 
-enum { LEASE_TTL_MS = 1500, LEASE_RENEW_MS = 500, LEASE_SWEEP_MAX = 128 };
+enum { LEASE_TTL_MS = 1500, LEASE_SWEEP_MAX = 128 };
 
 struct lease_worker {
 	char incarnation[QUEUE_WORKER_MAX + 1];

@@ -163,20 +163,20 @@ static void wrong_values_are_refused_with_the_rule(void **state)
 static void a_flag_beats_the_environment_beats_the_file_beats_the_default(void **state)
 {
 	static const char text[] =
-		"# comment\n\n worker.slots = 10 \nredis.pool=10\npg.pool\t=\t10\n";
+		"# comment\n\n worker.slots = 10 \nhttp.pipeline=10\npg.pool\t=\t10\n";
 	char path[64];
 	struct run r;
 
 	(void)state;
 	write_file(path, text, strlen(text));
-	run(&r, LIST(path, "--pg.pool=30"), LIST("FAIRLEAD_REDIS_POOL=20", "FAIRLEAD_PG_POOL=20"),
-	    NULL);
+	run(&r, LIST(path, "--pg.pool=30"),
+	    LIST("FAIRLEAD_HTTP_PIPELINE=20", "FAIRLEAD_PG_POOL=20"), NULL);
 	remove_file(path);
 	assert_string_equal(buf_cstr(&r.problems), "");
 	assert_int_equal(r.conf.worker_slots, 10);
-	assert_int_equal(r.conf.redis_pool, 20);
+	assert_int_equal(r.conf.http_pipeline, 20);
 	assert_int_equal(r.conf.pg_pool, 30);
-	assert_int_equal(r.conf.http_pipeline, 16);
+	assert_int_equal(r.conf.pg_acquire_timeout, 5000);
 	done(&r);
 }
 
@@ -191,7 +191,8 @@ static void all_problems_of_all_sources_are_told_at_once_with_their_place(void *
 	(void)state;
 	write_file(path, text, strlen(text));
 	run(&r, LIST(path, "--nope=1", "--worker.slots=0"),
-	    LIST("FAIRLEAD_HTTP_PIPELINE=many", "FAIRLEAD_LEASE_RENEW=1s"),
+	    LIST("FAIRLEAD_HTTP_PIPELINE=many", "FAIRLEAD_LEASE_RENEW=1s",
+	         "FAIRLEAD_SESSION_UNARCHIVED_MAX=1GiB"),
 	    LIST("redis.url", "pg.url", "pepper"));
 	remove_file(path);
 	assert_int_equal(r.outcome, CONF_BAD);
@@ -202,12 +203,12 @@ static void all_problems_of_all_sources_are_told_at_once_with_their_place(void *
 	               "%1$s:5: pg.pool is set twice\n"
 	               "%1$s:6: must be between 16 and 512 bytes long\n"
 	               "FAIRLEAD_HTTP_PIPELINE: \"many\" must be a whole number\n"
+	               "FAIRLEAD_LEASE_RENEW: \"1s\" must be between 50ms and 750ms\n"
 	               "--nope: unknown flag\n"
 	               "--worker.slots: \"0\" must be between 1 and 1024\n"
 	               "redis.url: is required; set FAIRLEAD_REDIS_URL\n"
 	               "pg.url: is required; set FAIRLEAD_PG_URL\n"
-	               "lease.renew: must be at most half of lease.duration, "
-	               "or one lost renewal loses the lease\n",
+	               "session.unarchived_max: must not be above tenant.unarchived_max\n",
 	               path + strlen("--config="));
 	assert_string_equal(buf_cstr(&r.problems), expected);
 	done(&r);
