@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/reply.h"
+#include "metric/metric.h"
 
 /* ---- what the connection waits for ---- */
 
@@ -214,6 +215,7 @@ void http_conn_reply(struct http_conn *conn)
 
 static void refuse(struct http_conn *conn, enum err_code code, const char *detail)
 {
+	metric_inc(METRIC_HTTP_REFUSED, err_name(code));
 	http_exchange_refuse(conn->exchange, code, detail);
 	conn->close = true;
 	http_conn_reply(conn);

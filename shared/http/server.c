@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/conn.h"
+#include "metric/metric.h"
 
 enum { ACCEPT_BATCH = 64, ACCEPT_PAUSE_MS = 100, RANDOM_SIZE = 256 };
 
@@ -105,7 +106,9 @@ static void take_connection(struct http_server *server, int fd,
 {
 	char peer[HTTP_PEER_SIZE];
 
+	metric_inc(METRIC_HTTP_ACCEPTED, NULL);
 	if (server->conn_count >= server->options.max_connections) {
+		metric_inc(METRIC_HTTP_REFUSED, err_name(ERR_UNAVAILABLE));
 		turn_away(fd);
 		return;
 	}

@@ -335,6 +335,36 @@ static void check_metrics(struct str text)
 	assert_true(samples > 10);
 }
 
+/* The page, once it has that line. */
+static void await_metric(const struct process *process, const char *line)
+{
+	uint64_t until = clock_mono_ms() + WAIT_MS;
+	struct buf body;
+
+	buf_init(&body, 1 << 20);
+	do {
+		assert_true(clock_mono_ms() < until);
+		assert_int_equal(get(process, "/metrics", &body), 200);
+	} while (strstr(buf_cstr(&body), line) == NULL);
+	buf_fini(&body);
+}
+
+static void turned_away_requests_and_a_busy_loop_are_counted(void **state)
+{
+	struct process *process = *state;
+	struct buf body;
+
+	redis_server_start(&process->redis, NULL);
+	start(process);
+	buf_init(&body, UINT16_MAX);
+	assert_int_equal(get(process, "no slash", &body), 400);
+	buf_fini(&body);
+	await_metric(process, "fairlead_http_refused_total{reason=\"INVALID\"} 1\n");
+	await_metric(process, "fairlead_http_connections_total 2");
+	await_metric(process, "fairlead_loop_stall_seconds_count 2\n");
+	stop(process);
+}
+
 static void the_metrics_can_be_parsed_and_count_the_requests(void **state)
 {
 	struct process *process = *state;
@@ -532,6 +562,7 @@ int main(void)
 		TEST(a_taken_address_ends_the_start_with_a_reason),
 		TEST(the_probes_answer_and_unknown_paths_do_not),
 		TEST(the_metrics_can_be_parsed_and_count_the_requests),
+		TEST(turned_away_requests_and_a_busy_loop_are_counted),
 		TEST(ready_follows_redis),
 		TEST(ready_follows_a_redis_that_freezes),
 		TEST(ready_follows_postgres),
