@@ -9,6 +9,7 @@
 #include "redis/redis.h"
 #include "redis/sub.h"
 #include "scheduler/archive.h"
+#include "scheduler/backlog.h"
 #include "scheduler/deliver.h"
 #include "scheduler/grant.h"
 #include "scheduler/measure.h"
@@ -22,6 +23,7 @@ enum {
 	RESTORE_GRACE_MS = 1000,
 	DELIVER_MS = 500,
 	MEASURE_MS = 1000,
+	BACKLOG_MS = 500,
 	MOVES_MS = 5000,
 	BACKOFF_MAX_MS = 1000,
 	SUB_PAUSE_MS = 1000,
@@ -132,6 +134,7 @@ static void begin_duties(struct app *app)
 	begin_duty(app, DUTY_ARCHIVE, "archive", archive_sweep, conf->archive_interval);
 	begin_duty(app, DUTY_DELIVER, "deliver", deliver_turn, DELIVER_MS);
 	begin_duty(app, DUTY_MEASURE, "measure", measure_turn, MEASURE_MS);
+	begin_duty(app, DUTY_BACKLOG, "backlog", backlog_turn, BACKLOG_MS);
 	for (unsigned i = 0; i < ARCHIVE_FIBERS; i++) {
 		begin_duty(app, DUTY_MOVES + i, "moves", archive_moves, MOVES_MS);
 	}
@@ -165,6 +168,7 @@ static void app_main(void *arg)
 	node->app = NULL;
 	redis_sub_free(app->sub);
 	moves_fini(&app->moves);
+	backlog_fini(&app->backlog);
 	free(app->workers);
 	free(app);
 }

@@ -9,6 +9,7 @@
 #include "node/node.h"
 #include "queue/lease.h"
 #include "queue/queue.h"
+#include "scheduler/backlog.h"
 #include "scheduler/duty.h"
 #include "scheduler/moves.h"
 
@@ -25,6 +26,7 @@ enum duty_id {
 	DUTY_ARCHIVE,
 	DUTY_DELIVER,
 	DUTY_MEASURE,
+	DUTY_BACKLOG,
 	DUTY_MOVES, /* and the other fibers that share `moves` */
 	DUTY_COUNT = DUTY_MOVES + ARCHIVE_FIBERS
 };
@@ -51,6 +53,8 @@ struct app {
 	struct moves moves;
 	struct id archive_after;
 	uint64_t archive_cycle;
+
+	struct backlog backlog;
 
 	/* deliver */
 	struct id deliver_session;

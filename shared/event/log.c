@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/map.h"
 #include "event/keys.h"
 #include "event/reply.h"
 #include "event_lua_gen.h"
@@ -330,6 +331,11 @@ enum err_code log_append(const struct log_store *store, const struct log_batch *
 
 	if (code != ERR_OK) {
 		return code;
+	}
+	if (store->backlogged != NULL && !batch_is_exempt(batch) &&
+	    map_get(store->backlogged, str_of(batch->tenant)) != NULL) {
+		*ret = (struct log_result){ .outcome = LOG_LIMIT };
+		return ERR_OK;
 	}
 	log_keys_of(&batch->sid, &keys);
 	redis_script_begin(cmd, script, 2);

@@ -25,6 +25,7 @@
 #include "event/event.h"
 #include "session/session.h"
 
+struct map;
 struct redis;
 struct redis_reply;
 
@@ -34,6 +35,7 @@ struct log_store {
 	uint64_t generation; /* of this Redis server, from PostgreSQL; at least 1 */
 	uint64_t
 		unarchived_max; /* bytes a session may have beyond the watermark; 16 MiB normally */
+	struct map *backlogged; /* tenants that may not append now (backlog.h); NULL: none */
 };
 
 enum log_outcome {
@@ -117,7 +119,8 @@ struct log_batch {
 	size_t count; /* 1 to EVENT_BATCH_MAX */
 };
 
-/* ERR_INVALID or ERR_TOO_LARGE when the batch itself breaks a bound (nothing was sent). */
+/* ERR_INVALID or ERR_TOO_LARGE when the batch itself breaks a bound (nothing was sent). LOG_LIMIT
+ * never stops what moves the state or is of kind KEEP. */
 enum err_code log_append(const struct log_store *store, const struct log_batch *batch,
                          struct log_result *ret, struct err *err) MUST_CHECK;
 

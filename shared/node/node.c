@@ -9,23 +9,25 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "log/log.h"
 #include "loop/loop.h"
 #include "metric/metric.h"
+#include "node/backlog.h"
 #include "node/generation.h"
 #include "node/probes.h"
 #include "pg/pg.h"
 #include "redis/redis.h"
 
-enum { NODE_STOP_MS = 60000, NODE_LOG_TICK_MS = 1000, NODE_BACKOFF_MAX_MS = 1000 };
+enum { NODE_STOP_MS = 60000, NODE_TICK_MS = 1000, NODE_BACKOFF_MAX_MS = 1000 };
 
 struct life {
 	struct node node;
 	struct conf_source source;
 	struct http_route *routes;
 	struct fiber_group starter, stopper; /* not of the duties */
-	struct loop_timer log_tick;
+	struct loop_timer tick;
 	int status;
 };
 
@@ -120,6 +122,7 @@ static void start(void *arg)
 	struct err err = { .code = ERR_OK };
 
 	(void)fiber_start(node->loop, &node->duties, "generation", generation_keep, node);
+	(void)fiber_start(node->loop, &node->duties, "backlog", node_backlog_keep, node);
 	/* One that is cut short by the stop did not fail. */
 	if (node->options->start != NULL && node->options->start(node, &err) != ERR_OK &&
 	    !node->stopping) {
@@ -127,10 +130,13 @@ static void start(void *arg)
 	}
 }
 
-static void on_log_tick(struct loop_timer *timer)
+static void on_tick(struct loop_timer *timer)
 {
+	struct life *life = CONTAINER_OF(timer, struct life, tick);
+
 	log_tick();
-	loop_timer_set(timer, NODE_LOG_TICK_MS);
+	metric_observe_us(METRIC_LOOP_STALL, NULL, loop_stall_max_us(life->node.loop));
+	loop_timer_set(timer, NODE_TICK_MS);
 }
 
 static void setup_log(const struct node *node)
@@ -235,8 +241,8 @@ static enum err_code open_all(struct life *life, struct err *err)
 	if ((code = open_server(life, err)) != ERR_OK) {
 		return code;
 	}
-	loop_timer_init(&life->log_tick, node->loop, on_log_tick);
-	loop_timer_set(&life->log_tick, NODE_LOG_TICK_MS);
+	loop_timer_init(&life->tick, node->loop, on_tick);
+	loop_timer_set(&life->tick, NODE_TICK_MS);
 	(void)fiber_start(node->loop, &life->starter, "start", start, life);
 	return ERR_OK;
 }
@@ -253,6 +259,7 @@ static void close_all(struct life *life)
 	if (node->options->close != NULL) {
 		node->options->close(node);
 	}
+	map_free(node->store.backlogged);
 	pg_free(node->pg);
 	redis_free(node->redis);
 	loop_free(node->loop);

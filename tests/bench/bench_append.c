@@ -161,7 +161,8 @@ static void connect_servers(struct append_bench *bench)
 	(void)snprintf(url, sizeof(url), "unix://%s", bench->socket);
 	bench->redis = redis_new(fiber_loop(), &redis, &err);
 	bench->pg = pg_new(fiber_loop(), &pg);
-	bench->store = (struct log_store){ bench->redis, 0, UINT64_C(1) << 40 };
+	bench->store =
+		(struct log_store){ .redis = bench->redis, .unarchived_max = UINT64_C(1) << 40 };
 	if (redis_wait_connected(bench->redis, APPEND_WAIT_MS, &err) != ERR_OK) {
 		append_die("redis", err.msg);
 	}

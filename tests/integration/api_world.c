@@ -8,6 +8,7 @@
 
 #include "auth/auth_key_store.h"
 #include "base/clock.h"
+#include "event/backlog.h"
 #include "event/log.h"
 #include "loop/loop.h"
 #include "pg/generation.h"
@@ -493,6 +494,21 @@ static void do_count(struct access *access)
 	pg_param_cstr(&params, access->sid->s);
 	must(pg_query(access->pg, "", &count_query, &params, &rows, &err), &err);
 	access->number = pg_u64(rows, 0, 0);
+}
+
+static void do_mark(struct access *access)
+{
+	const struct backlog_marks marks = { .over = { STR_LIT(TENANT) },
+		                             .over_count = access->number,
+		                             .whole = true };
+	struct err err;
+
+	must(backlog_mark(access->store.redis, &marks, &err), &err);
+}
+
+void mark_backlog(bool over)
+{
+	(void)with_access(do_mark, NULL, SESSION_QUEUED, over ? 1 : 0);
 }
 
 uint64_t count_commands(const struct id *sid)

@@ -76,6 +76,9 @@ void row_state(const struct id *sid, enum session_state state); /* as the schedu
 void append_lines(const struct id *sid, unsigned count);        /* log events "line 1"... */
 uint64_t lease_epoch(const struct id *sid); /* raises the epoch; what it is now */
 
+/* As a scheduler: the tenant of api_keys.all, and only it, has too much that is not archived. */
+void mark_backlog(bool over);
+
 uint64_t count_commands(const struct id *sid);
 
 void stop_redis(void); /* frozen: connected, but silent */

@@ -40,6 +40,7 @@ struct stage {
 	pid_t schedulers[STAGE_SCHEDULERS];
 	struct player players[STAGE_WORKERS];
 	struct fiber_group fibers;
+	const char *settings[2]; /* NAME=value, of schedulers started from now on; may be NULL */
 };
 
 void stage_open(struct stage *stage, struct world *world);

@@ -203,7 +203,8 @@ static void world_main(void *arg)
 
 	world->pg = pg_new(world->loop, &pg);
 	world->redis = redis_new(world->loop, &redis, &err);
-	world->store = (struct log_store){ world->redis, 0, 16 * 1024 * 1024 };
+	world->store =
+		(struct log_store){ .redis = world->redis, .unarchived_max = 16 * 1024 * 1024 };
 	if (pg_migrate(world->pg, &pg_schema, &applied, &err) != ERR_OK) {
 		fail_msg("%s", err.msg);
 	}

@@ -1,4 +1,5 @@
 /* fairlead-api as its clients see it: what is accepted, what is answered, and by any node alike. */
+#include "base/clock.h"
 #include "rest/rest.h"
 #include "tests/integration/api_world.h"
 
@@ -599,6 +600,38 @@ static void a_log_that_outgrows_the_archive_answers_429_for_a_while(void **state
 	expect_post(session_path(&sid, "/stop"), NULL, 202);
 }
 
+/* Events one after another until the answer is that; then with Retry-After when it is a refusal. */
+static void append_until(const struct id *sid, int status)
+{
+	uint64_t until = clock_mono_ms() + 20000;
+	int last = 0;
+
+	while (last != status) {
+		struct answer answer = post(session_path(sid, "/events"),
+		                            "{\"events\":[{\"type\":\"note\",\"message\":\"x\"}]}");
+
+		last = answer.status;
+		assert_true(last == 200 || last == 429);
+		assert_true((last == 429) == (client_field(&answer.reply, "Retry-After") != NULL));
+		answer_free(&answer);
+		assert_true(clock_mono_ms() < until);
+	}
+}
+
+static void a_tenant_that_outgrows_the_archive_answers_429_until_it_is_freed(void **state)
+{
+	struct id sid = make_session("");
+
+	(void)state;
+	append_until(&sid, 200);
+	mark_backlog(true);
+	append_until(&sid, 429);
+	expect_post(session_path(&sid, "/events"),
+	            "{\"events\":[{\"type\":\"error\",\"message\":\"x\"}]}", 200);
+	mark_backlog(false);
+	append_until(&sid, 200);
+}
+
 static void both_spellings_of_the_credential_work_and_head_is_a_get(void **state)
 {
 	char header[160];
@@ -694,6 +727,7 @@ int main(void)
 		cmocka_unit_test(events_that_are_not_valid_are_named),
 		cmocka_unit_test(batches_for_many_sessions_are_answered_one_by_one),
 		cmocka_unit_test(a_log_that_outgrows_the_archive_answers_429_for_a_while),
+		cmocka_unit_test(a_tenant_that_outgrows_the_archive_answers_429_until_it_is_freed),
 		cmocka_unit_test(both_spellings_of_the_credential_work_and_head_is_a_get),
 		cmocka_unit_test(the_last_lines_of_a_log_and_its_pages_are_the_lines),
 	};

@@ -19,7 +19,11 @@ struct rig {
 
 static struct rig rig_of(struct world *world)
 {
-	return (struct rig){ world, { world->redis, 1, 16 * 1024 * 1024 }, id_new() };
+	return (struct rig){
+		world,
+		{ .redis = world->redis, .generation = 1, .unarchived_max = 16 * 1024 * 1024 },
+		id_new()
+	};
 }
 
 static struct log_result open_with(const struct rig *rig, const struct log_open *opening)

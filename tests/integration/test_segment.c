@@ -53,7 +53,12 @@ static struct log_result must(enum err_code code, const struct log_result *resul
 static struct rig rig_new(struct world *world)
 {
 	struct pg_options options = { getenv("TEST_PG_URL"), 2, 5000, 5000 };
-	struct rig rig = { world, { world->redis, 1, 16 * 1024 * 1024 }, NULL, id_new() };
+	struct rig rig = {
+		world,
+		{ .redis = world->redis, .generation = 1, .unarchived_max = 16 * 1024 * 1024 },
+		NULL,
+		id_new()
+	};
 	struct log_open opening = { .sid = rig.sid,
 		                    .tenant = TENANT,
 		                    .how = LOG_CREATE,

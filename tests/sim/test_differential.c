@@ -507,11 +507,13 @@ static void calls_body(struct world *world)
 	static void (*const plays[])(struct play *) = { play_log,    play_log,   play_log,
 		                                        play_submit, play_claim, play_move,
 		                                        play_move,   play_look,  play_lease };
-	struct play play = { .world = world,
-		             .dice = { seed },
-		             .queue = { world->redis, 0 },
-		             .store = { world->redis, 1, 20000 },
-		             .now_ms = 1700000000000 };
+	struct play play = {
+		.world = world,
+		.dice = { seed },
+		.queue = { world->redis, 0 },
+		.store = { .redis = world->redis, .generation = 1, .unarchived_max = 20000 },
+		.now_ms = 1700000000000
+	};
 
 	for (size_t i = 0; i < SESSIONS; i++) {
 		unsigned char entropy[10] = { (unsigned char)i };

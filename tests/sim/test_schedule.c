@@ -686,11 +686,13 @@ static void tell_the_rest(struct play *play)
 
 static void one_run(uint64_t seed)
 {
-	struct play play = { .dice = { seed },
-		             .seed = seed,
-		             .queue = { NULL, 0 },
-		             .store = { NULL, 1, 16 * 1024 * 1024 },
-		             .faults = true };
+	struct play play = {
+		.dice = { seed },
+		.seed = seed,
+		.queue = { NULL, 0 },
+		.store = { .redis = NULL, .generation = 1, .unarchived_max = 16 * 1024 * 1024 },
+		.faults = true
+	};
 	unsigned quiet = 0;
 
 	model = model_new(1700000000000);
