@@ -160,11 +160,13 @@ enum err_code session_leave_all(struct session_host *host, uint64_t timeout_ms)
 static void look_after(struct session_host *host, const struct id *sid)
 {
 	struct session_run *s = find(host, sid);
+	char tenant[JOURNAL_TENANT_MAX + 1]; /* the session may end while its head is read */
 	struct log_head head;
 	struct err err;
 
 	if (s == NULL || s->reporter == NULL ||
-	    log_head_get(host->store, sid, s->tenant, &head, &err) != ERR_OK || !head.found) {
+	    !str_copy(tenant, sizeof(tenant), str_of(s->tenant)) ||
+	    log_head_get(host->store, sid, tenant, &head, &err) != ERR_OK || !head.found) {
 		return;
 	}
 	s = find(host, sid);
