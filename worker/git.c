@@ -28,7 +28,7 @@ static bool has_control(struct str s)
 	return false;
 }
 
-static const char *const schemes[] = { "https://", "ssh://", "git://" };
+static const char *const schemes[] = { "https://", "http://", "ssh://", "git://" };
 
 /* "user@host:path": git takes everything before the first colon, if no slash comes before it, for a
  * host. */
@@ -95,8 +95,9 @@ enum err_code git_check_url(struct str url, bool allow_local, struct err *err)
 	if (memmem(url.p, url.n, "://", 3) == NULL && is_scp_like(url)) {
 		return ERR_OK;
 	}
-	return err_set(err, ERR_INVALID,
-	               "the repository URL must be https://, ssh://, git:// or user@host:path");
+	return err_set(
+		err, ERR_INVALID,
+		"the repository URL must be https://, http://, ssh://, git:// or user@host:path");
 }
 
 bool git_is_branch(struct str name)

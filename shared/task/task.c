@@ -67,6 +67,18 @@ static bool is_scp_style(struct str url)
 	       user.p[0] != '-';
 }
 
+/* scheme://user:password@host: it would be kept, and shown to whoever may see the task. */
+static bool has_password(struct str rest)
+{
+	struct str user = str_split(&rest, '/'), password = user;
+
+	if (memrchr(user.p, '@', user.n) == NULL) {
+		return false;
+	}
+	(void)str_split(&password, ':');
+	return password.p != NULL && memchr(password.p, '@', password.n) != NULL;
+}
+
 const char *task_check_url(struct str url)
 {
 	if (url.n > 0 && url.p[0] == '/') {
@@ -77,7 +89,10 @@ const char *task_check_url(struct str url)
 		for (size_t i = 0; i < ARRAY_LEN(url_schemes); i++) {
 			if (str_starts(url, url_schemes[i]) && url.n > url_schemes[i].n &&
 			    url.p[url_schemes[i].n] != '-') {
-				return NULL;
+				return has_password(str_make(url.p + url_schemes[i].n,
+				                             url.n - url_schemes[i].n))
+				               ? "must not contain a password"
+				               : NULL;
 			}
 		}
 		if (!contains(url, "://") && is_scp_style(url)) {

@@ -15,6 +15,7 @@ static void the_usual_remote_urls_are_accepted(void **state)
 		"https://git.example.org/a/b.git",   "https://user@git.example.org:8443/a",
 		"ssh://git@git.example.org:22/a/b",  "git://git.example.org/a",
 		"git@git.example.org:team/repo.git", "git.example.org:repo",
+		"http://git.example.org/a",
 	};
 
 	(void)state;
@@ -38,7 +39,7 @@ static void what_could_run_something_or_hides_a_secret_is_refused(void **state)
 		"-l@host:path",
 		"user@-oProxyCommand=x:path",
 		"host:-path",
-		"http://git.example.org/a",
+		"http://user:secret@git.example.org/a",
 		"ftp://git.example.org/a",
 		"https://",
 		"https:///a",

@@ -237,6 +237,8 @@ static void a_url_cannot_smuggle_an_option_or_a_helper(void **state)
 		"ftp://h/x",
 		"relative/path",
 		"https://-x/",
+		"https://user:secret@host/a.git",
+		"https://:secret@host/a.git",
 		"ssh://-oP=x/",
 		"-x:y",
 		"a b:c",
