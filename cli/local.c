@@ -13,15 +13,26 @@
 #include "loop/loop.h"
 #include "pg/pg.h"
 
-enum { LOCAL_TIMEOUT_MS = 15000 };
+enum { LOCAL_TIMEOUT_MS = 15000, LOCAL_URL_MAX = 1025 };
+
+/* The first line of a file; "" when it cannot be read. */
+static void read_line(const char *path, char *out, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, out, size - 1) : 0;
+
+	out[n > 0 ? n : 0] = '\0';
+	out[strcspn(out, "\n")] = '\0';
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+}
 
 static void read_pepper(struct local *local)
 {
 	const char *value = getenv("FAIRLEAD_PEPPER"), *file = getenv("FAIRLEAD_PEPPER_FILE");
 	char path[HOME_PATH_MAX];
 	struct err err;
-	ssize_t n;
-	int fd;
 
 	if (value != NULL) {
 		(void)str_copy(local->pepper, sizeof(local->pepper), str_of(value));
@@ -30,13 +41,25 @@ static void read_pepper(struct local *local)
 	if (file == NULL) {
 		file = home_path(path, local->home.dir, "pepper", &err) == ERR_OK ? path : "";
 	}
-	fd = open(file, O_RDONLY | O_CLOEXEC);
-	n = fd >= 0 ? read(fd, local->pepper, sizeof(local->pepper) - 1) : 0;
-	local->pepper[n > 0 ? n : 0] = '\0';
-	local->pepper[strcspn(local->pepper, "\n")] = '\0';
-	if (fd >= 0) {
-		(void)close(fd);
+	read_line(file, local->pepper, sizeof(local->pepper));
+}
+
+/* The environment's, else that of the system that runs here: `fairlead up` leaves it in its home.
+ */
+static const char *find_url(const struct local *local, char *out, size_t size)
+{
+	const char *value = getenv("FAIRLEAD_PG_URL");
+	char path[HOME_PATH_MAX];
+	struct err err;
+
+	if (value != NULL) {
+		return value;
 	}
+	out[0] = '\0';
+	if (home_path(path, local->home.dir, "conf/postgres.url", &err) == ERR_OK) {
+		read_line(path, out, size);
+	}
+	return out[0] != '\0' ? out : NULL;
 }
 
 static void body(void *arg)
@@ -50,9 +73,8 @@ static void body(void *arg)
 int local_run(int (*fn)(struct local *local), void *arg)
 {
 	struct local local = { .fn = fn, .arg = arg, .status = EXIT_FAILED };
-	char url[HOME_PATH_MAX + 64];
-	struct pg_options options = { .url = getenv("FAIRLEAD_PG_URL"),
-		                      .pool_max = 1,
+	char url[LOCAL_URL_MAX];
+	struct pg_options options = { .pool_max = 1,
 		                      .acquire_timeout_ms = LOCAL_TIMEOUT_MS,
 		                      .statement_timeout_ms = LOCAL_TIMEOUT_MS };
 	struct err err;
@@ -61,11 +83,12 @@ int local_run(int (*fn)(struct local *local), void *arg)
 		(void)fprintf(stderr, "fairlead: %s\n", err.msg);
 		return EXIT_FAILED;
 	}
+	options.url = find_url(&local, url, sizeof(url));
 	if (options.url == NULL) {
-		(void)snprintf(url, sizeof(url),
-		               "postgresql:///fairlead?host=%s/postgres&user=fairlead",
-		               local.home.run);
-		options.url = url;
+		(void)fprintf(stderr,
+		              "fairlead: no database is known; set FAIRLEAD_PG_URL, or start one "
+		              "here with: fairlead up\n");
+		return EXIT_FAILED;
 	}
 	read_pepper(&local);
 	local.loop = loop_new();

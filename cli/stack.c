@@ -320,6 +320,15 @@ static enum err_code bin_folder(struct arena *arena, const char **ret, struct er
 	return ERR_OK;
 }
 
+/* For `fairlead admin` and `migrate` on this machine. */
+static enum err_code leave_pg_url(const struct stack *stack, struct err *err)
+{
+	const char *path = arena_printf(stack->arena, "%s/conf/postgres.url", stack->home->dir);
+
+	return home_write(path, 0600, &stack->home->service, stack->pg_url, strlen(stack->pg_url),
+	                  err);
+}
+
 enum err_code stack_describe(struct stack *stack, const struct home *home,
                              const struct stack_options *options, const struct state *last,
                              struct arena *arena, struct err *err)
@@ -343,6 +352,9 @@ enum err_code stack_describe(struct stack *stack, const struct home *home,
 		return code;
 	}
 	if (stack->pg_url == NULL && (code = describe_postgres(stack, err)) != ERR_OK) {
+		return code;
+	}
+	if ((code = leave_pg_url(stack, err)) != ERR_OK) {
 		return code;
 	}
 	for (unsigned part = 0; part < STACK_COUNT; part++) {

@@ -168,7 +168,7 @@ TESTS = [
 
 def main(bin_dir):
     url = os.environ["TEST_PG_URL"]
-    with Stack(bin_dir, {"FAIRLEAD_PG_URL": url}, ["--external-postgres", url]) as stack:
+    with Stack(bin_dir, None, ["--external-postgres", url]) as stack:
         run_all(TESTS, stack)
         assert stack.stop() == 0
         wait_for("nothing is left", lambda: not stack.processes(), 10)
