@@ -69,6 +69,35 @@ size_t utf8_finish(struct utf8 *utf8, char out[UTF8_OUT_MAX])
 	return REPLACEMENT_LEN;
 }
 
+bool utf8_check(struct utf8 *utf8, struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (utf8->len == 0) {
+			if (c < 0x80) {
+				continue;
+			}
+			utf8->need = length_of(c);
+			if (utf8->need == 0) {
+				return false;
+			}
+		} else if (!continues(utf8, c)) {
+			return false;
+		}
+		utf8->seen[utf8->len++] = c;
+		if (utf8->len == utf8->need) {
+			utf8->len = 0;
+		}
+	}
+	return true;
+}
+
+bool utf8_is_whole(const struct utf8 *utf8)
+{
+	return utf8->len == 0;
+}
+
 void utf8_clean(struct str s, struct buf *buf)
 {
 	struct utf8 utf8 = { .len = 0 };

@@ -5,9 +5,11 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/attr.h"
 #include "base/buf.h"
 #include "base/str.h"
 
@@ -24,6 +26,13 @@ size_t utf8_push(struct utf8 *utf8, unsigned char c, char out[UTF8_OUT_MAX]);
 
 /* The end: an incomplete character is replaced. */
 size_t utf8_finish(struct utf8 *utf8, char out[UTF8_OUT_MAX]);
+
+/* For who refuses instead: false at the first byte that no character can have there. After it, and
+ * after utf8_push(), begin anew. */
+bool utf8_check(struct utf8 *utf8, struct str s) MUST_CHECK;
+
+/* Is everything checked so far whole characters? */
+bool utf8_is_whole(const struct utf8 *utf8);
 
 /* Append s to buf, made valid. */
 void utf8_clean(struct str s, struct buf *buf);

@@ -41,12 +41,44 @@ static void an_unfinished_character_at_the_end_is_replaced(void **state)
 	expect(STR_LIT("\xc3"), R);
 }
 
+/* The same at every cut: how many bytes pass, and whether they end with a whole character. */
+static void expect_passes(struct str in, size_t passes, bool whole)
+{
+	for (size_t cut = 0; cut <= in.n; cut++) {
+		struct utf8 utf8 = { .len = 0 };
+		struct str head = str_make(in.p, cut), tail = str_make(in.p + cut, in.n - cut);
+
+		assert_int_equal(utf8_check(&utf8, head), cut <= passes);
+		if (cut <= passes) {
+			assert_int_equal(utf8_check(&utf8, tail), passes == in.n);
+		}
+		if (passes == in.n) {
+			assert_int_equal(utf8_is_whole(&utf8), whole);
+		}
+	}
+}
+
+static void the_first_byte_that_cannot_be_there_is_refused(void **state)
+{
+	(void)state;
+	expect_passes(STR_LIT("a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80z"), 11, true);
+	expect_passes(STR_LIT("a\xf0\x9f\x98"), 4, false);
+	expect_passes(STR_LIT("\xf4\x90\x80\x80"), 1, false);
+	expect_passes(STR_LIT("\xed\xa0\x80"), 1, false);
+	expect_passes(STR_LIT("\xe0\x9f\x80"), 1, false);
+	expect_passes(STR_LIT("ab\x80"), 2, false);
+	expect_passes(STR_LIT("a\xc0\xaf"), 1, false);
+	expect_passes(STR_LIT("\xe2\x82 "), 2, false);
+	expect_passes(STR_LIT("\xf5"), 0, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(valid_text_is_unchanged),
 		cmocka_unit_test(each_maximal_prefix_is_replaced_once),
 		cmocka_unit_test(an_unfinished_character_at_the_end_is_replaced),
+		cmocka_unit_test(the_first_byte_that_cannot_be_there_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
