@@ -140,7 +140,6 @@ static void begin_payload(struct ws_reader *reader)
 	if (opcode_of(reader) == WS_TEXT || opcode_of(reader) == WS_BINARY) {
 		reader->text = opcode_of(reader) == WS_TEXT;
 		reader->compressed = (reader->head[0] & WS_COMPRESSED) != 0;
-		reader->utf8 = (struct utf8){ .len = 0 };
 	}
 }
 

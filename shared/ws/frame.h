@@ -82,11 +82,11 @@ struct ws_reader {
 	uint8_t head_len; /* so far */
 	unsigned char head[WS_HEAD_MAX];
 	unsigned char mask[4];
-	uint8_t phase; /* of the mask */
-	struct utf8 utf8;
-	uint64_t left; /* of the frame's payload */
-	size_t limit;  /* of a message, in bytes as they come */
-	size_t kept;   /* bytes of the message; what a control frame says comes behind them */
+	uint8_t phase;    /* of the mask */
+	struct utf8 utf8; /* of text so far; whole between messages */
+	uint64_t left;    /* of the frame's payload */
+	size_t limit;     /* of a message, in bytes as they come */
+	size_t kept;      /* bytes of the message; what a control frame says comes behind them */
 	struct buf bytes;
 };
 

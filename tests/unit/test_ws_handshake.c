@@ -277,6 +277,8 @@ static void rfc_7692_section_7_1_offers_are_honoured_or_declined(void **state)
 		{ PMD "; server_max_window_bits=7", "", 0, 0 },
 		{ PMD "; server_max_window_bits=16", "", 0, 0 },
 		{ PMD "; server_max_window_bits=010", "", 0, 0 },
+		{ PMD "; server_max_window_bits=09", "", 0, 0 },
+		{ PMD "; client_max_window_bits=09", "", 0, 0 },
 		{ PMD "; server_max_window_bits=100", "", 0, 0 },
 		{ PMD "; server_max_window_bits=x", "", 0, 0 },
 		{ PMD "; server_max_window_bits", "", 0, 0 },
