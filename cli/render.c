@@ -3,10 +3,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/err.h"
+#include "cli/printable.h"
 #include "json/value.h"
 
 #define DIM   "\033[2m"
@@ -37,16 +40,37 @@ static void close_progress(struct render *render)
 	}
 }
 
+void render_text(FILE *to, struct str text)
+{
+	struct buf buf;
+
+	if (!isatty(fileno(to))) {
+		(void)fwrite(text.p, 1, text.n, to);
+		return;
+	}
+	buf_init(&buf, SIZE_MAX / 2);
+	printable_add(&buf, text);
+	if (buf.len > 0 && memchr(buf_cstr(&buf), '\033', buf.len) != NULL) {
+		buf_add_cstr(&buf, PLAIN);
+	}
+	(void)fwrite(buf_cstr(&buf), 1, buf.len, to);
+	buf_fini(&buf);
+}
+
 void render_note(struct render *render, const char *fmt, ...)
 {
+	struct buf line;
 	va_list ap;
 
-	close_progress(render);
-	(void)fprintf(stderr, "%s", ink(render, DIM));
+	buf_init(&line, SIZE_MAX / 2);
 	va_start(ap, fmt);
-	(void)vfprintf(stderr, fmt, ap);
+	buf_vaddf(&line, fmt, ap);
 	va_end(ap);
+	close_progress(render);
+	(void)fputs(ink(render, DIM), stderr);
+	render_text(stderr, buf_str(&line));
 	(void)fprintf(stderr, "%s\n", ink(render, PLAIN));
+	buf_fini(&line);
 }
 
 static void render_status(struct render *render, const struct json_value *json)
@@ -71,8 +95,9 @@ static void render_log(struct render *render, const struct json_value *json)
 	bool error = str_eq(json_as_str(json_get(json, "level")), STR_LIT("error"));
 
 	close_progress(render);
-	(void)fprintf(stdout, "%s%" STR_FMT "%s\n", error ? ink(render, RED) : "", STR_ARG(message),
-	              error ? ink(render, PLAIN) : "");
+	(void)fputs(error ? ink(render, RED) : "", stdout);
+	render_text(stdout, message);
+	(void)printf("%s\n", error ? ink(render, PLAIN) : "");
 	(void)fflush(stdout);
 }
 
@@ -81,7 +106,8 @@ static void render_progress(struct render *render, const struct json_value *json
 	struct str stage = json_as_str(json_get(json, "stage"));
 
 	if (render->colour) {
-		(void)fprintf(stderr, "\r\033[K%" STR_FMT, STR_ARG(stage));
+		(void)fputs("\r\033[K", stderr);
+		render_text(stderr, stage);
 		(void)fflush(stderr);
 		render->progress_open = true;
 	}
@@ -116,8 +142,9 @@ static void render_diff(struct render *render, const struct json_value *json)
 		struct str line = str_split(&rest, '\n');
 		const char *colour = patch_ink(render, line);
 
-		(void)printf("%s%" STR_FMT "%s\n", colour, STR_ARG(line),
-		             colour[0] != '\0' ? PLAIN : "");
+		(void)fputs(colour, stdout);
+		render_text(stdout, line);
+		(void)printf("%s\n", colour[0] != '\0' ? PLAIN : "");
 	}
 	(void)fflush(stdout);
 }
@@ -125,8 +152,9 @@ static void render_diff(struct render *render, const struct json_value *json)
 static void render_error(struct render *render, const struct json_value *json)
 {
 	close_progress(render);
-	(void)fprintf(stderr, "%serror: %" STR_FMT "%s\n", ink(render, RED),
-	              STR_ARG(json_as_str(json_get(json, "message"))), ink(render, PLAIN));
+	(void)fprintf(stderr, "%serror: ", ink(render, RED));
+	render_text(stderr, json_as_str(json_get(json, "message")));
+	(void)fprintf(stderr, "%s\n", ink(render, PLAIN));
 }
 
 static void render_gap(struct render *render, const struct json_value *json)
@@ -170,7 +198,8 @@ void render_event(struct render *render, struct str type, struct str data)
 		return;
 	}
 	if (render->json) {
-		(void)printf("%" STR_FMT "\n", STR_ARG(data));
+		render_text(stdout, data);
+		(void)fputc('\n', stdout);
 		(void)fflush(stdout);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(renderers); i++) {

@@ -1,10 +1,12 @@
 /*
  * Events as lines on a terminal: what the agent printed goes to stdout, what happened to
- * the session goes to stderr, colours only where a person looks.
+ * the session goes to stderr, colours only where a person looks. On a terminal what came from
+ * elsewhere is printable (printable.h); a pipe or a file gets it as it is.
  */
 #pragma once
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "base/str.h"
 
@@ -18,4 +20,6 @@ struct render {
 
 void render_init(struct render *render, bool json);
 void render_event(struct render *render, struct str type, struct str data);
+/* Text from elsewhere, as it is, or to a terminal printable; a colour that it sets ends with it. */
+void render_text(FILE *to, struct str text);
 void render_note(struct render *render, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -24,8 +24,7 @@ enum {
 	BACKOFF_MAX_MS = 5000,
 	YOUNG_MS = 10000,
 	LOOK_MS = 100,
-	DAY_MS = 86400000,
-	KILLED_MS = 10000
+	DAY_MS = 86400000
 };
 
 /* Where the next string goes; one more stays free for the NULL at the end. */
@@ -224,7 +223,7 @@ void service_stop(struct service *service)
 		log_warn("service.killed", "service=%s after_ms=%u", service->name,
 		         service->stop_ms);
 		(void)kill(service->pid, SIGKILL);
-		(void)wait_gone(service, KILLED_MS);
+		(void)wait_gone(service, SERVICE_KILLED_MS);
 	}
 }
 

@@ -19,6 +19,7 @@ struct home;
 struct home_user;
 
 enum { SERVICE_ARGS_MAX = 24, SERVICE_ENV_MAX = 48 };
+enum { SERVICE_KILLED_MS = 10000 }; /* what service_stop() waits after SIGKILL */
 
 struct service {
 	/* Set by the owner before service_keep(); strings are borrowed for the service's life. */
@@ -28,7 +29,7 @@ struct service {
 	const struct home_user *user;     /* NULL: the supervisor's */
 	const char *log_path;
 	int stop_signal;
-	unsigned stop_ms; /* then SIGKILL */
+	unsigned stop_ms; /* after this, SIGKILL */
 
 	/* Read-only for others. */
 	pid_t pid; /* 0 while down */

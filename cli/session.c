@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "cli/client.h"
 #include "cli/command.h"
+#include "cli/render.h"
 #include "cli/watch.h"
 #include "json/value.h"
 #include "json/write.h"
@@ -56,8 +57,9 @@ static void print_list(const struct json_value *items)
 
 		cell(session, "id", 26);
 		cell(session, "status", 12);
-		(void)printf("%-20.*s %.*s\n", created.n > 19 ? 19 : (int)created.n, created.p,
-		             prompt.n > 60 ? 60 : (int)prompt.n, prompt.p != NULL ? prompt.p : "");
+		(void)printf("%-20.*s ", created.n > 19 ? 19 : (int)created.n, created.p);
+		render_text(stdout, str_make(prompt.p, prompt.n > 60 ? 60 : prompt.n));
+		(void)putchar('\n');
 	}
 }
 
@@ -77,7 +79,8 @@ static int ask(struct client *client, const struct session_options *o, const cha
 		status = fail(&err);
 	} else if (o->json || show == NULL) {
 		if (reply.body.len > 0) {
-			(void)printf("%s\n", buf_cstr(&reply.body));
+			render_text(stdout, buf_str(&reply.body));
+			(void)putchar('\n');
 		}
 	} else {
 		struct json_value *json = json_parse(buf_str(&reply.body), &err);
@@ -113,7 +116,9 @@ static void show_session(const struct json_value *json)
 		struct str value = json_as_str(json_get(json, rows[i]));
 
 		if (value.n > 0) {
-			(void)printf("%-10s %" STR_FMT "\n", rows[i], STR_ARG(value));
+			(void)printf("%-10s ", rows[i]);
+			render_text(stdout, value);
+			(void)putchar('\n');
 		}
 	}
 	if (json_type_of(json_get(json, "exitCode")) == JSON_T_NUMBER) {

@@ -12,8 +12,6 @@
 #include "base/str.h"
 #include "cli_text_gen.h"
 
-enum { STOP_QUICK_MS = 5000, STOP_DRAIN_MS = 15000, STOP_DATA_MS = 30000 };
-
 static const struct {
 	const char *name;
 	const char *program;  /* NULL: found elsewhere */
@@ -22,24 +20,24 @@ static const struct {
 	unsigned stop_ms;
 	const char *listen_env;
 } parts[STACK_COUNT] = {
-	[STACK_REDIS] = { "redis", NULL, 7, SIGTERM, STOP_DATA_MS, NULL },
+	[STACK_REDIS] = { "redis", NULL, 7, SIGTERM, STACK_STOP_DATA_MS, NULL },
 	/* SIGINT is PostgreSQL's fast shutdown: sessions are ended, data is flushed. */
-	[STACK_POSTGRES] = { "postgres", NULL, 0, SIGINT, STOP_DATA_MS, NULL },
-	[STACK_API_1] = { "api-1", "fairlead-api", 1, SIGTERM, STOP_DRAIN_MS,
+	[STACK_POSTGRES] = { "postgres", NULL, 0, SIGINT, STACK_STOP_DATA_MS, NULL },
+	[STACK_API_1] = { "api-1", "fairlead-api", 1, SIGTERM, STACK_STOP_PROGRAM_MS,
 	                  "FAIRLEAD_API_LISTEN" },
-	[STACK_API_2] = { "api-2", "fairlead-api", 2, SIGTERM, STOP_DRAIN_MS,
+	[STACK_API_2] = { "api-2", "fairlead-api", 2, SIGTERM, STACK_STOP_PROGRAM_MS,
 	                  "FAIRLEAD_API_LISTEN" },
-	[STACK_STREAMER_1] = { "streamer-1", "fairlead-streamer", 3, SIGTERM, STOP_DRAIN_MS,
+	[STACK_STREAMER_1] = { "streamer-1", "fairlead-streamer", 3, SIGTERM, STACK_STOP_PROGRAM_MS,
 	                       "FAIRLEAD_STREAMER_LISTEN" },
-	[STACK_STREAMER_2] = { "streamer-2", "fairlead-streamer", 4, SIGTERM, STOP_DRAIN_MS,
+	[STACK_STREAMER_2] = { "streamer-2", "fairlead-streamer", 4, SIGTERM, STACK_STOP_PROGRAM_MS,
 	                       "FAIRLEAD_STREAMER_LISTEN" },
-	[STACK_SCHEDULER] = { "scheduler", "fairlead-scheduler", 5, SIGTERM, STOP_QUICK_MS,
+	[STACK_SCHEDULER] = { "scheduler", "fairlead-scheduler", 5, SIGTERM, STACK_STOP_PROGRAM_MS,
 	                      "FAIRLEAD_METRICS_LISTEN" },
-	[STACK_WORKER] = { "worker", "fairlead-worker", 6, SIGTERM, STOP_DATA_MS,
+	[STACK_WORKER] = { "worker", "fairlead-worker", 6, SIGTERM, STACK_STOP_PROGRAM_MS,
 	                   "FAIRLEAD_METRICS_LISTEN" },
 	/* SIGUSR1 is haproxy's soft stop; streams would keep it for an hour, so it is told to stop
 	   at once. */
-	[STACK_HAPROXY] = { "haproxy", NULL, 0, SIGTERM, STOP_QUICK_MS, NULL },
+	[STACK_HAPROXY] = { "haproxy", NULL, 0, SIGTERM, STACK_STOP_FRONT_MS, NULL },
 };
 
 /* Where a program of that name is on PATH or in the folders that a plain user's PATH leaves out. */
@@ -116,7 +114,9 @@ static enum err_code find_postgres(struct stack *stack, const char *data, struct
 static struct service *service_init(struct stack *stack, struct service *s, const char *name,
                                     const char *program)
 {
-	*s = (struct service){ .name = name, .stop_signal = SIGTERM, .stop_ms = STOP_QUICK_MS };
+	*s = (struct service){ .name = name,
+		               .stop_signal = SIGTERM,
+		               .stop_ms = STACK_STOP_FRONT_MS };
 	s->user = stack->home->root ? &stack->home->service : NULL;
 	s->log_path = arena_printf(stack->arena, "%s/log/%s.log", stack->home->dir, name);
 	fiber_signal_init(&s->ended);

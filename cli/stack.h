@@ -23,7 +23,21 @@ enum stack_part {
 	STACK_SCHEDULER,
 	STACK_WORKER,
 	STACK_HAPROXY,
-	STACK_COUNT, /* the order of starting; stopping is the reverse */
+	STACK_COUNT, /* the order of starting */
+};
+
+/*
+ * Stopping goes layer by layer: haproxy, so that nothing new comes in; then all programs at once,
+ * since each of them may end at any time; then the data, which they need to the last. A program may
+ * take drain.timeout (20 s) after what it does before: a worker gives its agents
+ * worker.stop_grace (10 s). Whoever takes longer, also by settings of its own, is killed.
+ */
+enum {
+	STACK_STOP_FRONT_MS = 5000,
+	STACK_STOP_PROGRAM_MS = 35000,
+	STACK_STOP_DATA_MS = 30000,
+	STACK_STOP_MS = STACK_STOP_FRONT_MS + STACK_STOP_PROGRAM_MS + STACK_STOP_DATA_MS +
+	                3 * SERVICE_KILLED_MS,
 };
 
 struct stack_options {

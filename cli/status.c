@@ -11,9 +11,10 @@
 #include "base/str.h"
 #include "cli/command.h"
 #include "cli/home.h"
+#include "cli/stack.h"
 #include "cli/state.h"
 
-enum { DOWN_WAIT_MS = 90000, DOWN_LOOK_MS = 50 };
+enum { DOWN_WAIT_MS = STACK_STOP_MS + 5000, DOWN_LOOK_MS = 50 };
 
 struct status_options {
 	const char *home_dir;

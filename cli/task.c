@@ -10,6 +10,7 @@
 #include "base/id.h"
 #include "cli/client.h"
 #include "cli/command.h"
+#include "cli/render.h"
 #include "cli/watch.h"
 #include "json/value.h"
 #include "json/write.h"
@@ -268,7 +269,8 @@ static int run(struct client *client, const struct task_options *o)
 		if (!o->detach) {
 			status = follow(client, o, task);
 		} else if (o->json) {
-			(void)printf("%s\n", buf_cstr(&reply.body));
+			render_text(stdout, buf_str(&reply.body));
+			(void)putchar('\n');
 			status = EXIT_DONE;
 		} else {
 			for (size_t i = 0; i < json_count(ids); i++) {

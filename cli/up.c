@@ -252,12 +252,29 @@ static void end_group(struct fiber_group *group)
 	}
 }
 
+static void stop_one(void *arg)
+{
+	service_stop(arg);
+}
+
 static void bring_down(struct up *up)
 {
-	for (unsigned part = STACK_COUNT; part-- > 0;) {
-		if (up->stack.used[part]) {
-			service_stop(&up->stack.services[part]);
+	static const struct {
+		enum stack_part first, last;
+	} layers[] = { { STACK_HAPROXY, STACK_HAPROXY },
+		       { STACK_API_1, STACK_WORKER },
+		       { STACK_REDIS, STACK_POSTGRES } };
+
+	for (size_t i = 0; i < ARRAY_LEN(layers); i++) {
+		struct fiber_group stops = { .count = 0 };
+
+		for (unsigned part = layers[i].first; part <= layers[i].last; part++) {
+			if (up->stack.used[part]) {
+				(void)fiber_start(up->loop, &stops, "stop", stop_one,
+				                  &up->stack.services[part]);
+			}
 		}
+		(void)!fiber_group_wait(&stops, FIBER_NO_TIMEOUT);
 	}
 	end_group(&up->keepers);
 }
