@@ -246,6 +246,7 @@ static bool parse(int argc, char **argv, struct admin_options *o)
 		{ "namespaces", required_argument, NULL, 'N' },
 		{ "days", required_argument, NULL, 'd' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -257,6 +258,7 @@ static bool parse(int argc, char **argv, struct admin_options *o)
 		case 's': o->scopes = optarg; break;
 		case 'N': o->namespaces = optarg; break;
 		case 'j': o->json = true; break;
+		case 'h': exit(usage(stdout, EXIT_DONE));
 		case 'd':
 			if (!parse_u64(str_of(optarg), 36500, &o->days) || o->days == 0) {
 				(void)fprintf(stderr, "fairlead: --days must be 1 to 36500\n");
@@ -275,7 +277,7 @@ int command_admin(int argc, char **argv)
 		                         .name = "made by fairlead admin",
 		                         .scopes = "session:read,session:write,task:write" };
 
-	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+	if (argc > 1 && strcmp(argv[argc - 1], "--help") == 0) {
 		return usage(stdout, EXIT_DONE);
 	}
 	if (argc < 3 || strcmp(argv[1], "key") != 0) {
@@ -285,6 +287,7 @@ int command_admin(int argc, char **argv)
 		if (strcmp(argv[2], verbs[i].verb) != 0) {
 			continue;
 		}
+		argv[2] = argv[0];
 		if (!parse(argc - 2, argv + 2, &options)) {
 			return EXIT_USAGE;
 		}

@@ -108,17 +108,26 @@ static bool from_store(struct client *client, const char *url, const char *key)
 static enum err_code resolve(struct client *client, const char *url, const char *key,
                              struct err *err)
 {
+	struct state root;
+
 	url = either(url, "FAIRLEAD_URL");
 	key = either(key, "FAIRLEAD_KEY");
 	if ((url == NULL || key == NULL) && !from_store(client, url, key)) {
-		return url != NULL ? err_set(err, ERR_NOT_FOUND,
-		                             "no key is known for %s; give one with --key or "
-		                             "FAIRLEAD_KEY",
-		                             url)
-		                   : err_set(err, ERR_NOT_FOUND,
-		                             "no server is known; start one with: fairlead up, or "
-		                             "name one with: "
-		                             "fairlead login --url URL --key KEY");
+		return url == NULL && state_of_root(&root)
+		               ? err_set(err, ERR_NOT_FOUND,
+		                         "root's Fairlead runs at %s; with a key from root's "
+		                         "`fairlead admin key create`: "
+		                         "fairlead login --url %s --key KEY",
+		                         root.url, root.url)
+		       : url != NULL
+		               ? err_set(err, ERR_NOT_FOUND,
+		                         "no key is known for %s; give one with --key or "
+		                         "FAIRLEAD_KEY",
+		                         url)
+		               : err_set(err, ERR_NOT_FOUND,
+		                         "no server is known; start one with: fairlead up, or "
+		                         "name one with: "
+		                         "fairlead login --url URL --key KEY");
 	}
 	if ((url != NULL && !str_copy(client->url, sizeof(client->url), str_of(url))) ||
 	    (key != NULL && !str_copy(client->key, sizeof(client->key), str_of(key)))) {

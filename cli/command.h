@@ -1,6 +1,6 @@
 /*
- * The commands of `fairlead`, one row each in cli/main.c.  argv[0] is the command's own
- * name.  The return value is the exit status: 0 done, 1 failed, 2 wrong usage.
+ * The commands of `fairlead`, one row each in cli/main.c.  argv[0] is "fairlead" and
+ * the command's name.  The return value is the exit status: 0 done, 1 failed, 2 wrong usage.
  */
 #pragma once
 

@@ -36,8 +36,7 @@ static enum err_code default_dir(bool root, char out[HOME_PATH_MAX], struct err 
 	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
 
 	if (root) {
-		return str_copy(out, HOME_PATH_MAX, STR_LIT("/var/lib/fairlead")) ? ERR_OK
-		                                                                  : ERR_LIMIT;
+		return str_copy(out, HOME_PATH_MAX, STR_LIT(HOME_OF_ROOT)) ? ERR_OK : ERR_LIMIT;
 	}
 	if (state != NULL && state[0] == '/') {
 		return home_path(out, state, "fairlead", err);
@@ -67,7 +66,7 @@ enum err_code home_locate(const char *explicit_dir, struct home *ret, struct err
 	while (strlen(home.dir) > 1 && home.dir[strlen(home.dir) - 1] == '/') {
 		home.dir[strlen(home.dir) - 1] = '\0';
 	}
-	if (home.root && strcmp(home.dir, "/var/lib/fairlead") == 0) {
+	if (home.root && strcmp(home.dir, HOME_OF_ROOT) == 0) {
 		(void)str_copy(home.run, sizeof(home.run), STR_LIT("/run/fairlead"));
 	} else if ((code = home_path(home.run, home.dir, "run", err)) != ERR_OK) {
 		return code;

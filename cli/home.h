@@ -5,8 +5,7 @@
  *	$FAIRLEAD_HOME            default: root /var/lib/fairlead, else the XDG state folder
  *	  lock state.json admin.key pepper redis.password
  *	  redis/ postgres/ worker/ log/ conf/
- *	run folder                root with the default home: /run/fairlead, else <home>/run:
- *sockets
+ *	run folder (sockets)      root with the default home: /run/fairlead, else <home>/run
  */
 #pragma once
 
@@ -17,6 +16,8 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+
+#define HOME_OF_ROOT "/var/lib/fairlead" /* root's default */
 
 enum { HOME_PATH_MAX = 512, HOME_SECRET_LEN = 64 };
 

@@ -9,6 +9,7 @@
 
 #include "base/str.h"
 #include "cli/command.h"
+#include "cli/state.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
 #include "pg/pg.h"
@@ -62,6 +63,16 @@ static const char *find_url(const struct local *local, char *out, size_t size)
 	return out[0] != '\0' ? out : NULL;
 }
 
+/* A database of our own runs only with the rest: waiting for it would be in vain. */
+static bool is_down(const struct home *home, const char *url)
+{
+	struct state state;
+	struct err err;
+
+	return strstr(url, home->run) != NULL && state_read(home, &state, &err) == ERR_OK &&
+	       !state_is_live(&state);
+}
+
 static void body(void *arg)
 {
 	struct local *local = arg;
@@ -88,6 +99,11 @@ int local_run(int (*fn)(struct local *local), void *arg)
 		(void)fprintf(stderr,
 		              "fairlead: no database is known; set FAIRLEAD_PG_URL, or start one "
 		              "here with: fairlead up\n");
+		return EXIT_FAILED;
+	}
+	if (options.url == url && is_down(&local.home, url)) {
+		(void)fprintf(stderr, "fairlead: not running in %s; start it with: fairlead up\n",
+		              local.home.dir);
 		return EXIT_FAILED;
 	}
 	read_pepper(&local);

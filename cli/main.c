@@ -45,6 +45,11 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(argv[1], commands[i].name) == 0) {
+			/* getopt's messages begin with argv[0]. */
+			static char name[32];
+
+			(void)snprintf(name, sizeof(name), "fairlead %s", commands[i].name);
+			argv[1] = name;
 			return commands[i].run(argc - 1, argv + 1);
 		}
 	}

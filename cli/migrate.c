@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "cli/command.h"
@@ -34,9 +35,10 @@ static int migrate(struct local *local)
 int command_migrate(int argc, char **argv)
 {
 	if (argc > 1) {
-		(void)argv;
-		(void)fputs(migrate_usage, stderr);
-		return EXIT_USAGE;
+		bool help = strcmp(argv[1], "--help") == 0;
+
+		(void)fputs(migrate_usage, help ? stdout : stderr);
+		return help ? EXIT_DONE : EXIT_USAGE;
 	}
 	return local_run(migrate, NULL);
 }

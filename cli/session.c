@@ -53,7 +53,8 @@ static void print_list(const struct json_value *items)
 	for (size_t i = 0; i < json_count(items); i++) {
 		const struct json_value *session = json_at(items, i);
 		struct str created = json_as_str(json_get(session, "createdAt"));
-		struct str prompt = json_as_str(json_get(session, "prompt"));
+		struct str rest = json_as_str(json_get(session, "prompt"));
+		struct str prompt = str_split(&rest, '\n');
 
 		cell(session, "id", 26);
 		cell(session, "status", 12);
@@ -220,6 +221,7 @@ static bool parse(int argc, char **argv, struct session_options *o)
 		{ "url", required_argument, NULL, 'u' },
 		{ "key", required_argument, NULL, 'k' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -232,6 +234,7 @@ static bool parse(int argc, char **argv, struct session_options *o)
 		case 'u': o->url = optarg; break;
 		case 'k': o->key = optarg; break;
 		case 'j': o->json = true; break;
+		case 'h': (void)fputs(session_usage, stdout); exit(EXIT_DONE);
 		case 'n':
 			if (!parse_u64(str_of(optarg), 200, &o->limit)) {
 				(void)fprintf(stderr, "fairlead: --limit must be 1 to 200\n");
@@ -304,12 +307,16 @@ int command_session(int argc, char **argv)
 {
 	for (size_t i = 0; argc > 1 && i < ARRAY_LEN(verbs); i++) {
 		if (strcmp(argv[1], verbs[i].verb) == 0) {
+			argv[1] = argv[0];
 			return run(argc - 1, argv + 1, i);
 		}
 	}
 	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
 		(void)fputs(session_usage, stdout);
 		return EXIT_DONE;
+	}
+	if (argc > 1) {
+		(void)fprintf(stderr, "fairlead session: there is no \"%s\"\n\n", argv[1]);
 	}
 	(void)fputs(session_usage, stderr);
 	return EXIT_USAGE;

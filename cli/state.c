@@ -108,3 +108,14 @@ bool state_is_live(const struct state *state)
 	return state->pid > 0 && (kill(state->pid, 0) == 0 || errno == EPERM) &&
 	       clock_wall_us() - state->heartbeat_us < (int64_t)STATE_FRESH_MS * 1000;
 }
+
+bool state_of_root(struct state *ret)
+{
+	struct home home;
+	struct err err;
+
+	return geteuid() != 0 && home_locate(NULL, &home, &err) == ERR_OK &&
+	       state_read(&home, ret, &err) == ERR_NOT_FOUND &&
+	       home_locate(HOME_OF_ROOT, &home, &err) == ERR_OK &&
+	       state_read(&home, ret, &err) == ERR_OK && state_is_live(ret);
+}

@@ -36,5 +36,8 @@ enum err_code state_write(const struct home *home, const struct state *state,
                           struct err *err) MUST_CHECK;
 /* ERR_NOT_FOUND: nothing was ever started there. */
 enum err_code state_read(const struct home *home, struct state *ret, struct err *err) MUST_CHECK;
+/* To say where else to look: a user of this machine who is not root has no state of his own while
+ * root's Fairlead runs. False: he has, or it does not, or this is root. */
+bool state_of_root(struct state *ret);
 /* Is the supervisor of this state alive and beating? */
 bool state_is_live(const struct state *state);

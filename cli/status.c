@@ -121,6 +121,17 @@ static int print_json(const struct home *home)
 	return EXIT_DONE;
 }
 
+/* The way on, when a user of this machine has none of his own. */
+static void name_roots(const char *home_dir)
+{
+	struct state root;
+
+	if (home_dir == NULL && state_of_root(&root)) {
+		(void)fprintf(stderr, "root's runs at %s: fairlead status --home %s\n", root.url,
+		              HOME_OF_ROOT);
+	}
+}
+
 static bool is_ready(const struct home *home, struct state *state, struct err *err)
 {
 	return state_read(home, state, err) == ERR_OK && state_is_live(state) && state->ready;
@@ -148,6 +159,7 @@ int command_status(int argc, char **argv)
 	}
 	if (state_read(&home, &state, &err) != ERR_OK) {
 		(void)fprintf(stderr, "fairlead: %s\n", err.msg);
+		name_roots(options.home_dir);
 		return EXIT_FAILED;
 	}
 	if (options.json) {

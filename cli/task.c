@@ -15,7 +15,12 @@
 #include "json/value.h"
 #include "json/write.h"
 
-enum { TASK_LABELS_MAX = 32, TASK_ENV_MAX = 64, TASK_BODY_MAX = 512 * 1024 };
+enum {
+	TASK_LABELS_MAX = 32,
+	TASK_ENV_MAX = 64,
+	TASK_BODY_MAX = 512 * 1024,
+	TASK_COMMAND_SHOWN = 500
+};
 
 struct task_options {
 	const char *url, *key;
@@ -44,11 +49,14 @@ static int usage(FILE *to, int status)
 	return status;
 }
 
-static bool add(const char **list, size_t *count, size_t max, const char *pair)
+static bool add(const char *what, const char **list, size_t *count, size_t max, const char *pair)
 {
-	if (*count == max || strchr(pair, '=') == NULL || pair[0] == '=') {
-		(void)fprintf(stderr, "fairlead: \"%s\" is not NAME=VALUE, or there are too many\n",
-		              pair);
+	if (strchr(pair, '=') == NULL || pair[0] == '=') {
+		(void)fprintf(stderr, "fairlead: --%s needs NAME=VALUE, not \"%s\"\n", what, pair);
+		return false;
+	}
+	if (*count == max) {
+		(void)fprintf(stderr, "fairlead: --%s is given more than %zu times\n", what, max);
 		return false;
 	}
 	list[(*count)++] = pair;
@@ -79,8 +87,8 @@ static bool take(struct task_options *o, int c)
 	case 'p': o->pty = true; return true;
 	case 't': return number("timeout", optarg, UINT64_C(7) * 86400, &o->timeout_s);
 	case 'n': return number("count", optarg, 100, &o->count);
-	case 'l': return add(o->labels, &o->label_count, TASK_LABELS_MAX, optarg);
-	case 'e': return add(o->env, &o->env_count, TASK_ENV_MAX, optarg);
+	case 'l': return add("label", o->labels, &o->label_count, TASK_LABELS_MAX, optarg);
+	case 'e': return add("env", o->env, &o->env_count, TASK_ENV_MAX, optarg);
 	default: (void)fputs(task_usage, stderr); return false;
 	}
 }
@@ -186,13 +194,38 @@ static void write_agent(struct jsonw *w, const struct task_options *o)
 	jsonw_end_array(w);
 }
 
+/* Without a prompt the beginning of the command says what the task is. */
+static void write_prompt(struct jsonw *w, const struct task_options *o)
+{
+	struct str prompt;
+	struct buf line;
+
+	if (o->prompt != NULL) {
+		jsonw_cstr(w, "prompt", o->prompt);
+		return;
+	}
+	buf_init(&line, TASK_BODY_MAX);
+	for (int i = 0; i < o->argc; i++) {
+		buf_addf(&line, "%s%s", i > 0 ? " " : "", o->argv[i]);
+	}
+	prompt = buf_str(&line);
+	if (prompt.n > TASK_COMMAND_SHOWN) {
+		prompt.n = TASK_COMMAND_SHOWN;
+		while (prompt.n > 0 && (prompt.p[prompt.n] & 0xc0) == 0x80) {
+			prompt.n--;
+		}
+	}
+	jsonw_str(w, "prompt", prompt);
+	buf_fini(&line);
+}
+
 static void write_body(struct buf *out, const struct task_options *o)
 {
 	struct jsonw w;
 
 	jsonw_init(&w, out);
 	jsonw_object(&w, NULL);
-	jsonw_cstr(&w, "prompt", o->prompt != NULL ? o->prompt : o->argv[0]);
+	write_prompt(&w, o);
 	write_repo(&w, o);
 	jsonw_object(&w, "runtime");
 	jsonw_cstr(&w, "type", "local");
@@ -295,8 +328,12 @@ int command_task(int argc, char **argv)
 	if (argc < 2 || strcmp(argv[1], "run") != 0) {
 		bool help = argc > 1 && strcmp(argv[1], "--help") == 0;
 
+		if (argc > 1 && !help) {
+			(void)fprintf(stderr, "fairlead task: there is no \"%s\"\n\n", argv[1]);
+		}
 		return usage(help ? stdout : stderr, help ? EXIT_DONE : EXIT_USAGE);
 	}
+	argv[1] = argv[0];
 	status = parse(argc - 1, argv + 1, &options);
 	if (status != EXIT_DONE) {
 		return status < 0 ? EXIT_DONE : status;

@@ -80,7 +80,7 @@
     const settings = session.agent.settings || {};
     const argv = (settings.argv || []).join(' ');
     button.replaceChildren(make('span', 'what', title), badge(session.status),
-      make('span', 'sub', age(session.createdAt) + ' · ' + (argv || session.agent.type)));
+      make('span', 'sub', age(session.createdAt) + ' · ' + (argv && argv !== session.prompt ? argv : session.agent.type)));
     button.title = title;
     button.setAttribute('aria-current', String(chosen !== null && chosen.id === session.id));
   };
