@@ -33,6 +33,18 @@ void session_notes_free(struct session_run *s)
 	map_free(s->seen);
 }
 
+/* It is not taken again for as long as it could still be on its way. */
+static void done_with(struct session_run *s, struct session_note *note)
+{
+	char *slot = s->done[s->done_at];
+
+	(void)map_remove(s->seen, str_of(slot));
+	memcpy(slot, note->id, sizeof(note->id));
+	s->done_at = (s->done_at + 1) % SESSION_COMMANDS_MAX;
+	s->waiting--;
+	free_note(note);
+}
+
 /* ---- their JSON: {id, seq, kind, payload} ---- */
 
 /* Text, or an array of blocks {type: text, text}. */
@@ -97,11 +109,11 @@ void session_command(struct session_host *host, const struct mail *mail)
 		return;
 	}
 	/* Whoever sent too many sends them again when some are done. */
-	if (map_get(s->seen, str_of(note->id)) != NULL ||
-	    map_count(s->seen) >= SESSION_COMMANDS_MAX) {
+	if (map_get(s->seen, str_of(note->id)) != NULL || s->waiting >= SESSION_COMMANDS_MAX) {
 		free_note(note);
 		return;
 	}
+	s->waiting++;
 	(void)map_put(s->seen, str_of(note->id), &seen_mark);
 	if (note->prompt != NULL) {
 		TAILQ_INSERT_TAIL(&s->prompts, note, link);
@@ -206,7 +218,7 @@ void session_notes_perform(struct session_run *s)
 		if (say_started(s, note, &text)) {
 			say_finished(s, note, perform(s, note, &text), &text);
 		}
-		free_note(note);
+		done_with(s, note);
 	}
 	buf_fini(&text);
 }
@@ -264,7 +276,7 @@ void session_prompts_write(void *arg)
 		s->prompting = true;
 		give_prompt(s, note, &text);
 		s->prompting = false;
-		free_note(note);
+		done_with(s, note);
 		fiber_signal_raise(&s->wake);
 	}
 	buf_fini(&text);

@@ -14,8 +14,8 @@
 enum {
 	SESSION_QUIET_MS = 500, /* an agent that says nothing for this long has ended its turn */
 	SESSION_FREEZE_MS = 5000,
-	SESSION_PROMPT_MS = 60000, /* to take a prompt from its standard input */
-	SESSION_COMMANDS_MAX = 1024,
+	SESSION_PROMPT_MS = 60000,   /* to take a prompt from its standard input */
+	SESSION_COMMANDS_MAX = 1024, /* that wait, and that are remembered when done */
 };
 
 /* Why it ends, other than by the agent's own exit. */
@@ -69,7 +69,9 @@ struct session_run {
 	uint64_t timeout_at_ms, timeout_left_ms; /* 0: none; what was left when it was paused */
 
 	struct session_notes notes, prompts;
-	struct map *seen; /* ids of commands */
+	struct map *seen; /* ids of commands that wait, and of the last that were done */
+	unsigned waiting, done_at;
+	char done[SESSION_COMMANDS_MAX][ID_LEN + 1]; /* a ring, done_at is next */
 	struct fiber_signal prompted;
 	bool prompting, turn_open, turn_ending;
 	uint64_t turn;

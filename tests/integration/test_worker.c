@@ -254,6 +254,36 @@ static void prompts_reach_standard_input_and_each_turn_tells_its_changes(void **
 	worker_world_run(prompt_body, false);
 }
 
+/* However much was asked of it before. */
+static void many_commands_body(struct worker_world *w)
+{
+	const struct order order = { .argv = SH("cat >/dev/null; sleep 60") };
+	struct given g;
+
+	worker_start(w, NULL);
+	given_run(w, &g, &order);
+	given_await_state(w, &g, SESSION_RUNNING);
+	for (unsigned i = 0; i < 11; i++) {
+		char prompt[32], last[32];
+
+		for (unsigned k = 0; k < 100; k++) {
+			(void)snprintf(prompt, sizeof(prompt), "{\"prompt\":\"%u.%u\"}", i, k);
+			given_command(w, &g, "prompt", prompt);
+		}
+		(void)snprintf(last, sizeof(last), "\"content\":\"%u.99\"", i);
+		given_await(w, &g, last);
+	}
+	given_command(w, &g, "stop", "{}");
+	given_await_state(w, &g, SESSION_STOPPED);
+	given_fini(&g);
+}
+
+static void a_session_obeys_after_more_than_a_thousand_commands(void **state)
+{
+	(void)state;
+	worker_world_run(many_commands_body, false);
+}
+
 static void early_stop_body(struct worker_world *w)
 {
 	const struct order order = { .argv = SH("echo never"), .repo = w->repo };
@@ -430,6 +460,7 @@ int main(void)
 		cmocka_unit_test(an_agent_that_ignores_the_stop_is_killed_with_all_it_started),
 		cmocka_unit_test(a_cancelled_session_is_killed_and_says_nothing_more),
 		cmocka_unit_test(prompts_reach_standard_input_and_each_turn_tells_its_changes),
+		cmocka_unit_test(a_session_obeys_after_more_than_a_thousand_commands),
 		cmocka_unit_test(a_session_that_was_stopped_early_never_starts),
 		cmocka_unit_test(a_command_that_takes_too_long_fails),
 		cmocka_unit_test(a_session_without_a_slot_goes_back_unharmed),
