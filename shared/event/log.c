@@ -244,7 +244,7 @@ enum err_code log_open(const struct log_store *store, const struct log_open *ope
 
 /* ---- appending ---- */
 
-/* Whether every event is one that the limit of the log must not stop. */
+/* Whether the batch goes on where others wait: every event is one that is never dropped. */
 static bool batch_is_exempt(const struct log_batch *batch)
 {
 	for (size_t i = 0; i < batch->count; i++) {
@@ -312,10 +312,11 @@ static void add_guards(struct redis_cmd *cmd, const struct log_store *store,
 	}
 	redis_argf(cmd, "%s", states);
 	redis_arg_cstr(cmd, batch->moves ? session_state_name(batch->to) : "");
-	if (batch_is_exempt(batch)) {
+	if (batch->moves) {
 		redis_arg_cstr(cmd, "");
 	} else {
-		redis_arg_u64(cmd, store->unarchived_max);
+		/* Room for what must not be refused, but not for as much as somebody likes. */
+		redis_arg_u64(cmd, store->unarchived_max * (batch_is_exempt(batch) ? 2 : 1));
 	}
 	redis_arg_cstr(cmd, bell);
 }

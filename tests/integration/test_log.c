@@ -403,6 +403,7 @@ static void limit_body(struct world *world)
 	struct log_trim trim = { .sid = rig.sid, .tenant = TENANT, .from = 0, .to = 3 };
 	struct log_open lease = lease_of(&rig, "lease-1");
 	struct log_result got;
+	unsigned errors = 0;
 	struct err err;
 
 	(void)create(&rig);
@@ -410,6 +411,9 @@ static void limit_body(struct world *world)
 	rig.store.unarchived_max = got.unarchived + 10;
 	assert_int_equal(note(&rig, NULL, 0).outcome, LOG_LIMIT);
 	assert_int_equal(append(&rig, &batch).outcome, LOG_OK);
+	while (append(&rig, &batch).outcome == LOG_OK) { /* but nobody fills Redis with them */
+		assert_true(++errors < 100);
+	}
 	assert_int_equal(open_with(&rig, &lease).outcome, LOG_OK);
 	assert_int_equal(move_to(&rig, SESSION_RUNNING).outcome, LOG_OK);
 	trim.bytes = got.unarchived;
