@@ -10,10 +10,12 @@
 #include "api/seen.h"
 #include "base/clock.h"
 #include "json/write.h"
+#include "queue/mail.h"
 #include "rest/body.h"
 #include "task/task.h"
 
-enum { TEXT_MAX = 128 * 1024 };
+/* A worker gets the payload in a note, with some words around it. */
+enum { TEXT_MAX = 128 * 1024, PAYLOAD_MAX = MAIL_BODY_MAX - 1024 };
 
 /* May it be prompted in this state: a frozen agent would not read it, one that ended never will. */
 static bool may_prompt(struct http_request *req, struct http_reply *reply, enum session_state state)
@@ -90,10 +92,14 @@ void serve_session_prompt(struct http_request *req, struct http_reply *reply)
 		answer_problems(req, reply, problems);
 		return;
 	}
+	sent.payload = payload_of(join_texts(&body.texts, req->arena), req->arena);
+	if (sent.payload.n > PAYLOAD_MAX) { /* control characters are six bytes each */
+		answer_problem(req, reply, "prompt", "is too large with its characters escaped");
+		return;
+	}
 	if (!seen_now(req, reply, &seen) || !once_begin(req, reply, &once)) {
 		return;
 	}
-	sent.payload = payload_of(join_texts(&body.texts, req->arena), req->arena);
 	if (!may_prompt(req, reply, seen.state) ||
 	    !command_write(req, reply, &once, &seen.id, &sent)) {
 		once_abandon(&once);

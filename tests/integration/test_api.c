@@ -437,9 +437,14 @@ static void a_deleted_session_is_cancelled_at_once_and_for_good(void **state)
 static void prompts_are_durable_and_refused_when_it_is_over(void **state)
 {
 	struct id sid = make_session("");
+	char escaped[6 * 12000 + 32] = "{\"prompt\":\"";
 	struct answer answer;
 
 	(void)state;
+	for (size_t at = strlen(escaped); at + 10 < sizeof(escaped); at += 6) {
+		(void)snprintf(escaped + at, sizeof(escaped) - at, "\\u0001\"}");
+	}
+	expect_post(session_path(&sid, "/prompt"), escaped, 400); /* no worker would get it */
 	answer = post(session_path(&sid, "/prompt"), "{\"message\":\"also this\"}");
 	assert_int_equal(answer.status, 202);
 	assert_true(json_as_bool(answer_at(&answer, "accepted")));
