@@ -527,7 +527,7 @@ static void random_messages_are_read_back(void **state)
 
 			final = at + n == payload.len;
 			ws_client_frame(&in, first | (final ? WS_FINAL : 0),
-			                str_make(payload.data + at, n), next(&seed));
+			                str_make(buf_cstr(&payload) + at, n), next(&seed));
 			at += n;
 			if (!final && next(&seed) % 3 == 0) {
 				ws_client_frame(&in, 0x89, STR_LIT("p"), next(&seed));
