@@ -1,31 +1,55 @@
 # bash completion for fairlead; printed by `fairlead completion bash`
 _fairlead()
 {
-	local cur=${COMP_WORDS[COMP_CWORD]} words=
+	local cur=${COMP_WORDS[COMP_CWORD]} last=${COMP_WORDS[COMP_CWORD-1]} words= i
+	for ((i = 3; i < COMP_CWORD; i++)); do
+		if [ "${COMP_WORDS[i]}" = -- ]; then
+			mapfile -t COMPREPLY < <(compgen -A command -A file -- "$cur")
+			return
+		fi
+	done
+	case $last in
+	--repo | --home)
+		mapfile -t COMPREPLY < <(compgen -A directory -- "$cur")
+		return ;;
+	esac
 	case "${COMP_WORDS[1]} ${COMP_WORDS[2]}" in
-	"task run"*) words="--repo --branch --commit --label --env --prompt --timeout --pty --count --deliver --detach --json --url --key --" ;;
-	"session list"*) words="--status --limit --json --url --key" ;;
+	"task run"*) words="--repo --branch --commit --label --env --prompt --timeout --pty --count --deliver --detach --json --url --key --help --" ;;
+	"session list"*) words="--status --limit --json --url --key --help" ;;
 	"session "[a-z]*)
-		words="--json --url --key --after --reason"
+		words="--json --url --key --after --reason --help"
 		if [ "$COMP_CWORD" -eq 3 ]; then
 			words=$(fairlead session list --limit 50 2>/dev/null | awk 'NR > 1 { print $1 }')
 		fi ;;
-	"admin key"*) words="create list revoke --name --scope --json" ;;
+	"admin key"*)
+		words="--tenant --json --help"
+		case ${COMP_WORDS[3]} in
+		create) words="--name --scope --namespaces --days $words" ;;
+		esac
+		if [ "$COMP_CWORD" -eq 3 ]; then
+			words="create list revoke ensure-admin"
+		fi ;;
+	esac
+	case ${COMP_WORDS[1]} in
+	up) words="--port --bind --home --external-redis --external-postgres --help" ;;
+	status) words="--home --json --wait --help" ;;
+	down) words="--home --help" ;;
+	login) words="--url --key --help" ;;
 	esac
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words="up down status migrate login task session admin completion"
+		words="up down status migrate login task session admin completion --help --version"
 	elif [ "$COMP_CWORD" -eq 2 ]; then
 		case ${COMP_WORDS[1]} in
 		task) words="run" ;;
 		session) words="list show watch stop pause resume prompt delete" ;;
 		admin) words="key" ;;
 		completion) words="bash" ;;
-		up) words="--port --bind --home --external-redis --external-postgres" ;;
-		status) words="--home --json --wait" ;;
-		down) words="--home" ;;
-		login) words="--url --key" ;;
 		esac
 	fi
+	case $last in
+	--status) words="queued provisioning running pausing paused resuming stopping stopped completed failed cancelled" ;;
+	--deliver) words="branch patch" ;;
+	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 }
 complete -F _fairlead fairlead
