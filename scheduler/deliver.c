@@ -42,9 +42,7 @@ static enum err_code end_command(struct app *app, const struct command *command,
 	return command_finish(app->node->pg, command->tenant.p, &end, ret_changed, err);
 }
 
-/* Started in an epoch that is over: nobody knows whether it took effect. The row first: only
- * one scheduler changes it and says so in the log. */
-static enum err_code tell_unknown(struct app *app, const struct command *command, struct err *err)
+static enum err_code append_unknown(struct app *app, const struct command *command, struct err *err)
 {
 	struct log_new event = { .type = EVENT_TYPE_COMMAND_UNKNOWN };
 	const struct log_batch batch = { .sid = command->session,
@@ -53,14 +51,10 @@ static enum err_code tell_unknown(struct app *app, const struct command *command
 		                         .events = &event,
 		                         .count = 1 };
 	struct log_result result;
-	bool changed = false;
-	enum err_code code = end_command(app, command, COMMAND_UNKNOWN, &changed, err);
+	enum err_code code;
 	struct buf data;
 	struct jsonw w;
 
-	if (code != ERR_OK || !changed) {
-		return code;
-	}
 	buf_init(&data, DATA_MAX);
 	jsonw_init(&w, &data);
 	jsonw_object(&w, NULL);
@@ -70,6 +64,31 @@ static enum err_code tell_unknown(struct app *app, const struct command *command
 	event.data = buf_str(&data);
 	code = log_append(&app->node->store, &batch, &result, err);
 	buf_fini(&data);
+	return code == ERR_OK ? log_result_err(&result, err) : code;
+}
+
+/* Started in an epoch that is over: nobody knows whether it took effect. The log has it before the
+ * row is free again, so that only one scheduler says so, and one that fails is followed by another.
+ */
+static enum err_code tell_unknown(struct app *app, const struct command *command, struct err *err)
+{
+	const struct command_end end = { .id = command->id, .state = COMMAND_UNKNOWN };
+	CLEANUP(pg_tx_cleanup) struct pg_tx *tx = NULL;
+	bool changed = false;
+	enum err_code code = pg_begin(app->node->pg, command->tenant.p, &tx, err);
+
+	if (code == ERR_OK) {
+		code = command_finish_in(tx, &end, &changed, err);
+	}
+	if (code == ERR_OK && changed) {
+		code = append_unknown(app, command, err);
+	}
+	if (code == ERR_OK) {
+		struct pg_tx *done = tx;
+
+		tx = NULL;
+		code = pg_commit(done, err);
+	}
 	return code;
 }
 

@@ -184,18 +184,38 @@ enum err_code command_start(struct pg *pg, const char *tenant, const struct id *
 	return change(pg, tenant, COMMAND_SQL_COMMAND_START, &params, ret_changed, err);
 }
 
+static void end_params(const struct command_end *end, struct pg_params *params)
+{
+	assert(end->state != COMMAND_QUEUED && end->state != COMMAND_STARTED);
+	pg_param_cstr(params, end->id.s);
+	pg_param_cstr(params, command_state_name(end->state));
+	if (end->result.n > 0) {
+		pg_param_text(params, end->result);
+	} else {
+		pg_param_null(params);
+	}
+}
+
 enum err_code command_finish(struct pg *pg, const char *tenant, const struct command_end *end,
                              bool *ret_changed, struct err *err)
 {
 	struct pg_params params = { 0 };
 
-	assert(end->state != COMMAND_QUEUED && end->state != COMMAND_STARTED);
-	pg_param_cstr(&params, end->id.s);
-	pg_param_cstr(&params, command_state_name(end->state));
-	if (end->result.n > 0) {
-		pg_param_text(&params, end->result);
-	} else {
-		pg_param_null(&params);
-	}
+	end_params(end, &params);
 	return change(pg, tenant, COMMAND_SQL_COMMAND_FINISH, &params, ret_changed, err);
+}
+
+enum err_code command_finish_in(struct pg_tx *tx, const struct command_end *end, bool *ret_changed,
+                                struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+
+	end_params(end, &params);
+	code = pg_tx_query(tx, sql(COMMAND_SQL_COMMAND_FINISH), &params, &rows, err);
+	if (code == ERR_OK) {
+		*ret_changed = pg_rows_affected(rows) > 0;
+	}
+	return code;
 }

@@ -105,3 +105,6 @@ struct command_end {
 /* *ret_changed false: it was finished before, and that stands. */
 enum err_code command_finish(struct pg *pg, const char *tenant, const struct command_end *end,
                              bool *ret_changed, struct err *err) MUST_CHECK;
+/* The same in a transaction, which from here on has the row locked. */
+enum err_code command_finish_in(struct pg_tx *tx, const struct command_end *end, bool *ret_changed,
+                                struct err *err) MUST_CHECK;

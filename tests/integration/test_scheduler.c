@@ -542,6 +542,21 @@ static void say_command(struct stage *stage, const struct order *order, enum eve
 	assert_true(stage_append(stage, order, type, data));
 }
 
+static bool log_has(const struct stage *stage, const struct id *sid, enum event_type type)
+{
+	struct log_range range = { *sid, TENANT, { 0, 0 }, LOG_READ_MAX, 1024 * 1024 };
+	struct log_page page;
+	struct err err;
+	bool has = false;
+
+	assert_int_equal(log_read(&stage->store, &range, &page, &err), ERR_OK);
+	for (size_t i = 0; i < page.count; i++) {
+		has = has || str_eq(page.events[i].type, str_of(event_type_info(type)->name));
+	}
+	log_page_fini(&page);
+	return has;
+}
+
 static void command_body(struct world *world)
 {
 	struct id early, done, unknown, expired, sid;
@@ -573,6 +588,7 @@ static void command_body(struct world *world)
 	(void)await_order(&stage, player, &sid, order.epoch);
 	order = *player_order(player, &sid);
 	await_command(&stage, &unknown, "unknown");
+	assert_true(log_has(&stage, &sid, EVENT_TYPE_COMMAND_UNKNOWN));
 	say_command(&stage, &order, EVENT_TYPE_COMMAND_STARTED, &done);
 	say_command(&stage, &order, EVENT_TYPE_COMMAND_FINISHED, &done);
 	await_command(&stage, &done, "done");
