@@ -123,9 +123,8 @@ enum err_code log_head_get(const struct log_store *store, const struct id *sid, 
 
 enum { START_SIZE = CURSOR_SIZE + 1 };
 
-static enum err_code range_call(const struct log_store *store, const char *key, const char *start,
-                                const char *end, unsigned count, struct redis_reply **ret,
-                                struct err *err);
+static enum err_code first_entry(const struct log_store *store, const char *key, const char *at,
+                                 struct redis_reply **ret, struct err *err);
 
 /* The epoch of the entry before the first one of an epoch, as log_open wrote it. */
 static uint64_t previous_epoch(const struct log_event *opening)
@@ -162,7 +161,7 @@ static enum err_code start_of_n(const struct log_store *store, const char *key, 
 		enum err_code code;
 
 		(void)snprintf(bound, sizeof(bound), "%" PRIu64, epoch);
-		code = range_call(store, key, bound, bound, 1, &reply, err);
+		code = first_entry(store, key, bound, &reply, err);
 		if (code != ERR_OK) {
 			return code;
 		}
@@ -195,13 +194,13 @@ static void add_range(struct redis_cmd *cmd, const char *key, const char *start,
 	redis_arg_u64(cmd, count);
 }
 
-static enum err_code range_call(const struct log_store *store, const char *key, const char *start,
-                                const char *end, unsigned count, struct redis_reply **ret,
-                                struct err *err)
+/* Of those whose id begins with `at`. */
+static enum err_code first_entry(const struct log_store *store, const char *key, const char *at,
+                                 struct redis_reply **ret, struct err *err)
 {
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
 
-	add_range(cmd, key, start, end, count);
+	add_range(cmd, key, at, at, 1);
 	return redis_call(store->redis, cmd, ret, err);
 }
 

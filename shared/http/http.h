@@ -130,12 +130,12 @@ enum http_route_flags {
 
 struct http_route {
 	enum http_method method; /* a GET route serves HEAD too */
+	unsigned flags;          /* enum http_route_flags */
 	const char
 		*pattern; /* "/api/v1/sessions/{id}/events": a parameter is one non-empty segment */
 	http_handler_fn *handler;
 	size_t body_max;       /* 0: a body is refused with 413 */
 	const char *body_type; /* required media type of a body, NULL when body_max is 0 */
-	unsigned flags;
 	const void *facts; /* the row of whoever made the table (scope, schema): the server does not
 	                      look */
 };

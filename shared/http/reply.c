@@ -126,7 +126,10 @@ static void add_type(struct buf *out, enum err_code code)
 	for (const char *name = err_name(code); *name != '\0'; name++) {
 		char c = (char)tolower((unsigned char)*name);
 
-		buf_add_char(out, c != '_' ? c : '-');
+		if (c == '_') {
+			c = '-';
+		}
+		buf_add_char(out, c);
 	}
 	buf_add_char(out, '"');
 }

@@ -85,10 +85,10 @@ static void metrics(struct http_request *req, struct http_reply *reply)
 }
 
 const struct http_route probe_routes[PROBE_COUNT] = {
-	{ HTTP_GET, "/healthz", healthz, 0, NULL, HTTP_ROUTE_NO_DRAIN, NULL },
-	{ HTTP_GET, "/readyz", readyz, 0, NULL, HTTP_ROUTE_NO_DRAIN, NULL },
-	{ HTTP_GET, "/version", version, 0, NULL, HTTP_ROUTE_NO_DRAIN, NULL },
-	{ HTTP_GET, "/metrics", metrics, 0, NULL, HTTP_ROUTE_NO_DRAIN, NULL },
+	{ HTTP_GET, HTTP_ROUTE_NO_DRAIN, "/healthz", healthz, 0, NULL, NULL },
+	{ HTTP_GET, HTTP_ROUTE_NO_DRAIN, "/readyz", readyz, 0, NULL, NULL },
+	{ HTTP_GET, HTTP_ROUTE_NO_DRAIN, "/version", version, 0, NULL, NULL },
+	{ HTTP_GET, HTTP_ROUTE_NO_DRAIN, "/metrics", metrics, 0, NULL, NULL },
 };
 
 void probe_request_done(const struct http_request *req, int status, uint64_t took_us)

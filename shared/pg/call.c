@@ -25,16 +25,17 @@ struct pg_tx {
 };
 
 /* The value of fairlead.tenant. NULL: no tenant can be called that. */
-static const char *tenant_setting(const char *tenant, struct err *err)
+static const char *tenant_setting(const char *tenant)
 {
 	if (tenant[0] == '\0') {
 		return "*"; /* across tenants */
 	}
-	if (strcmp(tenant, "*") == 0 || strlen(tenant) >= TENANT_MAX) {
-		(void)err_set(err, ERR_INVALID, "postgres: not a tenant");
-		return NULL;
-	}
-	return tenant;
+	return strcmp(tenant, "*") == 0 || strlen(tenant) >= TENANT_MAX ? NULL : tenant;
+}
+
+static enum err_code not_a_tenant(struct err *err)
+{
+	return err_set(err, ERR_INVALID, "postgres: not a tenant");
 }
 
 static enum err_code lost(struct err *err)
@@ -139,13 +140,13 @@ enum err_code pg_query(struct pg *pg, const char *tenant, const struct text *que
                        const struct pg_params *params, struct pg_rows **ret, struct err *err)
 {
 	struct pg_hold hold = { NULL };
-	const char *setting = tenant_setting(tenant, err);
+	const char *setting = tenant_setting(tenant);
 	unsigned timeout_ms = pg->statement_timeout_ms + ANSWER_GRACE_MS;
 	PGresult *rows = NULL;
 	enum err_code code;
 
 	if (setting == NULL) {
-		return err->code;
+		return not_a_tenant(err);
 	}
 	code = acquire(pg, &hold, err);
 	if (code != ERR_OK) {
@@ -184,12 +185,12 @@ enum err_code pg_check(struct pg *pg, const struct text *query, struct err *err)
 
 enum err_code pg_begin(struct pg *pg, const char *tenant, struct pg_tx **ret, struct err *err)
 {
-	const char *setting = tenant_setting(tenant, err);
+	const char *setting = tenant_setting(tenant);
 	struct pg_tx *tx;
 	enum err_code code;
 
 	if (setting == NULL) {
-		return err->code;
+		return not_a_tenant(err);
 	}
 	tx = mem_calloc(1, sizeof(*tx));
 	(void)str_copy(tx->tenant, sizeof(tx->tenant), str_of(setting));

@@ -265,8 +265,11 @@ static void take_results(struct pg_conn *conn)
 			return;
 		} else if (job->script) {
 			job_finished(conn);
-		} else if (++job->at > job->count) {
-			return; /* the answer to Sync is still to come */
+		} else {
+			job->at++;
+			if (job->at > job->count) {
+				return; /* the answer to Sync is still to come */
+			}
 		}
 	}
 }

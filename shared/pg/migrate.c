@@ -23,14 +23,14 @@ static enum err_code find_missing(const struct pg_rows *applied,
                                   const struct pg_migrations *migrations, const struct text **ret,
                                   struct err *err)
 {
-	const struct text *missing = NULL;
+	size_t missing = migrations->count;
 
 	for (size_t i = 0; i < migrations->count; i++) {
 		const struct text *file = &migrations->files[i];
 		struct str sha1;
 
 		if (!find_applied(applied, file, &sha1)) {
-			missing = missing != NULL ? missing : file;
+			missing = missing < i ? missing : i;
 		} else if (!str_eq(sha1, str_of(file->sha1))) {
 			return err_set(
 				err, ERR_CONFLICT,
@@ -39,7 +39,7 @@ static enum err_code find_missing(const struct pg_rows *applied,
 				file->name, STR_ARG(sha1), file->sha1);
 		}
 	}
-	*ret = missing;
+	*ret = missing < migrations->count ? &migrations->files[missing] : NULL;
 	return ERR_OK;
 }
 

@@ -12,7 +12,7 @@ static const struct {
 };
 
 static const char *const moves[SESSION_STATE_COUNT][SESSION_STATE_COUNT] = {
-#define X(from, to, cause) [SESSION_##from][SESSION_##to] = cause,
+#define X(from, to, cause) [SESSION_##from][SESSION_##to] = (cause),
 #include "session/move.def"
 #undef X
 };

@@ -26,7 +26,7 @@ static enum err_code start(struct node *node, struct err *err)
 	                                    : ERR_OK;
 }
 
-static const struct http_route routes[] = { { HTTP_GET, "/hold", hold, 0, NULL, 0, NULL } };
+static const struct http_route routes[] = { { HTTP_GET, 0, "/hold", hold, 0, NULL, NULL } };
 
 int main(int argc, char **argv)
 {
