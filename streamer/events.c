@@ -167,17 +167,17 @@ static void begin_stream(struct events_request *request, const struct log_head *
 static void stream(struct events_request *request)
 {
 	struct app *app = app_of(request->req);
-	struct err err = { .code = ERR_OK };
 	struct log_head head = { 0 };
+	enum err_code code = ERR_OK;
+	struct err err;
 
-	if (app->feed == NULL) {
-		(void)err_set(&err, ERR_UNAVAILABLE, "stopping");
-	} else if (feed_look(app->feed, &request->sid, request->principal->tenant, &head, &err) ==
-	                   ERR_OK &&
-	           app->feed == NULL) {
-		(void)err_set(&err, ERR_UNAVAILABLE, "stopping");
+	if (app->feed != NULL) {
+		code = feed_look(app->feed, &request->sid, request->principal->tenant, &head, &err);
 	}
-	if (err.code != ERR_OK) {
+	if (code == ERR_OK && app->feed == NULL) { /* perhaps since it looked */
+		code = err_set(&err, ERR_UNAVAILABLE, "stopping");
+	}
+	if (code != ERR_OK) {
 		events_problem(request, &err);
 	} else if (has_all(request, &head)) {
 		request->reply->status = 204;

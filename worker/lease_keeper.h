@@ -45,7 +45,7 @@ struct lease_keeper {
 void lease_keeper_init(struct lease_keeper *keeper, const struct lease_keeper_options *options);
 
 /* The body of a fiber; returns when it is cancelled or closed. */
-void lease_keeper_run(void *keeper);
+void lease_keeper_run(void *arg); /* the keeper */
 
 /* Whether anything may leave this worker now: events, pushes. */
 bool lease_keeper_holds(const struct lease_keeper *keeper);

@@ -39,4 +39,4 @@ enum err_code mailbox_init(struct mailbox *box, const struct mailbox_options *op
                            struct err *err) MUST_CHECK;
 void mailbox_fini(struct mailbox *box); /* after its fiber has ended */
 
-void mailbox_run(void *box);
+void mailbox_run(void *arg); /* the mailbox; the body of a fiber */

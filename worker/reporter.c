@@ -1,5 +1,6 @@
 #include "worker/reporter.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,7 @@ static void pop(struct reporter *r, size_t count, const struct answer *answer)
 			item->answer->given = true;
 		}
 		TAILQ_REMOVE(&r->items, item, link);
+		assert(item != TAILQ_FIRST(&r->items));
 		r->bytes -= cost(item);
 		r->count--;
 		free(item);
@@ -385,7 +387,7 @@ static enum verdict judge(struct reporter *r, const struct log_result *result, s
 	enum err_code code;
 
 	switch (result->outcome) {
-	case LOG_OK: return DONE;
+	case LOG_OK:
 	case LOG_MOVED: return DONE;
 	case LOG_DUPLICATE: /* it is there; its ids are forgotten */
 		log_warn("session.duplicate", "seq=%" PRIu64, r->seq);
@@ -396,7 +398,7 @@ static enum verdict judge(struct reporter *r, const struct log_result *result, s
 		         result->expected);
 		r->seq = result->expected;
 		return AGAIN;
-	case LOG_LIMIT: return AGAIN;
+	case LOG_LIMIT:
 	case LOG_STALE: return AGAIN;
 	case LOG_REBUILD: give_back(r); return AGAIN;
 	case LOG_FENCED: code = adopt(r, err); return code == ERR_FENCED ? LOST : AGAIN;

@@ -49,6 +49,7 @@ struct session_run {
 	const struct task_agent *agent; /* of the order */
 
 	enum session_fate fate;
+	enum err_code prepare_code;
 	char reason[ERR_MSG_MAX];
 	struct fiber_signal wake;    /* of its main fiber */
 	struct fiber_group children; /* preparing, output, exit, prompts, end of a turn */
@@ -56,14 +57,16 @@ struct session_run {
 	struct journal *journal;
 	struct reporter *reporter;
 	struct workspace workspace;
-	bool prepared; /* the child that prepares it has ended */
-	enum err_code prepare_code;
-	bool has_workspace, has_home;
 
-	struct runner *runner;
+	bool prepared; /* the child that prepares it has ended */
+	bool has_workspace, has_home;
 	bool exited, guard_died, output_ended, paused;
 	bool ending;  /* its last word is on its way */
 	bool in_slot; /* counts as one of the host's used slots */
+	bool prompting, turn_open, turn_ending;
+	char tree[CHANGE_OID_MAX + 1]; /* that was last told of, "" none */
+
+	struct runner *runner;
 	struct runner_exit exit;
 	uint64_t output_ms;                      /* when it last said something */
 	uint64_t timeout_at_ms, timeout_left_ms; /* 0: none; what was left when it was paused */
@@ -73,41 +76,39 @@ struct session_run {
 	unsigned waiting, done_at;
 	char done[SESSION_COMMANDS_MAX][ID_LEN + 1]; /* a ring, done_at is next */
 	struct fiber_signal prompted;
-	bool prompting, turn_open, turn_ending;
 	uint64_t turn;
 
-	char tree[CHANGE_OID_MAX + 1]; /* that was last told of, "" none */
 	struct event_text_totals totals;
 };
 
 /* Add an event; whether it can be (false: lost or cancelled). Resets text. */
 bool session_say(struct session_run *run, enum event_type type, struct buf *text);
 
-void session_fail(struct session_run *run, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void session_fail(struct session_run *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* session_run.c */
-void session_main(void *run); /* the body of its fiber */
+void session_main(void *arg); /* the body of its fiber */
 /* LOST or LEFT: every wait of its main fiber ends from here on; what is left is to clean up. */
-void session_give_up(struct session_run *run, enum session_fate fate);
+void session_give_up(struct session_run *s, enum session_fate fate);
 /* With the rebuilds that it has adopted. */
-uint64_t session_epoch_now(const struct session_run *run);
+uint64_t session_epoch_now(const struct session_run *s);
 
 /* session_host.c */
-void session_leave_slot(struct session_run *run); /* harmless when repeated */
-void session_retire(struct session_run *run);
+void session_leave_slot(struct session_run *s); /* harmless when repeated */
+void session_retire(struct session_run *s);
 
 /* session_agent.c */
-enum err_code session_agent_start(struct session_run *run, struct err *err) MUST_CHECK;
-void session_agent_stop(struct session_run *run, enum session_fate fate, const char *reason);
-void session_home_remove(struct session_run *run);
+enum err_code session_agent_start(struct session_run *s, struct err *err) MUST_CHECK;
+void session_agent_stop(struct session_run *s, enum session_fate fate, const char *reason);
+void session_home_remove(struct session_run *s);
 
 /* session_notes.c */
-void session_notes_perform(struct session_run *run);
-void session_prompts_write(void *run); /* the body of a child */
-void session_notes_free(struct session_run *run);
+void session_notes_perform(struct session_run *s);
+void session_prompts_write(void *arg); /* the body of a child */
+void session_notes_free(struct session_run *s);
 
 /* session_result.c */
 /* file_edit and diff events of what was not told before. */
-enum err_code session_tell_changes(struct session_run *run, struct err *err) MUST_CHECK;
-void session_turn_end(void *run); /* the body of a child */
-enum err_code session_deliver(struct session_run *run, struct err *err) MUST_CHECK;
+enum err_code session_tell_changes(struct session_run *s, struct err *err) MUST_CHECK;
+void session_turn_end(void *arg); /* the body of a child */
+enum err_code session_deliver(struct session_run *s, struct err *err) MUST_CHECK;

@@ -9,17 +9,17 @@ enum { AUTH_OPEN = AUTH_SCOPE_COUNT };
 const struct rest_route rest_routes[REST_OP_COUNT] = {
 #define X(verb, path, op, key, table, max, params, by, success, has, words)                        \
 	[REST_OP_##op] = {                                                                         \
-		.pattern = path,                                                                   \
+		.pattern = (path),                                                                 \
 		.name = #op,                                                                       \
-		.summary = words,                                                                  \
-		.body = table,                                                                     \
-		.body_max = max,                                                                   \
-		.query = params,                                                                   \
+		.summary = (words),                                                                \
+		.body = (table),                                                                   \
+		.body_max = (max),                                                                 \
+		.query = (params),                                                                 \
 		.method = HTTP_##verb,                                                             \
 		.scope = (enum auth_scope)AUTH_##key,                                              \
 		.side = REST_##by,                                                                 \
-		.status = success,                                                                 \
-		.traits = has,                                                                     \
+		.status = (success),                                                               \
+		.traits = (has),                                                                   \
 		.open = (int)AUTH_##key == (int)AUTH_OPEN,                                         \
 	},
 #include "rest/routes.def"
@@ -29,7 +29,7 @@ const struct rest_route rest_routes[REST_OP_COUNT] = {
 const char *rest_example(enum rest_op op)
 {
 	static const char *const examples[REST_OP_COUNT] = {
-#define X(name, json) [REST_OP_##name] = json,
+#define X(name, json) [REST_OP_##name] = (json),
 #include "rest/examples.def"
 #undef X
 	};

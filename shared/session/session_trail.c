@@ -9,17 +9,11 @@ static const struct text *sql(enum session_sql_id id)
 	return &session_sql_texts[id];
 }
 
-static enum err_code read_trails(struct pg *pg, const char *tenant, enum session_sql_id id,
-                                 const struct pg_params *params, struct arena *arena,
+static enum err_code take_trails(const struct pg_rows *rows, struct arena *arena,
                                  struct session_trails *ret, struct err *err)
 {
-	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
-	enum err_code code = pg_query(pg, tenant, sql(id), params, &rows, err);
 	struct session_trails trails;
 
-	if (code != ERR_OK) {
-		return code;
-	}
 	trails.count = pg_rows_count(rows);
 	trails.items = arena_take(arena, trails.count * sizeof(*trails.items));
 	for (size_t i = 0; i < trails.count; i++) {
@@ -42,20 +36,26 @@ static enum err_code read_trails(struct pg *pg, const char *tenant, enum session
 enum err_code session_trail_get(struct pg *pg, const char *tenant, const struct id *id,
                                 struct arena *arena, struct session_trails *ret, struct err *err)
 {
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
 	struct pg_params params = { 0 };
+	enum err_code code;
 
 	pg_param_cstr(&params, id->s);
-	return read_trails(pg, tenant, SESSION_SQL_SESSION_TRAIL_GET, &params, arena, ret, err);
+	code = pg_query(pg, tenant, sql(SESSION_SQL_SESSION_TRAIL_GET), &params, &rows, err);
+	return code == ERR_OK ? take_trails(rows, arena, ret, err) : code;
 }
 
 enum err_code session_trail_list(struct pg *pg, const struct id *after, unsigned max,
                                  struct arena *arena, struct session_trails *ret, struct err *err)
 {
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
 	struct pg_params params = { 0 };
+	enum err_code code;
 
 	pg_param_cstr(&params, after->s);
 	pg_param_u64(&params, max);
-	return read_trails(pg, "", SESSION_SQL_SESSION_TRAIL_LIST, &params, arena, ret, err);
+	code = pg_query(pg, "", sql(SESSION_SQL_SESSION_TRAIL_LIST), &params, &rows, err);
+	return code == ERR_OK ? take_trails(rows, arena, ret, err) : code;
 }
 
 enum err_code session_trail_advance(struct pg *pg, const char *tenant, const struct id *id,

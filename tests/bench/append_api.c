@@ -236,6 +236,24 @@ static void open_caller(struct append_bench *bench, struct caller *caller, int e
 	}
 }
 
+/* Take the answers that are there and ask again after each, until it is time. False: it was the
+ * last. */
+static bool go_on(struct caller *caller, uint64_t until_us, uint64_t *answers)
+{
+	while (read_more(caller)) {
+		(*answers)++;
+		if (clock_mono_us() >= until_us) {
+			return false;
+		}
+		caller->written = 0;
+		write_more(caller);
+	}
+	if (caller->written < caller->request.len) {
+		write_more(caller);
+	}
+	return true;
+}
+
 /* Each asks again as soon as it is answered, until it is time; then the last answers are awaited.
  */
 static uint64_t call(int epoll, unsigned callers, uint64_t until_us)
@@ -251,20 +269,7 @@ static uint64_t call(int epoll, unsigned callers, uint64_t until_us)
 			append_die("the api", "does not answer");
 		}
 		for (int i = 0; i < count; i++) {
-			struct caller *caller = events[i].data.ptr;
-
-			while (read_more(caller)) {
-				answers++;
-				if (clock_mono_us() >= until_us) {
-					open--;
-					break;
-				}
-				caller->written = 0;
-				write_more(caller);
-			}
-			if (caller->written < caller->request.len) {
-				write_more(caller);
-			}
+			open -= go_on(events[i].data.ptr, until_us, &answers) ? 0 : 1;
 		}
 	}
 	return answers;

@@ -81,7 +81,7 @@ static void see(struct results *results, uint64_t due_us)
 }
 
 /* Count the marks; what may be the beginning of one is carried to the next read. */
-static void scan(struct results *results, struct reader *reader, char *bytes, size_t n)
+static void scan(struct results *results, struct reader *reader, const char *bytes, size_t n)
 {
 	const size_t whole = sizeof(mark) - 1 + DIGITS;
 	const char *at = bytes, *end = bytes + n;

@@ -53,7 +53,10 @@ static char state_of(pid_t pid)
 {
 	struct tree_process process;
 
-	return stat_of(pid, &process) && process.state != 'Z' ? process.state : '\0';
+	if (!stat_of(pid, &process) || process.state == 'Z') {
+		return '\0';
+	}
+	return process.state;
 }
 
 static void nap(void)

@@ -520,7 +520,10 @@ uint64_t count_commands(const struct id *sid)
 
 static pid_t redis_pid(void)
 {
-	return (pid_t)strtol(getenv("TEST_REDIS_PID"), NULL, 10);
+	const char *pid = getenv("TEST_REDIS_PID");
+
+	assert_non_null(pid);
+	return (pid_t)strtol(pid, NULL, 10);
 }
 
 void stop_redis(void)

@@ -316,6 +316,7 @@ static bool append(struct stage *stage, const struct order *order, struct log_ba
 {
 	const struct log_new event = { type, str_of(data) };
 	struct log_result result;
+	enum err_code code;
 	struct err err;
 
 	batch->sid = order->sid;
@@ -323,8 +324,9 @@ static bool append(struct stage *stage, const struct order *order, struct log_ba
 	batch->epoch = order->epoch;
 	batch->events = &event;
 	batch->count = 1;
-	return log_append(&stage->store, batch, &result, &err) == ERR_OK &&
-	       result.outcome == LOG_OK;
+	code = log_append(&stage->store, batch, &result, &err);
+	batch->events = NULL;
+	return code == ERR_OK && result.outcome == LOG_OK;
 }
 
 bool stage_append(struct stage *stage, const struct order *order, enum event_type type,

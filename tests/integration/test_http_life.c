@@ -408,7 +408,7 @@ static void one_connection_too_many_is_turned_away(void **state)
 static unsigned cpu_ms_of(pid_t pid)
 {
 	char path[64], text[1024], *at;
-	unsigned long user = 0, system = 0;
+	unsigned long user, system;
 	FILE *file;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
@@ -417,9 +417,15 @@ static unsigned cpu_ms_of(pid_t pid)
 	assert_non_null(fgets(text, sizeof(text), file));
 	(void)fclose(file);
 	at = strrchr(text, ')');
-	assert_int_equal(sscanf(at + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-	                        &user, &system),
-	                 2);
+	for (unsigned field = 2; field < 14; field++) { /* proc(5): 14 is utime, 15 is stime */
+		assert_non_null(at);
+		at = strchr(at + 1, ' ');
+	}
+	assert_non_null(at);
+	user = strtoul(at, &at, 10);
+	assert_int_equal(*at, ' ');
+	system = strtoul(at, &at, 10);
+	assert_int_equal(*at, ' ');
 	return (unsigned)((user + system) * 1000 / (unsigned long)sysconf(_SC_CLK_TCK));
 }
 

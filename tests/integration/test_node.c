@@ -39,10 +39,12 @@ static void set(struct process *process, const char *pair)
 
 static void become_program(struct process *process, int log_fd)
 {
+	const char *pg_url = getenv("TEST_PG_URL");
+
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)dup2(log_fd, STDERR_FILENO);
 	(void)setenv("FAIRLEAD_REDIS_URL", process->redis.url, 1);
-	(void)setenv("FAIRLEAD_PG_URL", getenv("TEST_PG_URL"), 1);
+	(void)setenv("FAIRLEAD_PG_URL", pg_url != NULL ? pg_url : "", 1);
 	(void)setenv("FAIRLEAD_METRICS_LISTEN", "127.0.0.1:0", 1);
 	(void)setenv("FAIRLEAD_REDIS_TIMEOUT", "500ms", 1);
 	for (size_t i = 0; i < process->env_count; i++) {

@@ -370,11 +370,12 @@ static void retract_body(struct world *world)
 {
 	struct id sid = world_session(world);
 	struct viewer *viewer = viewer_open(world, 0, &sid, "", ""), *back;
-	struct cursor at = { 0, 0 }, last = world_notes(world, &sid, 20, 1), seen;
+	struct cursor at = { 0, 0 }, last, seen;
 	struct log_result result;
 	char text[CURSOR_SIZE];
 	struct err err;
 
+	(void)world_notes(world, &sid, 20, 1);
 	world_archive(world, &sid, 0);
 	last = world_notes(world, &sid, 8, 1);
 	viewer_expect(viewer, &at, last.n);

@@ -40,13 +40,14 @@ static void work_body(struct worker_world *w)
 		" status {\"status\":\"running\",\"worker\":\"",
 		" log {\"level\":\"info\",\"message\":\"hello do it\",\"stream\":\"stdout\"}",
 		" file_edit {\"file_path\":\"README\",\"lines_added\":1,\"lines_removed\":0",
-		" diff {\"path\":\"README\",\"oldText\":\"one\\n\",\"newText\":\"one\\nmore\\n\","
-		"\"patch\":\"diff --git a/README b/README\\n",
+		(" diff {\"path\":\"README\",\"oldText\":\"one\\n\",\"newText\":\"one\\nmore\\n\","
+		 "\"patch\":\"diff --git a/README b/README\\n"),
 		" file_edit {\"file_path\":\"sub/new.txt\"",
 		" diff {\"path\":\"sub/new.txt\"",
 		" delivery {\"mode\":\"branch\",\"ref\":\"refs/fairlead/",
-		" status {\"status\":\"completed\",\"exitCode\":0,\"changes\":{\"files_changed\":2,"
-		"\"lines_added\":2,\"lines_removed\":0}}",
+		(" status "
+		 "{\"status\":\"completed\",\"exitCode\":0,\"changes\":{\"files_changed\":2,"
+		 "\"lines_added\":2,\"lines_removed\":0}}"),
 	};
 	const struct order order = { .argv = SH("echo hello $FAIRLEAD_PROMPT; echo oops >&2; "
 		                                "echo more >> README; mkdir sub; "
