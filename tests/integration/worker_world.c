@@ -153,8 +153,8 @@ static void become_worker(const struct worker_world *w, const char *setting)
 		"FAIRLEAD_METRICS_LISTEN=", "FAIRLEAD_WORKER_STOP_GRACE=1s",
 		"FAIRLEAD_LEASE_RENEW=200ms",
 		/* Freed memory is kept for a while: little, so that what is used can be judged. */
-		"ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0:"
-		"quarantine_size_mb=16",
+		("ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0:"
+		 "quarantine_size_mb=16"),
 		geteuid() == 0 ? "FAIRLEAD_WORKER_USER=nobody" : "A=1",
 		setting != NULL ? setting : "B=1", NULL
 	};
@@ -554,7 +554,10 @@ static char state_of(pid_t pid)
 		(void)fclose(file);
 	}
 	end = strrchr(line, ')');
-	return end != NULL ? end[2] : '\0';
+	if (end == NULL) {
+		return '\0';
+	}
+	return end[2];
 }
 
 static bool children_are_stopped(pid_t guard)

@@ -110,7 +110,7 @@ static void a_stream_is_read_the_same_however_it_is_split(void **state)
 {
 	char stream[1200];
 	size_t used, bad;
-	enum guard_verb verbs[8];
+	enum guard_verb verbs[8] = { 0 };
 
 	(void)state;
 	srand(2);

@@ -51,7 +51,7 @@ static bool name_ok(struct str name)
 /* One sample: name, optional {labels}, a number. Returns the name. */
 static struct str parse_sample(struct str line)
 {
-	struct str rest = line;
+	struct str rest;
 	struct str name;
 	char *end;
 
