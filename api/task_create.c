@@ -11,6 +11,7 @@
 #include "json/value.h"
 #include "json/write.h"
 #include "log/log.h"
+#include "metric/metric.h"
 #include "redis/redis.h"
 #include "session/session_json.h"
 #include "task/task_json.h"
@@ -131,7 +132,11 @@ static bool accept_task(struct http_request *req, struct http_reply *reply,
 		return false;
 	}
 	write_accepted(ret, reply);
-	return once_commit(req, reply, &once);
+	if (!once_commit(req, reply, &once)) {
+		return false;
+	}
+	metric_inc(METRIC_TASKS_ACCEPTED, NULL);
+	return true;
 }
 
 void serve_task_create(struct http_request *req, struct http_reply *reply)

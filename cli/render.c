@@ -186,7 +186,7 @@ static const struct {
 	{ "progress", render_progress }, { "file_edit", render_file_edit },
 	{ "diff", render_diff },         { "error", render_error },
 	{ "gap", render_gap },           { "note", render_note_event },
-	{ "delivery", render_delivery }, { "attempt_failed", render_error },
+	{ "delivery", render_delivery },
 };
 
 void render_event(struct render *render, struct str type, struct str data)

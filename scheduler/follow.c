@@ -112,8 +112,7 @@ static enum err_code apply_command_start(struct app *app, const struct session_t
 
 static bool concerns(const struct log_event *event)
 {
-	return event->state.n > 0 || str_starts(event->type, STR_LIT("command_")) ||
-	       str_eq(event->type, STR_LIT("attempt_failed"));
+	return event->state.n > 0 || str_starts(event->type, STR_LIT("command_"));
 }
 
 static enum err_code apply(struct app *app, struct session_trail *trail,
@@ -139,12 +138,6 @@ static enum err_code apply(struct app *app, struct session_trail *trail,
 	}
 	if (type == EVENT_TYPE_COMMAND_UNKNOWN) {
 		return apply_command_end(app, trail, COMMAND_UNKNOWN, data, err);
-	}
-	if (type == EVENT_TYPE_ATTEMPT_FAILED) {
-		int64_t attempt = json_as_i64(json_get(data, "attempt"));
-
-		trail->attempts = attempt > 0 && attempt < INT32_MAX ? (unsigned)attempt + 1
-		                                                     : trail->attempts;
 	}
 	return ERR_OK;
 }

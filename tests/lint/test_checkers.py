@@ -23,6 +23,19 @@ GOOD = {
     "worker/main.c": '#include "guard/protocol.h"\n',
     "tests/integration/world.h": "#pragma once\n",
     "tests/integration/test_task.c": '#include "world.h"\n',
+    "shared/conf/settings.def": 'GROUP("Place")\nX(home, STRING, "", "0", "512", RESTART, "Where.")\n',
+    "shared/metric/metric.def": 'X(DONE, COUNTER, "done_total", "", "Done.")\n',
+    "shared/base/err_codes.def": 'X(OK, 200, false, "ok")\n',
+    "shared/auth/scope.def": 'X(READ, "read", "Look.")\nX(ADMIN, "admin", "All.")\n',
+    "shared/event/event.def": 'X(EPOCH, "epoch", SYSTEM, KEEP,\n  "First.")\nX(STATUS, "status", SYSTEM, KEEP, "It moved.")\n'
+                              'X(NOTE, "note", ANY, PLAIN, "A remark.")\n',
+    "shared/event/lua/open.lua": "redis.call('XADD', KEYS[1], '*', 't', 'epoch')\n",
+    "shared/rest/routes.def": 'X(GET, "/a", get_a, READ, NULL, 0, NULL, API, 200, 0, "A, and more")\n'
+                              'X(GET, "/b", get_b, READ, NULL, 0, NULL, STREAMER, 200, 0, "B")\n'
+                              'X(GET, "/ok", ok, OPEN, NULL, 0, NULL, EVERY, 200, 0, "Well")\n',
+    "api/kept.c": "void serve_get_a(void)\n{\n\tadd(METRIC_DONE, conf->home, ERR_OK, auth_bit(AUTH_ADMIN));\n"
+                  "\tappend(log, EVENT_TYPE_STATUS);\n}\n",
+    "streamer/kept.c": '[REST_OP_get_b] = get,\n{ "/ok", ok },\n',
     "tests/unit/test_task.c": '#include "task/task.h"\n\nconst char *sql = "SELECT 1 FROM t";\n',
 }
 
@@ -57,6 +70,22 @@ BAD = [
     ("size", {"shared/base/x.c": "int x;\n" * 901}, "901 lines (at most 900)"),
     ("size", {"shared/base/x.h": "int x;\n" * 301}, "301 lines (at most 300)"),
     ("size", {"shared/base/x.c": "\t" * 12 + "int x;\n"}, "102 columns"),
+    ("rows", {"shared/conf/settings.def": 'X(hope, U32, "1", "1", "2", RESTART, "None.")\n',
+              "shared/conf/conf.c": "int x = conf->hope;\n", "tests/unit/x.c": "int x = conf->hope;\n"},
+     "hope: no code reads this setting"),
+    ("rows", {"shared/metric/metric.def": 'X(DONE_NOT, COUNTER, "x_total", "", "None.")\n'},
+     "metric.def:1: DONE_NOT: no code sets this metric"),
+    ("rows", {"shared/metric/metric.def": 'X(HOPE, COUNTER, "x_total", "", "None.")\n',
+              "api/x.c": "/* METRIC_HOPE */\n"}, "HOPE: no code sets this metric"),
+    ("rows", {"shared/base/err_codes.def": 'X(HOPE, 400, false, "hope")\n', "tools/x.c": "int x = ERR_HOPE;\n"},
+     "HOPE: no code gives this error"),
+    ("rows", {"shared/auth/scope.def": 'X(HOPE, "hope", "None.")\n'}, "HOPE: no route and no code asks for this scope"),
+    ("rows", {"shared/event/event.def": 'X(HOPE, "hope", SYSTEM, KEEP, "None.")\n',
+              "api/x.c": "bool x = type == EVENT_TYPE_HOPE || type != EVENT_TYPE_HOPE;\ncase EVENT_TYPE_HOPE: f();\n"},
+     "HOPE: no code appends this event"),
+    ("rows", {"shared/rest/routes.def": 'X(GET, "/hope", hope, READ, NULL, 0, NULL, API, 200, 0, "None")\n',
+              "api/x.h": "void serve_hopeless(void);\n"}, "hope: no code answers this route"),
+    ("rows", {"shared/base/err_codes.def": "/* none */\n"}, "err_codes.def: no rows"),
     ("words", {"shared/base/x.c": f"/* {LATER} later */\n"}, "do it, or open an issue"),
     ("words", {"shared/base/str_utils.c": ""}, "a file name that says nothing"),
     ("words", {"shared/misc.h": ""}, "a file name that says nothing"),
@@ -116,7 +145,7 @@ def check_docs():
 def main():
     with tempfile.TemporaryDirectory() as root:
         write(root, GOOD)
-        for checker in ("layers", "size", "words"):
+        for checker in ("layers", "size", "words", "rows"):
             status, output = run(f"{TOOLS}/check-{checker}", root)
             expect(status == 0, f"check-{checker} refuses the good tree", output)
     for checker, files, reason in BAD:
@@ -124,7 +153,7 @@ def main():
             write(root, {**GOOD, **files})
             status, output = run(f"{TOOLS}/check-{checker}", root)
             expect(status == 1 and reason in output, f"check-{checker} should say \"{reason}\" about {files}", output)
-    for checker in ("layers", "size", "words"):
+    for checker in ("layers", "size", "words", "rows"):
         with tempfile.TemporaryDirectory() as root:
             status, output = run(f"{TOOLS}/check-{checker}", root)
             expect(status == 1, f"check-{checker} accepts an empty tree", output)

@@ -89,7 +89,7 @@ static void the_largest_event_fits_its_frame(void **state)
 {
 	static char data[EVENT_DATA_MAX];
 	struct log_event event = { .at = { CURSOR_EPOCH_MAX, CURSOR_N_MAX },
-		                   .type = STR_LIT("permission_resolved"),
+		                   .type = STR_LIT("permission_request"),
 		                   .data = str_make(data, sizeof(data)) };
 	struct buf out;
 
