@@ -5,6 +5,7 @@
  *
  * Stops in the reverse order.  The state file beats every second.
  */
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
@@ -327,6 +328,7 @@ static int parse(int argc, char **argv, struct stack_options *options, const cha
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
+	struct in_addr address;
 	uint64_t port;
 	int c;
 
@@ -339,7 +341,15 @@ static int parse(int argc, char **argv, struct stack_options *options, const cha
 			}
 			options->port = (uint16_t)port;
 			break;
-		case 'b': options->bind = optarg; break;
+		case 'b':
+			if (inet_pton(AF_INET, optarg, &address) != 1) {
+				(void)fprintf(stderr,
+				              "fairlead: --bind must be an IPv4 address of this "
+				              "machine, or 0.0.0.0 for all\n");
+				return EXIT_USAGE;
+			}
+			options->bind = optarg;
+			break;
 		case 'd': *home_dir = optarg; break;
 		case 'r': options->external_redis = optarg; break;
 		case 'g': options->external_postgres = optarg; break;
