@@ -120,23 +120,25 @@ static bool understand(struct events_request *request, bool streams)
 static bool may_see(struct events_request *request)
 {
 	struct http_request *req = request->req;
-	struct err err = { .code = ERR_OK };
 	struct session *session;
+	struct err err;
+	enum err_code code = ERR_OK;
 
 	if (!id_parse(req->params[0], &request->sid)) {
-		(void)err_set(&err, ERR_NOT_FOUND, "no such session");
+		code = err_set(&err, ERR_NOT_FOUND, "no such session");
 	} else if (!request->principal->any_namespace) {
 		session = arena_take(req->arena, sizeof(*session));
-		if (session_get(node_of(req)->pg, request->principal->tenant, &request->sid,
-		                req->arena, session, &err) == ERR_OK &&
+		code = session_get(node_of(req)->pg, request->principal->tenant, &request->sid,
+		                   req->arena, session, &err);
+		if (code == ERR_OK &&
 		    !auth_allows_namespace(request->principal, session->namespace)) {
-			(void)err_set(&err, ERR_NOT_FOUND, "no such session");
+			code = err_set(&err, ERR_NOT_FOUND, "no such session");
 		}
 	}
-	if (err.code != ERR_OK) {
+	if (code != ERR_OK) {
 		events_problem(request, &err);
 	}
-	return err.code == ERR_OK;
+	return code == ERR_OK;
 }
 
 /* ---- the stream ---- */

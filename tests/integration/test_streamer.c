@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "session/session_store.h"
 #include "tests/integration/streamer_world.h"
 
 static void run(void (*body)(struct world *world))
@@ -241,6 +242,41 @@ static void end_body(struct world *world)
 	viewer = viewer_open(world, 0, &sid, "?starting_after=1000", "");
 	assert_int_equal(viewer->status, 204);
 	viewer_close(viewer);
+}
+
+static void retired_body(struct world *world)
+{
+	struct id sid = world_session(world);
+	struct cursor at = { 0, 0 }, last;
+	struct session_move move = { .id = sid, .state = SESSION_CANCELLED, .reason = "" };
+	struct viewer *viewer;
+	char text[CURSOR_SIZE];
+	bool moved;
+	struct err err;
+
+	(void)world_notes(world, &sid, 5, 5);
+	last = world_finish(world, &sid);
+	world_archive(world, &sid, 0);
+	move.epoch = last.epoch;
+	move.n = last.n;
+	assert_int_equal(session_move(world->pg, TENANT, &move, &moved, &err), ERR_OK);
+	world_say(world, "FLUSHALL");
+	cursor_format(&last, text);
+	viewer = viewer_open(world, 0, &sid, "", text);
+	assert_int_equal(viewer->status, 204);
+	viewer_close(viewer);
+	viewer = viewer_open(world, 0, &sid, "", "");
+	assert_int_equal(viewer->status, 200);
+	viewer_expect(viewer, &at, last.n);
+	assert_true(viewer_next(viewer));
+	assert_true(viewer_is(viewer, "end"));
+	viewer_close(viewer);
+}
+
+static void a_session_that_has_left_redis_is_streamed_from_the_archive(void **state)
+{
+	(void)state;
+	run(retired_body);
 }
 
 static void a_finished_session_ends_its_streams_and_says_204_to_who_has_all(void **state)
@@ -570,6 +606,7 @@ int main(void)
 		cmocka_unit_test(a_slow_reader_holds_nobody_up_and_misses_nothing),
 		cmocka_unit_test(a_filter_hides_events_but_the_cursor_moves),
 		cmocka_unit_test(a_finished_session_ends_its_streams_and_says_204_to_who_has_all),
+		cmocka_unit_test(a_session_that_has_left_redis_is_streamed_from_the_archive),
 		cmocka_unit_test(a_cursor_that_was_never_issued_is_a_gap),
 		cmocka_unit_test(a_killed_streamer_costs_no_event_and_doubles_none),
 		cmocka_unit_test(a_streamer_that_is_told_to_stop_sends_its_viewers_elsewhere),
