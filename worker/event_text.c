@@ -193,11 +193,10 @@ void event_text_patch(struct buf *out, struct str patch, bool truncated)
 
 		jsonw_cstr(&w, "mode", "patch");
 		jsonw_u64(&w, "bytes", patch.n);
-		if (truncated) {
-			jsonw_bool(&w, "truncated", true);
-		}
 		if (shown) {
 			jsonw_str(&w, "patch", patch);
+		} else {
+			jsonw_bool(&w, "truncated", true);
 		}
 		jsonw_end_object(&w);
 		if (fits(out)) {
