@@ -224,6 +224,10 @@ static void describe_program(struct stack *stack, enum stack_part part, const ch
 		            arena_printf(arena, "FAIRLEAD_WORKER_STATE_DIR=%s/worker", home->dir));
 		service_env(s, arena_printf(arena, "FAIRLEAD_WORKER_USER=%s",
 		                            home->root ? home->agent.name : ""));
+		/* Without root everything is one user's, who may read what he may read. */
+		if (!home->root && getenv("FAIRLEAD_WORKER_LOCAL_REPOS") == NULL) {
+			service_env(s, "FAIRLEAD_WORKER_LOCAL_REPOS=/");
+		}
 		return;
 	}
 	service_env(s, arena_printf(arena, "FAIRLEAD_PG_URL=%s", stack->pg_url));

@@ -371,7 +371,7 @@ static enum err_code open_workspaces(struct app *app, struct err *err)
 	const struct workspace_options options = {
 		.state_dir = app->state_dir,
 		.user = app->host.user,
-		.allow_local = true,
+		.allow_local = app->node->conf.worker_local_repos[0] != '\0',
 		.fetch_timeout_ms = FETCH_TIMEOUT_MS,
 		.lock_timeout_ms = LOCK_TIMEOUT_MS,
 		.git_timeout_ms = GIT_TIMEOUT_MS,
@@ -408,6 +408,7 @@ static void fill_host(struct app *app, const struct conf *conf)
 	host->guard_path = app->guard_path;
 	host->journal_dir = app->journal_dir;
 	host->home_dir = app->home_dir;
+	host->local_repos = conf->worker_local_repos;
 	host->orphan_ms = conf->worker_orphan;
 	host->grace_ms = host->leave_ms = conf->worker_stop_grace;
 	if (host->leave_ms > conf->drain_timeout) {

@@ -261,13 +261,22 @@ static void follow_default_branch(const struct want *w)
 	struct git git = fetching(w, w->mirror->path);
 	struct err err;
 
-	if (git_line(&git, ask, line, sizeof(line), &err) == ERR_OK &&
-	    str_starts(str_of(line), STR_LIT("ref: refs/heads/")) &&
-	    (end = strchr(line, '\t')) != NULL) {
+	if (git_line(&git, ask, line, sizeof(line), &err) != ERR_OK ||
+	    (end = strchr(line, '\t')) == NULL) {
+		return;
+	}
+	*end = '\0';
+	if (str_starts(str_of(line), STR_LIT("ref: refs/heads/"))) {
 		const char *const set[] = { "symbolic-ref", "HEAD", line + strlen("ref: "), NULL };
 
-		*end = '\0';
 		(void)!git_do(&git, set, &err);
+	} else if (git_is_commit(str_of(line))) {
+		/* A checkout that is on no branch, as build machines have them. */
+		const char *const fetch[] = { "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
+			                      "--",    w->url,    "HEAD",      NULL };
+		const char *const set[] = { "update-ref", "--no-deref", "HEAD", line, NULL };
+
+		(void)!(git_do(&git, fetch, &err) == ERR_OK ? git_do(&git, set, &err) : err.code);
 	}
 }
 
@@ -308,8 +317,10 @@ static bool resolve_default(const struct want *w)
 	char ref[REF_MAX];
 	struct err err;
 
-	if (git_line(&w->git, args, ref, sizeof(ref), &err) != ERR_OK ||
-	    !str_starts(str_of(ref), STR_LIT("refs/heads/"))) {
+	if (git_line(&w->git, args, ref, sizeof(ref), &err) != ERR_OK) {
+		return resolve(w, "", "HEAD"); /* on no branch */
+	}
+	if (!str_starts(str_of(ref), STR_LIT("refs/heads/"))) {
 		return false;
 	}
 	return str_copy(w->mirror->branch, sizeof(w->mirror->branch),

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "log/log.h"
 #include "queue/queue.h"
+#include "worker/local_repo.h"
 #include "worker/session_private.h"
 
 enum {
@@ -214,7 +215,11 @@ static void prepare(void *arg)
 	struct err err = { .code = ERR_OK };
 
 	fiber_set_tag("session=%s", s->sid.s);
-	s->prepare_code = workspace_prepare(s->host->workspaces, &request, &s->workspace, &err);
+	s->prepare_code = local_repo_check(s->host->local_repos, request.url, &err);
+	if (s->prepare_code == ERR_OK) {
+		s->prepare_code =
+			workspace_prepare(s->host->workspaces, &request, &s->workspace, &err);
+	}
 	s->has_workspace = s->prepare_code == ERR_OK;
 	if (!s->has_workspace) {
 		session_fail(s, "workspace: %.160s", err.msg);

@@ -37,6 +37,7 @@ struct session_host {
 	const char *guard_path;  /* the program */
 	const char *journal_dir; /* one file a session */
 	const char *home_dir;    /* HOME of agents: one directory a session */
+	const char *local_repos; /* folders: local_repo.h */
 	uint64_t orphan_ms, grace_ms;
 	uint64_t leave_ms;      /* the grace of agents when this worker goes */
 	uint64_t processes_max; /* of the agents' user; 0: no limit of ours */

@@ -43,7 +43,7 @@ class Stack:
         os.chmod(self.dir, 0o711)
         self.home = os.path.join(self.dir, "home")
         self.port = free_port()
-        self.env = dict(os.environ, FAIRLEAD_HOME=self.home, **(env or {}))
+        self.env = dict(os.environ, FAIRLEAD_HOME=self.home, FAIRLEAD_WORKER_LOCAL_REPOS=self.dir, **(env or {}))
         for name in ("FAIRLEAD_URL", "FAIRLEAD_KEY"):
             self.env.pop(name, None)
         self.options = list(options)  # of `fairlead up`
