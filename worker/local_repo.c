@@ -33,7 +33,8 @@ enum err_code local_repo_check(const char *folders, struct str url, struct err *
 	if (str_starts(url, file)) {
 		path = str_make(url.p + file.n, url.n - file.n);
 	}
-	/* Git decodes these in a file:// URL, so it would open another path than the one looked at. */
+	/* Git decodes these in a file:// URL, so it would open another path than the one looked at.
+	 */
 	if (path.p != url.p && memchr(path.p, '%', path.n) != NULL) {
 		return err_set(err, ERR_FORBIDDEN, "a file:// URL must not contain %%");
 	}

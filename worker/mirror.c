@@ -272,8 +272,10 @@ static void follow_default_branch(const struct want *w)
 		(void)!git_do(&git, set, &err);
 	} else if (git_is_commit(str_of(line))) {
 		/* A checkout that is on no branch, as build machines have them. */
-		const char *const fetch[] = { "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
-			                      "--",    w->url,    "HEAD",      NULL };
+		const char *const fetch[] = { "fetch",     "--quiet",
+			                      "--no-tags", "--no-write-fetch-head",
+			                      "--",        w->url,
+			                      "HEAD",      NULL };
 		const char *const set[] = { "update-ref", "--no-deref", "HEAD", line, NULL };
 
 		(void)!(git_do(&git, fetch, &err) == ERR_OK ? git_do(&git, set, &err) : err.code);

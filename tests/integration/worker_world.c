@@ -151,8 +151,7 @@ static void become_worker(const struct worker_world *w, const char *setting)
 	const char *env[] = {
 		url, state, "PATH=/usr/bin:/bin",
 		"FAIRLEAD_METRICS_LISTEN=", "FAIRLEAD_WORKER_STOP_GRACE=1s",
-		"FAIRLEAD_LEASE_RENEW=200ms",
-		"FAIRLEAD_WORKER_LOCAL_REPOS=/",
+		"FAIRLEAD_LEASE_RENEW=200ms", "FAIRLEAD_WORKER_LOCAL_REPOS=/",
 		/* Freed memory is kept for a while: little, so that what is used can be judged. */
 		("ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0:"
 		 "quarantine_size_mb=16"),

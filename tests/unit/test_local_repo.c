@@ -11,7 +11,7 @@ enum { PATH_SIZE = 256 };
 
 struct place {
 	char root[64];
-	char open[PATH_SIZE], closed[PATH_SIZE], link_out[PATH_SIZE], beside[PATH_SIZE];
+	char open[PATH_SIZE], closed[PATH_SIZE], link_out[PATH_SIZE + 8], beside[PATH_SIZE];
 };
 
 static void make(char out[PATH_SIZE], const struct place *place, const char *name)
@@ -30,7 +30,7 @@ static int set_up(void **state)
 	make(place->open, place, "open");
 	make(place->closed, place, "closed");
 	make(place->beside, place, "opened");
-	(void)snprintf(place->link_out, PATH_SIZE, "%s/link", place->open);
+	(void)snprintf(place->link_out, sizeof(place->link_out), "%s/link", place->open);
 	assert_int_equal(symlink(place->closed, place->link_out), 0);
 	*state = place;
 	return 0;
@@ -87,7 +87,7 @@ static void no_folder_means_none(void **state)
 static void links_and_dots_lead_nowhere_else(void **state)
 {
 	const struct place *place = *state;
-	char dots[PATH_SIZE + 16];
+	char dots[2 * PATH_SIZE];
 
 	(void)snprintf(dots, sizeof(dots), "%s/../closed", place->open);
 	assert_int_equal(check(place->open, place->link_out), ERR_FORBIDDEN);
@@ -97,7 +97,7 @@ static void links_and_dots_lead_nowhere_else(void **state)
 static void an_escape_in_a_file_url_is_refused(void **state)
 {
 	const struct place *place = *state;
-	char url[PATH_SIZE + 16];
+	char url[2 * PATH_SIZE];
 
 	(void)snprintf(url, sizeof(url), "file://%s/%%2e%%2e/closed", place->open);
 	assert_int_equal(check("/", url), ERR_FORBIDDEN);
