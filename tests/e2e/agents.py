@@ -215,7 +215,8 @@ def one_that_closes_its_output_and_goes_on(stack):
 
 def one_that_removes_its_workspace(stack):
     session, lines = ended(stack, run(stack, "rm -rf \"$PWD\"/* \"$PWD\"/.[a-z]* 2>/dev/null; rmdir \"$PWD\"; echo done"))
-    assert session["status"] in TERMINAL and lines[-1:] == ["done"], (session, lines)
+    # What rmdir complains of comes through another pipe, before or after.
+    assert session["status"] in TERMINAL and "done" in lines, (session, lines)
 
 
 def one_that_asks_for_everything_it_may_not(stack):
