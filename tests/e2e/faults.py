@@ -17,13 +17,14 @@ from first_light import wait_for  # noqa: E402
 from stack import Stack, Watcher, run_all  # noqa: E402
 
 SESSIONS = 3
+MARK = "faults-%d" % os.getpid()  # other tests run beside this one
 
 
 class Running:
     """A session that counts aloud, ten times a second, and somebody who follows it."""
 
     def __init__(self, stack, lines):
-        script = "for i in $(seq 1 %d); do echo line $i; sleep 0.1; done; echo pid $$" % lines
+        script = ": %s; for i in $(seq 1 %d); do echo line $i; sleep 0.1; done; echo pid $$" % (MARK, lines)
         self.stack, self.lines = stack, lines
         self.sid = stack.submit(["sh", "-c", script])[0]
         self.watcher = Watcher(stack, self.sid, 120)
@@ -152,7 +153,7 @@ def a_session_that_ends_without_postgres_is_told_to_it_later(stack):
 
 
 def nobody_is_left(stack):
-    assert not living("echo line $i"), living("echo line $i")
+    assert not living(MARK), living(MARK)
 
 
 TESTS = [
