@@ -21,6 +21,20 @@ struct appending {
 	struct err err;
 };
 
+/* The caller wants it traced, or it is one in so many: the same for every node that sees it. */
+static const char *trace_of(const struct http_request *req)
+{
+	uint64_t rate = node_of(req)->conf.stream_trace_rate, number = 0;
+
+	if (rate == 0) {
+		return NULL;
+	}
+	for (const char *digit = req->trace_id + 16; *digit != '\0'; digit++) {
+		number = number << 4 | (uint64_t)(*digit <= '9' ? *digit - '0' : *digit - 'a' + 10);
+	}
+	return req->sampled || number % rate == 0 ? req->trace_id : NULL;
+}
+
 static enum err_code try_append(const struct appending *a, struct log_result *ret, struct err *err)
 {
 	const struct node *node = node_of(a->req);
@@ -35,6 +49,7 @@ static enum err_code try_append(const struct appending *a, struct log_result *re
 		.from = append->from,
 		.events = append->events.items,
 		.count = append->events.count,
+		.trace = trace_of(a->req),
 	};
 
 	if (node->store.generation == 0) {

@@ -25,13 +25,18 @@ static void write_to_due(struct loop_task *task)
 	for (int i = 0; i < CHANNEL_SLICE; i++) {
 		subscriber = TAILQ_FIRST(&channel->due);
 		if (subscriber == NULL) {
-			return;
+			break;
 		}
 		subscriber_unlink(subscriber);
 		subscriber_pump(subscriber);
+		if (subscriber->state == SUBSCRIBER_TIP) {
+			lag_wrote(&channel->lag);
+		}
 	}
 	if (!TAILQ_EMPTY(&channel->due)) {
 		channel_wake(channel);
+	} else {
+		lag_done(&channel->lag, &channel->sid);
 	}
 }
 
@@ -45,12 +50,15 @@ static void rouse(struct channel *channel)
 {
 	struct subscriber *subscriber;
 
+	lag_pushed(&channel->lag);
 	TAILQ_FOREACH (subscriber, &channel->tip, link) {
 		subscriber->state = SUBSCRIBER_DUE;
 	}
 	TAILQ_CONCAT(&channel->due, &channel->tip, link);
 	if (!TAILQ_EMPTY(&channel->due)) {
 		channel_wake(channel);
+	} else {
+		lag_done(&channel->lag, &channel->sid);
 	}
 }
 
@@ -123,12 +131,14 @@ void channel_bell(struct channel *channel, struct str payload)
 		return;
 	}
 	if (follows(channel, &bell)) {
+		lag_heard(&channel->lag, &bell);
 		push_page(channel, &bell.page);
 		channel->state = bell.state;
 		channel_seen(channel);
 		rouse(channel);
 	} else if (bell.last.epoch != channel->ring.tip.epoch ||
 	           bell.last.n > channel->ring.tip.n) {
+		lag_heard(&channel->lag, &bell);
 		channel_set_stale(channel);
 	}
 	log_page_fini(&bell.page);

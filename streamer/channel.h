@@ -13,6 +13,7 @@
 #include "event/log.h"
 #include "loop/loop.h"
 #include "streamer/feed.h"
+#include "streamer/lag.h"
 #include "streamer/ring.h"
 
 enum { CHANNEL_TENANT_MAX = 64 };
@@ -32,6 +33,7 @@ struct channel {
 	struct subscribers waiting; /* for history, and no reader has them yet */
 	struct replays replays;     /* reads of history in flight */
 	struct loop_task task;      /* writes to those due */
+	struct lag lag;             /* of what they wait for */
 	uint64_t read_ms;           /* when its end was last seen */
 	uint64_t idle_ms;           /* when the last follower left */
 	bool is_stale, is_hungry;

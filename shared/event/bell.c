@@ -1,6 +1,7 @@
 /*
  * What log_open and log_append publish:
- *	epoch first-n last-n time state LF, then for each event, when they are small,
+ *	epoch first-n last-n time state [microseconds trace] LF, then for each event, when they are
+ *	small,
  *	type level producer sequence moved-to length LF data
  * with "-" for an empty word.
  */
@@ -15,6 +16,23 @@ static struct str next_word(struct str *line)
 	struct str word = str_split(line, ' ');
 
 	return str_eq(word, STR_LIT("-")) ? str_make("", 0) : word;
+}
+
+/* When exactly it was appended, and by which request: not every bell says so. */
+static bool decode_trace(struct str *line, int64_t ts_ms, struct log_bell *ret)
+{
+	struct str word = next_word(line), trace = next_word(line);
+	uint64_t us;
+
+	ret->appended_us = ts_ms * 1000;
+	if (word.n == 0) {
+		return true;
+	}
+	if (!parse_u64(word, INT64_MAX, &us) || trace.n >= LOG_TRACE_SIZE) {
+		return false;
+	}
+	ret->appended_us = (int64_t)us;
+	return str_copy(ret->trace, sizeof(ret->trace), trace);
 }
 
 static bool decode_line(struct str line, struct log_bell *ret, int64_t *ret_ts_ms)
@@ -37,7 +55,7 @@ static bool decode_line(struct str line, struct log_bell *ret, int64_t *ret_ts_m
 	ret->first = first;
 	ret->last = last;
 	*ret_ts_ms = (int64_t)ts;
-	return true;
+	return decode_trace(&line, (int64_t)ts, ret);
 }
 
 static bool decode_event(struct str *rest, struct log_event *event)

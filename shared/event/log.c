@@ -3,10 +3,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "event/keys.h"
 #include "event/reply.h"
 #include "event_lua_gen.h"
+#include "metric/metric.h"
 #include "redis/redis.h"
 
 static const char *const outcome_names[LOG_OUTCOME_COUNT] = {
@@ -319,6 +321,7 @@ static void add_guards(struct redis_cmd *cmd, const struct log_store *store,
 		redis_arg_u64(cmd, store->unarchived_max * (batch_is_exempt(batch) ? 2 : 1));
 	}
 	redis_arg_cstr(cmd, bell);
+	redis_arg_cstr(cmd, batch->trace != NULL ? batch->trace : "-");
 }
 
 enum err_code log_append(const struct log_store *store, const struct log_batch *batch,
@@ -329,6 +332,7 @@ enum err_code log_append(const struct log_store *store, const struct log_batch *
 	struct str levels[EVENT_BATCH_MAX];
 	struct log_keys keys;
 	enum err_code code = check_batch(batch, levels, err);
+	uint64_t began_us;
 
 	if (code != ERR_OK) {
 		return code;
@@ -349,5 +353,8 @@ enum err_code log_append(const struct log_store *store, const struct log_batch *
 		redis_arg(cmd, levels[i]);
 		redis_arg(cmd, batch->events[i].data);
 	}
-	return run(store, script, cmd, ret, err);
+	began_us = clock_mono_us();
+	code = run(store, script, cmd, ret, err);
+	metric_observe_us(METRIC_STREAM_LAG, "append", clock_mono_us() - began_us);
+	return code;
 }

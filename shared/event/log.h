@@ -117,6 +117,9 @@ struct log_batch {
 	enum session_state to;
 	const struct log_new *events;
 	size_t count; /* 1 to EVENT_BATCH_MAX */
+	/* A trace id (32 hexadecimal digits) that the doorbell carries to whoever delivers; NULL:
+	 * none. */
+	const char *trace;
 };
 
 /* ERR_INVALID or ERR_TOO_LARGE when the batch itself breaks a bound (nothing was sent). LOG_LIMIT
@@ -195,11 +198,15 @@ enum { LOG_MOVES_TENANT_MAX = 64 };
 /* tenant: a view into the payload, at most LOG_MOVES_TENANT_MAX. */
 bool log_moves_parse(struct str payload, struct id *ret_sid, struct str *ret_tenant) MUST_CHECK;
 
+enum { LOG_TRACE_SIZE = 32 + 1 };
+
 /* What a doorbell said: the new end, and the events when they were small. */
 struct log_bell {
 	struct cursor first, last;
-	enum session_state state; /* after it */
-	struct log_page page;     /* count 0: not inlined, read them */
+	enum session_state state;   /* after it */
+	int64_t appended_us;        /* when, by Redis's clock */
+	char trace[LOG_TRACE_SIZE]; /* of the batch, or "" */
+	struct log_page page;       /* count 0: not inlined, read them */
 };
 
 /* The payload is copied. False: not one of ours. log_page_fini(&ret->page) after true. */

@@ -96,18 +96,24 @@ static void random_hex(struct http_server *server, char *out, size_t digits)
 	out[digits] = '\0';
 }
 
+static bool is_odd_hex(char c)
+{
+	return c != '\0' && strchr("13579bdf", c) != NULL;
+}
+
 /* W3C Trace Context section 3.2: version-trace-parent-flags; what is not valid is as if absent. */
 static void take_trace(struct http_exchange *exchange)
 {
 	struct http_request *req = &exchange->req;
 	struct str rest = http_header(req, "traceparent");
 	struct str version = str_split(&rest, '-'), trace = str_split(&rest, '-');
-	struct str parent = str_split(&rest, '-');
+	struct str parent = str_split(&rest, '-'), flags = str_split(&rest, '-');
 
 	if (version.n == 2 && !str_eq(version, STR_LIT("ff")) && is_hex_id(trace, 32) &&
 	    is_hex_id(parent, 16)) {
 		(void)str_copy(req->trace_id, sizeof(req->trace_id), trace);
 		(void)str_copy(req->parent_id, sizeof(req->parent_id), parent);
+		req->sampled = flags.n == 2 && is_odd_hex(flags.p[1]);
 		return;
 	}
 	random_hex(exchange->server, req->trace_id, sizeof(req->trace_id) - 1);

@@ -62,6 +62,7 @@ struct http_request {
 	struct str peer;                          /* client address, after trusted proxies */
 	char request_id[HTTP_ID_MAX + 1];         /* X-Request-Id when sane, else a new ULID */
 	char trace_id[32 + 1], parent_id[16 + 1]; /* W3C traceparent; made here when absent */
+	bool sampled;                             /* the caller's traceparent says so */
 	void *app;                                /* the server's */
 	void *principal;                          /* what admit() found; NULL on open routes */
 };

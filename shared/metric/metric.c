@@ -20,8 +20,8 @@ const struct metric_row metric_rows[METRIC_COUNT] = {
 };
 
 const uint64_t metric_bounds[METRIC_BUCKETS] = {
-	100,    250,    500,    1000,    2500,    5000,    10000,    25000,    50000,
-	100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000, 30000000,
+	10,    25,    50,     100,    250,    500,     1000,    2500,    5000,     10000,
+	25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000, 30000000,
 };
 
 struct metric_series metric_plain[METRIC_COUNT];
@@ -138,19 +138,25 @@ void metric_inc2(enum metric_id id, const char *label, const char *second)
 	metric_series(id, label, second)->value += 1;
 }
 
+void metric_observe_times(struct metric_series *series, uint64_t us, uint64_t times)
+{
+	size_t bucket = 0;
+
+	while (bucket < METRIC_BUCKETS && us > metric_bounds[bucket]) {
+		bucket++;
+	}
+	series->buckets[bucket] += times;
+	series->value += (double)us * (double)times;
+}
+
 void metric_observe_us(enum metric_id id, const char *label, uint64_t us)
 {
 	struct metric_series *series = metric_at(id, label);
-	size_t bucket = 0;
 
 	if (series->buckets == NULL) {
 		series->buckets = new_buckets(id);
 	}
-	while (bucket < METRIC_BUCKETS && us > metric_bounds[bucket]) {
-		bucket++;
-	}
-	series->buckets[bucket]++;
-	series->value += (double)us;
+	metric_observe_times(series, us, 1);
 }
 
 void metric_setup(const char *program, const char *version)

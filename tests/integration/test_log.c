@@ -846,6 +846,7 @@ static void bell_body(struct world *world)
 			                    STR_LIT("{\"level\":\"warn\",\"message\":\"0123456789"
 			                            "012345678901234567890\"}") };
 	}
+	batch.trace = "0af7651916cd43dd8448eb211c80319c";
 	(void)append(&rig, &batch);
 	hear(&ears, 3);
 	assert_int_equal(ears.bells[0].page.count, 2);
@@ -858,6 +859,8 @@ static void bell_body(struct world *world)
 	assert_int_equal(ears.bells[2].first.n, 4);
 	assert_int_equal(ears.bells[2].last.n, 43);
 	assert_int_equal(ears.bells[2].state, SESSION_QUEUED);
+	assert_string_equal(ears.bells[2].trace, batch.trace);
+	assert_true(ears.bells[2].appended_us > ears.bells[0].appended_us);
 	for (unsigned i = 0; i < ears.count; i++) {
 		log_page_fini(&ears.bells[i].page);
 	}

@@ -24,6 +24,19 @@ static void run_with(void (*body)(struct world *world), const char *const *setti
 
 /* ---- following ---- */
 
+/* Each append that it followed was heard of, encoded and written. */
+static void expect_lag(struct world *world)
+{
+	static const char *const stages[] = { "doorbell", "ring", "socket", "all" };
+	char name[64];
+
+	for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
+		(void)snprintf(name, sizeof(name),
+		               "fairlead_stream_lag_seconds_count{stage=\"%s\"}", stages[i]);
+		assert_true(world_metric(world, 0, name) >= 20);
+	}
+}
+
 static void live_body(struct world *world)
 {
 	struct id sid = world_session(world);
@@ -45,6 +58,7 @@ static void live_body(struct world *world)
 	assert_int_equal(viewer->parser.retry_ms, 1000);
 	assert_int_equal(world_metric(world, 0, "fairlead_subscribers"), 1);
 	assert_int_equal(world_metric(world, 0, "fairlead_events_delivered_total"), at.n);
+	expect_lag(world);
 	viewer_close(viewer);
 }
 

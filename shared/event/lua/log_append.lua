@@ -4,14 +4,14 @@
 -- ARGV 1 tenant  2 generation  3 epoch, "" any  4 producer, "" none  5 its sequence
 --      6 states: ",a,b," one of which must be the head's  7 new state, "" none
 --      8 bytes that may be beyond the watermark afterwards, "" no limit  9 bell channel
---     10 number of events, then type, level, data of each
+--     10 trace id, "-" none  11 number of events, then type, level, data of each
 -- rings the bell; and channel moves, "<sid> <tenant>", when the state moved, a command went on, or
 --      another 64 KiB wait for the archive
 -- returns {ok | again, epoch, first n, last n, state, bytes beyond the watermark}
 --      or {missing} {stale} {rebuild} {fenced, epoch} {moved, state} {sequence, expected}
 --         {duplicate} {producers} {limit}
 local head, log = KEYS[1], KEYS[2]
-local producer, seq, count = ARGV[4], ARGV[5], tonumber(ARGV[10])
+local producer, seq, count = ARGV[4], ARGV[5], tonumber(ARGV[11])
 local counted = string.sub(producer, 1, 2) ~= 'w:' -- a worker finds room whatever others took
 local h = redis.call('HMGET', head, 't', 'g', 'e', 'n', 'st', 'a', 'b', 'np', 'r', 'p:' .. producer)
 local function text(n) return string.format('%.0f', n) end
@@ -38,7 +38,7 @@ if producer ~= '' then
 end
 if not string.find(ARGV[6], ',' .. h[5] .. ',', 1, true) then return {'moved', h[5]} end
 local bytes = tonumber(h[7])
-for i = 1, count do bytes = bytes + #ARGV[10 + 3 * i] + 64 end
+for i = 1, count do bytes = bytes + #ARGV[11 + 3 * i] + 64 end
 if ARGV[8] ~= '' and bytes > tonumber(ARGV[8]) then return {'limit'} end
 
 local time = redis.call('TIME')
@@ -46,7 +46,7 @@ local ts = text(math.max(time[1] * 1000 + math.floor(time[2] / 1000), tonumber(h
 local e, n, state = h[3], tonumber(h[4]), h[5]
 local first, bell, size, tell = text(n + 1), {}, 0, ARGV[7] ~= ''
 for i = 1, count do
-	local kind, level, data = ARGV[8 + 3 * i], ARGV[9 + 3 * i], ARGV[10 + 3 * i]
+	local kind, level, data = ARGV[9 + 3 * i], ARGV[10 + 3 * i], ARGV[11 + 3 * i]
 	local moved, id, done = '-', e .. '-' .. text(n + i), nil
 	if i == count and ARGV[7] ~= '' then
 		state, moved = ARGV[7], ARGV[7]
@@ -77,7 +77,8 @@ if producer ~= '' then
 	redis.call('HSET', head, 'p:' .. producer, kept)
 	if batches == '' and counted then redis.call('HINCRBY', head, 'np', 1) end
 end
-redis.call('PUBLISH', ARGV[9], e .. ' ' .. first .. ' ' .. last .. ' ' .. ts .. ' ' .. state .. '\n'
+redis.call('PUBLISH', ARGV[9], e .. ' ' .. first .. ' ' .. last .. ' ' .. ts .. ' ' .. state .. ' '
+	.. time[1] .. string.format('%06d', time[2]) .. ' ' .. ARGV[10] .. '\n'
 	.. (size <= 4096 and table.concat(bell) or ''))
 if tell or math.floor(bytes / 65536) ~= math.floor(tonumber(h[7]) / 65536) then
 	redis.call('PUBLISH', 'moves', string.match(head, '{s:(.-)}') .. ' ' .. ARGV[1])
