@@ -66,14 +66,9 @@ static void rouse(struct channel *channel)
 
 static void push(struct channel *channel, const struct log_event *event, struct buf *frame)
 {
-	enum event_type type;
-
-	if (!event_type_parse(event->type, &type)) {
-		type = EVENT_TYPE_COUNT;
-	}
 	buf_reset(frame);
 	frame_event(event, &channel->sid, frame);
-	ring_push(&channel->ring, &event->at, type, buf_str(frame));
+	ring_push(&channel->ring, &event->at, log_event_class(event), buf_str(frame));
 }
 
 /* Before and after whatever changes a ring's memory. */

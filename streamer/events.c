@@ -156,7 +156,8 @@ static bool has_all(const struct events_request *request, const struct log_head 
 static void begin_stream(struct events_request *request, const struct log_head *head)
 {
 	struct http_reply *reply = request->reply;
-	uint64_t types = request->query.types != 0 ? request->query.types : POSITION_ALL_TYPES;
+	uint64_t types = request->query.types != 0 ? event_classes_of(request->query.types)
+	                                           : POSITION_ALL_TYPES;
 	struct channel *channel;
 
 	reply->content_type = sse_type;

@@ -17,11 +17,9 @@
 
 #define POSITION_ALL_TYPES UINT64_MAX
 
-_Static_assert(EVENT_TYPE_COUNT < 64, "a set of types is one word");
-
 struct position {
 	struct cursor at;
-	uint64_t types;   /* set of enum event_type that are wanted */
+	uint64_t types;   /* set of log_event_class() that are wanted */
 	uint32_t sent;    /* bytes of the next wanted frame that are out already */
 	uint32_t sent_of; /* while sent > 0: that frame's epoch, its lower half */
 	uint32_t untold;  /* events passed over since the client last saw an id */

@@ -76,7 +76,6 @@ static void encode(const struct replay *replay, const struct log_page *page, str
 {
 	struct cursor before = page->count == 0 ? page->next : replay->after;
 	struct buf frame;
-	enum event_type type;
 
 	if (page->gap.reason == LOG_GAP_RETRACTED) {
 		before.n = page->gap.from - 1;
@@ -88,12 +87,9 @@ static void encode(const struct replay *replay, const struct log_page *page, str
 	for (size_t i = 0; i < page->count; i++) {
 		const struct log_event *event = &page->events[i];
 
-		if (!event_type_parse(event->type, &type)) {
-			type = EVENT_TYPE_COUNT;
-		}
 		buf_reset(&frame);
 		frame_event(event, &replay->channel->sid, &frame);
-		ring_push(ret, &event->at, type, buf_str(&frame));
+		ring_push(ret, &event->at, log_event_class(event), buf_str(&frame));
 	}
 	buf_fini(&frame);
 }

@@ -22,7 +22,7 @@ struct ring_frame {
 	struct cursor at;
 	uint64_t start; /* position of its first byte */
 	uint32_t len;
-	uint8_t type; /* enum event_type; EVENT_TYPE_COUNT: of a newer version */
+	uint8_t type; /* log_event_class() */
 };
 
 struct ring {

@@ -1,10 +1,12 @@
 #include "event/event.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 
 static const struct event_type_info types[EVENT_TYPE_COUNT] = {
-#define X(id, name, who, kind, help)                                                               \
-	[EVENT_TYPE_##id] = { name, EVENT_WHO_##who, EVENT_KIND_##kind, help },
+#define X(id, name, who, kind, see, help)                                                          \
+	[EVENT_TYPE_##id] = { name, EVENT_WHO_##who, EVENT_KIND_##kind, EVENT_SEE_##see, help },
 #include "event/event.def"
 #undef X
 };
@@ -23,6 +25,52 @@ bool event_type_parse(struct str name, enum event_type *ret)
 		}
 	}
 	return false;
+}
+
+/* Producers write compact JSON, and within a string a quote is escaped. */
+static bool is_output(struct str data)
+{
+	static const char *const marks[] = { "\"stream\":\"stdout\"", "\"stream\":\"stderr\"" };
+
+	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+		if (memmem(data.p, data.n, marks[i], strlen(marks[i])) != NULL) {
+			return true;
+		}
+	}
+	return false;
+}
+
+unsigned log_event_class(const struct log_event *event)
+{
+	enum event_type type;
+
+	if (!event_type_parse(event->type, &type)) {
+		return EVENT_CLASS_UNKNOWN;
+	}
+	if (type == EVENT_TYPE_LOG && event->data.n > 0 && is_output(event->data)) {
+		return EVENT_CLASS_OUTPUT;
+	}
+	return (unsigned)type;
+}
+
+uint64_t event_classes_of(uint64_t types)
+{
+	bool log = (types >> (unsigned)EVENT_TYPE_LOG & 1) != 0;
+
+	return types | (log ? UINT64_C(1) << (unsigned)EVENT_CLASS_OUTPUT : 0);
+}
+
+uint64_t event_classes_seen(enum event_see who)
+{
+	uint64_t set = 0;
+
+	if (who == EVENT_SEE_PARTICIPANT) {
+		return UINT64_MAX;
+	}
+	for (unsigned i = 0; i < EVENT_TYPE_COUNT; i++) {
+		set |= (uint64_t)(types[i].see == EVENT_SEE_ANY) << i;
+	}
+	return set;
 }
 
 bool event_producer_ok(struct str producer)
@@ -91,11 +139,15 @@ void event_docs(struct buf *out)
 	             "Every event is one JSON object: `type`, `ts` (RFC 3339), `sessionId`, `seq` "
 	             "(n, dense over the session's life),\n`id` (the cursor, opaque), and the "
 	             "members of its type.\n\n"
-	             "| type | appended by | for a reader that lags | members |\n"
-	             "|---|---|---|---|\n");
+	             "| type | appended by | seen by | for a reader that lags | members |\n"
+	             "|---|---|---|---|---|\n");
 	for (unsigned i = 0; i < EVENT_TYPE_COUNT; i++) {
-		buf_addf(out, "| `%s` | %s | %s | %s |\n", types[i].name,
+		buf_addf(out, "| `%s` | %s | %s | %s | %s |\n", types[i].name,
 		         types[i].who == EVENT_WHO_ANY ? "anyone" : "Fairlead",
+		         types[i].see == EVENT_SEE_ANY ? "all" : "participants",
 		         kinds[types[i].kind], types[i].help);
 	}
+	buf_add_cstr(out,
+	             "\nOf `log` events observers do not see those with the `stream` stdout or "
+	             "stderr: the output of processes.\n");
 }

@@ -14,19 +14,21 @@
 #include "event/cursor.h"
 
 enum event_type {
-#define X(id, name, who, kind, help) EVENT_TYPE_##id,
+#define X(id, name, who, kind, see, help) EVENT_TYPE_##id,
 #include "event/event.def"
 #undef X
 	EVENT_TYPE_COUNT
 };
 
 enum event_who { EVENT_WHO_ANY, EVENT_WHO_SYSTEM };
+enum event_see { EVENT_SEE_ANY, EVENT_SEE_PARTICIPANT };
 enum event_kind { EVENT_KIND_KEEP, EVENT_KIND_PLAIN, EVENT_KIND_LAST };
 
 struct event_type_info {
 	const char *name;
 	enum event_who who;
 	enum event_kind kind;
+	enum event_see see;
 	const char *help;
 };
 
@@ -55,6 +57,17 @@ struct log_event {
 	uint64_t seq;        /* the producer's batch */
 	struct str state;    /* the state this event moved the session to, else "" */
 };
+
+/* What sets of events are made of, one bit each: the types, lines of a process's output (log events
+ * of the streams stdout and stderr), and what this version does not know. */
+enum { EVENT_CLASS_OUTPUT = EVENT_TYPE_COUNT, EVENT_CLASS_UNKNOWN, EVENT_CLASS_COUNT };
+_Static_assert(EVENT_CLASS_COUNT <= 64, "a set of events is one word");
+
+unsigned log_event_class(const struct log_event *event);
+/* The set of what is of these types (a set of 1 << enum event_type). */
+uint64_t event_classes_of(uint64_t types);
+/* The set of what these readers see: EVENT_SEE_ANY is an observer. */
+uint64_t event_classes_seen(enum event_see who);
 
 /* Appends {"type":...,"ts":...,"sessionId":...,"seq":n,"id":"<epoch>-<n>", members of data}.
  * Members of data that are named like the envelope's were refused when it was appended. */

@@ -29,6 +29,57 @@ static void every_type_has_a_name_of_its_own_and_a_word_of_help(void **state)
 	assert_int_equal(event_type_info(EVENT_TYPE_ERROR)->kind, EVENT_KIND_KEEP);
 }
 
+static unsigned class_of(const char *type, const char *data)
+{
+	const struct log_event event = { .type = str_of(type), .data = str_of(data) };
+
+	return log_event_class(&event);
+}
+
+static bool has(uint64_t set, unsigned class)
+{
+	return (set >> class & 1) != 0;
+}
+
+static void lines_of_a_process_are_a_class_of_their_own(void **state)
+{
+	(void)state;
+	assert_int_equal(class_of("note", "{}"), EVENT_TYPE_NOTE);
+	assert_int_equal(class_of("log", "{\"message\":\"x\",\"stream\":\"stdout\"}"),
+	                 EVENT_CLASS_OUTPUT);
+	assert_int_equal(class_of("log", "{\"stream\":\"stderr\",\"message\":\"x\"}"),
+	                 EVENT_CLASS_OUTPUT);
+	assert_int_equal(class_of("log", "{\"stream\":\"agent\",\"message\":\"x\"}"),
+	                 EVENT_TYPE_LOG);
+	assert_int_equal(class_of("log", "{\"message\":\"\\\"stream\\\":\\\"stdout\\\"\"}"),
+	                 EVENT_TYPE_LOG);
+	assert_int_equal(class_of("log", ""), EVENT_TYPE_LOG);
+	assert_int_equal(class_of("of a newer version", "{}"), EVENT_CLASS_UNKNOWN);
+	assert_true(has(event_classes_of(UINT64_C(1) << EVENT_TYPE_LOG), EVENT_CLASS_OUTPUT));
+	assert_int_equal(event_classes_of(UINT64_C(1) << EVENT_TYPE_NOTE),
+	                 UINT64_C(1) << EVENT_TYPE_NOTE);
+}
+
+static void observers_see_no_questions_and_no_output(void **state)
+{
+	static const unsigned hidden[] = { EVENT_TYPE_PERMISSION_REQUEST, EVENT_TYPE_NATIVE,
+		                           EVENT_TYPE_HOST_LOG, EVENT_CLASS_OUTPUT,
+		                           EVENT_CLASS_UNKNOWN };
+	uint64_t all = event_classes_seen(EVENT_SEE_PARTICIPANT);
+	uint64_t some = event_classes_seen(EVENT_SEE_ANY);
+	unsigned count = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(hidden); i++) {
+		assert_false(has(some, hidden[i]));
+	}
+	for (unsigned i = 0; i < EVENT_CLASS_COUNT; i++) {
+		assert_true(has(all, i));
+		count += has(some, i);
+	}
+	assert_int_equal(count, EVENT_CLASS_COUNT - ARRAY_LEN(hidden));
+}
+
 static void data_is_one_json_object_on_one_line(void **state)
 {
 	static const char *const good[] = {
@@ -258,6 +309,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_type_has_a_name_of_its_own_and_a_word_of_help),
+		cmocka_unit_test(lines_of_a_process_are_a_class_of_their_own),
+		cmocka_unit_test(observers_see_no_questions_and_no_output),
 		cmocka_unit_test(data_is_one_json_object_on_one_line),
 		cmocka_unit_test(members_of_the_envelope_cannot_be_forged),
 		cmocka_unit_test(nesting_is_bounded),
