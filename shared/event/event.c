@@ -53,11 +53,11 @@ unsigned log_event_class(const struct log_event *event)
 	return (unsigned)type;
 }
 
-uint64_t event_classes_of(uint64_t types)
+uint64_t event_classes_of(uint64_t wanted)
 {
-	bool log = (types >> (unsigned)EVENT_TYPE_LOG & 1) != 0;
+	bool log = (wanted >> (unsigned)EVENT_TYPE_LOG & 1) != 0;
 
-	return types | (log ? UINT64_C(1) << (unsigned)EVENT_CLASS_OUTPUT : 0);
+	return wanted | (log ? UINT64_C(1) << (unsigned)EVENT_CLASS_OUTPUT : 0);
 }
 
 uint64_t event_classes_seen(enum event_see who)
