@@ -91,6 +91,20 @@ static void check_page(const struct events_request *request, struct json_problem
 	}
 }
 
+/* A profile is a set of types like any other. */
+static void take_profile(struct events_request *request, struct json_problems *problems)
+{
+	struct rest_events *query = &request->query;
+	uint64_t types;
+
+	if (query->profile > 1 + EVENT_PROFILE_FULL) {
+		types = event_classes_in((enum event_profile)(query->profile - 1));
+		query->types = query->types != 0 ? query->types & types : types;
+		refuse_if(query->types == 0, "type", "has none that the profile has", request,
+		          problems);
+	}
+}
+
 static bool understand(struct events_request *request, bool streams)
 {
 	struct http_request *req = request->req;
@@ -99,6 +113,7 @@ static bool understand(struct events_request *request, bool streams)
 	bool known = rest_query(req, &rest_events_table, &request->query, problems) == ERR_OK;
 
 	take_cursor(request, streams, problems);
+	take_profile(request, problems);
 	if (streams) {
 		check_stream(request, problems);
 	} else {

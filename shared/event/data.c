@@ -152,7 +152,8 @@ static bool array(struct scan *s)
 
 static bool name_ok(struct str name)
 {
-	static const char *const taken[] = { "type", "ts", "sessionId", "seq", "id" };
+	static const char *const taken[] = { "type", "ts",     "sessionId", "seq",
+		                             "id",   "covers", "ahead" };
 
 	for (size_t i = 0; i < ARRAY_LEN(taken); i++) {
 		if (str_eq(name, str_of(taken[i]))) {

@@ -5,8 +5,13 @@
 #include "base/clock.h"
 
 static const struct event_type_info types[EVENT_TYPE_COUNT] = {
-#define X(id, name, who, kind, see, help)                                                          \
-	[EVENT_TYPE_##id] = { name, EVENT_WHO_##who, EVENT_KIND_##kind, EVENT_SEE_##see, help },
+#define X(id, name, who, kind, see, profile, help)                                                 \
+	[EVENT_TYPE_##id] = { name,                                                                \
+		              EVENT_WHO_##who,                                                     \
+		              EVENT_KIND_##kind,                                                   \
+		              EVENT_SEE_##see,                                                     \
+		              EVENT_PROFILE_##profile,                                             \
+		              help },
 #include "event/event.def"
 #undef X
 };
@@ -73,6 +78,42 @@ uint64_t event_classes_seen(enum event_see who)
 	return set;
 }
 
+uint64_t event_classes_in(enum event_profile profile)
+{
+	uint64_t set = 0;
+
+	if (profile == EVENT_PROFILE_FULL) {
+		return UINT64_MAX;
+	}
+	for (unsigned i = 0; i < EVENT_TYPE_COUNT; i++) {
+		set |= (uint64_t)(types[i].profile >= profile) << i;
+	}
+	return event_classes_of(set);
+}
+
+const char *event_profile_name(enum event_profile profile)
+{
+	static const char *const names[EVENT_PROFILE_COUNT] = {
+		[EVENT_PROFILE_FULL] = "full",
+		[EVENT_PROFILE_NO_DELTAS] = "no-deltas",
+		[EVENT_PROFILE_MILESTONES] = "milestones",
+		[EVENT_PROFILE_STATUS] = "status",
+	};
+
+	return names[profile];
+}
+
+bool event_profile_parse(struct str name, enum event_profile *ret)
+{
+	for (unsigned i = 0; i < EVENT_PROFILE_COUNT; i++) {
+		if (str_eq(name, str_of(event_profile_name((enum event_profile)i)))) {
+			*ret = (enum event_profile)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 bool event_producer_ok(struct str producer)
 {
 	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -129,8 +170,8 @@ void log_event_json(const struct log_event *event, struct str sid, struct buf *o
 void event_docs(struct buf *out)
 {
 	static const char *const kinds[] = {
-		[EVENT_KIND_KEEP] = "always whole",
-		[EVENT_KIND_PLAIN] = "may be folded",
+		[EVENT_KIND_KEEP] = "always whole",  [EVENT_KIND_PLAIN] = "always whole",
+		[EVENT_KIND_TEXT] = "joined",        [EVENT_KIND_LINES] = "joined by lines",
 		[EVENT_KIND_LAST] = "last one wins",
 	};
 
@@ -139,13 +180,17 @@ void event_docs(struct buf *out)
 	             "Every event is one JSON object: `type`, `ts` (RFC 3339), `sessionId`, `seq` "
 	             "(n, dense over the session's life),\n`id` (the cursor, opaque), and the "
 	             "members of its type.\n\n"
-	             "| type | appended by | seen by | for a reader that lags | members |\n"
-	             "|---|---|---|---|---|\n");
+	             "`profile` asks for less, at the same cursors. From most to least: `full`, "
+	             "`no-deltas`, `milestones`, `status`; the\ntable names the last of them that "
+	             "has a type.\n\n"
+	             "| type | appended by | seen by | through profile | for a reader that lags | "
+	             "members |\n"
+	             "|---|---|---|---|---|---|\n");
 	for (unsigned i = 0; i < EVENT_TYPE_COUNT; i++) {
-		buf_addf(out, "| `%s` | %s | %s | %s | %s |\n", types[i].name,
+		buf_addf(out, "| `%s` | %s | %s | `%s` | %s | %s |\n", types[i].name,
 		         types[i].who == EVENT_WHO_ANY ? "anyone" : "Fairlead",
 		         types[i].see == EVENT_SEE_ANY ? "all" : "participants",
-		         kinds[types[i].kind], types[i].help);
+		         event_profile_name(types[i].profile), kinds[types[i].kind], types[i].help);
 	}
 	buf_add_cstr(out,
 	             "\nOf `log` events observers do not see those with the `stream` stdout or "

@@ -14,7 +14,7 @@
 #include "event/cursor.h"
 
 enum event_type {
-#define X(id, name, who, kind, see, help) EVENT_TYPE_##id,
+#define X(id, name, who, kind, see, profile, help) EVENT_TYPE_##id,
 #include "event/event.def"
 #undef X
 	EVENT_TYPE_COUNT
@@ -22,18 +22,37 @@ enum event_type {
 
 enum event_who { EVENT_WHO_ANY, EVENT_WHO_SYSTEM };
 enum event_see { EVENT_SEE_ANY, EVENT_SEE_PARTICIPANT };
-enum event_kind { EVENT_KIND_KEEP, EVENT_KIND_PLAIN, EVENT_KIND_LAST };
+enum event_kind {
+	EVENT_KIND_KEEP,
+	EVENT_KIND_PLAIN,
+	EVENT_KIND_TEXT,
+	EVENT_KIND_LINES,
+	EVENT_KIND_LAST
+};
+
+/* How much of a session a reader wants to see, from everything to the least. */
+enum event_profile {
+	EVENT_PROFILE_FULL,
+	EVENT_PROFILE_NO_DELTAS,
+	EVENT_PROFILE_MILESTONES,
+	EVENT_PROFILE_STATUS,
+	EVENT_PROFILE_COUNT
+};
 
 struct event_type_info {
 	const char *name;
 	enum event_who who;
 	enum event_kind kind;
 	enum event_see see;
+	enum event_profile profile; /* the least detailed one that has it */
 	const char *help;
 };
 
 const struct event_type_info *event_type_info(enum event_type type);
 bool event_type_parse(struct str name, enum event_type *ret) MUST_CHECK;
+
+const char *event_profile_name(enum event_profile profile); /* "no-deltas" */
+bool event_profile_parse(struct str name, enum event_profile *ret) MUST_CHECK;
 
 enum {
 	EVENT_DATA_MAX =
@@ -68,6 +87,8 @@ unsigned log_event_class(const struct log_event *event);
 uint64_t event_classes_of(uint64_t types);
 /* The set of what these readers see: EVENT_SEE_ANY is an observer. */
 uint64_t event_classes_seen(enum event_see who);
+/* The set of what the profile has; FULL has every bit. */
+uint64_t event_classes_in(enum event_profile profile);
 
 /* Appends {"type":...,"ts":...,"sessionId":...,"seq":n,"id":"<epoch>-<n>", members of data}.
  * Members of data that are named like the envelope's were refused when it was appended. */
@@ -87,8 +108,8 @@ bool event_producer_ok(struct str producer);
 /*
  * Whether data may be an event's: JSON text (RFC 8259, UTF-8) of one object on one line, nested at
  * most EVENT_DEPTH_MAX, at most EVENT_DATA_MAX bytes, and without a top-level member that is named
- * like one of the envelope (type, ts, sessionId, seq, id) or with an escape in its name. *ret_level
- * is the value of its member "level" when that is a short string, else empty.
+ * like one of the envelope (type, ts, sessionId, seq, id, covers, ahead) or with an escape in its
+ * name. *ret_level is the value of its member "level" when that is a short string, else empty.
  */
 bool event_data_ok(struct str data, struct str *ret_level) MUST_CHECK;
 

@@ -34,6 +34,11 @@ static const char *sort_name(unsigned i)
 	return i < ARRAY_LEN(names) ? names[i] : NULL;
 }
 
+static const char *profile_name(unsigned i)
+{
+	return i < EVENT_PROFILE_COUNT ? event_profile_name((enum event_profile)i) : NULL;
+}
+
 #define FIELD(type, member) .offset = offsetof(struct type, member), .present = JSON_NO_PRESENT
 #define FIELD_SEEN(type, member)                                                                   \
 	.offset = offsetof(struct type, member), .present = offsetof(struct type, has_##member)
@@ -127,6 +132,12 @@ static const struct rest_query_field events_fields[] = {
 	  FIELD(rest_events, types),
 	  .names = type_name,
 	  .help = "Only events of these types; a comma list." },
+	{ .name = "profile",
+	  .kind = REST_WORD,
+	  FIELD(rest_events, profile),
+	  .names = profile_name,
+	  .help = "How much detail, at the same cursors: docs/events.md says which types each "
+	          "profile has; full unless given." },
 	{ .name = "level",
 	  .kind = REST_WORD,
 	  FIELD(rest_events, level),

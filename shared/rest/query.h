@@ -65,8 +65,8 @@ extern const struct rest_query_table rest_logs_table;
 
 /* Of the streamers, for both of their forms. */
 struct rest_events {
-	uint64_t types; /* set of 1 << enum event_type; 0: all */
-	unsigned level, sort;
+	uint64_t types;                /* set of 1 << enum event_type; 0: all */
+	unsigned profile, level, sort; /* profile: 1 + enum event_profile; 0: full */
 	int64_t since_us, until_us;
 	bool has_after, has_starting_after, has_page, has_limit;
 	struct cursor after;

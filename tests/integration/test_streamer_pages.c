@@ -153,6 +153,12 @@ static void filtered_body(struct world *world)
 	assert_items(page, 257, 51, 2);
 	assert_int_equal(number(page, "nextPage"), -1);
 	json_value_free(page);
+	page = get(world, &sid, "?profile=milestones");
+	assert_items(page, 2, -1, 2);
+	json_value_free(page);
+	page = get(world, &sid, "?profile=no-deltas&type=log,thought&perPage=4&page=2");
+	assert_items(page, 104, -51, 2);
+	json_value_free(page);
 	page = get(world, &sid, "?type=log&after=1-100&limit=3");
 	assert_items(page, 104, 51, 3);
 	json_value_free(page);
@@ -304,6 +310,8 @@ static const struct refusal refusals[] = {
 	{ "?starting_after=-1", "", 400, "\"starting_after\"" },
 	{ "?starting_after=1&after=1-1", "", 400, "\"starting_after\"" },
 	{ "?type=note,nonsense", "", 400, "\"type\"" },
+	{ "?profile=tiny", "", 400, "\"profile\"" },
+	{ "?profile=status&type=log", "", 400, "\"type\":[\"has none that the profile has\"]" },
 	{ "?level=loud", "", 400, "\"level\"" },
 	{ "?page=0", "", 400, "\"page\"" },
 	{ "?perPage=201", "", 400, "\"perPage\"" },

@@ -80,6 +80,32 @@ static void observers_see_no_questions_and_no_output(void **state)
 	assert_int_equal(count, EVENT_CLASS_COUNT - ARRAY_LEN(hidden));
 }
 
+static void a_profile_has_all_that_a_lesser_one_has(void **state)
+{
+	enum event_profile parsed;
+
+	(void)state;
+	assert_int_equal(event_classes_in(EVENT_PROFILE_FULL), UINT64_MAX);
+	for (unsigned i = 1; i < EVENT_PROFILE_COUNT; i++) {
+		uint64_t more = event_classes_in((enum event_profile)(i - 1));
+		uint64_t less = event_classes_in((enum event_profile)i);
+
+		assert_int_equal(less & ~more, 0);
+		assert_true(less != 0 && less != more);
+		assert_true(event_profile_parse(str_of(event_profile_name((enum event_profile)i)),
+		                                &parsed));
+		assert_int_equal(parsed, i);
+	}
+	assert_false(event_profile_parse(STR_LIT("Full"), &parsed));
+	for (unsigned i = 0; i < EVENT_TYPE_COUNT; i++) {
+		const struct event_type_info *info = event_type_info((enum event_type)i);
+
+		assert_true(info->kind != EVENT_KIND_KEEP ||
+		            info->profile >= EVENT_PROFILE_MILESTONES);
+		assert_true(info->kind != EVENT_KIND_TEXT || info->profile == EVENT_PROFILE_FULL);
+	}
+}
+
 static void data_is_one_json_object_on_one_line(void **state)
 {
 	static const char *const good[] = {
@@ -147,6 +173,8 @@ static void members_of_the_envelope_cannot_be_forged(void **state)
 	assert_false(ok("{\"id\":1}"));
 	assert_false(ok("{\"ts\":1}"));
 	assert_false(ok("{\"sessionId\":1}"));
+	assert_false(ok("{\"covers\":{}}"));
+	assert_false(ok("{\"ahead\":true}"));
 	assert_false(ok("{\"\\u0074ype\":1}"));
 	assert_true(ok("{\"Type\":1,\"types\":2}"));
 }
@@ -311,6 +339,7 @@ int main(void)
 		cmocka_unit_test(every_type_has_a_name_of_its_own_and_a_word_of_help),
 		cmocka_unit_test(lines_of_a_process_are_a_class_of_their_own),
 		cmocka_unit_test(observers_see_no_questions_and_no_output),
+		cmocka_unit_test(a_profile_has_all_that_a_lesser_one_has),
 		cmocka_unit_test(data_is_one_json_object_on_one_line),
 		cmocka_unit_test(members_of_the_envelope_cannot_be_forged),
 		cmocka_unit_test(nesting_is_bounded),
