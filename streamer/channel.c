@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "redis/sub.h"
+#include "streamer/format.h"
 #include "streamer/frame.h"
 #include "streamer/reader.h"
 #include "streamer/subscriber.h"
@@ -28,8 +29,7 @@ static void write_to_due(struct loop_task *task)
 			break;
 		}
 		subscriber_unlink(subscriber);
-		subscriber_pump(subscriber);
-		if (subscriber->state == SUBSCRIBER_TIP) {
+		if (subscriber_pump(subscriber)) {
 			lag_wrote(&channel->lag);
 		}
 	}
@@ -45,16 +45,16 @@ void channel_wake(struct channel *channel)
 	loop_defer(channel->feed->options.loop, &channel->task);
 }
 
-/* The ring has changed: everybody at the tip has something to look at. */
+/* The rings have changed: everybody at the tip has something to look at. */
 static void rouse(struct channel *channel)
 {
 	struct subscriber *subscriber;
 
 	lag_pushed(&channel->lag);
-	TAILQ_FOREACH (subscriber, &channel->tip, link) {
+	TAILQ_FOREACH (subscriber, &channel->at_tip, link) {
 		subscriber->state = SUBSCRIBER_DUE;
 	}
-	TAILQ_CONCAT(&channel->due, &channel->tip, link);
+	TAILQ_CONCAT(&channel->due, &channel->at_tip, link);
 	if (!TAILQ_EMPTY(&channel->due)) {
 		channel_wake(channel);
 	} else {
@@ -62,41 +62,102 @@ static void rouse(struct channel *channel)
 	}
 }
 
-/* ---- the ring ---- */
-
-static void push(struct channel *channel, const struct log_event *event, struct buf *frame)
-{
-	buf_reset(frame);
-	frame_event(event, &channel->sid, frame);
-	ring_push(&channel->ring, &event->at, log_event_class(event), buf_str(frame));
-}
+/* ---- the rings ---- */
 
 /* Before and after whatever changes a ring's memory. */
-static void uncount(struct channel *channel)
+static void uncount(struct channel *channel, const struct ring *ring)
 {
-	channel->feed->ring_bytes -= channel->ring.size;
+	channel->feed->ring_bytes -= ring->size;
 }
 
-static void count(struct channel *channel)
+static void count(struct channel *channel, const struct ring *ring)
 {
-	channel->feed->ring_bytes += channel->ring.size;
+	channel->feed->ring_bytes += ring->size;
 }
 
-static void push_page(struct channel *channel, const struct log_page *page)
+static void make_ring(struct channel *channel, struct channel_form *form)
+{
+	const struct feed_options *options = &channel->feed->options;
+
+	form->ring = mem_calloc(1, sizeof(*form->ring));
+	ring_init(form->ring, options->ring_events, options->ring_bytes, channel->tip);
+}
+
+static void drop_ring(struct channel *channel, struct channel_form *form)
+{
+	if (form->ring != NULL) {
+		uncount(channel, form->ring);
+		ring_fini(form->ring);
+		free(form->ring);
+		form->ring = NULL;
+	}
+}
+
+/* Nobody has asked for it for a while. */
+static bool is_idle(const struct channel_form *form)
+{
+	return form->ring != NULL && form->followers == 0 &&
+	       clock_mono_ms() - form->idle_ms >= FEED_LINGER_MS;
+}
+
+static void push_page_in(struct channel *channel, enum format format, const struct log_page *page)
 {
 	const struct feed *feed = channel->feed;
 	bool is_short = feed->ring_bytes > feed->options.memory &&
 	                feed->options.ring_bytes > CHANNEL_SHORT_BYTES;
+	struct ring *ring = channel->forms[format].ring;
 	struct buf frame;
 
-	uncount(channel);
-	ring_limit(&channel->ring, is_short ? CHANNEL_SHORT_BYTES : feed->options.ring_bytes);
+	uncount(channel, ring);
+	ring_limit(ring, is_short ? CHANNEL_SHORT_BYTES : feed->options.ring_bytes);
 	buf_init(&frame, FRAME_MAX);
 	for (size_t i = 0; i < page->count; i++) {
-		push(channel, &page->events[i], &frame);
+		const struct log_event *event = &page->events[i];
+
+		buf_reset(&frame);
+		format_forms(format)->event(event, &channel->sid, &frame);
+		ring_push(ring, &event->at, log_event_class(event), buf_str(&frame));
 	}
 	buf_fini(&frame);
-	count(channel);
+	count(channel, ring);
+}
+
+static void push_page(struct channel *channel, const struct log_page *page)
+{
+	for (int format = 0; format < FORMAT_COUNT; format++) {
+		struct channel_form *form = &channel->forms[format];
+
+		if (is_idle(form)) {
+			drop_ring(channel, form);
+		}
+		if (form->ring != NULL) {
+			push_page_in(channel, (enum format)format, page);
+		}
+	}
+	if (page->count > 0) {
+		channel->tip = page->events[page->count - 1].at;
+	}
+}
+
+void channel_follow(struct channel *channel, enum format format)
+{
+	struct channel_form *form = &channel->forms[format];
+
+	if (form->ring == NULL) {
+		make_ring(channel, form);
+	}
+	form->followers++;
+	channel->followers++;
+}
+
+void channel_unfollow(struct channel *channel, enum format format)
+{
+	struct channel_form *form = &channel->forms[format];
+
+	channel->followers--;
+	if (--form->followers == 0) {
+		form->idle_ms = clock_mono_ms();
+	}
 }
 
 void channel_seen(struct channel *channel)
@@ -111,7 +172,7 @@ void channel_seen(struct channel *channel)
 /* An entry of a new epoch may follow another entry than our tip: that has to be read. */
 static bool follows(const struct channel *channel, const struct log_bell *bell)
 {
-	const struct cursor *tip = &channel->ring.tip;
+	const struct cursor *tip = &channel->tip;
 
 	return bell->page.count > 0 && bell->first.n == tip->n + 1 &&
 	       bell->first.epoch == tip->epoch;
@@ -131,8 +192,7 @@ void channel_bell(struct channel *channel, struct str payload)
 		channel->state = bell.state;
 		channel_seen(channel);
 		rouse(channel);
-	} else if (bell.last.epoch != channel->ring.tip.epoch ||
-	           bell.last.n > channel->ring.tip.n) {
+	} else if (bell.last.epoch != channel->tip.epoch || bell.last.n > channel->tip.n) {
 		lag_heard(&channel->lag, &bell);
 		channel_set_stale(channel);
 	}
@@ -147,14 +207,21 @@ static void begin_again(struct channel *channel, const struct log_page *page)
 	if (page->count > 0) {
 		before = (struct cursor){ page->events[0].at.epoch, page->events[0].at.n - 1 };
 	}
-	uncount(channel);
-	ring_reset(&channel->ring, before);
+	for (int format = 0; format < FORMAT_COUNT; format++) {
+		struct ring *ring = channel->forms[format].ring;
+
+		if (ring != NULL) {
+			uncount(channel, ring);
+			ring_reset(ring, before);
+		}
+	}
+	channel->tip = before;
 }
 
 /* A doorbell may have brought more while the page was read: then it is read again. */
 static bool has_moved(const struct channel *channel, const struct cursor *after)
 {
-	return channel->ring.tip.n != after->n || channel->ring.tip.epoch != after->epoch;
+	return channel->tip.n != after->n || channel->tip.epoch != after->epoch;
 }
 
 void channel_take(struct channel *channel, const struct cursor *after, const struct log_page *page)
@@ -210,11 +277,11 @@ struct channel *channel_new(struct feed *feed, const struct id *sid, const char 
 	channel->feed = feed;
 	channel->sid = *sid;
 	(void)str_copy(channel->tenant, sizeof(channel->tenant), str_of(tenant));
-	ring_init(&channel->ring, feed->options.ring_events, feed->options.ring_bytes, head->at);
+	channel->tip = head->at;
 	channel->state = head->state;
 	channel->task.run = write_to_due;
 	channel->read_ms = channel->idle_ms = clock_mono_ms();
-	TAILQ_INIT(&channel->tip);
+	TAILQ_INIT(&channel->at_tip);
 	TAILQ_INIT(&channel->due);
 	TAILQ_INIT(&channel->waiting);
 	LIST_INIT(&channel->replays);
@@ -240,7 +307,8 @@ void channel_free(struct channel *channel)
 		TAILQ_REMOVE(&feed->hungry, channel, hungry_link);
 	}
 	loop_undefer(feed->options.loop, &channel->task);
-	uncount(channel);
-	ring_fini(&channel->ring);
+	for (int format = 0; format < FORMAT_COUNT; format++) {
+		drop_ring(channel, &channel->forms[format]);
+	}
 	free(channel);
 }

@@ -1,8 +1,9 @@
 /*
- * One session that is followed: its newest events, encoded once, and who waits for them.
+ * One session that is followed: its newest events, encoded once per format, and who waits for
+ * them.
  *
- * The ring grows at its tip only by what follows without a hole: an event that came with a
- * doorbell, or what reading from the tip gave.
+ * The rings grow at their tip, which is one, only by what follows without a hole: an event that
+ * came with a doorbell, or what reading from the tip gave.
  */
 #pragma once
 
@@ -13,6 +14,7 @@
 #include "event/log.h"
 #include "loop/loop.h"
 #include "streamer/feed.h"
+#include "streamer/format.h"
 #include "streamer/lag.h"
 #include "streamer/ring.h"
 
@@ -20,15 +22,23 @@ enum { CHANNEL_TENANT_MAX = 64 };
 
 LIST_HEAD(replays, replay);
 
+/* The newest events in one format. */
+struct channel_form {
+	struct ring *ring; /* NULL: nobody asks for it */
+	size_t followers;
+	uint64_t idle_ms; /* when the last of them left */
+};
+
 struct channel {
 	struct feed *feed;
 	struct id sid;
 	char tenant[CHANNEL_TENANT_MAX + 1];
-	struct ring ring;
-	enum session_state state; /* at the ring's tip */
-	size_t followers;
+	struct cursor tip;        /* of all rings */
+	enum session_state state; /* at the tip */
+	struct channel_form forms[FORMAT_COUNT];
+	size_t followers;           /* in all formats */
 	size_t pins;                /* readers that are at it */
-	struct subscribers tip;     /* have all there is */
+	struct subscribers at_tip;  /* have all there is */
 	struct subscribers due;     /* have something to write */
 	struct subscribers waiting; /* for history, and no reader has them yet */
 	struct replays replays;     /* reads of history in flight */
@@ -44,6 +54,16 @@ struct channel {
 struct channel *channel_new(struct feed *feed, const struct id *sid, const char *tenant,
                             const struct log_head *head);
 void channel_free(struct channel *channel); /* no followers, no pins */
+
+/* One more follower, or one less, in that format. */
+void channel_follow(struct channel *channel, enum format format);
+void channel_unfollow(struct channel *channel, enum format format);
+
+/* Of a format that is followed: it lives as long as the follower. */
+static inline const struct ring *channel_ring(const struct channel *channel, enum format format)
+{
+	return channel->forms[format].ring;
+}
 
 bool channel_ended(const struct channel *channel);
 

@@ -6,7 +6,8 @@
 #include "streamer/channel.h"
 #include "streamer/feed.h"
 #include "streamer/position.h"
-#include "streamer/subscriber.h"
+#include "streamer/sse_stream.h"
+#include "streamer/viewer.h"
 
 static const char sse_type[] = "text/event-stream";
 
@@ -173,13 +174,14 @@ static void begin_stream(struct events_request *request, const struct log_head *
 	struct http_reply *reply = request->reply;
 	uint64_t types = request->query.types != 0 ? event_classes_of(request->query.types)
 	                                           : POSITION_ALL_TYPES;
-	struct channel *channel;
+	struct feed *feed = app_of(request->req)->feed;
+	struct channel *channel =
+		feed_channel(feed, &request->sid, request->principal->tenant, head);
+	struct viewer *viewer = viewer_hold(feed->viewers, request->principal);
 
 	reply->content_type = sse_type;
-	channel = feed_channel(app_of(request->req)->feed, &request->sid,
-	                       request->principal->tenant, head);
-	reply->stream = subscriber_new(channel, request->after, types);
-	reply->stream_ops = &subscriber_ops;
+	reply->stream = sse_stream_new(channel, viewer, request->after, types);
+	reply->stream_ops = &sse_stream_ops;
 }
 
 static void stream(struct events_request *request)

@@ -10,8 +10,10 @@
 #include "redis/redis.h"
 #include "redis/sub.h"
 #include "streamer/channel.h"
+#include "streamer/outlet.h"
 #include "streamer/reader.h"
 #include "streamer/subscriber.h"
+#include "streamer/viewer.h"
 
 enum { REDIS_BACKOFF_MAX_MS = 1000, STOP_MS = 10000 };
 
@@ -62,7 +64,7 @@ enum err_code feed_look(struct feed *feed, const struct id *sid, const char *ten
 		}
 		*ret = (struct log_head){ .found = true,
 			                  .state = channel->state,
-			                  .at = channel->ring.tip };
+			                  .at = channel->tip };
 		return ERR_OK;
 	}
 	code = log_head_get(store, sid, tenant, ret, err);
@@ -156,36 +158,30 @@ static void try_later_ones(struct feed *feed)
 
 	while (last != NULL && (subscriber = TAILQ_FIRST(&feed->later)) != NULL) {
 		subscriber_unlink(subscriber);
-		subscriber_pump(subscriber);
+		(void)subscriber_pump(subscriber);
 		last = subscriber == last ? NULL : last;
 	}
 }
 
-void feed_wheel_put(struct feed *feed, struct subscriber *subscriber)
+void feed_wheel_put(struct feed *feed, struct outlet *outlet, uint64_t in_ms)
 {
-	uint64_t now_ms = clock_mono_ms();
-	uint32_t silent_ms = (uint32_t)now_ms - subscriber->wrote_ms;
-	uint64_t in_ms = feed->options.keepalive_ms;
+	uint64_t slots = in_ms / FEED_TICK_MS + 1;
 
-	in_ms = silent_ms < in_ms ? in_ms - silent_ms : 0;
-	LIST_INSERT_HEAD(
-		&feed->wheel[(feed->wheel_at + 1 + in_ms / FEED_TICK_MS) % feed->wheel_slots],
-		subscriber, wheel);
+	if (slots >= feed->wheel_slots) {
+		slots = feed->wheel_slots - 1;
+	}
+	LIST_INSERT_HEAD(&feed->wheel[(feed->wheel_at + slots) % feed->wheel_slots], outlet, wheel);
 }
 
 static void turn_wheel(struct feed *feed)
 {
 	struct feed_slot *due = &feed->wheel[++feed->wheel_at % feed->wheel_slots];
-	uint32_t now_ms = (uint32_t)clock_mono_ms();
-	struct subscriber *subscriber;
+	struct outlet *outlet;
 
-	/* None is put back here: the wheel is longer than a keep-alive. */
-	while ((subscriber = LIST_FIRST(due)) != NULL) {
-		LIST_REMOVE(subscriber, wheel);
-		if (now_ms - subscriber->wrote_ms >= feed->options.keepalive_ms) {
-			subscriber_keep_alive(subscriber);
-		}
-		feed_wheel_put(feed, subscriber);
+	/* None is put back here: a whole turn is not one of the distances. */
+	while ((outlet = LIST_FIRST(due)) != NULL) {
+		LIST_REMOVE(outlet, wheel);
+		feed_wheel_put(feed, outlet, outlet->face->round(outlet));
 	}
 }
 
@@ -225,6 +221,7 @@ struct feed *feed_new(const struct feed_options *options, struct err *err)
 		free(feed);
 		return NULL;
 	}
+	feed->viewers = viewers_new();
 	feed->by_sid = map_new();
 	TAILQ_INIT(&feed->sweep);
 	TAILQ_INIT(&feed->stale);
@@ -248,6 +245,7 @@ static void free_all(struct feed *feed)
 	}
 	redis_sub_free(feed->sub);
 	map_free(feed->by_sid);
+	viewers_free(feed->viewers);
 	free(feed->wheel);
 	free(feed);
 }
@@ -260,33 +258,42 @@ void feed_stop(struct feed *feed)
 		log_warn("feed.stuck", "readers=%zu", feed->readers.count);
 	}
 	feed->stopped = true;
-	if (feed->followers == 0) {
+	if (feed->outlets == 0) {
 		free_all(feed);
 	}
 }
 
-void feed_follow(struct channel *channel)
+void feed_follow(struct channel *channel, enum format format)
 {
 	struct feed *feed = channel->feed;
 
-	feed->followers++;
-	if (channel->followers++ == 0) {
+	if (channel->followers == 0) {
 		TAILQ_REMOVE(&feed->lingering, channel, idle_link);
 		feed->lingering_count--;
 	}
+	channel_follow(channel, format);
 }
 
-void feed_unfollow(struct channel *channel)
+void feed_unfollow(struct channel *channel, enum format format)
 {
 	struct feed *feed = channel->feed;
 
-	feed->followers--;
-	if (--channel->followers == 0) {
+	channel_unfollow(channel, format);
+	if (channel->followers == 0) {
 		channel->idle_ms = clock_mono_ms();
 		TAILQ_INSERT_TAIL(&feed->lingering, channel, idle_link);
 		feed->lingering_count++;
 	}
-	if (feed->stopped && feed->followers == 0) {
+}
+
+void feed_hold(struct feed *feed)
+{
+	feed->outlets++;
+}
+
+void feed_release(struct feed *feed)
+{
+	if (--feed->outlets == 0 && feed->stopped) {
 		free_all(feed);
 	}
 }

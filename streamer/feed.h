@@ -17,16 +17,19 @@
 #include "event/log.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
+#include "streamer/format.h"
 
 struct channel;
 struct map;
 struct pg;
 struct redis_sub;
+struct outlet;
 struct subscriber;
+struct viewers;
 
 TAILQ_HEAD(channels, channel);
 TAILQ_HEAD(subscribers, subscriber);
-LIST_HEAD(feed_slot, subscriber);
+LIST_HEAD(feed_slot, outlet);
 
 enum {
 	FEED_TICK_MS = 250,
@@ -52,6 +55,7 @@ struct feed_options {
 struct feed {
 	struct feed_options options;
 	struct redis_sub *sub;
+	struct viewers *viewers;
 	struct map *by_sid;
 	struct channels sweep;     /* all of them, the longest unread first */
 	struct channels stale;     /* to be read from their tip */
@@ -68,14 +72,14 @@ struct feed {
 	struct feed_slot *wheel;
 	size_t wheel_slots;
 	uint64_t wheel_at; /* ticks so far */
-	size_t followers;
+	size_t outlets;    /* connections that use it */
 	bool stopping, stopped;
 };
 
 /* NULL and err when the address of Redis is wrong. */
 struct feed *feed_new(const struct feed_options *options, struct err *err) MUST_CHECK;
 /* On a fiber: no more reads; those in flight are cancelled and waited for. It is freed when the
- * last of its subscribers is: nobody may use it any more. */
+ * last of its connections is: nobody else may use it any more. */
 void feed_stop(struct feed *feed);
 
 /* Redis is there again, or another one: read every session from its tip. */
@@ -90,8 +94,11 @@ enum err_code feed_look(struct feed *feed, const struct id *sid, const char *ten
 struct channel *feed_channel(struct feed *feed, const struct id *sid, const char *tenant,
                              const struct log_head *head);
 
-void feed_follow(struct channel *channel); /* one more follower */
-void feed_unfollow(struct channel *channel);
+void feed_follow(struct channel *channel, enum format format); /* one more follower */
+void feed_unfollow(struct channel *channel, enum format format);
 
-/* Look after a subscriber's silence, from now on or anew. */
-void feed_wheel_put(struct feed *feed, struct subscriber *subscriber);
+void feed_hold(struct feed *feed); /* one more connection */
+void feed_release(struct feed *feed);
+
+/* Come round to it after that time, or sooner when the wheel is too small. It is not on it. */
+void feed_wheel_put(struct feed *feed, struct outlet *outlet, uint64_t in_ms);

@@ -73,3 +73,18 @@ void frame_comment(struct buf *out)
 {
 	sse_format_comment(out, STR_LIT(""));
 }
+
+static void frame_where(const struct cursor *at, const struct id *sid, struct buf *out)
+{
+	(void)sid;
+	frame_id(at, out);
+}
+
+const struct format_forms frame_forms = {
+	.event = frame_event,
+	.gap = frame_gap,
+	.end = frame_end,
+	.where = frame_where,
+	.keep_alive = frame_comment,
+	.drain = frame_retry,
+};

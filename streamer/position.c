@@ -2,9 +2,10 @@
 
 #include <assert.h>
 
+/* Is there something of it for this reader? */
 static bool is_wanted(const struct position *position, const struct ring_frame *frame)
 {
-	return (position->types >> frame->type & 1) != 0;
+	return frame->len > 0 && (position->types >> frame->type & 1) != 0;
 }
 
 /* Neighbours are one run of bytes. */
@@ -20,13 +21,15 @@ static void flush(const struct ring *ring, uint64_t start, size_t run, struct pl
 	}
 }
 
+/* What is half out is finished, whatever is wanted by now. */
 static bool is_torn(const struct position *position, const struct ring_frame *frame)
 {
 	return position->sent > 0 &&
 	       (position->sent >= frame->len || position->sent_of != (uint32_t)frame->at.epoch);
 }
 
-void position_plan(const struct position *position, const struct ring *ring, struct plan *ret)
+void position_plan(const struct position *position, const struct ring *ring, size_t bytes_max,
+                   struct plan *ret)
 {
 	uint64_t run_start = 0;
 	size_t run = 0, skip = position->sent;
@@ -38,15 +41,15 @@ void position_plan(const struct position *position, const struct ring *ring, str
 		const struct ring_frame *frame = ring_at(ring, n);
 		size_t len;
 
-		if (!is_wanted(position, frame)) {
-			continue;
-		}
 		if (skip > 0 && is_torn(position, frame)) {
 			ret->torn = true;
 			return;
 		}
+		if (skip == 0 && !is_wanted(position, frame)) {
+			continue;
+		}
 		len = frame->len - skip;
-		if (ret->bytes > 0 && ret->bytes + len > PLAN_BYTES) {
+		if (ret->bytes > 0 && ret->bytes + len > bytes_max) {
 			break;
 		}
 		if (joins(frame, run_start, run)) {
@@ -72,7 +75,7 @@ uint64_t position_advance(struct position *position, const struct ring *ring, si
 		const struct ring_frame *frame = ring_at(ring, position->at.n + 1);
 		size_t len = frame->len - position->sent;
 
-		if (!is_wanted(position, frame)) {
+		if (position->sent == 0 && !is_wanted(position, frame)) {
 			position->untold++;
 		} else if (bytes >= len) {
 			bytes -= len;

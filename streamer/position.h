@@ -19,7 +19,7 @@
 
 struct position {
 	struct cursor at;
-	uint64_t types;   /* set of log_event_class() that are wanted */
+	uint64_t types;   /* set of log_event_class() that are wanted; may change at any time */
 	uint32_t sent;    /* bytes of the next wanted frame that are out already */
 	uint32_t sent_of; /* while sent > 0: that frame's epoch, its lower half */
 	uint32_t untold;  /* events passed over since the client last saw an id */
@@ -27,7 +27,7 @@ struct position {
 
 enum {
 	PLAN_PIECES = 64,
-	PLAN_BYTES = 64 * 1024, /* more only when one frame is larger */
+	PLAN_BYTES = 64 * 1024, /* as a rule */
 };
 
 struct plan {
@@ -37,8 +37,10 @@ struct plan {
 	bool torn;    /* the frame that is half out was retracted: its other half will never be */
 };
 
-/* The wanted frames after the position, which is INSIDE the ring. */
-void position_plan(const struct position *position, const struct ring *ring, struct plan *ret);
+/* The wanted frames after the position, which is INSIDE the ring: at most that many bytes of them,
+ * but the first frame wholly. Those of length 0 are passed over. */
+void position_plan(const struct position *position, const struct ring *ring, size_t bytes_max,
+                   struct plan *ret);
 
 /* That many bytes of the plan were taken: move, also past what is not wanted. Returns the number
  * of events completed. */

@@ -42,7 +42,7 @@ static bool is_doubtful(const struct channel *channel, const struct log_page *pa
 
 static void catch_up(struct channel *channel)
 {
-	struct cursor after = channel->ring.tip;
+	struct cursor after = channel->tip;
 	struct log_page page = { 0 };
 	struct err err;
 	enum err_code code;
@@ -71,27 +71,58 @@ static void catch_up(struct channel *channel)
 
 /* ---- history ---- */
 
-/* The page as bytes. With a gap it begins after it. */
-static void encode(const struct replay *replay, const struct log_page *page, struct ring *ret)
+/* A page as bytes: in each format that somebody waits for it in. */
+struct encoded {
+	const struct channel *channel;
+	const struct log_page *page;
+	struct cursor before; /* with a gap it begins after it */
+	struct ring rings[FORMAT_COUNT];
+	bool made[FORMAT_COUNT];
+};
+
+static void encoded_init(struct encoded *encoded, const struct replay *replay,
+                         const struct log_page *page)
 {
-	struct cursor before = page->count == 0 ? page->next : replay->after;
+	*encoded = (struct encoded){ .channel = replay->channel, .page = page };
+	encoded->before = page->count == 0 ? page->next : replay->after;
+	if (page->gap.reason == LOG_GAP_RETRACTED) {
+		encoded->before.n = page->gap.from - 1;
+	} else if (page->gap.reason != LOG_GAP_NONE && page->count > 0) {
+		encoded->before =
+			(struct cursor){ page->events[0].at.epoch, page->events[0].at.n - 1 };
+	}
+}
+
+static void encoded_fini(struct encoded *encoded)
+{
+	for (int format = 0; format < FORMAT_COUNT; format++) {
+		if (encoded->made[format]) {
+			ring_fini(&encoded->rings[format]);
+		}
+	}
+}
+
+static const struct ring *encoded_ring(struct encoded *encoded, enum format format)
+{
+	const struct log_page *page = encoded->page;
+	struct ring *ring = &encoded->rings[format];
 	struct buf frame;
 
-	if (page->gap.reason == LOG_GAP_RETRACTED) {
-		before.n = page->gap.from - 1;
-	} else if (page->gap.reason != LOG_GAP_NONE && page->count > 0) {
-		before = (struct cursor){ page->events[0].at.epoch, page->events[0].at.n - 1 };
+	if (encoded->made[format]) {
+		return ring;
 	}
-	ring_init(ret, LOG_READ_MAX, PAGE_RING_BYTES, before);
+	encoded->made[format] = true;
+	ring_init(ring, LOG_READ_MAX, PAGE_RING_BYTES, encoded->before);
 	buf_init(&frame, FRAME_MAX);
 	for (size_t i = 0; i < page->count; i++) {
 		const struct log_event *event = &page->events[i];
 
 		buf_reset(&frame);
-		frame_event(event, &replay->channel->sid, &frame);
-		ring_push(ret, &event->at, log_event_class(event), buf_str(&frame));
+		format_forms(format)->event(event, &encoded->channel->sid, &frame);
+		ring_push(ring, &event->at, log_event_class(event), buf_str(&frame));
 	}
 	buf_fini(&frame);
+	return ring;
 }
 
 /* Nothing follows its position: it is at the end, or the ring has yet to get there. */
@@ -103,8 +134,9 @@ static void serve_end(const struct replay *replay, const struct log_page *page,
 	if (page->head.at.n == subscriber->position.at.n) {
 		subscriber->position.at = page->head.at;
 	}
-	if (ring_place(&channel->ring, &subscriber->position.at) == RING_INSIDE) {
-		subscriber_pump(subscriber);
+	if (ring_place(channel_ring(channel, (enum format)subscriber->format),
+	               &subscriber->position.at) == RING_INSIDE) {
+		(void)subscriber_pump(subscriber);
 	} else {
 		channel_set_stale(channel);
 		subscriber_later(subscriber);
@@ -133,18 +165,19 @@ static void serve_one(const struct replay *replay, const struct log_page *page,
 static void serve(struct replay *replay, const struct log_page *page)
 {
 	struct subscriber *subscriber;
-	struct ring ring;
+	struct encoded encoded;
 	int served = 0;
 
-	encode(replay, page, &ring);
+	encoded_init(&encoded, replay, page);
 	while ((subscriber = TAILQ_FIRST(&replay->readers)) != NULL) {
 		subscriber_unlink(subscriber);
-		serve_one(replay, page, &ring, subscriber);
+		serve_one(replay, page, encoded_ring(&encoded, (enum format)subscriber->format),
+		          subscriber);
 		if (++served % SERVE_SLICE == 0) {
 			(void)fiber_yield();
 		}
 	}
-	ring_fini(&ring);
+	encoded_fini(&encoded);
 }
 
 /* There is no page. A session that is no more has no stream either. */
@@ -155,7 +188,7 @@ static void disappoint(struct replay *replay, enum err_code code)
 	while ((subscriber = TAILQ_FIRST(&replay->readers)) != NULL) {
 		subscriber_unlink(subscriber);
 		if (code == ERR_NOT_FOUND) {
-			subscriber_end(subscriber);
+			subscriber_lose(subscriber);
 		} else {
 			subscriber_later(subscriber);
 		}

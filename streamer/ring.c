@@ -110,6 +110,16 @@ static void resize_bytes(struct ring *ring, size_t size)
 	ring->size = size;
 }
 
+static void grow_bytes(struct ring *ring, size_t by)
+{
+	size_t size =
+		power_of_two(bytes_used(ring) + by, ring->size > 0 ? ring->size : FIRST_BYTES);
+
+	if (size != ring->size) {
+		resize_bytes(ring, size);
+	}
+}
+
 static void make_room(struct ring *ring, size_t bytes)
 {
 	while (ring->count > 0 && bytes_used(ring) + bytes > ring->bytes_max) {
@@ -131,9 +141,7 @@ void ring_limit(struct ring *ring, size_t bytes_max)
 
 void ring_push(struct ring *ring, const struct cursor *at, unsigned type, struct str frame)
 {
-	size_t size;
-
-	assert(at->n == ring->tip.n + 1 && frame.n > 0);
+	assert(at->n == ring->tip.n + 1);
 	while (ring->count >= ring->events_max) {
 		evict(ring);
 	}
@@ -143,11 +151,10 @@ void ring_push(struct ring *ring, const struct cursor *at, unsigned type, struct
 		return;
 	}
 	grow_slots(ring);
-	size = power_of_two(bytes_used(ring) + frame.n, ring->size > 0 ? ring->size : FIRST_BYTES);
-	if (size != ring->size) {
-		resize_bytes(ring, size);
+	if (frame.n > 0) {
+		grow_bytes(ring, frame.n);
+		put(ring->bytes, ring->size, ring->end, frame.p, frame.n);
 	}
-	put(ring->bytes, ring->size, ring->end, frame.p, frame.n);
 	*slot_of(ring, at->n) = (struct ring_frame){
 		.at = *at, .start = ring->end, .len = (uint32_t)frame.n, .type = (uint8_t)type
 	};

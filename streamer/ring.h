@@ -21,8 +21,8 @@
 struct ring_frame {
 	struct cursor at;
 	uint64_t start; /* position of its first byte */
-	uint32_t len;
-	uint8_t type; /* log_event_class() */
+	uint32_t len;   /* 0: there is nothing to send for this event */
+	uint8_t type;   /* log_event_class() */
 };
 
 struct ring {
@@ -51,7 +51,8 @@ void ring_reset(struct ring *ring, struct cursor before); /* empty, its memory g
 /* From now on hold no more bytes than that, and no more memory than that needs. */
 void ring_limit(struct ring *ring, size_t bytes_max);
 
-/* at->n is the tip's + 1. A frame larger than the whole ring empties it and is not kept. */
+/* at->n is the tip's + 1. A frame larger than the whole ring empties it and is not kept. An empty
+ * frame stands for an event that has no form here. */
 void ring_push(struct ring *ring, const struct cursor *at, unsigned type, struct str frame);
 
 /* NULL when it is not held. */

@@ -1,14 +1,14 @@
 /*
- * One connection that follows a session: a position, not a queue.
+ * One session that is followed on a connection: a position, not a queue.
  *
- * What it gets next is in the ring, or a reader brings a page of history; either way it is written
- * straight from the shared bytes.  A connection that is full is left alone until it has room:
- * what it missed meanwhile is where it was.
+ * What it gets next is in the ring of its format, or a reader brings a page of history; either way
+ * it is written straight from the shared bytes.  A connection that is full is left alone until it
+ * has room: what it missed meanwhile is where it was.
  *
  *	NEW -> TIP <-> DUE -> FULL           tip: has all; due: on the list to be written to
  *	        ^-- WAITING -> READING --^   waiting for history, and a reader is at it
  *	             ^-- LATER <--'          it could not be read
- *	any -> GONE                          ended by us or by the peer: closed() follows
+ *	any -> OVER                          nothing more is written to it
  */
 #pragma once
 
@@ -16,9 +16,9 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "base/buf.h"
 #include "event/log.h"
-#include "http/http.h"
+#include "streamer/format.h"
+#include "streamer/outlet.h"
 #include "streamer/position.h"
 
 struct channel;
@@ -28,39 +28,48 @@ enum subscriber_state {
 	SUBSCRIBER_NEW,
 	SUBSCRIBER_TIP,
 	SUBSCRIBER_DUE,
-	SUBSCRIBER_FULL,
+	SUBSCRIBER_FULL, /* waits for room on its outlet, or for its turn there */
 	SUBSCRIBER_WAITING,
 	SUBSCRIBER_READING,
 	SUBSCRIBER_LATER,
-	SUBSCRIBER_GONE,
+	SUBSCRIBER_LOOSE, /* on no list: somebody is at it */
+	SUBSCRIBER_OVER,
 };
 
 struct subscriber {
-	struct http_conn *conn;
+	struct outlet *outlet;
 	struct channel *channel;
 	struct replay *replay; /* READING */
-	struct buf *left;      /* of a note, when the socket was full */
 	struct position position;
-	uint32_t wrote_ms; /* clock_mono_ms, its lower half */
-	uint8_t state;
-	bool ending; /* close it when left is out */
+	uint8_t state;  /* enum subscriber_state */
+	uint8_t format; /* enum format */
+	bool leaving;   /* it is over when its half frame is out */
 	TAILQ_ENTRY(subscriber) link;
-	LIST_ENTRY(subscriber) wheel;
+	LIST_ENTRY(subscriber) of_outlet;
 };
 
-extern const struct http_stream_ops subscriber_ops;
+/* What one connection costs beside http's own, when it follows one session. */
+enum { SUBSCRIBER_BYTES_MAX = 256 };
 
-/* To be handed to a reply as its stream; freed by its closed(). */
-struct subscriber *subscriber_new(struct channel *channel, struct cursor at, uint64_t types);
+/* What follows after `at` in the channel, of these types, onto the outlet. */
+void subscriber_init(struct subscriber *subscriber, struct outlet *outlet, struct channel *channel,
+                     enum format format, struct cursor at, uint64_t types);
+/* Off all lists. Its outlet has ended, or no frame of its is half out. */
+void subscriber_fini(struct subscriber *subscriber);
 
 /* Take it off the list it is on; the caller decides what becomes of it. */
 void subscriber_unlink(struct subscriber *subscriber);
-/* Write what there is, until it has all or is full. It is on no list. */
-void subscriber_pump(struct subscriber *subscriber);
+/* Write what there is, until it has all (true), its turn is over, or the outlet is full. It is on
+ * no list, and may be gone afterwards. */
+bool subscriber_pump(struct subscriber *subscriber);
 /* The same, from a page of history that begins where it stands; gap is what comes first. */
 void subscriber_serve(struct subscriber *subscriber, const struct ring *page,
                       const struct log_gap *gap);
 void subscriber_later(struct subscriber *subscriber);
-void subscriber_end(struct subscriber *subscriber); /* close it; it can resume elsewhere */
-/* Say something, unless there is more to say already. */
-void subscriber_keep_alive(struct subscriber *subscriber);
+/* Its session is no more. */
+void subscriber_lose(struct subscriber *subscriber);
+/* Stop following, between two frames: at once (true: it is over, the caller frees it), or later, by
+ * its outlet's over(). */
+bool subscriber_leave(struct subscriber *subscriber);
+/* Tell the client where it is, when events were passed over since it last knew. */
+bool subscriber_tell(struct subscriber *subscriber);

@@ -199,12 +199,12 @@ static uint64_t follow(const struct model *model, const struct ring *ring,
 	uint64_t completed;
 
 	if (ring_place(ring, &position->at) == RING_INSIDE) {
-		position_plan(position, ring, &plan);
+		position_plan(position, ring, PLAN_BYTES, &plan);
 		assert_false(plan.torn);
 		return position_advance(position, ring, take(&plan, got));
 	}
 	page_of(model, &position->at, 1 + pick(20), &page);
-	position_plan(position, &page, &plan);
+	position_plan(position, &page, PLAN_BYTES, &plan);
 	assert_false(plan.torn);
 	completed = position_advance(position, &page, take(&plan, got));
 	ring_fini(&page);
@@ -261,13 +261,13 @@ static void events_that_are_not_wanted_move_the_position(void **state)
 	for (uint64_t n = 1; n <= 10; n++) {
 		ring_push(&ring, &(struct cursor){ 1, n }, 2, STR_LIT("no"));
 	}
-	position_plan(&position, &ring, &plan);
+	position_plan(&position, &ring, PLAN_BYTES, &plan);
 	assert_int_equal(plan.count, 0);
 	assert_int_equal(position_advance(&position, &ring, 0), 0);
 	assert_int_equal(position.at.n, 10);
 	assert_int_equal(position.untold, 10);
 	ring_push(&ring, &(struct cursor){ 1, 11 }, 3, STR_LIT("yes"));
-	position_plan(&position, &ring, &plan);
+	position_plan(&position, &ring, PLAN_BYTES, &plan);
 	assert_int_equal(plan.bytes, 3);
 	assert_int_equal(position_advance(&position, &ring, 3), 1);
 	assert_int_equal(position.untold, 0);
@@ -288,14 +288,14 @@ static void neighbours_leave_as_one_piece_and_writes_are_bounded(void **state)
 	for (uint64_t n = 1; n <= 100; n++) {
 		ring_push(&ring, &(struct cursor){ 1, n }, 0, STR_LIT("frame"));
 	}
-	position_plan(&position, &ring, &plan);
+	position_plan(&position, &ring, PLAN_BYTES, &plan);
 	assert_int_equal(plan.count, 1);
 	assert_int_equal(plan.bytes, 500);
 	ring_push(&ring, &(struct cursor){ 1, 101 }, 0, str_make(big, sizeof(big)));
-	position_plan(&position, &ring, &plan);
+	position_plan(&position, &ring, PLAN_BYTES, &plan);
 	assert_int_equal(plan.bytes, 500);
 	assert_int_equal(position_advance(&position, &ring, 500), 100);
-	position_plan(&position, &ring, &plan);
+	position_plan(&position, &ring, PLAN_BYTES, &plan);
 	assert_int_equal(plan.bytes, sizeof(big));
 	ring_fini(&ring);
 }
@@ -314,7 +314,7 @@ static void a_plan_has_no_more_pieces_than_room(void **state)
 		ring_push(&ring, &(struct cursor){ 1, n }, n % 2, STR_LIT("frame"));
 	}
 	while (position.at.n < EVENTS) {
-		position_plan(&position, &ring, &plan);
+		position_plan(&position, &ring, PLAN_BYTES, &plan);
 		assert_in_range(plan.count, 1, PLAN_PIECES);
 		completed += position_advance(&position, &ring, plan.bytes);
 	}
@@ -331,16 +331,96 @@ static void half_a_frame_of_another_epoch_is_torn(void **state)
 	(void)state;
 	ring_init(&ring, 10, 100, (struct cursor){ 0, 0 });
 	ring_push(&ring, &(struct cursor){ 1, 1 }, 0, STR_LIT("retracted"));
-	position_plan(&position, &ring, &plan);
+	position_plan(&position, &ring, PLAN_BYTES, &plan);
 	assert_int_equal(position_advance(&position, &ring, 4), 0);
 	assert_int_equal(position.sent, 4);
-	position_plan(&position, &ring, &plan);
+	position_plan(&position, &ring, PLAN_BYTES, &plan);
 	assert_false(plan.torn);
 	assert_int_equal(plan.bytes, 5);
 	ring_reset(&ring, (struct cursor){ 0, 0 });
 	ring_push(&ring, &(struct cursor){ 2, 1 }, 0, STR_LIT("something else"));
-	position_plan(&position, &ring, &plan);
+	position_plan(&position, &ring, PLAN_BYTES, &plan);
 	assert_true(plan.torn);
+	ring_fini(&ring);
+}
+
+static void an_event_without_a_form_is_passed_over(void **state)
+{
+	struct position position = { .types = POSITION_ALL_TYPES };
+	struct ring ring;
+	struct plan plan;
+
+	(void)state;
+	ring_init(&ring, 10, 100, (struct cursor){ 0, 0 });
+	ring_push(&ring, &(struct cursor){ 1, 1 }, 0, STR_LIT(""));
+	position_plan(&position, &ring, PLAN_BYTES, &plan);
+	assert_int_equal(plan.count, 0);
+	assert_int_equal(position_advance(&position, &ring, 0), 0);
+	assert_int_equal(position.at.n, 1);
+	assert_int_equal(position.untold, 1);
+	ring_push(&ring, &(struct cursor){ 1, 2 }, 0, STR_LIT("one"));
+	ring_push(&ring, &(struct cursor){ 1, 3 }, 0, STR_LIT(""));
+	ring_push(&ring, &(struct cursor){ 1, 4 }, 0, STR_LIT("two"));
+	ring_push(&ring, &(struct cursor){ 1, 5 }, 0, STR_LIT(""));
+	position_plan(&position, &ring, PLAN_BYTES, &plan);
+	assert_int_equal(plan.count, 1);
+	assert_int_equal(plan.bytes, 6);
+	assert_memory_equal(plan.iov[0].iov_base, "onetwo", 6);
+	assert_int_equal(position_advance(&position, &ring, 6), 2);
+	assert_int_equal(position.at.n, 5);
+	assert_int_equal(position.untold, 1);
+	ring_fini(&ring);
+}
+
+static void half_a_frame_that_has_no_form_any_more_is_torn(void **state)
+{
+	struct position position = { .types = POSITION_ALL_TYPES };
+	struct ring ring;
+	struct plan plan;
+
+	(void)state;
+	ring_init(&ring, 10, 100, (struct cursor){ 0, 0 });
+	ring_push(&ring, &(struct cursor){ 1, 1 }, 0, STR_LIT("retracted"));
+	assert_int_equal(position_advance(&position, &ring, 4), 0);
+	ring_reset(&ring, (struct cursor){ 0, 0 });
+	ring_push(&ring, &(struct cursor){ 1, 1 }, 0, STR_LIT(""));
+	position_plan(&position, &ring, PLAN_BYTES, &plan);
+	assert_true(plan.torn);
+	ring_fini(&ring);
+}
+
+static void half_a_frame_is_finished_even_when_its_type_is_wanted_no_more(void **state)
+{
+	struct position position = { .types = POSITION_ALL_TYPES };
+	struct ring ring;
+	struct plan plan;
+
+	(void)state;
+	ring_init(&ring, 10, 100, (struct cursor){ 0, 0 });
+	ring_push(&ring, &(struct cursor){ 1, 1 }, 0, STR_LIT("half"));
+	ring_push(&ring, &(struct cursor){ 1, 2 }, 0, STR_LIT("other"));
+	assert_int_equal(position_advance(&position, &ring, 2), 0);
+	position.types = 0;
+	position_plan(&position, &ring, PLAN_BYTES, &plan);
+	assert_int_equal(plan.bytes, 2);
+	assert_int_equal(position_advance(&position, &ring, 2), 1);
+	assert_int_equal(position.at.n, 2);
+	assert_int_equal(position.sent, 0);
+	ring_fini(&ring);
+}
+
+static void the_first_frame_of_a_plan_is_whole_whatever_the_limit(void **state)
+{
+	struct position position = { .types = POSITION_ALL_TYPES };
+	struct ring ring;
+	struct plan plan;
+
+	(void)state;
+	ring_init(&ring, 10, 100, (struct cursor){ 0, 0 });
+	ring_push(&ring, &(struct cursor){ 1, 1 }, 0, STR_LIT("first"));
+	ring_push(&ring, &(struct cursor){ 1, 2 }, 0, STR_LIT("second"));
+	position_plan(&position, &ring, 1, &plan);
+	assert_int_equal(plan.bytes, 5);
 	ring_fini(&ring);
 }
 
@@ -355,6 +435,10 @@ int main(void)
 		cmocka_unit_test(neighbours_leave_as_one_piece_and_writes_are_bounded),
 		cmocka_unit_test(a_plan_has_no_more_pieces_than_room),
 		cmocka_unit_test(half_a_frame_of_another_epoch_is_torn),
+		cmocka_unit_test(an_event_without_a_form_is_passed_over),
+		cmocka_unit_test(half_a_frame_that_has_no_form_any_more_is_torn),
+		cmocka_unit_test(half_a_frame_is_finished_even_when_its_type_is_wanted_no_more),
+		cmocka_unit_test(the_first_frame_of_a_plan_is_whole_whatever_the_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,204 @@
+#include "streamer/outlet.h"
+
+#include <assert.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "streamer/subscriber.h"
+#include "streamer/viewer.h"
+
+/* What the kernel may hold unsent: the rest waits in the shared ring, once for all. */
+enum { UNSENT_MAX = 64 * 1024 };
+
+static void stamp(struct outlet *outlet)
+{
+	outlet->wrote_ms = (uint32_t)clock_mono_ms();
+}
+
+ssize_t outlet_writev(struct outlet *outlet, const struct iovec *iov, int count)
+{
+	size_t all = 0;
+	ssize_t n = http_conn_writev(outlet->conn, iov, count);
+
+	if (n < 0) {
+		outlet->ended = true;
+		return -1;
+	}
+	for (int i = 0; i < count; i++) {
+		all += iov[i].iov_len;
+	}
+	outlet->full = (size_t)n < all;
+	stamp(outlet);
+	return n;
+}
+
+static void drop_left(struct outlet *outlet)
+{
+	if (outlet->left != NULL) {
+		buf_fini(outlet->left);
+		free(outlet->left);
+		outlet->left = NULL;
+	}
+}
+
+/* What is left of notes; no frame is half out. False: full, or ended. */
+static bool send_left(struct outlet *outlet)
+{
+	struct buf *left = outlet->left;
+	struct iovec iov;
+	ssize_t n;
+
+	if (left != NULL) {
+		iov = (struct iovec){ left->data, left->len };
+		n = outlet_writev(outlet, &iov, 1);
+		if (n < 0) {
+			return false;
+		}
+		buf_drop(left, (size_t)n);
+		if (left->len > 0) {
+			return false;
+		}
+		drop_left(outlet);
+	}
+	if (outlet->finishing) {
+		outlet_end(outlet);
+		return false;
+	}
+	return true;
+}
+
+bool outlet_admits(struct outlet *outlet, const struct subscriber *subscriber)
+{
+	if (outlet->ended || outlet->full) {
+		return false;
+	}
+	if (outlet->torn != NULL) {
+		return outlet->torn == subscriber;
+	}
+	return send_left(outlet);
+}
+
+void outlet_queue(struct outlet *outlet, struct subscriber *subscriber)
+{
+	subscriber->state = SUBSCRIBER_FULL;
+	TAILQ_INSERT_TAIL(&outlet->waiting, subscriber, link);
+}
+
+/* Who may write now; NULL: nobody. */
+static struct subscriber *next_turn(struct outlet *outlet)
+{
+	struct subscriber *next = TAILQ_FIRST(&outlet->waiting);
+
+	if (outlet->torn != NULL) {
+		next = outlet->torn->state == SUBSCRIBER_FULL ? outlet->torn : NULL;
+	}
+	return next != NULL && outlet_admits(outlet, next) ? next : NULL;
+}
+
+void outlet_turns(struct outlet *outlet)
+{
+	struct subscriber *next;
+
+	if (outlet->in_turns) {
+		return;
+	}
+	outlet->in_turns = true;
+	while ((next = next_turn(outlet)) != NULL) {
+		subscriber_unlink(next);
+		(void)subscriber_pump(next);
+	}
+	outlet->in_turns = false;
+}
+
+bool outlet_is_wanted(const struct outlet *outlet)
+{
+	return outlet->left != NULL || !TAILQ_EMPTY(&outlet->waiting);
+}
+
+bool outlet_say(struct outlet *outlet, struct str note)
+{
+	assert(outlet->conn != NULL);
+	if (outlet->ended) {
+		return false;
+	}
+	if (outlet->left == NULL) {
+		outlet->left = mem_calloc(1, sizeof(*outlet->left));
+		buf_init(outlet->left, outlet->face->left_max);
+	}
+	buf_add_str(outlet->left, note);
+	if (buf_failed(outlet->left)) {
+		outlet_end(outlet);
+		return false;
+	}
+	stamp(outlet);
+	if (!outlet->full && outlet->torn == NULL) {
+		(void)send_left(outlet);
+	}
+	return !outlet->ended;
+}
+
+bool outlet_is_quiet(const struct outlet *outlet)
+{
+	return !outlet->ended && !outlet->finishing && !outlet->full && outlet->torn == NULL &&
+	       outlet->left == NULL;
+}
+
+void outlet_finish(struct outlet *outlet)
+{
+	outlet->finishing = true;
+	if (outlet->left == NULL && outlet->torn == NULL) {
+		outlet_end(outlet);
+	}
+}
+
+void outlet_end(struct outlet *outlet)
+{
+	if (!outlet->ended) {
+		outlet->ended = true;
+		http_conn_end(outlet->conn);
+	}
+}
+
+void outlet_open(struct outlet *outlet, struct http_conn *conn)
+{
+	int unsent = UNSENT_MAX;
+
+	outlet->conn = conn;
+	/* Not a TCP socket: then there is no such option, and no need for it. */
+	(void)setsockopt(http_conn_fd(conn), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent,
+	                 sizeof(unsent));
+	stamp(outlet);
+	feed_wheel_put(outlet->feed, outlet, 0);
+}
+
+void outlet_writable(struct outlet *outlet)
+{
+	outlet->full = false;
+	if (!outlet->ended && outlet->torn == NULL && !send_left(outlet)) {
+		return;
+	}
+	outlet_turns(outlet);
+}
+
+void outlet_init(struct outlet *outlet, const struct outlet_face *face, struct feed *feed,
+                 struct viewer *viewer)
+{
+	*outlet = (struct outlet){ .face = face, .feed = feed, .viewer = viewer };
+	feed_hold(feed);
+	TAILQ_INIT(&outlet->waiting);
+	LIST_INIT(&outlet->followings);
+}
+
+void outlet_fini(struct outlet *outlet)
+{
+	assert(LIST_EMPTY(&outlet->followings));
+	if (outlet->wheel.le_prev != NULL) {
+		LIST_REMOVE(outlet, wheel);
+	}
+	drop_left(outlet);
+	viewer_release(outlet->viewer);
+	feed_release(outlet->feed);
+}

@@ -1,0 +1,119 @@
+#include "streamer/sse_stream.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "streamer/channel.h"
+#include "streamer/frame.h"
+
+enum { DRAIN_PARTS = 64, LEFT_MAX = 16 * 1024 };
+
+struct sse_stream {
+	struct outlet outlet;
+	struct subscriber subscriber;
+};
+
+_Static_assert(sizeof(struct sse_stream) <= SUBSCRIBER_BYTES_MAX, "a stream is small");
+
+/* ---- as an outlet ---- */
+
+/* Its one session was all it was for. */
+static void over(struct outlet *outlet, struct subscriber *subscriber, enum outlet_over why)
+{
+	(void)subscriber;
+	(void)why;
+	outlet_finish(outlet);
+}
+
+static uint64_t keep_alive(struct outlet *outlet)
+{
+	struct sse_stream *stream = CONTAINER_OF(outlet, struct sse_stream, outlet);
+	uint32_t silent_ms = (uint32_t)clock_mono_ms() - outlet->wrote_ms;
+	uint64_t every_ms = outlet->feed->options.keepalive_ms;
+	struct buf note;
+
+	if (silent_ms < every_ms) {
+		return every_ms - silent_ms;
+	}
+	if (outlet_is_quiet(outlet) && !subscriber_tell(&stream->subscriber)) {
+		buf_init(&note, FRAME_NOTE_MAX);
+		frame_comment(&note);
+		(void)outlet_say(outlet, buf_str(&note));
+		buf_fini(&note);
+	}
+	return every_ms;
+}
+
+static const struct outlet_face face = {
+	.over = over,
+	.round = keep_alive,
+	.left_max = LEFT_MAX,
+};
+
+/* ---- as a stream ---- */
+
+static void opened(void *arg, struct http_conn *conn)
+{
+	struct sse_stream *stream = arg;
+	struct buf note;
+
+	outlet_open(&stream->outlet, conn);
+	buf_init(&note, FRAME_NOTE_MAX);
+	frame_retry(stream->outlet.feed->options.retry_ms, &note);
+	if (outlet_say(&stream->outlet, buf_str(&note))) {
+		(void)subscriber_pump(&stream->subscriber);
+	}
+	buf_fini(&note);
+}
+
+static void writable(void *arg)
+{
+	struct sse_stream *stream = arg;
+
+	outlet_writable(&stream->outlet);
+}
+
+/* Clients come back at different times, to another streamer. */
+static void drain(void *arg)
+{
+	struct sse_stream *stream = arg;
+	struct feed *feed = stream->outlet.feed;
+	size_t part = feed->drained++ % DRAIN_PARTS;
+	struct buf note;
+
+	if (stream->subscriber.position.sent == 0) {
+		buf_init(&note, FRAME_NOTE_MAX);
+		frame_forms.drain((unsigned)(feed->options.retry_ms * part / DRAIN_PARTS), &note);
+		(void)outlet_say(&stream->outlet, buf_str(&note));
+		buf_fini(&note);
+	}
+	outlet_end(&stream->outlet);
+}
+
+static void closed(void *arg)
+{
+	struct sse_stream *stream = arg;
+
+	stream->outlet.ended = true;
+	subscriber_fini(&stream->subscriber);
+	outlet_fini(&stream->outlet);
+	free(stream);
+}
+
+const struct http_stream_ops sse_stream_ops = {
+	.opened = opened,
+	.writable = writable,
+	.drain = drain,
+	.closed = closed,
+};
+
+void *sse_stream_new(struct channel *channel, struct viewer *viewer, struct cursor at,
+                     uint64_t types)
+{
+	struct sse_stream *stream = mem_calloc(1, sizeof(*stream));
+
+	outlet_init(&stream->outlet, &face, channel->feed, viewer);
+	subscriber_init(&stream->subscriber, &stream->outlet, channel, FORMAT_SSE, at, types);
+	return stream;
+}
