@@ -8,12 +8,6 @@
 
 enum { KEY_CACHE_MS = 1000 };
 
-struct queue app_queue(const struct node *node, const char *tenant)
-{
-	return (struct queue){ .redis = node->redis,
-		               .shard = queue_shard_of(str_of(tenant), QUEUE_SHARDS) };
-}
-
 static const char *listen_on(const struct conf *conf)
 {
 	return conf->api_listen;

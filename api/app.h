@@ -6,7 +6,6 @@
 #include "auth/auth.h"
 #include "http/http.h"
 #include "node/node.h"
-#include "queue/queue.h"
 
 struct app {
 	struct auth *auth;
@@ -23,9 +22,6 @@ static inline const char *app_tenant(const struct http_request *req)
 {
 	return app_who(req)->tenant;
 }
-
-/* The queue that a tenant's sessions are in. */
-struct queue app_queue(const struct node *node, const char *tenant);
 
 /* Of a route with a row in rest/routes.def: is the key good, may it do this, and is the query one
  * that the route takes. False: the reply is filled. */

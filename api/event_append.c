@@ -62,21 +62,15 @@ static enum err_code try_append(const struct appending *a, struct log_result *re
 static enum err_code check_namespace(const struct appending *a, struct err *err)
 {
 	const struct http_request *req = a->req;
+	const struct steer steer = seen_steer(req);
 	struct session row;
-	enum err_code code;
 
-	if (app_who(req)->any_namespace) {
-		return ERR_OK;
-	}
-	code = session_get(node_of(req)->pg, app_tenant(req), &a->id, req->arena, &row, err);
-	if (code == ERR_OK && !seen_allowed(req, &row)) {
-		return err_set(err, ERR_NOT_FOUND, "no such session");
-	}
-	return code;
+	return app_who(req)->any_namespace ? ERR_OK : steer_find_row(&steer, &a->id, &row, err);
 }
 
 static enum err_code append_once(struct appending *a)
 {
+	const struct steer steer = seen_steer(a->req);
 	enum err_code code = check_namespace(a, &a->err);
 	struct session row;
 
@@ -85,7 +79,7 @@ static enum err_code append_once(struct appending *a)
 	}
 	if (code == ERR_OK &&
 	    (a->result.outcome == LOG_REBUILD || a->result.outcome == LOG_MISSING)) {
-		code = seen_without_log(a->req, &a->id, &row, &a->err);
+		code = steer_find_log(&steer, &a->id, &row, &a->err);
 		if (code == ERR_OK) {
 			code = try_append(a, &a->result, &a->err);
 		}

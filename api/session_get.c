@@ -3,9 +3,9 @@
 #include "api/app.h"
 #include "api/handlers.h"
 #include "api/live.h"
-#include "api/notify.h"
 #include "api/seen.h"
 #include "json/write.h"
+#include "steer/notify.h"
 
 /* The row, with what Redis knows. False: the reply is filled. */
 static bool look_up(struct http_request *req, struct http_reply *reply, struct session *row,
@@ -37,7 +37,7 @@ void serve_session_get(struct http_request *req, struct http_reply *reply)
 	}
 }
 
-static void write_fleet(struct jsonw *w, const struct notify_holder *holder)
+static void write_fleet(struct jsonw *w, const struct steer_holder *holder)
 {
 	jsonw_object(w, "fleet");
 	if (holder != NULL) {
@@ -53,7 +53,7 @@ static void write_fleet(struct jsonw *w, const struct notify_holder *holder)
 void serve_session_info(struct http_request *req, struct http_reply *reply)
 {
 	struct session_live_view view;
-	struct notify_holder holder;
+	struct steer_holder holder;
 	struct session row;
 	struct err err;
 	enum err_code code;
@@ -64,7 +64,8 @@ void serve_session_info(struct http_request *req, struct http_reply *reply)
 	}
 	code = session_is_terminal(row.state)
 	               ? ERR_NOT_FOUND
-	               : notify_find_holder(node_of(req), app_tenant(req), &row.id, &holder, &err);
+	               : steer_find_holder(node_of(req)->redis, app_tenant(req), &row.id, &holder,
+	                                   &err);
 	if (code != ERR_OK && code != ERR_NOT_FOUND) {
 		answer_error(req, reply, &err);
 		return;

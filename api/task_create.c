@@ -7,13 +7,13 @@
 #include "api/app.h"
 #include "api/handlers.h"
 #include "api/once.h"
-#include "api/publish.h"
 #include "json/value.h"
 #include "json/write.h"
 #include "log/log.h"
 #include "metric/metric.h"
 #include "redis/redis.h"
 #include "session/session_json.h"
+#include "steer/publish.h"
 #include "task/task_json.h"
 #include "task/task_store.h"
 
@@ -88,14 +88,14 @@ static void publish_all(const struct http_request *req, const struct task_spec *
 		                         str_of(task_agent_types[agents[i].type]), req->arena);
 
 		for (uint64_t k = 0; k < agents[i].count && code == ERR_OK; k++) {
-			const struct publication publication = {
+			const struct steer_publication publication = {
 				.sid = accepted->sessions[done],
 				.tenant = app_tenant(req),
 				.priority = (unsigned)spec->priority,
 				.needs = needs,
 			};
 
-			code = publish_session(node, &publication, &err);
+			code = steer_publish(&node->store, node->pg, &publication, &err);
 			done += code == ERR_OK ? 1 : 0;
 		}
 	}

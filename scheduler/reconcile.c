@@ -5,12 +5,12 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "event/segment.h"
 #include "log/log.h"
 #include "scheduler/app.h"
 #include "scheduler/opening.h"
 #include "scheduler/retake.h"
 #include "session/session_json.h"
+#include "steer/publish.h"
 
 enum { ADMIT_OLDER_MS = 1000, ADMIT_PAGE = 64, RESTORE_PAGE = 64, TOKEN_SIZE = 64 };
 
@@ -36,30 +36,15 @@ static enum err_code submit(struct app *app, const struct session *session, uint
 /* The log of a new session; one that had a log before needs a rebuild. */
 static enum err_code create_log(struct app *app, const struct session *session, struct err *err)
 {
-	const struct log_open open = { .sid = session->id,
-		                       .tenant = session->tenant.p,
-		                       .how = LOG_CREATE,
-		                       .cause = "create",
-		                       .token = "create",
-		                       .to = SESSION_QUEUED };
-	struct log_epoch epoch = { .sid = session->id,
-		                   .tenant = session->tenant.p,
-		                   .cause = open.cause,
-		                   .generation = app->node->store.generation };
-	struct log_result result;
+	const struct node *node = app->node;
 	uint64_t known;
 	enum err_code code =
-		session_epoch_last(app->node->pg, session->tenant.p, &session->id, &known, err);
+		session_epoch_last(node->pg, session->tenant.p, &session->id, &known, err);
 
-	if (code != ERR_OK || known > 0) {
-		return code; /* opening_head() rebuilds what was lost */
+	if (code == ERR_OK && known == 0) {
+		code = steer_make_log(&node->store, node->pg, &session->id, session->tenant.p, err);
 	}
-	code = log_open(&app->node->store, &open, &result, err);
-	if (code == ERR_OK && result.outcome == LOG_OK) {
-		epoch.first = result.first;
-		code = log_epoch_store(app->node->pg, &epoch, err);
-	}
-	return code;
+	return code == ERR_REBUILD ? ERR_OK : code; /* opening_head() rebuilds what was lost */
 }
 
 static enum err_code admit(struct app *app, const struct session *session, struct arena *arena,

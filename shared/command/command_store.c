@@ -53,7 +53,7 @@ enum err_code command_add(struct pg_tx *tx, const struct command_new *command, s
 {
 	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
 	struct pg_params params = { 0 };
-	struct id id = id_new();
+	struct id id = id_is_nil(&command->id) ? id_new() : command->id;
 	enum err_code code;
 
 	/* Two statements: the second one's snapshot must see what the lock waited for. */
@@ -68,9 +68,57 @@ enum err_code command_add(struct pg_tx *tx, const struct command_new *command, s
 	pg_param_text(&params, command->payload);
 	pg_param_cstr(&params, command->created_by);
 	code = pg_tx_query(tx, sql(COMMAND_SQL_COMMAND_ADD), &params, &rows, err);
+	if (code == ERR_CONFLICT) {
+		return err_set(err, ERR_KEY_REUSED, "another command has the id %s", id.s);
+	}
 	if (code == ERR_OK) {
 		*ret_id = id;
 		*ret_seq = pg_u64(rows, 0, 0);
+	}
+	return code;
+}
+
+enum err_code command_again(struct pg_tx *tx, const struct command_new *command, bool *ret_again,
+                            uint64_t *ret_seq, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code = lock_session(tx, &command->session, err);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	pg_param_cstr(&params, command->id.s);
+	pg_param_cstr(&params, command->session.s);
+	pg_param_cstr(&params, command->kind);
+	pg_param_text(&params, command->payload);
+	code = pg_tx_query(tx, sql(COMMAND_SQL_COMMAND_AGAIN), &params, &rows, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	*ret_again = pg_rows_count(rows) > 0;
+	if (*ret_again && !pg_bool(rows, 0, 1)) {
+		return err_set(err, ERR_KEY_REUSED, "another command has the id %s", command->id.s);
+	}
+	*ret_seq = *ret_again ? pg_u64(rows, 0, 0) : 0;
+	return ERR_OK;
+}
+
+enum err_code command_answered(struct pg_tx *tx, const struct id *session, struct str request,
+                               bool *ret_answered, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code = lock_session(tx, session, err);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	pg_param_cstr(&params, session->s);
+	pg_param_text(&params, request);
+	code = pg_tx_query(tx, sql(COMMAND_SQL_COMMAND_ANSWERED), &params, &rows, err);
+	if (code == ERR_OK) {
+		*ret_answered = pg_rows_count(rows) > 0;
 	}
 	return code;
 }

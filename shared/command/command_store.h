@@ -1,5 +1,5 @@
 /*
- * Commands as rows: what clients ask of a session (prompt, stop, pause, resume, cancel).
+ * Commands as rows: what clients ask of a session (prompt, stop, pause, resume, an approval).
  *
  * A command is durable before it is answered.  It goes queued -> started (the worker has
  * appended command_started, before the agent gets it) -> done, failed or expired.  One that was
@@ -40,6 +40,7 @@ struct command {
 };
 
 struct command_new {
+	struct id id; /* nil: a new one */
 	const char *tenant;
 	struct id session;
 	const char *kind;
@@ -48,9 +49,20 @@ struct command_new {
 };
 
 /* In the caller's transaction, which from here on has the session's row locked: the order of
- * commands is the order of commits. ERR_NOT_FOUND: no such session. */
+ * commands is the order of commits. ERR_NOT_FOUND: no such session. ERR_KEY_REUSED: the id
+ * is taken. */
 enum err_code command_add(struct pg_tx *tx, const struct command_new *command, struct id *ret_id,
                           uint64_t *ret_seq, struct err *err) MUST_CHECK;
+
+/* Whether this very command, with an id of its client's, was added before; from here on nobody
+ * else adds it. ERR_KEY_REUSED: another one was. The same lock, the same ERR_NOT_FOUND. */
+enum err_code command_again(struct pg_tx *tx, const struct command_new *command, bool *ret_again,
+                            uint64_t *ret_seq, struct err *err) MUST_CHECK;
+
+/* Whether an answer to that permission request stands; from here on nobody else adds one. The same
+ * lock, the same ERR_NOT_FOUND. */
+enum err_code command_answered(struct pg_tx *tx, const struct id *session, struct str request,
+                               bool *ret_answered, struct err *err) MUST_CHECK;
 
 struct command_list {
 	struct command *items; /* of the arena */

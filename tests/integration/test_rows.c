@@ -258,7 +258,9 @@ static void positions_are_parsed_strictly(void **state)
 static void tenancy_body(struct world *world)
 {
 	struct session_move move = { .state = SESSION_FAILED, .epoch = 9, .n = 9, .at_us = 1 };
-	struct command_new command = { OTHER, { "" }, "prompt", STR_LIT("{}"), "k" };
+	struct command_new command = {
+		.tenant = OTHER, .kind = "prompt", .payload = STR_LIT("{}"), .created_by = "k"
+	};
 	struct task_accepted accepted;
 	struct session session;
 	struct pg_tx *tx;
@@ -422,7 +424,11 @@ static void epochs_are_remembered_once(void **state)
 
 static struct id add_command(struct world *world, const struct id *session, uint64_t wanted_seq)
 {
-	struct command_new command = { TENANT, *session, "prompt", STR_LIT("{\"a\":1}"), "key-1" };
+	const struct command_new command = { .tenant = TENANT,
+		                             .session = *session,
+		                             .kind = "prompt",
+		                             .payload = STR_LIT("{\"a\":1}"),
+		                             .created_by = "key-1" };
 	struct pg_tx *tx = begin(world);
 	uint64_t seq = 0;
 	struct err err;
@@ -478,6 +484,102 @@ static void commands_are_ordered_started_and_finished_once(void **state)
 	world_run(command_body);
 }
 
+/* What the store says to a command with an id of the client's; 0 when it is new. */
+static enum err_code ask_again(struct world *world, const struct command_new *command,
+                               uint64_t *ret_seq)
+{
+	struct pg_tx *tx = begin(world);
+	bool again = false;
+	struct err err;
+	enum err_code code = command_again(tx, command, &again, ret_seq, &err);
+
+	pg_rollback(tx);
+	return code;
+}
+
+static void again_body(struct world *world)
+{
+	struct command_new command = { .id = id_new(),
+		                       .tenant = TENANT,
+		                       .kind = "prompt",
+		                       .payload = STR_LIT("{\"a\":1,\"b\":2}"),
+		                       .created_by = "key-1" };
+	struct task_accepted accepted;
+	struct pg_tx *tx;
+	uint64_t seq;
+	struct err err;
+	struct id id;
+
+	clear_rows(world);
+	accepted = accept_task(world, BODY(AGENT(2), ""));
+	command.session = accepted.sessions[0];
+	assert_int_equal(ask_again(world, &command, &seq), ERR_OK);
+	assert_int_equal(seq, 0);
+	tx = begin(world);
+	assert_int_equal(command_add(tx, &command, &id, &seq, &err), ERR_OK);
+	assert_true(id_eq(&id, &command.id));
+	commit(tx);
+	command.payload = STR_LIT("{ \"b\": 2, \"a\": 1 }");
+	assert_int_equal(ask_again(world, &command, &seq), ERR_OK);
+	assert_int_equal(seq, 1);
+	command.payload = STR_LIT("{\"a\":1}");
+	assert_int_equal(ask_again(world, &command, &seq), ERR_KEY_REUSED);
+	command.session = accepted.sessions[1];
+	assert_int_equal(ask_again(world, &command, &seq), ERR_KEY_REUSED);
+	tx = begin(world);
+	assert_int_equal(command_add(tx, &command, &id, &seq, &err), ERR_KEY_REUSED);
+	pg_rollback(tx);
+}
+
+static void a_command_with_the_clients_id_is_known_again(void **state)
+{
+	(void)state;
+	world_run(again_body);
+}
+
+static bool is_answered(struct world *world, const struct id *session, struct str request)
+{
+	struct pg_tx *tx = begin(world);
+	bool answered = false;
+	struct err err;
+
+	assert_int_equal(command_answered(tx, session, request, &answered, &err), ERR_OK);
+	pg_rollback(tx);
+	return answered;
+}
+
+static void answered_body(struct world *world)
+{
+	struct command_new command = { .tenant = TENANT,
+		                       .kind = "approval",
+		                       .payload = STR_LIT("{\"request_id\":\"r1\"}"),
+		                       .created_by = "key-1" };
+	struct command_end end = { .state = COMMAND_FAILED };
+	struct task_accepted accepted;
+	struct pg_tx *tx;
+	uint64_t seq;
+	bool changed;
+	struct err err;
+
+	clear_rows(world);
+	accepted = accept_task(world, BODY(AGENT(1), ""));
+	command.session = accepted.sessions[0];
+	assert_false(is_answered(world, &command.session, STR_LIT("r1")));
+	tx = begin(world);
+	assert_int_equal(command_add(tx, &command, &end.id, &seq, &err), ERR_OK);
+	commit(tx);
+	assert_true(is_answered(world, &command.session, STR_LIT("r1")));
+	assert_false(is_answered(world, &command.session, STR_LIT("r2")));
+	assert_int_equal(command_finish(world->pg, TENANT, &end, &changed, &err), ERR_OK);
+	assert_false(is_answered(world, &command.session, STR_LIT("r1")));
+}
+
+static void an_answer_stands_until_it_fails(void **state)
+{
+	(void)state;
+	world_run(answered_body);
+}
+
 struct adder {
 	struct world *world;
 	struct id session;
@@ -487,7 +589,11 @@ struct adder {
 static void add_one(void *arg)
 {
 	struct adder *adder = arg;
-	struct command_new command = { TENANT, adder->session, "prompt", STR_LIT("{}"), "key-1" };
+	const struct command_new command = { .tenant = TENANT,
+		                             .session = adder->session,
+		                             .kind = "prompt",
+		                             .payload = STR_LIT("{}"),
+		                             .created_by = "key-1" };
 	struct pg_tx *tx = begin(adder->world);
 	struct id id;
 	struct err err;
@@ -537,6 +643,8 @@ int main(void)
 		cmocka_unit_test(reconcilers_walk_what_is_left_to_do),
 		cmocka_unit_test(epochs_are_remembered_once),
 		cmocka_unit_test(commands_are_ordered_started_and_finished_once),
+		cmocka_unit_test(a_command_with_the_clients_id_is_known_again),
+		cmocka_unit_test(an_answer_stands_until_it_fails),
 		cmocka_unit_test(commands_that_race_get_one_number_each),
 	};
 

@@ -1,0 +1,282 @@
+#include "command/command_store.h"
+#include "json/decode.h"
+#include "json/write.h"
+#include "log/log.h"
+#include "steer/notify.h"
+#include "steer/status.h"
+#include "steer/steer.h"
+
+enum { MOVES_TRIED = 3 };
+
+struct verb_facts {
+	const char *kind;
+	enum session_state to;
+	unsigned refused;
+};
+
+static const struct verb_facts verbs[STEER_VERB_COUNT] = {
+#define X(id, kind, to, refused) { kind, to, refused },
+#include "steer/verb.def"
+#undef X
+};
+
+const char *steer_kind(enum steer_verb verb)
+{
+	return verbs[verb].kind;
+}
+
+static bool moves(enum steer_verb verb)
+{
+	return verbs[verb].to != SESSION_STATE_COUNT;
+}
+
+/* ---- payloads ---- */
+
+enum err_code steer_prompt(const struct json_list *texts, struct arena *arena, struct str *ret,
+                           struct err *err)
+{
+	const struct str *items = texts->items;
+	struct buf text, json;
+	struct jsonw w;
+	bool fits;
+
+	buf_init(&text, STEER_TEXT_MAX);
+	buf_init(&json, STEER_PAYLOAD_MAX);
+	for (size_t i = 0; i < texts->count; i++) {
+		buf_add_cstr(&text, i > 0 ? "\n" : "");
+		buf_add_str(&text, items[i]);
+	}
+	jsonw_init(&w, &json);
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, "prompt", buf_str(&text));
+	jsonw_end_object(&w);
+	fits = !buf_failed(&text) && !buf_failed(&json);
+	if (fits) {
+		*ret = arena_str(arena, buf_str(&json));
+	}
+	buf_fini(&text);
+	buf_fini(&json);
+	return fits ? ERR_OK
+	            : err_set(err, ERR_TOO_LARGE, "is too large with its characters escaped");
+}
+
+static struct str payload_of(const struct steer *steer, const struct steer_ask *ask)
+{
+	return ask->payload.p != NULL ? ask->payload : steer_reason_json(ask->reason, steer->arena);
+}
+
+/* ---- may it be asked ---- */
+
+static enum err_code check_state(const struct steer_session *session, enum steer_verb verb,
+                                 struct err *err)
+{
+	const struct verb_facts *facts = &verbs[verb];
+	const char *name = session_state_name(session->state);
+
+	if (moves(verb)) {
+		return session->state == facts->to ||
+		                       session_move_allowed(session->state, facts->to)
+		               ? ERR_OK
+		               : err_set(err, ERR_ILLEGAL_MOVE,
+		                         "%s is not possible: the session is %s", facts->kind,
+		                         name);
+	}
+	if (session_is_terminal(session->state)) {
+		return err_set(err, ERR_GONE, "the session is %s", name);
+	}
+	return (facts->refused & session_bit(session->state)) == 0
+	               ? ERR_OK
+	               : err_set(err, ERR_CONFLICT, "the session is %s", name);
+}
+
+/* ---- moving the log ---- */
+
+/* ERR_ILLEGAL_MOVE: it has moved meanwhile, session->state says where to. */
+static enum err_code try_move(const struct steer *steer, struct steer_session *session,
+                              enum session_state to, struct str reason, struct err *err)
+{
+	const struct log_new event = { EVENT_TYPE_STATUS,
+		                       steer_status_json(to, reason, steer->arena) };
+	const struct log_batch batch = { .sid = session->id,
+		                         .tenant = steer->who->tenant,
+		                         .from = session_bit(session->state),
+		                         .moves = true,
+		                         .to = to,
+		                         .events = &event,
+		                         .count = 1 };
+	struct log_result result;
+	enum err_code code = log_append(steer->store, &batch, &result, err);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (result.outcome == LOG_OK) {
+		session->state = to;
+	} else if (result.outcome == LOG_MOVED || result.outcome == LOG_ENDED) {
+		session->state = result.state;
+		return err_set(err, ERR_ILLEGAL_MOVE, "the session is %s",
+		               session_state_name(result.state));
+	}
+	return log_result_err(&result, err);
+}
+
+/* A session that no agent works on yet is stopped on the spot. */
+static enum err_code stop_queued(const struct steer *steer, struct steer_session *session,
+                                 const struct steer_ask *ask, struct steer_done *done,
+                                 struct err *err)
+{
+	enum err_code code;
+
+	if (ask->verb != STEER_STOP || session->state != SESSION_QUEUED) {
+		return ERR_OK;
+	}
+	code = try_move(steer, session, SESSION_STOPPED, ask->reason, err);
+	done->moved = code == ERR_OK;
+	return code == ERR_ILLEGAL_MOVE ? ERR_OK : code;
+}
+
+/* ---- in the transaction ---- */
+
+static enum err_code add_row(struct pg_tx *tx, const struct command_new *row,
+                             struct steer_done *done, struct err *err)
+{
+	const struct command_end end = { .id = row->id, .state = COMMAND_DONE };
+	bool changed;
+	enum err_code code;
+
+	/* Nobody has to do it; a row is only for who may ask again by that name. */
+	if (done->moved && id_is_nil(&row->id)) {
+		return ERR_OK;
+	}
+	code = command_add(tx, row, &done->command, &done->seq, err);
+	return code == ERR_OK && done->moved ? command_finish_in(tx, &end, &changed, err) : code;
+}
+
+static enum session_state aim_of(const struct steer_session *session, enum steer_verb verb)
+{
+	return moves(verb) ? verbs[verb].to : session->state;
+}
+
+enum err_code steer_write(const struct steer *steer, struct pg_tx *tx,
+                          struct steer_session *session, const struct steer_ask *ask,
+                          struct steer_done *ret, struct err *err)
+{
+	const struct command_new row = { .id = ask->command,
+		                         .tenant = steer->who->tenant,
+		                         .session = session->id,
+		                         .kind = verbs[ask->verb].kind,
+		                         .payload = payload_of(steer, ask),
+		                         .created_by = steer->who->key.s };
+	struct steer_done done = { .repeated = false };
+	enum err_code code = ERR_OK;
+
+	if (row.payload.n > STEER_PAYLOAD_MAX) {
+		return err_set(err, ERR_TOO_LARGE, "the payload of the %s", row.kind);
+	}
+	if (!id_is_nil(&row.id)) {
+		code = command_again(tx, &row, &done.repeated, &done.seq, err);
+		done.command = row.id;
+	}
+	if (code == ERR_OK && !done.repeated) {
+		code = stop_queued(steer, session, ask, &done, err);
+		if (code == ERR_OK && !done.moved) {
+			code = check_state(session, ask->verb, err);
+		}
+		if (code == ERR_OK) {
+			code = add_row(tx, &row, &done, err);
+		}
+	}
+	if (code == ERR_OK) {
+		done.state = done.moved ? session->state : aim_of(session, ask->verb);
+		*ret = done;
+	}
+	return code;
+}
+
+/* ---- after the commit ---- */
+
+static void tell_worker(const struct steer *steer, const struct steer_session *session,
+                        const struct steer_ask *ask, const struct steer_done *done)
+{
+	struct jsonw w;
+	struct buf body;
+
+	buf_init(&body, MAIL_BODY_MAX);
+	jsonw_init(&w, &body);
+	jsonw_object(&w, NULL);
+	jsonw_cstr(&w, "id", done->command.s);
+	jsonw_u64(&w, "seq", done->seq);
+	jsonw_cstr(&w, "kind", steer_kind(ask->verb));
+	jsonw_raw(&w, "payload", payload_of(steer, ask));
+	jsonw_end_object(&w);
+	if (!buf_failed(&body)) {
+		steer_notify(steer->store->redis,
+		             &(struct steer_note){ .tenant = steer->who->tenant,
+		                                   .sid = session->id,
+		                                   .kind = "command",
+		                                   .body = buf_str(&body) });
+	}
+	buf_fini(&body);
+}
+
+/* The command is durable: whatever fails here is done by the worker. */
+static void make_move(const struct steer *steer, struct steer_session *session,
+                      const struct steer_ask *ask)
+{
+	enum session_state to = verbs[ask->verb].to;
+	struct err err;
+
+	for (unsigned tries = 0; tries < MOVES_TRIED && session->state != to &&
+	                         session_move_allowed(session->state, to);
+	     tries++) {
+		if (try_move(steer, session, to, ask->reason, &err) != ERR_OK &&
+		    err.code != ERR_ILLEGAL_MOVE) {
+			log_warn("session.unmoved", "session=%s to=%s code=%s %s", session->id.s,
+			         session_state_name(to), err_name(err.code), err.msg);
+			return;
+		}
+	}
+}
+
+void steer_follow(const struct steer *steer, struct steer_session *session,
+                  const struct steer_ask *ask, const struct steer_done *done)
+{
+	if (done->repeated) {
+		return; /* whoever was asked first told the worker, or a scheduler does */
+	}
+	fiber_shield();
+	if (done->moved) {
+		steer_finish_queue(steer, &session->id, "stopped");
+	} else {
+		if (moves(ask->verb)) {
+			make_move(steer, session, ask);
+		}
+		tell_worker(steer, session, ask, done);
+	}
+	fiber_unshield();
+}
+
+enum err_code steer_send(const struct steer *steer, struct steer_session *session,
+                         const struct steer_ask *ask, struct steer_done *ret, struct err *err)
+{
+	CLEANUP(pg_tx_cleanup) struct pg_tx *tx = NULL;
+	struct steer_done done;
+	enum err_code code = pg_begin(steer->pg, steer->who->tenant, &tx, err);
+
+	if (code != ERR_OK) {
+		/* Nothing was asked of it yet, so nothing can have happened. */
+		return code == ERR_CANCELLED ? code : err_set(err, ERR_UNAVAILABLE, "PostgreSQL");
+	}
+	code = steer_write(steer, tx, session, ask, &done, err);
+	if (code == ERR_OK) {
+		struct pg_tx *ready = tx;
+
+		tx = NULL;
+		code = pg_commit(ready, err);
+	}
+	if (code == ERR_OK) {
+		steer_follow(steer, session, ask, &done);
+		*ret = done;
+	}
+	return code == ERR_TIMEOUT ? err_set(err, ERR_UNKNOWN, "no answer in time") : code;
+}

@@ -1,0 +1,57 @@
+#include "steer/notify.h"
+
+#include "log/log.h"
+#include "queue/lease.h"
+#include "queue/mail.h"
+
+struct queue steer_queue(struct redis *redis, const char *tenant)
+{
+	return (struct queue){ .redis = redis,
+		               .shard = queue_shard_of(str_of(tenant), QUEUE_SHARDS) };
+}
+
+enum err_code steer_find_holder(struct redis *redis, const char *tenant, const struct id *sid,
+                                struct steer_holder *ret, struct err *err)
+{
+	const struct queue queue = steer_queue(redis, tenant);
+	struct steer_holder holder = { .worker = "" };
+	struct queue_item item;
+	enum err_code code = queue_get(&queue, sid, &item, err);
+
+	if (code == ERR_OK && item.incarnation[0] == '\0') {
+		return err_set(err, ERR_NOT_FOUND, "it is not leased");
+	}
+	if (code == ERR_OK) {
+		(void)str_copy(holder.incarnation, sizeof(holder.incarnation),
+		               str_of(item.incarnation));
+		holder.epoch = item.epoch;
+		holder.attempt = item.attempt;
+		code = lease_worker_of(redis, item.incarnation, holder.worker, err);
+	}
+	if (code == ERR_OK) {
+		*ret = holder;
+	}
+	return code;
+}
+
+void steer_notify(struct redis *redis, const struct steer_note *note)
+{
+	struct steer_holder holder;
+	struct err err;
+	enum err_code code = steer_find_holder(redis, note->tenant, &note->sid, &holder, &err);
+
+	if (code == ERR_OK) {
+		const struct mail mail = { .kind = str_of(note->kind),
+			                   .incarnation = str_of(holder.incarnation),
+			                   .sid = note->sid,
+			                   .epoch = note->epoch != 0 ? note->epoch : holder.epoch,
+			                   .attempt = holder.attempt,
+			                   .body = note->body };
+
+		code = mail_send(redis, holder.worker, &mail, &err);
+	}
+	if (code != ERR_OK && code != ERR_NOT_FOUND) {
+		log_debug("notice.lost", "session=%s kind=%s code=%s %s", note->sid.s, note->kind,
+		          err_name(code), err.msg);
+	}
+}

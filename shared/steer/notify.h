@@ -1,0 +1,31 @@
+/* Tell the worker that has a session's lease. What it is about is durable elsewhere, so a note
+ * that is lost only costs a moment: a scheduler tells it again. */
+#pragma once
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/str.h"
+#include "queue/queue.h"
+
+struct redis;
+
+/* The queue that a tenant's sessions are in. */
+struct queue steer_queue(struct redis *redis, const char *tenant);
+
+struct steer_holder {
+	char incarnation[QUEUE_WORKER_MAX + 1], worker[QUEUE_WORKER_MAX + 1];
+	uint64_t epoch, attempt;
+};
+/* Who has the lease. ERR_NOT_FOUND: nobody. */
+enum err_code steer_find_holder(struct redis *redis, const char *tenant, const struct id *sid,
+                                struct steer_holder *ret, struct err *err) MUST_CHECK;
+
+struct steer_note {
+	const char *tenant;
+	struct id sid;
+	const char *kind; /* of mail */
+	uint64_t epoch;   /* 0: the lease's */
+	struct str body;
+};
+void steer_notify(struct redis *redis, const struct steer_note *note);

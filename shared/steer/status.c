@@ -1,0 +1,52 @@
+#include "steer/status.h"
+
+#include "json/write.h"
+#include "log/log.h"
+#include "steer/notify.h"
+
+enum { JSON_MAX = 16 * 1024 };
+
+static struct str write(const char *status, struct str reason, struct arena *arena)
+{
+	struct jsonw w;
+	struct buf out;
+	struct str json;
+
+	buf_init(&out, JSON_MAX);
+	jsonw_init(&w, &out);
+	jsonw_object(&w, NULL);
+	if (status != NULL) {
+		jsonw_cstr(&w, "status", status);
+	}
+	if (reason.n > 0) {
+		jsonw_str(&w, "reason", reason);
+	}
+	jsonw_end_object(&w);
+	json = arena_str(arena, buf_str(&out));
+	buf_fini(&out);
+	return json;
+}
+
+struct str steer_status_json(enum session_state state, struct str reason, struct arena *arena)
+{
+	return write(session_state_name(state), reason, arena);
+}
+
+struct str steer_reason_json(struct str reason, struct arena *arena)
+{
+	return write(NULL, reason, arena);
+}
+
+void steer_finish_queue(const struct steer *steer, const struct id *sid, const char *reason)
+{
+	const struct queue queue = steer_queue(steer->store->redis, steer->who->tenant);
+	const struct queue_move done = { .sid = *sid, .reason = reason };
+	enum queue_set set;
+	struct err err;
+
+	/* The scheduler reads the head before it leases: an item left behind is finished then. */
+	if (queue_finish(&queue, &done, &set, &err) != ERR_OK && err.code != ERR_NOT_FOUND) {
+		log_debug("queue.unfinished", "session=%s code=%s %s", sid->s, err_name(err.code),
+		          err.msg);
+	}
+}

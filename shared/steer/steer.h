@@ -1,0 +1,116 @@
+/*
+ * What a client may ask of a session, whichever face it asks on: find it, as far as the client may
+ * see it, and steer it (prompt, stop, pause, resume, answers to permission requests, cancel).
+ *
+ * What an agent has to be told is a row of the session's commands, durable before it is answered,
+ * and then a note to its worker; a node that dies in between leaves the row, and that is enough.
+ * A request that moves the session moves the log after the commit; the worker makes the move itself
+ * where it is missing.  Asking again while the move is under way is answered like the first time.
+ *
+ * On fibers.  A message of an error below 500 is fit for the client.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "auth/auth.h"
+#include "base/arena.h"
+#include "event/log.h"
+#include "queue/mail.h"
+#include "session/session_store.h"
+
+struct json_list;
+
+/* For whom, and with what; made for a request. */
+struct steer {
+	const struct log_store *store;
+	struct pg *pg;
+	const struct principal *who;
+	struct arena *arena; /* what is found or made lives there */
+};
+
+/* ---- which session ---- */
+
+struct steer_session {
+	struct id id;
+	struct log_head head;     /* .found false: the session has ended and left Redis */
+	enum session_state state; /* as of now */
+	bool has_row;
+	struct session row; /* when has_row */
+};
+
+/* Where it is now: by the head of its log, and by its row where the head alone does not decide.
+ * Unknown and foreign ids are alike: ERR_NOT_FOUND. */
+enum err_code steer_find(const struct steer *steer, const struct id *id, struct steer_session *ret,
+                         struct err *err) MUST_CHECK;
+
+/* Its row alone. */
+enum err_code steer_find_row(const struct steer *steer, const struct id *id, struct session *ret,
+                             struct err *err) MUST_CHECK;
+
+/*
+ * After the log did not know a session: ERR_OK: it was accepted but never got its log, and has
+ * it now: try again. ERR_GONE (it has ended; *ret_row is filled), ERR_NOT_FOUND, ERR_REBUILD
+ * (later), or an error.
+ */
+enum err_code steer_find_log(const struct steer *steer, const struct id *id,
+                             struct session *ret_row, struct err *err) MUST_CHECK;
+
+/* ---- asking ---- */
+
+enum steer_verb {
+#define X(id, kind, to, refused) STEER_##id,
+#include "steer/verb.def"
+#undef X
+	STEER_VERB_COUNT
+};
+
+const char *steer_kind(enum steer_verb verb); /* of the command's row */
+
+/* A worker gets the payload in a note, with some words around it. */
+enum { STEER_TEXT_MAX = 128 * 1024, STEER_PAYLOAD_MAX = MAIL_BODY_MAX - 1024 };
+
+struct steer_ask {
+	enum steer_verb verb;
+	struct str payload; /* JSON object; {NULL, 0}: the reason alone */
+	struct str reason;  /* of a move; "": none given */
+	/* The client's own name for it: asking again by the same name is answered the same. Nil:
+	 * every time is another. */
+	struct id command;
+};
+
+struct steer_done {
+	struct id command; /* nil: the session was stopped before it had a worker, without one */
+	uint64_t seq;
+	enum session_state state; /* where it is, or is on its way to */
+	bool moved;               /* it is there already: no worker has to be asked */
+	bool repeated;            /* this was asked before */
+};
+
+/* All of it. ERR_GONE, ERR_CONFLICT, ERR_ILLEGAL_MOVE: not in the state it is in. ERR_KEY_REUSED:
+ * something else was asked by that name. ERR_UNKNOWN: ask again to learn. */
+enum err_code steer_send(const struct steer *steer, struct steer_session *session,
+                         const struct steer_ask *ask, struct steer_done *ret,
+                         struct err *err) MUST_CHECK;
+
+/* The same in two steps, for those who commit something else with it: in their transaction, which
+ * after an error is theirs to abandon... */
+enum err_code steer_write(const struct steer *steer, struct pg_tx *tx,
+                          struct steer_session *session, const struct steer_ask *ask,
+                          struct steer_done *ret, struct err *err) MUST_CHECK;
+/* ... and after the commit. Also for a client that has left. */
+void steer_follow(const struct steer *steer, struct steer_session *session,
+                  const struct steer_ask *ask, const struct steer_done *done);
+
+/* The payload of a prompt: texts (struct str), a line each. ERR_TOO_LARGE: beyond
+ * STEER_PAYLOAD_MAX with its characters escaped. */
+enum err_code steer_prompt(const struct json_list *texts, struct arena *arena, struct str *ret,
+                           struct err *err) MUST_CHECK;
+
+/* ---- ending it at once ---- */
+
+/* Whatever it does, it is cancelled: its epoch is raised, and its worker is fenced. Cancelled
+ * before: ERR_OK. */
+enum err_code steer_cancel(const struct steer *steer, struct steer_session *session,
+                           struct str reason, struct err *err) MUST_CHECK;
