@@ -60,9 +60,21 @@ enum err_code steer_prompt(const struct json_list *texts, struct arena *arena, s
 	            : err_set(err, ERR_TOO_LARGE, "is too large with its characters escaped");
 }
 
-static struct str payload_of(const struct steer *steer, const struct steer_ask *ask)
+static enum err_code make_payload(const struct steer *steer, const struct steer_ask *ask,
+                                  struct str *ret, struct err *err)
 {
-	return ask->payload.p != NULL ? ask->payload : steer_reason_json(ask->reason, steer->arena);
+	struct str payload = ask->payload;
+
+	if (ask->approval != NULL) {
+		payload = steer_approval_json(ask->approval, steer->arena);
+	} else if (payload.p == NULL) {
+		payload = steer_reason_json(ask->reason, steer->arena);
+	}
+	if (payload.p == NULL || payload.n > STEER_PAYLOAD_MAX) {
+		return err_set(err, ERR_TOO_LARGE, "too much for one %s", verbs[ask->verb].kind);
+	}
+	*ret = payload;
+	return ERR_OK;
 }
 
 /* ---- may it be asked ---- */
@@ -137,18 +149,35 @@ static enum err_code stop_queued(const struct steer *steer, struct steer_session
 
 /* ---- in the transaction ---- */
 
+/* The first answer stands: agents are answered once. */
+static enum err_code check_unanswered(struct pg_tx *tx, const struct id *session,
+                                      struct str request, struct err *err)
+{
+	bool answered;
+	enum err_code code = command_answered(tx, session, request, &answered, err);
+
+	return code == ERR_OK && answered
+	               ? err_set(err, ERR_CONFLICT, "the permission request has its answer")
+	               : code;
+}
+
 static enum err_code add_row(struct pg_tx *tx, const struct command_new *row,
-                             struct steer_done *done, struct err *err)
+                             const struct steer_ask *ask, struct steer_done *done, struct err *err)
 {
 	const struct command_end end = { .id = row->id, .state = COMMAND_DONE };
 	bool changed;
-	enum err_code code;
+	enum err_code code = ERR_OK;
 
 	/* Nobody has to do it; a row is only for who may ask again by that name. */
 	if (done->moved && id_is_nil(&row->id)) {
 		return ERR_OK;
 	}
-	code = command_add(tx, row, &done->command, &done->seq, err);
+	if (ask->approval != NULL) {
+		code = check_unanswered(tx, &row->session, ask->approval->request, err);
+	}
+	if (code == ERR_OK) {
+		code = command_add(tx, row, &done->command, &done->seq, err);
+	}
 	return code == ERR_OK && done->moved ? command_finish_in(tx, &end, &changed, err) : code;
 }
 
@@ -157,37 +186,46 @@ static enum session_state aim_of(const struct steer_session *session, enum steer
 	return moves(verb) ? verbs[verb].to : session->state;
 }
 
-enum err_code steer_write(const struct steer *steer, struct pg_tx *tx,
-                          struct steer_session *session, const struct steer_ask *ask,
-                          struct steer_done *ret, struct err *err)
+static enum err_code write_new(const struct steer *steer, struct pg_tx *tx,
+                               struct steer_session *session, const struct steer_ask *ask,
+                               struct steer_done *done, struct err *err)
 {
 	const struct command_new row = { .id = ask->command,
 		                         .tenant = steer->who->tenant,
 		                         .session = session->id,
 		                         .kind = verbs[ask->verb].kind,
-		                         .payload = payload_of(steer, ask),
+		                         .payload = done->payload,
 		                         .created_by = steer->who->key.s };
-	struct steer_done done = { .repeated = false };
 	enum err_code code = ERR_OK;
 
-	if (row.payload.n > STEER_PAYLOAD_MAX) {
-		return err_set(err, ERR_TOO_LARGE, "the payload of the %s", row.kind);
-	}
 	if (!id_is_nil(&row.id)) {
-		code = command_again(tx, &row, &done.repeated, &done.seq, err);
-		done.command = row.id;
+		code = command_again(tx, &row, &done->repeated, &done->seq, err);
+		done->command = row.id;
 	}
-	if (code == ERR_OK && !done.repeated) {
-		code = stop_queued(steer, session, ask, &done, err);
-		if (code == ERR_OK && !done.moved) {
-			code = check_state(session, ask->verb, err);
-		}
-		if (code == ERR_OK) {
-			code = add_row(tx, &row, &done, err);
-		}
+	if (code != ERR_OK || done->repeated) {
+		return code;
+	}
+	code = stop_queued(steer, session, ask, done, err);
+	if (code == ERR_OK && !done->moved) {
+		code = check_state(session, ask->verb, err);
+	}
+	return code == ERR_OK ? add_row(tx, &row, ask, done, err) : code;
+}
+
+enum err_code steer_write(const struct steer *steer, struct pg_tx *tx,
+                          struct steer_session *session, const struct steer_ask *ask,
+                          struct steer_done *ret, struct err *err)
+{
+	struct steer_done done = { .repeated = false };
+	enum err_code code = make_payload(steer, ask, &done.payload, err);
+
+	if (code == ERR_OK) {
+		code = write_new(steer, tx, session, ask, &done, err);
 	}
 	if (code == ERR_OK) {
-		done.state = done.moved ? session->state : aim_of(session, ask->verb);
+		bool is_there = done.moved || session_is_terminal(session->state);
+
+		done.state = is_there ? session->state : aim_of(session, ask->verb);
 		*ret = done;
 	}
 	return code;
@@ -207,7 +245,7 @@ static void tell_worker(const struct steer *steer, const struct steer_session *s
 	jsonw_cstr(&w, "id", done->command.s);
 	jsonw_u64(&w, "seq", done->seq);
 	jsonw_cstr(&w, "kind", steer_kind(ask->verb));
-	jsonw_raw(&w, "payload", payload_of(steer, ask));
+	jsonw_raw(&w, "payload", done->payload);
 	jsonw_end_object(&w);
 	if (!buf_failed(&body)) {
 		steer_notify(steer->store->redis,
@@ -238,6 +276,26 @@ static void make_move(const struct steer *steer, struct steer_session *session,
 	}
 }
 
+/* Whoever else was asked need not answer any more. */
+static void tell_others(const struct steer *steer, const struct steer_session *session,
+                        const struct steer_approval *approval, const struct steer_done *done)
+{
+	const struct log_new event = { EVENT_TYPE_PERMISSION_RESOLVED,
+		                       steer_resolved_json(approval, &done->command,
+		                                           &steer->who->key, steer->arena) };
+	const struct log_batch batch = {
+		.sid = session->id, .tenant = steer->who->tenant, .events = &event, .count = 1
+	};
+	struct log_result result;
+	struct err err;
+
+	if (log_append(steer->store, &batch, &result, &err) != ERR_OK ||
+	    log_result_err(&result, &err) != ERR_OK) {
+		log_warn("approval.untold", "session=%s command=%s code=%s %s", session->id.s,
+		         done->command.s, err_name(err.code), err.msg);
+	}
+}
+
 void steer_follow(const struct steer *steer, struct steer_session *session,
                   const struct steer_ask *ask, const struct steer_done *done)
 {
@@ -250,6 +308,9 @@ void steer_follow(const struct steer *steer, struct steer_session *session,
 	} else {
 		if (moves(ask->verb)) {
 			make_move(steer, session, ask);
+		}
+		if (ask->approval != NULL) {
+			tell_others(steer, session, ask->approval, done);
 		}
 		tell_worker(steer, session, ask, done);
 	}

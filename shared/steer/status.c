@@ -37,6 +37,58 @@ struct str steer_reason_json(struct str reason, struct arena *arena)
 	return write(NULL, reason, arena);
 }
 
+/* Both say what was decided. */
+static void write_decision(struct jsonw *w, const struct steer_approval *approval)
+{
+	jsonw_str(w, "request_id", approval->request);
+	jsonw_cstr(w, "behavior", approval->behavior);
+	jsonw_cstr(w, "scope", approval->scope);
+}
+
+struct str steer_approval_json(const struct steer_approval *approval, struct arena *arena)
+{
+	struct jsonw w;
+	struct buf out;
+	struct str json;
+
+	buf_init(&out, STEER_PAYLOAD_MAX);
+	jsonw_init(&w, &out);
+	jsonw_object(&w, NULL);
+	write_decision(&w, approval);
+	if (approval->updated_input.p != NULL) {
+		jsonw_raw(&w, "updated_input", approval->updated_input);
+	}
+	if (approval->permissions.p != NULL) {
+		jsonw_raw(&w, "updated_permissions", approval->permissions);
+	}
+	if (approval->message.n > 0) {
+		jsonw_str(&w, "message", approval->message);
+	}
+	jsonw_end_object(&w);
+	json = buf_failed(&out) ? (struct str){ NULL, 0 } : arena_str(arena, buf_str(&out));
+	buf_fini(&out);
+	return json;
+}
+
+struct str steer_resolved_json(const struct steer_approval *approval, const struct id *command,
+                               const struct id *by, struct arena *arena)
+{
+	struct jsonw w;
+	struct buf out;
+	struct str json;
+
+	buf_init(&out, JSON_MAX);
+	jsonw_init(&w, &out);
+	jsonw_object(&w, NULL);
+	write_decision(&w, approval);
+	jsonw_cstr(&w, "by", by->s);
+	jsonw_cstr(&w, "command_id", command->s);
+	jsonw_end_object(&w);
+	json = arena_str(arena, buf_str(&out));
+	buf_fini(&out);
+	return json;
+}
+
 void steer_finish_queue(const struct steer *steer, const struct id *sid, const char *reason)
 {
 	const struct queue queue = steer_queue(steer->store->redis, steer->who->tenant);

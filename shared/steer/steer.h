@@ -71,10 +71,21 @@ const char *steer_kind(enum steer_verb verb); /* of the command's row */
 /* A worker gets the payload in a note, with some words around it. */
 enum { STEER_TEXT_MAX = 128 * 1024, STEER_PAYLOAD_MAX = MAIL_BODY_MAX - 1024 };
 
+/* The answer to a permission request. */
+struct steer_approval {
+	struct str request;       /* its request_id */
+	const char *behavior;     /* "allow" or "deny" */
+	const char *scope;        /* "once", "session" or "always" */
+	struct str updated_input; /* JSON; {NULL, 0}: as it was asked */
+	struct str permissions;   /* JSON: rules to go with it; {NULL, 0}: none */
+	struct str message;       /* to the agent; "": none */
+};
+
 struct steer_ask {
 	enum steer_verb verb;
-	struct str payload; /* JSON object; {NULL, 0}: the reason alone */
-	struct str reason;  /* of a move; "": none given */
+	const struct steer_approval *approval; /* STEER_APPROVAL */
+	struct str payload;                    /* JSON object; {NULL, 0}: the reason alone */
+	struct str reason;                     /* of a move; "": none given */
 	/* The client's own name for it: asking again by the same name is answered the same. Nil:
 	 * every time is another. */
 	struct id command;
@@ -83,13 +94,15 @@ struct steer_ask {
 struct steer_done {
 	struct id command; /* nil: the session was stopped before it had a worker, without one */
 	uint64_t seq;
+	struct str payload;       /* of the row */
 	enum session_state state; /* where it is, or is on its way to */
 	bool moved;               /* it is there already: no worker has to be asked */
 	bool repeated;            /* this was asked before */
 };
 
-/* All of it. ERR_GONE, ERR_CONFLICT, ERR_ILLEGAL_MOVE: not in the state it is in. ERR_KEY_REUSED:
- * something else was asked by that name. ERR_UNKNOWN: ask again to learn. */
+/* All of it. ERR_GONE, ERR_CONFLICT, ERR_ILLEGAL_MOVE: not in the state it is in. ERR_CONFLICT:
+ * the permission request has its answer. ERR_KEY_REUSED: something else was asked by that name.
+ * ERR_UNKNOWN: ask again to learn. */
 enum err_code steer_send(const struct steer *steer, struct steer_session *session,
                          const struct steer_ask *ask, struct steer_done *ret,
                          struct err *err) MUST_CHECK;

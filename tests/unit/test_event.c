@@ -62,8 +62,11 @@ static void lines_of_a_process_are_a_class_of_their_own(void **state)
 
 static void observers_see_no_questions_and_no_output(void **state)
 {
-	static const unsigned hidden[] = { EVENT_TYPE_PERMISSION_REQUEST, EVENT_TYPE_NATIVE,
-		                           EVENT_TYPE_HOST_LOG, EVENT_CLASS_OUTPUT,
+	static const unsigned hidden[] = { EVENT_TYPE_PERMISSION_REQUEST,
+		                           EVENT_TYPE_PERMISSION_RESOLVED,
+		                           EVENT_TYPE_NATIVE,
+		                           EVENT_TYPE_HOST_LOG,
+		                           EVENT_CLASS_OUTPUT,
 		                           EVENT_CLASS_UNKNOWN };
 	uint64_t all = event_classes_seen(EVENT_SEE_PARTICIPANT);
 	uint64_t some = event_classes_seen(EVENT_SEE_ANY);

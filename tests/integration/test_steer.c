@@ -1,0 +1,420 @@
+/* Steering against real servers: the row, the move, and the note in the worker's mailbox. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json/value.h"
+#include "queue/lease.h"
+#include "redis/redis.h"
+#include "steer/notify.h"
+#include "steer/publish.h"
+#include "steer/steer.h"
+#include "task_world.h"
+#include "tests/support/test.h"
+
+#define WORKER      "w1"
+#define INCARNATION "w1-a"
+
+enum { WAIT_MS = 20000 };
+
+SQL(test_steer_row, "SELECT kind, state, seq, payload FROM commands WHERE id = $1::text");
+SQL(test_steer_count, "SELECT count(*) FROM commands");
+
+/* ---- the stage: one session, and who acts on it ---- */
+
+struct stage {
+	struct world *world;
+	struct log_store store;
+	struct principal who;
+	struct steer steer;
+	struct steer_session session;
+	char mail_at[MAIL_ID_SIZE];
+	void (*body)(struct stage *stage);
+};
+
+static void must(enum err_code code, const struct err *err)
+{
+	if (code != ERR_OK) {
+		fail_msg("%s: %s", err_name(code), err->msg);
+	}
+}
+
+/* Somebody else may have moved it. */
+static void look(struct stage *stage)
+{
+	struct err err;
+
+	must(steer_find(&stage->steer, &stage->session.id, &stage->session, &err), &err);
+}
+
+static void move(struct stage *stage, enum session_state to)
+{
+	char data[64];
+	struct log_new event = { EVENT_TYPE_STATUS, { data, 0 } };
+	const struct log_batch batch = { .sid = stage->session.id,
+		                         .tenant = TENANT,
+		                         .moves = true,
+		                         .to = to,
+		                         .events = &event,
+		                         .count = 1 };
+	struct log_result result;
+	struct err err;
+
+	(void)snprintf(data, sizeof(data), "{\"status\":\"%s\"}", session_state_name(to));
+	event.data = str_of(data);
+	must(log_append(&stage->store, &batch, &result, &err), &err);
+	assert_int_equal(result.outcome, LOG_OK);
+	look(stage);
+}
+
+/* As a scheduler and a worker do it. */
+static void lease(struct stage *stage)
+{
+	const struct lease_worker worker = {
+		.incarnation = INCARNATION, .worker = WORKER, .slots = 8, .has = "os=linux"
+	};
+	const struct queue queue = steer_queue(stage->store.redis, TENANT);
+	const struct queue_claim claim = { INCARNATION, "os=linux,runtime=local,agent=command", 8,
+		                           1 };
+	struct queue_move opened = { .sid = stage->session.id, .epoch = 2 };
+	struct queue_item item;
+	enum queue_set set;
+	size_t count = 0;
+	struct err err;
+
+	must(lease_register(stage->store.redis, &worker, &err), &err);
+	must(queue_claim(&queue, &claim, &item, &count, &err), &err);
+	assert_int_equal(count, 1);
+	assert_true(id_eq(&item.sid, &stage->session.id));
+	opened.attempt = item.attempt;
+	must(queue_opened(&queue, &opened, &set, &err), &err);
+	move(stage, SESSION_PROVISIONING);
+	move(stage, SESSION_RUNNING);
+}
+
+static void publish(struct stage *stage)
+{
+	struct task_accepted accepted;
+	struct steer_publication publication = { .tenant = TENANT,
+		                                 .needs = "runtime=local,agent=command" };
+	struct err err;
+
+	clear_rows(stage->world);
+	accepted = accept_task(stage->world, BODY(AGENT(1), ""));
+	publication.sid = stage->session.id = accepted.sessions[0];
+	must(steer_publish(&stage->store, stage->world->pg, &publication, &err), &err);
+	look(stage);
+}
+
+static void flush(struct redis *redis)
+{
+	struct redis_cmd *cmd CLEANUP(redis_cmd_cleanup) = redis_cmd_new();
+	struct redis_reply *reply CLEANUP(redis_reply_cleanup) = NULL;
+	struct err err;
+
+	redis_arg_cstr(cmd, "FLUSHALL");
+	must(redis_call(redis, cmd, &reply, &err), &err);
+}
+
+static void on_stage(struct world *world, void (*body)(struct stage *stage))
+{
+	const struct redis_options redis = { getenv("TEST_REDIS_URL"), 5000, 100 };
+	struct stage stage = { .world = world,
+		               .who = { .tenant = TENANT,
+		                        .key = id_new(),
+		                        .scopes = auth_bit(AUTH_SESSION_WRITE),
+		                        .any_namespace = true },
+		               .mail_at = "0" };
+	struct err err;
+
+	stage.store = (struct log_store){ .redis = redis_new(world->loop, &redis, &err),
+		                          .generation = 1,
+		                          .unarchived_max = 16 * 1024 * 1024 };
+	stage.steer = (struct steer){ &stage.store, world->pg, &stage.who, test_arena() };
+	must(redis_wait_connected(stage.store.redis, WAIT_MS, &err), &err);
+	flush(stage.store.redis);
+	publish(&stage);
+	body(&stage);
+	redis_free(stage.store.redis);
+}
+
+#define ON_STAGE(name, body)                                                                       \
+	static void name##_world(struct world *world)                                              \
+	{                                                                                          \
+		on_stage(world, body);                                                             \
+	}                                                                                          \
+	static void name(void **state)                                                             \
+	{                                                                                          \
+		(void)state;                                                                       \
+		world_run(name##_world);                                                           \
+	}
+
+/* ---- what came of it ---- */
+
+static void expect_row(struct stage *stage, const struct id *id, const char *kind,
+                       const char *state, const char *payload)
+{
+	const char *const params[] = { id->s, NULL };
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) =
+		ask(stage->world->pg, "", &test_steer_row, params);
+
+	assert_int_equal(pg_rows_count(rows), 1);
+	assert_string_equal(pg_str(rows, 0, 0).p, kind);
+	assert_string_equal(pg_str(rows, 0, 1).p, state);
+	assert_string_equal(pg_str(rows, 0, 3).p, payload);
+}
+
+/* The next note for the worker is of that kind and about that command. */
+static void expect_mail(struct stage *stage, const char *kind, const struct id *command)
+{
+	struct mail_page page;
+	struct err err;
+
+	must(mail_read(stage->store.redis, WORKER, stage->mail_at, &page, &err), &err);
+	assert_int_equal(page.count, 1);
+	assert_true(str_eq(page.mails[0].kind, str_of(kind)));
+	assert_true(id_eq(&page.mails[0].sid, &stage->session.id));
+	if (command != NULL) {
+		CLEANUP(json_value_cleanup)
+		struct json_value *body = json_parse(page.mails[0].body, &err);
+
+		assert_string_equal(json_as_str(json_get(body, "id")).p, command->s);
+	}
+	(void)str_copy(stage->mail_at, sizeof(stage->mail_at), str_of(page.mails[0].id));
+	mail_page_fini(&page);
+}
+
+static void expect_no_mail(struct stage *stage)
+{
+	struct mail_page page;
+	struct err err;
+
+	must(mail_read(stage->store.redis, WORKER, stage->mail_at, &page, &err), &err);
+	assert_int_equal(page.count, 0);
+	mail_page_fini(&page);
+}
+
+/* The last event of the log. */
+static void expect_event(struct stage *stage, const char *type, const char *part)
+{
+	struct log_range range = {
+		.sid = stage->session.id, .tenant = TENANT, .max_count = 1, .max_bytes = 64 * 1024
+	};
+	struct log_page page = { 0 };
+	struct err err;
+
+	look(stage);
+	range.after = stage->session.head.at;
+	range.after.n--;
+	range.after.epoch = CURSOR_EPOCH_ANY;
+	must(log_read(&stage->store, &range, &page, &err), &err);
+	assert_int_equal(page.count, 1);
+	assert_true(str_eq(page.events[0].type, str_of(type)));
+	if (memmem(page.events[0].data.p, page.events[0].data.n, part, strlen(part)) == NULL) {
+		fail_msg("no %s in %.*s", part, (int)page.events[0].data.n, page.events[0].data.p);
+	}
+	log_page_fini(&page);
+}
+
+static struct steer_done send_ask(struct stage *stage, const struct steer_ask *what)
+{
+	struct steer_done done;
+	struct err err;
+
+	must(steer_send(&stage->steer, &stage->session, what, &done, &err), &err);
+	return done;
+}
+
+static enum err_code refused(struct stage *stage, const struct steer_ask *what)
+{
+	struct steer_done done;
+	struct err err = { .code = ERR_OK };
+
+	(void)!steer_send(&stage->steer, &stage->session, what, &done, &err);
+	return err.code;
+}
+
+/* ---- the tests ---- */
+
+static void prompt_body(struct stage *stage)
+{
+	struct str lines[] = { STR_LIT("go"), STR_LIT("on") };
+	struct steer_ask what = { .verb = STEER_PROMPT };
+	struct steer_done done;
+	struct err err;
+
+	must(steer_prompt(&(struct json_list){ lines, 2 }, test_arena(), &what.payload, &err),
+	     &err);
+	lease(stage);
+	done = send_ask(stage, &what);
+	assert_int_equal(done.seq, 1);
+	assert_int_equal(done.state, SESSION_RUNNING);
+	expect_row(stage, &done.command, "prompt", "queued", "{\"prompt\": \"go\\non\"}");
+	expect_mail(stage, "command", &done.command);
+	move(stage, SESSION_PAUSING);
+	assert_int_equal(refused(stage, &what), ERR_CONFLICT);
+	move(stage, SESSION_FAILED);
+	assert_int_equal(refused(stage, &what), ERR_GONE);
+	expect_no_mail(stage);
+}
+ON_STAGE(a_prompt_is_a_row_and_a_note_to_the_worker, prompt_body)
+
+static void again_body(struct stage *stage)
+{
+	struct steer_ask what = { .verb = STEER_PROMPT,
+		                  .payload = STR_LIT("{\"prompt\":\"x\"}"),
+		                  .command = id_new() };
+	struct steer_done done;
+
+	lease(stage);
+	assert_false(send_ask(stage, &what).repeated);
+	expect_mail(stage, "command", &what.command);
+	done = send_ask(stage, &what);
+	assert_true(done.repeated && id_eq(&done.command, &what.command) && done.seq == 1);
+	what.payload = STR_LIT("{\"prompt\":\"y\"}");
+	assert_int_equal(refused(stage, &what), ERR_KEY_REUSED);
+	/* What was answered is answered, even when it could not be asked any more. */
+	move(stage, SESSION_COMPLETED);
+	what.payload = STR_LIT("{\"prompt\":\"x\"}");
+	assert_true(send_ask(stage, &what).repeated);
+	assert_int_equal(number(stage->world->pg, "", &test_steer_count), 1);
+	expect_no_mail(stage);
+}
+ON_STAGE(a_command_by_the_clients_name_is_asked_once, again_body)
+
+static void control_body(struct stage *stage)
+{
+	const struct steer_ask pause = { .verb = STEER_PAUSE, .reason = STR_LIT("lunch") };
+	const struct steer_ask resume = { .verb = STEER_RESUME };
+	const struct steer_ask stop = { .verb = STEER_STOP };
+	struct steer_done done;
+
+	lease(stage);
+	done = send_ask(stage, &pause);
+	assert_int_equal(done.state, SESSION_PAUSING);
+	expect_row(stage, &done.command, "pause", "queued", "{\"reason\": \"lunch\"}");
+	expect_event(stage, "status", "\"reason\":\"lunch\"");
+	expect_mail(stage, "command", &done.command);
+	assert_int_equal(refused(stage, &resume), ERR_ILLEGAL_MOVE);
+	done = send_ask(stage, &stop);
+	assert_int_equal(done.state, SESSION_STOPPING);
+	expect_mail(stage, "command", &done.command);
+	done = send_ask(stage, &stop);
+	assert_int_equal(done.seq, 3);
+}
+ON_STAGE(a_move_is_in_the_log_once_it_is_asked_for, control_body)
+
+static void queued_body(struct stage *stage)
+{
+	const struct steer_ask stop = { .verb = STEER_STOP, .command = id_new() };
+	const struct queue queue = steer_queue(stage->store.redis, TENANT);
+	struct steer_done done = send_ask(stage, &stop);
+	struct queue_item item;
+	struct err err;
+
+	assert_true(done.moved && done.state == SESSION_STOPPED);
+	expect_row(stage, &stop.command, "stop", "done", "{}");
+	expect_event(stage, "status", "stopped");
+	must(queue_get(&queue, &stage->session.id, &item, &err), &err);
+	assert_int_equal(item.set, QUEUE_DONE);
+	done = send_ask(stage, &stop);
+	assert_true(done.repeated && done.state == SESSION_STOPPED);
+}
+ON_STAGE(a_queued_session_stops_on_the_spot_and_says_so_again, queued_body)
+
+static void approval_body(struct stage *stage)
+{
+	struct steer_approval yes = { .request = STR_LIT("r1"),
+		                      .behavior = "allow",
+		                      .scope = "session",
+		                      .updated_input = STR_LIT("{\"a\":1}") };
+	struct steer_approval no = { .request = STR_LIT("r1"),
+		                     .behavior = "deny",
+		                     .scope = "once",
+		                     .message = STR_LIT("never") };
+	struct steer_ask what = { .verb = STEER_APPROVAL, .approval = &yes };
+	struct steer_done done;
+
+	lease(stage);
+	done = send_ask(stage, &what);
+	expect_row(stage, &done.command, "approval", "queued",
+	           "{\"scope\": \"session\", \"behavior\": \"allow\", \"request_id\": \"r1\", "
+	           "\"updated_input\": {\"a\": 1}}");
+	expect_mail(stage, "command", &done.command);
+	expect_event(stage, "permission_resolved", "\"behavior\":\"allow\"");
+	what.approval = &no;
+	assert_int_equal(refused(stage, &what), ERR_CONFLICT);
+	no.request = STR_LIT("r2");
+	done = send_ask(stage, &what);
+	expect_event(stage, "permission_resolved", stage->who.key.s);
+}
+ON_STAGE(the_first_answer_to_a_permission_request_stands, approval_body)
+
+static void cancel_body(struct stage *stage)
+{
+	struct err err;
+
+	lease(stage);
+	must(steer_cancel(&stage->steer, &stage->session, STR_LIT("enough"), &err), &err);
+	expect_event(stage, "status", "\"reason\":\"enough\"");
+	expect_mail(stage, "fence", NULL);
+	must(steer_cancel(&stage->steer, &stage->session, STR_LIT("enough"), &err), &err);
+	assert_int_equal(stage->session.state, SESSION_CANCELLED);
+	expect_no_mail(stage);
+}
+ON_STAGE(cancelling_fences_the_worker_and_may_be_repeated, cancel_body)
+
+static void foreign_body(struct stage *stage)
+{
+	struct principal rival = { .tenant = OTHER, .any_namespace = true };
+	struct principal limited = stage->who;
+	struct steer_session found;
+	struct err err;
+
+	stage->steer.who = &rival;
+	assert_int_equal(steer_find(&stage->steer, &stage->session.id, &found, &err),
+	                 ERR_NOT_FOUND);
+	assert_string_equal(err.msg, "no such session");
+	limited.any_namespace = false;
+	(void)str_copy(limited.namespaces, sizeof(limited.namespaces), STR_LIT("red"));
+	stage->steer.who = &limited;
+	assert_int_equal(steer_find(&stage->steer, &stage->session.id, &found, &err),
+	                 ERR_NOT_FOUND);
+	assert_string_equal(err.msg, "no such session");
+}
+ON_STAGE(who_may_not_see_a_session_is_told_that_there_is_none, foreign_body)
+
+static void large_body(struct stage *stage)
+{
+	char *text = arena_take(test_arena(), STEER_PAYLOAD_MAX);
+	struct str line = { text, 12 * 1024 };
+	struct str payload;
+	struct err err;
+
+	(void)stage;
+	memset(text, 1, STEER_PAYLOAD_MAX); /* six bytes each, escaped */
+	assert_int_equal(
+		steer_prompt(&(struct json_list){ &line, 1 }, test_arena(), &payload, &err),
+		ERR_TOO_LARGE);
+	line.n = 10 * 1024;
+	assert_int_equal(
+		steer_prompt(&(struct json_list){ &line, 1 }, test_arena(), &payload, &err),
+		ERR_OK);
+}
+ON_STAGE(a_prompt_fits_into_a_note_or_is_refused, large_body)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_prompt_is_a_row_and_a_note_to_the_worker),
+		cmocka_unit_test(a_command_by_the_clients_name_is_asked_once),
+		cmocka_unit_test(a_move_is_in_the_log_once_it_is_asked_for),
+		cmocka_unit_test(a_queued_session_stops_on_the_spot_and_says_so_again),
+		cmocka_unit_test(the_first_answer_to_a_permission_request_stands),
+		cmocka_unit_test(cancelling_fences_the_worker_and_may_be_repeated),
+		cmocka_unit_test(who_may_not_see_a_session_is_told_that_there_is_none),
+		cmocka_unit_test(a_prompt_fits_into_a_note_or_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, make_arena, free_arena);
+}
