@@ -9,6 +9,7 @@
 #define HANDLER_STREAMER(op) /* redirected */
 #define HANDLER_PREFIX(op)   /* never asked of an API node */
 #define HANDLER_EVERY(op)    /* the node's own */
+#define HANDLER_NODE(op)     /* nor this one */
 #define X(method, pattern, op, scope, body, max, query, side, status, traits, summary)             \
 	HANDLER_##side(op)
 #include "rest/routes.def"
@@ -17,6 +18,7 @@
 #undef HANDLER_STREAMER
 #undef HANDLER_PREFIX
 #undef HANDLER_EVERY
+#undef HANDLER_NODE
 
 http_handler_fn serve_redirect;
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cred/digest.h"
 #include "rest/rest.h"
+#include "streamer/debug.h"
 #include "streamer/events.h"
 #include "streamer/feed.h"
 
@@ -100,6 +101,7 @@ static void redis_back(struct node *node)
 http_handler_fn *const app_handlers[REST_OP_COUNT] = {
 	[REST_OP_event_stream] = events_get,
 	[REST_OP_event_stream_prefixed] = events_get,
+	[REST_OP_debug_streams] = debug_streams,
 };
 
 const struct node_options app_options = {

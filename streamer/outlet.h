@@ -29,6 +29,7 @@ enum outlet_over {
 
 /* What kind of client it is. */
 struct outlet_face {
+	const char *name;
 	/* It is on no list, and not touched again by the caller: it may be freed. */
 	void (*over)(struct outlet *outlet, struct subscriber *subscriber, enum outlet_over why);
 	/* The wheel has come round to it: say something where that is due. Returns when to come

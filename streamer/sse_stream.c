@@ -46,6 +46,7 @@ static uint64_t keep_alive(struct outlet *outlet)
 }
 
 static const struct outlet_face face = {
+	.name = "sse",
 	.over = over,
 	.round = keep_alive,
 	.left_max = LEFT_MAX,

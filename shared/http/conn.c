@@ -140,6 +140,9 @@ static void on_sent(struct http_conn *conn)
 	struct http_exchange *exchange = conn->exchange;
 
 	conn->exchange = NULL;
+	if (conn->ops != NULL) { /* the request goes, whom it came from stays */
+		(void)str_copy(conn->peer, sizeof(conn->peer), exchange->req.peer);
+	}
 	http_exchange_end(exchange);
 	(void)event_del(&conn->write_event);
 	if (conn->ops != NULL && !conn->close) {

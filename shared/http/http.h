@@ -184,4 +184,5 @@ bool http_server_draining(const struct http_server *server);
 ssize_t http_conn_writev(struct http_conn *conn, const struct iovec *iov, int count);
 /* Close after what the kernel has; closed() is called on a later turn. */
 void http_conn_end(struct http_conn *conn);
-int http_conn_fd(const struct http_conn *conn); /* for socket options only */
+int http_conn_fd(const struct http_conn *conn); /* for socket options, and to tell it from others */
+const char *http_conn_peer(const struct http_conn *conn); /* as the request had it */

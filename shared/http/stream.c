@@ -96,6 +96,11 @@ void http_conn_end(struct http_conn *conn)
 	}
 }
 
+const char *http_conn_peer(const struct http_conn *conn)
+{
+	return conn->peer;
+}
+
 int http_conn_fd(const struct http_conn *conn)
 {
 	return conn->fd;

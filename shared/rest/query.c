@@ -191,6 +191,29 @@ static const struct rest_query_field events_fields[] = {
 const struct rest_query_table rest_events_table = { sizeof(struct rest_events), events_fields,
 	                                            ARRAY_LEN(events_fields) };
 
+static const struct rest_query_field streams_fields[] = {
+	{ .name = "after",
+	  .kind = REST_NUMBER,
+	  FIELD(rest_streams, after),
+	  .max = INT32_MAX,
+	  .help = "Only connections with a greater number: the next of the page before." },
+	{ .name = "perPage",
+	  .kind = REST_NUMBER,
+	  FIELD(rest_streams, per_page),
+	  .min = 1,
+	  .max = REST_LINES_MAX,
+	  .otherwise = REST_LINES,
+	  .help = "Connections on a page." },
+	{ .name = "session",
+	  .kind = REST_TEXT,
+	  FIELD(rest_streams, session),
+	  .min = 1,
+	  .max = 64,
+	  .help = "Only connections that follow this session." },
+};
+const struct rest_query_table rest_streams_table = { sizeof(struct rest_streams), streams_fields,
+	                                             ARRAY_LEN(streams_fields) };
+
 /* ---- decoding ---- */
 
 struct input {

@@ -73,3 +73,9 @@ struct rest_events {
 	uint64_t starting_after, page, per_page, limit;
 };
 extern const struct rest_query_table rest_events_table;
+
+struct rest_streams {
+	uint64_t after, per_page;
+	struct str session;
+};
+extern const struct rest_query_table rest_streams_table;

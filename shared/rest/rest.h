@@ -21,7 +21,7 @@ enum rest_op {
 	REST_OP_COUNT
 };
 
-enum rest_side { REST_API, REST_STREAMER, REST_PREFIX, REST_EVERY };
+enum rest_side { REST_API, REST_STREAMER, REST_PREFIX, REST_EVERY, REST_NODE };
 
 enum rest_trait {
 	REST_KEYED = 1,    /* takes Idempotency-Key */

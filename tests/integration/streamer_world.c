@@ -212,6 +212,7 @@ static void world_main(void *arg)
 	make_key(world, TENANT, AUTH_SESSION_READ, NULL, world->key);
 	make_key(world, FOREIGN, AUTH_SESSION_READ, NULL, world->foreign_key);
 	make_key(world, TENANT, AUTH_TASK_WRITE, NULL, world->poor_key);
+	make_key(world, TENANT, AUTH_ADMIN, NULL, world->admin_key);
 	make_key(world, TENANT, AUTH_SESSION_READ, "elsewhere", world->narrow_key);
 	world_start(world, 0);
 	world_await_ready(world, 0);

@@ -424,6 +424,62 @@ static void both_forms_and_the_prefix_answer(void **state)
 	run(forms_body);
 }
 
+/* ---- what the operator sees ---- */
+
+static void see(struct world *world, const char *target, const char *key, int status,
+                struct buf *ret)
+{
+	char header[256];
+
+	buf_reset(ret);
+	(void)snprintf(header, sizeof(header), "Authorization: ApiKey %s\r\n", key);
+	assert_int_equal(world_get(world, 0, target, header, ret), status);
+}
+
+static bool shows(const struct buf *page, const char *text)
+{
+	return strstr(buf_cstr(page), text) != NULL;
+}
+
+static void streams_body(struct world *world)
+{
+	struct id sid = world_session(world), other = world_session(world);
+	struct viewer *first = viewer_open(world, 0, &sid, "", "");
+	struct viewer *second = viewer_open(world, 0, &other, "?type=note", "");
+	struct cursor at = { 0, 0 };
+	char target[128];
+	struct buf page;
+
+	buf_init(&page, UINT16_MAX);
+	viewer_expect(first, &at, 2);
+	(void)snprintf(target, sizeof(target), "/debug/streams?session=%s", sid.s);
+	see(world, target, world->admin_key, 200, &page);
+	assert_true(shows(&page, "\"face\":\"sse\""));
+	assert_true(shows(&page, sid.s));
+	assert_false(shows(&page, other.s));
+	assert_true(shows(&page,
+	                  "\"cursor\":\"1-2\",\"lag\":0,\"state\":\"tip\",\"profile\":\"full\""));
+	assert_true(shows(&page, "\"left\":0,\"next\":null"));
+	see(world, "/debug/streams?perPage=1", world->admin_key, 200, &page);
+	assert_true(shows(&page, "\"left\":1,\"next\":"));
+	assert_false(shows(&page, "\"next\":null"));
+	see(world, "/debug/streams?after=1000000", world->admin_key, 200, &page);
+	assert_true(shows(&page, "{\"items\":[],\"left\":0,\"next\":null}"));
+	see(world, "/debug/streams", world->foreign_key, 403, &page);
+	see(world, "/debug/streams", world->key, 403, &page);
+	see(world, "/debug/streams?perPage=0&x=1", world->admin_key, 400, &page);
+	assert_true(shows(&page, "perPage") && shows(&page, "\"x\""));
+	buf_fini(&page);
+	viewer_close(first);
+	viewer_close(second);
+}
+
+static void an_operator_sees_each_stream_of_the_tenant_and_where_it_is(void **state)
+{
+	(void)state;
+	run(streams_body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -436,6 +492,7 @@ int main(void)
 		cmocka_unit_test(what_is_malformed_is_refused_with_field_and_rule),
 		cmocka_unit_test(a_session_of_others_is_as_unknown_as_none),
 		cmocka_unit_test(both_forms_and_the_prefix_answer),
+		cmocka_unit_test(an_operator_sees_each_stream_of_the_tenant_and_where_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
