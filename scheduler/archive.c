@@ -6,6 +6,7 @@
 #include "log/log.h"
 #include "scheduler/app.h"
 #include "scheduler/follow.h"
+#include "scheduler/looks.h"
 
 enum {
 	PAGE = 64,
@@ -29,6 +30,10 @@ static enum err_code copy_log(struct app *app, const struct session_trail *trail
 		                         .hot_events = app->node->conf.archive_hot_events,
 		                         .retire_ms = RETIRE_MS };
 
+	*ret_through = head->watermark;
+	if (head->at.n - head->watermark < archive.events_min) {
+		return ERR_OK; /* as most are, most of the time */
+	}
 	return archive_session(&app->node->store, app->node->pg, &archive, ret_through, err);
 }
 
@@ -74,29 +79,26 @@ static enum err_code archive_retired(struct app *app, struct session_trail *trai
 	return code == ERR_OK && caught_up ? end_trail(app, trail, err) : code;
 }
 
-static enum err_code archive_one(struct app *app, struct session_trail *trail, enum how how,
-                                 struct err *err)
+/* head: as of just now. */
+static enum err_code archive_one(struct app *app, struct session_trail *trail,
+                                 const struct log_head *head, enum how how, struct err *err)
 {
 	bool wait = false, caught_up = true;
 	uint64_t through = 0;
-	struct log_head head;
-	enum err_code code =
-		log_head_get(&app->node->store, &trail->id, trail->tenant.p, &head, err);
+	enum err_code code;
 
-	if (code == ERR_OK && !head.found) {
+	if (!head->found) {
 		return archive_retired(app, trail, err);
 	}
-	if (code == ERR_OK) {
-		code = settle_generation(app, trail, &head, &wait, err);
-	}
+	code = settle_generation(app, trail, head, &wait, err);
 	if (code != ERR_OK || wait) {
 		return code;
 	}
-	if (trail->n != head.at.n || trail->epoch != head.at.epoch) {
+	if (trail->n != head->at.n || trail->epoch != head->at.epoch) {
 		code = follow_session(app, trail, &caught_up, err);
 	}
 	if (code == ERR_OK) {
-		code = copy_log(app, trail, &head, how, &through, err);
+		code = copy_log(app, trail, head, how, &through, err);
 	}
 	if (code != ERR_OK || !caught_up || !session_is_terminal(trail->state) ||
 	    through < trail->n) {
@@ -109,11 +111,15 @@ static enum err_code archive_move(struct app *app, const struct move *move, stru
 {
 	struct arena *arena = arena_new();
 	struct session_trails trails;
+	struct log_head head = { .found = false };
 	enum err_code code =
 		session_trail_get(app->node->pg, move->tenant, &move->sid, arena, &trails, err);
 
 	if (code == ERR_OK && trails.count > 0) {
-		code = archive_one(app, &trails.items[0], HOW_MOVED, err);
+		code = log_head_get(&app->node->store, &move->sid, move->tenant, &head, err);
+	}
+	if (code == ERR_OK && trails.count > 0) {
+		code = archive_one(app, &trails.items[0], &head, HOW_MOVED, err);
 	}
 	arena_free(arena);
 	return code;
@@ -146,6 +152,27 @@ static enum how how_of_cycle(struct app *app)
 	return app->archive_cycle % every == 0 ? HOW_ALL : HOW_MOVED;
 }
 
+/* One page: all heads in one go, then those that have something to do. */
+static enum err_code archive_page(struct app *app, struct session_trails *trails,
+                                  struct arena *arena, enum how how, struct err *err)
+{
+	struct log_look *looks = trails_look(trails, arena);
+	enum err_code code = log_heads_get(&app->node->store, looks, trails->count, err);
+
+	for (size_t i = 0; code == ERR_OK && i < trails->count; i++) {
+		code = looks[i].err.code;
+		if (code == ERR_OK) {
+			code = archive_one(app, &trails->items[i], &looks[i].head, how, err);
+		} else {
+			*err = looks[i].err;
+		}
+		if (code != ERR_OK) {
+			code = duty_item_failed(trails->items[i].id.s, code, err);
+		}
+	}
+	return code;
+}
+
 /* All pages of one walk, then a pause. */
 enum err_code archive_sweep(struct app *app, struct err *err)
 {
@@ -159,11 +186,8 @@ enum err_code archive_sweep(struct app *app, struct err *err)
 
 		code = session_trail_list(app->node->pg, &app->archive_after, PAGE, arena, &trails,
 		                          err);
-		for (size_t i = 0; code == ERR_OK && i < trails.count; i++) {
-			code = archive_one(app, &trails.items[i], how, err);
-			if (code != ERR_OK) {
-				code = duty_item_failed(trails.items[i].id.s, code, err);
-			}
+		if (code == ERR_OK) {
+			code = archive_page(app, &trails, arena, how, err);
 		}
 		if (code == ERR_OK) {
 			more = trails.count == PAGE;

@@ -8,6 +8,7 @@
 #include "event/backlog.h"
 #include "log/log.h"
 #include "scheduler/app.h"
+#include "scheduler/looks.h"
 #include "session/session_trail.h"
 
 enum { PAGE = 128, PAGES = 8 };
@@ -48,20 +49,24 @@ static enum err_code walk_page(struct app *app, size_t *ret_count, struct err *e
 {
 	struct arena *arena = arena_new();
 	struct session_trails trails;
+	struct log_look *looks;
 	enum err_code code =
 		session_trail_list(app->node->pg, &app->backlog.after, PAGE, arena, &trails, err);
 
+	if (code == ERR_OK) {
+		looks = trails_look(&trails, arena);
+		code = log_heads_get(&app->node->store, looks, trails.count, err);
+	}
 	for (size_t i = 0; code == ERR_OK && i < trails.count; i++) {
 		const struct session_trail *trail = &trails.items[i];
-		struct log_head head;
+		const struct log_head *head = &looks[i].head;
 
-		code = log_head_get(&app->node->store, &trail->id, trail->tenant.p, &head, err);
-		if (code == ERR_OK && head.found && head.unarchived > 0) {
-			add(&app->backlog, trail->tenant, head.unarchived);
-		} else if (code != ERR_OK) {
-			code = duty_item_failed(trail->id.s, code, err);
+		if (looks[i].err.code != ERR_OK) {
+			(void)!duty_item_failed(trail->id.s, looks[i].err.code, &looks[i].err);
+		} else if (head->found && head->unarchived > 0) {
+			add(&app->backlog, trail->tenant, head->unarchived);
 		}
-		app->backlog.after = code == ERR_OK ? trail->id : app->backlog.after;
+		app->backlog.after = trail->id;
 	}
 	*ret_count = code == ERR_OK ? trails.count : 0;
 	arena_free(arena);

@@ -145,6 +145,7 @@ static enum err_code apply(struct app *app, struct session_trail *trail,
 static enum err_code apply_page(struct app *app, struct session_trail *trail,
                                 const struct log_page *page, struct err *err)
 {
+	const struct cursor at = { trail->epoch, trail->n };
 	enum err_code code = ERR_OK;
 
 	for (size_t i = 0; code == ERR_OK && i < page->count; i++) {
@@ -152,12 +153,12 @@ static enum err_code apply_page(struct app *app, struct session_trail *trail,
 			code = apply(app, trail, &page->events[i], err);
 		}
 	}
-	if (code != ERR_OK || page->count == 0) {
+	if (code != ERR_OK || cursor_compare(&page->next, &at) <= 0) {
 		return code;
 	}
-	trail->epoch = page->events[page->count - 1].at.epoch;
-	trail->n = page->events[page->count - 1].at.n;
-	if (concerns(&page->events[page->count - 1]) && page->events[page->count - 1].state.n > 0) {
+	trail->epoch = page->next.epoch; /* also past what is gone for good */
+	trail->n = page->next.n;
+	if (page->count > 0 && page->events[page->count - 1].state.n > 0) {
 		return ERR_OK; /* the move has said so */
 	}
 	return session_trail_advance(app->node->pg, trail->tenant.p, &trail->id, trail->epoch,
@@ -181,7 +182,8 @@ enum err_code follow_session(struct app *app, struct session_trail *trail, bool 
 
 		if (code == ERR_OK) {
 			code = apply_page(app, trail, &page, err);
-			caught_up = page.caught_up || page.count == 0;
+			caught_up = page.caught_up ||
+			            (page.count == 0 && page.gap.reason == LOG_GAP_NONE);
 			log_page_fini(&page);
 		}
 		if (code != ERR_OK) {

@@ -1,6 +1,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "event/claim.h"
+#include "event/damage.h"
+#include "event/keys.h"
 #include "event/origin.h"
 #include "event/segment.h"
 #include "metric/metric.h"
@@ -22,7 +25,7 @@ static enum err_code verify(const struct log_page *live, const struct log_page *
 	size_t count = live->count < stored->count ? live->count : stored->count;
 
 	if (count == 0) {
-		return err_set(err, ERR_BACKEND, "the segment is not there");
+		return err_set(err, ERR_BACKEND, "the segment cannot be read back");
 	}
 	for (size_t i = 0; i < count; i++) {
 		if (!same_event(&live->events[i], &stored->events[i])) {
@@ -58,6 +61,36 @@ static enum err_code advance(const struct log_store *store, struct pg *pg,
 	return code == ERR_OK ? log_result_err(&result, err) : code;
 }
 
+/* Put the events there, and read back what is there then. */
+static enum err_code store_segment(struct pg *pg, const struct archive *archive,
+                                   const struct log_range *range, const struct log_page *live,
+                                   struct log_page *ret_stored, struct err *err)
+{
+	struct segment segment;
+	enum err_code code = segment_pack(live->events, live->count, &segment, err);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	code = segment_store(pg, &archive->sid, archive->tenant, &segment, err);
+	if (code == ERR_OK) {
+		code = segment_read(pg, range, ret_stored, err);
+	}
+	if (code == ERR_OK && ret_stored->count == 0 && ret_stored->gap.reason == LOG_GAP_LOST) {
+		/* Damaged, and Redis still has it: once more. */
+		log_page_fini(ret_stored);
+		code = segment_drop(pg, &archive->sid, archive->tenant, &segment, err);
+		if (code == ERR_OK) {
+			code = segment_store(pg, &archive->sid, archive->tenant, &segment, err);
+		}
+		if (code == ERR_OK) {
+			code = segment_read(pg, range, ret_stored, err);
+		}
+	}
+	segment_fini(&segment);
+	return code;
+}
+
 /* One segment, from the watermark on. */
 static enum err_code archive_segment(const struct log_store *store, struct pg *pg,
                                      const struct archive *archive, const struct log_head *head,
@@ -69,7 +102,6 @@ static enum err_code archive_segment(const struct log_store *store, struct pg *p
 		                   SEGMENT_EVENTS_MAX,
 		                   SEGMENT_BYTES_MAX / 2 };
 	struct log_page live = { 0 }, stored = { 0 };
-	struct segment segment;
 	enum err_code code = log_read(store, &range, &live, err);
 
 	if (code != ERR_OK) {
@@ -83,18 +115,12 @@ static enum err_code archive_segment(const struct log_store *store, struct pg *p
 		                 : err_set(err, ERR_BACKEND, "Redis has a hole after n %" PRIu64,
 		                           head->watermark);
 	}
-	if (code == ERR_OK) {
-		code = segment_pack(live.events, live.count, &segment, err);
-	}
-	if (code == ERR_OK) {
-		code = segment_store(pg, &archive->sid, archive->tenant, &segment, err);
-		segment_fini(&segment);
-	}
-	if (code == ERR_OK) {
-		code = segment_read(pg, &range, &stored, err);
-	}
+	code = store_segment(pg, archive, &range, &live, &stored, err);
 	if (code == ERR_OK) {
 		code = verify(&live, &stored, err);
+		if (code != ERR_OK) {
+			damage_tell(&archive->sid, head->watermark + 1, err->msg);
+		}
 	}
 	if (code == ERR_OK) {
 		code = advance(store, pg, archive, &stored, head, err);
@@ -108,30 +134,62 @@ static enum err_code archive_segment(const struct log_store *store, struct pg *p
 	return code;
 }
 
+static bool is_waiting(const struct archive *archive, const struct log_head *head)
+{
+	uint64_t waiting = head->at.n - head->watermark;
+
+	return waiting > 0 && (waiting >= archive->events_min || session_is_terminal(head->state));
+}
+
+static enum err_code look(const struct log_store *store, const struct archive *archive,
+                          struct log_head *ret, struct err *err)
+{
+	enum err_code code = log_head_get(store, &archive->sid, archive->tenant, ret, err);
+
+	return code == ERR_OK && !ret->found ? err_set(err, ERR_NOT_FOUND, "no log in Redis")
+	                                     : code;
+}
+
+/* Segment by segment, while the claim is ours. */
+static enum err_code archive_all(const struct log_store *store, struct pg *pg,
+                                 const struct archive *archive, const struct claim *claim,
+                                 struct log_head *head, struct err *err)
+{
+	bool mine = false;
+	enum err_code code = claim_take(store->redis, claim, ARCHIVE_CLAIM_MS, &mine, err);
+
+	while (code == ERR_OK && mine) {
+		code = look(store, archive, head, err);
+		if (code != ERR_OK || !is_waiting(archive, head)) {
+			break;
+		}
+		code = archive_segment(store, pg, archive, head, err);
+		if (code == ERR_OK) {
+			code = claim_take(store->redis, claim, ARCHIVE_CLAIM_MS, &mine, err);
+		}
+	}
+	if (mine) {
+		claim_drop(store->redis, claim);
+	}
+	return code;
+}
+
 enum err_code archive_session(const struct log_store *store, struct pg *pg,
                               const struct archive *archive, uint64_t *ret_through, struct err *err)
 {
+	const struct id holder = id_new();
+	struct claim claim = { .holder = holder.s };
+	struct log_keys keys;
 	struct log_head head;
+	enum err_code code = look(store, archive, &head, err);
 
-	for (;;) {
-		enum err_code code =
-			log_head_get(store, &archive->sid, archive->tenant, &head, err);
-		uint64_t waiting;
-
-		if (code == ERR_OK && !head.found) {
-			code = err_set(err, ERR_NOT_FOUND, "no log in Redis");
-		}
-		if (code == ERR_OK) {
-			waiting = head.at.n - head.watermark;
-			if (waiting == 0 ||
-			    (waiting < archive->events_min && !session_is_terminal(head.state))) {
-				break;
-			}
-			code = archive_segment(store, pg, archive, &head, err);
-		}
-		if (code != ERR_OK) {
-			return err_wrap(err, "archive %s", archive->sid.s);
-		}
+	if (code == ERR_OK && is_waiting(archive, &head)) {
+		log_keys_of(&archive->sid, &keys);
+		claim.key = keys.archiver;
+		code = archive_all(store, pg, archive, &claim, &head, err);
+	}
+	if (code != ERR_OK) {
+		return err_wrap(err, "archive %s", archive->sid.s);
 	}
 	*ret_through = head.watermark;
 	return ERR_OK;
@@ -163,7 +221,7 @@ static enum err_code read_archive(struct pg *pg, const struct log_range *range,
 	return ERR_OK;
 }
 
-/* Redis does not have what follows: take it from the archive, or say that it is lost. */
+/* Redis does not have what follows: take it from the archive, or say that it is gone. */
 static enum err_code fill_from_archive(struct pg *pg, const struct log_range *range,
                                        struct log_page *page, struct err *err)
 {
@@ -174,15 +232,17 @@ static enum err_code fill_from_archive(struct pg *pg, const struct log_range *ra
 	if (code != ERR_OK) {
 		return code;
 	}
-	if (stored.count > 0 && stored.events[0].at.n < first) {
+	if (stored.count > 0 ? stored.events[0].at.n < first
+	                     : stored.gap.reason != LOG_GAP_NONE && stored.next.n < first) {
 		stored.head = page->head;
 		stored.caught_up = stored.next.n >= stored.head.at.n;
 		log_page_fini(page);
 		*page = stored;
 		return ERR_OK;
 	}
+	page->gap.reason =
+		stored.gap.reason == LOG_GAP_RETENTION ? LOG_GAP_RETENTION : LOG_GAP_LOST;
 	log_page_fini(&stored);
-	page->gap.reason = LOG_GAP_LOST;
 	if (page->count == 0) {
 		page->next = page->head.at;
 		page->caught_up = true;

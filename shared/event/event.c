@@ -114,6 +114,23 @@ bool event_profile_parse(struct str name, enum event_profile *ret)
 	return false;
 }
 
+static const char *const grades[EVENT_GRADES] = { "", "trace", "debug", "info", "warn", "error" };
+
+unsigned log_event_grade(struct str level)
+{
+	for (unsigned i = 1; i < EVENT_GRADES; i++) {
+		if (str_eq(level, str_of(grades[i]))) {
+			return i;
+		}
+	}
+	return 0;
+}
+
+const char *log_event_grade_name(unsigned grade)
+{
+	return grade < EVENT_GRADES ? grades[grade] : NULL;
+}
+
 bool event_producer_ok(struct str producer)
 {
 	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

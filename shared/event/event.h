@@ -113,5 +113,10 @@ bool event_producer_ok(struct str producer);
  */
 bool event_data_ok(struct str data, struct str *ret_level) MUST_CHECK;
 
+/* How grave a log event is: 1 trace, 2 debug, 3 info, 4 warn, 5 error; 0: none of these. */
+enum { EVENT_GRADES = 6 };
+unsigned log_event_grade(struct str level);
+const char *log_event_grade_name(unsigned grade); /* NULL beyond the last */
+
 /* The table of types as docs/events.md. */
 void event_docs(struct buf *out);

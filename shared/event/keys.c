@@ -12,6 +12,7 @@ void log_keys_of(const struct id *sid, struct log_keys *ret)
 	key(ret->head, sid, "head");
 	key(ret->log, sid, "log");
 	key(ret->bell, sid, "bell");
+	key(ret->archiver, sid, "archiver");
 }
 
 void log_bell_channel(const struct id *sid, char out[LOG_KEY_SIZE])

@@ -8,9 +8,10 @@
 #include "event/log.h"
 
 struct log_keys {
-	char head[LOG_KEY_SIZE]; /* hash: see lua/log_open.lua */
-	char log[LOG_KEY_SIZE];  /* stream */
-	char bell[LOG_KEY_SIZE]; /* channel */
+	char head[LOG_KEY_SIZE];     /* hash: see lua/log_open.lua */
+	char log[LOG_KEY_SIZE];      /* stream */
+	char bell[LOG_KEY_SIZE];     /* channel */
+	char archiver[LOG_KEY_SIZE]; /* string: a claim */
 };
 
 void log_keys_of(const struct id *sid, struct log_keys *ret);

@@ -143,12 +143,26 @@ enum { LOG_READ_MAX = 128 };
 enum err_code log_head_get(const struct log_store *store, const struct id *sid, const char *tenant,
                            struct log_head *ret, struct err *err) MUST_CHECK;
 
+/* Many heads in one go. */
+enum { LOG_HEADS_MAX = 128 };
+
+struct log_look {
+	struct id sid;
+	const char *tenant;
+	struct log_head head;
+	struct err err; /* ERR_OK, or what is wrong with this one */
+};
+
+enum err_code log_heads_get(const struct log_store *store, struct log_look *looks, size_t count,
+                            struct err *err) MUST_CHECK;
+
 enum log_gap_reason {
 	LOG_GAP_NONE,
 	LOG_GAP_TRIMMED,   /* from..to are not in Redis any more: look in the archive */
 	LOG_GAP_LOST,      /* from..to are in no tier */
 	LOG_GAP_RETRACTED, /* the client saw from..to, but Redis lost them: they never happened */
-	LOG_GAP_NEVER      /* the cursor is beyond anything this session issued */
+	LOG_GAP_NEVER,     /* the cursor is beyond anything this session issued */
+	LOG_GAP_RETENTION  /* from..to were older than the tenant keeps its logs */
 };
 
 struct log_gap {

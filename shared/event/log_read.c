@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +10,9 @@
 #include "redis/redis.h"
 
 static const char *const gap_names[] = {
-	[LOG_GAP_NONE] = "none",           [LOG_GAP_TRIMMED] = "trimmed", [LOG_GAP_LOST] = "lost",
-	[LOG_GAP_RETRACTED] = "retracted", [LOG_GAP_NEVER] = "never",
+	[LOG_GAP_NONE] = "none",   [LOG_GAP_TRIMMED] = "trimmed",
+	[LOG_GAP_LOST] = "lost",   [LOG_GAP_RETRACTED] = "retracted",
+	[LOG_GAP_NEVER] = "never", [LOG_GAP_RETENTION] = "retention",
 };
 
 const char *log_gap_name(enum log_gap_reason reason)
@@ -117,6 +119,34 @@ enum err_code log_head_get(const struct log_store *store, const struct id *sid, 
 	add_head(cmd, keys.head);
 	code = redis_call(store->redis, cmd, &reply, err);
 	return code == ERR_OK ? decode_head(reply, tenant, ret, err) : err_wrap(err, "head");
+}
+
+enum err_code log_heads_get(const struct log_store *store, struct log_look *looks, size_t count,
+                            struct err *err)
+{
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
+	struct redis_op sent[LOG_HEADS_MAX] = { 0 };
+	struct fiber_op *ops[LOG_HEADS_MAX];
+	struct log_keys keys;
+	enum err_code code;
+
+	assert(count <= LOG_HEADS_MAX);
+	for (size_t i = 0; i < count; i++) {
+		log_keys_of(&looks[i].sid, &keys);
+		redis_cmd_reset(cmd);
+		add_head(cmd, keys.head);
+		redis_send(store->redis, &sent[i], cmd);
+		ops[i] = &sent[i].op;
+	}
+	code = fiber_wait_all(ops, count, FIBER_NO_TIMEOUT, err);
+	for (size_t i = 0; i < count; i++) {
+		if (code == ERR_OK) {
+			looks[i].err.code = decode_head(sent[i].reply, looks[i].tenant,
+			                                &looks[i].head, &looks[i].err);
+		}
+		redis_reply_free(sent[i].reply);
+	}
+	return code == ERR_OK ? ERR_OK : err_wrap(err, "heads");
 }
 
 /* ---- reading ---- */

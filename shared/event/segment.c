@@ -9,8 +9,6 @@
 
 #include "base/mem.h"
 
-_Static_assert(EVENT_TYPE_COUNT <= 64, "a segment keeps the types in 64 bits");
-
 enum { ZSTD_LEVEL = 3, NUMBERS = 4, TEXTS = 5, EVENT_MIN = 8 * NUMBERS + 4 * TEXTS };
 
 static void add_le(struct buf *out, uint64_t v, unsigned bytes)
@@ -85,6 +83,18 @@ static bool take_event(struct str *rest, struct log_event *event)
 	       event->at.n <= CURSOR_N_MAX && event->ts_ms >= 0 && event->data.n >= 2;
 }
 
+static void count_event(struct segment *segment, const struct log_event *event)
+{
+	unsigned class = log_event_class(event);
+
+	segment->counts[class]++;
+	if (class == EVENT_TYPE_LOG) {
+		segment->log_grades[log_event_grade(event->level)]++;
+	} else if (class == EVENT_CLASS_OUTPUT) {
+		segment->output_grades[log_event_grade(event->level)]++;
+	}
+}
+
 static bool compress(struct str plain, struct buf *out)
 {
 	size_t bound = ZSTD_compressBound(plain.n);
@@ -106,7 +116,6 @@ enum err_code segment_pack(const struct log_event *events, size_t count, struct 
                            struct err *err)
 {
 	struct segment segment = { .count = count };
-	enum event_type type;
 	struct buf plain;
 	bool ok;
 
@@ -120,9 +129,7 @@ enum err_code segment_pack(const struct log_event *events, size_t count, struct 
 			return err_set(err, ERR_INVALID, "a segment with a hole");
 		}
 		add_event(&plain, &events[i]);
-		if (event_type_parse(events[i].type, &type)) {
-			segment.types |= UINT64_C(1) << (unsigned)type;
-		}
+		count_event(&segment, &events[i]);
 	}
 	segment.first = events[0].at;
 	segment.last = events[count - 1].at;

@@ -23,9 +23,11 @@ struct segment {
 	struct cursor first, last;
 	int64_t first_ts_ms, last_ts_ms;
 	size_t count;
-	uint64_t types;                                /* bit i: has events of type i */
-	size_t bytes;                                  /* before zstd */
-	struct buf data;                               /* zstd */
+	unsigned counts[EVENT_CLASS_COUNT]; /* events by log_event_class() */
+	unsigned log_grades[EVENT_GRADES];  /* of those, log events by log_event_grade() */
+	unsigned output_grades[EVENT_GRADES];
+	size_t bytes;                          /* before zstd */
+	struct buf data;                       /* zstd */
 	unsigned char checksum[SEGMENT_CHECKSUM_SIZE]; /* FNV-1a of the plain bytes */
 };
 
@@ -45,8 +47,13 @@ enum err_code segment_unpack(struct str data, struct str checksum, size_t plain_
 enum err_code segment_store(struct pg *pg, const struct id *sid, const char *tenant,
                             const struct segment *segment, struct err *err) MUST_CHECK;
 
-/* The events after range->after.n of the segment that has the next one; count 0 when there is none;
- * a hole before them is the page's gap. */
+/* The row that begins where this one does goes: it is damaged, and can be written again. */
+enum err_code segment_drop(struct pg *pg, const struct id *sid, const char *tenant,
+                           const struct segment *segment, struct err *err) MUST_CHECK;
+
+/* The events after range->after.n of the segment that has the next one; a hole before them is the
+ * page's gap. count 0 and no gap: there is none. count 0 and a gap: the range is gone (retention),
+ * or its segment is damaged (lost): go on at the page's next. The head is not filled. */
 enum err_code segment_read(struct pg *pg, const struct log_range *range, struct log_page *ret,
                            struct err *err) MUST_CHECK;
 
@@ -60,10 +67,14 @@ struct archive {
 	uint64_t retire_ms;  /* an ended session, archived to its end, leaves Redis after this */
 };
 
+enum { ARCHIVE_CLAIM_MS = 3000 }; /* renewed with every segment */
+
 /*
  * Copy one session's log forward from the watermark: pack, store, read back and verify, advance the
- * watermark, trim; until less than events_min is left. May be stopped anywhere and run again; two
- * at once do the work twice and nothing else. *ret_through: the watermark it reached.
+ * watermark, trim; until less than events_min is left. One at a time does so, under a claim
+ * (claim.h); whoever comes second leaves it. May be stopped anywhere and run again; two at once,
+ * after a claim has lapsed, do the work twice and nothing else. A stored segment that is damaged is
+ * written again while Redis has its events. *ret_through: the watermark it reached or found.
  */
 enum err_code archive_session(const struct log_store *store, struct pg *pg,
                               const struct archive *archive, uint64_t *ret_through,

@@ -1,25 +1,63 @@
 /* Segments and epochs as rows of PostgreSQL. */
 #include <stdio.h>
 
+#include "event/damage.h"
 #include "event/origin.h"
 #include "event/segment.h"
+#include "event/segment_index.h"
 #include "event_sql_gen.h"
 #include "pg/pg.h"
 
-/* The type names as a PostgreSQL array; they need no quotes. */
-static void add_types(struct buf *out, const struct segment *segment)
-{
-	bool first = true;
+enum { ARRAY_MAX = 8192 };
 
-	buf_add_char(out, '{');
-	for (unsigned i = 0; i < EVENT_TYPE_COUNT; i++) {
-		if ((segment->types & (UINT64_C(1) << i)) != 0) {
-			buf_add_cstr(out, first ? "" : ",");
-			buf_add_cstr(out, event_type_info((enum event_type)i)->name);
-			first = false;
-		}
+/* What a segment holds, as two PostgreSQL arrays; the names need no quotes. */
+struct content {
+	struct buf names, counts;
+};
+
+static void add_content(struct content *content, const char *name, const char *more, unsigned count)
+{
+	const char *comma = content->names.len > 1 ? "," : "";
+
+	if (count > 0) {
+		buf_addf(&content->names, "%s%s%s", comma, name, more);
+		buf_addf(&content->counts, "%s%u", comma, count);
 	}
-	buf_add_char(out, '}');
+}
+
+static void begin_content(struct content *content)
+{
+	buf_init(&content->names, ARRAY_MAX);
+	buf_init(&content->counts, ARRAY_MAX);
+	buf_add_char(&content->names, '{');
+	buf_add_char(&content->counts, '{');
+}
+
+static void end_content(struct content *content)
+{
+	buf_add_char(&content->names, '}');
+	buf_add_char(&content->counts, '}');
+}
+
+static void free_content(struct content *content)
+{
+	buf_fini(&content->names);
+	buf_fini(&content->counts);
+}
+
+static void content_of(const struct segment *segment, struct content *ret)
+{
+	begin_content(ret);
+	for (unsigned i = 0; i < EVENT_CLASS_COUNT; i++) {
+		add_content(ret, segment_class_name(i), "", segment->counts[i]);
+	}
+	for (unsigned i = 0; i < EVENT_GRADES; i++) {
+		const char *grade = log_event_grade_name(i);
+
+		add_content(ret, "log:", grade, segment->log_grades[i]);
+		add_content(ret, "output:", grade, segment->output_grades[i]);
+	}
+	end_content(ret);
 }
 
 enum err_code segment_store(struct pg *pg, const struct id *sid, const char *tenant,
@@ -27,10 +65,9 @@ enum err_code segment_store(struct pg *pg, const struct id *sid, const char *ten
 {
 	struct pg_params params = { 0 };
 	enum err_code code;
-	struct buf types;
+	struct content content;
 
-	buf_init(&types, 4096);
-	add_types(&types, segment);
+	content_of(segment, &content);
 	pg_param_cstr(&params, tenant);
 	pg_param_cstr(&params, sid->s);
 	pg_param_u64(&params, segment->first.epoch);
@@ -40,13 +77,14 @@ enum err_code segment_store(struct pg *pg, const struct id *sid, const char *ten
 	pg_param_i64(&params, segment->first_ts_ms);
 	pg_param_i64(&params, segment->last_ts_ms);
 	pg_param_u64(&params, segment->count);
-	pg_param_cstr(&params, buf_cstr(&types));
+	pg_param_cstr(&params, buf_cstr(&content.names));
+	pg_param_cstr(&params, buf_cstr(&content.counts));
 	pg_param_u64(&params, segment->bytes);
 	pg_param_bytes(&params,
 	               str_make((const char *)segment->checksum, sizeof(segment->checksum)));
 	pg_param_bytes(&params, buf_str(&segment->data));
 	code = pg_query(pg, tenant, &event_sql_texts[EVENT_SQL_SEGMENT_INSERT], &params, NULL, err);
-	buf_fini(&types);
+	free_content(&content);
 	return code == ERR_OK ? ERR_OK : err_wrap(err, "segment of %s", sid->s);
 }
 
@@ -70,6 +108,33 @@ static void cut_page(const struct log_range *range, struct log_page *page)
 	page->count = count;
 }
 
+/* The row's events into page. What cannot be one is told, and is as good as gone. */
+static void take_row(const struct log_range *range, struct pg_rows *rows, struct log_page *page)
+{
+	const struct cursor last = { pg_u64(rows, 0, 4), pg_u64(rows, 0, 5) };
+	struct err err;
+	enum err_code code = segment_unpack(pg_bytes(rows, 0, 0), pg_bytes(rows, 0, 1),
+	                                    pg_u64(rows, 0, 2), page, &err);
+
+	if (code == ERR_OK && (page->events[0].at.n != pg_u64(rows, 0, 3) ||
+	                       cursor_compare(&page->next, &last) != 0)) {
+		log_page_fini(page);
+		code = err_set(&err, ERR_BACKEND, "a segment of another range");
+	}
+	if (code != ERR_OK) {
+		damage_tell(&range->sid, pg_u64(rows, 0, 3), err.msg);
+		page->gap = (struct log_gap){ LOG_GAP_LOST, range->after.n + 1, last.n };
+		page->next = last;
+		return;
+	}
+	cut_page(range, page);
+	if (page->events[0].at.n > range->after.n + 1) {
+		page->gap = (struct log_gap){ LOG_GAP_LOST, range->after.n + 1,
+			                      page->events[0].at.n - 1 };
+	}
+	page->next = page->events[page->count - 1].at;
+}
+
 enum err_code segment_read(struct pg *pg, const struct log_range *range, struct log_page *ret,
                            struct err *err)
 {
@@ -83,26 +148,36 @@ enum err_code segment_read(struct pg *pg, const struct log_range *range, struct 
 	pg_param_u64(&params, range->after.n);
 	code = pg_query(pg, range->tenant, &event_sql_texts[EVENT_SQL_SEGMENT_NEXT], &params, &rows,
 	                err);
-	if (code == ERR_OK && pg_rows_count(rows) > 0) {
-		code = segment_unpack(pg_bytes(rows, 0, 0), pg_bytes(rows, 0, 1),
-		                      pg_u64(rows, 0, 2), &page, err);
-	}
 	if (code != ERR_OK) {
 		return err_wrap(err, "archive of %s", range->sid.s);
 	}
 	page.next = range->after;
 	page.caught_up = true;
-	if (page.count > 0) {
-		cut_page(range, &page);
-		if (page.events[0].at.n > range->after.n + 1) {
-			page.gap = (struct log_gap){ LOG_GAP_LOST, range->after.n + 1,
-				                     page.events[0].at.n - 1 };
+	if (pg_rows_count(rows) > 0) {
+		const struct cursor removed = { pg_u64(rows, 0, 7), pg_u64(rows, 0, 8) };
+
+		if (range->after.n < removed.n) {
+			page.gap = (struct log_gap){ LOG_GAP_RETENTION, range->after.n + 1,
+				                     removed.n };
+			page.next = removed;
+		} else if (!pg_is_null(rows, 0, 0)) {
+			take_row(range, rows, &page);
 		}
-		page.next = page.events[page.count - 1].at;
-		page.caught_up = page.next.n >= pg_u64(rows, 0, 3);
+		page.caught_up = page.next.n >= pg_u64(rows, 0, 6);
 	}
 	*ret = page;
 	return ERR_OK;
+}
+
+enum err_code segment_drop(struct pg *pg, const struct id *sid, const char *tenant,
+                           const struct segment *segment, struct err *err)
+{
+	struct pg_params params = { 0 };
+
+	pg_param_cstr(&params, tenant);
+	pg_param_cstr(&params, sid->s);
+	pg_param_u64(&params, segment->first.n);
+	return pg_query(pg, tenant, &event_sql_texts[EVENT_SQL_SEGMENT_DROP], &params, NULL, err);
 }
 
 enum err_code segment_before(struct pg *pg, const struct log_range *before, struct cursor *ret,

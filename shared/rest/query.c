@@ -22,9 +22,7 @@ static const char *type_name(unsigned i)
 
 static const char *level_name(unsigned i)
 {
-	static const char *const names[] = { "trace", "debug", "info", "warn", "error" };
-
-	return i < ARRAY_LEN(names) ? names[i] : NULL;
+	return log_event_grade_name(i + 1);
 }
 
 static const char *sort_name(unsigned i)
