@@ -26,8 +26,8 @@ struct segment {
 	unsigned counts[EVENT_CLASS_COUNT]; /* events by log_event_class() */
 	unsigned log_grades[EVENT_GRADES];  /* of those, log events by log_event_grade() */
 	unsigned output_grades[EVENT_GRADES];
-	size_t bytes;                          /* before zstd */
-	struct buf data;                       /* zstd */
+	size_t bytes;                                  /* before zstd */
+	struct buf data;                               /* zstd */
 	unsigned char checksum[SEGMENT_CHECKSUM_SIZE]; /* FNV-1a of the plain bytes */
 };
 

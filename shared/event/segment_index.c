@@ -25,7 +25,8 @@ const char *segment_class_name(unsigned class)
 	if (class == EVENT_CLASS_OUTPUT) {
 		return "output";
 	}
-	return class == EVENT_CLASS_UNKNOWN ? "other" : event_type_info((enum event_type)class)->name;
+	return class == EVENT_CLASS_UNKNOWN ? "other"
+	                                    : event_type_info((enum event_type) class)->name;
 }
 
 static void add_name(struct buf *out, const char *name, const char *more)

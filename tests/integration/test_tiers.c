@@ -204,8 +204,11 @@ static void index_body(struct world *world)
 	struct err err;
 
 	for (unsigned i = 0; i < 1022; i++) {
-		static const char *const logs[] = { "{\"level\":\"info\"}", "{\"level\":\"error\"}",
-			                            "{\"level\":\"odd\"}", "{}", "{\"stream\":\"stdout\"}", "{\"level\":\"warn\",\"stream\":\"stderr\"}" };
+		static const char *const logs[] = {
+			"{\"level\":\"info\"}",    "{\"level\":\"error\"}",
+			"{\"level\":\"odd\"}",     "{}",
+			"{\"stream\":\"stdout\"}", "{\"level\":\"warn\",\"stream\":\"stderr\"}"
+		};
 		bool error = i == 100 || i == 101 || i == 900;
 
 		append(&rig,
