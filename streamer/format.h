@@ -12,8 +12,9 @@
 #include "event/log.h"
 
 enum format {
-	FORMAT_SSE,    /* server-sent events: frame.h */
-	FORMAT_SOCKET, /* native WebSocket: socket_frame.h */
+	FORMAT_SSE,      /* server-sent events: frame.h */
+	FORMAT_SOCKET,   /* native WebSocket: socket_frame.h */
+	FORMAT_CONSUMER, /* WebSocket of agent bridges: consumer_frame.h */
 	FORMAT_COUNT,
 };
 
