@@ -90,6 +90,38 @@ bool auth_allows_namespace(const struct principal *principal, struct str name)
 	return false;
 }
 
+bool auth_allows_session(const struct principal *principal, const struct id *session)
+{
+	return id_is_nil(&principal->session) || id_eq(&principal->session, session);
+}
+
+enum auth_role auth_role_of(const struct principal *principal)
+{
+	return auth_allows(principal, AUTH_SESSION_WRITE) && !principal->observes ? AUTH_PARTICIPANT
+	                                                                          : AUTH_OBSERVER;
+}
+
+const char *auth_role_name(enum auth_role role)
+{
+	return role == AUTH_PARTICIPANT ? "participant" : "observer";
+}
+
+bool auth_role_parse(struct str name, enum auth_role *ret)
+{
+	*ret = str_eq(name, STR_LIT("participant")) ? AUTH_PARTICIPANT : AUTH_OBSERVER;
+	return *ret == AUTH_PARTICIPANT || str_eq(name, STR_LIT("observer"));
+}
+
+bool auth_same_user(const struct principal *a, const struct principal *b)
+{
+	return strcmp(a->tenant, b->tenant) == 0 && strcmp(a->owner, b->owner) == 0;
+}
+
+const struct auth_options *auth_options_of(const struct auth *auth)
+{
+	return &auth->options;
+}
+
 struct auth *auth_new(const struct auth_options *options)
 {
 	struct auth *auth = mem_calloc(1, sizeof(*auth));
@@ -157,23 +189,52 @@ static struct slot *slot_of(struct auth *auth, const struct cred_digest *digest)
 	return &auth->slots[index % CACHE_SLOTS];
 }
 
-/* Ask the database. ERR_OK with *ret_known false: not a key that may be used. */
-static enum err_code look_up(struct auth *auth, const struct cred_key *key, struct principal *ret,
-                             bool *ret_known, struct err *err)
+/* Ask the database. ERR_OK with slot->known false: not a key that may be used. secret NULL: it was
+ * shown before. */
+static enum err_code look_up(struct auth *auth, const struct id *id, const struct cred_key *secret,
+                             struct slot *slot, struct err *err)
 {
-	struct cred_digest hash = cred_key_hash(key, &auth->options.pepper);
 	struct auth_key_found found;
-	enum err_code code = auth_key_find(auth->options.pg, &key->id, &found, err);
+	struct cred_digest hash;
+	enum err_code code = auth_key_find(auth->options.pg, id, &found, err);
 
 	if (code == ERR_NOT_FOUND) {
-		*ret_known = false;
+		slot->known = false;
 		return ERR_OK;
 	}
 	if (code != ERR_OK) {
 		return err_wrap(err, "key look-up");
 	}
-	*ret_known = cred_digest_eq(&hash, &found.hash) && found.usable;
-	*ret = found.principal;
+	slot->known = found.usable;
+	if (secret != NULL) {
+		hash = cred_key_hash(secret, &auth->options.pepper);
+		slot->known = cred_digest_eq(&hash, &found.hash) && found.usable;
+	}
+	slot->principal = found.principal;
+	return ERR_OK;
+}
+
+/* What is remembered under the digest, else what the database says. */
+static enum err_code check(struct auth *auth, const struct cred_digest *digest, const struct id *id,
+                           const struct cred_key *secret, struct principal *ret, struct err *err)
+{
+	struct slot fresh = { .key = *digest };
+	struct slot *slot = slot_of(auth, digest);
+	enum err_code code;
+
+	if (clock_mono_ms() >= slot->until_ms || !cred_digest_eq(&slot->key, digest)) {
+		code = look_up(auth, id, secret, &fresh, err);
+		if (code != ERR_OK) {
+			return code;
+		}
+		fresh.until_ms = clock_mono_ms() + auth->options.cache_ms;
+		*slot = fresh;
+	}
+	if (!slot->known ||
+	    (slot->principal.expires_us != 0 && slot->principal.expires_us <= clock_wall_us())) {
+		return refuse(err);
+	}
+	*ret = slot->principal;
 	return ERR_OK;
 }
 
@@ -181,8 +242,6 @@ enum err_code auth_check(struct auth *auth, struct str key, struct principal *re
 {
 	struct cred_digest digest;
 	struct cred_key parsed;
-	struct slot fresh = { .until_ms = 0 };
-	struct slot *slot;
 	enum err_code code;
 
 	switch (cred_key_parse(key, &parsed)) {
@@ -193,20 +252,17 @@ enum err_code auth_check(struct auth *auth, struct str key, struct principal *re
 		return err_set(err, ERR_UNAUTHORIZED, "this key is cut short or mistyped");
 	}
 	digest = cred_digest(&key, 1, &auth->options.pepper);
-	slot = slot_of(auth, &digest);
-	if (clock_mono_ms() >= slot->until_ms || !cred_digest_eq(&slot->key, &digest)) {
-		code = look_up(auth, &parsed, &fresh.principal, &fresh.known, err);
-		cred_wipe(&parsed, sizeof(parsed));
-		if (code != ERR_OK) {
-			return code;
-		}
-		fresh.key = digest;
-		fresh.until_ms = clock_mono_ms() + auth->options.cache_ms;
-		*slot = fresh;
-	}
-	if (!slot->known) {
-		return refuse(err);
-	}
-	*ret = slot->principal;
-	return ERR_OK;
+	code = check(auth, &digest, &parsed.id, &parsed, ret, err);
+	cred_wipe(&parsed, sizeof(parsed));
+	return code;
+}
+
+enum err_code auth_check_id(struct auth *auth, const struct id *key, struct principal *ret,
+                            struct err *err)
+{
+	/* Two parts: the digest of no key that somebody could show. */
+	const struct str parts[] = { STR_LIT("id"), str_of(key->s) };
+	struct cred_digest digest = cred_digest(parts, ARRAY_LEN(parts), &auth->options.pepper);
+
+	return check(auth, &digest, key, NULL, ret, err);
 }

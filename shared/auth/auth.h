@@ -18,6 +18,8 @@
 #include "cred/digest.h"
 #include "pg/pg.h"
 
+struct redis;
+
 enum auth_scope {
 #define X(id, name, help) AUTH_##id,
 #include "auth/scope.def"
@@ -36,25 +38,53 @@ bool auth_scope_parse(struct str name, enum auth_scope *ret) MUST_CHECK;
 /* "session:read,task:write" to a set; false when one is unknown or the list is empty. */
 bool auth_scopes_parse(struct str list, unsigned *ret) MUST_CHECK;
 
-enum { AUTH_TENANT_MAX = 64, AUTH_NAMESPACES_MAX = 512 };
+enum {
+	AUTH_TENANT_MAX = 64,
+	AUTH_NAMESPACES_MAX = 512,
+	AUTH_KEY_NAME_MAX = 128,
+	AUTH_OWNER_MAX = 64,
+};
+
+/* What somebody who follows a session is there: who may change it, or only look. */
+enum auth_role { AUTH_OBSERVER, AUTH_PARTICIPANT };
+
+/* What the request showed: the key itself, or what was lent to it (auth_grant.h). */
+enum auth_means { AUTH_BY_KEY, AUTH_BY_TICKET, AUTH_BY_COOKIE };
 
 struct principal {
 	char tenant[AUTH_TENANT_MAX + 1];
 	struct id key;
-	unsigned scopes; /* set of auth_bit() */
+	char name[AUTH_KEY_NAME_MAX + 1]; /* of the key */
+	char owner[AUTH_OWNER_MAX + 1];   /* whose key it is; "": nobody was named */
+	unsigned scopes;                  /* set of auth_bit() */
 	bool any_namespace;
 	char namespaces[AUTH_NAMESPACES_MAX + 1]; /* comma list, when not any */
+	int64_t expires_us;                       /* wall clock; 0: never */
+	enum auth_means means;
+	bool observes;     /* wants to be no more than an observer */
+	struct id session; /* the only one that it may follow; nil: any */
 };
 
 bool auth_allows(const struct principal *principal, enum auth_scope scope);
 bool auth_allows_namespace(const struct principal *principal, struct str name);
+bool auth_allows_session(const struct principal *principal, const struct id *session);
+/* A participant has the scope session:write and did not ask for less. */
+enum auth_role auth_role_of(const struct principal *principal);
+const char *auth_role_name(enum auth_role role); /* "observer" */
+bool auth_role_parse(struct str name, enum auth_role *ret) MUST_CHECK;
+/* Are both of one tenant and, as far as keys say, of one owner? */
+bool auth_same_user(const struct principal *a, const struct principal *b);
 
 struct auth;
 
 struct auth_options {
 	struct pg *pg;
 	struct cred_pepper pepper;
-	unsigned cache_ms; /* at most 1000; 0: ask every time */
+	unsigned cache_ms;         /* at most 1000; 0: ask every time */
+	struct redis *redis;       /* of tickets and cookies; NULL: there are none */
+	const char *origins;       /* of pages of others that may follow streams: a comma list */
+	uint64_t cookie_life_ms;   /* without use */
+	unsigned tickets_a_minute; /* of one key; 0: no limit */
 };
 
 struct auth *auth_new(const struct auth_options *options) MUST_CHECK;
@@ -69,3 +99,9 @@ enum err_code auth_key_given(struct str authorization, struct str x_api_key, str
  * kept us from asking. */
 enum err_code auth_check(struct auth *auth, struct str key, struct principal *ret,
                          struct err *err) MUST_CHECK;
+
+/* The same for a key that is known by its id only: it was shown before. */
+enum err_code auth_check_id(struct auth *auth, const struct id *key, struct principal *ret,
+                            struct err *err) MUST_CHECK;
+
+const struct auth_options *auth_options_of(const struct auth *auth);

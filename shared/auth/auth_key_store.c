@@ -4,10 +4,23 @@
 #include "base/buf.h"
 
 enum { SCOPES_TEXT_MAX = 256 };
-enum { FOUND_TENANT, FOUND_HASH, FOUND_SCOPES, FOUND_NAMESPACES, FOUND_USABLE, FOUND_STALE };
+enum {
+	FOUND_ID,
+	FOUND_TENANT,
+	FOUND_HASH,
+	FOUND_SCOPES,
+	FOUND_NAMESPACES,
+	FOUND_NAME,
+	FOUND_OWNER,
+	FOUND_EXPIRES,
+	FOUND_USABLE,
+	FOUND_EXPIRED,
+	FOUND_STALE, /* not of those that are watched */
+};
 enum {
 	LIST_ID,
 	LIST_NAME,
+	LIST_OWNER,
 	LIST_SCOPES,
 	LIST_NAMESPACES,
 	LIST_CREATED,
@@ -24,6 +37,16 @@ static const struct text *sql(enum auth_sql_id id)
 static bool name_ok(struct str name)
 {
 	return name.n >= 1 && name.n <= AUTH_KEY_NAME_MAX && str_is_utf8(name);
+}
+
+static bool owner_ok(struct str owner)
+{
+	for (size_t i = 0; i < owner.n; i++) {
+		if ((unsigned char)owner.p[i] < ' ' || owner.p[i] == 0x7f) {
+			return false;
+		}
+	}
+	return owner.n >= 1 && owner.n <= AUTH_OWNER_MAX && str_is_utf8(owner);
 }
 
 /* Words of letters, digits and ._- with one comma between them. */
@@ -69,6 +92,11 @@ static enum err_code check_new(const struct auth_key_new *key, struct err *err)
 		return err_set(err, ERR_INVALID, "a key's name is 1 to %d bytes of UTF-8",
 		               AUTH_KEY_NAME_MAX);
 	}
+	if (key->owner != NULL && !owner_ok(str_of(key->owner))) {
+		return err_set(err, ERR_INVALID,
+		               "a key's owner is 1 to %d bytes of UTF-8 without control characters",
+		               AUTH_OWNER_MAX);
+	}
 	if (key->namespaces != NULL && !namespaces_ok(str_of(key->namespaces))) {
 		return err_set(err, ERR_INVALID,
 		               "namespaces are a comma list of letters, digits, dots, dashes and "
@@ -98,6 +126,7 @@ static enum err_code insert(struct pg *pg, const struct auth_key_new *key, const
 	} else {
 		pg_param_null(&params);
 	}
+	pg_param_cstr(&params, key->owner);
 	code = pg_query(pg, key->tenant, sql(AUTH_SQL_AUTH_KEY_CREATE), &params, NULL, err);
 	buf_fini(&scopes);
 	return code;
@@ -145,6 +174,7 @@ enum err_code auth_key_list(struct pg *pg, const char *tenant, struct arena *are
 	for (size_t i = 0; i < list.count; i++) {
 		list.items[i] = (struct auth_key){
 			.name = arena_str(arena, pg_str(rows, i, LIST_NAME)),
+			.owner = arena_str(arena, pg_str(rows, i, LIST_OWNER)),
 			.scopes = arena_str(arena, pg_str(rows, i, LIST_SCOPES)),
 			.namespaces = arena_str(arena, pg_str(rows, i, LIST_NAMESPACES)),
 			.any_namespace = pg_is_null(rows, i, LIST_NAMESPACES),
@@ -178,6 +208,30 @@ enum err_code auth_key_revoke(struct pg *pg, const char *tenant, const struct id
 	return code;
 }
 
+enum err_code auth_key_limit(struct pg *pg, const char *tenant, const struct id *id,
+                             unsigned scopes, bool *ret_changed, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	struct buf text;
+	enum err_code code;
+
+	if (scopes == 0) {
+		return err_set(err, ERR_INVALID, "a key needs at least one scope");
+	}
+	buf_init(&text, SCOPES_TEXT_MAX);
+	add_scopes(&text, scopes);
+	pg_param_cstr(&params, tenant);
+	pg_param_cstr(&params, id->s);
+	pg_param_cstr(&params, buf_cstr(&text));
+	code = pg_query(pg, tenant, sql(AUTH_SQL_AUTH_KEY_LIMIT), &params, &rows, err);
+	buf_fini(&text);
+	if (code == ERR_OK) {
+		*ret_changed = pg_rows_affected(rows) > 0;
+	}
+	return code;
+}
+
 /* Scopes that this version does not know allow nothing here. */
 static unsigned known_scopes(struct str list)
 {
@@ -194,23 +248,28 @@ static unsigned known_scopes(struct str list)
 }
 
 /* What does not decode is a key that nobody may use. */
-static void from_row(struct pg_rows *rows, const struct id *id, struct auth_key_found *ret)
+static void from_row(struct pg_rows *rows, size_t row, struct auth_key_found *ret)
 {
 	struct principal *principal = &ret->principal;
 
 	*ret = (struct auth_key_found){
 		.principal = {
-			.key = *id,
-			.scopes = known_scopes(pg_str(rows, 0, FOUND_SCOPES)),
-			.any_namespace = pg_is_null(rows, 0, FOUND_NAMESPACES),
+			.scopes = known_scopes(pg_str(rows, row, FOUND_SCOPES)),
+			.any_namespace = pg_is_null(rows, row, FOUND_NAMESPACES),
+			.expires_us = pg_i64(rows, row, FOUND_EXPIRES),
 		},
+		.expired = pg_bool(rows, row, FOUND_EXPIRED),
 	};
-	ret->usable = pg_bool(rows, 0, FOUND_USABLE) &&
+	(void)str_copy(principal->name, sizeof(principal->name), pg_str(rows, row, FOUND_NAME));
+	ret->usable = pg_bool(rows, row, FOUND_USABLE) && !ret->expired &&
+	              id_parse(pg_str(rows, row, FOUND_ID), &principal->key) &&
 	              str_copy(principal->tenant, sizeof(principal->tenant),
-	                       pg_str(rows, 0, FOUND_TENANT)) &&
+	                       pg_str(rows, row, FOUND_TENANT)) &&
 	              str_copy(principal->namespaces, sizeof(principal->namespaces),
-	                       pg_str(rows, 0, FOUND_NAMESPACES)) &&
-	              cred_digest_from(pg_bytes(rows, 0, FOUND_HASH), &ret->hash);
+	                       pg_str(rows, row, FOUND_NAMESPACES)) &&
+	              str_copy(principal->owner, sizeof(principal->owner),
+	                       pg_str(rows, row, FOUND_OWNER)) &&
+	              cred_digest_from(pg_bytes(rows, row, FOUND_HASH), &ret->hash);
 }
 
 enum err_code auth_key_find(struct pg *pg, const struct id *id, struct auth_key_found *ret,
@@ -230,11 +289,30 @@ enum err_code auth_key_find(struct pg *pg, const struct id *id, struct auth_key_
 	if (pg_rows_count(rows) == 0) {
 		return err_set(err, ERR_NOT_FOUND, "no key %s", id->s);
 	}
-	from_row(rows, id, &found);
+	from_row(rows, 0, &found);
 	if (found.usable && pg_bool(rows, 0, FOUND_STALE)) {
 		/* A record for people: that it could not be written refuses nobody. */
 		(void)!pg_query(pg, "", sql(AUTH_SQL_AUTH_KEY_TOUCH), &params, NULL, &ignored);
 	}
 	*ret = found;
+	return ERR_OK;
+}
+
+enum err_code auth_keys_watch(struct pg *pg, const char *ids, size_t count,
+                              struct auth_key_found *ret, size_t *ret_count, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+
+	pg_param_cstr(&params, ids);
+	code = pg_query(pg, "", sql(AUTH_SQL_AUTH_KEY_WATCH), &params, &rows, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	*ret_count = pg_rows_count(rows) < count ? pg_rows_count(rows) : count;
+	for (size_t i = 0; i < *ret_count; i++) {
+		from_row(rows, i, &ret[i]);
+	}
 	return ERR_OK;
 }

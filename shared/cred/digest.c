@@ -60,10 +60,19 @@ bool cred_digest_from(struct str bytes, struct cred_digest *ret)
 	return true;
 }
 
+static const char digits[] = "0123456789abcdef";
+
+void cred_digest_hex(const struct cred_digest *digest, char out[2 * CRED_DIGEST_SIZE + 1])
+{
+	for (size_t i = 0; i < CRED_DIGEST_SIZE; i++) {
+		out[2 * i] = digits[digest->bytes[i] >> 4];
+		out[2 * i + 1] = digits[digest->bytes[i] & 15];
+	}
+	out[2 * CRED_DIGEST_SIZE] = '\0';
+}
+
 void cred_random_hex(char *out, size_t count)
 {
-	static const char digits[] = "0123456789abcdef";
-
 	begin();
 	for (size_t i = 0; i < count; i++) {
 		unsigned char byte;

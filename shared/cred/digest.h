@@ -34,6 +34,8 @@ static inline struct str cred_digest_str(const struct cred_digest *digest)
 {
 	return str_make((const char *)digest->bytes, sizeof(digest->bytes));
 }
+/* Lower-case digits and a NUL. */
+void cred_digest_hex(const struct cred_digest *digest, char out[2 * CRED_DIGEST_SIZE + 1]);
 /* False unless it is CRED_DIGEST_SIZE bytes. */
 bool cred_digest_from(struct str bytes, struct cred_digest *ret) MUST_CHECK;
 

@@ -11,7 +11,7 @@
 
 static const char cors_request_headers[] = "Authorization, Content-Type, Idempotency-Key, "
 					   "If-Match, Last-Event-ID, X-API-Key, X-Request-Id";
-static const char cors_reply_headers[] = "ETag, Location, Retry-After, X-Request-Id";
+static const char cors_reply_headers[] = "ETag, Location, Retry-After, X-Request-Id, X-Stream-Id";
 
 /* ---- life ---- */
 
@@ -138,6 +138,7 @@ static void take_request(struct http_exchange *exchange)
 		(void)str_copy(req->request_id, sizeof(req->request_id), str_of(id_new().s));
 	}
 	take_trace(exchange);
+	req->https = http_peer_is_https(&exchange->server->proxies, req, req->peer);
 	req->peer = http_peer_behind(&exchange->server->proxies, req, req->peer);
 }
 
@@ -171,7 +172,12 @@ static void take_origin(struct http_exchange *exchange)
 		if (!is_allowed_origin(origins, origin)) {
 			return;
 		}
-		buf_addf(out, "Access-Control-Allow-Origin: %" STR_FMT "\r\n", STR_ARG(origin));
+		/* The only cookies are those of streams, which are asked for their origin anyway.
+		 */
+		buf_addf(out,
+		         "Access-Control-Allow-Origin: %" STR_FMT "\r\n"
+		         "Access-Control-Allow-Credentials: true\r\n",
+		         STR_ARG(origin));
 	}
 	buf_addf(out, "Access-Control-Expose-Headers: %s\r\n", cors_reply_headers);
 }

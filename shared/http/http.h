@@ -60,6 +60,7 @@ struct http_request {
 	struct str params[HTTP_PARAMS_MAX]; /* of the route's pattern, in order, percent-decoded */
 	const struct http_route *route;
 	struct str peer;                          /* client address, after trusted proxies */
+	bool https;                               /* a trusted proxy says that it came by TLS */
 	char request_id[HTTP_ID_MAX + 1];         /* X-Request-Id when sane, else a new ULID */
 	char trace_id[32 + 1], parent_id[16 + 1]; /* W3C traceparent; made here when absent */
 	bool sampled;                             /* the caller's traceparent says so */

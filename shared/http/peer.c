@@ -155,3 +155,18 @@ struct str http_peer_behind(const struct http_proxies *proxies, const struct htt
 	}
 	return peer;
 }
+
+bool http_peer_is_https(const struct http_proxies *proxies, const struct http_request *req,
+                        struct str direct)
+{
+	for (size_t i = req->header_count; i-- > 0;) {
+		struct str rest = req->headers[i].value;
+
+		if (str_eq_nocase(req->headers[i].name, STR_LIT("X-Forwarded-Proto"))) {
+			/* The last word is of the proxy that we trust. */
+			return is_trusted(proxies, direct) &&
+			       str_eq_nocase(last_element(&rest), STR_LIT("https"));
+		}
+	}
+	return false;
+}

@@ -35,3 +35,7 @@ void http_peer_of(const struct sockaddr_storage *address, char out[HTTP_PEER_SIZ
  * sender is not trusted. The result points into the request or is `direct`. */
 struct str http_peer_behind(const struct http_proxies *proxies, const struct http_request *req,
                             struct str direct);
+
+/* Does the sender, a trusted proxy, say that the client came by TLS (X-Forwarded-Proto: https)? */
+bool http_peer_is_https(const struct http_proxies *proxies, const struct http_request *req,
+                        struct str direct);

@@ -1,8 +1,9 @@
 -- params: id
--- returns: tenant id, hash, scopes, namespaces, whether it may be used, whether its use is to be noted
-SELECT k.tenant_id, k.hash, array_to_string(k.scopes, ','), array_to_string(k.namespaces, ','),
-       k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
-           AND t.disabled_at IS NULL,
+-- returns: as auth_key_watch, and whether its use is to be noted
+SELECT k.id, k.tenant_id, k.hash, array_to_string(k.scopes, ','), array_to_string(k.namespaces, ','),
+       k.name, k.owner, (extract(epoch FROM k.expires_at) * 1000000)::bigint,
+       k.revoked_at IS NULL AND t.disabled_at IS NULL,
+       k.expires_at IS NOT NULL AND k.expires_at <= now(),
        k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 minute'
 FROM api_keys k JOIN tenants t ON t.id = k.tenant_id
 WHERE k.id = $1::text

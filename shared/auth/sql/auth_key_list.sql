@@ -1,6 +1,6 @@
 -- params: tenant id, rows
--- returns: id, name, scopes, namespaces, created, expires, revoked, last used (us); newest first
-SELECT id, name, array_to_string(scopes, ','), array_to_string(namespaces, ','),
+-- returns: id, name, owner, scopes, namespaces, created, expires, revoked, last used (us); newest first
+SELECT id, name, owner, array_to_string(scopes, ','), array_to_string(namespaces, ','),
        (extract(epoch FROM created_at) * 1000000)::bigint,
        (extract(epoch FROM expires_at) * 1000000)::bigint,
        (extract(epoch FROM revoked_at) * 1000000)::bigint,
