@@ -15,6 +15,10 @@ bool app_admit(struct http_request *req, struct http_reply *reply)
 		answer_code(req, reply, ERR_UNAVAILABLE, NULL);
 		return false;
 	}
+	/* A streamer takes the ticket: it is good for one use. */
+	if (route->side == REST_STREAMER && auth_has_ticket(req)) {
+		return true;
+	}
 	if (!auth_admit(app->auth, req, route->scope, who, reply)) {
 		if (reply->status == err_http_status(ERR_TIMEOUT)) {
 			buf_reset(&reply->headers);

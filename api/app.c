@@ -25,6 +25,10 @@ static enum err_code start(struct node *node, struct err *err)
 		.pg = node->pg,
 		.pepper = cred_pepper_from(str_of(node->conf.pepper)),
 		.cache_ms = KEY_CACHE_MS,
+		.redis = node->redis,
+		.origins = node->conf.cors_origins,
+		.cookie_life_ms = node->conf.stream_cookie_life,
+		.tickets_a_minute = node->conf.limit_tickets_key,
 	});
 	node->app = app;
 	return ERR_OK;

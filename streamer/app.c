@@ -29,7 +29,7 @@ static bool admit(struct http_request *req, struct http_reply *reply)
 		http_retry_after(reply, 1);
 		return false;
 	}
-	if (!auth_admit(app->auth, req, route->scope, principal, reply)) {
+	if (!auth_admit_stream(app->auth, req, route->scope, principal, reply)) {
 		return false;
 	}
 	req->principal = principal;
@@ -43,7 +43,10 @@ static enum err_code start(struct node *node, struct err *err)
 	const struct conf *conf = &node->conf;
 	const struct auth_options auth = { .pg = node->pg,
 		                           .pepper = cred_pepper_from(str_of(conf->pepper)),
-		                           .cache_ms = KEY_CACHE_MS };
+		                           .cache_ms = KEY_CACHE_MS,
+		                           .redis = node->redis,
+		                           .origins = conf->cors_origins,
+		                           .cookie_life_ms = conf->stream_cookie_life };
 	const struct feed_options feed = {
 		.loop = node->loop,
 		.store = &node->store,

@@ -112,6 +112,22 @@ bool auth_role_parse(struct str name, enum auth_role *ret)
 	return *ret == AUTH_PARTICIPANT || str_eq(name, STR_LIT("observer"));
 }
 
+void auth_renew(struct principal *principal, const struct principal *key)
+{
+	struct principal before = *principal;
+
+	*principal = *key;
+	principal->means = before.means;
+	principal->lent = before.lent;
+	principal->observes = before.observes;
+	principal->session = before.session;
+	if (before.lent != AUTH_ALL) {
+		bool all = (key->scopes & auth_bit(AUTH_ADMIN)) != 0;
+
+		principal->scopes = before.lent & (all ? AUTH_ALL : key->scopes);
+	}
+}
+
 bool auth_same_user(const struct principal *a, const struct principal *b)
 {
 	return strcmp(a->tenant, b->tenant) == 0 && strcmp(a->owner, b->owner) == 0;

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -45,6 +46,8 @@ enum {
 	AUTH_OWNER_MAX = 64,
 };
 
+#define AUTH_ALL UINT_MAX
+
 /* What somebody who follows a session is there: who may change it, or only look. */
 enum auth_role { AUTH_OBSERVER, AUTH_PARTICIPANT };
 
@@ -57,6 +60,7 @@ struct principal {
 	char name[AUTH_KEY_NAME_MAX + 1]; /* of the key */
 	char owner[AUTH_OWNER_MAX + 1];   /* whose key it is; "": nobody was named */
 	unsigned scopes;                  /* set of auth_bit() */
+	unsigned lent;                    /* of what the key may do, only this; AUTH_ALL: all */
 	bool any_namespace;
 	char namespaces[AUTH_NAMESPACES_MAX + 1]; /* comma list, when not any */
 	int64_t expires_us;                       /* wall clock; 0: never */
@@ -72,6 +76,8 @@ bool auth_allows_session(const struct principal *principal, const struct id *ses
 enum auth_role auth_role_of(const struct principal *principal);
 const char *auth_role_name(enum auth_role role); /* "observer" */
 bool auth_role_parse(struct str name, enum auth_role *ret) MUST_CHECK;
+/* What the key may do has changed to what `key` may: and so what was lent of it. */
+void auth_renew(struct principal *principal, const struct principal *key);
 /* Are both of one tenant and, as far as keys say, of one owner? */
 bool auth_same_user(const struct principal *a, const struct principal *b);
 

@@ -120,25 +120,23 @@ static enum err_code refuse(const char *what, struct err *err)
 static enum err_code lend(struct auth *auth, const struct id *key, const struct auth_grant *grant,
                           struct str path, struct principal *ret, struct err *err)
 {
+	struct principal now;
 	enum err_code code;
 
 	if (grant->path[0] != '\0' && !str_eq(str_of(grant->path), auth_grant_path(path))) {
 		return err_set(err, ERR_UNAUTHORIZED, "this credential is for another path");
 	}
-	code = auth_check_id(auth, key, ret, err);
+	code = auth_check_id(auth, key, &now, err);
 	if (code != ERR_OK) {
 		return code;
 	}
-	if (!str_eq(str_of(grant->tenant), str_of(ret->tenant))) {
+	if (!str_eq(str_of(grant->tenant), str_of(now.tenant))) {
 		return err_set(err, ERR_UNAUTHORIZED, "this credential is of another tenant");
 	}
-	if ((ret->scopes & auth_bit(AUTH_ADMIN)) == 0) {
-		ret->scopes &= grant->scopes;
-	} else {
-		ret->scopes = grant->scopes;
-	}
-	ret->observes = grant->observes;
-	ret->session = grant->session;
+	*ret = (struct principal){ .lent = grant->scopes,
+		                   .observes = grant->observes,
+		                   .session = grant->session };
+	auth_renew(ret, &now);
 	return ERR_OK;
 }
 

@@ -251,18 +251,20 @@ static unsigned known_scopes(struct str list)
 static void from_row(struct pg_rows *rows, size_t row, struct auth_key_found *ret)
 {
 	struct principal *principal = &ret->principal;
+	bool is_id;
 
 	*ret = (struct auth_key_found){
 		.principal = {
 			.scopes = known_scopes(pg_str(rows, row, FOUND_SCOPES)),
+			.lent = AUTH_ALL,
 			.any_namespace = pg_is_null(rows, row, FOUND_NAMESPACES),
 			.expires_us = pg_i64(rows, row, FOUND_EXPIRES),
 		},
 		.expired = pg_bool(rows, row, FOUND_EXPIRED),
 	};
 	(void)str_copy(principal->name, sizeof(principal->name), pg_str(rows, row, FOUND_NAME));
-	ret->usable = pg_bool(rows, row, FOUND_USABLE) && !ret->expired &&
-	              id_parse(pg_str(rows, row, FOUND_ID), &principal->key) &&
+	is_id = id_parse(pg_str(rows, row, FOUND_ID), &principal->key);
+	ret->usable = is_id && pg_bool(rows, row, FOUND_USABLE) && !ret->expired &&
 	              str_copy(principal->tenant, sizeof(principal->tenant),
 	                       pg_str(rows, row, FOUND_TENANT)) &&
 	              str_copy(principal->namespaces, sizeof(principal->namespaces),

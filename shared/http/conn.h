@@ -99,6 +99,7 @@ struct http_server {
 	unsigned port;
 	struct event accept_event;
 	bool accept_paused;
+	uint64_t accepted_us; /* when as many as came would have come at the rate */
 	struct loop_timer accept_timer, drain_timer;
 	struct loop_task drain_task;
 	bool draining, cut;

@@ -157,6 +157,7 @@ struct http_options {
 	void (*done)(const struct http_request *req, int status, uint64_t took_us);
 	unsigned head_timeout_ms, body_timeout_ms, keepalive_ms, write_timeout_ms;
 	unsigned max_connections;
+	unsigned accept_rate;        /* connections a second, and at once; 0: no limit */
 	unsigned max_pipelined;      /* requests read ahead while one is being answered */
 	const char *cors_origins;    /* "" none, "*" any, else a comma list */
 	const char *trusted_proxies; /* comma list of addresses whose X-Forwarded-For is believed */

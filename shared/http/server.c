@@ -90,6 +90,24 @@ static void turn_away(int fd)
 	(void)close(fd);
 }
 
+/* A second's worth may come at once; beyond that they come at the rate. */
+static bool is_too_fast(struct http_server *server)
+{
+	uint64_t now_us = clock_mono_us();
+
+	if (server->options.accept_rate == 0) {
+		return false;
+	}
+	if (server->accepted_us < now_us) {
+		server->accepted_us = now_us;
+	}
+	if (server->accepted_us - now_us >= 1000000) {
+		return true;
+	}
+	server->accepted_us += 1000000 / server->options.accept_rate;
+	return false;
+}
+
 static void set_options(const struct http_server *server, int fd)
 {
 	unsigned timeout = server->options.write_timeout_ms;
@@ -109,6 +127,11 @@ static void take_connection(struct http_server *server, int fd,
 	metric_inc(METRIC_HTTP_ACCEPTED, NULL);
 	if (server->conn_count >= server->options.max_connections) {
 		metric_inc(METRIC_HTTP_REFUSED, err_name(ERR_UNAVAILABLE));
+		turn_away(fd);
+		return;
+	}
+	if (is_too_fast(server)) {
+		metric_inc(METRIC_HTTP_REFUSED, err_name(ERR_LIMIT));
 		turn_away(fd);
 		return;
 	}

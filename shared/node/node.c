@@ -215,6 +215,7 @@ static enum err_code open_server(struct life *life, struct err *err)
 		.keepalive_ms = (unsigned)conf->http_keepalive,
 		.write_timeout_ms = (unsigned)conf->http_body_timeout,
 		.max_connections = conf->http_max_connections,
+		.accept_rate = conf->http_accept_rate,
 		.max_pipelined = conf->http_pipeline,
 		.cors_origins = conf->cors_origins,
 		.trusted_proxies = conf->http_trusted_proxies,

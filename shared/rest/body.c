@@ -31,6 +31,36 @@ static const struct json_field prompt_fields[] = {
 const struct json_table rest_prompt_table = { "Prompt", sizeof(struct rest_prompt), prompt_fields,
 	                                      ARRAY_LEN(prompt_fields) };
 
+static const char *const roles[] = { "observer", "participant", NULL };
+
+static const struct json_field ticket_fields[] = {
+	{ .name = "sessionId",
+	  .alias = "session_id",
+	  .kind = JSON_STR,
+	  .flags = JSON_NULLABLE,
+	  FIELD(rest_ticket, session),
+	  .min = 26,
+	  .max = 26,
+	  .help = "The only session that it may follow; any unless given." },
+	{ .name = "path",
+	  .kind = JSON_STR,
+	  .flags = JSON_NULLABLE,
+	  FIELD(rest_ticket, path),
+	  .min = 1,
+	  .max = REST_PATH_MAX,
+	  .help = "The only path that it is good for; any that streams unless given." },
+	{ .name = "role",
+	  .kind = JSON_ENUM,
+	  .flags = JSON_NULLABLE,
+	  .offset = offsetof(struct rest_ticket, role),
+	  .present = offsetof(struct rest_ticket, has_role),
+	  .names = roles,
+	  .help = "The role of whoever uses it; the key's own unless given." },
+};
+
+const struct json_table rest_ticket_table = { "StreamTicket", sizeof(struct rest_ticket),
+	                                      ticket_fields, ARRAY_LEN(ticket_fields) };
+
 /* ---- events ---- */
 
 static const char events_schema[] =

@@ -23,6 +23,15 @@ struct rest_prompt {
 };
 extern const struct json_table rest_prompt_table;
 
+enum { REST_PATH_MAX = 256 };
+
+struct rest_ticket {
+	struct str session, path; /* "": any */
+	unsigned role;            /* enum auth_role, when has_role */
+	bool has_role;
+};
+extern const struct json_table rest_ticket_table;
+
 /* A batch of events for one session. */
 struct rest_append {
 	struct str session;      /* only of rest_appends */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "auth/auth.h"
 #include "base/clock.h"
 #include "event/event.h"
 #include "session/session.h"
@@ -23,6 +24,11 @@ static const char *type_name(unsigned i)
 static const char *level_name(unsigned i)
 {
 	return log_event_grade_name(i + 1);
+}
+
+static const char *role_name(unsigned i)
+{
+	return i <= AUTH_PARTICIPANT ? auth_role_name((enum auth_role)i) : NULL;
 }
 
 static const char *sort_name(unsigned i)
@@ -136,6 +142,18 @@ static const struct rest_query_field events_fields[] = {
 	  .names = profile_name,
 	  .help = "How much detail, at the same cursors: docs/events.md says which types each "
 	          "profile has; full unless given." },
+	{ .name = "role",
+	  .kind = REST_WORD,
+	  FIELD(rest_events, role),
+	  .names = role_name,
+	  .help = "observer: see no more than a key without session:write; docs/events.md says "
+	          "what that is." },
+	{ .name = "ticket",
+	  .kind = REST_TEXT,
+	  FIELD(rest_events, ticket),
+	  .min = 1,
+	  .max = 256,
+	  .help = "A ticket of POST /api/v1/stream-tickets, instead of a key in a header." },
 	{ .name = "level",
 	  .kind = REST_WORD,
 	  FIELD(rest_events, level),

@@ -67,6 +67,8 @@ extern const struct rest_query_table rest_logs_table;
 struct rest_events {
 	uint64_t types;                /* set of 1 << enum event_type; 0: all */
 	unsigned profile, level, sort; /* profile: 1 + enum event_profile; 0: full */
+	unsigned role;                 /* 1 + enum auth_role; 0: the credential's own */
+	struct str ticket;             /* for shared/auth, which has taken it already */
 	int64_t since_us, until_us;
 	bool has_after, has_starting_after, has_page, has_limit;
 	struct cursor after;

@@ -140,6 +140,9 @@ static void answers_look_like_their_examples(void **state)
 		enum rest_op op;
 		const char *tail, *body;
 	} all[] = {
+		{ REST_OP_stream_ticket, NULL,
+		  "{\"role\":\"observer\",\"path\":\"/api/v1/ws\","
+		  "\"sessionId\":\"01JD0M6T3RHN4P6S8TAVCXEZ1B\"}" },
 		{ REST_OP_event_append, "/events",
 		  "{\"events\":[{\"type\":\"log\",\"level\":\"info\",\"message\":\"x\",\"stream\":"
 		  "\"stdout\"}]}" },
@@ -249,6 +252,25 @@ static void a_stream_asked_of_an_api_node_is_redirected(void **state)
 	answer_free(&answer);
 }
 
+/* EventSource repeats a ticket that is used by then, and the cookie is for the streamer's path: so
+ * an API node asks for nothing else. */
+static void a_stream_with_a_ticket_is_redirected_with_it(void **state)
+{
+	struct id sid = make_session("");
+	const char *path = session_path(&sid, "/events?ticket=used");
+	struct answer answer;
+	char want[160];
+
+	(void)state;
+	(void)snprintf(want, sizeof(want), "/stream%s", path);
+	answer = ask(&(struct ask){ .method = "GET", .path = path });
+	assert_int_equal(answer.status, 307);
+	assert_string_equal(client_field(&answer.reply, "Location"), want);
+	answer_free(&answer);
+	expect(&(struct ask){ .method = "GET", .path = session_path(&sid, "/events") }, 401);
+	expect(&(struct ask){ .method = "GET", .path = session_path(&sid, "?ticket=x") }, 400);
+}
+
 static void info_names_no_leader_of_a_session_that_waits(void **state)
 {
 	struct id sid = make_session("");
@@ -272,6 +294,7 @@ int main(void)
 		cmocka_unit_test(routes_without_a_key_answer_what_they_should),
 		cmocka_unit_test(discovery_lists_what_there_is),
 		cmocka_unit_test(a_stream_asked_of_an_api_node_is_redirected),
+		cmocka_unit_test(a_stream_with_a_ticket_is_redirected_with_it),
 		cmocka_unit_test(info_names_no_leader_of_a_session_that_waits),
 	};
 

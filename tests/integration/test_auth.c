@@ -1,4 +1,6 @@
 /* API keys against a real server. */
+#include <stdio.h>
+
 #include "auth/auth.h"
 #include "auth/auth_http.h"
 #include "auth/auth_key_store.h"
@@ -28,7 +30,7 @@ static struct cred_pepper pepper(void)
 
 static struct auth *auth_with(struct world *world, unsigned cache_ms)
 {
-	struct auth_options options = { world->pg, pepper(), cache_ms };
+	struct auth_options options = { .pg = world->pg, .pepper = pepper(), .cache_ms = cache_ms };
 
 	return auth_new(&options);
 }
@@ -45,8 +47,11 @@ static void clear(struct world *world)
 static struct id create(struct world *world, const char *namespaces, int64_t expires_us,
                         char text[CRED_KEY_LEN + 1])
 {
-	struct auth_key_new key = { TENANT, "laptop", auth_bit(AUTH_SESSION_READ), namespaces,
-		                    expires_us };
+	struct auth_key_new key = { .tenant = TENANT,
+		                    .name = "laptop",
+		                    .scopes = auth_bit(AUTH_SESSION_READ),
+		                    .namespaces = namespaces,
+		                    .expires_us = expires_us };
 	struct cred_pepper p = pepper();
 	struct err err;
 	struct id id;
@@ -98,7 +103,8 @@ static void a_key_is_its_tenant_scopes_and_namespaces(void **state)
 static void refuse_body(struct world *world)
 {
 	struct auth *auth = auth_with(world, 0);
-	struct auth_options other = { world->pg, cred_pepper_from(STR_LIT("another")), 0 };
+	struct auth_options other = { .pg = world->pg,
+		                      .pepper = cred_pepper_from(STR_LIT("another")) };
 	struct auth *wrong_pepper = auth_new(&other);
 	struct cred_key key, forged;
 	struct principal principal;
@@ -218,7 +224,7 @@ static void the_last_use_of_a_key_is_noted(void **state)
 static void list_body(struct world *world)
 {
 	struct arena *arena = arena_new();
-	struct auth_key_new bad = { TENANT, "", auth_bit(AUTH_ADMIN), NULL, 0 };
+	struct auth_key_new bad = { .tenant = TENANT, .name = "", .scopes = auth_bit(AUTH_ADMIN) };
 	struct cred_pepper p = pepper();
 	struct auth_key_list list;
 	char text[CRED_KEY_LEN + 1];
@@ -245,6 +251,11 @@ static void list_body(struct world *world)
 	bad.namespaces = "a,,b";
 	assert_int_equal(auth_key_create(world->pg, &bad, &p, text, &id, &err), ERR_INVALID);
 	bad.namespaces = NULL;
+	bad.owner = "";
+	assert_int_equal(auth_key_create(world->pg, &bad, &p, text, &id, &err), ERR_INVALID);
+	bad.owner = "two\nlines";
+	assert_int_equal(auth_key_create(world->pg, &bad, &p, text, &id, &err), ERR_INVALID);
+	bad.owner = NULL;
 	bad.tenant = "nobody";
 	assert_int_equal(auth_key_create(world->pg, &bad, &p, text, &id, &err), ERR_NOT_FOUND);
 	arena_free(arena);
@@ -254,6 +265,56 @@ static void keys_are_listed_newest_first_and_made_with_care(void **state)
 {
 	(void)state;
 	world_run(list_body);
+}
+
+static void watch_body(struct world *world)
+{
+	struct auth_key_new key = { .tenant = TENANT,
+		                    .name = "laptop",
+		                    .scopes = auth_bit(AUTH_SESSION_READ) |
+		                              auth_bit(AUTH_SESSION_WRITE),
+		                    .owner = "ada" };
+	struct cred_pepper p = pepper();
+	struct auth_key_found found[3];
+	char text[CRED_KEY_LEN + 1], ids[4 * (ID_LEN + 1)];
+	struct id owned, old, gone;
+	bool changed = false;
+	struct err err;
+	size_t count = 0;
+
+	clear(world);
+	assert_int_equal(auth_key_create(world->pg, &key, &p, text, &owned, &err), ERR_OK);
+	old = create(world, NULL, clock_wall_us() - 1, text);
+	gone = id_new();
+	(void)snprintf(ids, sizeof(ids), "%s,%s,%s", owned.s, old.s, gone.s);
+	assert_int_equal(auth_keys_watch(world->pg, ids, 3, found, &count, &err), ERR_OK);
+	assert_int_equal(count, 2);
+	for (size_t i = 0; i < count; i++) {
+		bool is_old = id_eq(&found[i].principal.key, &old);
+
+		assert_int_equal(found[i].usable, !is_old);
+		assert_int_equal(found[i].expired, is_old);
+		assert_string_equal(found[i].principal.owner, is_old ? "" : "ada");
+		assert_string_equal(found[i].principal.name, "laptop");
+	}
+	assert_int_equal(number(world->pg, "", &test_times_used), 0);
+	assert_int_equal(auth_key_limit(world->pg, TENANT, &owned, auth_bit(AUTH_SESSION_READ),
+	                                &changed, &err),
+	                 ERR_OK);
+	assert_true(changed);
+	assert_int_equal(
+		auth_key_limit(world->pg, "other", &owned, auth_bit(AUTH_ADMIN), &changed, &err),
+		ERR_OK);
+	assert_false(changed);
+	assert_int_equal(auth_keys_watch(world->pg, owned.s, 1, found, &count, &err), ERR_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(found[0].principal.scopes, auth_bit(AUTH_SESSION_READ));
+}
+
+static void many_keys_are_looked_at_in_one_go(void **state)
+{
+	(void)state;
+	world_run(watch_body);
 }
 
 /* ---- requests ---- */
@@ -328,7 +389,7 @@ static void outage_body(struct world *world)
 {
 	struct arena *arena = arena_new();
 	struct pg_options nowhere = { "host=127.0.0.1 port=1 connect_timeout=2", 1, 200, 200 };
-	struct auth_options options = { pg_new(world->loop, &nowhere), pepper(), 0 };
+	struct auth_options options = { .pg = pg_new(world->loop, &nowhere), .pepper = pepper() };
 	struct asked asked = { .auth = auth_new(&options), .scope = AUTH_SESSION_READ };
 	char text[CRED_KEY_LEN + 1], *said;
 
@@ -356,6 +417,7 @@ int main(void)
 		cmocka_unit_test(a_revoked_key_works_until_the_cache_forgets),
 		cmocka_unit_test(the_last_use_of_a_key_is_noted),
 		cmocka_unit_test(keys_are_listed_newest_first_and_made_with_care),
+		cmocka_unit_test(many_keys_are_looked_at_in_one_go),
 		cmocka_unit_test(a_request_is_let_in_or_told_what_it_lacks),
 		cmocka_unit_test(without_a_database_a_key_is_neither_right_nor_wrong),
 	};

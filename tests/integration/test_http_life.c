@@ -412,6 +412,51 @@ static void one_connection_too_many_is_turned_away(void **state)
 	http_stand_stop(&stand);
 }
 
+/* True: it was told so before it asked for anything. */
+static bool is_turned_away(struct client *client)
+{
+	struct pollfd wait = { .fd = client->fd, .events = POLLIN };
+	struct client_reply reply;
+
+	if (poll(&wait, 1, 50) == 0) {
+		return false;
+	}
+	client_reply(client, &reply);
+	assert_int_equal(reply.status, 503);
+	assert_string_equal(client_field(&reply, "Retry-After"), "1");
+	buf_fini(&reply.body);
+	return true;
+}
+
+/* A second's worth at once, then as many as the rate gives. */
+static void connections_that_come_too_fast_are_turned_away(void **state)
+{
+	struct http_options options = { .accept_rate = FEW };
+	struct http_stand stand = http_stand_start(&options, 0);
+	struct client client;
+	bool refused = false;
+
+	(void)state;
+	for (int i = 0; i < FEW; i++) {
+		client = client_open(stand.port);
+		client_expect(&client, GET("/hello"), 200);
+		client_close(&client);
+	}
+	for (int i = 0; i < 4 * FEW && !refused; i++) {
+		client = client_open(stand.port);
+		refused = is_turned_away(&client);
+		client_close(&client);
+	}
+	assert_true(refused);
+	for (client = client_open(stand.port); is_turned_away(&client);
+	     client = client_open(stand.port)) {
+		client_close(&client);
+	}
+	client_expect(&client, GET("/hello"), 200);
+	client_close(&client);
+	http_stand_stop(&stand);
+}
+
 static unsigned cpu_ms_of(pid_t pid)
 {
 	char path[64], text[1024], *at;
@@ -518,6 +563,7 @@ int main(void)
 		cmocka_unit_test(drain_cuts_what_does_not_end),
 		cmocka_unit_test(a_thousand_connections_are_served),
 		cmocka_unit_test(one_connection_too_many_is_turned_away),
+		cmocka_unit_test(connections_that_come_too_fast_are_turned_away),
 		cmocka_unit_test(without_descriptors_the_server_waits_and_goes_on),
 		cmocka_unit_test(a_unix_socket_serves_its_group_and_is_removed),
 	};

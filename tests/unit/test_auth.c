@@ -1,4 +1,9 @@
+#include <stdio.h>
+
 #include "auth/auth.h"
+#include "auth/auth_bell.h"
+#include "auth/auth_grant.h"
+#include "auth/auth_origin.h"
 #include "tests/support/test.h"
 
 static const struct str none = { NULL, 0 };
@@ -114,6 +119,226 @@ static void lists_of_scopes_are_parsed_strictly(void **state)
 	}
 }
 
+/* ---- what is lent ---- */
+
+static void a_grant_comes_back_as_it_was_written(void **state)
+{
+	struct auth_grant grant = { .tenant = "acme",
+		                    .scopes =
+		                            auth_bit(AUTH_SESSION_READ) | auth_bit(AUTH_TASK_WRITE),
+		                    .observes = true,
+		                    .session = id_new(),
+		                    .path = "/api/v1/ws" };
+	struct auth_grant read;
+	struct buf text;
+
+	(void)state;
+	buf_init(&text, AUTH_GRANT_SIZE_MAX);
+	auth_grant_encode(&grant, &text);
+	assert_true(auth_grant_decode(buf_str(&text), &read));
+	assert_string_equal(read.tenant, "acme");
+	assert_int_equal(read.scopes, grant.scopes);
+	assert_true(read.observes);
+	assert_true(id_eq(&read.session, &grant.session));
+	assert_string_equal(read.path, "/api/v1/ws");
+	for (size_t n = 0; n < text.len; n++) {
+		assert_false(auth_grant_decode(str_make(text.data, n), &read));
+	}
+	buf_add_char(&text, 'x');
+	assert_false(auth_grant_decode(buf_str(&text), &read));
+	buf_reset(&text);
+	grant = (struct auth_grant){ .tenant = "acme" };
+	auth_grant_encode(&grant, &text);
+	assert_true(auth_grant_decode(buf_str(&text), &read));
+	assert_true(read.scopes == 0 && !read.observes && id_is_nil(&read.session));
+	assert_string_equal(read.path, "");
+	assert_false(auth_grant_decode(STR_LIT("2\nacme\n\nobserver\n\n\n"), &read));
+	assert_false(auth_grant_decode(STR_LIT("1\n\n\nobserver\n\n\n"), &read));
+	assert_false(auth_grant_decode(STR_LIT("1\nacme\n\nking\n\n\n"), &read));
+	assert_false(auth_grant_decode(STR_LIT("1\nacme\n\nobserver\nxx\n\n"), &read));
+	buf_fini(&text);
+}
+
+static void a_path_is_the_same_with_and_without_the_prefix(void **state)
+{
+	(void)state;
+	assert_true(str_eq(auth_grant_path(STR_LIT("/stream/api/v1/ws")), STR_LIT("/api/v1/ws")));
+	assert_true(str_eq(auth_grant_path(STR_LIT("/api/v1/ws")), STR_LIT("/api/v1/ws")));
+	assert_true(str_eq(auth_grant_path(STR_LIT("/streams")), STR_LIT("/streams")));
+	assert_true(str_eq(auth_grant_path(STR_LIT("/stream/")), STR_LIT("/")));
+}
+
+static void what_was_lent_names_its_key(void **state)
+{
+	char text[AUTH_LENT_LEN + 1], secret[AUTH_SECRET_LEN + 1];
+	struct id key = id_new(), read;
+
+	(void)state;
+	cred_random_hex(secret, AUTH_SECRET_LEN / 2);
+	(void)snprintf(text, sizeof(text), "%s%s_%s", AUTH_TICKET_PREFIX, key.s, secret);
+	assert_true(auth_lent_parse(str_of(text), AUTH_TICKET_PREFIX, &read));
+	assert_true(id_eq(&read, &key));
+	assert_false(auth_lent_parse(str_of(text), AUTH_COOKIE_PREFIX, &read));
+	for (size_t n = 0; n < AUTH_LENT_LEN; n++) {
+		assert_false(auth_lent_parse(str_make(text, n), AUTH_TICKET_PREFIX, &read));
+	}
+	text[AUTH_LENT_LEN - 1] = 'G';
+	assert_false(auth_lent_parse(str_of(text), AUTH_TICKET_PREFIX, &read));
+	assert_false(auth_lent_parse((struct str){ NULL, 0 }, AUTH_TICKET_PREFIX, &read));
+}
+
+static void what_was_lent_shrinks_with_its_key_and_never_grows(void **state)
+{
+	struct principal lent = { .lent = auth_bit(AUTH_SESSION_READ) |
+		                          auth_bit(AUTH_SESSION_WRITE),
+		                  .means = AUTH_BY_COOKIE };
+	struct principal key = { .tenant = "acme", .lent = AUTH_ALL, .scopes = AUTH_ALL };
+
+	(void)state;
+	auth_renew(&lent, &key);
+	assert_string_equal(lent.tenant, "acme");
+	assert_int_equal(lent.scopes, auth_bit(AUTH_SESSION_READ) | auth_bit(AUTH_SESSION_WRITE));
+	assert_int_equal(auth_role_of(&lent), AUTH_PARTICIPANT);
+	assert_false(auth_allows(&lent, AUTH_TASK_WRITE));
+	key.scopes = auth_bit(AUTH_SESSION_READ) | auth_bit(AUTH_TASK_WRITE);
+	auth_renew(&lent, &key);
+	assert_int_equal(lent.scopes, auth_bit(AUTH_SESSION_READ));
+	assert_int_equal(auth_role_of(&lent), AUTH_OBSERVER);
+	key.scopes = auth_bit(AUTH_ADMIN);
+	auth_renew(&lent, &key);
+	assert_int_equal(auth_role_of(&lent), AUTH_PARTICIPANT);
+	assert_false(auth_allows(&lent, AUTH_ADMIN));
+	lent.observes = true;
+	assert_int_equal(auth_role_of(&lent), AUTH_OBSERVER);
+	assert_int_equal(lent.means, AUTH_BY_COOKIE);
+}
+
+/* ---- pages ---- */
+
+static void an_origin_is_the_host_with_a_scheme(void **state)
+{
+	static const struct {
+		const char *origin, *host;
+		bool https, same;
+	} cases[] = {
+		{ "http://a.example", "a.example", false, true },
+		{ "https://a.example", "a.example", false, true },
+		{ "https://A.example", "a.Example", true, true },
+		{ "http://a.example", "a.example", true,
+		  false }, /* a page that anybody may change */
+		{ "http://a.example:8080", "a.example:8080", false, true },
+		{ "http://a.example:80", "a.example", false, true },
+		{ "https://a.example", "a.example:443", false, true },
+		{ "https://a.example", "a.example:80", false, false },
+		{ "http://a.example:8080", "a.example", false, false },
+		{ "http://[::1]:7080", "[::1]:7080", false, true },
+		{ "http://a.example.evil.example", "a.example", false, false },
+		{ "http://evil.example", "a.example", false, false },
+		{ "http://a.example/", "a.example", false, false },
+		{ "http://a.example@evil.example", "a.example", false, false },
+		{ "null", "a.example", false, false },
+		{ "file://", "a.example", false, false },
+		{ "", "a.example", false, false },
+		{ "http://", "", false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		if (auth_origin_same(str_of(cases[i].origin), str_of(cases[i].host),
+		                     cases[i].https) != cases[i].same) {
+			fail_msg("%s at %s", cases[i].origin, cases[i].host);
+		}
+	}
+}
+
+static enum auth_site site(const char *origins, const char *const (*fields)[2], size_t count)
+{
+	struct http_header headers[4];
+	struct http_request req = { .headers = headers, .header_count = count };
+
+	assert_true(count <= ARRAY_LEN(headers));
+	for (size_t i = 0; i < count; i++) {
+		headers[i] = (struct http_header){ str_of(fields[i][0]), str_of(fields[i][1]) };
+	}
+	return auth_site_of(&req, origins);
+}
+
+static void a_page_is_known_by_what_its_browser_says(void **state)
+{
+	static const char list[] = "https://ui.example, https://b.example";
+	static const struct {
+		const char *origins;
+		const char *fields[3][2];
+		enum auth_site site;
+	} cases[] = {
+		{ "", { { "Host", "h" } }, AUTH_SITE_UNTOLD },
+		{ "", { { "Host", "h" }, { "Origin", "http://h" } }, AUTH_SITE_OURS },
+		{ "", { { "Host", "h" }, { "Origin", "http://x" } }, AUTH_SITE_FOREIGN },
+		{ "", { { "Host", "h" }, { "Origin", "null" } }, AUTH_SITE_FOREIGN },
+		{ list, { { "Host", "h" }, { "Origin", "https://ui.example" } }, AUTH_SITE_OURS },
+		{ list, { { "Host", "h" }, { "Origin", "http://ui.example" } }, AUTH_SITE_FOREIGN },
+		{ "*", { { "Host", "h" }, { "Origin", "http://x" } }, AUTH_SITE_ANY },
+		{ "*", { { "Host", "h" }, { "Origin", "http://h" } }, AUTH_SITE_OURS },
+		{ "",
+		  { { "Host", "h" }, { "Origin", "http://h" }, { "Origin", "http://x" } },
+		  AUTH_SITE_FOREIGN },
+		{ "", { { "Host", "h" }, { "Sec-Fetch-Site", "same-origin" } }, AUTH_SITE_OURS },
+		{ "", { { "Host", "h" }, { "Sec-Fetch-Site", "same-site" } }, AUTH_SITE_FOREIGN },
+		{ "", { { "Host", "h" }, { "Sec-Fetch-Site", "none" } }, AUTH_SITE_FOREIGN },
+		{ "", { { "Host", "h" }, { "Referer", "http://h/page?x=1" } }, AUTH_SITE_OURS },
+		{ "", { { "Host", "h" }, { "Referer", "http://h.evil/page" } }, AUTH_SITE_FOREIGN },
+		{ "",
+		  { { "Host", "h" },
+		    { "Sec-Fetch-Site", "cross-site" },
+		    { "Referer", "http://h/" } },
+		  AUTH_SITE_FOREIGN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		size_t count = 0;
+
+		while (count < ARRAY_LEN(cases[i].fields) && cases[i].fields[count][0] != NULL) {
+			count++;
+		}
+		if (site(cases[i].origins, cases[i].fields, count) != cases[i].site) {
+			fail_msg("case %zu", i);
+		}
+	}
+}
+
+/* ---- bells ---- */
+
+static void bells_are_decoded_strictly(void **state)
+{
+	static const char *const bad[] = { "",
+		                           "key",
+		                           "key x",
+		                           "key 01JD0M6T3Q8XK5V7W9YB2C4EFG x",
+		                           "stream 0123456789abcdef 01JD0M6T3Q8XK5V7W9YB2C4EFG",
+		                           "stream 0123456789abcde 01JD0M6T3Q8XK5V7W9YB2C4EFG "
+		                           "01JD0M6T3Q8XK5V7W9YB2C4EFG",
+		                           "stream 0123456789abcdef 01JD0M6T3Q8XK5V7W9YB2C4EFG "
+		                           "01JD0M6T3Q8XK5V7W9YB2C4EFG x" };
+	struct auth_bell bell;
+	char name[AUTH_STREAM_LEN + 1];
+
+	(void)state;
+	assert_true(auth_bell_decode(STR_LIT("key 01JD0M6T3Q8XK5V7W9YB2C4EFG"), &bell));
+	assert_int_equal(bell.kind, AUTH_BELL_KEY);
+	assert_string_equal(bell.key.s, "01JD0M6T3Q8XK5V7W9YB2C4EFG");
+	assert_true(auth_bell_decode(STR_LIT("stream 0123456789abcdef 01JD0M6T3Q8XK5V7W9YB2C4EFG "
+	                                     "01JD0M7A9B1C2D3E4F5G6H7J8K"),
+	                             &bell));
+	assert_int_equal(bell.kind, AUTH_BELL_STREAM);
+	auth_stream_format(bell.stream, name);
+	assert_string_equal(name, "0123456789abcdef");
+	assert_string_equal(bell.asked.s, "01JD0M7A9B1C2D3E4F5G6H7J8K");
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_false(auth_bell_decode(str_of(bad[i]), &bell));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +348,13 @@ int main(void)
 		cmocka_unit_test(nothing_is_allowed_without_its_scope),
 		cmocka_unit_test(a_key_for_some_namespaces_sees_no_others),
 		cmocka_unit_test(lists_of_scopes_are_parsed_strictly),
+		cmocka_unit_test(a_grant_comes_back_as_it_was_written),
+		cmocka_unit_test(a_path_is_the_same_with_and_without_the_prefix),
+		cmocka_unit_test(what_was_lent_names_its_key),
+		cmocka_unit_test(what_was_lent_shrinks_with_its_key_and_never_grows),
+		cmocka_unit_test(an_origin_is_the_host_with_a_scheme),
+		cmocka_unit_test(a_page_is_known_by_what_its_browser_says),
+		cmocka_unit_test(bells_are_decoded_strictly),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
