@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """test_packages.py ROOT: the package lists are sound, and installing them leaves the system's services alone."""
+import json
 import os
 import subprocess
 import sys
@@ -103,6 +104,18 @@ def check_install():
         expect(not os.path.exists(root + "/usr/sbin/policy-rc.d"), "policy-rc.d after a failure", root)
 
 
+def check_locks():
+    """npm's packages are pinned by content, and come from whichever registry the machine uses."""
+    found = subprocess.run(["git", "-C", ROOT, "ls-files", "*package-lock.json"], stdout=subprocess.PIPE, check=True)
+    for name in found.stdout.decode().split():
+        with open(f"{ROOT}/{name}", encoding="utf-8") as file:
+            packages = json.load(file)["packages"]
+        for path, package in packages.items():
+            expect(path == "" or "integrity" in package, f"{name}: pinned", path)
+            expect("resolved" not in package, f"{name}: names no registry", path)
+
+
 check_lists()
 check_install()
+check_locks()
 print("the package lists are sound; installing touches no service")

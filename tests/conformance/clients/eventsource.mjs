@@ -1,0 +1,198 @@
+// What the HTML standard, section 9.2, makes an EventSource do, against real streamers: npm's eventsource and Chromium's.
+import assert from "node:assert/strict";
+import { EventSource } from "eventsource";
+import { Chromium } from "./chromium.mjs";
+import { append, ask, base, finish, key, kill, log, runAll, session, until } from "./stack.mjs";
+
+const NAMES = ["status", "epoch", "note", "gap", "end"];
+const CLOSED = 2;
+
+// Runs in the page too: so it uses nothing from outside.
+function record(Source, url, names, options) {
+  const source = new Source(url, options);
+  const seen = { source, opens: 0, errors: 0, messages: 0, events: [] };
+  source.onopen = () => seen.opens++;
+  source.onerror = () => seen.errors++;
+  source.onmessage = () => seen.messages++;
+  for (const name of names) {
+    source.addEventListener(name, (e) => seen.events.push({ type: e.type, id: e.lastEventId, data: e.data }));
+  }
+  return seen;
+}
+
+const npm = {
+  name: "npm eventsource",
+  async open(path, authorized = true) {
+    const authorize = (url, init) => fetch(url, { ...init, headers: { ...init.headers, Authorization: `ApiKey ${key}` } });
+    const seen = record(EventSource, base + path, NAMES, authorized ? { fetch: authorize } : undefined);
+    return {
+      look: async () => ({ ...seen, source: undefined, state: seen.source.readyState }),
+      close: async () => seen.source.close(),
+    };
+  },
+};
+
+async function chromiumClient(chromium) {
+  const pages = {
+    true: await chromium.page(`${base}/`, { Authorization: `ApiKey ${key}` }),
+    false: await chromium.page(`${base}/`),
+  };
+  let count = 0;
+  return {
+    name: "Chromium",
+    async open(path, authorized = true) {
+      const page = pages[authorized];
+      const at = `window.seen${++count}`;
+      await page.run(`${at} = (${record})(EventSource, ${JSON.stringify(path)}, ${JSON.stringify(NAMES)}), 0`);
+      return {
+        look: () => page.run(`({ ...${at}, source: undefined, state: ${at}.source.readyState })`),
+        close: () => page.run(`${at}.source.close()`),
+      };
+    },
+  };
+}
+
+const path = (sid, query = "") => `/api/v1/sessions/${sid}/events${query}`;
+const last = (seen) => seen.events.at(-1);
+
+async function has(stream, id) {
+  await until(`the client has ${id}`, async () => last(await stream.look())?.id === id);
+  return stream.look();
+}
+
+// Every event of the log after the first `skip`, once, in order, in its own name, with the log's own words.
+async function isLog(seen, sid, skip = 0) {
+  const events = (await log(sid)).slice(skip);
+  const got = seen.events.filter((event) => event.type !== "end");
+  assert.deepEqual(got.map(({ id }) => id), events.map(({ id }) => id));
+  got.forEach((event, i) => {
+    assert.equal(event.type, events[i].type);
+    assert.deepEqual(JSON.parse(event.data), events[i]);
+  });
+  assert.equal(seen.messages, 0, "no event is without a name");
+}
+
+async function events_come_live_by_name_with_their_ids(client) {
+  const sid = await session();
+  const stream = await client.open(path(sid));
+  await until("it is open", async () => (await stream.look()).opens === 1);
+  let cursors;
+  for (let i = 0; i < 20; i++) cursors = await append(sid, `first ${i}`, `second ${i}`);
+  await isLog(await has(stream, cursors.at(-1)), sid);
+  assert.equal((await stream.look()).errors, 0);
+  await stream.close();
+}
+
+async function text_arrives_as_it_was_written(client) {
+  const sid = await session();
+  const stream = await client.open(path(sid));
+  const cursors = await append(sid, "a\nb\rc\r\nd", "\u0001\t\u2028", "\ufeff first", "grüße, 世界, 🚢", " lead", ": comment",
+    "data: x", "id: 7\n\n", "x".repeat(150000));
+  await isLog(await has(stream, cursors.at(-1)), sid);
+  await stream.close();
+}
+
+async function a_killed_streamer_is_left_for_another_without_loss(client) {
+  const sid = await session();
+  const stream = await client.open(path(sid));
+  await has(stream, (await append(sid, "before")).at(-1));
+  await Promise.all([kill("streamer-1"), kill("streamer-2")]);
+  const cursors = await append(sid, "while it was away", "and after");
+  const seen = await has(stream, cursors.at(-1));
+  assert.ok(seen.opens >= 2 && seen.errors >= 1, "it has connected again by itself");
+  await isLog(seen, sid);
+  await stream.close();
+}
+
+async function the_header_of_a_reconnect_is_younger_than_the_address(client) {
+  const sid = await session();
+  const [first] = await append(sid, "one");
+  const stream = await client.open(path(sid, `?after=${first}`));
+  await has(stream, (await append(sid, "two")).at(-1));
+  await Promise.all([kill("streamer-1"), kill("streamer-2")]);
+  const seen = await has(stream, (await append(sid, "three")).at(-1));
+  await isLog(seen, sid, 3);
+  await stream.close();
+}
+
+async function comments_keep_a_silent_stream_open_and_are_not_seen(client) {
+  const sid = await session();
+  const stream = await client.open(path(sid));
+  const [id] = await append(sid, "and then silence");
+  const before = await has(stream, id);
+  // A stream beside it shows when comments have come: they do every second here.
+  const answer = await fetch(base + path(sid, `?after=${id}`),
+    { headers: { Accept: "text/event-stream", Authorization: `ApiKey ${key}` } });
+  let text = "";
+  for await (const chunk of answer.body.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    if (text.split("\n").filter((line) => line.startsWith(":")).length >= 3) break;
+  }
+  const after = await stream.look();
+  assert.deepEqual(after, before);
+  await stream.close();
+}
+
+async function the_end_is_told_and_204_stops_it(client) {
+  const sid = await session();
+  const stream = await client.open(path(sid));
+  await append(sid, "last words");
+  await finish(sid);
+  await until("it has stopped", async () => (await stream.look()).state === CLOSED);
+  const seen = await stream.look();
+  assert.equal(last(seen).type, "end");
+  assert.equal(seen.events.filter(({ type }) => type === "end").length, 1);
+  await isLog(seen, sid);
+}
+
+async function history_of_a_finished_session_is_told_once(client) {
+  const sid = await session();
+  for (let i = 0; i < 30; i++) await append(sid, ...Array.from({ length: 10 }, (_, k) => `event ${i} ${k}`));
+  await finish(sid);
+  const stream = await client.open(path(sid));
+  await until("it has stopped", async () => (await stream.look()).state === CLOSED);
+  await isLog(await stream.look(), sid);
+}
+
+async function a_refusal_is_final(client) {
+  const sid = await session();
+  for (const [where, authorized] of [[path(sid), false], [path("01ARZ3NDEKTSV4RRFFQ69G5FAV"), true],
+    [path(sid, "?after=nonsense"), true]]) {
+    const stream = await client.open(where, authorized);
+    await until("it has given up", async () => (await stream.look()).state === CLOSED);
+    const seen = await stream.look();
+    assert.deepEqual([seen.opens, seen.errors, seen.events.length], [0, 1, 0]);
+  }
+}
+
+async function only_the_types_that_were_asked_for_come_and_the_place_is_kept(client) {
+  const sid = await session();
+  const stream = await client.open(path(sid, "?type=status"));
+  await append(sid, "not for it");
+  await finish(sid);
+  await until("it has stopped", async () => (await stream.look()).state === CLOSED);
+  const seen = await stream.look();
+  assert.deepEqual(new Set(seen.events.map(({ type }) => type)), new Set(["status", "end"]));
+  assert.equal(last(seen).id, (await log(sid)).at(-1).id);
+}
+
+const TESTS = [
+  events_come_live_by_name_with_their_ids,
+  text_arrives_as_it_was_written,
+  a_killed_streamer_is_left_for_another_without_loss,
+  the_header_of_a_reconnect_is_younger_than_the_address,
+  comments_keep_a_silent_stream_open_and_are_not_seen,
+  the_end_is_told_and_204_stops_it,
+  history_of_a_finished_session_is_told_once,
+  a_refusal_is_final,
+  only_the_types_that_were_asked_for_come_and_the_place_is_kept,
+];
+
+const chromium = await Chromium.start();
+let status = 1;
+try {
+  status = await runAll([npm, await chromiumClient(chromium)], TESTS);
+} finally {
+  await chromium.stop();
+}
+process.exit(status);

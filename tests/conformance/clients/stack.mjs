@@ -1,0 +1,101 @@
+// The running system that clients.py started, as the tests see it.
+import { readFileSync } from "node:fs";
+
+export const base = process.env.CONFORMANCE_URL;
+export const key = process.env.CONFORMANCE_KEY;
+const WAIT_MS = 30000;
+
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+export async function until(what, ready) {
+  const end = Date.now() + WAIT_MS;
+  for (;;) {
+    const value = await ready();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`timed out: ${what}`);
+    await sleep(20);
+  }
+}
+
+export async function ask(method, path, body) {
+  for (let tries = 0; ; tries++) {
+    try {
+      const answer = await fetch(base + path, {
+        method,
+        headers: { Authorization: `ApiKey ${key}`, "Content-Type": "application/json", Accept: "application/json" },
+        body: body === undefined ? undefined : JSON.stringify(body),
+      });
+      const text = await answer.text();
+      if (answer.status < 500) return { status: answer.status, json: text ? JSON.parse(text) : null };
+      if (tries === 100) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+    } catch (error) {
+      if (tries === 100) throw error;
+    }
+    await sleep(100);
+  }
+}
+
+let number = 0;
+
+// A session that stays queued: the only slot is taken.
+export async function session() {
+  const { status, json } = await ask("POST", "/api/v1/tasks", {
+    prompt: "test", repo: { mode: "none" }, runtime: { type: "local" },
+    agents: [{ type: "command", settings: { argv: ["true"] } }],
+  });
+  if (status !== 201) throw new Error(`${status} ${JSON.stringify(json)}`);
+  return json.session_ids[0];
+}
+
+export async function append(sid, ...messages) {
+  const { status, json } = await ask("POST", `/api/v1/sessions/${sid}/events`, {
+    producer: `conformance-${process.pid}-${++number}`, sequence: 1,
+    events: messages.map((message) => ({ type: "note", message })),
+  });
+  if (status !== 200) throw new Error(`${status} ${JSON.stringify(json)}`);
+  return json.cursors;
+}
+
+export const finish = (sid) => ask("DELETE", `/api/v1/sessions/${sid}`);
+
+// The log as its pages tell it.
+export async function log(sid) {
+  const events = [];
+  for (let after = "0-0"; ;) {
+    const { json } = await ask("GET", `/api/v1/sessions/${sid}/events?sort=asc&limit=100&after=${after}`);
+    if (json.items.length === 0) return events;
+    events.push(...json.items);
+    after = json.items.at(-1).id;
+  }
+}
+
+function service(name) {
+  const state = JSON.parse(readFileSync(process.env.CONFORMANCE_STATE));
+  return state.services.find((row) => row.name === name).pid;
+}
+
+// Kill it with -9, and wait until another is there in its place.
+export async function kill(name) {
+  const before = service(name);
+  process.kill(before, "SIGKILL");
+  await until(`${name} is back`, () => service(name) !== before && service(name) > 0);
+}
+
+// Each test against each client; the first failure ends the run.
+export async function runAll(clients, tests) {
+  for (const client of clients) {
+    for (const test of tests) {
+      const began = Date.now();
+      try {
+        await test(client);
+      } catch (error) {
+        console.log(`FAILED: ${client.name}: ${test.name.replaceAll("_", " ")}`);
+        console.log(error.stack);
+        return 1;
+      }
+      const took = ((Date.now() - began) / 1000).toFixed(2).padStart(6);
+      console.log(`${took} s  ${client.name}: ${test.name.replaceAll("_", " ")}`);
+    }
+  }
+  return 0;
+}
