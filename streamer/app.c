@@ -8,10 +8,12 @@
 #include "cred/digest.h"
 #include "rest/rest.h"
 #include "streamer/debug.h"
+#include "streamer/drain.h"
 #include "streamer/events.h"
 #include "streamer/feed.h"
+#include "streamer/handover.h"
 
-enum { KEY_CACHE_MS = 1000 };
+enum { KEY_CACHE_MS = 1000, READY_MS = 30000 };
 
 static const char *listen_at(const struct conf *conf)
 {
@@ -38,6 +40,34 @@ static bool admit(struct http_request *req, struct http_reply *reply)
 	return true;
 }
 
+/* With --takeover: what another streamer has, or, without one, a socket of its own. */
+static enum err_code take_over(struct node *node, struct err *err)
+{
+	const char *path = node->conf.streamer_takeover;
+	enum err_code code;
+
+	if (path[0] == '\0') {
+		return err_set(err, ERR_INVALID, "--takeover needs the setting streamer.takeover");
+	}
+	code = node_await_ready(node, READY_MS, err);
+	if (code == ERR_OK) {
+		code = handover_take(node, path, err);
+	}
+	return code == ERR_NOT_FOUND ? node_listen(node, err) : code;
+}
+
+static enum err_code offer_takeover(struct node *node, struct err *err)
+{
+	struct app *app = node->app;
+	const char *path = node->conf.streamer_takeover;
+
+	if (path[0] == '\0') {
+		return ERR_OK;
+	}
+	app->handover = handover_offer(node, path, err);
+	return app->handover != NULL ? ERR_OK : err->code;
+}
+
 static enum err_code start(struct node *node, struct err *err)
 {
 	const struct conf *conf = &node->conf;
@@ -60,6 +90,7 @@ static enum err_code start(struct node *node, struct err *err)
 		.memory = conf->stream_memory,
 	};
 	struct app *app = mem_calloc(1, sizeof(*app));
+	enum err_code code = ERR_OK;
 
 	app->feed = feed_new(&feed, err);
 	if (app->feed == NULL) {
@@ -68,7 +99,21 @@ static enum err_code start(struct node *node, struct err *err)
 	}
 	app->auth = auth_new(&auth);
 	node->app = app;
-	return ERR_OK;
+	if (node->options->listens_late) {
+		code = take_over(node, err);
+	}
+	return code == ERR_OK ? offer_takeover(node, err) : code;
+}
+
+static void drain(struct node *node, unsigned for_ms)
+{
+	struct app *app = node->app;
+
+	if (app != NULL) {
+		handover_end(app->handover);
+		app->handover = NULL;
+		drain_streams(node, app->feed, for_ms);
+	}
 }
 
 static void stop(struct node *node)
@@ -113,6 +158,7 @@ const struct node_options app_options = {
 	.listen = listen_at,
 	.admit = admit,
 	.start = start,
+	.drain = drain,
 	.stop = stop,
 	.close = close_app,
 	.redis_back = redis_back,

@@ -6,10 +6,12 @@
 
 struct auth;
 struct feed;
+struct handover;
 
 struct app {
 	struct auth *auth;
-	struct feed *feed; /* NULL before the start and once it stops */
+	struct handover *handover; /* NULL: nobody can take over */
+	struct feed *feed;         /* NULL before the start and once it stops */
 };
 
 extern http_handler_fn *const app_handlers[REST_OP_COUNT];

@@ -1,10 +1,29 @@
+#include <string.h>
+
 #include "streamer/app.h"
+
+/* "--takeover" is no setting: it is about this one start. */
+static int take_flag(int argc, char **argv, const char *flag, bool *ret_given)
+{
+	int kept = 0;
+
+	for (int i = 0; i < argc; i++) {
+		if (i > 0 && strcmp(argv[i], flag) == 0) {
+			*ret_given = true;
+		} else {
+			argv[kept++] = argv[i];
+		}
+	}
+	argv[kept] = NULL;
+	return kept;
+}
 
 int main(int argc, char **argv)
 {
 	struct http_route routes[REST_OP_COUNT];
 	struct node_options options = app_options;
 
+	argc = take_flag(argc, argv, "--takeover", &options.listens_late);
 	options.routes = routes;
 	options.route_count = rest_http_routes(app_handlers, routes);
 	return node_run(&options, argc, argv);

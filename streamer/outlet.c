@@ -118,19 +118,29 @@ bool outlet_is_wanted(const struct outlet *outlet)
 	return outlet->left != NULL || !TAILQ_EMPTY(&outlet->waiting);
 }
 
+static void keep_left(struct outlet *outlet, struct str bytes)
+{
+	if (bytes.n == 0) {
+		return;
+	}
+	if (outlet->left == NULL) {
+		outlet->left = mem_calloc(1, sizeof(*outlet->left));
+		buf_init(outlet->left, outlet->face->left_max);
+	}
+	buf_add_str(outlet->left, bytes);
+	if (buf_failed(outlet->left)) {
+		outlet_end(outlet);
+	}
+}
+
 bool outlet_say(struct outlet *outlet, struct str note)
 {
 	assert(outlet->conn != NULL);
 	if (outlet->ended) {
 		return false;
 	}
-	if (outlet->left == NULL) {
-		outlet->left = mem_calloc(1, sizeof(*outlet->left));
-		buf_init(outlet->left, outlet->face->left_max);
-	}
-	buf_add_str(outlet->left, note);
-	if (buf_failed(outlet->left)) {
-		outlet_end(outlet);
+	keep_left(outlet, note);
+	if (outlet->ended) {
 		return false;
 	}
 	stamp(outlet);
@@ -171,6 +181,16 @@ void outlet_open(struct outlet *outlet, struct http_conn *conn)
 	(void)setsockopt(http_conn_fd(conn), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent,
 	                 sizeof(unsent));
 	stamp(outlet);
+	feed_wheel_put(outlet->feed, outlet, 0);
+}
+
+void outlet_adopt(struct outlet *outlet, struct http_conn *conn, struct str left, bool finishing,
+                  uint32_t silent_ms)
+{
+	outlet->conn = conn;
+	outlet->finishing = finishing;
+	outlet->wrote_ms = (uint32_t)clock_mono_ms() - silent_ms;
+	keep_left(outlet, left);
 	feed_wheel_put(outlet->feed, outlet, 0);
 }
 

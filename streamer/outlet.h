@@ -63,6 +63,10 @@ void outlet_fini(struct outlet *outlet); /* without subscribers */
 /* From the stream's functions. */
 void outlet_open(struct outlet *outlet, struct http_conn *conn);
 void outlet_writable(struct outlet *outlet);
+/* One that was open in another process: these notes are left, and it was silent for that long.
+ * Whoever was torn or waited is pumped by the caller, the torn one first. */
+void outlet_adopt(struct outlet *outlet, struct http_conn *conn, struct str left, bool finishing,
+                  uint32_t silent_ms);
 
 /* May it write now? Not while the socket is full, or another's frame or a note is half out. */
 bool outlet_admits(struct outlet *outlet, const struct subscriber *subscriber);

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "streamer/channel.h"
 #include "streamer/frame.h"
+#include "streamer/viewer.h"
 
 enum { DRAIN_PARTS = 64, LEFT_MAX = 16 * 1024 };
 
@@ -117,4 +118,55 @@ void *sse_stream_new(struct channel *channel, struct viewer *viewer, struct curs
 	outlet_init(&stream->outlet, &face, channel->feed, viewer);
 	subscriber_init(&stream->subscriber, &stream->outlet, channel, FORMAT_SSE, at, types);
 	return stream;
+}
+
+/* ---- between streamers ---- */
+
+bool sse_stream_record(const void *arg, struct record *ret)
+{
+	const struct sse_stream *stream = arg;
+	const struct outlet *outlet = &stream->outlet;
+	const struct subscriber *subscriber = &stream->subscriber;
+	const struct channel *channel = subscriber->channel;
+
+	if (outlet->ended) {
+		return false;
+	}
+	ret->kind = RECORD_SSE;
+	ret->principal = outlet->viewer->principal;
+	ret->silent_ms = (uint32_t)clock_mono_ms() - outlet->wrote_ms;
+	ret->finishing = outlet->finishing;
+	ret->left = outlet->left != NULL ? buf_str(outlet->left) : STR_LIT("");
+	ret->count = 1;
+	ret->followed[0] = (struct record_followed){ .sid = channel->sid,
+		                                     .tip = channel->tip,
+		                                     .state = channel->state,
+		                                     .position = subscriber->position };
+	return true;
+}
+
+void *sse_stream_of(const struct record *record, struct channel *channel, struct viewer *viewer)
+{
+	const struct position *position = &record->followed[0].position;
+	struct sse_stream *stream = sse_stream_new(channel, viewer, position->at, position->types);
+
+	stream->subscriber.position = *position;
+	return stream;
+}
+
+void sse_stream_adopt(void *arg, const struct record *record, struct http_conn *conn)
+{
+	struct sse_stream *stream = arg;
+	struct outlet *outlet = &stream->outlet;
+
+	outlet_adopt(outlet, conn, record->left, record->finishing, record->silent_ms);
+	if (stream->subscriber.position.sent > 0) {
+		outlet->torn = &stream->subscriber;
+	}
+	if (record->finishing) {
+		stream->subscriber.state = SUBSCRIBER_OVER;
+		outlet_writable(outlet);
+	} else {
+		subscriber_pump(&stream->subscriber);
+	}
 }

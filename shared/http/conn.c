@@ -14,6 +14,8 @@
 #include "http/reply.h"
 #include "metric/metric.h"
 
+enum { FROZEN_MORE_MS = 1000 };
+
 /* ---- what the connection waits for ---- */
 
 static void on_readable(evutil_socket_t fd, short what, void *arg);
@@ -21,10 +23,14 @@ static void on_readable(evutil_socket_t fd, short what, void *arg);
 /* LISTEN_CLOSE sees the peer leave without taking more of its bytes.  It is edge-triggered and asks
  * for EV_READ too because libevent reports a reset as readable, and never as EV_CLOSED.  An
  * edge-triggered event does not mix with write_event on one descriptor: only BUSY uses it. */
-static void listen_to(struct http_conn *conn, enum http_listening what)
+void http_conn_listen(struct http_conn *conn, enum http_listening what)
 {
 	short events = EV_READ | EV_PERSIST | (what == LISTEN_CLOSE ? EV_CLOSED | EV_ET : 0);
 
+	if (conn->frozen) {
+		conn->thawed_listening = what;
+		return;
+	}
 	if (conn->listening == what) {
 		return;
 	}
@@ -112,7 +118,7 @@ void http_conn_linger(struct http_conn *conn)
 		return;
 	}
 	http_conn_deadline(conn, HTTP_LINGER_MS);
-	listen_to(conn, LISTEN_READ);
+	http_conn_listen(conn, LISTEN_READ);
 }
 
 /* ---- replies ---- */
@@ -147,7 +153,7 @@ static void on_sent(struct http_conn *conn)
 	(void)event_del(&conn->write_event);
 	if (conn->ops != NULL && !conn->close) {
 		http_conn_deadline(conn, 0);
-		listen_to(conn, LISTEN_READ);
+		http_conn_listen(conn, LISTEN_READ);
 		http_stream_open(conn);
 		return;
 	}
@@ -183,7 +189,7 @@ static void send_reply(struct http_conn *conn)
 	}
 	if (event_pending(&conn->write_event, EV_WRITE, NULL) == 0) {
 		if (conn->listening == LISTEN_CLOSE) {
-			listen_to(conn, LISTEN_NOT);
+			http_conn_listen(conn, LISTEN_NOT);
 		}
 		(void)event_add(&conn->write_event, NULL);
 		http_conn_deadline(conn, conn->server->options.write_timeout_ms);
@@ -342,7 +348,7 @@ static void keep_ahead(struct http_conn *conn, struct str in)
 	assert(!buf_failed(&conn->ahead)); /* reading stops far below its cap */
 	if (conn->ahead.len >= HTTP_AHEAD_MAX ||
 	    count_heads(buf_str(&conn->ahead)) >= conn->server->options.max_pipelined) {
-		listen_to(conn, conn->state == CONN_BUSY ? LISTEN_CLOSE : LISTEN_NOT);
+		http_conn_listen(conn, conn->state == CONN_BUSY ? LISTEN_CLOSE : LISTEN_NOT);
 	}
 }
 
@@ -377,7 +383,7 @@ static void feed_ahead(struct http_conn *conn)
 	keep_rest(conn, in);
 	buf_fini(&ahead);
 	if (conn->state == CONN_READING) {
-		listen_to(conn, LISTEN_READ);
+		http_conn_listen(conn, LISTEN_READ);
 	}
 }
 
@@ -389,7 +395,7 @@ static void on_close(struct http_conn *conn)
 	if (conn->state == CONN_WRITING) {
 		/* It may still read the reply to its last request. */
 		conn->close = true;
-		listen_to(conn, LISTEN_NOT);
+		http_conn_listen(conn, LISTEN_NOT);
 		return;
 	}
 	http_conn_kill(conn);
@@ -513,6 +519,9 @@ static void on_timer(struct loop_timer *timer)
 	if (conn->deadline_ms == 0) {
 		return;
 	}
+	if (conn->frozen) {
+		conn->deadline_ms = now + FROZEN_MORE_MS; /* nobody could have kept it */
+	}
 	if (now < conn->deadline_ms) {
 		conn->armed_ms = conn->deadline_ms;
 		loop_timer_set(&conn->timer, conn->deadline_ms - now);
@@ -536,7 +545,7 @@ void http_conn_drain(struct http_conn *conn)
 	}
 }
 
-void http_conn_new(struct http_server *server, int fd, const char *peer)
+struct http_conn *http_conn_new(struct http_server *server, int fd, const char *peer)
 {
 	struct http_conn *conn = mem_calloc(1, sizeof(*conn));
 	struct event_base *base = loop_base(server->loop);
@@ -554,5 +563,6 @@ void http_conn_new(struct http_server *server, int fd, const char *peer)
 	LIST_INSERT_HEAD(&server->conns, conn, link);
 	server->conn_count++;
 	http_conn_deadline(conn, server->options.head_timeout_ms);
-	listen_to(conn, LISTEN_READ);
+	http_conn_listen(conn, LISTEN_READ);
+	return conn;
 }

@@ -58,9 +58,12 @@ struct http_conn {
 	uint64_t deadline_ms, armed_ms; /* clock_mono_ms; 0: none */
 	struct http_exchange *exchange;
 	struct buf ahead;
-	bool close;     /* after the reply */
-	bool feeding;   /* inside conn_feed(): do not enter again */
-	bool opening;   /* opened() is due */
+	bool close;                   /* after the reply */
+	bool feeding;                 /* inside conn_feed(): do not enter again */
+	bool opening;                 /* opened() is due */
+	bool frozen;                  /* a stream that may move to another process; once thawed: */
+	bool thawed_room, thawed_end; /* it wants room; it ends */
+	enum http_listening thawed_listening;
 	size_t ignored; /* bytes dropped in STREAM or LINGER */
 	const struct http_stream_ops *ops;
 	void *stream;
@@ -102,7 +105,7 @@ struct http_server {
 	uint64_t accepted_us; /* when as many as came would have come at the rate */
 	struct loop_timer accept_timer, drain_timer;
 	struct loop_task drain_task;
-	bool draining, cut;
+	bool draining, told, frozen; /* told: all streams were */
 	void (*drained)(void *arg);
 	void *drained_arg;
 	int64_t date_s;
@@ -121,15 +124,23 @@ void http_server_settled(struct http_server *server); /* a connection or a handl
 /* ---- listen.c ---- */
 
 /* A listening, non-blocking socket; *ret_path is the unix path to remove later, or NULL. */
-int http_listen(const char *address, unsigned *ret_port, char **ret_path, struct err *err);
+int http_listen(const char *address, char **ret_path, struct err *err);
+unsigned http_port_of(int fd);             /* 0: of a unix socket */
+char *http_unix_path(const char *address); /* a copy; NULL: it is none */
 
 /* ---- conn.c ---- */
 
-void http_conn_new(struct http_server *server, int fd, const char *peer);
+struct http_conn *http_conn_new(struct http_server *server, int fd, const char *peer);
+/* What it reads; while it is frozen: once it is thawed. */
+void http_conn_listen(struct http_conn *conn, enum http_listening what);
 void http_conn_kill(struct http_conn *conn);  /* at once; the rest happens on a later turn */
 void http_conn_free(struct http_conn *conn);  /* a DEAD one */
-void http_conn_drain(struct http_conn *conn); /* finish soon */
 void http_conn_reply(struct http_conn *conn); /* the exchange's reply is ready: send it */
+
+/* ---- handover.c ---- */
+
+void http_conn_freeze(struct http_conn *conn); /* an open stream */
+void http_conn_thaw(struct http_conn *conn);   /* a frozen one */
 
 /* ---- stream.c ---- */
 

@@ -146,7 +146,7 @@ struct http_route {
 
 struct http_options {
 	const char *listen; /* "127.0.0.1:8080", "[::1]:8080", "0.0.0.0:80", "unix:/path"; port 0:
-	                       any */
+	                       any. NULL: http_server_listen() or http_server_take() comes later */
 	const struct http_route *routes;
 	size_t route_count;
 	void *app;
@@ -167,14 +167,19 @@ struct http_options {
 /* Listens at once (SO_REUSEPORT on TCP). NULL and err when it cannot. */
 struct http_server *http_server_new(struct loop *loop, const struct http_options *options,
                                     struct err *err) MUST_CHECK;
+/* Of a server that does not listen yet. */
+enum err_code http_server_listen(struct http_server *server, const char *address,
+                                 struct err *err) MUST_CHECK;
 /* Cuts what is left; no handler may be running: drain first. */
 void http_server_free(struct http_server *server);
 unsigned http_server_port(const struct http_server *server); /* 0 for a unix socket */
 size_t http_server_connections(const struct http_server *server);
 
-/* Stop accepting, answer what is in flight with Connection: close, tell streams; then drained(arg)
- * once, when no connection is left or after timeout_ms (the rest is cut). A second call changes
- * nothing. */
+/* Stop accepting, answer what is in flight with Connection: close, refuse new streams. Those that
+ * are open go on until http_conn_drain() or http_server_drain() tells them. */
+void http_server_retire(struct http_server *server);
+/* The same, and tell all streams; then drained(arg) once, when no connection is left or after
+ * timeout_ms (the rest is cut). A second call changes nothing. */
 void http_server_drain(struct http_server *server, unsigned timeout_ms, void (*drained)(void *arg),
                        void *arg);
 bool http_server_draining(const struct http_server *server);
@@ -186,5 +191,35 @@ bool http_server_draining(const struct http_server *server);
 ssize_t http_conn_writev(struct http_conn *conn, const struct iovec *iov, int count);
 /* Close after what the kernel has; closed() is called on a later turn. */
 void http_conn_end(struct http_conn *conn);
-int http_conn_fd(const struct http_conn *conn); /* for socket options, and to tell it from others */
+/* Tell this stream to end soon, as a drain of the server would. */
+void http_conn_drain(struct http_conn *conn);
+/* For socket options, to tell it from others, and for handing over. */
+int http_conn_fd(const struct http_conn *conn);
 const char *http_conn_peer(const struct http_conn *conn); /* as the request had it */
+
+/* ---- handing over ----
+ *
+ * A listening socket and open streams can move to another process on this host, which has got their
+ * descriptors.  A stream that is frozen is neither read nor written, so what it has sent stays as
+ * it is while both processes have it; then one of them goes on.
+ */
+
+/* From now on accept nothing, and freeze the streams there are; requests are still answered. */
+void http_server_freeze(struct http_server *server);
+/* Go on; streams that could not write or end meanwhile do so now. */
+void http_server_thaw(struct http_server *server);
+int http_server_fd(const struct http_server *server); /* the listening one; -1: none */
+/* Another process accepts now: close the listening socket here, and leave its file. */
+void http_server_leave(struct http_server *server);
+/* Accept from another process's listening socket, which is bound to that address. */
+void http_server_take(struct http_server *server, int fd, const char *address);
+
+/* The streams that are frozen, one after the other; NULL begins, and ends. */
+struct http_conn *http_server_frozen(struct http_server *server, const struct http_conn *after);
+/* Of a frozen stream: it is another process's. closed() follows. */
+void http_conn_release(struct http_conn *conn);
+/* A stream that another process released. opened() is not called: its head was sent long ago. */
+struct http_conn *http_server_adopt(struct http_server *server, int fd, struct str peer,
+                                    const struct http_stream_ops *ops, void *stream);
+const struct http_stream_ops *http_conn_ops(const struct http_conn *conn);
+void *http_conn_stream(const struct http_conn *conn);

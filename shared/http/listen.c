@@ -89,7 +89,7 @@ static int listen_tcp(const struct addrinfo *info)
 	return fd;
 }
 
-static unsigned port_of(int fd)
+unsigned http_port_of(int fd)
 {
 	/* room for an IPv4 address too */
 	struct sockaddr_in6 address = { .sin6_family = AF_UNSPEC };
@@ -102,7 +102,12 @@ static unsigned port_of(int fd)
 	                                                                : 0;
 }
 
-int http_listen(const char *address, unsigned *ret_port, char **ret_path, struct err *err)
+char *http_unix_path(const char *address)
+{
+	return strncmp(address, "unix:", 5) == 0 ? mem_strdup(address + 5) : NULL;
+}
+
+int http_listen(const char *address, char **ret_path, struct err *err)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 		                  .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
@@ -113,8 +118,7 @@ int http_listen(const char *address, unsigned *ret_port, char **ret_path, struct
 
 	if (strncmp(address, "unix:", 5) == 0) {
 		fd = listen_unix(address + 5, err);
-		*ret_path = fd >= 0 ? mem_strdup(address + 5) : NULL;
-		*ret_port = 0;
+		*ret_path = fd >= 0 ? http_unix_path(address) : NULL;
 		return fd;
 	}
 	if (!split_address(address, host, &port) ||
@@ -130,6 +134,5 @@ int http_listen(const char *address, unsigned *ret_port, char **ret_path, struct
 		return -1;
 	}
 	*ret_path = NULL;
-	*ret_port = port_of(fd);
 	return fd;
 }

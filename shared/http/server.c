@@ -60,7 +60,7 @@ static void pause_accept(struct http_server *server)
 
 static void resume_accept(struct http_server *server)
 {
-	if (server->accept_paused && server->listen_fd >= 0) {
+	if (server->accept_paused && server->listen_fd >= 0 && !server->frozen) {
 		server->accept_paused = false;
 		loop_timer_clear(&server->accept_timer);
 		(void)event_add(&server->accept_event, NULL);
@@ -139,7 +139,7 @@ static void take_connection(struct http_server *server, int fd,
 		set_options(server, fd);
 	}
 	http_peer_of(address, peer);
-	http_conn_new(server, fd, peer);
+	(void)http_conn_new(server, fd, peer);
 }
 
 /* False when there is nothing more to accept now. */
@@ -148,8 +148,12 @@ static bool accept_one(struct http_server *server)
 	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
 	socklen_t size = sizeof(address);
 	void *raw = &address;
-	int fd = accept4(server->listen_fd, raw, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd;
 
+	if (server->listen_fd < 0) {
+		return false; /* it was left to another process */
+	}
+	fd = accept4(server->listen_fd, raw, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
 		if (server->unix_path != NULL) {
 			address.ss_family = AF_UNIX;
@@ -211,9 +215,9 @@ static void on_drain_timer(struct loop_timer *timer)
 
 static void stop_listening(struct http_server *server)
 {
-	(void)event_del(&server->accept_event);
 	loop_timer_clear(&server->accept_timer);
 	if (server->listen_fd >= 0) {
+		(void)event_del(&server->accept_event);
 		(void)close(server->listen_fd);
 		server->listen_fd = -1;
 	}
@@ -224,8 +228,7 @@ static void stop_listening(struct http_server *server)
 	}
 }
 
-void http_server_drain(struct http_server *server, unsigned timeout_ms, void (*drained)(void *arg),
-                       void *arg)
+void http_server_retire(struct http_server *server)
 {
 	struct http_conn *conn;
 
@@ -237,11 +240,31 @@ void http_server_drain(struct http_server *server, unsigned timeout_ms, void (*d
 	}
 	stop_listening(server);
 	server->draining = true;
+	LIST_FOREACH(conn, &server->conns, link)
+	{
+		if (conn->state != CONN_STREAM) {
+			http_conn_drain(conn);
+		}
+	}
+}
+
+void http_server_drain(struct http_server *server, unsigned timeout_ms, void (*drained)(void *arg),
+                       void *arg)
+{
+	struct http_conn *conn;
+
+	if (server->told) {
+		return;
+	}
+	http_server_retire(server);
+	server->told = true;
 	server->drained = drained;
 	server->drained_arg = arg;
 	LIST_FOREACH(conn, &server->conns, link)
 	{
-		http_conn_drain(conn);
+		if (conn->state == CONN_STREAM) {
+			http_conn_drain(conn);
+		}
 	}
 	loop_timer_set(&server->drain_timer, timeout_ms);
 	http_server_settled(server);
@@ -252,7 +275,81 @@ bool http_server_draining(const struct http_server *server)
 	return server->draining;
 }
 
+/* ---- handing over ---- */
+
+void http_server_freeze(struct http_server *server)
+{
+	struct http_conn *conn;
+
+	server->frozen = true;
+	if (server->listen_fd >= 0) {
+		pause_accept(server);
+	}
+	LIST_FOREACH(conn, &server->conns, link)
+	{
+		if (conn->state == CONN_STREAM && !conn->opening) {
+			http_conn_freeze(conn);
+		}
+	}
+}
+
+void http_server_thaw(struct http_server *server)
+{
+	struct http_conn *conn;
+
+	server->frozen = false;
+	resume_accept(server);
+	LIST_FOREACH(conn, &server->conns, link)
+	{
+		if (conn->frozen) {
+			http_conn_thaw(conn);
+		}
+	}
+}
+
+int http_server_fd(const struct http_server *server)
+{
+	return server->listen_fd;
+}
+
+void http_server_leave(struct http_server *server)
+{
+	free(server->unix_path);
+	server->unix_path = NULL;
+	stop_listening(server);
+}
+
+static void accept_from(struct http_server *server, int fd)
+{
+	server->listen_fd = fd;
+	server->port = http_port_of(fd);
+	server->accept_paused = false;
+	(void)event_assign(&server->accept_event, loop_base(server->loop), fd, EV_READ | EV_PERSIST,
+	                   on_accept, server);
+	(void)event_add(&server->accept_event, NULL);
+}
+
+void http_server_take(struct http_server *server, int fd, const char *address)
+{
+	assert(server->listen_fd < 0);
+	server->unix_path = http_unix_path(address);
+	accept_from(server, fd);
+}
+
 /* ---- life ---- */
+
+enum err_code http_server_listen(struct http_server *server, const char *address, struct err *err)
+{
+	int fd;
+
+	assert(server->listen_fd < 0);
+	fd = http_listen(address, &server->unix_path, err);
+	if (fd < 0) {
+		return err->code;
+	}
+	accept_from(server, fd);
+	return ERR_OK;
+}
 
 struct http_server *http_server_new(struct loop *loop, const struct http_options *options,
                                     struct err *err)
@@ -267,20 +364,15 @@ struct http_server *http_server_new(struct loop *loop, const struct http_options
 	loop_timer_init(&server->accept_timer, loop, on_accept_timer);
 	loop_timer_init(&server->drain_timer, loop, on_drain_timer);
 	server->listen_fd = -1;
-	if (http_proxies_parse(str_of(proxies), &server->proxies, err) == ERR_OK) {
-		server->listen_fd =
-			http_listen(options->listen, &server->port, &server->unix_path, err);
-	}
-	if (server->listen_fd < 0) {
+	if (http_proxies_parse(str_of(proxies), &server->proxies, err) != ERR_OK ||
+	    (options->listen != NULL &&
+	     http_server_listen(server, options->listen, err) != ERR_OK)) {
 		free(server);
 		return NULL;
 	}
 	server->routes = http_routes_new(options->routes, options->route_count);
 	server->scratch = mem_calloc(1, HTTP_READ_SIZE);
 	server->random = mem_calloc(1, RANDOM_SIZE);
-	(void)event_assign(&server->accept_event, loop_base(loop), server->listen_fd,
-	                   EV_READ | EV_PERSIST, on_accept, server);
-	(void)event_add(&server->accept_event, NULL);
 	return server;
 }
 

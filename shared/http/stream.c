@@ -72,6 +72,10 @@ ssize_t http_conn_writev(struct http_conn *conn, const struct iovec *iov, int co
 	if (conn->state != CONN_STREAM) {
 		return -1;
 	}
+	if (conn->frozen) {
+		conn->thawed_room = true;
+		return 0;
+	}
 	for (int i = 0; i < count; i++) {
 		all += iov[i].iov_len;
 	}
@@ -90,7 +94,9 @@ ssize_t http_conn_writev(struct http_conn *conn, const struct iovec *iov, int co
 
 void http_conn_end(struct http_conn *conn)
 {
-	if (conn->state == CONN_STREAM) {
+	if (conn->frozen) {
+		conn->thawed_end = true;
+	} else if (conn->state == CONN_STREAM) {
 		http_conn_linger(conn);
 		loop_defer(conn->server->loop, &conn->task);
 	}

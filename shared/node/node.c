@@ -21,6 +21,7 @@
 #include "redis/redis.h"
 
 enum { NODE_STOP_MS = 60000, NODE_TICK_MS = 1000, NODE_BACKOFF_MAX_MS = 1000 };
+enum { NODE_LOOK_MS = 20 };
 
 struct life {
 	struct node node;
@@ -29,6 +30,7 @@ struct life {
 	struct fiber_group starter, stopper; /* not of the duties */
 	struct loop_timer tick;
 	int status;
+	bool left; /* nobody comes to this process any more */
 };
 
 static struct life *life_of(struct node *node)
@@ -54,22 +56,38 @@ static void end_group(const char *what, struct fiber_group *group)
 	}
 }
 
+/* What remains of drain.timeout. */
+static unsigned let_clients_go(struct node *node)
+{
+	uint64_t began = clock_mono_ms(), timeout = node->conf.drain_timeout, took;
+
+	if (node->options->drain != NULL) {
+		node->options->drain(node, (unsigned)(timeout * 9 / 10));
+	}
+	took = clock_mono_ms() - began;
+	return took < timeout ? (unsigned)(timeout - took) : 0;
+}
+
 /* The server is drained when no duty can need it any more, and the loop ends when it is. */
 static void stop(void *arg)
 {
 	struct life *life = arg;
 	struct node *node = &life->node;
+	unsigned remains;
 
 	/* /readyz answers 503 from here on; load balancers get time to see it. */
-	(void)fiber_sleep(node->conf.drain_delay);
+	if (!life->left) {
+		(void)fiber_sleep(node->conf.drain_delay);
+	}
 	end_group("start", &life->starter);
+	remains = let_clients_go(node);
 	if (node->options->stop != NULL) {
 		fiber_set_deadline(clock_mono_ms() + NODE_STOP_MS);
 		node->options->stop(node);
 		fiber_set_deadline(0);
 	}
 	end_group("duties", &node->duties);
-	http_server_drain(node->server, (unsigned)node->conf.drain_timeout, on_drained, life);
+	http_server_drain(node->server, remains, on_drained, life);
 }
 
 static void begin_stop(struct life *life)
@@ -84,6 +102,14 @@ static void on_terminate(int signo, void *arg)
 {
 	log_info("node.stopping", "signal=%d", signo);
 	begin_stop(arg);
+}
+
+void node_leave(struct node *node)
+{
+	struct life *life = life_of(node);
+
+	life->left = true;
+	begin_stop(life);
 }
 
 void node_fail(struct node *node, const struct err *err)
@@ -197,14 +223,47 @@ static bool admit(struct http_request *req, struct http_reply *reply)
 	       node->options->admit(req, reply);
 }
 
+/* Without an address nothing can be asked; the loop still needs a server to drain. */
+static const char *listen_at(const struct node *node)
+{
+	const char *listen = node->options->listen(&node->conf);
+
+	return listen[0] != '\0' ? listen : "127.0.0.1:0";
+}
+
+enum err_code node_listen(struct node *node, struct err *err)
+{
+	enum err_code code = http_server_listen(node->server, listen_at(node), err);
+
+	if (code == ERR_OK) {
+		log_info("node.listening", "port=%u", http_server_port(node->server));
+	}
+	return code;
+}
+
+enum err_code node_await_ready(struct node *node, uint64_t timeout_ms, struct err *err)
+{
+	uint64_t until = clock_mono_ms() + timeout_ms;
+	enum err_code code;
+
+	while (!redis_connected(node->redis) || node->store.generation == 0 ||
+	       (node->pg != NULL && !pg_available(node->pg))) {
+		if (clock_mono_ms() > until) {
+			return err_set(err, ERR_UNAVAILABLE, "redis or postgres is away");
+		}
+		if ((code = fiber_sleep(NODE_LOOK_MS)) != ERR_OK) {
+			return err_set(err, code, "stopping");
+		}
+	}
+	return ERR_OK;
+}
+
 static enum err_code open_server(struct life *life, struct err *err)
 {
 	const struct conf *conf = &life->node.conf;
-	const char *listen = life->node.options->listen(conf);
+	const char *listen = listen_at(&life->node);
 	const struct http_options options = {
-		/* Without an address nothing can be asked; the loop still needs a server to drain.
-		 */
-		.listen = listen[0] != '\0' ? listen : "127.0.0.1:0",
+		.listen = life->node.options->listens_late ? NULL : listen,
 		.routes = life->routes,
 		.route_count = life->node.options->route_count + PROBE_COUNT,
 		.app = &life->node,

@@ -5,8 +5,8 @@
  *
  *	start: settings -> log -> loop -> redis, pg (connect in the background) -> server -> start()
  *	ready: redis is connected, its generation is known, pg answers (when wanted), not draining
- *	stop:  SIGTERM -> readyz 503 -> drain.delay -> stop() -> cancel duties -> drain the server
- *	       -> close() -> exit 0
+ *	stop:  SIGTERM -> readyz 503 -> drain.delay -> drain() -> stop() -> cancel duties
+ *	       -> drain the server -> close() -> exit 0
  *
  * A Redis that may evict and a PostgreSQL that may lose commits are refused once at the start,
  * unless unsafe.storage says otherwise: status 1.
@@ -48,7 +48,10 @@ struct node_options {
 	/* Runs on a fiber once the server listens; may start duties in node->duties. An error ends
 	 * the process. */
 	enum err_code (*start)(struct node *node, struct err *err);
-	/* Runs on a fiber at SIGTERM, before the server is drained; bounded by the caller. NULL:
+	/* Runs on a fiber at SIGTERM while everything still works: let clients go one after the
+	 * other, for no longer than that; it is a part of drain.timeout. NULL: nothing to do. */
+	void (*drain)(struct node *node, unsigned for_ms);
+	/* Runs on a fiber after that, before the server is drained; bounded by the caller. NULL:
 	 * nothing to do. */
 	void (*stop)(struct node *node);
 	/* After the last connection and the loop's last turn, before Redis and PostgreSQL go: free
@@ -57,6 +60,8 @@ struct node_options {
 	/* Runs on the loop each time Redis is there again (also the first), once store.generation
 	 * is known. NULL: none. */
 	void (*redis_back)(struct node *node);
+	/* The server has no socket before start() calls node_listen() or http_server_take(). */
+	bool listens_late;
 	/* What readyz asks beside Redis and PostgreSQL; may add members. NULL: nothing. */
 	bool (*ready)(const struct node *node, struct jsonw *w);
 };
@@ -85,6 +90,13 @@ static inline struct node *node_of(const struct http_request *req)
 
 /* End the process with status 1 after an orderly stop; why is logged. */
 void node_fail(struct node *node, const struct err *err);
+
+/* On a fiber: until Redis and PostgreSQL are there and the generation is known. */
+enum err_code node_await_ready(struct node *node, uint64_t timeout_ms, struct err *err) MUST_CHECK;
+/* Listen where the program does, when it listens late. */
+enum err_code node_listen(struct node *node, struct err *err) MUST_CHECK;
+/* Stop in order with status 0, and at once: another process does the work already. */
+void node_leave(struct node *node);
 
 /* 503 with Retry-After when Redis or PostgreSQL is away, else the problem of that error; a detail
  * only where it helps the client. */

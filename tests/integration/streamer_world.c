@@ -24,6 +24,7 @@
 #define PEPPER "a pepper of the tests, long enough"
 
 enum { SETTINGS_MAX = 32, SETTING_SIZE = 256, READ_SIZE = 64 * 1024, LOOK_MS = 10 };
+enum { PORT_FIRST = 20000, PORT_SPAN = 12000 };
 
 #define INSERT_SESSION                                                                             \
 	"WITH t AS (INSERT INTO tasks (id, tenant_id, created_by, agents) "                        \
@@ -36,12 +37,26 @@ static const struct text insert_session = { "world_insert_session", "0", INSERT_
 
 /* ---- processes ---- */
 
-static void become_streamer(const struct world *world, const char *path)
+void world_handover_path(const struct world *world, size_t streamer, char *ret, size_t size)
 {
-	static char own[7][SETTING_SIZE];
+	(void)snprintf(ret, size, "%s/takeover-%zu", world->server.dir, streamer);
+}
+
+static void become_streamer(const struct world *world, size_t streamer, const char *flag)
+{
+	const char *path = world->streamers[streamer].path;
+	static char own[8][SETTING_SIZE];
 	char *env[SETTINGS_MAX];
-	char *argv[] = { (char[]){ "fairlead-streamer" }, NULL };
+	char *argv[] = { (char[]){ "fairlead-streamer" }, mem_strdup(flag), NULL };
+	char handover[REDIS_SERVER_PATH] = "";
 	size_t n = 0;
+
+	if (flag[0] == '\0') {
+		argv[1] = NULL;
+	}
+	if (world->hands_over) {
+		world_handover_path(world, streamer, handover, sizeof(handover));
+	}
 
 	(void)snprintf(own[0], SETTING_SIZE, "FAIRLEAD_REDIS_URL=%s", world->server.url);
 	(void)snprintf(own[1], SETTING_SIZE, "FAIRLEAD_PG_URL=%s", getenv("TEST_PG_URL"));
@@ -52,6 +67,7 @@ static void become_streamer(const struct world *world, const char *path)
 	(void)snprintf(own[5], SETTING_SIZE, "%s",
 	               "ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0");
 	(void)snprintf(own[6], SETTING_SIZE, "FAIRLEAD_UNSAFE_STORAGE=true");
+	(void)snprintf(own[7], SETTING_SIZE, "FAIRLEAD_STREAMER_TAKEOVER=%s", handover);
 	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
 		env[n++] = own[i];
 	}
@@ -77,8 +93,19 @@ void world_start(struct world *world, size_t streamer)
 	it->pid = fork();
 	assert_true(it->pid >= 0);
 	if (it->pid == 0) {
-		become_streamer(world, it->path);
+		become_streamer(world, streamer, "");
 	}
+}
+
+pid_t world_start_successor(struct world *world, size_t streamer)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		become_streamer(world, streamer, "--takeover");
+	}
+	return pid;
 }
 
 void world_await_ready(struct world *world, size_t streamer)
@@ -97,21 +124,50 @@ void world_await_ready(struct world *world, size_t streamer)
 	buf_fini(&body);
 }
 
-int world_stop(struct world *world, size_t streamer, int signo)
+int world_await_end(pid_t pid)
 {
-	struct streamer *it = &world->streamers[streamer];
 	uint64_t until = clock_mono_ms() + WORLD_WAIT_MS;
 	int status = 0;
 
-	(void)kill(it->pid, signo);
-	while (waitpid(it->pid, &status, WNOHANG) == 0) {
+	while (waitpid(pid, &status, WNOHANG) == 0) {
 		if (clock_mono_ms() > until) {
 			fail_msg("the streamer does not end");
 		}
 		assert_int_equal(fiber_sleep(LOOK_MS), ERR_OK);
 	}
-	it->pid = 0;
 	return status;
+}
+
+int world_stop(struct world *world, size_t streamer, int signo)
+{
+	struct streamer *it = &world->streamers[streamer];
+	pid_t pid = it->pid;
+
+	(void)kill(pid, signo);
+	it->pid = 0;
+	return world_await_end(pid);
+}
+
+static bool is_free(unsigned port)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		                       .sin_port = htons((uint16_t)port),
+		                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool bound = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+
+	(void)close(fd);
+	return bound;
+}
+
+void world_find_ports(struct world *world)
+{
+	unsigned port = PORT_FIRST + (unsigned)getpid() % PORT_SPAN;
+
+	while (!is_free(port) || !is_free(port + 1)) {
+		port = port + 2 < PORT_FIRST + PORT_SPAN ? port + 2 : PORT_FIRST;
+	}
+	world->port = port;
 }
 
 static void learn_generation(struct world *world)

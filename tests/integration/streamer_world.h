@@ -38,6 +38,7 @@ struct world {
 	struct streamer streamers[STREAMERS];
 	const char *const *settings; /* of the streamers: "NAME=value", NULL at the end; or NULL */
 	bool keeps;                  /* Redis keeps its data through a kill */
+	bool hands_over;             /* streamers offer their streams to their successors */
 	unsigned port;               /* 0: unix sockets; else that one and those after it */
 	void (*body)(struct world *world);
 };
@@ -47,6 +48,14 @@ void world_run(struct world *world); /* body, settings and keeps are set */
 /* Started, and ready unless it is not waited for. */
 void world_start(struct world *world, size_t streamer);
 void world_await_ready(struct world *world, size_t streamer);
+/* A second process that takes over from this one. It becomes the streamer when its pid is put
+ * there.
+ */
+pid_t world_start_successor(struct world *world, size_t streamer);
+int world_await_end(pid_t pid); /* its exit status */
+void world_handover_path(const struct world *world, size_t streamer, char *ret, size_t size);
+/* world->port: two ports that nobody uses. */
+void world_find_ports(struct world *world);
 int world_stop(struct world *world, size_t streamer, int signo); /* its exit status */
 /* One command of words without spaces, to Redis. */
 void world_say(struct world *world, const char *line);
