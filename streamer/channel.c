@@ -49,8 +49,13 @@ void channel_wake(struct channel *channel)
 static void rouse(struct channel *channel)
 {
 	struct subscriber *subscriber;
+	struct poll *poll;
 
 	lag_pushed(&channel->lag);
+	LIST_FOREACH(poll, &channel->polls, link)
+	{
+		fiber_signal_raise(&poll->moved);
+	}
 	TAILQ_FOREACH (subscriber, &channel->at_tip, link) {
 		subscriber->state = SUBSCRIBER_DUE;
 	}
@@ -285,6 +290,7 @@ struct channel *channel_new(struct feed *feed, const struct id *sid, const char 
 	TAILQ_INIT(&channel->due);
 	TAILQ_INIT(&channel->waiting);
 	LIST_INIT(&channel->replays);
+	LIST_INIT(&channel->polls);
 	TAILQ_INSERT_TAIL(&feed->sweep, channel, sweep_link);
 	log_bell_channel(sid, bell);
 	redis_subscribe(feed->sub, str_of(bell));

@@ -16,11 +16,14 @@
 #include "streamer/feed.h"
 #include "streamer/format.h"
 #include "streamer/lag.h"
+#include "streamer/poll.h"
 #include "streamer/ring.h"
 
 enum { CHANNEL_TENANT_MAX = 64 };
 
 LIST_HEAD(replays, replay);
+
+LIST_HEAD(polls, poll);
 
 /* The newest events in one format. */
 struct channel_form {
@@ -42,6 +45,7 @@ struct channel {
 	struct subscribers due;     /* have something to write */
 	struct subscribers waiting; /* for history, and no reader has them yet */
 	struct replays replays;     /* reads of history in flight */
+	struct polls polls;         /* requests that wait for it to move */
 	struct loop_task task;      /* writes to those due */
 	struct lag lag;             /* of what they wait for */
 	uint64_t read_ms;           /* when its end was last seen */

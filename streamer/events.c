@@ -74,6 +74,7 @@ static void check_stream(const struct events_request *request, struct json_probl
 	refuse_if(query->until_us != 0, "until", rule, request, problems);
 	refuse_if(query->has_page, "page", rule, request, problems);
 	refuse_if(query->has_limit, "limit", rule, request, problems);
+	refuse_if(query->has_wait, "wait", rule, request, problems);
 }
 
 static void check_page(const struct events_request *request, struct json_problems *problems)
@@ -88,6 +89,8 @@ static void check_page(const struct events_request *request, struct json_problem
 		refuse_if(query->sort > 1, "sort", "must be asc after a cursor", request, problems);
 	} else {
 		refuse_if(query->has_limit, "limit", "is for pages after a cursor", request,
+		          problems);
+		refuse_if(query->has_wait, "wait", "is for pages after a cursor", request,
 		          problems);
 	}
 }
@@ -115,6 +118,8 @@ static bool understand(struct events_request *request, bool streams)
 
 	take_cursor(request, streams, problems);
 	take_profile(request, problems);
+	request->classes = request->query.types != 0 ? event_classes_of(request->query.types)
+	                                             : POSITION_ALL_TYPES;
 	if (streams) {
 		check_stream(request, problems);
 	} else {
@@ -172,15 +177,13 @@ static bool has_all(const struct events_request *request, const struct log_head 
 static void begin_stream(struct events_request *request, const struct log_head *head)
 {
 	struct http_reply *reply = request->reply;
-	uint64_t types = request->query.types != 0 ? event_classes_of(request->query.types)
-	                                           : POSITION_ALL_TYPES;
 	struct feed *feed = app_of(request->req)->feed;
 	struct channel *channel =
 		feed_channel(feed, &request->sid, request->principal->tenant, head);
 	struct viewer *viewer = viewer_hold(feed->viewers, request->principal);
 
 	reply->content_type = sse_type;
-	reply->stream = sse_stream_new(channel, viewer, request->after, types);
+	reply->stream = sse_stream_new(channel, viewer, request->after, request->classes);
 	reply->stream_ops = &sse_stream_ops;
 }
 
@@ -231,7 +234,7 @@ void events_get(struct http_request *req, struct http_reply *reply)
 	struct events_request request = { .req = req, .reply = reply, .principal = req->principal };
 	bool streams = type == sse_type;
 
-	http_reply_header(reply, "Vary", "Accept");
+	http_reply_header(reply, "Vary", "Accept, Authorization, X-API-Key, Cookie");
 	if (type == NULL) {
 		http_problem(reply, req, ERR_ACCEPT, "application/json or text/event-stream");
 	} else if (may_see(&request) && understand(&request, streams)) {

@@ -17,7 +17,8 @@ struct events_request {
 	const struct principal *principal;
 	struct id sid;
 	struct rest_events query;
-	bool resumes; /* a cursor was given: */
+	uint64_t classes; /* what is wanted: set of 1 << log_event_class() */
+	bool resumes;     /* a cursor was given: */
 	struct cursor after;
 };
 

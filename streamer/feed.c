@@ -250,9 +250,23 @@ static void free_all(struct feed *feed)
 	free(feed);
 }
 
+static void end_polls(struct feed *feed)
+{
+	struct channel *channel;
+	struct poll *poll;
+
+	TAILQ_FOREACH (channel, &feed->sweep, sweep_link) {
+		LIST_FOREACH(poll, &channel->polls, link)
+		{
+			fiber_signal_raise(&poll->moved);
+		}
+	}
+}
+
 void feed_stop(struct feed *feed)
 {
 	feed->stopping = true;
+	end_polls(feed);
 	fiber_group_cancel(&feed->readers, ERR_CANCELLED);
 	if (fiber_group_wait(&feed->readers, STOP_MS) != ERR_OK) {
 		log_warn("feed.stuck", "readers=%zu", feed->readers.count);

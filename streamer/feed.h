@@ -73,6 +73,7 @@ struct feed {
 	size_t wheel_slots;
 	uint64_t wheel_at; /* ticks so far */
 	size_t outlets;    /* connections that use it */
+	size_t polls;      /* requests that wait for a session to move */
 	bool stopping, stopped;
 };
 

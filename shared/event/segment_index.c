@@ -122,7 +122,7 @@ enum err_code segment_find(struct pg *pg, const struct segment_find *find, struc
 	for (size_t i = 0; i < ret->count; i++) {
 		ret->items[i] =
 			(struct segment_hit){ pg_u64(rows, i + 1, 0), pg_u64(rows, i + 1, 1),
-			                      pg_u64(rows, i + 1, 2) };
+			                      pg_u64(rows, i + 1, 3), pg_u64(rows, i + 1, 2) };
 	}
 	return ERR_OK;
 }
@@ -142,7 +142,8 @@ enum err_code segment_at_time(struct pg *pg, const struct segment_part *session,
 	if (code != ERR_OK) {
 		return err_wrap(err, "segments of %s", session->sid.s);
 	}
-	*ret = (struct segment_hit){ pg_u64(rows, 0, 0), pg_u64(rows, 0, 1), 0 };
-	*ret_last = pg_u64(rows, 0, 2);
+	*ret = (struct segment_hit){ pg_u64(rows, 0, 0), pg_u64(rows, 0, 1), pg_u64(rows, 0, 2),
+		                     0 };
+	*ret_last = pg_u64(rows, 0, 3);
 	return ERR_OK;
 }

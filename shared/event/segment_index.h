@@ -52,7 +52,8 @@ struct segment_find {
 
 struct segment_hit {
 	uint64_t first, last; /* n of its ends */
-	uint64_t before;      /* matching events in the segments before it */
+	uint64_t first_epoch;
+	uint64_t before; /* matching events in the segments before it */
 };
 
 struct segment_hits {

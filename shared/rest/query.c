@@ -202,6 +202,12 @@ static const struct rest_query_field events_fields[] = {
 	  .max = 200,
 	  .otherwise = 50,
 	  .help = "Pages, with after or starting_after: events on one." },
+	{ .name = "wait",
+	  .kind = REST_NUMBER,
+	  FIELD_SEEN(rest_events, wait),
+	  .max = 60,
+	  .help = "Pages, with after or starting_after: when there is nothing yet, wait this many "
+	          "seconds for it." },
 };
 
 const struct rest_query_table rest_events_table = { sizeof(struct rest_events), events_fields,

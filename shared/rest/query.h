@@ -70,9 +70,9 @@ struct rest_events {
 	unsigned role;                 /* 1 + enum auth_role; 0: the credential's own */
 	struct str ticket;             /* for shared/auth, which has taken it already */
 	int64_t since_us, until_us;
-	bool has_after, has_starting_after, has_page, has_limit;
+	bool has_after, has_starting_after, has_page, has_limit, has_wait;
 	struct cursor after;
-	uint64_t starting_after, page, per_page, limit;
+	uint64_t starting_after, page, per_page, limit, wait;
 };
 extern const struct rest_query_table rest_events_table;
 
