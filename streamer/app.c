@@ -11,6 +11,7 @@
 #include "streamer/drain.h"
 #include "streamer/events.h"
 #include "streamer/feed.h"
+#include "streamer/follow.h"
 #include "streamer/handover.h"
 
 enum { KEY_CACHE_MS = 1000, READY_MS = 30000 };
@@ -88,6 +89,10 @@ static enum err_code start(struct node *node, struct err *err)
 		.ring_events = conf->stream_ring_events,
 		.ring_bytes = conf->stream_ring_bytes,
 		.memory = conf->stream_memory,
+		.message_max = conf->socket_message_max,
+		.ping_ms = (unsigned)conf->socket_ping,
+		.silence_ms = (unsigned)conf->socket_silence,
+		.subscriptions_max = conf->socket_subscriptions,
 	};
 	struct app *app = mem_calloc(1, sizeof(*app));
 	enum err_code code = ERR_OK;
@@ -147,9 +152,9 @@ static void redis_back(struct node *node)
 }
 
 http_handler_fn *const app_handlers[REST_OP_COUNT] = {
-	[REST_OP_event_stream] = events_get,
-	[REST_OP_event_stream_prefixed] = events_get,
-	[REST_OP_debug_streams] = debug_streams,
+	[REST_OP_event_stream] = events_get,     [REST_OP_event_stream_prefixed] = events_get,
+	[REST_OP_debug_streams] = debug_streams, [REST_OP_socket] = follow_get,
+	[REST_OP_socket_prefixed] = follow_get,
 };
 
 const struct node_options app_options = {

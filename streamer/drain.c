@@ -57,11 +57,11 @@ static bool is_ready(const struct outlet *outlet, uint32_t now_ms)
 static void walk(struct feed *feed, bool (*each)(struct outlet *outlet, void *arg), void *arg)
 {
 	for (size_t i = 0; i < feed->wheel_slots; i++) {
-		struct outlet *outlet;
+		struct outlet *outlet, *next;
 
-		LIST_FOREACH(outlet, &feed->wheel[i], wheel)
-		{
-			if (!outlet->ended && !each(outlet, arg)) {
+		for (outlet = LIST_FIRST(&feed->wheel[i]); outlet != NULL; outlet = next) {
+			next = LIST_NEXT(outlet, wheel);
+			if (!outlet->ended && !outlet->closing && !each(outlet, arg)) {
 				return;
 			}
 		}

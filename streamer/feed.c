@@ -15,7 +15,7 @@
 #include "streamer/subscriber.h"
 #include "streamer/viewer.h"
 
-enum { REDIS_BACKOFF_MAX_MS = 1000, STOP_MS = 10000 };
+enum { REDIS_BACKOFF_MAX_MS = 1000, STOP_MS = 10000, RETURN_PARTS = 64 };
 
 /* ---- channels ---- */
 
@@ -173,6 +173,12 @@ void feed_wheel_put(struct feed *feed, struct outlet *outlet, uint64_t in_ms)
 	LIST_INSERT_HEAD(&feed->wheel[(feed->wheel_at + slots) % feed->wheel_slots], outlet, wheel);
 }
 
+void feed_wheel_move(struct feed *feed, struct outlet *outlet, uint64_t in_ms)
+{
+	LIST_REMOVE(outlet, wheel);
+	feed_wheel_put(feed, outlet, in_ms);
+}
+
 static void turn_wheel(struct feed *feed)
 {
 	struct feed_slot *due = &feed->wheel[++feed->wheel_at % feed->wheel_slots];
@@ -263,14 +269,27 @@ static void end_polls(struct feed *feed)
 	}
 }
 
+unsigned feed_return_ms(struct feed *feed)
+{
+	uint64_t part = feed->drained++ % RETURN_PARTS;
+
+	return (unsigned)(feed->options.retry_ms * part / RETURN_PARTS);
+}
+
+static void stop_fibers(struct fiber_group *group, const char *what)
+{
+	fiber_group_cancel(group, ERR_CANCELLED);
+	if (fiber_group_wait(group, STOP_MS) != ERR_OK) {
+		log_warn("feed.stuck", "%s=%zu", what, group->count);
+	}
+}
+
 void feed_stop(struct feed *feed)
 {
 	feed->stopping = true;
 	end_polls(feed);
-	fiber_group_cancel(&feed->readers, ERR_CANCELLED);
-	if (fiber_group_wait(&feed->readers, STOP_MS) != ERR_OK) {
-		log_warn("feed.stuck", "readers=%zu", feed->readers.count);
-	}
+	stop_fibers(&feed->readers, "readers");
+	stop_fibers(&feed->handlers, "handlers");
 	feed->stopped = true;
 	if (feed->outlets == 0) {
 		free_all(feed);

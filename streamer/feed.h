@@ -50,6 +50,10 @@ struct feed_options {
 	unsigned retry_ms; /* for clients */
 	size_t ring_events, ring_bytes;
 	size_t memory; /* of all rings: beyond it a ring that changes is cut short */
+	/* Of sockets. */
+	size_t message_max;
+	unsigned ping_ms, silence_ms;
+	size_t subscriptions_max; /* on one */
 };
 
 struct feed {
@@ -65,9 +69,11 @@ struct feed {
 	size_t ring_bytes;        /* of all of them */
 	struct subscribers later; /* what they asked for could not be read: soon again */
 	struct fiber_group readers;
-	size_t starting;  /* readers that have not run yet */
-	size_t replaying; /* readers that read history */
-	size_t drained;   /* subscribers told to come back later */
+	struct fiber_group handlers; /* of what clients send over sockets */
+	size_t starting;             /* readers that have not run yet */
+	size_t replaying;            /* readers that read history */
+	size_t drained;              /* connections told to come back later */
+	size_t pings;                /* planned */
 	struct loop_timer tick;
 	struct feed_slot *wheel;
 	size_t wheel_slots;
@@ -79,7 +85,8 @@ struct feed {
 
 /* NULL and err when the address of Redis is wrong. */
 struct feed *feed_new(const struct feed_options *options, struct err *err) MUST_CHECK;
-/* On a fiber: no more reads; those in flight are cancelled and waited for. It is freed when the
+/* On a fiber: no more reads, and no more frames of clients are handled; those in flight are
+ * cancelled and waited for. It is freed when the
  * last of its connections is: nobody else may use it any more. */
 void feed_stop(struct feed *feed);
 
@@ -103,3 +110,7 @@ void feed_release(struct feed *feed);
 
 /* Come round to it after that time, or sooner when the wheel is too small. It is not on it. */
 void feed_wheel_put(struct feed *feed, struct outlet *outlet, uint64_t in_ms);
+void feed_wheel_move(struct feed *feed, struct outlet *outlet, uint64_t in_ms); /* it is on it */
+
+/* When the next one who is sent away may come back: another time for each. */
+unsigned feed_return_ms(struct feed *feed);

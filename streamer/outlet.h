@@ -51,6 +51,7 @@ struct outlet {
 	uint32_t wrote_ms; /* clock_mono_ms, its lower half */
 	bool full;         /* until the socket has room */
 	bool finishing;    /* end it when left is out */
+	bool closing;      /* it was said goodbye to, and its answer is awaited */
 	bool ended;        /* by us or by the peer: nobody writes any more */
 	bool in_turns;     /* inside outlet_turns() */
 };

@@ -8,7 +8,7 @@
 #include "streamer/frame.h"
 #include "streamer/viewer.h"
 
-enum { DRAIN_PARTS = 64, LEFT_MAX = 16 * 1024 };
+enum { LEFT_MAX = 16 * 1024 };
 
 struct sse_stream {
 	struct outlet outlet;
@@ -80,13 +80,12 @@ static void writable(void *arg)
 static void drain(void *arg)
 {
 	struct sse_stream *stream = arg;
-	struct feed *feed = stream->outlet.feed;
-	size_t part = feed->drained++ % DRAIN_PARTS;
+	unsigned retry_ms = feed_return_ms(stream->outlet.feed);
 	struct buf note;
 
 	if (stream->subscriber.position.sent == 0) {
 		buf_init(&note, FRAME_NOTE_MAX);
-		frame_forms.drain((unsigned)(feed->options.retry_ms * part / DRAIN_PARTS), &note);
+		frame_forms.drain(retry_ms, &note);
 		(void)outlet_say(&stream->outlet, buf_str(&note));
 		buf_fini(&note);
 	}

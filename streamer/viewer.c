@@ -5,6 +5,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "session/session_store.h"
 
 struct viewers {
 	struct map *by_key;
@@ -50,4 +51,21 @@ void viewer_release(struct viewer *viewer)
 		(void)map_remove(viewer->viewers->by_key, key_of(&viewer->principal));
 		free(viewer);
 	}
+}
+
+enum err_code viewer_may_see(const struct principal *principal, struct pg *pg, const struct id *sid,
+                             struct arena *arena, struct err *err)
+{
+	struct session *session;
+	enum err_code code;
+
+	if (principal->any_namespace) {
+		return ERR_OK;
+	}
+	session = arena_take(arena, sizeof(*session));
+	code = session_get(pg, principal->tenant, sid, arena, session, err);
+	if (code == ERR_OK && !auth_allows_namespace(principal, session->namespace)) {
+		return err_set(err, ERR_NOT_FOUND, "no such session");
+	}
+	return code;
 }

@@ -223,3 +223,7 @@ struct http_conn *http_server_adopt(struct http_server *server, int fd, struct s
                                     const struct http_stream_ops *ops, void *stream);
 const struct http_stream_ops *http_conn_ops(const struct http_conn *conn);
 void *http_conn_stream(const struct http_conn *conn);
+/* Stop reading, so that TCP slows the peer down, until it is resumed; input() may be called again
+ * only after that. While it lasts nobody sees the peer leave: end it some day. */
+void http_conn_pause(struct http_conn *conn);
+void http_conn_resume(struct http_conn *conn);

@@ -107,6 +107,20 @@ const char *http_conn_peer(const struct http_conn *conn)
 	return conn->peer;
 }
 
+void http_conn_pause(struct http_conn *conn)
+{
+	if (conn->state == CONN_STREAM) {
+		http_conn_listen(conn, LISTEN_NOT);
+	}
+}
+
+void http_conn_resume(struct http_conn *conn)
+{
+	if (conn->state == CONN_STREAM) {
+		http_conn_listen(conn, LISTEN_READ);
+	}
+}
+
 int http_conn_fd(const struct http_conn *conn)
 {
 	return conn->fd;

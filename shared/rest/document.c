@@ -120,6 +120,10 @@ static void add_route(struct buf *out, const struct rest_route *route)
 		buf_add_cstr(out, " With `Accept: text/event-stream` a stream (SSE), which goes on "
 		                  "after `Last-Event-ID`; else a page.");
 	}
+	if ((route->traits & REST_SOCKET) != 0) {
+		buf_add_cstr(out,
+		             " The answer is a WebSocket (RFC 6455); 426 without the upgrade.");
+	}
 	buf_add_char(out, '\n');
 	if (route->query != NULL) {
 		add_query(out, route->query);

@@ -214,7 +214,7 @@ static void write_success(struct jsonw *w, const struct rest_route *route)
 		write_reply_header(w, "Location", "The first of what was made.");
 		jsonw_end_object(w);
 	}
-	if (route->status != 204) {
+	if (route->status != 204 && route->status != 101) {
 		jsonw_object(w, "content");
 		if ((route->traits & REST_PAGE) != 0) {
 			write_media(w, "text/*", "string", NULL);
@@ -255,6 +255,7 @@ static void write_refusals(struct jsonw *w, const struct rest_route *route)
 		{ route->body != NULL, "413" },
 		{ route->body != NULL, "415" },
 		{ (route->traits & REST_KEYED) != 0, "422" },
+		{ (route->traits & REST_SOCKET) != 0, "426" },
 		{ changes, "429" },
 		{ !route->open || (route->traits & REST_RETRIED) != 0, "503" },
 	};

@@ -51,8 +51,9 @@ size_t rest_http_routes(http_handler_fn *const handlers[REST_OP_COUNT], struct h
 				.handler = handlers[i],
 				.body_max = route->body_max,
 				.body_type = route->body_max > 0 ? "application/json" : NULL,
-				.flags =
-					(route->traits & REST_STREAMS) != 0 ? HTTP_ROUTE_STREAM : 0,
+				.flags = (route->traits & (REST_STREAMS | REST_SOCKET)) != 0
+				                 ? HTTP_ROUTE_STREAM
+				                 : 0,
 				.facts = route->open ? NULL : route,
 			};
 		}

@@ -29,6 +29,7 @@ enum rest_trait {
 	REST_STREAMS = 4,  /* answers text/event-stream when that is accepted */
 	REST_PAGE = 8,     /* answers something else than JSON */
 	REST_ENDS = 16,    /* 410 once the session has ended */
+	REST_SOCKET = 64,  /* becomes a WebSocket */
 	REST_RETRIED = 32, /* may answer 503 although it needs no key */
 };
 

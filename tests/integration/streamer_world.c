@@ -413,7 +413,7 @@ void world_archive(struct world *world, const struct id *sid, uint64_t hot)
 
 /* ---- sockets ---- */
 
-static int dial(const struct world *world, size_t streamer)
+int world_dial(const struct world *world, size_t streamer)
 {
 	struct sockaddr_un path = { .sun_family = AF_UNIX };
 	struct sockaddr_in port = { .sin_family = AF_INET,
@@ -436,16 +436,14 @@ static int dial(const struct world *world, size_t streamer)
 	return fd;
 }
 
-/* A peer that is gone shows when the answer is read. */
-static void send_all(int fd, struct str bytes)
+void world_send(int fd, struct str bytes)
 {
 	ssize_t n = send(fd, bytes.p, bytes.n, MSG_NOSIGNAL);
 
 	assert_true(n == (ssize_t)bytes.n || (n < 0 && (errno == EPIPE || errno == ECONNRESET)));
 }
 
-/* More bytes into in. False: the end, or nothing for that long. */
-static bool receive(int fd, struct buf *in, unsigned ms, bool *ret_end)
+bool world_receive(int fd, struct buf *in, unsigned ms, bool *ret_end)
 {
 	char *room = buf_reserve(in, READ_SIZE);
 	ssize_t n = read(fd, room, READ_SIZE);
@@ -471,7 +469,7 @@ static int parse_status(struct str head)
 	return head.n > 12 && parse_u64(str_make(head.p + 9, 3), 999, &status) ? (int)status : 0;
 }
 
-static const char *end_of_head(const struct buf *in)
+const char *world_end_of_head(const struct buf *in)
 {
 	const char *end = in->len > 0 ? memmem(in->data, in->len, "\r\n\r\n", 4) : NULL;
 
@@ -488,14 +486,14 @@ static void ask(int fd, const char *request_line, const char *key, const char *h
 		buf_addf(&request, "Authorization: ApiKey %s\r\n", key);
 	}
 	buf_addf(&request, "%s\r\n", headers);
-	send_all(fd, buf_str(&request));
+	world_send(fd, buf_str(&request));
 	buf_fini(&request);
 }
 
 int world_ask(struct world *world, size_t streamer, const char *method_and_target,
               const char *headers, struct buf *ret)
 {
-	int fd = dial(world, streamer);
+	int fd = world_dial(world, streamer);
 	bool own_key = strstr(headers, "Authorization:") != NULL;
 	size_t start = ret->len;
 	bool end = false;
@@ -507,7 +505,7 @@ int world_ask(struct world *world, size_t streamer, const char *method_and_targe
 	buf_init(&all, UINT16_MAX);
 	buf_addf(&all, "Connection: close\r\n%s", headers);
 	ask(fd, method_and_target, own_key ? NULL : world->key, buf_cstr(&all));
-	while (receive(fd, ret, WORLD_WAIT_MS, &end)) {
+	while (world_receive(fd, ret, WORLD_WAIT_MS, &end)) {
 	}
 	if (!end) {
 		fail_msg("%s: no answer", method_and_target);
@@ -528,7 +526,7 @@ int world_get(struct world *world, size_t streamer, const char *target, const ch
 	buf_init(&all, SIZE_MAX / 2);
 	buf_addf(&line, "GET %s", target);
 	status = world_ask(world, streamer, buf_cstr(&line), headers, &all);
-	body = end_of_head(&all);
+	body = world_end_of_head(&all);
 	if (body != NULL) {
 		buf_add(ret_body, body, (size_t)(all.data + all.len - body));
 	}
@@ -542,7 +540,7 @@ int world_get(struct world *world, size_t streamer, const char *target, const ch
 struct viewer *viewer_try(struct world *world, size_t streamer, const struct id *sid,
                           const char *query, const char *last)
 {
-	int fd = dial(world, streamer);
+	int fd = world_dial(world, streamer);
 	char target[256], headers[160];
 	struct viewer *viewer;
 	const char *body;
@@ -560,8 +558,8 @@ struct viewer *viewer_try(struct world *world, size_t streamer, const struct id 
 	               last[0] != '\0' ? "Last-Event-ID: " : "", last,
 	               last[0] != '\0' ? "\r\n" : "");
 	ask(viewer->fd, target, world->key, headers);
-	while ((body = end_of_head(&viewer->in)) == NULL) {
-		if (!receive(viewer->fd, &viewer->in, WORLD_WAIT_MS, &viewer->ended)) {
+	while ((body = world_end_of_head(&viewer->in)) == NULL) {
+		if (!world_receive(viewer->fd, &viewer->in, WORLD_WAIT_MS, &viewer->ended)) {
 			viewer_close(viewer);
 			return NULL;
 		}
@@ -600,8 +598,8 @@ bool viewer_next_within(struct viewer *viewer, unsigned ms)
 		case SSE_PARSED_MORE: break;
 		}
 		buf_reset(&viewer->in);
-		if (now > until ||
-		    !receive(viewer->fd, &viewer->in, (unsigned)(until - now), &viewer->ended)) {
+		if (now > until || !world_receive(viewer->fd, &viewer->in, (unsigned)(until - now),
+		                                  &viewer->ended)) {
 			viewer->rest = STR_LIT("");
 			return false;
 		}

@@ -86,6 +86,14 @@ int world_ask(struct world *world, size_t streamer, const char *method_and_targe
 int world_get(struct world *world, size_t streamer, const char *target, const char *headers,
               struct buf *ret_body);
 
+/* Connected, or -1. */
+int world_dial(const struct world *world, size_t streamer);
+/* A peer that is gone shows when the answer is read. */
+void world_send(int fd, struct str bytes);
+/* More bytes into in. False: the end, or nothing for that long. */
+bool world_receive(int fd, struct buf *in, unsigned ms, bool *ret_end);
+const char *world_end_of_head(const struct buf *in); /* NULL: it is not all there */
+
 struct viewer {
 	struct world *world;
 	int fd;

@@ -1,0 +1,48 @@
+/*
+ * GET /api/v1/ws: any number of sessions followed and steered on one WebSocket, in our own frames
+ * (socket_frame.h, inbound.def).
+ */
+#pragma once
+
+#include "base/id.h"
+#include "event/cursor.h"
+#include "http/http.h"
+#include "streamer/inbound.h"
+
+void follow_get(struct http_request *req, struct http_reply *reply);
+
+/* "1-42", or a number n. */
+struct follow_cursor {
+	struct cursor at;
+	bool given;
+};
+
+/* JSON_CUSTOM, into a struct follow_cursor. */
+void follow_decode_cursor(const struct json_value *value, const char *path, void *out,
+                          struct arena *arena, struct json_problems *problems);
+extern const char follow_cursor_schema[];
+
+/* subscribe */
+struct follow_subscribe {
+	struct inbound_head head;
+	struct str session;
+	struct follow_cursor after, starting_after;
+	unsigned profile; /* enum event_profile */
+};
+extern const struct json_table follow_subscribe_table;
+inbound_fn follow_subscribe;
+
+/* unsubscribe */
+struct follow_unsubscribe {
+	struct inbound_head head;
+	struct str session;
+};
+extern const struct json_table follow_unsubscribe_table;
+inbound_fn follow_unsubscribe;
+
+inbound_fn follow_ping;    /* answered by a pong */
+inbound_fn follow_nothing; /* only acknowledged */
+
+/* On the inbound's fiber: the session that a frame names, if this client may see it. */
+enum err_code follow_session(struct inbound *inbound, struct str session, struct id *ret,
+                             struct err *err) MUST_CHECK;
