@@ -99,6 +99,7 @@ void drain_streams(struct node *node, struct feed *feed, unsigned for_ms)
 	struct drain_pace pace = { 0 };
 
 	http_server_retire(node->server);
+	feed_end_polls(feed);
 	while (feed->outlets > 0 && now < until) {
 		struct tick tick = { .now_ms = (uint32_t)now, .all = now >= patient };
 

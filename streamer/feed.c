@@ -256,11 +256,12 @@ static void free_all(struct feed *feed)
 	free(feed);
 }
 
-static void end_polls(struct feed *feed)
+void feed_end_polls(struct feed *feed)
 {
 	struct channel *channel;
 	struct poll *poll;
 
+	feed->polls_over = true;
 	TAILQ_FOREACH (channel, &feed->sweep, sweep_link) {
 		LIST_FOREACH(poll, &channel->polls, link)
 		{
@@ -287,7 +288,7 @@ static void stop_fibers(struct fiber_group *group, const char *what)
 void feed_stop(struct feed *feed)
 {
 	feed->stopping = true;
-	end_polls(feed);
+	feed_end_polls(feed);
 	stop_fibers(&feed->readers, "readers");
 	stop_fibers(&feed->handlers, "handlers");
 	feed->stopped = true;

@@ -80,6 +80,7 @@ struct feed {
 	uint64_t wheel_at; /* ticks so far */
 	size_t outlets;    /* connections that use it */
 	size_t polls;      /* requests that wait for a session to move */
+	bool polls_over;   /* no more */
 	bool stopping, stopped;
 };
 
@@ -104,6 +105,9 @@ struct channel *feed_channel(struct feed *feed, const struct id *sid, const char
 
 void feed_follow(struct channel *channel, enum format format); /* one more follower */
 void feed_unfollow(struct channel *channel, enum format format);
+
+/* Whoever waits for a session to move is answered now, and nobody waits from here on. */
+void feed_end_polls(struct feed *feed);
 
 void feed_hold(struct feed *feed); /* one more connection */
 void feed_release(struct feed *feed);

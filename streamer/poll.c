@@ -20,7 +20,7 @@ static enum err_code wait_for(struct channel *channel, const struct cursor *afte
 	while (code == ERR_OK && !has_more(channel, after)) {
 		uint64_t now = clock_mono_ms();
 
-		code = channel->feed->stopping || now >= until_ms
+		code = channel->feed->polls_over || now >= until_ms
 		               ? ERR_TIMEOUT
 		               : fiber_signal_wait(&poll.moved, until_ms - now);
 	}
