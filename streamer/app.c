@@ -88,6 +88,7 @@ static enum err_code start(struct node *node, struct err *err)
 		.retry_ms = (unsigned)conf->stream_retry,
 		.ring_events = conf->stream_ring_events,
 		.ring_bytes = conf->stream_ring_bytes,
+		.compress = conf->stream_compress,
 		.memory = conf->stream_memory,
 		.message_max = conf->socket_message_max,
 		.ping_ms = (unsigned)conf->socket_ping,

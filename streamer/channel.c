@@ -90,6 +90,7 @@ static void make_ring(struct channel *channel, struct channel_form *form)
 
 static void drop_ring(struct channel *channel, struct channel_form *form)
 {
+	assert(LIST_EMPTY(&form->squeezes));
 	if (form->ring != NULL) {
 		uncount(channel, form->ring);
 		ring_fini(form->ring);
@@ -105,12 +106,26 @@ static bool is_idle(const struct channel_form *form)
 	       clock_mono_ms() - form->idle_ms >= FEED_LINGER_MS;
 }
 
+static void squeeze_event(struct channel *channel, struct channel_form *form,
+                          const struct log_event *event, struct str frame)
+{
+	struct squeeze *squeeze;
+
+	LIST_FOREACH(squeeze, &form->squeezes, form_link)
+	{
+		uncount(channel, &squeeze->ring);
+		squeeze_push(squeeze, &event->at, log_event_class(event), frame, clock_mono_ms());
+		count(channel, &squeeze->ring);
+	}
+}
+
 static void push_page_in(struct channel *channel, enum format format, const struct log_page *page)
 {
 	const struct feed *feed = channel->feed;
 	bool is_short = feed->ring_bytes > feed->options.memory &&
 	                feed->options.ring_bytes > CHANNEL_SHORT_BYTES;
-	struct ring *ring = channel->forms[format].ring;
+	struct channel_form *form = &channel->forms[format];
+	struct ring *ring = form->ring;
 	struct buf frame;
 
 	uncount(channel, ring);
@@ -122,6 +137,7 @@ static void push_page_in(struct channel *channel, enum format format, const stru
 		buf_reset(&frame);
 		format_forms(format)->event(event, &channel->sid, &frame);
 		ring_push(ring, &event->at, log_event_class(event), buf_str(&frame));
+		squeeze_event(channel, form, event, buf_str(&frame));
 	}
 	buf_fini(&frame);
 	count(channel, ring);
@@ -162,6 +178,38 @@ void channel_unfollow(struct channel *channel, enum format format)
 	channel->followers--;
 	if (--form->followers == 0) {
 		form->idle_ms = clock_mono_ms();
+	}
+}
+
+struct squeeze *channel_squeeze(struct channel *channel, enum format format, uint64_t types)
+{
+	struct channel_form *form = &channel->forms[format];
+	struct squeeze *squeeze;
+	int squeezes = 0;
+
+	LIST_FOREACH(squeeze, &form->squeezes, form_link)
+	{
+		if (squeeze->types == types) {
+			squeeze->users++;
+			return squeeze;
+		}
+		squeezes++;
+	}
+	if (squeezes >= CHANNEL_SQUEEZES) {
+		return NULL;
+	}
+	squeeze = squeeze_new(&channel->feed->squeezes, format, types, channel->tip);
+	squeeze->users = 1;
+	LIST_INSERT_HEAD(&form->squeezes, squeeze, form_link);
+	return squeeze;
+}
+
+void channel_unsqueeze(struct channel *channel, struct squeeze *squeeze)
+{
+	if (--squeeze->users == 0) {
+		uncount(channel, &squeeze->ring);
+		LIST_REMOVE(squeeze, form_link);
+		squeeze_free(squeeze);
 	}
 }
 
@@ -214,10 +262,16 @@ static void begin_again(struct channel *channel, const struct log_page *page)
 	}
 	for (int format = 0; format < FORMAT_COUNT; format++) {
 		struct ring *ring = channel->forms[format].ring;
+		struct squeeze *squeeze;
 
 		if (ring != NULL) {
 			uncount(channel, ring);
 			ring_reset(ring, before);
+		}
+		LIST_FOREACH(squeeze, &channel->forms[format].squeezes, form_link)
+		{
+			uncount(channel, &squeeze->ring);
+			squeeze_reset(squeeze, before);
 		}
 	}
 	channel->tip = before;

@@ -18,10 +18,15 @@
 #include "streamer/lag.h"
 #include "streamer/poll.h"
 #include "streamer/ring.h"
+#include "streamer/squeeze.h"
 
-enum { CHANNEL_TENANT_MAX = 64 };
+enum {
+	CHANNEL_TENANT_MAX = 64,
+	CHANNEL_SQUEEZES = 4, /* sets of types that are compressed in one format; others are not */
+};
 
 LIST_HEAD(replays, replay);
+LIST_HEAD(form_squeezes, squeeze);
 
 LIST_HEAD(polls, poll);
 
@@ -30,6 +35,7 @@ struct channel_form {
 	struct ring *ring; /* NULL: nobody asks for it */
 	size_t followers;
 	uint64_t idle_ms; /* when the last of them left */
+	struct form_squeezes squeezes;
 };
 
 struct channel {
@@ -68,6 +74,11 @@ static inline const struct ring *channel_ring(const struct channel *channel, enu
 {
 	return channel->forms[format].ring;
 }
+
+/* One more user of a format's events of these types, compressed; the format is followed. NULL: not
+ * to be had. */
+struct squeeze *channel_squeeze(struct channel *channel, enum format format, uint64_t types);
+void channel_unsqueeze(struct channel *channel, struct squeeze *squeeze);
 
 bool channel_ended(const struct channel *channel);
 

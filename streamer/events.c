@@ -173,9 +173,15 @@ static void begin_stream(struct events_request *request, const struct log_head *
 	struct channel *channel =
 		feed_channel(feed, &request->sid, request->principal->tenant, head);
 	struct viewer *viewer = viewer_hold(feed->viewers, request->principal);
+	struct intake *intake = NULL;
 
+	http_reply_header(reply, "Vary", "Accept-Encoding");
+	if (feed->options.compress > 0 && http_accepts_coding(request->req, "gzip")) {
+		intake = intake_new(INTAKE_GZIP);
+		http_reply_header(reply, "Content-Encoding", "gzip");
+	}
 	reply->content_type = sse_type;
-	reply->stream = sse_stream_new(channel, viewer, request->after, request->classes);
+	reply->stream = sse_stream_new(channel, viewer, intake, request->after, request->classes);
 	reply->stream_ops = &sse_stream_ops;
 }
 

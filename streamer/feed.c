@@ -198,6 +198,7 @@ static void on_tick(struct loop_timer *timer)
 
 	sweep(feed, now_ms);
 	stop_lingering(feed, now_ms);
+	squeeze_pool_tick(&feed->squeezes, now_ms);
 	if (feed->wheel_at % FEED_LATER_TICKS == 0) {
 		try_later_ones(feed);
 	}
@@ -234,6 +235,8 @@ struct feed *feed_new(const struct feed_options *options, struct err *err)
 	TAILQ_INIT(&feed->hungry);
 	TAILQ_INIT(&feed->lingering);
 	TAILQ_INIT(&feed->later);
+	/* A sign of life breaks what a client shares: be fresh by then. */
+	squeeze_pool_init(&feed->squeezes, options->compress, options->keepalive_ms / 4 * 3);
 	feed->wheel_slots = options->keepalive_ms / FEED_TICK_MS + 3;
 	feed->wheel = mem_calloc(feed->wheel_slots, sizeof(*feed->wheel));
 	loop_timer_init(&feed->tick, options->loop, on_tick);
@@ -252,6 +255,7 @@ static void free_all(struct feed *feed)
 	redis_sub_free(feed->sub);
 	map_free(feed->by_sid);
 	viewers_free(feed->viewers);
+	squeeze_pool_fini(&feed->squeezes);
 	free(feed->wheel);
 	free(feed);
 }

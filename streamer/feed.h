@@ -18,6 +18,7 @@
 #include "loop/fiber.h"
 #include "loop/loop.h"
 #include "streamer/format.h"
+#include "streamer/squeeze.h"
 
 struct channel;
 struct map;
@@ -49,7 +50,8 @@ struct feed_options {
 	unsigned keepalive_ms;
 	unsigned retry_ms; /* for clients */
 	size_t ring_events, ring_bytes;
-	size_t memory; /* of all rings: beyond it a ring that changes is cut short */
+	size_t compress; /* sessions that are compressed at once; 0: none */
+	size_t memory;   /* of all rings: beyond it a ring that changes is cut short */
 	/* Of sockets. */
 	size_t message_max;
 	unsigned ping_ms, silence_ms;
@@ -66,7 +68,8 @@ struct feed {
 	struct channels hungry;    /* with subscribers that wait for history */
 	struct channels lingering; /* without subscribers, the longest first */
 	size_t lingering_count;
-	size_t ring_bytes;        /* of all of them */
+	size_t ring_bytes; /* of all of them */
+	struct squeeze_pool squeezes;
 	struct subscribers later; /* what they asked for could not be read: soon again */
 	struct fiber_group readers;
 	struct fiber_group handlers; /* of what clients send over sockets */

@@ -18,10 +18,22 @@ static void stamp(struct outlet *outlet)
 	outlet->wrote_ms = (uint32_t)clock_mono_ms();
 }
 
+static ssize_t write_conn(void *conn, const struct iovec *iov, int count)
+{
+	return http_conn_writev(conn, iov, count);
+}
+
+void outlet_compress(struct outlet *outlet, struct intake *intake)
+{
+	outlet->intake = intake;
+	intake->write = write_conn;
+}
+
 ssize_t outlet_writev(struct outlet *outlet, const struct iovec *iov, int count)
 {
 	size_t all = 0;
-	ssize_t n = http_conn_writev(outlet->conn, iov, count);
+	ssize_t n = outlet->intake != NULL ? intake_writev(outlet->intake, iov, count)
+	                                   : http_conn_writev(outlet->conn, iov, count);
 
 	if (n < 0) {
 		outlet->ended = true;
@@ -33,6 +45,32 @@ ssize_t outlet_writev(struct outlet *outlet, const struct iovec *iov, int count)
 	outlet->full = (size_t)n < all;
 	stamp(outlet);
 	return n;
+}
+
+enum intake_share outlet_share(struct outlet *outlet, struct position *position,
+                               uint64_t *ret_events)
+{
+	enum intake_share share = intake_share(outlet->intake, position, ret_events);
+
+	outlet->ended = outlet->ended || share == INTAKE_DEAD;
+	outlet->full = share == INTAKE_FULL;
+	if (share == INTAKE_SENT || share == INTAKE_FULL) {
+		stamp(outlet);
+	}
+	return share;
+}
+
+/* What is kept of wire bytes. False: full, or dead. */
+static bool send_kept(struct outlet *outlet)
+{
+	bool dead = false;
+
+	if (outlet->intake == NULL || intake_flush(outlet->intake, &dead)) {
+		return true;
+	}
+	outlet->ended = outlet->ended || dead;
+	outlet->full = true;
+	return false;
 }
 
 static void drop_left(struct outlet *outlet)
@@ -51,6 +89,9 @@ static bool send_left(struct outlet *outlet)
 	struct iovec iov;
 	ssize_t n;
 
+	if (!send_kept(outlet)) {
+		return false;
+	}
 	if (left != NULL) {
 		iov = (struct iovec){ left->data, left->len };
 		n = outlet_writev(outlet, &iov, 1);
@@ -64,7 +105,12 @@ static bool send_left(struct outlet *outlet)
 		drop_left(outlet);
 	}
 	if (outlet->finishing) {
-		outlet_end(outlet);
+		if (outlet->intake != NULL) {
+			intake_finish(outlet->intake);
+		}
+		if (send_kept(outlet)) {
+			outlet_end(outlet);
+		}
 		return false;
 	}
 	return true;
@@ -159,14 +205,30 @@ bool outlet_is_quiet(const struct outlet *outlet)
 void outlet_finish(struct outlet *outlet)
 {
 	outlet->finishing = true;
-	if (outlet->left == NULL && outlet->torn == NULL) {
+	if (outlet->ended || outlet->torn != NULL) {
+		return;
+	}
+	if (!outlet->full) {
+		(void)send_left(outlet);
+	} else if (outlet->left == NULL && outlet->intake == NULL) {
 		outlet_end(outlet);
+	}
+}
+
+/* A stream that is cut is no whole one: its end is worth a try. */
+static void finish_stream(struct outlet *outlet)
+{
+	if (outlet->intake != NULL && outlet->torn == NULL && outlet->left == NULL &&
+	    !outlet->full) {
+		intake_finish(outlet->intake);
+		(void)send_kept(outlet);
 	}
 }
 
 void outlet_end(struct outlet *outlet)
 {
 	if (!outlet->ended) {
+		finish_stream(outlet);
 		outlet->ended = true;
 		http_conn_end(outlet->conn);
 	}
@@ -177,6 +239,9 @@ void outlet_open(struct outlet *outlet, struct http_conn *conn)
 	int unsent = UNSENT_MAX;
 
 	outlet->conn = conn;
+	if (outlet->intake != NULL) {
+		outlet->intake->conn = conn;
+	}
 	/* Not a TCP socket: then there is no such option, and no need for it. */
 	(void)setsockopt(http_conn_fd(conn), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent,
 	                 sizeof(unsent));
@@ -188,6 +253,9 @@ void outlet_adopt(struct outlet *outlet, struct http_conn *conn, struct str left
                   uint32_t silent_ms)
 {
 	outlet->conn = conn;
+	if (outlet->intake != NULL) {
+		outlet->intake->conn = conn;
+	}
 	outlet->finishing = finishing;
 	outlet->wrote_ms = (uint32_t)clock_mono_ms() - silent_ms;
 	keep_left(outlet, left);
@@ -219,6 +287,7 @@ void outlet_fini(struct outlet *outlet)
 		LIST_REMOVE(outlet, wheel);
 	}
 	drop_left(outlet);
+	intake_free(outlet->intake);
 	viewer_release(outlet->viewer);
 	feed_release(outlet->feed);
 }

@@ -14,6 +14,8 @@
 #include "base/buf.h"
 #include "http/http.h"
 #include "streamer/feed.h"
+#include "streamer/intake.h"
+#include "streamer/position.h"
 
 struct outlet;
 struct viewer;
@@ -43,6 +45,7 @@ struct outlet {
 	const struct outlet_face *face;
 	struct feed *feed;
 	struct viewer *viewer;
+	struct intake *intake;        /* how it takes compressed bytes; NULL: it takes none */
 	struct buf *left;             /* of notes; NULL: nothing */
 	struct subscriber *torn;      /* its frame is half out */
 	struct subscribers waiting;   /* for room, or for their turn */
@@ -60,6 +63,8 @@ struct outlet {
 void outlet_init(struct outlet *outlet, const struct outlet_face *face, struct feed *feed,
                  struct viewer *viewer);
 void outlet_fini(struct outlet *outlet); /* without subscribers */
+/* Before it is open: its client takes compressed bytes. The intake is the outlet's from now on. */
+void outlet_compress(struct outlet *outlet, struct intake *intake);
 
 /* From the stream's functions. */
 void outlet_open(struct outlet *outlet, struct http_conn *conn);
@@ -75,6 +80,10 @@ bool outlet_admits(struct outlet *outlet, const struct subscriber *subscriber);
 void outlet_queue(struct outlet *outlet, struct subscriber *subscriber);
 /* Bytes taken, of frames: whoever is admitted says afterwards whether one is half out. -1: dead. */
 ssize_t outlet_writev(struct outlet *outlet, const struct iovec *iov, int count);
+/* Shared pieces instead, after the position, which is not inside a frame. They count as out even
+ * when the socket takes less: the outlet keeps the rest. */
+enum intake_share outlet_share(struct outlet *outlet, struct position *position,
+                               uint64_t *ret_events);
 /* Let those who wait write while there is room. */
 void outlet_turns(struct outlet *outlet);
 /* Does anybody wait for the subscriber's half frame to be finished? */

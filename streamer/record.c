@@ -68,6 +68,19 @@ static void put_followed(struct buf *out, const struct record_followed *followed
 	wire_put(out, position->untold, 4);
 }
 
+static void put_gzip(struct buf *out, const struct record_gzip *gzip)
+{
+	wire_put(out, gzip->is_it, 1);
+	if (gzip->is_it) {
+		wire_put(out, gzip->is_over, 1);
+		wire_put(out, gzip->sum.len, 8);
+		wire_put(out, gzip->sum.crc, 4);
+		wire_put(out, gzip->open, 4);
+		wire_put(out, gzip->head, 1);
+		wire_put_str(out, gzip->raw);
+	}
+}
+
 void record_encode(const struct record *record, struct buf *out)
 {
 	wire_put(out, record->kind, 1);
@@ -76,6 +89,7 @@ void record_encode(const struct record *record, struct buf *out)
 	wire_put(out, record->silent_ms, 4);
 	wire_put(out, record->finishing, 1);
 	wire_put_str(out, record->left);
+	put_gzip(out, &record->gzip);
 	wire_put(out, record->count, 4);
 	for (size_t i = 0; i < record->count; i++) {
 		put_followed(out, &record->followed[i]);
@@ -222,6 +236,21 @@ static void get_followed(struct wire *wire, const struct record_classes *classes
 	wire->bad = wire->bad || position->sent > FRAME_MAX;
 }
 
+static void get_gzip(struct wire *wire, struct record_gzip *ret)
+{
+	*ret = (struct record_gzip){ .is_it = wire_get(wire, 1) != 0 };
+	if (ret->is_it) {
+		ret->is_over = wire_get(wire, 1) != 0;
+		ret->sum.len = wire_get(wire, 8);
+		ret->sum.crc = (uint32_t)wire_get(wire, 4);
+		ret->open = (uint32_t)wire_get(wire, 4);
+		ret->head = (uint8_t)wire_get(wire, 1);
+		ret->raw = wire_get_str(wire, RECORD_RAW_MAX);
+		wire->bad = wire->bad || ret->open > GZIP_BLOCK_MAX ||
+		            ret->head > GZIP_BLOCK_HEAD || (ret->head > 0 && ret->open == 0);
+	}
+}
+
 bool record_decode(struct str *in, const struct record_classes *classes, struct arena *arena,
                    struct record *ret)
 {
@@ -237,6 +266,7 @@ bool record_decode(struct str *in, const struct record_classes *classes, struct 
 	ret->silent_ms = (uint32_t)wire_get(&wire, 4);
 	ret->finishing = wire_get(&wire, 1) != 0;
 	ret->left = wire_get_str(&wire, RECORD_BYTES_MAX);
+	get_gzip(&wire, &ret->gzip);
 	count = wire_get(&wire, 4);
 	if (wire.bad || count > RECORD_FOLLOWED_MAX) {
 		return false;

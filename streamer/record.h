@@ -16,6 +16,7 @@
 #include "base/id.h"
 #include "base/str.h"
 #include "event/event.h"
+#include "press/gzip.h"
 #include "session/session.h"
 #include "streamer/position.h"
 
@@ -24,7 +25,8 @@ struct arena;
 enum {
 	RECORD_FOLLOWED_MAX = 1024, /* sessions of one stream */
 	RECORD_BYTES_MAX = 96 * 1024,
-	RECORD_CLASSES_MAX = 64, /* bits of a set */
+	RECORD_RAW_MAX = 40 * 1024, /* of them, what is kept of a gzip stream */
+	RECORD_CLASSES_MAX = 64,    /* bits of a set */
 };
 
 /* Only plain connections move: what encrypts them would have to move too. */
@@ -40,6 +42,16 @@ struct record_followed {
 	struct position position;
 };
 
+/* A gzip stream, and where it is. */
+struct record_gzip {
+	bool is_it; /* false: a plain one */
+	bool is_over;
+	struct gzip_sum sum;
+	uint32_t open; /* as in struct gzip */
+	uint8_t head;
+	struct str raw; /* wire bytes not sent yet */
+};
+
 struct record {
 	enum record_kind kind;
 	struct str peer;
@@ -47,6 +59,7 @@ struct record {
 	uint32_t silent_ms; /* since something was written */
 	bool finishing;     /* it ends when left is out */
 	struct str left;    /* of notes: bytes not sent yet */
+	struct record_gzip gzip;
 	size_t count;
 	struct record_followed *followed;
 };

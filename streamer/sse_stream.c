@@ -109,12 +109,15 @@ const struct http_stream_ops sse_stream_ops = {
 	.closed = closed,
 };
 
-void *sse_stream_new(struct channel *channel, struct viewer *viewer, struct cursor at,
-                     uint64_t types)
+void *sse_stream_new(struct channel *channel, struct viewer *viewer, struct intake *intake,
+                     struct cursor at, uint64_t types)
 {
 	struct sse_stream *stream = mem_calloc(1, sizeof(*stream));
 
 	outlet_init(&stream->outlet, &face, channel->feed, viewer);
+	if (intake != NULL) {
+		outlet_compress(&stream->outlet, intake);
+	}
 	subscriber_init(&stream->subscriber, &stream->outlet, channel, FORMAT_SSE, at, types);
 	return stream;
 }
@@ -136,6 +139,8 @@ bool sse_stream_record(const void *arg, struct record *ret)
 	ret->silent_ms = (uint32_t)clock_mono_ms() - outlet->wrote_ms;
 	ret->finishing = outlet->finishing;
 	ret->left = outlet->left != NULL ? buf_str(outlet->left) : STR_LIT("");
+	ret->gzip = outlet->intake != NULL ? intake_record(outlet->intake)
+	                                   : (struct record_gzip){ .is_it = false };
 	ret->count = 1;
 	ret->followed[0] = (struct record_followed){ .sid = channel->sid,
 		                                     .tip = channel->tip,
@@ -147,7 +152,9 @@ bool sse_stream_record(const void *arg, struct record *ret)
 void *sse_stream_of(const struct record *record, struct channel *channel, struct viewer *viewer)
 {
 	const struct position *position = &record->followed[0].position;
-	struct sse_stream *stream = sse_stream_new(channel, viewer, position->at, position->types);
+	struct intake *intake = record->gzip.is_it ? intake_of(&record->gzip) : NULL;
+	struct sse_stream *stream =
+		sse_stream_new(channel, viewer, intake, position->at, position->types);
 
 	stream->subscriber.position = *position;
 	return stream;

@@ -6,9 +6,10 @@
 
 extern const struct http_stream_ops sse_stream_ops;
 
-/* To be handed to a reply as its stream; freed by its closed(). Holds the viewer. */
-void *sse_stream_new(struct channel *channel, struct viewer *viewer, struct cursor at,
-                     uint64_t types) MUST_CHECK;
+/* To be handed to a reply as its stream; freed by its closed(). Holds the viewer. intake: NULL, or
+ * the stream's: what it sends is gzip. */
+void *sse_stream_new(struct channel *channel, struct viewer *viewer, struct intake *intake,
+                     struct cursor at, uint64_t types) MUST_CHECK;
 
 /* For the next streamer; followed is room for one. False: it is ending anyway. */
 bool sse_stream_record(const void *stream, struct record *ret) MUST_CHECK;

@@ -185,12 +185,85 @@ static bool send_from(struct subscriber *subscriber, const struct ring *ring)
 	return true;
 }
 
+/* ---- compressed ---- */
+
+static bool is_reader(const struct subscriber *subscriber)
+{
+	const struct intake *intake = subscriber->outlet->intake;
+
+	return intake != NULL && intake->reader == subscriber;
+}
+
+static void stop_sharing(struct subscriber *subscriber)
+{
+	struct intake *intake = subscriber->outlet->intake;
+
+	if (is_reader(subscriber) && intake->squeeze != NULL) {
+		channel_unsqueeze(subscriber->channel, intake->squeeze);
+		intake->squeeze = NULL;
+	}
+}
+
+/* Of those on a connection one has its events compressed: the first that asks. */
+static bool may_share(struct subscriber *subscriber)
+{
+	struct intake *intake = subscriber->outlet->intake;
+	uint64_t types = subscriber->position.types;
+
+	if (intake == NULL) {
+		return false;
+	}
+	if (intake->reader == NULL) {
+		intake->reader = subscriber;
+	}
+	if (intake->reader != subscriber) {
+		return false;
+	}
+	if (intake->squeeze != NULL && intake->squeeze->types != types) {
+		stop_sharing(subscriber);
+	}
+	if (intake->squeeze == NULL) {
+		intake->squeeze = channel_squeeze(subscriber->channel,
+		                                  (enum format)subscriber->format, types);
+	}
+	return intake->squeeze != NULL;
+}
+
+static enum intake_share share(struct subscriber *subscriber)
+{
+	enum intake_share done = INTAKE_NONE;
+	uint64_t events = 0;
+
+	if (may_share(subscriber) && subscriber->position.sent == 0) {
+		done = outlet_share(subscriber->outlet, &subscriber->position, &events);
+		metric_add(METRIC_EVENTS_DELIVERED, NULL, (double)events);
+		metric_add(METRIC_EVENTS_COMPRESSED, NULL, (double)events);
+	}
+	return done;
+}
+
+/* From the ring, or what everybody gets instead of it. */
+static bool send_more(struct subscriber *subscriber, const struct ring *ring)
+{
+	switch (share(subscriber)) {
+	case INTAKE_NONE: return send_from(subscriber, ring);
+	case INTAKE_SENT: return true;
+	case INTAKE_FULL:
+	case INTAKE_DEAD: break;
+	}
+	wait_for_room(subscriber);
+	return false;
+}
+
 /* True: it goes on. */
 static bool arrive(struct subscriber *subscriber)
 {
 	if (channel_ended(subscriber->channel)) {
 		say_end(subscriber);
 		return false;
+	}
+	if (may_share(subscriber)) {
+		intake_await(subscriber->outlet->intake);
 	}
 	join(subscriber, SUBSCRIBER_TIP);
 	return true;
@@ -218,7 +291,7 @@ static bool take_turn(struct subscriber *subscriber)
 		if (position->at.n == ring->tip.n) {
 			return arrive(subscriber);
 		}
-		if (!send_from(subscriber, ring)) {
+		if (!send_more(subscriber, ring)) {
 			return false;
 		}
 		if (was_torn && outlet_is_wanted(outlet)) {
@@ -299,6 +372,10 @@ void subscriber_fini(struct subscriber *subscriber)
 	struct outlet *outlet = subscriber->outlet;
 
 	subscriber_unlink(subscriber);
+	stop_sharing(subscriber);
+	if (is_reader(subscriber)) {
+		outlet->intake->reader = NULL;
+	}
 	assert(outlet->torn != subscriber || outlet->ended);
 	LIST_REMOVE(subscriber, of_outlet);
 	metric_dec(METRIC_SUBSCRIBERS, NULL);

@@ -81,6 +81,9 @@ bool http_query_at(const struct http_request *req, size_t i, struct str *ret_nam
 
 /* Does the Accept header (RFC 9110 section 12.5.1) allow this type; absent header: yes. */
 bool http_accepts(const struct http_request *req, const char *media_type);
+/* Does an Accept-Encoding header (section 12.5.3) name this coding, with a weight above 0; absent
+ * header, or only a wildcard: no, though it would be allowed. */
+bool http_accepts_coding(const struct http_request *req, const char *coding);
 /* The one of the NULL-terminated list that the client likes best, or NULL: 406. First wins ties. */
 const char *http_negotiate(const struct http_request *req, const char *const *media_types);
 

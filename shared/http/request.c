@@ -135,6 +135,25 @@ static unsigned accepted_weight(const struct http_request *req, struct str type)
 	return asked ? weight : 1000;
 }
 
+bool http_accepts_coding(const struct http_request *req, const char *coding)
+{
+	for (size_t i = 0; i < req->header_count; i++) {
+		struct str rest = req->headers[i].value, element;
+
+		if (!str_eq_nocase(req->headers[i].name, STR_LIT("Accept-Encoding"))) {
+			continue;
+		}
+		while (http_list_next(&rest, &element)) {
+			struct str name = str_trim(str_split(&element, ';'));
+
+			if (str_eq_nocase(name, str_of(coding))) {
+				return weight_of(element) > 0;
+			}
+		}
+	}
+	return false;
+}
+
 bool http_accepts(const struct http_request *req, const char *media_type)
 {
 	return accepted_weight(req, str_of(media_type)) > 0;

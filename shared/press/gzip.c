@@ -115,6 +115,14 @@ void gzip_share(struct gzip *gzip, const struct gzip_sum *before, const struct g
 	gzip->to = *after;
 }
 
+struct gzip_sum gzip_sum(const struct gzip *gzip)
+{
+	struct gzip settled = *gzip;
+
+	close_run(&settled);
+	return settled.own;
+}
+
 size_t gzip_open(const struct gzip *gzip)
 {
 	return gzip->open;

@@ -16,7 +16,12 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-enum { GZIP_HEAD = 10, GZIP_BLOCK_HEAD = 5, GZIP_BLOCK_MAX = 65535, GZIP_TAIL = 13 };
+enum {
+	GZIP_HEAD = 10,
+	GZIP_BLOCK_HEAD = 5,
+	GZIP_BLOCK_MAX = 16 * 1024, /* less than could be said: it has to be filled */
+	GZIP_TAIL = 13,
+};
 
 /* The sum of all that a press was given so far. */
 struct gzip_sum {
@@ -24,7 +29,7 @@ struct gzip_sum {
 	uint32_t crc;
 };
 
-/* Zero it to begin. */
+/* Zero it to begin; or set own, open and head to what another had, to go on. */
 struct gzip {
 	struct gzip_sum own;      /* of what the client has, but for the run */
 	struct gzip_sum from, to; /* of a press, before and after a run of its pieces */
@@ -44,6 +49,9 @@ size_t gzip_advance(struct gzip *gzip, const struct iovec *in, int count, size_t
 
 /* A piece of a press was sent, or is about to be: its sums before and after. No block is open. */
 void gzip_share(struct gzip *gzip, const struct gzip_sum *before, const struct gzip_sum *after);
+
+/* The client's own sum, a run of pieces included. */
+struct gzip_sum gzip_sum(const struct gzip *gzip);
 
 /* How many bytes of anything the open block needs before a piece, or the end; 0: none is open. */
 size_t gzip_open(const struct gzip *gzip);

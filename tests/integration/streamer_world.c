@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "auth/auth_key_store.h"
 #include "base/clock.h"
@@ -537,11 +538,54 @@ int world_get(struct world *world, size_t streamer, const char *target, const ch
 
 /* ---- viewers ---- */
 
+static bool takes_gzip(void)
+{
+	const char *accept = getenv("VIEWERS_ACCEPT");
+
+	return accept != NULL && strcmp(accept, "gzip") == 0;
+}
+
+static void begin_gzip(struct viewer *viewer)
+{
+	viewer->gzip = mem_calloc(1, sizeof(*viewer->gzip));
+	assert_int_equal(inflateInit2(viewer->gzip, 16 + MAX_WBITS), Z_OK);
+}
+
+/* What came, made plain, instead of it. */
+static void unpack(struct viewer *viewer, struct buf *in)
+{
+	z_stream *gzip = viewer->gzip;
+	struct buf plain;
+
+	viewer->wire_bytes += in->len;
+	if (gzip == NULL || in->len == 0) {
+		return;
+	}
+	buf_init(&plain, SIZE_MAX / 2);
+	gzip->next_in = (Bytef *)in->data;
+	gzip->avail_in = (uInt)in->len;
+	do {
+		int rc;
+
+		gzip->next_out = (Bytef *)buf_reserve(&plain, READ_SIZE);
+		gzip->avail_out = READ_SIZE;
+		rc = inflate(gzip, Z_SYNC_FLUSH);
+		buf_commit(&plain, READ_SIZE - gzip->avail_out);
+		viewer->whole = rc == Z_STREAM_END;
+		if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR) {
+			fail_msg("not gzip: %s", gzip->msg != NULL ? gzip->msg : "?");
+		}
+	} while (gzip->avail_out == 0);
+	assert_int_equal(gzip->avail_in, 0);
+	buf_fini(in);
+	*in = plain;
+}
+
 struct viewer *viewer_try(struct world *world, size_t streamer, const struct id *sid,
                           const char *query, const char *last)
 {
 	int fd = world_dial(world, streamer);
-	char target[256], headers[160];
+	char target[256], headers[200];
 	struct viewer *viewer;
 	const char *body;
 
@@ -554,7 +598,8 @@ struct viewer *viewer_try(struct world *world, size_t streamer, const struct id 
 	buf_init(&viewer->in, SIZE_MAX / 2);
 	sse_parser_init(&viewer->parser, 1024 * 1024);
 	(void)snprintf(target, sizeof(target), "GET /api/v1/sessions/%s/events%s", sid->s, query);
-	(void)snprintf(headers, sizeof(headers), "Accept: text/event-stream\r\n%s%s%s",
+	(void)snprintf(headers, sizeof(headers), "Accept: text/event-stream\r\n%s%s%s%s",
+	               takes_gzip() ? "Accept-Encoding: gzip\r\n" : "",
 	               last[0] != '\0' ? "Last-Event-ID: " : "", last,
 	               last[0] != '\0' ? "\r\n" : "");
 	ask(viewer->fd, target, world->key, headers);
@@ -565,7 +610,12 @@ struct viewer *viewer_try(struct world *world, size_t streamer, const struct id 
 		}
 	}
 	viewer->status = parse_status(buf_str(&viewer->in));
+	if (memmem(viewer->in.data, (size_t)(body - viewer->in.data), "Content-Encoding: gzip",
+	           22)) {
+		begin_gzip(viewer);
+	}
 	buf_drop(&viewer->in, (size_t)(body - viewer->in.data));
+	unpack(viewer, &viewer->in);
 	viewer->rest = buf_str(&viewer->in);
 	return viewer;
 }
@@ -573,6 +623,10 @@ struct viewer *viewer_try(struct world *world, size_t streamer, const struct id 
 void viewer_close(struct viewer *viewer)
 {
 	(void)close(viewer->fd);
+	if (viewer->gzip != NULL) {
+		(void)inflateEnd(viewer->gzip);
+		free(viewer->gzip);
+	}
 	buf_fini(&viewer->in);
 	sse_parser_fini(&viewer->parser);
 	free(viewer);
@@ -603,6 +657,7 @@ bool viewer_next_within(struct viewer *viewer, unsigned ms)
 			viewer->rest = STR_LIT("");
 			return false;
 		}
+		unpack(viewer, &viewer->in);
 		viewer->rest = buf_str(&viewer->in);
 	}
 }

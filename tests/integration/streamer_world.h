@@ -98,11 +98,17 @@ struct viewer {
 	struct world *world;
 	int fd;
 	int status;
-	struct buf in; /* bytes not yet parsed */
+	struct buf in;           /* bytes not yet parsed */
+	struct z_stream_s *gzip; /* NULL: they come plain */
+	size_t wire_bytes;       /* of the body, so far */
+	bool whole;              /* the gzip stream had its end, and its sum was right */
 	struct str rest;
 	struct sse_parser parser;
 	bool ended; /* the server has closed */
 };
+
+/* Viewers take gzip when VIEWERS_ACCEPT=gzip is in the environment: every test of plain streams is
+ * one of compressed streams too. */
 
 /* Follow a session; query is "?..." or "", last the Last-Event-ID or "". */
 struct viewer *viewer_open(struct world *world, size_t streamer, const struct id *sid,

@@ -185,6 +185,37 @@ static void forwarded_addresses_are_believed_only_behind_trusted_ones(void **sta
 		ERR_INVALID);
 }
 
+static void a_coding_is_taken_when_it_is_named(void **state)
+{
+	static const struct {
+		const char *value;
+		bool taken;
+	} cases[] = {
+		{ "gzip", true },
+		{ "GZip", true },
+		{ "gzip, deflate, br, zstd", true },
+		{ "br;q=1.0, gzip;q=0.001", true },
+		{ "deflate , gzip ; q=0.5", true },
+		{ "gzip;q=0", false },
+		{ "gzip;q=0.000, *", false },
+		{ "gzip;q=nonsense", false },
+		{ "*", false },
+		{ "identity", false },
+		{ "xgzip", false },
+		{ "", false },
+	};
+	struct http_request none = request_with(NULL, 0);
+
+	(void)state;
+	assert_false(http_accepts_coding(&none, "gzip"));
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct http_header header = { STR_LIT("accept-encoding"), str_of(cases[i].value) };
+		struct http_request req = request_with(&header, 1);
+
+		assert_int_equal(http_accepts_coding(&req, "gzip"), cases[i].taken);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +224,7 @@ int main(void)
 		cmocka_unit_test(escapes_are_decoded_or_refused),
 		cmocka_unit_test(a_literal_beats_a_parameter_and_nothing_is_missed),
 		cmocka_unit_test(forwarded_addresses_are_believed_only_behind_trusted_ones),
+		cmocka_unit_test(a_coding_is_taken_when_it_is_named),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

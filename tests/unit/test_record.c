@@ -26,6 +26,11 @@ static struct record sample(struct record_followed *followed)
 		                 .silent_ms = 1234,
 		                 .finishing = true,
 		                 .left = STR_LIT("id: 1-4\n\n"),
+		                 .gzip = { .is_it = true,
+		                           .sum = { .len = UINT64_C(1) << 33, .crc = 0xcbf43926 },
+		                           .open = 300,
+		                           .head = 2,
+		                           .raw = STR_LIT("\x01\x02") },
 		                 .count = 1,
 		                 .followed = followed };
 
@@ -81,6 +86,13 @@ static void assert_same(const struct record *a, const struct record *b)
 	assert_int_equal(a->silent_ms, b->silent_ms);
 	assert_int_equal(a->finishing, b->finishing);
 	assert_true(str_eq(a->left, b->left));
+	assert_int_equal(a->gzip.is_it, b->gzip.is_it);
+	assert_int_equal(a->gzip.is_over, b->gzip.is_over);
+	assert_int_equal(a->gzip.sum.len, b->gzip.sum.len);
+	assert_int_equal(a->gzip.sum.crc, b->gzip.sum.crc);
+	assert_int_equal(a->gzip.open, b->gzip.open);
+	assert_int_equal(a->gzip.head, b->gzip.head);
+	assert_true(str_eq(a->gzip.raw, b->gzip.raw));
 	assert_int_equal(a->count, b->count);
 	assert_true(id_eq(&x->sid, &y->sid));
 	assert_int_equal(cursor_compare(&x->tip, &y->tip), 0);
