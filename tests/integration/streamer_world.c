@@ -551,8 +551,7 @@ static void begin_gzip(struct viewer *viewer)
 	assert_int_equal(inflateInit2(viewer->gzip, 16 + MAX_WBITS), Z_OK);
 }
 
-/* What came, made plain, instead of it. */
-static void unpack(struct viewer *viewer, struct buf *in)
+void viewer_unpack(struct viewer *viewer, struct buf *in)
 {
 	z_stream *gzip = viewer->gzip;
 	struct buf plain;
@@ -615,7 +614,7 @@ struct viewer *viewer_try(struct world *world, size_t streamer, const struct id 
 		begin_gzip(viewer);
 	}
 	buf_drop(&viewer->in, (size_t)(body - viewer->in.data));
-	unpack(viewer, &viewer->in);
+	viewer_unpack(viewer, &viewer->in);
 	viewer->rest = buf_str(&viewer->in);
 	return viewer;
 }
@@ -657,7 +656,7 @@ bool viewer_next_within(struct viewer *viewer, unsigned ms)
 			viewer->rest = STR_LIT("");
 			return false;
 		}
-		unpack(viewer, &viewer->in);
+		viewer_unpack(viewer, &viewer->in);
 		viewer->rest = buf_str(&viewer->in);
 	}
 }

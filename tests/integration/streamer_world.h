@@ -117,6 +117,8 @@ struct viewer *viewer_open(struct world *world, size_t streamer, const struct id
 struct viewer *viewer_try(struct world *world, size_t streamer, const struct id *sid,
                           const char *query, const char *last);
 void viewer_close(struct viewer *viewer);
+/* Bytes of the body that were read past viewer_next(), made plain in place. */
+void viewer_unpack(struct viewer *viewer, struct buf *in);
 /* The next event; false: the stream has ended. Fails the test when nothing comes. */
 bool viewer_next(struct viewer *viewer);
 /* The same; false also when nothing came for that long. */

@@ -60,7 +60,9 @@ static void keep_events(struct buf *in)
 		size_t n = end != NULL ? (size_t)(end - rest.p) + 2 : rest.n;
 		struct str frame = str_make(rest.p, n);
 
-		if (memmem(frame.p, frame.n, "\ndata:", 6) != NULL || end == NULL) {
+		if (frame.p[0] == '\n') { /* a blank line, which says nothing */
+			n = 1;
+		} else if (memmem(frame.p, frame.n, "\ndata:", 6) != NULL || end == NULL) {
 			buf_add_str(&out, frame);
 		}
 		rest = str_make(rest.p + n, rest.n - n);
@@ -72,6 +74,17 @@ static void keep_events(struct buf *in)
 static void set_window(struct viewer *viewer, int bytes)
 {
 	assert_int_equal(setsockopt(viewer->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
+}
+
+static void take(struct viewer *viewer, struct str bytes, struct buf *in)
+{
+	struct buf plain;
+
+	buf_init(&plain, SIZE_MAX / 2);
+	buf_add_str(&plain, bytes);
+	viewer_unpack(viewer, &plain);
+	buf_add_str(in, buf_str(&plain));
+	buf_fini(&plain);
 }
 
 /* Until the server closes; slowly until *hurry. */
@@ -88,7 +101,7 @@ static void read_all(struct viewer *viewer, struct buf *in, const bool *hurry)
 	for (;;) {
 		n = read(viewer->fd, bytes, slow && !*hurry ? SLOW_BYTES : sizeof(bytes));
 		if (n > 0) {
-			buf_add(in, bytes, (size_t)n);
+			take(viewer, str_make(bytes, (size_t)n), in);
 			if (slow && !*hurry) {
 				assert_int_equal(fiber_sleep(SLOW_MS), ERR_OK);
 			}

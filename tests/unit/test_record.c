@@ -191,6 +191,14 @@ static void what_no_streamer_would_say_is_refused(void **state)
 	followed.position.sent = UINT32_MAX;
 	assert_false(is_accepted(&record));
 	record = sample(&followed);
+	record.gzip.head = GZIP_BLOCK_HEAD + 1;
+	assert_false(is_accepted(&record));
+	record = sample(&followed);
+	record.gzip.open = GZIP_BLOCK_MAX + 1;
+	assert_false(is_accepted(&record));
+	record.gzip.open = 0; /* a head of no block */
+	assert_false(is_accepted(&record));
+	record = sample(&followed);
 	followed.sid.s[3] = '!';
 	assert_false(is_accepted(&record));
 }
