@@ -116,7 +116,7 @@ static enum err_code claim_one(struct app *app, const struct queue *queue,
                                const struct lease_worker *worker, size_t *ret_count,
                                struct err *err)
 {
-	const struct queue_claim claim = { worker->incarnation, worker->has, worker->slots, 1 };
+	const struct queue_claim claim = { worker->incarnation, worker->has, worker->slots, 0, 1 };
 	struct queue_item item;
 	enum err_code code = queue_claim(queue, &claim, &item, ret_count, err);
 

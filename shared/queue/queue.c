@@ -77,14 +77,23 @@ static void add_bell(struct redis_cmd *cmd, const struct queue *queue)
 
 /* ---- submitting ---- */
 
+static bool name_fits(const char *name)
+{
+	return name == NULL || queue_name_ok(name);
+}
+
 static bool submit_ok(const struct queue_submit *item)
 {
-	size_t tenant = strlen(item->tenant);
-
-	return tenant > 0 && tenant <= QUEUE_TENANT_MAX && item->priority <= QUEUE_PRIORITY_MAX &&
-	       queue_words_ok(item->needs) &&
+	return queue_name_ok(item->tenant) && item->priority <= QUEUE_PRIORITY_MAX &&
+	       name_fits(item->user) && name_fits(item->project) && name_fits(item->agent) &&
+	       name_fits(item->key) && queue_words_ok(item->needs) &&
 	       (item->hold == NULL ||
 	        (item->hold[0] != '\0' && strlen(item->hold) <= QUEUE_REASON_MAX));
+}
+
+static void add_name(struct redis_cmd *cmd, const char *name)
+{
+	redis_arg_cstr(cmd, name != NULL ? name : "");
 }
 
 enum err_code queue_submit(const struct queue *queue, const struct queue_submit *item,
@@ -103,9 +112,14 @@ enum err_code queue_submit(const struct queue *queue, const struct queue_submit 
 	redis_arg_u64(cmd, item->priority);
 	redis_arg_cstr(cmd, item->needs);
 	redis_arg_u64(cmd, item->not_before_ms);
-	redis_arg_cstr(cmd, item->hold != NULL ? item->hold : "");
+	add_name(cmd, item->hold);
 	add_bell(cmd, queue);
 	redis_arg_u64(cmd, item->epoch);
+	add_name(cmd, item->user);
+	add_name(cmd, item->project);
+	add_name(cmd, item->agent);
+	add_name(cmd, item->key);
+	redis_arg_cstr(cmd, item->first ? "1" : "0");
 	code = redis_script(queue->redis, script, cmd, &reply, err);
 	if (code != ERR_OK) {
 		return err_wrap(err, "submit %s", item->sid.s);
@@ -117,12 +131,33 @@ enum err_code queue_submit(const struct queue *queue, const struct queue_submit 
 
 /* ---- claiming ---- */
 
+static bool parse_claimed(struct str word, struct queue_item *ret)
+{
+	static const struct {
+		const char *word;
+		enum queue_set set;
+	} kinds[] = {
+		[QUEUE_CLAIMED_NEW] = { "new", QUEUE_LEASING },
+		[QUEUE_CLAIMED_BACK] = { "back", QUEUE_LEASED },
+		[QUEUE_CLAIMED_EVICT] = { "evict", QUEUE_PARKED },
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(kinds); i++) {
+		if (str_eq(word, str_of(kinds[i].word))) {
+			ret->claimed = (enum queue_claimed)i;
+			ret->set = kinds[i].set;
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool decode_claimed(const struct redis_reply *row, const char *incarnation,
                            struct queue_item *ret)
 {
 	uint64_t priority, attempt, queued, since;
 
-	*ret = (struct queue_item){ .set = QUEUE_LEASING };
+	*ret = (struct queue_item){ .set = QUEUE_NONE };
 	if (!id_parse(redis_reply_str(redis_reply_at(row, 0)), &ret->sid) ||
 	    !str_copy(ret->tenant, sizeof(ret->tenant), redis_reply_str(redis_reply_at(row, 1))) ||
 	    !redis_reply_u64(redis_reply_at(row, 2), &priority) ||
@@ -130,6 +165,8 @@ static bool decode_claimed(const struct redis_reply *row, const char *incarnatio
 	    !redis_reply_u64(redis_reply_at(row, 4), &queued) ||
 	    !redis_reply_u64(redis_reply_at(row, 5), &since) ||
 	    !redis_reply_u64(redis_reply_at(row, 6), &ret->epoch) ||
+	    !str_copy(ret->user, sizeof(ret->user), redis_reply_str(redis_reply_at(row, 7))) ||
+	    !parse_claimed(redis_reply_str(redis_reply_at(row, 8)), ret) ||
 	    !str_copy(ret->incarnation, sizeof(ret->incarnation), str_of(incarnation))) {
 		return false;
 	}
@@ -155,6 +192,7 @@ enum err_code queue_claim(const struct queue *queue, const struct queue_claim *c
 	redis_arg_cstr(cmd, claim->incarnation);
 	redis_argf(cmd, ",%s,", claim->has);
 	redis_arg_u64(cmd, claim->capacity);
+	redis_arg_u64(cmd, claim->resident > 0 ? claim->resident : claim->capacity);
 	redis_arg_u64(cmd, claim->max);
 	code = redis_script(queue->redis, script, cmd, &reply, err);
 	if (code != ERR_OK) {
@@ -185,8 +223,8 @@ static void add_move(struct redis_cmd *cmd, const struct queue_move *move, const
 	}
 	redis_arg_u64(cmd, move->epoch);
 	redis_arg_u64(cmd, move->delay_ms);
-	redis_arg_cstr(cmd, move->reason != NULL ? move->reason : "");
-	redis_arg_cstr(cmd, move->lost != NULL ? move->lost : "");
+	add_name(cmd, move->reason);
+	add_name(cmd, move->lost != NULL ? move->lost : move->worker);
 }
 
 static enum err_code decode_move(const struct redis_reply *reply, enum queue_set *ret,
@@ -218,11 +256,12 @@ static enum err_code run_move(const struct queue *queue, const struct queue_move
 	enum err_code code;
 
 	if ((move->reason != NULL && strlen(move->reason) > QUEUE_REASON_MAX) ||
-	    (move->lost != NULL && !queue_name_ok(move->lost))) {
+	    !name_fits(move->lost) || !name_fits(move->worker)) {
 		return err_set(err, ERR_INVALID, "%s %s", verb, move->sid.s);
 	}
 	add_move(cmd, move, verb);
 	add_bell(cmd, queue);
+	redis_arg_u64(cmd, move->slots);
 	code = redis_script(queue->redis, script, cmd, &reply, err);
 	if (code == ERR_OK) {
 		code = decode_move(reply, ret, err);
@@ -234,6 +273,20 @@ enum err_code queue_opened(const struct queue *queue, const struct queue_move *m
                            enum queue_set *ret, struct err *err)
 {
 	return run_move(queue, move, "opened", ret, err);
+}
+
+enum err_code queue_place(const struct queue *queue, const struct queue_move *move,
+                          enum queue_set *ret, struct err *err)
+{
+	assert(move->worker != NULL);
+	return run_move(queue, move, "place", ret, err);
+}
+
+enum err_code queue_prefer(const struct queue *queue, const struct queue_move *move,
+                           enum queue_set *ret, struct err *err)
+{
+	assert(move->worker != NULL);
+	return run_move(queue, move, "prefer", ret, err);
 }
 
 enum err_code queue_refuse(const struct queue *queue, const struct queue_move *move,
@@ -260,6 +313,12 @@ enum err_code queue_unpark(const struct queue *queue, const struct queue_move *m
 	return run_move(queue, move, "unpark", ret, err);
 }
 
+enum err_code queue_evict(const struct queue *queue, const struct queue_move *move,
+                          enum queue_set *ret, struct err *err)
+{
+	return run_move(queue, move, "evict", ret, err);
+}
+
 enum err_code queue_hold(const struct queue *queue, const struct queue_move *move,
                          enum queue_set *ret, struct err *err)
 {
@@ -278,13 +337,33 @@ enum err_code queue_finish(const struct queue *queue, const struct queue_move *m
 	return run_move(queue, move, "finish", ret, err);
 }
 
-enum err_code queue_promote(const struct queue *queue, uint64_t keep_done_ms, size_t *ret_count,
-                            uint64_t *ret_next_ms, struct err *err)
+static bool decode_promoted(const struct redis_reply *reply, struct queue_promoted *ret)
+{
+	struct str next = redis_reply_str(redis_reply_at(reply, 1));
+	uint64_t count, woken, drift;
+
+	*ret = (struct queue_promoted){ 0 };
+	if (!redis_reply_u64(redis_reply_at(reply, 0), &count) ||
+	    !redis_reply_u64(redis_reply_at(reply, 2), &woken) ||
+	    !redis_reply_u64(redis_reply_at(reply, 3), &drift) ||
+	    (next.n > 0 && !redis_reply_u64(redis_reply_at(reply, 1), &ret->next_ms))) {
+		return false;
+	}
+	if (next.n > 0 && ret->next_ms == 0) {
+		ret->next_ms = 1; /* due already: more than one batch */
+	}
+	ret->count = count;
+	ret->woken = woken;
+	ret->drift = drift;
+	return true;
+}
+
+enum err_code queue_promote(const struct queue *queue, uint64_t keep_done_ms,
+                            struct queue_promoted *ret, struct err *err)
 {
 	const struct text *script = &queue_lua_texts[QUEUE_LUA_QUEUE_PROMOTE];
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = begin(queue, script);
 	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
-	uint64_t count, next = 0;
 	enum err_code code;
 
 	redis_arg_u64(cmd, keep_done_ms);
@@ -293,16 +372,5 @@ enum err_code queue_promote(const struct queue *queue, uint64_t keep_done_ms, si
 	if (code != ERR_OK) {
 		return err_wrap(err, "promote");
 	}
-	if (!redis_reply_u64(redis_reply_at(reply, 0), &count)) {
-		return damaged(script->name, err);
-	}
-	if (redis_reply_str(redis_reply_at(reply, 1)).n > 0) {
-		if (!redis_reply_u64(redis_reply_at(reply, 1), &next)) {
-			return damaged(script->name, err);
-		}
-		next = next > 0 ? next : 1; /* due already: more than one batch */
-	}
-	*ret_count = count;
-	*ret_next_ms = next;
-	return ERR_OK;
+	return decode_promoted(reply, ret) ? ERR_OK : damaged(script->name, err);
 }

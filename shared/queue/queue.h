@@ -3,9 +3,13 @@
  *
  * Shard k is the keys tagged {q<k>}; a session's shard is a hash of its tenant.  In a shard a
  * session is in exactly one set: ready, delayed, held, leasing, leased, parked, done.  Every
- * transition is one atomic script of at most QUEUE_BATCH_MAX items, idempotent, by Redis's clock.
- * Ready sessions are ordered by priority, then age, within their tenant; tenants take turns
- * (stride).
+ * transition is one atomic script of at most QUEUE_BATCH_MAX steps, idempotent, by Redis's clock.
+ * Tenants take turns by weight (stride), users take turns within their tenant, and a user's
+ * sessions are ordered by priority and age: a level of priority is worth ten minutes of age, so
+ * that all are served in the end.
+ *
+ * Limits count the leases that live (queue_limit.h); what would exceed one is held until there is
+ * room, and a full tenant or user is passed over.
  *
  * The queue and the log are different slots, so a lease is two steps, each of which may be
  * repeated:
@@ -44,9 +48,11 @@ enum {
 	QUEUE_BATCH_MAX = 128,
 	QUEUE_PRIORITY_MAX = 9, /* 9 is served first */
 	QUEUE_TENANT_MAX = 64,
+	QUEUE_NAME_MAX = 64, /* of users, projects, types of agents, keys of concurrency */
 	QUEUE_WORKER_MAX = 64,
 	QUEUE_NEEDS_MAX = 512,
-	QUEUE_REASON_MAX = 64,
+	QUEUE_LIMIT_MAX = 4 + QUEUE_TENANT_MAX + QUEUE_NAME_MAX, /* of a limit's name */
+	QUEUE_REASON_MAX = 8 + QUEUE_LIMIT_MAX,
 	QUEUE_LOST_MAX = 3, /* workers lost before a session is poison */
 	QUEUE_TOKEN_SIZE = 48,
 };
@@ -82,9 +88,17 @@ unsigned queue_shard_of(struct str tenant, unsigned shards);
  * commas, "" for none.
  */
 
+enum queue_claimed {
+	QUEUE_CLAIMED_NEW,   /* leasing: open its log */
+	QUEUE_CLAIMED_BACK,  /* was parked on this worker, is leased again: tell it to go on */
+	QUEUE_CLAIMED_EVICT, /* parked, and in the way of one that is ready: tell it to leave */
+};
+
 struct queue_item {
 	struct id sid;
 	char tenant[QUEUE_TENANT_MAX + 1];
+	char user[QUEUE_NAME_MAX + 1];
+	enum queue_claimed claimed; /* of queue_claim() */
 	unsigned priority;
 	uint64_t attempt; /* of leasing: grows with every claim; names the lease */
 	uint64_t epoch;   /* that its log is in, as far as the queue was told; guards log_open() */
@@ -99,6 +113,10 @@ struct queue_item {
 struct queue_submit {
 	struct id sid;
 	const char *tenant;
+	/* Names (queue_name_ok()) that limits and turns go by; NULL: none. */
+	const char *user, *project, *agent;
+	const char *key; /* of concurrency: queue_name_of() what the client gave */
+	bool first;      /* before all others of its user: it has waited already */
 	unsigned priority;
 	const char *needs;      /* words */
 	uint64_t not_before_ms; /* Unix ms; 0: now */
@@ -114,7 +132,8 @@ enum err_code queue_submit(const struct queue *queue, const struct queue_submit 
 struct queue_claim {
 	const char *incarnation;
 	const char *has;   /* words */
-	unsigned capacity; /* slots the worker has in all: sessions it holds here are counted off */
+	unsigned capacity; /* slots the worker has in all: sessions it works on are counted off */
+	unsigned resident; /* sessions that may be on it, parked ones included; 0: as capacity */
 	unsigned max;      /* items, at most QUEUE_BATCH_MAX */
 };
 
@@ -138,10 +157,18 @@ struct queue_move {
 	uint64_t delay_ms;  /* queue_requeue, queue_refuse: not before that much later */
 	const char *reason; /* NULL: none */
 	const char *lost;   /* queue_requeue: the incarnation that was lost, NULL: none */
+	const char *worker; /* queue_place, queue_prefer: the incarnation it is for */
+	unsigned slots;     /* queue_place, queue_unpark: of that worker; 0: not asked */
 };
 
 /* leasing -> leased */
 enum err_code queue_opened(const struct queue *queue, const struct queue_move *move,
+                           enum queue_set *ret, struct err *err) MUST_CHECK;
+/* leasing -> leasing of another worker. ERR_CONFLICT also when that one has no slot. */
+enum err_code queue_place(const struct queue *queue, const struct queue_move *move,
+                          enum queue_set *ret, struct err *err) MUST_CHECK;
+/* leasing -> delayed, for delay_ms at most: the first slot of that worker is its. */
+enum err_code queue_prefer(const struct queue *queue, const struct queue_move *move,
                            enum queue_set *ret, struct err *err) MUST_CHECK;
 /* leasing, leased -> ready or delayed; costs the session nothing */
 enum err_code queue_refuse(const struct queue *queue, const struct queue_move *move,
@@ -150,12 +177,18 @@ enum err_code queue_refuse(const struct queue *queue, const struct queue_move *m
  */
 enum err_code queue_requeue(const struct queue *queue, const struct queue_move *move,
                             enum queue_set *ret, struct err *err) MUST_CHECK;
-/* leased -> parked: waits for a person, its working slot is free */
+/* leased -> parked: waits for a person, its working slot is free; only its key of concurrency still
+ * counts */
 enum err_code queue_park(const struct queue *queue, const struct queue_move *move,
                          enum queue_set *ret, struct err *err) MUST_CHECK;
-/* parked -> leased */
+/* parked -> leased; QUEUE_PARKED while its worker has no slot: then queue_claim() brings it back
+ * before all others */
 enum err_code queue_unpark(const struct queue *queue, const struct queue_move *move,
                            enum queue_set *ret, struct err *err) MUST_CHECK;
+/* parked -> held, reason given: its worker has let it go. queue_release() when it may go on: it is
+ * the first of its user then, and kept its key of concurrency. */
+enum err_code queue_evict(const struct queue *queue, const struct queue_move *move,
+                          enum queue_set *ret, struct err *err) MUST_CHECK;
 /* ready, delayed -> held */
 enum err_code queue_hold(const struct queue *queue, const struct queue_move *move,
                          enum queue_set *ret, struct err *err) MUST_CHECK;
@@ -166,10 +199,16 @@ enum err_code queue_release(const struct queue *queue, const struct queue_move *
 enum err_code queue_finish(const struct queue *queue, const struct queue_move *move,
                            enum queue_set *ret, struct err *err) MUST_CHECK;
 
-/* delayed -> ready, for those that are due; *ret_next_ms: until the next is due, 0: none is
- * waiting. Also forgets what has been done for longer than keep_done_ms. */
-enum err_code queue_promote(const struct queue *queue, uint64_t keep_done_ms, size_t *ret_count,
-                            uint64_t *ret_next_ms, struct err *err) MUST_CHECK;
+struct queue_promoted {
+	size_t count;     /* delayed -> ready, for those that were due */
+	uint64_t next_ms; /* until the next is due, 0: none is waiting */
+	size_t woken;     /* held or full for a limit that had room */
+	size_t drift;     /* counted by a limit, but no lease: 0 unless there is a bug */
+};
+
+/* Also forgets what has been done for longer than keep_done_ms. */
+enum err_code queue_promote(const struct queue *queue, uint64_t keep_done_ms,
+                            struct queue_promoted *ret, struct err *err) MUST_CHECK;
 
 /* ---- looking ---- */
 
@@ -195,10 +234,34 @@ enum err_code queue_of_worker(const struct queue *queue, const char *incarnation
 
 struct queue_counts {
 	uint64_t in[QUEUE_SET_COUNT];
-	uint64_t tenants; /* with something ready */
 };
 enum err_code queue_count(const struct queue *queue, struct queue_counts *ret,
                           struct err *err) MUST_CHECK;
+
+/* Why a session waits, as far as the queue knows. */
+struct queue_why {
+	enum queue_set set;
+	char reason[QUEUE_REASON_MAX + 1];
+	char needs[QUEUE_NEEDS_MAX + 1];
+	uint64_t ahead, of_user; /* ready sessions of its user and needs: before it, in all */
+	uint64_t tenants_ahead;  /* whose turn comes before its tenant's */
+	uint64_t turns;          /* that its tenant took beyond its share, lately */
+	uint64_t leases;         /* that its tenant has */
+	char limit[QUEUE_LIMIT_MAX + 1]; /* the first that is full, or "" */
+	uint64_t used, most;             /* of that limit */
+};
+/* ERR_NOT_FOUND */
+enum err_code queue_explain(const struct queue *queue, const struct id *sid, struct queue_why *ret,
+                            struct err *err) MUST_CHECK;
+
+/* What is ready, by what it needs. */
+struct queue_demand {
+	char needs[QUEUE_NEEDS_MAX + 1];
+	uint64_t ready, oldest_ms; /* how many, and the age of the oldest */
+};
+/* From the first-th class on; demands has room for QUEUE_BATCH_MAX. */
+enum err_code queue_demanded(const struct queue *queue, size_t first, struct queue_demand *demands,
+                             size_t *ret_count, struct err *err) MUST_CHECK;
 
 /* Rung when something became ready, or a worker has room again; for redis_subscribe(). */
 enum { QUEUE_KEY_SIZE = 128 };

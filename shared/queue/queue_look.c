@@ -6,7 +6,8 @@
 #include "queue_lua_gen.h"
 #include "redis/redis.h"
 
-static const char *const fields[] = { "t", "p", "a", "e", "inc", "set", "why", "lost", "at", "by" };
+static const char *const fields[] = { "t",   "p",    "a",  "e",  "inc", "set",
+	                              "why", "lost", "at", "by", "u" };
 
 static bool decode_texts(const struct redis_reply *row, size_t at, struct queue_item *ret)
 {
@@ -22,6 +23,8 @@ static bool decode_texts(const struct redis_reply *row, size_t at, struct queue_
 		ret->lost += lost.p[i] == ',';
 	}
 	return ret->set != QUEUE_NONE &&
+	       str_copy(ret->user, sizeof(ret->user),
+	                redis_reply_str(redis_reply_at(row, at + 10))) &&
 	       str_copy(ret->tenant, sizeof(ret->tenant),
 	                redis_reply_str(redis_reply_at(row, at))) &&
 	       str_copy(ret->incarnation, sizeof(ret->incarnation),
@@ -147,36 +150,113 @@ enum err_code queue_count(const struct queue *queue, struct queue_counts *ret, s
 	struct redis_op ops[QUEUE_SET_COUNT] = { 0 };
 	struct fiber_op *waits[QUEUE_SET_COUNT];
 	struct redis_cmd *cmds[QUEUE_SET_COUNT];
-	struct queue_counts counts = { .tenants = 0 };
+	struct queue_counts counts = { { 0 } };
+	size_t count = 0;
 	enum err_code code;
 
-	for (unsigned i = 0; i < QUEUE_SET_COUNT; i++) {
+	for (unsigned set = QUEUE_READY; set < QUEUE_SET_COUNT; set++) {
 		char key[QUEUE_KEY_SIZE];
 
-		queue_key_set(queue->shard, (enum queue_set)i, key);
-		cmds[i] = redis_cmd_new();
-		redis_arg_cstr(cmds[i], "ZCARD");
-		if (i == QUEUE_NONE) {
-			redis_argf(cmds[i], "{q%u}:tenants", queue->shard);
-		} else {
-			redis_argf(cmds[i], "%s", key);
-		}
-		redis_send(queue->redis, &ops[i], cmds[i]);
-		waits[i] = &ops[i].op;
+		queue_key_set(queue->shard, (enum queue_set)set, key);
+		cmds[set] = redis_cmd_new();
+		redis_arg_cstr(cmds[set], "ZCARD");
+		redis_argf(cmds[set], "%s", key);
+		redis_send(queue->redis, &ops[set], cmds[set]);
+		waits[count++] = &ops[set].op;
 	}
-	code = fiber_wait_all(waits, QUEUE_SET_COUNT, FIBER_NO_TIMEOUT, err);
-	for (unsigned i = 0; i < QUEUE_SET_COUNT; i++) {
+	code = fiber_wait_all(waits, count, FIBER_NO_TIMEOUT, err);
+	for (unsigned set = QUEUE_READY; set < QUEUE_SET_COUNT; set++) {
 		if (code == ERR_OK) {
-			counts.in[i] = (uint64_t)redis_reply_int(ops[i].reply);
+			counts.in[set] = (uint64_t)redis_reply_int(ops[set].reply);
 		}
-		redis_reply_free(ops[i].reply);
-		redis_cmd_free(cmds[i]);
+		redis_reply_free(ops[set].reply);
+		redis_cmd_free(cmds[set]);
 	}
 	if (code != ERR_OK) {
 		return err_wrap(err, "queue counts");
 	}
-	counts.tenants = counts.in[QUEUE_NONE];
-	counts.in[QUEUE_NONE] = 0;
 	*ret = counts;
+	return ERR_OK;
+}
+
+/* ---- why, and how much ---- */
+
+static bool decode_why(const struct redis_reply *row, struct queue_why *ret)
+{
+	*ret = (struct queue_why){ .set = QUEUE_NONE };
+	for (unsigned i = QUEUE_READY; i < QUEUE_SET_COUNT; i++) {
+		if (str_eq(redis_reply_str(redis_reply_at(row, 0)),
+		           str_of(queue_set_name((enum queue_set)i)))) {
+			ret->set = (enum queue_set)i;
+		}
+	}
+	return ret->set != QUEUE_NONE && redis_reply_u64(redis_reply_at(row, 6), &ret->turns) &&
+	       str_copy(ret->reason, sizeof(ret->reason),
+	                redis_reply_str(redis_reply_at(row, 1))) &&
+	       str_copy(ret->needs, sizeof(ret->needs), redis_reply_str(redis_reply_at(row, 2))) &&
+	       redis_reply_u64(redis_reply_at(row, 3), &ret->ahead) &&
+	       redis_reply_u64(redis_reply_at(row, 4), &ret->of_user) &&
+	       redis_reply_u64(redis_reply_at(row, 5), &ret->tenants_ahead) &&
+	       redis_reply_u64(redis_reply_at(row, 7), &ret->leases) &&
+	       str_copy(ret->limit, sizeof(ret->limit), redis_reply_str(redis_reply_at(row, 8))) &&
+	       redis_reply_u64(redis_reply_at(row, 9), &ret->used) &&
+	       redis_reply_u64(redis_reply_at(row, 10), &ret->most);
+}
+
+static struct redis_cmd *begin_look(const struct queue *queue, const struct text *script)
+{
+	struct redis_cmd *cmd = redis_cmd_new();
+	char tag[QUEUE_KEY_SIZE];
+
+	queue_key_tag(queue->shard, tag);
+	redis_script_begin(cmd, script, 1);
+	redis_argf(cmd, "%s", tag);
+	return cmd;
+}
+
+enum err_code queue_explain(const struct queue *queue, const struct id *sid, struct queue_why *ret,
+                            struct err *err)
+{
+	const struct text *script = &queue_lua_texts[QUEUE_LUA_QUEUE_WHY];
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = begin_look(queue, script);
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	enum err_code code;
+
+	redis_arg_cstr(cmd, sid->s);
+	code = redis_script(queue->redis, script, cmd, &reply, err);
+	if (code != ERR_OK) {
+		return err_wrap(err, "why %s", sid->s);
+	}
+	if (str_eq(redis_reply_str(redis_reply_at(reply, 0)), STR_LIT("missing"))) {
+		return err_set(err, ERR_NOT_FOUND, "%s is not in this shard", sid->s);
+	}
+	return decode_why(reply, ret) ? ERR_OK
+	                              : err_set(err, ERR_BACKEND, "why %s: damaged", sid->s);
+}
+
+enum err_code queue_demanded(const struct queue *queue, size_t first, struct queue_demand *demands,
+                             size_t *ret_count, struct err *err)
+{
+	const struct text *script = &queue_lua_texts[QUEUE_LUA_QUEUE_DEMAND];
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = begin_look(queue, script);
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	enum err_code code;
+
+	redis_arg_u64(cmd, first);
+	code = redis_script(queue->redis, script, cmd, &reply, err);
+	if (code != ERR_OK) {
+		return err_wrap(err, "demand");
+	}
+	*ret_count = redis_reply_len(reply);
+	for (size_t i = 0; i < *ret_count && i < QUEUE_BATCH_MAX; i++) {
+		const struct redis_reply *row = redis_reply_at(reply, i);
+
+		if (!str_copy(demands[i].needs, sizeof(demands[i].needs),
+		              redis_reply_str(redis_reply_at(row, 0))) ||
+		    !redis_reply_u64(redis_reply_at(row, 1), &demands[i].ready) ||
+		    !redis_reply_u64(redis_reply_at(row, 2), &demands[i].oldest_ms)) {
+			return err_set(err, ERR_BACKEND, "demand: damaged");
+		}
+	}
 	return ERR_OK;
 }

@@ -256,13 +256,14 @@ void given_submit(struct worker_world *w, struct given *g)
 static void claim(struct worker_world *w, struct given *g, struct queue_item *ret)
 {
 	const struct queue queue = queue_of(w);
-	const struct queue_claim want = { w->registered.incarnation, w->registered.has, 64, 1 };
-	uint64_t until = clock_mono_ms() + TIMEOUT_MS, next;
+	const struct queue_claim want = { w->registered.incarnation, w->registered.has, 64, 0, 1 };
+	uint64_t until = clock_mono_ms() + TIMEOUT_MS;
+	struct queue_promoted promoted;
 	size_t count = 0;
 	struct err err = { .code = ERR_OK };
 
 	for (;;) {
-		must(w, queue_promote(&queue, 60000, &count, &next, &err) == ERR_OK, "promote",
+		must(w, queue_promote(&queue, 60000, &promoted, &err) == ERR_OK, "promote",
 		     err.msg);
 		must(w, queue_claim(&queue, &want, ret, &count, &err) == ERR_OK, "claim", err.msg);
 		if (count == 1) {

@@ -243,6 +243,56 @@ static struct model_reply *cmd_zadd(struct model *model, const struct str *args,
 	return model_reply_int(zset_set(zset, args[at + 1], score));
 }
 
+static struct model_reply *cmd_hdel(struct model *model, const struct str *args, size_t count)
+{
+	bool wrong = false;
+	struct value *hash = value_find(model, args[1], VALUE_HASH, &wrong);
+	int64_t removed = 0;
+
+	if (wrong) {
+		return wrong_type();
+	}
+	for (size_t i = 2; hash != NULL && i < count; i++) {
+		removed += hash_remove(hash, args[i]);
+	}
+	if (hash != NULL) {
+		value_drop_if_empty(model, hash);
+	}
+	return model_reply_int(removed);
+}
+
+static struct model_reply *cmd_hgetall(struct model *model, const struct str *args, size_t count)
+{
+	bool wrong = false;
+	struct value *hash = value_find(model, args[1], VALUE_HASH, &wrong);
+	struct model_reply *reply;
+
+	(void)count;
+	if (wrong) {
+		return wrong_type();
+	}
+	reply = model_reply_new(MODEL_ARRAY);
+	for (size_t i = 0; hash != NULL && i < hash->count; i++) {
+		model_reply_push(reply, bulk(hash->fields[i].name));
+		model_reply_push(reply, bulk(hash->fields[i].value));
+	}
+	return reply;
+}
+
+static struct model_reply *cmd_zrank(struct model *model, const struct str *args, size_t count)
+{
+	bool wrong = false;
+	struct value *zset = value_find(model, args[1], VALUE_ZSET, &wrong);
+	struct member *member = zset_find(zset, args[2]);
+
+	(void)count;
+	if (wrong) {
+		return wrong_type();
+	}
+	return member != NULL ? model_reply_int(member - zset->members)
+	                      : model_reply_new(MODEL_NIL);
+}
+
 static struct model_reply *cmd_zincrby(struct model *model, const struct str *args, size_t count)
 {
 	bool wrong = false;
@@ -528,17 +578,19 @@ static const struct command {
 	size_t least; /* words, with the name */
 	command_fn *run;
 } commands[] = {
-	{ "GET", 2, cmd_get },         { "SET", 3, cmd_set },
-	{ "DEL", 2, cmd_del },         { "EXISTS", 2, cmd_exists },
-	{ "PEXPIRE", 3, cmd_pexpire }, { "PUBLISH", 3, cmd_publish },
-	{ "TIME", 1, cmd_time },       { "HGET", 3, cmd_hget },
-	{ "HMGET", 3, cmd_hmget },     { "HSET", 4, cmd_hset },
-	{ "HINCRBY", 4, cmd_hincrby }, { "ZADD", 4, cmd_zadd },
-	{ "ZREM", 3, cmd_zrem },       { "ZCARD", 2, cmd_zcard },
-	{ "ZSCORE", 3, cmd_zscore },   { "ZINCRBY", 4, cmd_zincrby },
-	{ "ZRANGE", 4, cmd_zrange },   { "ZRANGEBYSCORE", 4, cmd_zrangebyscore },
-	{ "XADD", 5, cmd_xadd },       { "XTRIM", 5, cmd_xtrim },
-	{ "XRANGE", 4, cmd_xrange },   { "FLUSHALL", 1, cmd_flushall },
+	{ "GET", 2, cmd_get },           { "SET", 3, cmd_set },
+	{ "DEL", 2, cmd_del },           { "EXISTS", 2, cmd_exists },
+	{ "PEXPIRE", 3, cmd_pexpire },   { "PUBLISH", 3, cmd_publish },
+	{ "TIME", 1, cmd_time },         { "HGET", 3, cmd_hget },
+	{ "HMGET", 3, cmd_hmget },       { "HSET", 4, cmd_hset },
+	{ "HINCRBY", 4, cmd_hincrby },   { "ZADD", 4, cmd_zadd },
+	{ "ZREM", 3, cmd_zrem },         { "ZCARD", 2, cmd_zcard },
+	{ "ZSCORE", 3, cmd_zscore },     { "ZINCRBY", 4, cmd_zincrby },
+	{ "ZRANGE", 4, cmd_zrange },     { "ZRANGEBYSCORE", 4, cmd_zrangebyscore },
+	{ "HDEL", 3, cmd_hdel },         { "HGETALL", 2, cmd_hgetall },
+	{ "ZRANK", 3, cmd_zrank },       { "XADD", 5, cmd_xadd },
+	{ "XTRIM", 5, cmd_xtrim },       { "XRANGE", 4, cmd_xrange },
+	{ "FLUSHALL", 1, cmd_flushall },
 };
 
 struct model_reply *model_call(struct model *model, const struct str *args, size_t count)

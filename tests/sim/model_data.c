@@ -149,6 +149,22 @@ bool hash_set(struct value *hash, struct str name, struct str value)
 	return true;
 }
 
+bool hash_remove(struct value *hash, struct str name)
+{
+	struct pair *pair = hash_find(hash, name);
+	size_t at;
+
+	if (pair == NULL) {
+		return false;
+	}
+	at = (size_t)(pair - hash->fields);
+	text_free(pair->name);
+	text_free(pair->value);
+	hash->count--;
+	memmove(pair, pair + 1, (hash->count - at) * sizeof(*pair));
+	return true;
+}
+
 struct member *zset_find(struct value *zset, struct str name)
 {
 	for (size_t i = 0; zset != NULL && i < zset->count; i++) {

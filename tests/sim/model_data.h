@@ -50,6 +50,7 @@ void value_drop_if_empty(struct model *model, struct value *value); /* not strea
 
 struct pair *hash_find(struct value *hash, struct str name);
 bool hash_set(struct value *hash, struct str name, struct str value); /* true: new */
+bool hash_remove(struct value *hash, struct str name);
 
 struct member *zset_find(struct value *zset, struct str name);
 bool zset_set(struct value *zset, struct str name, double score); /* true: new */

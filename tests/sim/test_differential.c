@@ -12,6 +12,7 @@
 #include "event/log.h"
 #include "queue/lease.h"
 #include "queue/queue.h"
+#include "queue/queue_limit.h"
 #include "redis/cmd.h"
 #include "tests/sim/bridge.h"
 #include "tests/sim/model_data.h"
@@ -211,6 +212,10 @@ static const char *const shapes[] = {
 	"HSET K F V",
 	"HSET K F V F V",
 	"HINCRBY K F I",
+	"HDEL K F",
+	"HDEL K F F",
+	"HGETALL K",
+	"ZRANK K F",
 	"ZADD K I F",
 	"ZADD K NX I F",
 	"ZREM K F",
@@ -415,6 +420,11 @@ static void play_submit(struct play *play)
 {
 	struct queue_submit item = { .sid = any_session(play),
 		                     .tenant = PICK(play, "acme", "other"),
+		                     .user = PICK(play, "u1", "u2"),
+		                     .project = PICK(play, "p1", NULL),
+		                     .agent = PICK(play, "command", NULL),
+		                     .key = PICK(play, "k1", NULL),
+		                     .first = roll(play, 9) == 0,
 		                     .priority = (unsigned)roll(play, 10),
 		                     .needs = PICK(play, "", "a", "a,b"),
 		                     .not_before_ms = roll(play, 3) == 0
@@ -431,7 +441,8 @@ static void play_submit(struct play *play)
 static void play_claim(struct play *play)
 {
 	struct queue_claim claim = { PICK(play, "i1", "i2"), PICK(play, "", "a", "b,a"),
-		                     1 + (unsigned)roll(play, 3), (unsigned)roll(play, 4) };
+		                     1 + (unsigned)roll(play, 3), (unsigned)roll(play, 6),
+		                     (unsigned)roll(play, 4) };
 	struct queue_item items[4];
 	size_t count;
 	struct err err;
@@ -443,39 +454,71 @@ static void play_move(struct play *play)
 {
 	typedef enum err_code(move_fn)(const struct queue *queue, const struct queue_move *move,
 	                               enum queue_set *ret, struct err *err);
-	static move_fn *const moves[] = { queue_opened, queue_refuse, queue_requeue, queue_park,
-		                          queue_unpark, queue_hold,   queue_release, queue_finish };
+	static move_fn *const moves[] = {
+		queue_opened, queue_opened, queue_place, queue_prefer, queue_refuse,  queue_requeue,
+		queue_park,   queue_unpark, queue_evict, queue_hold,   queue_release, queue_finish
+	};
 	size_t which = roll(play, ARRAY_LEN(moves) * 4);
 	struct queue_move move = { .sid = any_session(play),
 		                   .attempt = roll(play, 2) == 0 ? roll(play, 6) : 0,
 		                   .epoch = roll(play, 9),
 		                   .delay_ms = roll(play, 4) == 0 ? roll(play, 500) : 0,
-		                   .reason = roll(play, 2) == 0 ? "why" : NULL };
+		                   .reason = roll(play, 2) == 0 ? "why" : NULL,
+		                   .slots = (unsigned)roll(play, 3) };
 	enum queue_set set;
 	struct err err;
 
 	which = which < ARRAY_LEN(moves) ? which : which % (ARRAY_LEN(moves) - 1);
+	if (moves[which] == queue_place || moves[which] == queue_prefer) {
+		move.worker = PICK(play, "i1", "i2");
+	}
 	if (moves[which] == queue_requeue && roll(play, 3) == 0) {
 		move.lost = PICK(play, "i1", "i2");
 	}
 	(void)!moves[which](&play->queue, &move, &set, &err);
 }
 
+static void play_limits(struct play *play)
+{
+	const char *tenant = PICK(play, "acme", "other");
+	const struct queue_limit limits[] = {
+		{ QUEUE_LIMIT_TENANT, tenant, NULL, roll(play, 4), roll(play, 3) == 0 },
+		{ QUEUE_LIMIT_USER, tenant, "u1", roll(play, 3), roll(play, 3) == 0 },
+		{ QUEUE_LIMIT_PROJECT, NULL, NULL, roll(play, 3), roll(play, 3) == 0 },
+		{ QUEUE_LIMIT_KEY, tenant, "k1", roll(play, 3), roll(play, 2) == 0 },
+		{ QUEUE_WEIGHT, tenant, NULL, 1 + roll(play, 5), false },
+	};
+	struct err err;
+
+	assert_int_equal(
+		queue_limit_set(&play->queue, limits, 1 + roll(play, ARRAY_LEN(limits)), &err),
+		ERR_OK);
+}
+
 static void play_look(struct play *play)
 {
 	struct queue_item items[4];
 	struct queue_page page = { items, 4, 0 };
-	uint64_t next;
+	struct queue_promoted promoted;
+	struct queue_demand demands[QUEUE_BATCH_MAX];
+	struct queue_why why;
+	struct id sid = any_session(play);
 	size_t count;
 	struct err err;
 
-	switch (roll(play, 3)) {
+	switch (roll(play, 5)) {
 	case 0:
 		(void)!queue_list(&play->queue, (enum queue_set)(1 + roll(play, 7)),
 		                  roll(play, 500), &page, &err);
 		break;
 	case 1: (void)!queue_of_worker(&play->queue, PICK(play, "i1", "i2"), &page, &err); break;
-	default: (void)!queue_promote(&play->queue, roll(play, 3000), &count, &next, &err); break;
+	case 2: (void)!queue_explain(&play->queue, &sid, &why, &err); break;
+	case 3: (void)!queue_demanded(&play->queue, 0, demands, &count, &err); break;
+	default:
+		assert_int_equal(queue_promote(&play->queue, roll(play, 3000), &promoted, &err),
+		                 ERR_OK);
+		assert_int_equal(promoted.drift, 0);
+		break;
 	}
 }
 
@@ -504,9 +547,9 @@ static void play_lease(struct play *play)
 
 static void calls_body(struct world *world)
 {
-	static void (*const plays[])(struct play *) = { play_log,    play_log,   play_log,
-		                                        play_submit, play_claim, play_move,
-		                                        play_move,   play_look,  play_lease };
+	static void (*const plays[])(
+		struct play *) = { play_log,  play_log,  play_log,    play_submit, play_claim,
+		                   play_move, play_move, play_limits, play_look,   play_lease };
 	struct play play = {
 		.world = world,
 		.dice = { seed },

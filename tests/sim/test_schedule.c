@@ -390,8 +390,7 @@ static void reconcile(struct play *play)
 static void schedule(struct play *play, struct scheduler *scheduler)
 {
 	struct duty *duty = &scheduler->duty;
-	uint64_t next;
-	size_t count;
+	struct queue_promoted promoted;
 	struct err err;
 
 	if (play->faults && roll(play, 15) == 0) {
@@ -410,7 +409,7 @@ static void schedule(struct play *play, struct scheduler *scheduler)
 	case 1: complete_others(play, QUEUE_LEASED); break;
 	case 2: complete_others(play, QUEUE_HELD); break;
 	case 3: take_over(play); break;
-	case 4: fine(play, queue_promote(&play->queue, 3600000, &count, &next, &err), &err); break;
+	case 4: fine(play, queue_promote(&play->queue, 3600000, &promoted, &err), &err); break;
 	case 5: reconcile(play); break;
 	default: duty_claim(play, scheduler); break;
 	}

@@ -1,16 +1,133 @@
--- queue_claim: give a worker ready sessions that it fits: ready -> leasing, with a new attempt.
--- Tenants take turns by stride; within a tenant priority, then age. Looks at no more than 128
--- sessions, and at no more than 16 of a tenant at a time. Keys: see queue_submit.
+-- with queue_core.lua
+-- queue_claim: what a worker is to run next. First what is parked on it and may go on (parked ->
+-- leased, the same attempt), then what waited for it, then what is ready and fits: by turns of
+-- tenants, then of users, then priority and age; ready -> leasing, with a new attempt. Takes at
+-- most 128 steps; what is not reached is reached by the next call.
 --
 -- KEYS 1 {q<k>}
--- ARGV 1 incarnation  2 words it has ",a,b,"  3 its slots  4 most items
--- returns {sid, tenant, priority, attempt, age (ms), now (ms), epoch its log must be in} ...
-local q, inc, has = KEYS[1], ARGV[1], ARGV[2]
-local mine = q .. ':w:' .. inc
-local free = math.min(tonumber(ARGV[4]), ARGV[3] - redis.call('ZCARD', mine))
-local time = redis.call('TIME')
-local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-local claimed, looked = {}, 0
+-- ARGV 1 incarnation  2 words it has ",a,b,"  3 its slots  4 sessions that may reside on it, parked
+--      ones included  5 most items
+-- returns {sid, tenant, priority, attempt, age (ms), now (ms), epoch its log must be in, user,
+--          new | back | evict} ...
+--      evict: this parked session is in the way of one that is ready
+local inc, has = ARGV[1], ARGV[2]
+local mine, parked = q .. ':w:' .. inc, q .. ':p:' .. inc
+local working, residing = call('ZCARD', mine), 0
+residing = working + call('ZCARD', parked)
+local most, steps, rows = tonumber(ARGV[5]), 0, {}
+
+local function row(h, attempt, what)
+	rows[#rows + 1] = {h.sid, h.t, h.p, attempt, h.by, at, h.e, h.u, what}
+end
+
+local function lease(h, from)
+	local attempt = call('HINCRBY', q .. ':i:' .. h.sid, 'a', 1)
+	call('ZREM', q .. ':' .. from, h.sid)
+	call('ZADD', q .. ':leasing', at, h.sid)
+	call('ZADD', mine, at, h.sid)
+	call('HSET', q .. ':i:' .. h.sid, 'set', 'leasing', 'at', at, 'inc', inc, 'why', '')
+	count_in(h)
+	working, residing = working + 1, residing + 1
+	row(h, attempt, 'new')
+end
+
+-- ---- what belongs to this worker ----
+
+for _, sid in ipairs(call('ZRANGE', q .. ':back:' .. inc, 0, 127)) do
+	if working >= tonumber(ARGV[3]) or #rows >= most then break end
+	local h = item_of(sid)
+	call('ZREM', q .. ':back:' .. inc, sid)
+	call('ZREM', parked, sid)
+	call('ZREM', q .. ':parked', sid)
+	call('ZADD', q .. ':leased', at, sid)
+	call('ZADD', mine, at, sid)
+	call('HSET', q .. ':i:' .. sid, 'set', 'leased', 'at', at, 'why', '')
+	count_in(h)
+	working = working + 1
+	row(h, h.a, 'back')
+end
+
+local function may_take()
+	return #rows < most and working < tonumber(ARGV[3]) and residing < tonumber(ARGV[4])
+end
+
+for _, sid in ipairs(call('ZRANGE', q .. ':wait:' .. inc, 0, 127)) do
+	if not may_take() then break end
+	local h = item_of(sid)
+	call('ZREM', q .. ':wait:' .. inc, sid)
+	if h and h.set == 'delayed' then lease(h, 'delayed') end
+end
+
+-- ---- what is ready ----
+
+local passes = {} -- of tenants, and of "tenant:user"
+local function true_pass(key, who, name)
+	if not passes[name] then
+		local known = call('HGET', key, who)
+		passes[name] = tonumber(known and string.match(known, '^[^|]+') or '0')
+	end
+	return passes[name]
+end
+
+-- The first of a tree's level whose turn it is; those that are full step back.
+local function first_of(tree, key, prefix, limit, full, c)
+	while steps < 128 do
+		steps = steps + 1
+		local entry = call('ZRANGE', tree, 0, 0, 'WITHSCORES')
+		local who = entry[1]
+		if not who then return nil end
+		local pass = true_pass(key, who, prefix .. who)
+		if pass > tonumber(entry[2]) + 0.001 then
+			call('ZADD', tree, string.format('%.3f', pass), who)
+		elseif room_of(limit .. who) <= 0 then
+			call('ZREM', tree, who)
+			call('ZADD', full .. who, '0', c)
+			call('ZADD', q .. ':waits', 'NX', at, limit .. who)
+		else
+			return who, tonumber(entry[2])
+		end
+	end
+end
+
+local function charge(tree, key, name, who, pass)
+	local all = call('HGET', key, '*')
+	all = tonumber(all and string.match(all, '^[^|]+') or '0')
+	local weight = key == q .. ':v' and tonumber(call('HGET', q .. ':weight', who) or '1') or 1
+	local stride = STRIDE / weight
+	local next = math.max(pass, all - CREDIT * stride) + stride
+	passes[name] = next
+	set_pass(key, who, next)
+	if pass > all then set_pass(key, '*', pass) end
+	if call('ZSCORE', tree, who) then call('ZADD', tree, string.format('%.3f', next), who) end
+end
+
+-- One session of the tenant whose turn it is in class c, or a step towards one. False: the tenant
+-- has nothing to offer there, and is out of the tree.
+local function serve(c, t, tpass)
+	local users = q .. ':U:' .. c .. ':' .. t
+	local u, upass = first_of(users, q .. ':v:' .. t, t .. ':', 'u:' .. t .. ':',
+		q .. ':fu:' .. t .. ':', c)
+	if not u then
+		if steps < 128 then call('ZREM', q .. ':T:' .. c, t) end
+		return
+	end
+	local sid = call('ZRANGE', q .. ':r:' .. c .. ':' .. t .. ':' .. u, 0, 0)[1]
+	local h = item_of(sid)
+	local names = limits_of(h)
+	for i = 3, #names do
+		if room_of(names[i]) <= 0 then
+			block(h, names[i])
+			for j = 3, #names do
+				if j ~= i then wake(names[j]) end
+			end
+			return
+		end
+	end
+	leave(h)
+	lease(h, 'ready')
+	charge(q .. ':T:' .. c, q .. ':v', t, t, tpass)
+	charge(users, q .. ':v:' .. t, t .. ':' .. u, u, upass)
+end
 
 local function fits(need)
 	for word in string.gmatch(need, '[^,]+') do
@@ -19,41 +136,40 @@ local function fits(need)
 	return true
 end
 
-local function take(tenant, ready)
-	for _, sid in ipairs(redis.call('ZRANGE', ready, 0, 15)) do
-		if looked >= 128 then return false end
-		looked = looked + 1
-		local item = q .. ':i:' .. sid
-		local h = redis.call('HMGET', item, 'p', 'need', 'by', 'e')
-		if fits(h[2]) then
-			redis.call('ZREM', ready, sid)
-			redis.call('ZREM', q .. ':ready', sid)
-			redis.call('ZADD', q .. ':leasing', now, sid)
-			redis.call('ZADD', mine, now, sid)
-			local attempt = redis.call('HINCRBY', item, 'a', 1)
-			redis.call('HSET', item, 'set', 'leasing', 'at', now, 'inc', inc, 'why', '')
-			claimed[#claimed + 1] = {sid, tenant, h[1], attempt, h[3], now, h[4]}
-			return true
-		end
-	end
-	return false
+local heads = {} -- class -> {tenant, pass}
+local function look(c)
+	local t, pass = first_of(q .. ':T:' .. c, q .. ':v', '', 't:', q .. ':ft:', c)
+	heads[c] = t and {t, pass} or nil
 end
 
-local skip = 0
-while #claimed < free and looked < 128 do
-	local turn = redis.call('ZRANGE', q .. ':tenants', skip, skip, 'WITHSCORES')
-	if not turn[1] then break end
-	local tenant, ready = turn[1], q .. ':r:' .. turn[1]
-	if take(tenant, ready) then
-		redis.call('SET', q .. ':pass', turn[2])
-		if redis.call('EXISTS', ready) == 0 then
-			redis.call('ZREM', q .. ':tenants', tenant)
-		else
-			redis.call('ZINCRBY', q .. ':tenants', 1000, tenant)
-		end
-		skip = 0
-	else
-		skip = skip + 1
+if working < tonumber(ARGV[3]) and #rows < most then
+	local classes = call('HGETALL', q .. ':ci')
+	for i = 1, #classes, 2 do
+		if fits(classes[i + 1]) then look(classes[i]) end
 	end
 end
-return claimed
+while steps < 128 and may_take() do
+	local best
+	for c, head in pairs(heads) do
+		if not best or head[2] < heads[best][2] or (head[2] == heads[best][2] and c < best) then
+			best = c
+		end
+	end
+	if not best then break end
+	local t, pass = heads[best][1], heads[best][2]
+	if true_pass(q .. ':v', t, t) <= pass + 0.001 and room_of('t:' .. t) > 0 then
+		serve(best, t, pass)
+	end
+	look(best)
+end
+
+if next(heads) and working < tonumber(ARGV[3]) and #rows < most then
+	for _, sid in ipairs(call('ZRANGE', parked, 0, 127)) do
+		if not call('ZSCORE', q .. ':back:' .. inc, sid) then
+			local h = item_of(sid)
+			row(h, h.a, 'evict')
+			break
+		end
+	end
+end
+return rows

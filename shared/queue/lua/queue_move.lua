@@ -1,63 +1,108 @@
--- queue_move: every other transition of one session. Keys: see queue_submit.
+-- with queue_core.lua
+-- queue_move: every other transition of one session.
 --
 -- KEYS 1 {q<k>}
 -- ARGV 1 sid  2 verb  3 attempt it is about, "" whichever  4 epoch its log is in now, 0 as before
---      5 delay in ms (to ready: later)  6 reason  7 incarnation that was lost (requeue), "" none
---      8 bell channel
+--      5 delay in ms (to ready: later)  6 reason  7 incarnation: that was lost (requeue), that it
+--      is for (place, prefer), "" none  8 bell channel  9 slots of its worker (unpark, place)
 -- returns {ok | again, set} or {conflict, set} {missing}
 -- verb = from, to, where it is if this was done before
 local verbs = {
 	opened = {',leasing,', 'leased', ',leased,'},
+	place = {',leasing,', 'leasing', ',,'},
+	prefer = {',leasing,', 'delayed', ',delayed,'},
 	refuse = {',leasing,leased,', 'ready', ',ready,delayed,'},
 	requeue = {',leasing,leased,parked,', 'ready', ',ready,delayed,held,'},
 	park = {',leased,', 'parked', ',parked,'},
 	unpark = {',parked,', 'leased', ',leased,'},
+	evict = {',parked,', 'held', ',held,'},
 	hold = {',ready,delayed,', 'held', ',held,'},
 	release = {',held,delayed,', 'ready', ',ready,'},
 	finish = {',ready,delayed,held,leasing,leased,parked,', 'done', ',done,'},
 }
-local q, sid, verb, why = KEYS[1], ARGV[1], verbs[ARGV[2]], ARGV[6]
-local item = q .. ':i:' .. sid
-local h = redis.call('HMGET', item, 'set', 't', 'p', 'by', 'a', 'inc', 'lost')
-local set, tenant, inc, lost = h[1], h[2], h[6], h[7]
-local function among(list) return string.find(list, ',' .. set .. ',', 1, true) end
+local sid, name, verb, why, other = ARGV[1], ARGV[2], verbs[ARGV[2]], ARGV[6], ARGV[7]
+local h = item_of(sid)
+if not h then return {'missing'} end
+local function among(list) return string.find(list, ',' .. h.set .. ',', 1, true) end
+if ARGV[3] ~= '' and ARGV[3] ~= h.a then return {'conflict', h.set} end
+if among(verb[3]) then return {'again', h.set} end
+if not among(verb[1]) then return {'conflict', h.set} end
 
-if not set then return {'missing'} end
-if ARGV[3] ~= '' and ARGV[3] ~= h[5] then return {'conflict', set} end
-if among(verb[3]) then return {'again', set} end
-if not among(verb[1]) then return {'conflict', set} end
-
-local ready, to = q .. ':r:' .. tenant, verb[2]
-redis.call('ZREM', q .. ':' .. set, sid)
-if set == 'ready' then
-	redis.call('ZREM', ready, sid)
-	if redis.call('EXISTS', ready) == 0 then redis.call('ZREM', q .. ':tenants', tenant) end
-elseif inc ~= '' then
-	redis.call('ZREM', q .. (set == 'parked' and ':p:' or ':w:') .. inc, sid)
+local item, inc, to, score, ring = q .. ':i:' .. sid, h.inc, verb[2], at, nil
+local function room_at(worker)
+	return ARGV[9] == '0' or call('ZCARD', q .. ':w:' .. worker) < tonumber(ARGV[9])
 end
 
-if ARGV[7] ~= '' then
-	local _, times = string.gsub(lost, ',', ',')
-	lost = lost .. ARGV[7] .. ','
+if name == 'unpark' and not room_at(inc) then
+	call('ZADD', q .. ':back:' .. inc, 'NX', at, sid)
+	return {'ok', 'parked'}
+end
+if name == 'place' and (inc == other or not room_at(other)) then
+	return {inc == other and 'again' or 'conflict', h.set}
+end
+if name == 'requeue' and other ~= '' then
+	local _, times = string.gsub(h.lost, ',', ',')
+	h.lost = h.lost .. other .. ','
 	if times >= 2 then to, why = 'held', 'poison' end
 end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local at = string.format('%.0f', now)
-local score = at
-if to == 'ready' and tonumber(ARGV[5]) > 0 then
-	to, score = 'delayed', string.format('%.0f', now + ARGV[5])
+if name == 'evict' then h.boost = '1' end
+if to == 'ready' and tonumber(ARGV[5]) > 0 then to = 'delayed' end
+if to == 'delayed' then score = string.format('%.0f', now + ARGV[5]) end
+
+-- ---- out of where it is ----
+
+call('ZREM', q .. ':' .. h.set, sid)
+if h.set == 'ready' then
+	leave(h)
+	wake_others(h)
+elseif h.set == 'leasing' or h.set == 'leased' then
+	call('ZREM', q .. ':w:' .. inc, sid)
+elseif h.set == 'parked' then
+	call('ZREM', q .. ':p:' .. inc, sid)
+	call('ZREM', q .. ':back:' .. inc, sid)
+elseif string.sub(h.why, 1, 6) == 'limit:' then
+	unblock(h, string.sub(h.why, 7))
+elseif string.sub(h.why, 1, 5) == 'wait:' then
+	call('ZREM', q .. ':wait:' .. string.sub(h.why, 6), sid)
+end
+
+-- ---- into where it goes ----
+
+call('ZADD', q .. ':' .. to, score, sid)
+if name == 'place' then inc = other end
+if to == 'leased' or to == 'leasing' or to == 'parked' then
+	call('ZADD', q .. (to == 'parked' and ':p:' or ':w:') .. inc, at, sid)
+else
+	inc = ''
+end
+if name == 'prefer' then
+	why = 'wait:' .. other
+	call('ZADD', q .. ':wait:' .. other, h.by, sid)
+end
+call('HSET', item, 'set', to, 'at', at, 'inc', inc, 'why', why, 'lost', h.lost, 'boost', h.boost)
+if ARGV[4] ~= '0' then call('HSET', item, 'e', ARGV[4]) end
+
+if h.set == 'leasing' or h.set == 'leased' then
+	if to == 'parked' then count_out(h, true)
+	elseif to ~= 'leased' and to ~= 'leasing' then count_out(h, false) end
+	if to ~= 'leased' and to ~= 'leasing' then ring = 'room' end
+elseif name == 'unpark' then
+	count_in(h)
+elseif name == 'evict' or to == 'done' or h.set == 'parked' then
+	count_out(h, name == 'evict')
+	ring = 'room'
 end
 if to == 'ready' then
-	redis.call('ZADD', ready, string.format('%.0f', (9 - h[3]) * 1e13 + h[4]), sid)
-	redis.call('ZADD', q .. ':tenants', 'NX', redis.call('GET', q .. ':pass') or '0', tenant)
-	redis.call('PUBLISH', ARGV[8], 'ready')
-elseif to == 'leased' or to == 'parked' then
-	redis.call('ZADD', q .. (to == 'parked' and ':p:' or ':w:') .. inc, at, sid)
+	enter(h)
+	ring = 'ready'
 end
-if to == 'parked' or (to == 'done' and inc ~= '') then redis.call('PUBLISH', ARGV[8], 'room') end
-if to ~= 'leased' and to ~= 'parked' then inc = '' end
-redis.call('ZADD', q .. ':' .. to, score, sid)
-redis.call('HSET', item, 'set', to, 'at', at, 'inc', inc, 'why', why, 'lost', lost)
-if ARGV[4] ~= '0' then redis.call('HSET', item, 'e', ARGV[4]) end
+if name == 'refuse' then
+	local weight = tonumber(call('HGET', q .. ':weight', h.t) or '1')
+	for key, who in pairs({[q .. ':v'] = h.t, [q .. ':v:' .. h.t] = h.u}) do
+		local known = call('HGET', key, who)
+		local back = key == q .. ':v' and STRIDE / weight or STRIDE
+		if known then set_pass(key, who, string.match(known, '^[^|]+') - back) end
+	end
+end
+if ring then call('PUBLISH', ARGV[8], ring) end
 return {'ok', to}

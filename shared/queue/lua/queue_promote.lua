@@ -1,30 +1,46 @@
--- queue_promote: delayed -> ready for those that are due, and forget what was done long ago; at
--- most 128 of each. Keys: see queue_submit.
+-- with queue_core.lua
+-- queue_promote: delayed -> ready for those that are due, forget what was done long ago, and look
+-- at the limits for which somebody waits; at most 128 of each.
 --
 -- KEYS 1 {q<k>}
 -- ARGV 1 ms that done sessions are remembered  2 bell channel
--- returns {number promoted, ms until the next is due, "" none is delayed}
-local q = KEYS[1]
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local at = string.format('%.0f', now)
-
-local due = redis.call('ZRANGEBYSCORE', q .. ':delayed', '-inf', at, 'LIMIT', 0, 128)
+-- returns {number promoted, ms until the next is due, "" none is delayed, number woken, leases that
+--          were counted but are none}
+local due = call('ZRANGEBYSCORE', q .. ':delayed', '-inf', at, 'LIMIT', 0, 128)
 for _, sid in ipairs(due) do
-	local item = q .. ':i:' .. sid
-	local h = redis.call('HMGET', item, 't', 'p', 'by')
-	redis.call('ZREM', q .. ':delayed', sid)
-	redis.call('ZADD', q .. ':ready', at, sid)
-	redis.call('ZADD', q .. ':r:' .. h[1], string.format('%.0f', (9 - h[2]) * 1e13 + h[3]), sid)
-	redis.call('ZADD', q .. ':tenants', 'NX', redis.call('GET', q .. ':pass') or '0', h[1])
-	redis.call('HSET', item, 'set', 'ready', 'at', at, 'why', '')
+	local h = item_of(sid)
+	call('ZREM', q .. ':delayed', sid)
+	call('ZADD', q .. ':ready', at, sid)
+	if string.sub(h.why, 1, 5) == 'wait:' then
+		call('ZREM', q .. ':wait:' .. string.sub(h.why, 6), sid)
+	end
+	call('HSET', q .. ':i:' .. sid, 'set', 'ready', 'at', at, 'why', '')
+	enter(h)
 end
-if #due > 0 then redis.call('PUBLISH', ARGV[2], 'ready') end
 
 local old = string.format('%.0f', now - ARGV[1])
-for _, sid in ipairs(redis.call('ZRANGEBYSCORE', q .. ':done', '-inf', old, 'LIMIT', 0, 128)) do
-	redis.call('ZREM', q .. ':done', sid)
-	redis.call('DEL', q .. ':i:' .. sid)
+for _, sid in ipairs(call('ZRANGEBYSCORE', q .. ':done', '-inf', old, 'LIMIT', 0, 128)) do
+	call('ZREM', q .. ':done', sid)
+	call('DEL', q .. ':i:' .. sid)
 end
-local next = redis.call('ZRANGE', q .. ':delayed', 0, 0, 'WITHSCORES')
-return {#due, next[2] and string.format('%.0f', math.max(0, next[2] - now)) or ''}
+
+-- Nobody waits for room that is there, and nothing counts that is no lease: both hold without this;
+-- it is what proves it, and mends it when a limit was raised for all of a kind.
+local woken, drift, looked = 0, 0, 0
+for _, name in ipairs(call('ZRANGE', q .. ':waits', 0, 15)) do
+	call('ZADD', q .. ':waits', at, name)
+	for _, sid in ipairs(call('ZRANGE', q .. ':k:' .. name, 0, 7)) do
+		local set = call('HGET', q .. ':i:' .. sid, 'set')
+		local parked = string.sub(name, 1, 1) == 'c' and (set == 'parked' or set == 'held' or
+			set == 'ready' or set == 'delayed')
+		if not parked and set ~= 'leasing' and set ~= 'leased' then
+			call('ZREM', q .. ':k:' .. name, sid)
+			drift = drift + 1
+		end
+	end
+	while looked < 128 and wake(name) > 0 do woken, looked = woken + 1, looked + 1 end
+end
+if #due + woken > 0 then call('PUBLISH', ARGV[2], 'ready') end
+
+local next = call('ZRANGE', q .. ':delayed', 0, 0, 'WITHSCORES')
+return {#due, next[2] and string.format('%.0f', math.max(0, next[2] - now)) or '', woken, drift}

@@ -1,0 +1,207 @@
+-- queue_core: what the scripts of a shard have in common; it stands in front of each of them.
+--
+-- Keys of shard k are made from KEYS[1] = {q<k>}, so all are in its slot:
+--   :ready :delayed :held :leasing :leased :parked :done   zsets: a session is in exactly one of
+--              them; scored by since when (ms), :delayed by when it is due
+--   :i:<sid>   hash of a session: t tenant, u user, pj project, ag type of agent, p priority, need
+--              words, key of concurrency, set, at since when, by its age (ms), a attempt, e epoch
+--              of its log, inc incarnation, why reason, lost incarnations "a,b,", c class while it
+--              is ready, boost 1 first in line
+--   :w:<incarnation>  zset of what it has leasing or leased;  :p:<incarnation> of what is parked;
+--   :back:<incarnation>  of what is parked and waits for a slot to go on;
+--   :wait:<incarnation>  of what is delayed in the hope of that worker
+-- What is ready is a tree for each class, which is all sessions that need the same words:
+--   :cn hash words -> class, :ci hash class -> words, :seq hash class: the last number given
+--   :rc:<class> zset of its sessions by age
+--   :T:<class> zset of tenants by pass;  :U:<class>:<tenant> of users by pass;
+--   :r:<class>:<tenant>:<user> zset of sessions, the first to be served first
+-- Tenants, and users within one, take turns (stride). A pass in a tree may be behind the true one:
+--   :v hash tenant -> "pass|ms of its last turn", '*' -> that of the last turn of all;
+--   :v:<tenant> the same of its users;  :weight hash tenant -> weight
+-- Limits count leases that live; a name is t:<tenant>, u:<tenant>:<user>, p:<tenant>:<project>,
+-- a:<tenant>:<type>, c:<tenant>:<key>:
+--   :limit hash name, or "u:*" for all of a kind -> most at a time;  :k:<name> zset of its leases
+--   :b:<name> zset of sessions that are held until there is room;  :ft:<tenant> :fu:<tenant>:<user>
+--   zsets of classes in which a full tenant or user has stepped back;  :waits zset of names for
+--   which somebody waits, by when it was looked at
+local q = KEYS[1]
+local call = redis.call
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local at = string.format('%.0f', now)
+local STRIDE, CREDIT, HALF_LIFE_MS, AGING_MS = 1000, 5, 600000, 600000
+local FIELDS = {'t', 'u', 'pj', 'ag', 'p', 'need', 'key', 'set', 'by', 'a', 'e', 'inc', 'lost', 'c',
+	'boost', 'why'}
+
+local function item_of(sid)
+	local values = call('HMGET', q .. ':i:' .. sid, unpack(FIELDS))
+	local h = {sid = sid}
+	for i, name in ipairs(FIELDS) do h[name] = values[i] end
+	return h.set and h or nil
+end
+
+local function limits_of(h)
+	local names = {'t:' .. h.t, 'u:' .. h.t .. ':' .. h.u}
+	if h.pj ~= '' then names[#names + 1] = 'p:' .. h.t .. ':' .. h.pj end
+	if h.ag ~= '' then names[#names + 1] = 'a:' .. h.t .. ':' .. h.ag end
+	if h.key ~= '' then names[#names + 1] = 'c:' .. h.t .. ':' .. h.key end
+	return names
+end
+
+-- A key of concurrency for which nothing else is said admits one session.
+local function room_of(name)
+	local kind = string.sub(name, 1, 1)
+	local most = call('HMGET', q .. ':limit', name, kind .. ':*')
+	local limit = most[1] or most[2] or (kind == 'c' and 1)
+	if not limit then return math.huge end
+	return limit - call('ZCARD', q .. ':k:' .. name)
+end
+
+-- ---- turns ----
+
+-- The pass with which somebody takes part again: what was used before weighs half as much after
+-- each half-life, and turns that were not taken are not saved.
+local function pass_of(key, who)
+	local known = call('HMGET', key, who, '*')
+	local all = tonumber(known[2] and string.match(known[2], '^[^|]+') or '0')
+	if not known[1] then return all end
+	local pass, when = string.match(known[1], '^([^|]+)|(.+)$')
+	local ahead = pass - all
+	if ahead <= 0 then return all end
+	return all + ahead * 0.5 ^ (math.max(0, now - when) / HALF_LIFE_MS)
+end
+
+local function set_pass(key, who, pass)
+	call('HSET', key, who, string.format('%.3f|%s', pass, at))
+end
+
+local function show_tenant(c, t)
+	if call('EXISTS', q .. ':ft:' .. t) == 1 then
+		call('ZADD', q .. ':ft:' .. t, '0', c)
+	else
+		call('ZADD', q .. ':T:' .. c, 'NX', string.format('%.3f', pass_of(q .. ':v', t)), t)
+	end
+end
+
+local function show_user(c, t, u)
+	local full = q .. ':fu:' .. t .. ':' .. u
+	if call('EXISTS', full) == 1 then
+		call('ZADD', full, '0', c)
+	else
+		local pass = string.format('%.3f', pass_of(q .. ':v:' .. t, u))
+		call('ZADD', q .. ':U:' .. c .. ':' .. t, 'NX', pass, u)
+		show_tenant(c, t)
+	end
+end
+
+-- ---- what is ready ----
+
+local function class_of(need)
+	local c = call('HGET', q .. ':cn', need)
+	if not c then
+		c = string.format('%.0f', call('HINCRBY', q .. ':seq', 'class', 1))
+		call('HSET', q .. ':cn', need, c)
+		call('HSET', q .. ':ci', c, need)
+	end
+	return c
+end
+
+-- A level of priority is worth AGING_MS of age, so that everything is served in the end.
+local function order_of(h)
+	return h.boost == '1' and '0' or string.format('%.0f', h.by - h.p * AGING_MS)
+end
+
+-- Into the tree; the sets are the caller's.
+local function enter(h)
+	local c = class_of(h.need)
+	h.c = c
+	call('HSET', q .. ':i:' .. h.sid, 'c', c)
+	call('ZADD', q .. ':rc:' .. c, h.by, h.sid)
+	call('ZADD', q .. ':r:' .. c .. ':' .. h.t .. ':' .. h.u, order_of(h), h.sid)
+	show_user(c, h.t, h.u)
+end
+
+local function leave(h)
+	local c, t, u = h.c, h.t, h.u
+	local mine, users = q .. ':r:' .. c .. ':' .. t .. ':' .. u, q .. ':U:' .. c .. ':' .. t
+	call('ZREM', mine, h.sid)
+	call('ZREM', q .. ':rc:' .. c, h.sid)
+	if call('EXISTS', mine) == 0 then
+		call('ZREM', users, u)
+		call('ZREM', q .. ':fu:' .. t .. ':' .. u, c)
+		if call('EXISTS', users) == 0 then
+			call('ZREM', q .. ':T:' .. c, t)
+			call('ZREM', q .. ':ft:' .. t, c)
+		end
+		if call('EXISTS', q .. ':rc:' .. c) == 0 then
+			call('HDEL', q .. ':ci', c)
+			call('HDEL', q .. ':cn', h.need)
+		end
+	end
+end
+
+-- ---- limits ----
+
+local function block(h, name)
+	leave(h)
+	call('ZREM', q .. ':ready', h.sid)
+	call('ZADD', q .. ':held', at, h.sid)
+	call('ZADD', q .. ':b:' .. name, order_of(h), h.sid)
+	call('ZADD', q .. ':waits', 'NX', at, name)
+	call('HSET', q .. ':i:' .. h.sid, 'set', 'held', 'at', at, 'why', 'limit:' .. name)
+end
+
+local function unblock(h, name)
+	call('ZREM', q .. ':b:' .. name, h.sid)
+	if call('EXISTS', q .. ':b:' .. name) == 0 then call('ZREM', q .. ':waits', name) end
+end
+
+-- There may be room: whoever waits for it takes part again. Returns what became ready: 0 or 1
+-- session, or 1 for a tenant or a user.
+local function wake(name)
+	if not call('ZSCORE', q .. ':waits', name) or room_of(name) <= 0 then return 0 end
+	local kind, rest = string.match(name, '^(.):(.*)$')
+	if kind == 't' or kind == 'u' then
+		local full = q .. (kind == 't' and ':ft:' or ':fu:') .. rest
+		local classes = call('ZRANGE', full, 0, -1)
+		call('DEL', full)
+		call('ZREM', q .. ':waits', name)
+		for _, c in ipairs(classes) do
+			if kind == 't' then show_tenant(c, rest) else
+				show_user(c, string.match(rest, '^([^:]+):(.*)$'))
+			end
+		end
+		return #classes > 0 and 1 or 0
+	end
+	local first = call('ZRANGE', q .. ':b:' .. name, 0, 0)[1]
+	if not first then
+		call('ZREM', q .. ':waits', name)
+		return 0
+	end
+	local h = item_of(first)
+	unblock(h, name)
+	call('ZREM', q .. ':held', first)
+	call('ZADD', q .. ':ready', at, first)
+	call('HSET', q .. ':i:' .. first, 'set', 'ready', 'at', at, 'why', '')
+	enter(h)
+	return 1
+end
+
+-- A session takes no part any more, though it was perhaps woken for the room there is.
+local function wake_others(h)
+	for _, name in ipairs(limits_of(h)) do wake(name) end
+end
+
+local function count_in(h)
+	for _, name in ipairs(limits_of(h)) do call('ZADD', q .. ':k:' .. name, at, h.sid) end
+end
+
+-- A parked session keeps its key of concurrency only.
+local function count_out(h, parks)
+	for _, name in ipairs(limits_of(h)) do
+		if not parks or string.sub(name, 1, 1) ~= 'c' then
+			call('ZREM', q .. ':k:' .. name, h.sid)
+			wake(name)
+		end
+	end
+end

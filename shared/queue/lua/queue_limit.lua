@@ -1,0 +1,24 @@
+-- with queue_core.lua
+-- queue_limit: set limits and weights, and wake who waits for them.
+--
+-- KEYS 1 {q<k>}
+-- ARGV 1 bell channel, then pairs: "weight" or a limit's name (t:<tenant>, "u:*", ...), and its value:
+--      "" forgets it; a weight's value is "<tenant> <weight>"; at most 64 pairs
+-- returns {number woken}
+local woken = 0
+for i = 2, #ARGV, 2 do
+	local name, value = ARGV[i], ARGV[i + 1]
+	if name == 'weight' then
+		local tenant, weight = string.match(value, '^(%S+) (%d+)$')
+		call('HSET', q .. ':weight', tenant, weight)
+	elseif value == '' then
+		call('HDEL', q .. ':limit', name)
+	else
+		call('HSET', q .. ':limit', name, value)
+	end
+end
+for i = 2, #ARGV, 2 do
+	while woken < 128 and wake(ARGV[i]) > 0 do woken = woken + 1 end
+end
+if woken > 0 then call('PUBLISH', ARGV[1], 'ready') end
+return {woken}
