@@ -19,7 +19,7 @@ const char *queue_set_name(enum queue_set set)
 	return set_names[set];
 }
 
-static bool parse_set(struct str name, enum queue_set *ret)
+bool queue_set_parse(struct str name, enum queue_set *ret)
 {
 	for (unsigned i = QUEUE_READY; i < QUEUE_SET_COUNT; i++) {
 		if (str_eq(name, str_of(set_names[i]))) {
@@ -124,7 +124,7 @@ enum err_code queue_submit(const struct queue *queue, const struct queue_submit 
 	if (code != ERR_OK) {
 		return err_wrap(err, "submit %s", item->sid.s);
 	}
-	return parse_set(redis_reply_str(redis_reply_at(reply, 1)), ret_set)
+	return queue_set_parse(redis_reply_str(redis_reply_at(reply, 1)), ret_set)
 	               ? ERR_OK
 	               : damaged(script->name, err);
 }
@@ -236,7 +236,7 @@ static enum err_code decode_move(const struct redis_reply *reply, enum queue_set
 	if (str_eq(word, STR_LIT("missing"))) {
 		return err_set(err, ERR_NOT_FOUND, "not in this shard");
 	}
-	if (!parse_set(redis_reply_str(redis_reply_at(reply, 1)), &set)) {
+	if (!queue_set_parse(redis_reply_str(redis_reply_at(reply, 1)), &set)) {
 		return damaged("queue_move", err);
 	}
 	if (str_eq(word, STR_LIT("conflict"))) {

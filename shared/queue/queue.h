@@ -70,6 +70,7 @@ enum queue_set {
 };
 
 const char *queue_set_name(enum queue_set set);
+bool queue_set_parse(struct str name, enum queue_set *ret) MUST_CHECK;
 
 /* One shard of one queue. */
 struct queue {
@@ -222,8 +223,8 @@ struct queue_page {
 	size_t count;
 };
 
-/* What has been in a set (not QUEUE_NONE) for older_ms, oldest first; of delayed: what is overdue
- * by that. */
+/* What has been in a set (not QUEUE_NONE or QUEUE_READY) for older_ms, oldest first; of delayed:
+ * what is overdue by that. */
 enum err_code queue_list(const struct queue *queue, enum queue_set set, uint64_t older_ms,
                          struct queue_page *page, struct err *err) MUST_CHECK;
 

@@ -6,50 +6,51 @@
 #include "queue_lua_gen.h"
 #include "redis/redis.h"
 
-static const char *const fields[] = { "t",   "p",    "a",  "e",  "inc", "set",
-	                              "why", "lost", "at", "by", "u" };
+/* Of an item's hash: what a row of queue_list has too, behind the id. */
+static const char *const fields[] = { "f", "set", "at", "a", "e", "inc", "why", "lost" };
 
-static bool decode_texts(const struct redis_reply *row, size_t at, struct queue_item *ret)
+/* "tenant|user|project|agent|key|priority|age|words" */
+static bool decode_submitted(struct str text, struct queue_item *ret)
 {
-	struct str lost = redis_reply_str(redis_reply_at(row, at + 7));
-	struct str set = redis_reply_str(redis_reply_at(row, at + 5));
+	uint64_t priority, queued;
 
-	for (unsigned i = QUEUE_READY; i < QUEUE_SET_COUNT; i++) {
-		if (str_eq(set, str_of(queue_set_name((enum queue_set)i)))) {
-			ret->set = (enum queue_set)i;
-		}
+	if (!str_copy(ret->tenant, sizeof(ret->tenant), str_split(&text, '|')) ||
+	    !str_copy(ret->user, sizeof(ret->user), str_split(&text, '|'))) {
+		return false;
 	}
-	for (size_t i = 0; i < lost.n; i++) {
-		ret->lost += lost.p[i] == ',';
+	for (int i = 0; i < 3; i++) {
+		(void)str_split(&text, '|');
 	}
-	return ret->set != QUEUE_NONE &&
-	       str_copy(ret->user, sizeof(ret->user),
-	                redis_reply_str(redis_reply_at(row, at + 10))) &&
-	       str_copy(ret->tenant, sizeof(ret->tenant),
-	                redis_reply_str(redis_reply_at(row, at))) &&
-	       str_copy(ret->incarnation, sizeof(ret->incarnation),
-	                redis_reply_str(redis_reply_at(row, at + 4))) &&
-	       str_copy(ret->reason, sizeof(ret->reason),
-	                redis_reply_str(redis_reply_at(row, at + 6)));
+	if (!parse_u64(str_split(&text, '|'), QUEUE_PRIORITY_MAX, &priority) ||
+	    !parse_u64(str_split(&text, '|'), INT64_MAX, &queued)) {
+		return false;
+	}
+	ret->priority = (unsigned)priority;
+	ret->queued_ms = (int64_t)queued;
+	return true;
 }
 
 /* The values of `fields`, from element `at` of a row. */
 static bool decode_item(const struct redis_reply *row, size_t at, struct queue_item *ret)
 {
-	uint64_t priority, since, queued;
+	struct str lost = redis_reply_str(redis_reply_at(row, at + 7));
+	uint64_t since;
 
-	if (!decode_texts(row, at, ret) ||
-	    !redis_reply_u64(redis_reply_at(row, at + 1), &priority) ||
-	    !redis_reply_u64(redis_reply_at(row, at + 2), &ret->attempt) ||
-	    !redis_reply_u64(redis_reply_at(row, at + 3), &ret->epoch) ||
-	    !redis_reply_u64(redis_reply_at(row, at + 8), &since) ||
-	    !redis_reply_u64(redis_reply_at(row, at + 9), &queued)) {
+	for (size_t i = 0; i < lost.n; i++) {
+		ret->lost += lost.p[i] == ',';
+	}
+	if (!queue_set_parse(redis_reply_str(redis_reply_at(row, at + 1)), &ret->set) ||
+	    !decode_submitted(redis_reply_str(redis_reply_at(row, at)), ret) ||
+	    !redis_reply_u64(redis_reply_at(row, at + 2), &since) ||
+	    !redis_reply_u64(redis_reply_at(row, at + 3), &ret->attempt) ||
+	    !redis_reply_u64(redis_reply_at(row, at + 4), &ret->epoch)) {
 		return false;
 	}
-	ret->priority = (unsigned)priority;
 	ret->since_ms = (int64_t)since;
-	ret->queued_ms = (int64_t)queued;
-	return true;
+	return str_copy(ret->incarnation, sizeof(ret->incarnation),
+	                redis_reply_str(redis_reply_at(row, at + 5))) &&
+	       str_copy(ret->reason, sizeof(ret->reason),
+	                redis_reply_str(redis_reply_at(row, at + 6)));
 }
 
 enum err_code queue_get(const struct queue *queue, const struct id *sid, struct queue_item *ret,
@@ -145,52 +146,13 @@ enum err_code queue_of_worker(const struct queue *queue, const char *incarnation
 	return list(queue, cmd, page, err);
 }
 
-enum err_code queue_count(const struct queue *queue, struct queue_counts *ret, struct err *err)
-{
-	struct redis_op ops[QUEUE_SET_COUNT] = { 0 };
-	struct fiber_op *waits[QUEUE_SET_COUNT];
-	struct redis_cmd *cmds[QUEUE_SET_COUNT];
-	struct queue_counts counts = { { 0 } };
-	size_t count = 0;
-	enum err_code code;
-
-	for (unsigned set = QUEUE_READY; set < QUEUE_SET_COUNT; set++) {
-		char key[QUEUE_KEY_SIZE];
-
-		queue_key_set(queue->shard, (enum queue_set)set, key);
-		cmds[set] = redis_cmd_new();
-		redis_arg_cstr(cmds[set], "ZCARD");
-		redis_argf(cmds[set], "%s", key);
-		redis_send(queue->redis, &ops[set], cmds[set]);
-		waits[count++] = &ops[set].op;
-	}
-	code = fiber_wait_all(waits, count, FIBER_NO_TIMEOUT, err);
-	for (unsigned set = QUEUE_READY; set < QUEUE_SET_COUNT; set++) {
-		if (code == ERR_OK) {
-			counts.in[set] = (uint64_t)redis_reply_int(ops[set].reply);
-		}
-		redis_reply_free(ops[set].reply);
-		redis_cmd_free(cmds[set]);
-	}
-	if (code != ERR_OK) {
-		return err_wrap(err, "queue counts");
-	}
-	*ret = counts;
-	return ERR_OK;
-}
-
 /* ---- why, and how much ---- */
 
 static bool decode_why(const struct redis_reply *row, struct queue_why *ret)
 {
 	*ret = (struct queue_why){ .set = QUEUE_NONE };
-	for (unsigned i = QUEUE_READY; i < QUEUE_SET_COUNT; i++) {
-		if (str_eq(redis_reply_str(redis_reply_at(row, 0)),
-		           str_of(queue_set_name((enum queue_set)i)))) {
-			ret->set = (enum queue_set)i;
-		}
-	}
-	return ret->set != QUEUE_NONE && redis_reply_u64(redis_reply_at(row, 6), &ret->turns) &&
+	return queue_set_parse(redis_reply_str(redis_reply_at(row, 0)), &ret->set) &&
+	       redis_reply_u64(redis_reply_at(row, 6), &ret->turns) &&
 	       str_copy(ret->reason, sizeof(ret->reason),
 	                redis_reply_str(redis_reply_at(row, 1))) &&
 	       str_copy(ret->needs, sizeof(ret->needs), redis_reply_str(redis_reply_at(row, 2))) &&
@@ -257,6 +219,23 @@ enum err_code queue_demanded(const struct queue *queue, size_t first, struct que
 		    !redis_reply_u64(redis_reply_at(row, 2), &demands[i].oldest_ms)) {
 			return err_set(err, ERR_BACKEND, "demand: damaged");
 		}
+	}
+	return ERR_OK;
+}
+
+enum err_code queue_count(const struct queue *queue, struct queue_counts *ret, struct err *err)
+{
+	const struct text *script = &queue_lua_texts[QUEUE_LUA_QUEUE_COUNT];
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = begin_look(queue, script);
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	enum err_code code = redis_script(queue->redis, script, cmd, &reply, err);
+
+	if (code != ERR_OK) {
+		return err_wrap(err, "queue counts");
+	}
+	*ret = (struct queue_counts){ { 0 } };
+	for (unsigned set = QUEUE_READY; set < QUEUE_SET_COUNT; set++) {
+		ret->in[set] = (uint64_t)redis_reply_int(redis_reply_at(reply, set - QUEUE_READY));
 	}
 	return ERR_OK;
 }

@@ -224,8 +224,9 @@ static struct model_reply *cmd_hincrby(struct model *model, const struct str *ar
 static struct model_reply *cmd_zadd(struct model *model, const struct str *args, size_t count)
 {
 	bool wrong = false, only_new = count > 4 && is(args[2], "NX");
+	bool only_old = count > 4 && is(args[2], "XX");
 	struct value *zset = value_find(model, args[1], VALUE_ZSET, &wrong);
-	size_t at = only_new ? 3 : 2;
+	size_t at = only_new || only_old ? 3 : 2;
 	double score;
 
 	if (wrong) {
@@ -233,6 +234,9 @@ static struct model_reply *cmd_zadd(struct model *model, const struct str *args,
 	}
 	if (count != at + 2 || !parse_double(args[at], &score)) {
 		return fail("ERR value is not a valid float");
+	}
+	if (only_old && zset_find(zset, args[at + 1]) == NULL) {
+		return model_reply_int(0);
 	}
 	if (zset == NULL) {
 		zset = value_make(model, args[1], VALUE_ZSET);
@@ -277,6 +281,15 @@ static struct model_reply *cmd_hgetall(struct model *model, const struct str *ar
 		model_reply_push(reply, bulk(hash->fields[i].value));
 	}
 	return reply;
+}
+
+static struct model_reply *cmd_hlen(struct model *model, const struct str *args, size_t count)
+{
+	bool wrong = false;
+	struct value *hash = value_find(model, args[1], VALUE_HASH, &wrong);
+
+	(void)count;
+	return wrong ? wrong_type() : model_reply_int(hash != NULL ? (int64_t)hash->count : 0);
 }
 
 static struct model_reply *cmd_zrank(struct model *model, const struct str *args, size_t count)
@@ -578,19 +591,19 @@ static const struct command {
 	size_t least; /* words, with the name */
 	command_fn *run;
 } commands[] = {
-	{ "GET", 2, cmd_get },           { "SET", 3, cmd_set },
-	{ "DEL", 2, cmd_del },           { "EXISTS", 2, cmd_exists },
-	{ "PEXPIRE", 3, cmd_pexpire },   { "PUBLISH", 3, cmd_publish },
-	{ "TIME", 1, cmd_time },         { "HGET", 3, cmd_hget },
-	{ "HMGET", 3, cmd_hmget },       { "HSET", 4, cmd_hset },
-	{ "HINCRBY", 4, cmd_hincrby },   { "ZADD", 4, cmd_zadd },
-	{ "ZREM", 3, cmd_zrem },         { "ZCARD", 2, cmd_zcard },
-	{ "ZSCORE", 3, cmd_zscore },     { "ZINCRBY", 4, cmd_zincrby },
-	{ "ZRANGE", 4, cmd_zrange },     { "ZRANGEBYSCORE", 4, cmd_zrangebyscore },
-	{ "HDEL", 3, cmd_hdel },         { "HGETALL", 2, cmd_hgetall },
-	{ "ZRANK", 3, cmd_zrank },       { "XADD", 5, cmd_xadd },
-	{ "XTRIM", 5, cmd_xtrim },       { "XRANGE", 4, cmd_xrange },
-	{ "FLUSHALL", 1, cmd_flushall },
+	{ "GET", 2, cmd_get },         { "SET", 3, cmd_set },
+	{ "DEL", 2, cmd_del },         { "EXISTS", 2, cmd_exists },
+	{ "PEXPIRE", 3, cmd_pexpire }, { "PUBLISH", 3, cmd_publish },
+	{ "TIME", 1, cmd_time },       { "HGET", 3, cmd_hget },
+	{ "HMGET", 3, cmd_hmget },     { "HSET", 4, cmd_hset },
+	{ "HINCRBY", 4, cmd_hincrby }, { "ZADD", 4, cmd_zadd },
+	{ "ZREM", 3, cmd_zrem },       { "ZCARD", 2, cmd_zcard },
+	{ "ZSCORE", 3, cmd_zscore },   { "ZINCRBY", 4, cmd_zincrby },
+	{ "ZRANGE", 4, cmd_zrange },   { "ZRANGEBYSCORE", 4, cmd_zrangebyscore },
+	{ "HDEL", 3, cmd_hdel },       { "HGETALL", 2, cmd_hgetall },
+	{ "HLEN", 2, cmd_hlen },       { "ZRANK", 3, cmd_zrank },
+	{ "XADD", 5, cmd_xadd },       { "XTRIM", 5, cmd_xtrim },
+	{ "XRANGE", 4, cmd_xrange },   { "FLUSHALL", 1, cmd_flushall },
 };
 
 struct model_reply *model_call(struct model *model, const struct str *args, size_t count)

@@ -556,13 +556,21 @@ static void live(struct play *play, size_t i)
 static size_t sets_with(const struct id *sid)
 {
 	size_t sets = 0;
+	const char *key, *type;
 
-	for (unsigned set = QUEUE_READY; set < QUEUE_SET_COUNT; set++) {
-		char key[64];
+	for (size_t i = 0; (key = model_key(model, i, &type)) != NULL; i++) {
 		bool wrong = false;
 
-		(void)snprintf(key, sizeof(key), "{q0}:%s", queue_set_name((enum queue_set)set));
-		sets += zset_find(value_find(model, str_of(key), VALUE_ZSET, &wrong),
+		sets += str_starts(str_of(key), STR_LIT("{q0}:ready:")) &&
+		        zset_find(value_find(model, str_of(key), VALUE_ZSET, &wrong),
+		                  str_of(sid->s)) != NULL;
+	}
+	for (unsigned set = QUEUE_READY + 1; set < QUEUE_SET_COUNT; set++) {
+		char name[64];
+		bool wrong = false;
+
+		(void)snprintf(name, sizeof(name), "{q0}:%s", queue_set_name((enum queue_set)set));
+		sets += zset_find(value_find(model, str_of(name), VALUE_ZSET, &wrong),
 		                  str_of(sid->s)) != NULL;
 	}
 	return sets;

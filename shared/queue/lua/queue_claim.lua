@@ -22,7 +22,7 @@ end
 
 local function lease(h, from)
 	local attempt = call('HINCRBY', q .. ':i:' .. h.sid, 'a', 1)
-	call('ZREM', q .. ':' .. from, h.sid)
+	if from == 'delayed' then call('ZREM', q .. ':delayed', h.sid) end
 	call('ZADD', q .. ':leasing', at, h.sid)
 	call('ZADD', mine, at, h.sid)
 	call('HSET', q .. ':i:' .. h.sid, 'set', 'leasing', 'at', at, 'inc', inc, 'why', '')
@@ -60,53 +60,63 @@ end
 
 -- ---- what is ready ----
 
-local passes = {} -- of tenants, and of "tenant:user"
-local function true_pass(key, who, name)
-	if not passes[name] then
-		local known = call('HGET', key, who)
-		passes[name] = tonumber(known and string.match(known, '^[^|]+') or '0')
+local passes, last, weights = {}, {}, {} -- by key and who: known in this call
+local function true_pass(key, who)
+	local mine = passes[key]
+	if not mine then
+		mine = {}
+		passes[key] = mine
+		local all = call('HGET', key, '*')
+		last[key] = tonumber(all and string.match(all, '^[^|]+') or '0')
 	end
-	return passes[name]
+	if not mine[who] then
+		local known = call('HGET', key, who)
+		mine[who] = tonumber(known and string.match(known, '^[^|]+') or '0')
+	end
+	return mine[who]
 end
 
 -- The first of a tree's level whose turn it is; those that are full step back.
-local function first_of(tree, key, prefix, limit, full, c)
+local function first_of(tree, key, limit, full, c)
 	while steps < 128 do
 		steps = steps + 1
 		local entry = call('ZRANGE', tree, 0, 0, 'WITHSCORES')
 		local who = entry[1]
 		if not who then return nil end
-		local pass = true_pass(key, who, prefix .. who)
+		local pass = true_pass(key, who)
 		if pass > tonumber(entry[2]) + 0.001 then
 			call('ZADD', tree, string.format('%.3f', pass), who)
 		elseif room_of(limit .. who) <= 0 then
 			call('ZREM', tree, who)
 			call('ZADD', full .. who, '0', c)
-			call('ZADD', q .. ':waits', 'NX', at, limit .. who)
+			wait_for(limit .. who)
 		else
 			return who, tonumber(entry[2])
 		end
 	end
 end
 
-local function charge(tree, key, name, who, pass)
-	local all = call('HGET', key, '*')
-	all = tonumber(all and string.match(all, '^[^|]+') or '0')
-	local weight = key == q .. ':v' and tonumber(call('HGET', q .. ':weight', who) or '1') or 1
-	local stride = STRIDE / weight
-	local next = math.max(pass, all - CREDIT * stride) + stride
-	passes[name] = next
+local function charge(tree, key, who, pass)
+	local stride = STRIDE
+	if key == q .. ':v' then
+		weights[who] = weights[who] or call('HGET', q .. ':weight', who) or '1'
+		stride = STRIDE / weights[who]
+	end
+	local next = math.max(pass, last[key] - CREDIT * stride) + stride
+	passes[key][who] = next
 	set_pass(key, who, next)
-	if pass > all then set_pass(key, '*', pass) end
-	if call('ZSCORE', tree, who) then call('ZADD', tree, string.format('%.3f', next), who) end
+	if pass > last[key] then
+		last[key] = pass
+		set_pass(key, '*', pass)
+	end
+	call('ZADD', tree, 'XX', string.format('%.3f', next), who)
 end
 
 -- One session of the tenant whose turn it is in class c, or a step towards one. False: the tenant
 -- has nothing to offer there, and is out of the tree.
 local function serve(c, t, tpass)
 	local users = q .. ':U:' .. c .. ':' .. t
-	local u, upass = first_of(users, q .. ':v:' .. t, t .. ':', 'u:' .. t .. ':',
-		q .. ':fu:' .. t .. ':', c)
+	local u, upass = first_of(users, q .. ':v:' .. t, 'u:' .. t .. ':', q .. ':fu:' .. t .. ':', c)
 	if not u then
 		if steps < 128 then call('ZREM', q .. ':T:' .. c, t) end
 		return
@@ -115,7 +125,7 @@ local function serve(c, t, tpass)
 	local h = item_of(sid)
 	local names = limits_of(h)
 	for i = 3, #names do
-		if room_of(names[i]) <= 0 then
+		if room_of(names[i]) <= 0 and not call('ZSCORE', q .. ':k:' .. names[i], sid) then
 			block(h, names[i])
 			for j = 3, #names do
 				if j ~= i then wake(names[j]) end
@@ -125,8 +135,8 @@ local function serve(c, t, tpass)
 	end
 	leave(h)
 	lease(h, 'ready')
-	charge(q .. ':T:' .. c, q .. ':v', t, t, tpass)
-	charge(users, q .. ':v:' .. t, t .. ':' .. u, u, upass)
+	charge(q .. ':T:' .. c, q .. ':v', t, tpass)
+	charge(users, q .. ':v:' .. t, u, upass)
 end
 
 local function fits(need)
@@ -138,7 +148,7 @@ end
 
 local heads = {} -- class -> {tenant, pass}
 local function look(c)
-	local t, pass = first_of(q .. ':T:' .. c, q .. ':v', '', 't:', q .. ':ft:', c)
+	local t, pass = first_of(q .. ':T:' .. c, q .. ':v', 't:', q .. ':ft:', c)
 	heads[c] = t and {t, pass} or nil
 end
 
@@ -157,7 +167,7 @@ while steps < 128 and may_take() do
 	end
 	if not best then break end
 	local t, pass = heads[best][1], heads[best][2]
-	if true_pass(q .. ':v', t, t) <= pass + 0.001 and room_of('t:' .. t) > 0 then
+	if true_pass(q .. ':v', t) <= pass + 0.001 and room_of('t:' .. t) > 0 then
 		serve(best, t, pass)
 	end
 	look(best)

@@ -1,18 +1,18 @@
 -- queue_core: what the scripts of a shard have in common; it stands in front of each of them.
 --
 -- Keys of shard k are made from KEYS[1] = {q<k>}, so all are in its slot:
---   :ready :delayed :held :leasing :leased :parked :done   zsets: a session is in exactly one of
---              them; scored by since when (ms), :delayed by when it is due
---   :i:<sid>   hash of a session: t tenant, u user, pj project, ag type of agent, p priority, need
---              words, key of concurrency, set, at since when, by its age (ms), a attempt, e epoch
---              of its log, inc incarnation, why reason, lost incarnations "a,b,", c class while it
---              is ready, boost 1 first in line
+--   :delayed :held :leasing :leased :parked :done   zsets, and a tree for what is ready: a session is
+--              in exactly one of them; scored by since when (ms), :delayed by when it is due
+--   :i:<sid>   hash of a session: f what it was submitted with
+--              "tenant|user|project|agent|key|priority|age (ms)|words", set, at since when, a
+--              attempt, e epoch of its log; and where there is something to say: inc incarnation,
+--              why reason, lost incarnations "a,b,", c class while it is ready, boost 1 first in line
 --   :w:<incarnation>  zset of what it has leasing or leased;  :p:<incarnation> of what is parked;
 --   :back:<incarnation>  of what is parked and waits for a slot to go on;
 --   :wait:<incarnation>  of what is delayed in the hope of that worker
 -- What is ready is a tree for each class, which is all sessions that need the same words:
 --   :cn hash words -> class, :ci hash class -> words, :seq hash class: the last number given
---   :rc:<class> zset of its sessions by age
+--   :ready:<class> zset of its sessions by age
 --   :T:<class> zset of tenants by pass;  :U:<class>:<tenant> of users by pass;
 --   :r:<class>:<tenant>:<user> zset of sessions, the first to be served first
 -- Tenants, and users within one, take turns (stride). A pass in a tree may be behind the true one:
@@ -30,14 +30,16 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local at = string.format('%.0f', now)
 local STRIDE, CREDIT, HALF_LIFE_MS, AGING_MS = 1000, 5, 600000, 600000
-local FIELDS = {'t', 'u', 'pj', 'ag', 'p', 'need', 'key', 'set', 'by', 'a', 'e', 'inc', 'lost', 'c',
-	'boost', 'why'}
 
 local function item_of(sid)
-	local values = call('HMGET', q .. ':i:' .. sid, unpack(FIELDS))
-	local h = {sid = sid}
-	for i, name in ipairs(FIELDS) do h[name] = values[i] end
-	return h.set and h or nil
+	local v = call('HMGET', q .. ':i:' .. sid, 'f', 'set', 'a', 'e', 'inc', 'lost', 'c', 'boost',
+		'why')
+	if not v[1] then return nil end
+	local h = {sid = sid, set = v[2], a = v[3], e = v[4], inc = v[5] or '', lost = v[6] or '',
+		c = v[7], boost = v[8], why = v[9] or ''}
+	h.t, h.u, h.pj, h.ag, h.key, h.p, h.by, h.need = string.match(v[1],
+		'^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
+	return h
 end
 
 local function limits_of(h)
@@ -48,13 +50,21 @@ local function limits_of(h)
 	return names
 end
 
--- A key of concurrency for which nothing else is said admits one session.
+-- How many more leases may count; read once in a call, so count_in() and count_out() keep it true. A
+-- key of concurrency for which nothing else is said admits one session.
+local rooms, kinds, exact = {}, nil, false
 local function room_of(name)
-	local kind = string.sub(name, 1, 1)
-	local most = call('HMGET', q .. ':limit', name, kind .. ':*')
-	local limit = most[1] or most[2] or (kind == 'c' and 1)
-	if not limit then return math.huge end
-	return limit - call('ZCARD', q .. ':k:' .. name)
+	if rooms[name] then return rooms[name] end
+	if not kinds then
+		local all = call('HMGET', q .. ':limit', 't:*', 'u:*', 'p:*', 'a:*', 'c:*')
+		local known = 0
+		for i = 1, 5 do known = known + (all[i] and 1 or 0) end
+		kinds = {t = all[1], u = all[2], p = all[3], a = all[4], c = all[5] or '1'}
+		exact = call('HLEN', q .. ':limit') > known
+	end
+	local limit = exact and call('HGET', q .. ':limit', name) or kinds[string.sub(name, 1, 1)]
+	rooms[name] = limit and limit - call('ZCARD', q .. ':k:' .. name) or math.huge
+	return rooms[name]
 end
 
 -- ---- turns ----
@@ -116,7 +126,7 @@ local function enter(h)
 	local c = class_of(h.need)
 	h.c = c
 	call('HSET', q .. ':i:' .. h.sid, 'c', c)
-	call('ZADD', q .. ':rc:' .. c, h.by, h.sid)
+	call('ZADD', q .. ':ready:' .. c, h.by, h.sid)
 	call('ZADD', q .. ':r:' .. c .. ':' .. h.t .. ':' .. h.u, order_of(h), h.sid)
 	show_user(c, h.t, h.u)
 end
@@ -125,7 +135,7 @@ local function leave(h)
 	local c, t, u = h.c, h.t, h.u
 	local mine, users = q .. ':r:' .. c .. ':' .. t .. ':' .. u, q .. ':U:' .. c .. ':' .. t
 	call('ZREM', mine, h.sid)
-	call('ZREM', q .. ':rc:' .. c, h.sid)
+	call('ZREM', q .. ':ready:' .. c, h.sid)
 	if call('EXISTS', mine) == 0 then
 		call('ZREM', users, u)
 		call('ZREM', q .. ':fu:' .. t .. ':' .. u, c)
@@ -133,7 +143,7 @@ local function leave(h)
 			call('ZREM', q .. ':T:' .. c, t)
 			call('ZREM', q .. ':ft:' .. t, c)
 		end
-		if call('EXISTS', q .. ':rc:' .. c) == 0 then
+		if call('EXISTS', q .. ':ready:' .. c) == 0 then
 			call('HDEL', q .. ':ci', c)
 			call('HDEL', q .. ':cn', h.need)
 		end
@@ -142,12 +152,18 @@ end
 
 -- ---- limits ----
 
+local waits -- whether anybody waits for room, once that is known
+
+local function wait_for(name)
+	call('ZADD', q .. ':waits', 'NX', at, name)
+	waits = true
+end
+
 local function block(h, name)
 	leave(h)
-	call('ZREM', q .. ':ready', h.sid)
 	call('ZADD', q .. ':held', at, h.sid)
 	call('ZADD', q .. ':b:' .. name, order_of(h), h.sid)
-	call('ZADD', q .. ':waits', 'NX', at, name)
+	wait_for(name)
 	call('HSET', q .. ':i:' .. h.sid, 'set', 'held', 'at', at, 'why', 'limit:' .. name)
 end
 
@@ -159,7 +175,8 @@ end
 -- There may be room: whoever waits for it takes part again. Returns what became ready: 0 or 1
 -- session, or 1 for a tenant or a user.
 local function wake(name)
-	if not call('ZSCORE', q .. ':waits', name) or room_of(name) <= 0 then return 0 end
+	if waits == nil then waits = call('EXISTS', q .. ':waits') == 1 end
+	if not waits or room_of(name) <= 0 or not call('ZSCORE', q .. ':waits', name) then return 0 end
 	local kind, rest = string.match(name, '^(.):(.*)$')
 	if kind == 't' or kind == 'u' then
 		local full = q .. (kind == 't' and ':ft:' or ':fu:') .. rest
@@ -181,7 +198,6 @@ local function wake(name)
 	local h = item_of(first)
 	unblock(h, name)
 	call('ZREM', q .. ':held', first)
-	call('ZADD', q .. ':ready', at, first)
 	call('HSET', q .. ':i:' .. first, 'set', 'ready', 'at', at, 'why', '')
 	enter(h)
 	return 1
@@ -193,14 +209,20 @@ local function wake_others(h)
 end
 
 local function count_in(h)
-	for _, name in ipairs(limits_of(h)) do call('ZADD', q .. ':k:' .. name, at, h.sid) end
+	for _, name in ipairs(limits_of(h)) do
+		if call('ZADD', q .. ':k:' .. name, at, h.sid) == 1 and rooms[name] then
+			rooms[name] = rooms[name] - 1
+		end
+	end
 end
 
 -- A parked session keeps its key of concurrency only.
 local function count_out(h, parks)
 	for _, name in ipairs(limits_of(h)) do
 		if not parks or string.sub(name, 1, 1) ~= 'c' then
-			call('ZREM', q .. ':k:' .. name, h.sid)
+			if call('ZREM', q .. ':k:' .. name, h.sid) == 1 and rooms[name] then
+				rooms[name] = rooms[name] + 1
+			end
 			wake(name)
 		end
 	end

@@ -8,7 +8,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local classes = redis.call('HGETALL', q .. ':ci')
 for i = 1 + 2 * ARGV[1], math.min(#classes, 2 * ARGV[1] + 256), 2 do
-	local tree = q .. ':rc:' .. classes[i]
+	local tree = q .. ':ready:' .. classes[i]
 	local oldest = redis.call('ZRANGE', tree, 0, 0, 'WITHSCORES')
 	rows[#rows + 1] = {classes[i + 1], redis.call('ZCARD', tree),
 		string.format('%.0f', now - (oldest[2] or now))}

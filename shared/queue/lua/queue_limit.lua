@@ -18,7 +18,9 @@ for i = 2, #ARGV, 2 do
 	end
 end
 for i = 2, #ARGV, 2 do
-	while woken < 128 and wake(ARGV[i]) > 0 do woken = woken + 1 end
+	if string.find(ARGV[i], '^[tupac]:') then
+		for _ = 1, math.min(room_of(ARGV[i]), 128 - woken) do woken = woken + wake(ARGV[i]) end
+	end
 end
 if woken > 0 then call('PUBLISH', ARGV[1], 'ready') end
 return {woken}

@@ -3,7 +3,7 @@
 -- KEYS 1 {q<k>}
 -- ARGV 1 names of zsets without the tag "leasing" or "w:<inc>,p:<inc>"  2 there for at least (ms)
 --      3 most, at most 128
--- returns {sid, tenant, priority, attempt, epoch, incarnation, set, reason, lost, since, age, user} ...
+-- returns {sid, submitted with, set, since, attempt, epoch, incarnation, reason, lost} ...
 local q, rows = KEYS[1], {}
 local time = redis.call('TIME')
 local before = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) - ARGV[2])
@@ -11,8 +11,9 @@ for name in string.gmatch(ARGV[1], '[^,]+') do
 	local key, left = q .. ':' .. name, ARGV[3] - #rows
 	for _, sid in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', before, 'LIMIT', 0, left)) do
 		local h = redis.call('HMGET', q .. ':i:' .. sid,
-			't', 'p', 'a', 'e', 'inc', 'set', 'why', 'lost', 'at', 'by', 'u')
-		rows[#rows + 1] = {sid, h[1], h[2], h[3], h[4], h[5], h[6], h[7], h[8], h[9], h[10], h[11]}
+			'f', 'set', 'at', 'a', 'e', 'inc', 'why', 'lost')
+		table.insert(h, 1, sid)
+		rows[#rows + 1] = h
 	end
 end
 return rows

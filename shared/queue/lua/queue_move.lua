@@ -51,12 +51,15 @@ if to == 'delayed' then score = string.format('%.0f', now + ARGV[5]) end
 
 -- ---- out of where it is ----
 
-call('ZREM', q .. ':' .. h.set, sid)
+local had, has = h.set == 'leasing' or h.set == 'leased', to == 'leasing' or to == 'leased'
 if h.set == 'ready' then
 	leave(h)
 	wake_others(h)
-elseif h.set == 'leasing' or h.set == 'leased' then
-	call('ZREM', q .. ':w:' .. inc, sid)
+else
+	call('ZREM', q .. ':' .. h.set, sid)
+end
+if had then
+	if not has or name == 'place' then call('ZREM', q .. ':w:' .. inc, sid) end
 elseif h.set == 'parked' then
 	call('ZREM', q .. ':p:' .. inc, sid)
 	call('ZREM', q .. ':back:' .. inc, sid)
@@ -68,24 +71,27 @@ end
 
 -- ---- into where it goes ----
 
-call('ZADD', q .. ':' .. to, score, sid)
+if to ~= 'ready' then call('ZADD', q .. ':' .. to, score, sid) end
 if name == 'place' then inc = other end
-if to == 'leased' or to == 'leasing' or to == 'parked' then
-	call('ZADD', q .. (to == 'parked' and ':p:' or ':w:') .. inc, at, sid)
-else
+if to == 'parked' then
+	call('ZADD', q .. ':p:' .. inc, at, sid)
+elseif has and (not had or name == 'place') then
+	call('ZADD', q .. ':w:' .. inc, at, sid)
+elseif not has then
 	inc = ''
 end
 if name == 'prefer' then
 	why = 'wait:' .. other
 	call('ZADD', q .. ':wait:' .. other, h.by, sid)
 end
-call('HSET', item, 'set', to, 'at', at, 'inc', inc, 'why', why, 'lost', h.lost, 'boost', h.boost)
+call('HSET', item, 'set', to, 'at', at, 'inc', inc, 'why', why)
 if ARGV[4] ~= '0' then call('HSET', item, 'e', ARGV[4]) end
+if name == 'requeue' then call('HSET', item, 'lost', h.lost) end
+if name == 'evict' then call('HSET', item, 'boost', '1') end
 
-if h.set == 'leasing' or h.set == 'leased' then
-	if to == 'parked' then count_out(h, true)
-	elseif to ~= 'leased' and to ~= 'leasing' then count_out(h, false) end
-	if to ~= 'leased' and to ~= 'leasing' then ring = 'room' end
+if had and not has then
+	count_out(h, to == 'parked')
+	ring = 'room'
 elseif name == 'unpark' then
 	count_in(h)
 elseif name == 'evict' or to == 'done' or h.set == 'parked' then

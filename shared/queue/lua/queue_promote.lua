@@ -10,7 +10,6 @@ local due = call('ZRANGEBYSCORE', q .. ':delayed', '-inf', at, 'LIMIT', 0, 128)
 for _, sid in ipairs(due) do
 	local h = item_of(sid)
 	call('ZREM', q .. ':delayed', sid)
-	call('ZADD', q .. ':ready', at, sid)
 	if string.sub(h.why, 1, 5) == 'wait:' then
 		call('ZREM', q .. ':wait:' .. string.sub(h.why, 6), sid)
 	end
@@ -26,7 +25,7 @@ end
 
 -- Nobody waits for room that is there, and nothing counts that is no lease: both hold without this;
 -- it is what proves it, and mends it when a limit was raised for all of a kind.
-local woken, drift, looked = 0, 0, 0
+local woken, drift = 0, 0
 for _, name in ipairs(call('ZRANGE', q .. ':waits', 0, 15)) do
 	call('ZADD', q .. ':waits', at, name)
 	for _, sid in ipairs(call('ZRANGE', q .. ':k:' .. name, 0, 7)) do
@@ -38,7 +37,7 @@ for _, name in ipairs(call('ZRANGE', q .. ':waits', 0, 15)) do
 			drift = drift + 1
 		end
 	end
-	while looked < 128 and wake(name) > 0 do woken, looked = woken + 1, looked + 1 end
+	for _ = 1, math.min(room_of(name), 128 - woken) do woken = woken + wake(name) end
 end
 if #due + woken > 0 then call('PUBLISH', ARGV[2], 'ready') end
 

@@ -16,11 +16,13 @@ if ARGV[6] ~= '' then
 elseif tonumber(ARGV[5]) > now then
 	set, score = 'delayed', ARGV[5]
 end
-call('ZADD', q .. ':' .. set, score, sid)
-call('HSET', q .. ':i:' .. sid, 't', ARGV[2], 'u', ARGV[9], 'pj', ARGV[10], 'ag', ARGV[11],
-	'p', ARGV[3], 'need', ARGV[4], 'key', ARGV[12], 'set', set, 'at', at, 'by', at, 'a', '0',
-	'e', ARGV[8], 'inc', '', 'why', ARGV[6], 'lost', '', 'boost', ARGV[13])
-if set == 'ready' then
+call('HSET', q .. ':i:' .. sid, 'f', table.concat({ARGV[2], ARGV[9], ARGV[10], ARGV[11], ARGV[12],
+	ARGV[3], at, ARGV[4]}, '|'), 'set', set, 'at', at, 'a', '0', 'e', ARGV[8])
+if ARGV[6] ~= '' then call('HSET', q .. ':i:' .. sid, 'why', ARGV[6]) end
+if ARGV[13] == '1' then call('HSET', q .. ':i:' .. sid, 'boost', '1') end
+if set ~= 'ready' then
+	call('ZADD', q .. ':' .. set, score, sid)
+else
 	enter({sid = sid, t = ARGV[2], u = ARGV[9], p = ARGV[3], need = ARGV[4], by = at,
 		boost = ARGV[13]})
 	call('PUBLISH', ARGV[7], 'ready')
