@@ -212,10 +212,9 @@ enum err_code queue_claim(const struct queue *queue, const struct queue_claim *c
 
 /* ---- moving ---- */
 
-static void add_move(struct redis_cmd *cmd, const struct queue_move *move, const char *verb)
+static void add_move(struct redis_cmd *cmd, const struct queue_move *move)
 {
 	redis_arg_cstr(cmd, move->sid.s);
-	redis_arg_cstr(cmd, verb);
 	if (move->attempt > 0) {
 		redis_arg_u64(cmd, move->attempt);
 	} else {
@@ -225,18 +224,19 @@ static void add_move(struct redis_cmd *cmd, const struct queue_move *move, const
 	redis_arg_u64(cmd, move->delay_ms);
 	add_name(cmd, move->reason);
 	add_name(cmd, move->lost != NULL ? move->lost : move->worker);
+	redis_arg_u64(cmd, move->slots);
 }
 
-static enum err_code decode_move(const struct redis_reply *reply, enum queue_set *ret,
+static enum err_code decode_move(const struct redis_reply *row, enum queue_set *ret,
                                  struct err *err)
 {
-	struct str word = redis_reply_str(redis_reply_at(reply, 0));
+	struct str word = redis_reply_str(redis_reply_at(row, 0));
 	enum queue_set set;
 
 	if (str_eq(word, STR_LIT("missing"))) {
 		return err_set(err, ERR_NOT_FOUND, "not in this shard");
 	}
-	if (!queue_set_parse(redis_reply_str(redis_reply_at(reply, 1)), &set)) {
+	if (!queue_set_parse(redis_reply_str(redis_reply_at(row, 1)), &set)) {
 		return damaged("queue_move", err);
 	}
 	if (str_eq(word, STR_LIT("conflict"))) {
@@ -247,26 +247,76 @@ static enum err_code decode_move(const struct redis_reply *reply, enum queue_set
 	return ERR_OK;
 }
 
-static enum err_code run_move(const struct queue *queue, const struct queue_move *move,
-                              const char *verb, enum queue_set *ret, struct err *err)
+static bool move_ok(const struct queue_move *move)
+{
+	return (move->reason == NULL || strlen(move->reason) <= QUEUE_REASON_MAX) &&
+	       name_fits(move->lost) && name_fits(move->worker);
+}
+
+static enum err_code ask_moves(const struct queue *queue, const char *verb,
+                               const struct queue_move *moves, size_t count,
+                               struct redis_reply **ret, struct err *err)
 {
 	const struct text *script = &queue_lua_texts[QUEUE_LUA_QUEUE_MOVE];
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = begin(queue, script);
-	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
-	enum err_code code;
 
-	if ((move->reason != NULL && strlen(move->reason) > QUEUE_REASON_MAX) ||
-	    !name_fits(move->lost) || !name_fits(move->worker)) {
-		return err_set(err, ERR_INVALID, "%s %s", verb, move->sid.s);
-	}
-	add_move(cmd, move, verb);
 	add_bell(cmd, queue);
-	redis_arg_u64(cmd, move->slots);
-	code = redis_script(queue->redis, script, cmd, &reply, err);
+	redis_arg_cstr(cmd, verb);
+	for (size_t i = 0; i < count; i++) {
+		if (!move_ok(&moves[i])) {
+			return err_set(err, ERR_INVALID, "%s %s", verb, moves[i].sid.s);
+		}
+		add_move(cmd, &moves[i]);
+	}
+	return redis_script(queue->redis, script, cmd, ret, err);
+}
+
+static enum err_code run_move(const struct queue *queue, const struct queue_move *move,
+                              const char *verb, enum queue_set *ret, struct err *err)
+{
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	enum err_code code = ask_moves(queue, verb, move, 1, &reply, err);
+
 	if (code == ERR_OK) {
-		code = decode_move(reply, ret, err);
+		code = decode_move(redis_reply_at(reply, 0), ret, err);
 	}
 	return code == ERR_OK ? ERR_OK : err_wrap(err, "%s %s", verb, move->sid.s);
+}
+
+static enum err_code run_moves(const struct queue *queue, const struct queue_moves *moves,
+                               const char *verb, struct err *err)
+{
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	enum err_code code =
+		moves->count <= QUEUE_MOVES_MAX
+			? ask_moves(queue, verb, moves->items, moves->count, &reply, err)
+			: err_set(err, ERR_INVALID, "more than %d", QUEUE_MOVES_MAX);
+
+	if (code != ERR_OK) {
+		return err_wrap(err, "%s", verb);
+	}
+	for (size_t i = 0; i < moves->count; i++) {
+		struct err why;
+
+		moves->sets[i] = QUEUE_NONE;
+		if (decode_move(redis_reply_at(reply, i), &moves->sets[i], &why) == ERR_BACKEND) {
+			*err = why;
+			return ERR_BACKEND;
+		}
+	}
+	return ERR_OK;
+}
+
+enum err_code queue_opened_all(const struct queue *queue, const struct queue_moves *moves,
+                               struct err *err)
+{
+	return run_moves(queue, moves, "opened", err);
+}
+
+enum err_code queue_finish_all(const struct queue *queue, const struct queue_moves *moves,
+                               struct err *err)
+{
+	return run_moves(queue, moves, "finish", err);
 }
 
 enum err_code queue_opened(const struct queue *queue, const struct queue_move *move,

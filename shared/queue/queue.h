@@ -200,6 +200,18 @@ enum err_code queue_release(const struct queue *queue, const struct queue_move *
 enum err_code queue_finish(const struct queue *queue, const struct queue_move *move,
                            enum queue_set *ret, struct err *err) MUST_CHECK;
 
+/* The same for many at once; sets[i] is QUEUE_NONE where it was not possible. */
+enum { QUEUE_MOVES_MAX = 64 };
+struct queue_moves {
+	const struct queue_move *items;
+	enum queue_set *sets;
+	size_t count;
+};
+enum err_code queue_opened_all(const struct queue *queue, const struct queue_moves *moves,
+                               struct err *err) MUST_CHECK;
+enum err_code queue_finish_all(const struct queue *queue, const struct queue_moves *moves,
+                               struct err *err) MUST_CHECK;
+
 struct queue_promoted {
 	size_t count;     /* delayed -> ready, for those that were due */
 	uint64_t next_ms; /* until the next is due, 0: none is waiting */

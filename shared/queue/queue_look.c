@@ -7,7 +7,7 @@
 #include "redis/redis.h"
 
 /* Of an item's hash: what a row of queue_list has too, behind the id. */
-static const char *const fields[] = { "f", "set", "at", "a", "e", "inc", "why", "lost" };
+static const char *const fields[] = { "f", "s", "lost" };
 
 /* "tenant|user|project|agent|key|priority|age|words" */
 static bool decode_submitted(struct str text, struct queue_item *ret)
@@ -30,27 +30,35 @@ static bool decode_submitted(struct str text, struct queue_item *ret)
 	return true;
 }
 
+/* "set|since|incarnation|attempt|epoch|class|first|reason" */
+static bool decode_state(struct str text, struct queue_item *ret)
+{
+	struct str set = str_split(&text, '|');
+	uint64_t since;
+
+	if (!queue_set_parse(set, &ret->set) ||
+	    !parse_u64(str_split(&text, '|'), INT64_MAX, &since) ||
+	    !str_copy(ret->incarnation, sizeof(ret->incarnation), str_split(&text, '|')) ||
+	    !parse_u64(str_split(&text, '|'), UINT64_MAX, &ret->attempt) ||
+	    !parse_u64(str_split(&text, '|'), UINT64_MAX, &ret->epoch)) {
+		return false;
+	}
+	ret->since_ms = (int64_t)since;
+	(void)str_split(&text, '|');
+	(void)str_split(&text, '|');
+	return str_copy(ret->reason, sizeof(ret->reason), text);
+}
+
 /* The values of `fields`, from element `at` of a row. */
 static bool decode_item(const struct redis_reply *row, size_t at, struct queue_item *ret)
 {
-	struct str lost = redis_reply_str(redis_reply_at(row, at + 7));
-	uint64_t since;
+	struct str lost = redis_reply_str(redis_reply_at(row, at + 2));
 
 	for (size_t i = 0; i < lost.n; i++) {
 		ret->lost += lost.p[i] == ',';
 	}
-	if (!queue_set_parse(redis_reply_str(redis_reply_at(row, at + 1)), &ret->set) ||
-	    !decode_submitted(redis_reply_str(redis_reply_at(row, at)), ret) ||
-	    !redis_reply_u64(redis_reply_at(row, at + 2), &since) ||
-	    !redis_reply_u64(redis_reply_at(row, at + 3), &ret->attempt) ||
-	    !redis_reply_u64(redis_reply_at(row, at + 4), &ret->epoch)) {
-		return false;
-	}
-	ret->since_ms = (int64_t)since;
-	return str_copy(ret->incarnation, sizeof(ret->incarnation),
-	                redis_reply_str(redis_reply_at(row, at + 5))) &&
-	       str_copy(ret->reason, sizeof(ret->reason),
-	                redis_reply_str(redis_reply_at(row, at + 6)));
+	return decode_submitted(redis_reply_str(redis_reply_at(row, at)), ret) &&
+	       decode_state(redis_reply_str(redis_reply_at(row, at + 1)), ret);
 }
 
 enum err_code queue_get(const struct queue *queue, const struct id *sid, struct queue_item *ret,

@@ -61,19 +61,25 @@ static void submit_all(void *arg)
 	}
 }
 
-static void live_one(struct bench *bench, const struct queue_item *item)
+static void live_all(struct bench *bench, const struct queue_item *items, size_t count)
 {
-	const struct queue_move move = { .sid = item->sid, .attempt = item->attempt, .epoch = 2 };
-	enum queue_set set;
+	struct queue_move moves[BATCH];
+	enum queue_set sets[BATCH];
+	const struct queue_moves all = { moves, sets, count };
 	struct err err;
 
-	if (queue_opened(&bench->queue, &move, &set, &err) != ERR_OK) {
+	for (size_t i = 0; i < count; i++) {
+		moves[i] = (struct queue_move){ .sid = items[i].sid,
+			                        .attempt = items[i].attempt,
+			                        .epoch = 2 };
+	}
+	if (queue_opened_all(&bench->queue, &all, &err) != ERR_OK) {
 		die("opened", &err);
 	}
-	if (!bench->hold && queue_finish(&bench->queue, &move, &set, &err) != ERR_OK) {
+	if (!bench->hold && queue_finish_all(&bench->queue, &all, &err) != ERR_OK) {
 		die("finish", &err);
 	}
-	bench->done++;
+	bench->done += count;
 }
 
 static void work(void *arg)
@@ -92,8 +98,8 @@ static void work(void *arg)
 		if (queue_claim(&bench->queue, &claim, items, &count, &err) != ERR_OK) {
 			die("claim", &err);
 		}
-		for (size_t i = 0; i < count; i++) {
-			live_one(bench, &items[i]);
+		if (count > 0) {
+			live_all(bench, items, count);
 		}
 	} while (count > 0);
 }

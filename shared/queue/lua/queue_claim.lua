@@ -16,19 +16,19 @@ local working, residing = call('ZCARD', mine), 0
 residing = working + call('ZCARD', parked)
 local most, steps, rows = tonumber(ARGV[5]), 0, {}
 
-local function row(h, attempt, what)
-	rows[#rows + 1] = {h.sid, h.t, h.p, attempt, h.by, at, h.e, h.u, what}
+local function row(h, what)
+	rows[#rows + 1] = {h.sid, h.t, h.p, h.a, h.by, at, h.e, h.u, what}
 end
 
 local function lease(h, from)
-	local attempt = call('HINCRBY', q .. ':i:' .. h.sid, 'a', 1)
+	h.a, h.inc, h.first = string.format('%.0f', h.a + 1), inc, '0'
 	if from == 'delayed' then call('ZREM', q .. ':delayed', h.sid) end
 	call('ZADD', q .. ':leasing', at, h.sid)
 	call('ZADD', mine, at, h.sid)
-	call('HSET', q .. ':i:' .. h.sid, 'set', 'leasing', 'at', at, 'inc', inc, 'why', '')
+	save(h, 'leasing', '')
 	count_in(h)
 	working, residing = working + 1, residing + 1
-	row(h, attempt, 'new')
+	row(h, 'new')
 end
 
 -- ---- what belongs to this worker ----
@@ -41,10 +41,10 @@ for _, sid in ipairs(call('ZRANGE', q .. ':back:' .. inc, 0, 127)) do
 	call('ZREM', q .. ':parked', sid)
 	call('ZADD', q .. ':leased', at, sid)
 	call('ZADD', mine, at, sid)
-	call('HSET', q .. ':i:' .. sid, 'set', 'leased', 'at', at, 'why', '')
+	save(h, 'leased', '')
 	count_in(h)
 	working = working + 1
-	row(h, h.a, 'back')
+	row(h, 'back')
 end
 
 local function may_take()
@@ -104,11 +104,9 @@ local function charge(tree, key, who, pass)
 	end
 	local next = math.max(pass, last[key] - CREDIT * stride) + stride
 	passes[key][who] = next
-	set_pass(key, who, next)
-	if pass > last[key] then
-		last[key] = pass
-		set_pass(key, '*', pass)
-	end
+	last[key] = math.max(last[key], pass)
+	call('HSET', key, who, string.format('%.3f|%s', next, at), '*',
+		string.format('%.3f|%s', last[key], at))
 	call('ZADD', tree, 'XX', string.format('%.3f', next), who)
 end
 
@@ -177,7 +175,7 @@ if next(heads) and working < tonumber(ARGV[3]) and #rows < most then
 	for _, sid in ipairs(call('ZRANGE', parked, 0, 127)) do
 		if not call('ZSCORE', q .. ':back:' .. inc, sid) then
 			local h = item_of(sid)
-			row(h, h.a, 'evict')
+			row(h, 'evict')
 			break
 		end
 	end

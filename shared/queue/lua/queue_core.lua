@@ -4,9 +4,9 @@
 --   :delayed :held :leasing :leased :parked :done   zsets, and a tree for what is ready: a session is
 --              in exactly one of them; scored by since when (ms), :delayed by when it is due
 --   :i:<sid>   hash of a session: f what it was submitted with
---              "tenant|user|project|agent|key|priority|age (ms)|words", set, at since when, a
---              attempt, e epoch of its log; and where there is something to say: inc incarnation,
---              why reason, lost incarnations "a,b,", c class while it is ready, boost 1 first in line
+--              "tenant|user|project|agent|key|priority|age (ms)|words"; s how it is now
+--              "set|since (ms)|incarnation|attempt|epoch of its log|class while ready|first 0 or
+--              1|reason"; lost incarnations "a,b,", when there are any
 --   :w:<incarnation>  zset of what it has leasing or leased;  :p:<incarnation> of what is parked;
 --   :back:<incarnation>  of what is parked and waits for a slot to go on;
 --   :wait:<incarnation>  of what is delayed in the hope of that worker
@@ -32,14 +32,21 @@ local at = string.format('%.0f', now)
 local STRIDE, CREDIT, HALF_LIFE_MS, AGING_MS = 1000, 5, 600000, 600000
 
 local function item_of(sid)
-	local v = call('HMGET', q .. ':i:' .. sid, 'f', 'set', 'a', 'e', 'inc', 'lost', 'c', 'boost',
-		'why')
+	local v = call('HMGET', q .. ':i:' .. sid, 'f', 's', 'lost')
 	if not v[1] then return nil end
-	local h = {sid = sid, set = v[2], a = v[3], e = v[4], inc = v[5] or '', lost = v[6] or '',
-		c = v[7], boost = v[8], why = v[9] or ''}
+	local h = {sid = sid, lost = v[3] or ''}
 	h.t, h.u, h.pj, h.ag, h.key, h.p, h.by, h.need = string.match(v[1],
 		'^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
+	h.set, h.at, h.inc, h.a, h.e, h.c, h.first, h.why = string.match(v[2],
+		'^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
 	return h
+end
+
+-- After it came into another set.
+local function save(h, set, why)
+	h.set, h.why = set, why
+	call('HSET', q .. ':i:' .. h.sid, 's', table.concat({set, at, h.inc, h.a, h.e, h.c, h.first, why},
+		'|'))
 end
 
 local function limits_of(h)
@@ -69,15 +76,14 @@ end
 
 -- ---- turns ----
 
--- The pass with which somebody takes part again: what was used before weighs half as much after
--- each half-life, and turns that were not taken are not saved.
+-- The pass with which somebody takes part again: what was used before, more or less than others, weighs
+-- half as much after each half-life; and of the turns that were not taken no more than CREDIT are saved.
 local function pass_of(key, who)
 	local known = call('HMGET', key, who, '*')
 	local all = tonumber(known[2] and string.match(known[2], '^[^|]+') or '0')
 	if not known[1] then return all end
 	local pass, when = string.match(known[1], '^([^|]+)|(.+)$')
-	local ahead = pass - all
-	if ahead <= 0 then return all end
+	local ahead = math.max(pass - all, -CREDIT * STRIDE)
 	return all + ahead * 0.5 ^ (math.max(0, now - when) / HALF_LIFE_MS)
 end
 
@@ -118,14 +124,14 @@ end
 
 -- A level of priority is worth AGING_MS of age, so that everything is served in the end.
 local function order_of(h)
-	return h.boost == '1' and '0' or string.format('%.0f', h.by - h.p * AGING_MS)
+	return h.first == '1' and '0' or string.format('%.0f', h.by - h.p * AGING_MS)
 end
 
--- Into the tree; the sets are the caller's.
+-- Into the tree.
 local function enter(h)
 	local c = class_of(h.need)
-	h.c = c
-	call('HSET', q .. ':i:' .. h.sid, 'c', c)
+	h.c, h.inc = c, ''
+	save(h, 'ready', '')
 	call('ZADD', q .. ':ready:' .. c, h.by, h.sid)
 	call('ZADD', q .. ':r:' .. c .. ':' .. h.t .. ':' .. h.u, order_of(h), h.sid)
 	show_user(c, h.t, h.u)
@@ -142,10 +148,6 @@ local function leave(h)
 		if call('EXISTS', users) == 0 then
 			call('ZREM', q .. ':T:' .. c, t)
 			call('ZREM', q .. ':ft:' .. t, c)
-		end
-		if call('EXISTS', q .. ':ready:' .. c) == 0 then
-			call('HDEL', q .. ':ci', c)
-			call('HDEL', q .. ':cn', h.need)
 		end
 	end
 end
@@ -164,7 +166,7 @@ local function block(h, name)
 	call('ZADD', q .. ':held', at, h.sid)
 	call('ZADD', q .. ':b:' .. name, order_of(h), h.sid)
 	wait_for(name)
-	call('HSET', q .. ':i:' .. h.sid, 'set', 'held', 'at', at, 'why', 'limit:' .. name)
+	save(h, 'held', 'limit:' .. name)
 end
 
 local function unblock(h, name)
@@ -198,7 +200,6 @@ local function wake(name)
 	local h = item_of(first)
 	unblock(h, name)
 	call('ZREM', q .. ':held', first)
-	call('HSET', q .. ':i:' .. first, 'set', 'ready', 'at', at, 'why', '')
 	enter(h)
 	return 1
 end

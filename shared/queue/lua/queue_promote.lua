@@ -1,6 +1,6 @@
 -- with queue_core.lua
--- queue_promote: delayed -> ready for those that are due, forget what was done long ago, and look
--- at the limits for which somebody waits; at most 128 of each.
+-- queue_promote: delayed -> ready for those that are due, forget what was done long ago and classes of
+-- which nothing is ready, and look at the limits for which somebody waits; at most 128 of each.
 --
 -- KEYS 1 {q<k>}
 -- ARGV 1 ms that done sessions are remembered  2 bell channel
@@ -13,7 +13,6 @@ for _, sid in ipairs(due) do
 	if string.sub(h.why, 1, 5) == 'wait:' then
 		call('ZREM', q .. ':wait:' .. string.sub(h.why, 6), sid)
 	end
-	call('HSET', q .. ':i:' .. sid, 'set', 'ready', 'at', at, 'why', '')
 	enter(h)
 end
 
@@ -23,16 +22,24 @@ for _, sid in ipairs(call('ZRANGEBYSCORE', q .. ':done', '-inf', old, 'LIMIT', 0
 	call('DEL', q .. ':i:' .. sid)
 end
 
+local classes = call('HGETALL', q .. ':ci')
+for i = 1, math.min(#classes, 256), 2 do
+	if call('EXISTS', q .. ':ready:' .. classes[i]) == 0 then
+		call('HDEL', q .. ':ci', classes[i])
+		call('HDEL', q .. ':cn', classes[i + 1])
+	end
+end
+
 -- Nobody waits for room that is there, and nothing counts that is no lease: both hold without this;
 -- it is what proves it, and mends it when a limit was raised for all of a kind.
 local woken, drift = 0, 0
 for _, name in ipairs(call('ZRANGE', q .. ':waits', 0, 15)) do
 	call('ZADD', q .. ':waits', at, name)
 	for _, sid in ipairs(call('ZRANGE', q .. ':k:' .. name, 0, 7)) do
-		local set = call('HGET', q .. ':i:' .. sid, 'set')
-		local parked = string.sub(name, 1, 1) == 'c' and (set == 'parked' or set == 'held' or
-			set == 'ready' or set == 'delayed')
-		if not parked and set ~= 'leasing' and set ~= 'leased' then
+		local h = item_of(sid)
+		local set = h and h.set
+		if set ~= 'leasing' and set ~= 'leased' and
+			(string.sub(name, 1, 1) ~= 'c' or not set or set == 'done') then
 			call('ZREM', q .. ':k:' .. name, sid)
 			drift = drift + 1
 		end

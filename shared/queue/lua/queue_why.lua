@@ -8,7 +8,7 @@
 --          name of the limit that is full "", its leases, its most}
 local h = item_of(ARGV[1])
 if not h then return {'missing'} end
-local c, t, u = h.c or '', h.t, h.u
+local c, t, u = h.c, h.t, h.u
 local mine = q .. ':r:' .. c .. ':' .. t .. ':' .. u
 local before = h.set == 'ready' and call('ZRANK', mine, h.sid) or 0
 local of_user = h.set == 'ready' and call('ZCARD', mine) or 0
