@@ -75,7 +75,7 @@ static void lease(struct stage *stage)
 	};
 	const struct queue queue = steer_queue(stage->store.redis, TENANT);
 	const struct queue_claim claim = { INCARNATION, "os=linux,runtime=local,agent=command", 8,
-		                           1 };
+		                           0, 1 };
 	struct queue_move opened = { .sid = stage->session.id, .epoch = 2 };
 	struct queue_item item;
 	enum queue_set set;
