@@ -38,6 +38,9 @@ static void take_event(struct following *f)
 	const struct client_event event = { f->parser.id, f->parser.name, f->parser.data };
 
 	f->got_event = true;
+	if (str_eq(event.type, STR_LIT("drain"))) {
+		return; /* it says when to connect again, and so did retry */
+	}
 	f->finished = str_eq(event.type, STR_LIT("end")) ||
 	              f->follow->event(f->follow->arg, &event) == CLIENT_ENOUGH || f->finished;
 	if (event.id.n > 0) {

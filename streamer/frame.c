@@ -74,6 +74,17 @@ void frame_comment(struct buf *out)
 	sse_format_comment(out, STR_LIT(""));
 }
 
+void frame_drain(unsigned retry_ms, struct buf *out)
+{
+	struct buf json;
+
+	buf_init(&json, FRAME_NOTE_MAX);
+	buf_addf(&json, "{\"type\":\"drain\",\"retryMs\":%u}", retry_ms);
+	frame_retry(retry_ms, out);
+	sse_format(out, STR_LIT(""), STR_LIT("drain"), buf_str(&json));
+	buf_fini(&json);
+}
+
 static void frame_where(const struct cursor *at, const struct id *sid, struct buf *out)
 {
 	(void)sid;
@@ -86,5 +97,5 @@ const struct format_forms frame_forms = {
 	.end = frame_end,
 	.where = frame_where,
 	.keep_alive = frame_comment,
-	.drain = frame_retry,
+	.drain = frame_drain,
 };

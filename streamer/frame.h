@@ -22,3 +22,5 @@ void frame_end(enum session_state state, const struct cursor *at, const struct i
 void frame_id(const struct cursor *at, struct buf *out);
 void frame_retry(unsigned ms, struct buf *out);
 void frame_comment(struct buf *out); /* keep-alive */
+/* retry, and event: drain, {"type":"drain","retryMs"}; no id, so the client's stays. */
+void frame_drain(unsigned retry_ms, struct buf *out);

@@ -35,7 +35,7 @@ struct node;
 enum {
 	HAND_VERSION = 1,    /* of the messages and records: only the same one is understood */
 	HAND_FRAMES = 1,     /* of the bytes of frames: halves of frames fit only the same one */
-	HAND_STEP_MS = 5000, /* for an answer */
+	HAND_STEP_MS = 2000, /* for an answer */
 	HAND_FDS_MAX = 64,   /* of one message; the kernel takes 253 */
 	HAND_BODY_MAX = 128 * 1024,
 	HAND_BATCH_BYTES = 32 * 1024, /* more only when one record is larger */

@@ -302,7 +302,7 @@
       const event = JSON.parse(frame.data);
       if (frame.event === 'end') {
         this.ended = true;
-      } else {
+      } else if (frame.event !== 'drain') { // retry said so, too
         events.push(frame.event === 'gap' ? { type: 'gap', ...event } : event);
       }
     }

@@ -98,8 +98,11 @@ unsigned http_port_of(int fd)
 	_Static_assert(offsetof(struct sockaddr_in6, sin6_port) ==
 	                       offsetof(struct sockaddr_in, sin_port),
 	               "the port is at one place in both");
-	return getsockname(fd, (struct sockaddr *)&address, &size) == 0 ? ntohs(address.sin6_port)
-	                                                                : 0;
+	if (getsockname(fd, (struct sockaddr *)&address, &size) != 0 ||
+	    address.sin6_family == AF_UNIX) {
+		return 0;
+	}
+	return ntohs(address.sin6_port);
 }
 
 char *http_unix_path(const char *address)

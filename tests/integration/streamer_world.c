@@ -646,7 +646,11 @@ bool viewer_next_within(struct viewer *viewer, unsigned ms)
 
 	for (;; now = clock_mono_ms()) {
 		switch (sse_parse(&viewer->parser, &viewer->rest)) {
-		case SSE_PARSED_EVENT: return true;
+		case SSE_PARSED_EVENT:
+			if (viewer->wants_drains || !viewer_is(viewer, "drain")) {
+				return true;
+			}
+			continue;
 		case SSE_PARSED_ERROR: fail_msg("not an event stream"); break;
 		case SSE_PARSED_MORE: break;
 		}

@@ -104,7 +104,8 @@ struct viewer {
 	bool whole;              /* the gzip stream had its end, and its sum was right */
 	struct str rest;
 	struct sse_parser parser;
-	bool ended; /* the server has closed */
+	bool ended;        /* the server has closed */
+	bool wants_drains; /* they are shown; else passed over: they are no events of the session */
 };
 
 /* Viewers take gzip when VIEWERS_ACCEPT=gzip is in the environment: every test of plain streams is

@@ -84,6 +84,28 @@ static void ids_retries_and_comments_are_no_events(void **state)
 	buf_fini(&out);
 }
 
+static void a_drain_leaves_the_last_id_as_it_is(void **state)
+{
+	struct cursor at = { 2, 7 };
+	struct sse_parser parser;
+	struct buf out;
+	struct str in;
+
+	(void)state;
+	buf_init(&out, FRAME_NOTE_MAX);
+	frame_id(&at, &out);
+	frame_drain(1250, &out);
+	sse_parser_init(&parser, UINT16_MAX);
+	in = buf_str(&out);
+	assert_int_equal(sse_parse(&parser, &in), SSE_PARSED_EVENT);
+	assert_int_equal(parser.retry_ms, 1250);
+	assert_true(str_eq(parser.name, STR_LIT("drain")));
+	assert_true(str_eq(parser.data, STR_LIT("{\"type\":\"drain\",\"retryMs\":1250}")));
+	assert_true(str_eq(parser.id, STR_LIT("2-7")));
+	sse_parser_fini(&parser);
+	buf_fini(&out);
+}
+
 /* The largest data that an append allows must fit the frame's bound. */
 static void the_largest_event_fits_its_frame(void **state)
 {
@@ -109,6 +131,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_event_a_gap_and_the_end_are_events_with_ids),
 		cmocka_unit_test(ids_retries_and_comments_are_no_events),
+		cmocka_unit_test(a_drain_leaves_the_last_id_as_it_is),
 		cmocka_unit_test(the_largest_event_fits_its_frame),
 	};
 
