@@ -11,10 +11,10 @@
  *	                      <-       COMMIT: how many; from here on they are the new one's
  *	goes on with them              finishes its requests, drains what could not move, exits 0
  *
- * Before COMMIT the new one touches no stream, so on any failure the old one just goes on.  If the
- *old one dies before COMMIT the new one goes on with what it has: nobody else can.  Whether it is
- *dead is asked of the kernel (pidfd), not guessed from a closed socket.  Either says NO with a
- *reason when it gives up.
+ * Before COMMIT the new one touches no stream, so on any failure the old one just goes on.  If
+ * the old one dies before COMMIT the new one goes on with what it has: nobody else can.  Whether
+ * it is dead is asked of the kernel (pidfd), not guessed from a closed socket.  Either says NO with
+ * a reason when it gives up.
  *
  * One message is one packet of a SOCK_SEQPACKET socket: a byte of enum hand_type, then its body.
  */
