@@ -294,6 +294,37 @@ static void after_101_both_sides_talk(void **state)
 	http_stand_stop(&stand);
 }
 
+/* The kernel takes what it can hold, and then no more: the peer is slowed down. */
+static void a_paused_stream_is_read_no_further_until_it_goes_on(void **state)
+{
+	struct http_stand stand = http_stand_start(&plain, 0);
+	struct client client = client_open(stand.port), other;
+	struct pollfd poller = { .fd = client.fd, .events = POLLOUT };
+	static char block[64 * 1024];
+	size_t sent = 0;
+	ssize_t n;
+
+	(void)state;
+	client_say(&client, "GET /talk HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"
+	                    "Upgrade: talk\r\n\r\n");
+	client_until(&client, "data: hello\n\n");
+	client_say(&client, "hush");
+	client_until(&client, "hushed");
+	while (poll(&poller, 1, 300) == 1) {
+		n = send(client.fd, block, sizeof(block), MSG_NOSIGNAL | MSG_DONTWAIT);
+		sent += n > 0 ? (size_t)n : 0;
+	}
+	assert_true(sent > sizeof(block));
+	assert_int_equal(http_stand_count(&stand, "heard"), 0);
+	other = client_open(stand.port);
+	client_expect(&other, "GET /go-on HTTP/1.1\r\nHost: a\r\n\r\n", 200);
+	http_stand_await(&stand, "heard", (unsigned)sent);
+	client_close(&other);
+	client_close(&client);
+	http_stand_await(&stand, "closed", 1);
+	http_stand_stop(&stand);
+}
+
 static void a_stream_without_input_takes_only_so_much(void **state)
 {
 	struct http_stand stand = http_stand_start(&plain, 0);
@@ -558,6 +589,7 @@ int main(void)
 		cmocka_unit_test(head_of_a_stream_opens_none),
 		cmocka_unit_test(a_full_stream_is_told_when_there_is_room),
 		cmocka_unit_test(after_101_both_sides_talk),
+		cmocka_unit_test(a_paused_stream_is_read_no_further_until_it_goes_on),
 		cmocka_unit_test(a_stream_without_input_takes_only_so_much),
 		cmocka_unit_test(drain_finishes_what_is_in_flight),
 		cmocka_unit_test(drain_cuts_what_does_not_end),

@@ -15,18 +15,20 @@ enum { DRAIN_MS = 3000, FLOOD_SIZE = 65536 };
 
 struct counts {
 	unsigned requests, cancelled, admin, opened, closed, writable, done, done_499;
+	unsigned heard; /* bytes after a hush */
 };
 
 struct stand_app {
 	struct loop *loop;
 	struct http_server *server;
 	struct counts counts;
+	struct http_conn *hushed; /* its stream takes no input now */
 };
 
 struct feed {
 	struct stand_app *app;
 	struct http_conn *conn;
-	bool flood;
+	bool flood, counts;
 };
 
 static struct stand_app *app_of(struct http_request *req)
@@ -101,6 +103,14 @@ static void get_big(struct http_request *req, struct http_reply *reply)
 	}
 }
 
+static void get_go_on(struct http_request *req, struct http_reply *reply)
+{
+	struct stand_app *app = app_of(req);
+
+	(void)reply;
+	http_conn_resume(app->hushed);
+}
+
 static void get_counts(struct http_request *req, struct http_reply *reply)
 {
 	const struct stand_app *app = req->app;
@@ -108,9 +118,9 @@ static void get_counts(struct http_request *req, struct http_reply *reply)
 
 	buf_addf(&reply->body,
 	         "requests=%u cancelled=%u admin=%u opened=%u closed=%u writable=%u done=%u "
-	         "gone=%u connections=%zu ",
+	         "gone=%u heard=%u connections=%zu ",
 	         c->requests, c->cancelled, c->admin, c->opened, c->closed, c->writable, c->done,
-	         c->done_499, http_server_connections(app->server));
+	         c->done_499, c->heard, http_server_connections(app->server));
 }
 
 /* ---- streams ---- */
@@ -154,6 +164,13 @@ static void feed_input(void *stream, struct str bytes)
 
 	if (str_eq(bytes, STR_LIT("bye"))) {
 		http_conn_end(feed->conn);
+	} else if (str_eq(bytes, STR_LIT("hush"))) {
+		feed->counts = true;
+		feed->app->hushed = feed->conn;
+		http_conn_pause(feed->conn);
+		(void)feed_say(feed, STR_LIT("hushed"));
+	} else if (feed->counts) {
+		feed->app->counts.heard += (unsigned)bytes.n;
 	} else {
 		(void)feed_say(feed, bytes);
 	}
@@ -245,6 +262,7 @@ static const struct http_route routes[] = {
 	{ .method = HTTP_GET, .pattern = "/slow", .handler = get_slow },
 	{ .method = HTTP_GET, .pattern = "/big", .handler = get_big },
 	{ .method = HTTP_GET, .pattern = "/counts", .handler = get_counts },
+	{ .method = HTTP_GET, .pattern = "/go-on", .handler = get_go_on },
 	{ .method = HTTP_GET,
 	  .pattern = "/stream",
 	  .handler = get_stream,

@@ -4,6 +4,7 @@
 #include "json/value.h"
 #include "sse/sse.h"
 #include "streamer/frame.h"
+#include "streamer/socket_frame.h"
 #include "tests/support/test.h"
 
 static const struct id sid = { "01ARZ3NDEKTSV4RRFFQ69G5FAV" };
@@ -123,6 +124,85 @@ static void the_largest_event_fits_its_frame(void **state)
 	frame_event(&event, &sid, &out);
 	assert_false(buf_failed(&out));
 	assert_true(str_ends(buf_str(&out), STR_LIT("xxx\"}\n\n")));
+	buf_reset(&out);
+	socket_frame_event(&event, &sid, &out);
+	assert_false(buf_failed(&out));
+	assert_true(str_ends(buf_str(&out), STR_LIT("xxx\"}}")));
+	buf_fini(&out);
+}
+
+/* ---- over a socket ---- */
+
+/* The text frame that is next, as JSON; the caller's. */
+static struct json_value *read_text(struct str *in, const char *type)
+{
+	const unsigned char *head = (const unsigned char *)in->p;
+	struct json_value *value;
+	size_t len, start = 2;
+	struct err err;
+
+	assert_true(in->n >= 2);
+	assert_int_equal(head[0], 0x81); /* FIN, text */
+	len = head[1];                   /* not masked */
+	if (len == 126) {
+		start = 4;
+		len = (size_t)(head[2] << 8 | head[3]);
+	} else if (len == 127) {
+		start = 10;
+		len = (size_t)head[7] << 16 | (size_t)head[8] << 8 | head[9];
+	}
+	assert_true(in->n >= start + len);
+	value = json_parse(str_make(in->p + start, len), &err);
+	assert_non_null(value);
+	assert_true(str_eq(json_as_str(json_get(value, "type")), str_of(type)));
+	*in = str_make(in->p + start + len, in->n - start - len);
+	return value;
+}
+
+static void everything_is_said_over_a_socket_too(void **state)
+{
+	static char data[70000];
+	static const char *const types[] = { "event", "event", "gap", "end", "cursor" };
+	struct log_event event = { .at = { 3, 41 },
+		                   .ts_ms = 1780000000000,
+		                   .type = STR_LIT("note"),
+		                   .data = STR_LIT("{\"message\":\"two\\nlines\"}") };
+	struct log_gap gap = { LOG_GAP_RETRACTED, 42, 50 };
+	struct cursor at = { 3, 41 };
+	struct json_value *value;
+	struct buf out;
+	struct str in;
+
+	(void)state;
+	buf_init(&out, FRAME_MAX);
+	socket_frame_event(&event, &sid, &out);
+	memset(data, 'x', sizeof(data));
+	memcpy(data, "{\"m\":\"", 6);
+	memcpy(data + sizeof(data) - 2, "\"}", 2);
+	event.data = str_make(data, sizeof(data));
+	socket_frame_event(&event, &sid, &out);
+	socket_frame_gap(&gap, &at, &sid, &out);
+	socket_frame_end(SESSION_COMPLETED, &at, &sid, &out);
+	socket_frame_where(&at, &sid, &out);
+	in = buf_str(&out);
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		value = read_text(&in, types[i]);
+		assert_true(str_eq(json_as_str(json_get(value, "sessionId")), str_of(sid.s)));
+		assert_true(str_eq(json_as_str(json_get(value, "id")), STR_LIT("3-41")));
+		assert_int_equal(json_as_i64(json_get(value, "seq")), 41);
+		json_value_free(value);
+	}
+	assert_int_equal(in.n, 0);
+	buf_reset(&out);
+	socket_frame_drain(250, &out);
+	in = buf_str(&out);
+	value = read_text(&in, "drain");
+	assert_int_equal(json_as_i64(json_get(value, "retryMs")), 250);
+	json_value_free(value);
+	buf_reset(&out);
+	socket_frame_ping(&out);
+	assert_int_equal(out.len, 2);
+	assert_memory_equal(out.data, "\x89\x00", 2);
 	buf_fini(&out);
 }
 
@@ -133,6 +213,7 @@ int main(void)
 		cmocka_unit_test(ids_retries_and_comments_are_no_events),
 		cmocka_unit_test(a_drain_leaves_the_last_id_as_it_is),
 		cmocka_unit_test(the_largest_event_fits_its_frame),
+		cmocka_unit_test(everything_is_said_over_a_socket_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
