@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cred/digest.h"
 #include "rest/rest.h"
+#include "streamer/consumer.h"
 #include "streamer/debug.h"
 #include "streamer/drain.h"
 #include "streamer/events.h"
@@ -153,9 +154,10 @@ static void redis_back(struct node *node)
 }
 
 http_handler_fn *const app_handlers[REST_OP_COUNT] = {
-	[REST_OP_event_stream] = events_get,     [REST_OP_event_stream_prefixed] = events_get,
-	[REST_OP_debug_streams] = debug_streams, [REST_OP_socket] = follow_get,
-	[REST_OP_socket_prefixed] = follow_get,
+	[REST_OP_event_stream] = events_get,        [REST_OP_event_stream_prefixed] = events_get,
+	[REST_OP_debug_streams] = debug_streams,    [REST_OP_socket] = follow_get,
+	[REST_OP_socket_prefixed] = follow_get,     [REST_OP_consumer] = consumer_get,
+	[REST_OP_consumer_prefixed] = consumer_get,
 };
 
 const struct node_options app_options = {

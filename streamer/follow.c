@@ -143,15 +143,33 @@ static void say_subscribed(struct inbound *inbound, const struct id *sid,
 	inbound_say(inbound, &json, &w);
 }
 
+enum err_code follow_from(struct inbound *inbound, const struct id *sid, struct cursor after,
+                          enum event_profile profile, struct err *err)
+{
+	struct socket *socket = inbound->socket;
+	struct subscriber *subscriber;
+	struct channel *channel;
+	struct log_head head;
+
+	if (look(inbound, sid, &head, err) != ERR_OK) {
+		return err->code;
+	}
+	channel = feed_channel(socket->outlet.feed, sid, socket->outlet.viewer->principal.tenant,
+	                       &head);
+	subscriber = socket_follow(socket, channel, after, event_classes_in(profile), err);
+	if (subscriber == NULL) {
+		return err->code;
+	}
+	say_subscribed(inbound, sid, &after, &head);
+	(void)subscriber_pump(subscriber);
+	return ERR_OK;
+}
+
 enum err_code follow_subscribe(struct inbound *inbound, const void *body, struct err *err)
 {
 	const struct follow_subscribe *wish = body;
 	const struct follow_cursor *after =
 		wish->after.given ? &wish->after : &wish->starting_after;
-	struct socket *socket = inbound->socket;
-	struct subscriber *subscriber;
-	struct channel *channel;
-	struct log_head head;
 	struct id sid;
 	enum err_code code;
 
@@ -160,22 +178,9 @@ enum err_code follow_subscribe(struct inbound *inbound, const void *body, struct
 		                       "must not be given together with after", err);
 	}
 	code = follow_session(inbound, wish->session, &sid, err);
-	if (code == ERR_OK) {
-		code = look(inbound, &sid, &head, err);
-	}
-	if (code != ERR_OK) {
-		return code;
-	}
-	channel = feed_channel(socket->outlet.feed, &sid, socket->outlet.viewer->principal.tenant,
-	                       &head);
-	subscriber = socket_follow(socket, channel, after->at,
-	                           event_classes_in((enum event_profile)wish->profile), err);
-	if (subscriber == NULL) {
-		return err->code;
-	}
-	say_subscribed(inbound, &sid, &after->at, &head);
-	(void)subscriber_pump(subscriber);
-	return ERR_OK;
+	return code == ERR_OK ? follow_from(inbound, &sid, after->at,
+	                                    (enum event_profile)wish->profile, err)
+	                      : code;
 }
 
 enum err_code follow_unsubscribe(struct inbound *inbound, const void *body, struct err *err)

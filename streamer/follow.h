@@ -6,6 +6,7 @@
 
 #include "base/id.h"
 #include "event/cursor.h"
+#include "event/event.h"
 #include "http/http.h"
 #include "streamer/inbound.h"
 
@@ -46,3 +47,7 @@ inbound_fn follow_nothing; /* only acknowledged */
 /* On the inbound's fiber: the session that a frame names, if this client may see it. */
 enum err_code follow_session(struct inbound *inbound, struct str session, struct id *ret,
                              struct err *err) MUST_CHECK;
+
+/* Follow a session that this client may see, and say that it is subscribed. */
+enum err_code follow_from(struct inbound *inbound, const struct id *sid, struct cursor after,
+                          enum event_profile profile, struct err *err) MUST_CHECK;

@@ -4,7 +4,9 @@
 
 #include "auth/auth.h"
 #include "log/log.h"
+#include "streamer/consumer.h"
 #include "streamer/follow.h"
+#include "streamer/follow_ask.h"
 #include "streamer/socket.h"
 #include "streamer/viewer.h"
 
@@ -161,17 +163,29 @@ enum err_code inbound_problem(struct inbound *inbound, const char *field, const 
 
 /* ---- running ---- */
 
+enum err_code inbound_participate(const struct inbound *inbound, struct err *err)
+{
+	const struct principal *who = &inbound->socket->outlet.viewer->principal;
+
+	return auth_role_of(who) == AUTH_PARTICIPANT
+	               ? ERR_OK
+	               : err_set(err, ERR_FORBIDDEN,
+	                         "this is for participants: it needs a key with the scope %s",
+	                         auth_scope_name(AUTH_SESSION_WRITE));
+}
+
 static enum err_code run(struct inbound *inbound, const struct inbound_row *row, const void *body,
                          struct err *err)
 {
-	const struct viewer *viewer = inbound->socket->outlet.viewer;
-
-	if (row->who == INBOUND_PARTICIPANT &&
-	    !auth_allows(&viewer->principal, AUTH_SESSION_WRITE)) {
-		return err_set(err, ERR_FORBIDDEN, "this needs a key with the scope %s",
-		               auth_scope_name(AUTH_SESSION_WRITE));
+	if (row->who == INBOUND_PARTICIPANT && inbound_participate(inbound, err) != ERR_OK) {
+		return err->code;
 	}
 	return row->run(inbound, body, err);
+}
+
+static bool may_send(struct socket *socket)
+{
+	return socket->face->spend == NULL || socket->face->spend(socket);
 }
 
 void inbound_run(struct socket *socket, enum inbound_face face, struct str text)
@@ -185,6 +199,12 @@ void inbound_run(struct socket *socket, enum inbound_face face, struct str text)
 	if (inbound_decode(face, text, inbound.arena, &row, &body, &inbound.ref,
 	                   inbound.problems) != ERR_OK) {
 		(void)err_set(&err, ERR_INVALID, "%s", invalid);
+	}
+	if (!may_send(socket)) {
+		inbound.problems->count = 0;
+		(void)err_set(&err, ERR_LIMIT, "too many frames in too short a time");
+	}
+	if (err.code != ERR_OK) {
 		refuse(&inbound, &err);
 	} else if (run(&inbound, row, body, &err) == ERR_OK) {
 		acknowledge(&inbound);

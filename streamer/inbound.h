@@ -90,6 +90,9 @@ void inbound_run(struct socket *socket, enum inbound_face face, struct str text)
 enum err_code inbound_problem(struct inbound *inbound, const char *field, const char *rule,
                               struct err *err);
 
+/* ERR_FORBIDDEN: only an observer. */
+enum err_code inbound_participate(const struct inbound *inbound, struct err *err) MUST_CHECK;
+
 /* Begin an answer: an object with type and ref, which is then added to and said. */
 void inbound_begin(struct inbound *inbound, const char *type, struct buf *json, struct jsonw *w);
 /* Say it, and free its memory. */

@@ -33,6 +33,8 @@ enum socket_code {
 struct socket_face {
 	enum format format;
 	enum inbound_face inbound;
+	/* May the client send a frame now? NULL: as often as it likes. */
+	bool (*spend)(struct socket *socket);
 	/* It is open: say hello. NULL: there is nothing to say. */
 	void (*opened)(struct socket *socket);
 	/* Nothing more comes for a subscriber; it is freed after this. */

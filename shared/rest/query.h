@@ -76,6 +76,17 @@ struct rest_events {
 };
 extern const struct rest_query_table rest_events_table;
 
+/* Of the consumer's face. */
+struct rest_consumer {
+	unsigned profile; /* 1 + enum event_profile; 0: full */
+	unsigned role;    /* 1 + enum auth_role; 0: what the key is */
+	bool has_after, has_starting_after, has_last_seen;
+	struct cursor after;
+	uint64_t starting_after, last_seen;
+	struct str consumer_id, ticket;
+};
+extern const struct rest_query_table rest_consumer_table;
+
 struct rest_streams {
 	uint64_t after, per_page;
 	struct str session;

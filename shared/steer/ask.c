@@ -281,8 +281,8 @@ static void tell_others(const struct steer *steer, const struct steer_session *s
                         const struct steer_approval *approval, const struct steer_done *done)
 {
 	const struct log_new event = { EVENT_TYPE_PERMISSION_RESOLVED,
-		                       steer_resolved_json(approval, &done->command,
-		                                           &steer->who->key, steer->arena) };
+		                       steer_resolved_json(approval, &done->command, steer->who,
+		                                           steer->arena) };
 	const struct log_batch batch = {
 		.sid = session->id, .tenant = steer->who->tenant, .events = &event, .count = 1
 	};

@@ -2,15 +2,24 @@
 #include "steer/publish.h"
 #include "steer/steer.h"
 
+static enum err_code refuse(struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND, "no such session");
+}
+
 enum err_code steer_find_row(const struct steer *steer, const struct id *id, struct session *ret,
                              struct err *err)
 {
 	const struct principal *who = steer->who;
-	enum err_code code = session_get(steer->pg, who->tenant, id, steer->arena, ret, err);
+	enum err_code code;
 
+	if (!auth_allows_session(who, id)) {
+		return refuse(err);
+	}
+	code = session_get(steer->pg, who->tenant, id, steer->arena, ret, err);
 	if (code == ERR_NOT_FOUND || (code == ERR_OK && !who->any_namespace &&
 	                              !auth_allows_namespace(who, ret->namespace))) {
-		return err_set(err, ERR_NOT_FOUND, "no such session");
+		return refuse(err);
 	}
 	return code;
 }
@@ -80,8 +89,12 @@ enum err_code steer_find(const struct steer *steer, const struct id *id, struct 
                          struct err *err)
 {
 	struct steer_session session = { .id = *id };
-	enum err_code code = find_head(steer, id, &session.head, err);
+	enum err_code code;
 
+	if (!auth_allows_session(steer->who, id)) {
+		return refuse(err);
+	}
+	code = find_head(steer, id, &session.head, err);
 	if (code == ERR_OK && !session.head.found) {
 		code = find_without_head(steer, &session, err);
 	} else if (code == ERR_OK) {

@@ -11,7 +11,7 @@ struct str steer_reason_json(struct str reason, struct arena *arena);
 struct str steer_approval_json(const struct steer_approval *approval, struct arena *arena);
 /* Of the event that tells the others. In the arena. */
 struct str steer_resolved_json(const struct steer_approval *approval, const struct id *command,
-                               const struct id *by, struct arena *arena);
+                               const struct principal *by, struct arena *arena);
 
 /* Nobody has to run it any more. */
 void steer_finish_queue(const struct steer *steer, const struct id *sid, const char *reason);

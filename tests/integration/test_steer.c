@@ -4,16 +4,13 @@
 #include <string.h>
 
 #include "json/value.h"
-#include "queue/lease.h"
 #include "redis/redis.h"
 #include "steer/notify.h"
 #include "steer/publish.h"
 #include "steer/steer.h"
 #include "task_world.h"
+#include "tests/integration/crew.h"
 #include "tests/support/test.h"
-
-#define WORKER      "w1"
-#define INCARNATION "w1-a"
 
 enum { WAIT_MS = 20000 };
 
@@ -28,7 +25,7 @@ struct stage {
 	struct principal who;
 	struct steer steer;
 	struct steer_session session;
-	char mail_at[MAIL_ID_SIZE];
+	struct crew crew;
 	void (*body)(struct stage *stage);
 };
 
@@ -49,47 +46,14 @@ static void look(struct stage *stage)
 
 static void move(struct stage *stage, enum session_state to)
 {
-	char data[64];
-	struct log_new event = { EVENT_TYPE_STATUS, { data, 0 } };
-	const struct log_batch batch = { .sid = stage->session.id,
-		                         .tenant = TENANT,
-		                         .moves = true,
-		                         .to = to,
-		                         .events = &event,
-		                         .count = 1 };
-	struct log_result result;
-	struct err err;
-
-	(void)snprintf(data, sizeof(data), "{\"status\":\"%s\"}", session_state_name(to));
-	event.data = str_of(data);
-	must(log_append(&stage->store, &batch, &result, &err), &err);
-	assert_int_equal(result.outcome, LOG_OK);
+	crew_move(&stage->crew, &stage->session.id, to);
 	look(stage);
 }
 
-/* As a scheduler and a worker do it. */
 static void lease(struct stage *stage)
 {
-	const struct lease_worker worker = {
-		.incarnation = INCARNATION, .worker = WORKER, .slots = 8, .has = "os=linux"
-	};
-	const struct queue queue = steer_queue(stage->store.redis, TENANT);
-	const struct queue_claim claim = { INCARNATION, "os=linux,runtime=local,agent=command", 8,
-		                           0, 1 };
-	struct queue_move opened = { .sid = stage->session.id, .epoch = 2 };
-	struct queue_item item;
-	enum queue_set set;
-	size_t count = 0;
-	struct err err;
-
-	must(lease_register(stage->store.redis, &worker, &err), &err);
-	must(queue_claim(&queue, &claim, &item, &count, &err), &err);
-	assert_int_equal(count, 1);
-	assert_true(id_eq(&item.sid, &stage->session.id));
-	opened.attempt = item.attempt;
-	must(queue_opened(&queue, &opened, &set, &err), &err);
-	move(stage, SESSION_PROVISIONING);
-	move(stage, SESSION_RUNNING);
+	crew_lease(&stage->crew, &stage->session.id);
+	look(stage);
 }
 
 static void publish(struct stage *stage)
@@ -124,12 +88,13 @@ static void on_stage(struct world *world, void (*body)(struct stage *stage))
 		                        .key = id_new(),
 		                        .scopes = auth_bit(AUTH_SESSION_WRITE),
 		                        .any_namespace = true },
-		               .mail_at = "0" };
+		               .crew = { .tenant = TENANT, .mail_at = "0" } };
 	struct err err;
 
 	stage.store = (struct log_store){ .redis = redis_new(world->loop, &redis, &err),
 		                          .generation = 1,
 		                          .unarchived_max = 16 * 1024 * 1024 };
+	stage.crew.store = &stage.store;
 	stage.steer = (struct steer){ &stage.store, world->pg, &stage.who, test_arena() };
 	must(redis_wait_connected(stage.store.redis, WAIT_MS, &err), &err);
 	flush(stage.store.redis);
@@ -167,31 +132,12 @@ static void expect_row(struct stage *stage, const struct id *id, const char *kin
 /* The next note for the worker is of that kind and about that command. */
 static void expect_mail(struct stage *stage, const char *kind, const struct id *command)
 {
-	struct mail_page page;
-	struct err err;
+	CLEANUP(json_value_cleanup)
+	struct json_value *body = crew_mail(&stage->crew, kind, &stage->session.id);
 
-	must(mail_read(stage->store.redis, WORKER, stage->mail_at, &page, &err), &err);
-	assert_int_equal(page.count, 1);
-	assert_true(str_eq(page.mails[0].kind, str_of(kind)));
-	assert_true(id_eq(&page.mails[0].sid, &stage->session.id));
 	if (command != NULL) {
-		CLEANUP(json_value_cleanup)
-		struct json_value *body = json_parse(page.mails[0].body, &err);
-
 		assert_string_equal(json_as_str(json_get(body, "id")).p, command->s);
 	}
-	(void)str_copy(stage->mail_at, sizeof(stage->mail_at), str_of(page.mails[0].id));
-	mail_page_fini(&page);
-}
-
-static void expect_no_mail(struct stage *stage)
-{
-	struct mail_page page;
-	struct err err;
-
-	must(mail_read(stage->store.redis, WORKER, stage->mail_at, &page, &err), &err);
-	assert_int_equal(page.count, 0);
-	mail_page_fini(&page);
 }
 
 /* The last event of the log. */
@@ -255,7 +201,7 @@ static void prompt_body(struct stage *stage)
 	assert_int_equal(refused(stage, &what), ERR_CONFLICT);
 	move(stage, SESSION_FAILED);
 	assert_int_equal(refused(stage, &what), ERR_GONE);
-	expect_no_mail(stage);
+	crew_no_mail(&stage->crew);
 }
 ON_STAGE(a_prompt_is_a_row_and_a_note_to_the_worker, prompt_body)
 
@@ -278,7 +224,7 @@ static void again_body(struct stage *stage)
 	what.payload = STR_LIT("{\"prompt\":\"x\"}");
 	assert_true(send_ask(stage, &what).repeated);
 	assert_int_equal(number(stage->world->pg, "", &test_steer_count), 1);
-	expect_no_mail(stage);
+	crew_no_mail(&stage->crew);
 }
 ON_STAGE(a_command_by_the_clients_name_is_asked_once, again_body)
 
@@ -360,7 +306,7 @@ static void cancel_body(struct stage *stage)
 	expect_mail(stage, "fence", NULL);
 	must(steer_cancel(&stage->steer, &stage->session, STR_LIT("enough"), &err), &err);
 	assert_int_equal(stage->session.state, SESSION_CANCELLED);
-	expect_no_mail(stage);
+	crew_no_mail(&stage->crew);
 }
 ON_STAGE(cancelling_fences_the_worker_and_may_be_repeated, cancel_body)
 

@@ -1,0 +1,96 @@
+#include "streamer/ask.h"
+
+#include "streamer/feed.h"
+#include "streamer/socket.h"
+#include "streamer/viewer.h"
+
+/* The viewer may change while we wait: who asks is who it was when the frame came. */
+static struct steer steer_of(const struct inbound *inbound)
+{
+	const struct outlet *outlet = &inbound->socket->outlet;
+	struct principal *who = arena_take(inbound->arena, sizeof(*who));
+
+	*who = outlet->viewer->principal;
+	return (struct steer){ .store = outlet->feed->options.store,
+		               .pg = outlet->feed->options.pg,
+		               .who = who,
+		               .arena = inbound->arena };
+}
+
+enum err_code ask_session(struct inbound *inbound, struct str session, struct ask *ret,
+                          struct err *err)
+{
+	struct id id;
+
+	ret->steer = steer_of(inbound);
+	if (!id_parse(session, &id)) {
+		return err_set(err, ERR_NOT_FOUND, "no such session");
+	}
+	return steer_find(&ret->steer, &id, &ret->session, err);
+}
+
+/* The two faces spell names their own way. */
+static const char *spell(const struct inbound *inbound, const char *ours, const char *theirs)
+{
+	return inbound->socket->face->inbound == INBOUND_FOLLOW ? ours : theirs;
+}
+
+static void say_done(struct inbound *inbound, const struct ask *ask, const struct steer_done *done)
+{
+	struct buf json;
+	struct jsonw w;
+
+	inbound_begin(inbound, "ack", &json, &w);
+	jsonw_cstr(&w, spell(inbound, "sessionId", "session_id"), ask->session.id.s);
+	if (!id_is_nil(&done->command)) {
+		jsonw_cstr(&w, spell(inbound, "commandId", "command_id"), done->command.s);
+	}
+	if (done->repeated) {
+		jsonw_bool(&w, "repeated", true);
+	}
+	jsonw_cstr(&w, "status", session_state_name(done->state));
+	inbound_say(inbound, &json, &w);
+}
+
+enum err_code ask_send(struct inbound *inbound, struct ask *ask, struct steer_ask *what,
+                       struct str command, struct err *err)
+{
+	struct steer_done done;
+	enum err_code code;
+
+	if (command.n > 0 && !id_parse(command, &what->command)) {
+		return inbound_problem(inbound, spell(inbound, "commandId", "command_id"),
+		                       "must be a ULID", err);
+	}
+	code = steer_send(&ask->steer, &ask->session, what, &done, err);
+	if (code == ERR_OK) {
+		say_done(inbound, ask, &done);
+	}
+	return code;
+}
+
+enum err_code ask_prompt(struct inbound *inbound, struct ask *ask, const struct json_list *texts,
+                         const char *field, struct str command, struct err *err)
+{
+	struct steer_ask what = { .verb = STEER_PROMPT };
+
+	if (steer_prompt(texts, inbound->arena, &what.payload, err) != ERR_OK) {
+		return inbound_problem(inbound, field, err->msg, err);
+	}
+	return ask_send(inbound, ask, &what, command, err);
+}
+
+enum err_code ask_cancel(struct inbound *inbound, struct ask *ask, struct str reason,
+                         struct err *err)
+{
+	struct steer_done done = { .repeated = false };
+	enum err_code code =
+		steer_cancel(&ask->steer, &ask->session,
+	                     reason.n > 0 ? reason : STR_LIT("cancelled by a client"), err);
+
+	if (code == ERR_OK) {
+		done.state = ask->session.state;
+		say_done(inbound, ask, &done);
+	}
+	return code;
+}

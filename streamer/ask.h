@@ -1,0 +1,35 @@
+/* What clients ask of sessions by frames (steer/steer.h): what both faces have in common. */
+#pragma once
+
+#include "steer/steer.h"
+#include "streamer/inbound.h"
+
+/* A frame's session, and for whom it is steered. */
+struct ask {
+	struct steer steer;
+	struct steer_session session;
+};
+
+/* The session that a frame names, where it is now. */
+enum err_code ask_session(struct inbound *inbound, struct str session, struct ask *ret,
+                          struct err *err) MUST_CHECK;
+
+/* Ask it, and say so: an ack with the command's id. command: the client's own id for it, "" none.
+ */
+enum err_code ask_send(struct inbound *inbound, struct ask *ask, struct steer_ask *what,
+                       struct str command, struct err *err) MUST_CHECK;
+
+/* A prompt of these texts (struct str), which were in that field. */
+enum err_code ask_prompt(struct inbound *inbound, struct ask *ask, const struct json_list *texts,
+                         const char *field, struct str command, struct err *err) MUST_CHECK;
+
+/* End it at once, and say so. */
+enum err_code ask_cancel(struct inbound *inbound, struct ask *ask, struct str reason,
+                         struct err *err) MUST_CHECK;
+
+/* A member of bodies: the client's own id for the command, a ULID. */
+#define ASK_COMMAND_FIELD(of)                                                                      \
+	{                                                                                          \
+		.name = "commandId", .alias = "command_id", .kind = JSON_STR,                      \
+		.offset = offsetof(struct of, command), .present = JSON_NO_PRESENT, .max = ID_LEN  \
+	}

@@ -1,0 +1,238 @@
+#include "streamer/follow_ask.h"
+
+#include "rest/body.h"
+#include "streamer/ask.h"
+#include "streamer/channel.h"
+#include "streamer/socket.h"
+#include "task/task_json.h"
+
+enum { MESSAGE_MAX = 32 * 1024, NAME_MAX_BYTES = 128 };
+
+#define FIELD(of, member) .offset = offsetof(struct of, member), .present = JSON_NO_PRESENT
+#define SESSION_FIELD(of, needed)                                                                  \
+	{                                                                                          \
+		.name = "sessionId", .alias = "session_id", .kind = JSON_STR, .flags = (needed),   \
+		FIELD(of, session), .max = ID_LEN                                                  \
+	}
+
+static struct str only_session(const struct socket *socket)
+{
+	const struct subscriber *first = LIST_FIRST(&socket->outlet.followings);
+
+	return first != NULL && LIST_NEXT(first, of_outlet) == NULL ? str_of(first->channel->sid.s)
+	                                                            : (struct str){ NULL, 0 };
+}
+
+/* ---- prompt ---- */
+
+struct prompt {
+	struct inbound_head head;
+	struct str session, command;
+	struct json_list texts; /* struct str */
+};
+
+static const struct json_field prompt_fields[] = {
+	INBOUND_HEAD,
+	SESSION_FIELD(prompt, JSON_REQUIRED),
+	{ .name = "prompt",
+	  .alias = "message",
+	  .kind = JSON_CUSTOM,
+	  .flags = JSON_REQUIRED,
+	  FIELD(prompt, texts),
+	  .decode = task_decode_prompt,
+	  .schema = task_prompt_schema },
+	ASK_COMMAND_FIELD(prompt),
+};
+
+const struct json_table follow_prompt_table = { "PromptFrame", sizeof(struct prompt), prompt_fields,
+	                                        ARRAY_LEN(prompt_fields) };
+
+enum err_code follow_prompt(struct inbound *inbound, const void *body, struct err *err)
+{
+	const struct prompt *prompt = body;
+	struct ask ask;
+	enum err_code code = ask_session(inbound, prompt->session, &ask, err);
+
+	return code != ERR_OK
+	               ? code
+	               : ask_prompt(inbound, &ask, &prompt->texts, "prompt", prompt->command, err);
+}
+
+/* ---- chat_request ---- */
+
+/* Whose agent and channel it is the session says; the names are the client's own. */
+struct chat {
+	struct inbound_head head;
+	struct str session, message, command, agent, channel, user_id, user_name;
+	uint64_t after, seq;
+	bool has_after;
+};
+
+#define NAME_FIELD(word)                                                                           \
+	{                                                                                          \
+		.name = #word, .kind = JSON_STR, FIELD(chat, word), .max = NAME_MAX_BYTES          \
+	}
+
+static const struct json_field chat_fields[] = {
+	INBOUND_HEAD,
+	SESSION_FIELD(chat, JSON_REQUIRED),
+	{ .name = "message", .kind = JSON_STR, FIELD(chat, message), .max = MESSAGE_MAX },
+	{ .name = "resumeAfterSeq",
+	  .alias = "resume_after_seq",
+	  .kind = JSON_U64,
+	  .offset = offsetof(struct chat, after),
+	  .present = offsetof(struct chat, has_after),
+	  .max = CURSOR_N_MAX },
+	{ .name = "seq", .kind = JSON_U64, FIELD(chat, seq) },
+	NAME_FIELD(agent),
+	NAME_FIELD(channel),
+	NAME_FIELD(user_id),
+	NAME_FIELD(user_name),
+	ASK_COMMAND_FIELD(chat),
+};
+
+const struct json_table follow_chat_table = { "ChatRequest", sizeof(struct chat), chat_fields,
+	                                      ARRAY_LEN(chat_fields) };
+
+/* Who says something wants to hear the answer: from here on, unless it is heard already. */
+static enum err_code hear(struct inbound *inbound, const struct ask *ask, struct err *err)
+{
+	const struct cursor now = { CURSOR_EPOCH_ANY, ask->session.head.at.n };
+
+	return socket_find(inbound->socket, &ask->session.id) != NULL || !ask->session.head.found
+	               ? ERR_OK
+	               : follow_from(inbound, &ask->session.id, now, EVENT_PROFILE_FULL, err);
+}
+
+enum err_code follow_chat(struct inbound *inbound, const void *body, struct err *err)
+{
+	const struct chat *chat = body;
+	struct str message = chat->message;
+	const struct json_list texts = { &message, 1 };
+	struct ask ask;
+	enum err_code code;
+
+	if (message.n == 0 && !chat->has_after) {
+		return inbound_problem(inbound, "message",
+		                       "is required unless resume_after_seq is given", err);
+	}
+	code = ask_session(inbound, chat->session, &ask, err);
+	if (code == ERR_OK && message.n == 0) {
+		return follow_from(inbound, &ask.session.id,
+		                   (struct cursor){ CURSOR_EPOCH_ANY, chat->after },
+		                   EVENT_PROFILE_FULL, err);
+	}
+	if (code == ERR_OK) {
+		code = inbound_participate(inbound, err);
+	}
+	if (code == ERR_OK) {
+		code = hear(inbound, &ask, err);
+	}
+	return code == ERR_OK ? ask_prompt(inbound, &ask, &texts, "message", chat->command, err)
+	                      : code;
+}
+
+/* ---- approval_response ---- */
+
+static const char *const actions[] = { "approve", "deny", "auto_session", "auto_always", NULL };
+static const char *const behaviors[] = { "allow", "deny", "allow", "allow" };
+static const char *const scopes[] = { "once", "once", "session", "always" };
+
+struct approval {
+	struct inbound_head head;
+	struct str session, request, command, message, updated_input;
+	unsigned action;
+};
+
+static const struct json_field approval_fields[] = {
+	INBOUND_HEAD,
+	SESSION_FIELD(approval, 0),
+	{ .name = "approvalId",
+	  .alias = "approval_id",
+	  .kind = JSON_STR,
+	  .flags = JSON_REQUIRED,
+	  FIELD(approval, request),
+	  .min = 1,
+	  .max = STEER_REQUEST_MAX },
+	{ .name = "action",
+	  .kind = JSON_ENUM,
+	  .flags = JSON_REQUIRED,
+	  FIELD(approval, action),
+	  .names = actions },
+	{ .name = "message", .kind = JSON_STR, FIELD(approval, message), .max = MESSAGE_MAX },
+	{ .name = "updatedInput",
+	  .alias = "updated_input",
+	  .kind = JSON_RAW,
+	  FIELD(approval, updated_input),
+	  .max = STEER_PAYLOAD_MAX },
+	ASK_COMMAND_FIELD(approval),
+};
+
+const struct json_table follow_approval_table = { "ApprovalResponse", sizeof(struct approval),
+	                                          approval_fields, ARRAY_LEN(approval_fields) };
+
+enum err_code follow_approval(struct inbound *inbound, const void *body, struct err *err)
+{
+	const struct approval *approval = body;
+	const struct steer_approval answer = { .request = approval->request,
+		                               .behavior = behaviors[approval->action],
+		                               .scope = scopes[approval->action],
+		                               .updated_input = approval->updated_input,
+		                               .message = approval->message };
+	struct steer_ask what = { .verb = STEER_APPROVAL, .approval = &answer };
+	struct str session =
+		approval->session.n > 0 ? approval->session : only_session(inbound->socket);
+	struct ask ask;
+	enum err_code code;
+
+	if (session.n == 0) {
+		return inbound_problem(inbound, "sessionId",
+		                       "is required unless one session is followed", err);
+	}
+	code = ask_session(inbound, session, &ask, err);
+	return code == ERR_OK ? ask_send(inbound, &ask, &what, approval->command, err) : code;
+}
+
+/* ---- stop, pause, resume, interrupt, cancel ---- */
+
+struct control {
+	struct inbound_head head;
+	struct str session, reason, command;
+};
+
+static const struct json_field control_fields[] = {
+	INBOUND_HEAD,
+	SESSION_FIELD(control, JSON_REQUIRED),
+	{ .name = "reason", .kind = JSON_STR, FIELD(control, reason), .max = REST_REASON_MAX },
+	ASK_COMMAND_FIELD(control),
+};
+
+const struct json_table follow_control_table = { "ControlFrame", sizeof(struct control),
+	                                         control_fields, ARRAY_LEN(control_fields) };
+
+enum err_code follow_control(struct inbound *inbound, const void *body, struct err *err)
+{
+	static const enum steer_verb verbs[] = { STEER_STOP, STEER_PAUSE, STEER_RESUME,
+		                                 STEER_INTERRUPT };
+	const struct control *control = body;
+	struct steer_ask what = { .verb = STEER_STOP, .reason = control->reason };
+	struct ask ask;
+	enum err_code code;
+
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		if (str_eq(control->head.type, str_of(steer_kind(verbs[i])))) {
+			what.verb = verbs[i];
+		}
+	}
+	code = ask_session(inbound, control->session, &ask, err);
+	return code == ERR_OK ? ask_send(inbound, &ask, &what, control->command, err) : code;
+}
+
+enum err_code follow_cancel(struct inbound *inbound, const void *body, struct err *err)
+{
+	const struct control *control = body;
+	struct ask ask;
+	enum err_code code = ask_session(inbound, control->session, &ask, err);
+
+	return code == ERR_OK ? ask_cancel(inbound, &ask, control->reason, err) : code;
+}
