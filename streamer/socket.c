@@ -501,12 +501,12 @@ static const struct http_stream_ops ops = {
 
 /* ---- the handshake ---- */
 
-/* Messages are inflated without a context kept between them: an idle connection costs nothing.
- * We send none compressed. */
+/* Messages are inflated without a context kept between them: an idle connection costs nothing. What
+ * we send compressed was compressed for all, with a window of that size. */
 static const struct ws_policy policy = {
 	.protocols = (const char *const[]){ "fairlead", NULL },
 	.deflate = { .enabled = true,
-	             .server_bits = WS_BITS_MAX,
+	             .server_bits = PRESS_BITS,
 	             .client_bits = WS_BITS_MAX,
 	             .client_no_takeover = true },
 };
@@ -544,6 +544,13 @@ static void agree(struct http_reply *reply, const struct ws_handshake *shake)
 	}
 }
 
+/* Can it read what is compressed for all? */
+static bool can_share(const struct socket *socket, const struct ws_deflate_terms *terms)
+{
+	return options_of(socket)->compress > 0 && terms->enabled && !terms->server_no_takeover &&
+	       terms->server_bits >= PRESS_BITS;
+}
+
 struct socket *socket_accept(struct http_request *req, struct http_reply *reply,
                              const struct socket_face *face, struct viewer *viewer)
 {
@@ -566,6 +573,9 @@ struct socket *socket_accept(struct http_request *req, struct http_reply *reply,
 	if (shake.deflate.enabled) {
 		socket->inflater = ws_inflater_new(shake.deflate.client_bits,
 		                                   shake.deflate.client_no_takeover);
+	}
+	if (can_share(socket, &shake.deflate)) {
+		outlet_compress(&socket->outlet, intake_new(INTAKE_MESSAGES));
 	}
 	STAILQ_INIT(&socket->messages);
 	buf_init(&socket->unread, UNREAD_MAX);

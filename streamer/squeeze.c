@@ -216,6 +216,19 @@ void squeeze_plan(const struct squeeze *squeeze, uint64_t last, const struct cur
 	}
 }
 
+uint64_t squeeze_fresh_after(const struct squeeze *squeeze, uint64_t n)
+{
+	const struct ring *ring = &squeeze->ring;
+
+	n = n < ring->before.n ? ring->before.n : n;
+	while (++n <= ring->tip.n) {
+		if (mark_of(squeeze, n)->id > 0 && mark_of(squeeze, n)->is_fresh) {
+			return n;
+		}
+	}
+	return 0;
+}
+
 void squeeze_advance(const struct squeeze *squeeze, struct position *position, size_t bytes,
                      struct squeeze_step *ret)
 {

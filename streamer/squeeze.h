@@ -87,6 +87,9 @@ void squeeze_reset(struct squeeze *squeeze, struct cursor before);
 void squeeze_plan(const struct squeeze *squeeze, uint64_t last, const struct cursor *at,
                   struct plan *ret);
 
+/* The next fresh piece's n; 0: there is none. */
+uint64_t squeeze_fresh_after(const struct squeeze *squeeze, uint64_t n);
+
 /* What became of a plan. */
 struct squeeze_step {
 	const struct squeeze_mark *first, *newest; /* pieces that were sent, if only in part */

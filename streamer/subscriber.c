@@ -148,7 +148,7 @@ static void wait_for_room(struct subscriber *subscriber)
 }
 
 /* From the ring or a page, when it is admitted. False: full, ended, or over. */
-static bool send_from(struct subscriber *subscriber, const struct ring *ring)
+static bool send_from(struct subscriber *subscriber, const struct ring *ring, size_t bytes_max)
 {
 	struct position *position = &subscriber->position;
 	struct outlet *outlet = subscriber->outlet;
@@ -156,7 +156,7 @@ static bool send_from(struct subscriber *subscriber, const struct ring *ring)
 	struct plan plan;
 	ssize_t n = 0;
 
-	position_plan(position, ring, hurries || subscriber->leaving ? 1 : PLAN_BYTES, &plan);
+	position_plan(position, ring, hurries || subscriber->leaving ? 1 : bytes_max, &plan);
 	if (plan.torn) {
 		be_torn(subscriber);
 		return false;
@@ -242,11 +242,33 @@ static enum intake_share share(struct subscriber *subscriber)
 	return done;
 }
 
+/* Of its own bytes no more than it has to get before it can share. */
+static size_t own_bytes(const struct subscriber *subscriber, const struct ring *ring)
+{
+	const struct intake *intake = subscriber->outlet->intake;
+	const struct position *position = &subscriber->position;
+	uint64_t fresh = 0;
+	size_t bytes = 0;
+
+	if (is_reader(subscriber) && intake->squeeze != NULL) {
+		fresh = squeeze_fresh_after(intake->squeeze, position->at.n);
+	}
+	if (fresh == 0) {
+		return PLAN_BYTES;
+	}
+	for (uint64_t n = position->at.n + 1; n < fresh && bytes < PLAN_BYTES; n++) {
+		const struct ring_frame *frame = ring_at(ring, n);
+
+		bytes += (position->types >> frame->type & 1) != 0 ? frame->len : 0;
+	}
+	return bytes;
+}
+
 /* From the ring, or what everybody gets instead of it. */
 static bool send_more(struct subscriber *subscriber, const struct ring *ring)
 {
 	switch (share(subscriber)) {
-	case INTAKE_NONE: return send_from(subscriber, ring);
+	case INTAKE_NONE: return send_from(subscriber, ring, own_bytes(subscriber, ring));
 	case INTAKE_SENT: return true;
 	case INTAKE_FULL:
 	case INTAKE_DEAD: break;
@@ -345,7 +367,7 @@ void subscriber_serve(struct subscriber *subscriber, const struct ring *page,
 		say_gap(subscriber, gap);
 	}
 	while (position->at.n < page->tip.n) {
-		if (!make_way(subscriber) || !send_from(subscriber, page)) {
+		if (!make_way(subscriber) || !send_from(subscriber, page, PLAN_BYTES)) {
 			return;
 		}
 	}

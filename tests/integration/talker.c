@@ -12,6 +12,25 @@
 
 enum { MASK = 0x5ca1ab1e, TEXT_MAX = 1024 * 1024 };
 
+static bool offers_deflate(const char *headers)
+{
+	const char *offer = getenv("TALKERS_OFFER");
+
+	return offer != NULL && strcmp(offer, "deflate") == 0 &&
+	       strstr(headers, "Sec-WebSocket-Extensions") == NULL;
+}
+
+static void agree(struct talker *talker)
+{
+	const char *head = buf_cstr(&talker->in);
+
+	if (strstr(head, "Sec-WebSocket-Extensions: permessage-deflate") != NULL) {
+		bool small = strstr(head, "server_max_window_bits=13") != NULL;
+
+		talker->inflater = ws_inflater_new(small ? 13 : WS_BITS_MAX, false);
+	}
+}
+
 struct talker *talker_open(struct world *world, size_t streamer, const char *target,
                            const char *headers)
 {
@@ -33,6 +52,9 @@ struct talker *talker_open(struct world *world, size_t streamer, const char *tar
 	if (!has_key) {
 		buf_addf(&request, "Authorization: ApiKey %s\r\n", world->key);
 	}
+	if (offers_deflate(headers)) {
+		buf_add_cstr(&request, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+	}
 	buf_addf(&request, "%s\r\n", headers);
 	world_send(talker->fd, buf_str(&request));
 	buf_fini(&request);
@@ -41,6 +63,7 @@ struct talker *talker_open(struct world *world, size_t streamer, const char *tar
 	}
 	assert_true(parse_u64(str_make(talker->in.data + 9, 3), 999, &status));
 	talker->status = (int)status;
+	agree(talker);
 	return talker;
 }
 
@@ -49,6 +72,7 @@ void talker_close(struct talker *talker)
 	(void)close(talker->fd);
 	buf_fini(&talker->in);
 	buf_fini(&talker->payload);
+	ws_inflater_free(talker->inflater);
 	json_value_free(talker->json);
 	free(talker);
 }
@@ -112,14 +136,30 @@ static bool measure(const struct talker *talker, size_t *ret_start, size_t *ret_
 	return have >= *ret_start + *ret_len;
 }
 
+static void unpack(struct talker *talker)
+{
+	struct buf text;
+
+	assert_non_null(talker->inflater);
+	buf_init(&text, TEXT_MAX);
+	assert_int_equal(
+		ws_inflate(talker->inflater, buf_str(&talker->payload), true, TEXT_MAX, &text), 0);
+	buf_fini(&talker->payload);
+	talker->payload = text;
+}
+
 static void understand(struct talker *talker)
 {
-	const unsigned char *payload = (const unsigned char *)talker->payload.data;
+	const unsigned char *payload;
 	struct err err;
 
 	json_value_free(talker->json);
 	talker->json = NULL;
-	if (talker->opcode == WS_TEXT && !talker->compressed) {
+	if (talker->compressed) {
+		unpack(talker);
+	}
+	payload = (const unsigned char *)talker->payload.data;
+	if (talker->opcode == WS_TEXT) {
 		talker->json = json_parse(buf_str(&talker->payload), &err);
 		assert_non_null(talker->json);
 	} else if (talker->opcode == WS_CLOSE) {
@@ -148,6 +188,7 @@ bool talker_frame(struct talker *talker, unsigned ms)
 	buf_reset(&talker->payload);
 	buf_add(&talker->payload, talker->in.data + start, len);
 	buf_drop(&talker->in, start + len);
+	talker->wire_bytes += start + len;
 	understand(talker);
 	return true;
 }

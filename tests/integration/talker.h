@@ -6,6 +6,7 @@
 
 #include "json/value.h"
 #include "tests/integration/streamer_world.h"
+#include "ws/deflate.h"
 #include "ws/frame.h"
 
 struct talker {
@@ -15,14 +16,19 @@ struct talker {
 	struct buf in; /* the head of the answer stays at its front until the first frame is read */
 	bool ended;    /* the server has closed */
 	bool mute;     /* does not answer pings */
-	unsigned pings; /* seen */
+	struct ws_inflater *inflater; /* NULL: permessage-deflate was not agreed on */
+	size_t wire_bytes;            /* of frames */
+	unsigned pings;               /* seen */
 	/* Of the frame just read. */
 	enum ws_opcode opcode;
-	bool compressed;
+	bool compressed; /* it came so */
 	struct buf payload;
 	struct json_value *json; /* of a text frame */
 	unsigned code;           /* of a Close frame */
 };
+
+/* Talkers offer permessage-deflate when TALKERS_OFFER=deflate is in the environment and their
+ * headers do not: every test of plain sockets is one of compressed ones too. */
 
 /* Handshake at that target ("/api/v1/ws"); further header lines. */
 struct talker *talker_open(struct world *world, size_t streamer, const char *target,

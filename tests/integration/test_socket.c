@@ -318,7 +318,8 @@ static const struct end_case ends[] = {
 static void ends_body(struct world *world)
 {
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
-		struct talker *talker = talker_open(world, 0, WS, "");
+		struct talker *talker =
+			talker_open(world, 0, WS, "Sec-WebSocket-Extensions: none\r\n");
 		unsigned code;
 
 		talker_send(talker, ends[i].first, str_make(ends[i].payload, ends[i].len));
@@ -551,6 +552,97 @@ static void a_node_that_stops_says_so(void **state)
 	run(drain_body);
 }
 
+enum { SHARERS = 3 };
+
+#define OFFER "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+
+static void share_body(struct world *world)
+{
+	struct id sid = world_session(world), other = world_session(world);
+	struct talker *talkers[SHARERS], *plain;
+	struct cursor ats[SHARERS + 1] = { { 0, 0 } }, at_other = { 0, 0 }, last = { 0, 0 };
+	unsigned compressed = 0;
+
+	plain = talker_open(world, 0, WS, "Sec-WebSocket-Extensions: none\r\n");
+	subscribe(plain, &sid, "");
+	for (size_t i = 0; i < SHARERS; i++) { /* each joins later */
+		talkers[i] = talker_open(world, 0, WS, OFFER);
+		assert_non_null(talkers[i]->inflater);
+		subscribe(talkers[i], &sid, "");
+		talker_follow(talkers[i], &sid, &ats[i], i == 0 ? 2 : last.n);
+		last = world_notes(world, &sid, 100, 7);
+		for (size_t k = 0; k <= i; k++) {
+			talker_follow(talkers[k], &sid, &ats[k], last.n);
+			compressed += talkers[k]->compressed;
+		}
+	}
+	talker_follow(plain, &sid, &ats[SHARERS], last.n);
+	assert_int_equal(compressed, SHARERS * (SHARERS + 1) / 2);
+	assert_true(talkers[0]->wire_bytes * 3 < plain->wire_bytes);
+	/* What was there before it joined, too, from the first fresh piece on. */
+	assert_true(talkers[1]->wire_bytes * 2 < plain->wire_bytes);
+	/* Another session on the same connection is plain, and disturbs nothing. */
+	subscribe(talkers[0], &other, "");
+	talker_follow(talkers[0], &other, &at_other, 2);
+	for (int i = 0; i < 10; i++) {
+		last = world_notes(world, &other, 2, 2);
+		talker_follow(talkers[0], &other, &at_other, last.n);
+		assert_false(talkers[0]->compressed);
+		last = world_notes(world, &sid, 2, 2);
+		talker_follow(talkers[0], &sid, &ats[0], last.n);
+		assert_true(talkers[0]->compressed);
+	}
+	/* After the first has gone, the second has its turn, from a fresh piece on. */
+	talker_say(talkers[0], "{\"type\":\"unsubscribe\",\"sessionId\":\"%s\"}", sid.s);
+	talker_expect(talkers[0], "unsubscribed");
+	last = world_notes(world, &other, 40, 2);
+	talker_follow(talkers[0], &other, &at_other, last.n);
+	assert_true(talkers[0]->compressed);
+	for (size_t i = 0; i < SHARERS; i++) {
+		talker_close(talkers[i]);
+	}
+	talker_close(plain);
+}
+
+static void sockets_share_what_is_compressed_once(void **state)
+{
+	(void)state;
+	run(share_body);
+}
+
+static void wary_body(struct world *world)
+{
+	static const char *const offers[] = {
+		"permessage-deflate; server_no_context_takeover",
+		"permessage-deflate; server_max_window_bits=12",
+		"x-webkit-deflate-frame",
+	};
+	struct id sid = world_session(world);
+
+	for (size_t i = 0; i < ARRAY_LEN(offers); i++) {
+		struct cursor at = { 0, 0 }, last;
+		char header[128];
+		struct talker *talker;
+
+		(void)snprintf(header, sizeof(header), "Sec-WebSocket-Extensions: %s\r\n",
+		               offers[i]);
+		talker = talker_open(world, 0, WS, header);
+		subscribe(talker, &sid, "");
+		last = world_notes(world, &sid, 20, 1);
+		while (at.n < last.n) {
+			talker_follow(talker, &sid, &at, at.n + 1);
+			assert_false(talker->compressed);
+		}
+		talker_close(talker);
+	}
+}
+
+static void whoever_cannot_keep_the_context_gets_it_plain(void **state)
+{
+	(void)state;
+	run(wary_body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -569,6 +661,8 @@ int main(void)
 		cmocka_unit_test(a_replay_does_not_hold_up_a_live_session_and_no_frame_is_torn),
 		cmocka_unit_test(who_does_not_answer_pings_is_given_up),
 		cmocka_unit_test(a_node_that_stops_says_so),
+		cmocka_unit_test(sockets_share_what_is_compressed_once),
+		cmocka_unit_test(whoever_cannot_keep_the_context_gets_it_plain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
