@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "cli/admin_tenant.h"
 #include "cli/command.h"
 #include "cli/local.h"
 #include "json/write.h"
@@ -30,6 +31,8 @@ static const char admin_usage[] =
 	"       fairlead admin key list [--tenant T] [--json]\n"
 	"       fairlead admin key revoke ID [--tenant T] [--json]\n"
 	"       fairlead admin key ensure-admin\n"
+	"       fairlead admin tenant list [--json]\n"
+	"       fairlead admin tenant retention TENANT DAYS|forever|default\n"
 	"\n"
 	"Talks to the database at FAIRLEAD_PG_URL with FAIRLEAD_PEPPER[_FILE]; without them to "
 	"the\n"
@@ -277,6 +280,9 @@ int command_admin(int argc, char **argv)
 		                         .name = "made by fairlead admin",
 		                         .scopes = "session:read,session:write,task:write" };
 
+	if (argc > 1 && strcmp(argv[1], "tenant") == 0) {
+		return admin_tenant(argc, argv);
+	}
 	if (argc > 1 && strcmp(argv[argc - 1], "--help") == 0) {
 		return usage(stdout, EXIT_DONE);
 	}

@@ -21,6 +21,11 @@ _fairlead()
 		if [ "$COMP_CWORD" -eq 3 ]; then
 			words=$(fairlead session list --limit 50 2>/dev/null | awk 'NR > 1 { print $1 }')
 		fi ;;
+	"admin tenant"*)
+		words="--json --help"
+		if [ "$COMP_CWORD" -eq 3 ]; then
+			words="list retention"
+		fi ;;
 	"admin key"*)
 		words="--tenant --json --help"
 		case ${COMP_WORDS[3]} in
@@ -42,7 +47,7 @@ _fairlead()
 		case ${COMP_WORDS[1]} in
 		task) words="run" ;;
 		session) words="list show watch stop pause resume prompt delete" ;;
-		admin) words="key" ;;
+		admin) words="key tenant" ;;
 		completion) words="bash" ;;
 		esac
 	fi

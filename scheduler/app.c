@@ -15,6 +15,7 @@
 #include "scheduler/measure.h"
 #include "scheduler/promote.h"
 #include "scheduler/reconcile.h"
+#include "scheduler/retain.h"
 #include "scheduler/sweep.h"
 
 enum {
@@ -135,6 +136,7 @@ static void begin_duties(struct app *app)
 	begin_duty(app, DUTY_DELIVER, "deliver", deliver_turn, DELIVER_MS);
 	begin_duty(app, DUTY_MEASURE, "measure", measure_turn, MEASURE_MS);
 	begin_duty(app, DUTY_BACKLOG, "backlog", backlog_turn, BACKLOG_MS);
+	begin_duty(app, DUTY_RETAIN, "retain", retain_turn, conf->retention_interval);
 	for (unsigned i = 0; i < ARCHIVE_FIBERS; i++) {
 		begin_duty(app, DUTY_MOVES + i, "moves", archive_moves, MOVES_MS);
 	}
@@ -149,6 +151,7 @@ static void app_main(void *arg)
 
 	app->node = node;
 	app->workers = mem_calloc(WORKERS_MAX, sizeof(*app->workers));
+	app->holder = id_new();
 	moves_init(&app->moves);
 	begin_duties(app);
 	node->app = app;

@@ -27,6 +27,7 @@ enum duty_id {
 	DUTY_DELIVER,
 	DUTY_MEASURE,
 	DUTY_BACKLOG,
+	DUTY_RETAIN,
 	DUTY_MOVES, /* and the other fibers that share `moves` */
 	DUTY_COUNT = DUTY_MOVES + ARCHIVE_FIBERS
 };
@@ -55,6 +56,9 @@ struct app {
 	uint64_t archive_cycle;
 
 	struct backlog backlog;
+
+	/* retain */
+	struct id holder; /* of claims: nobody else's */
 
 	/* deliver */
 	struct id deliver_session;

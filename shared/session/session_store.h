@@ -118,8 +118,7 @@ struct session_move {
 enum err_code session_move(struct pg *pg, const char *tenant, const struct session_move *move,
                            bool *ret_moved, struct err *err) MUST_CHECK;
 
-/* Its rows, for good; *ret_deleted false: it has not ended or is gone. ERR_NOT_FOUND: a retry of
- * it still refers to it. */
+/* Its rows, for good; *ret_deleted false: it has not ended or is gone. A retry of it forgets it. */
 enum err_code session_delete(struct pg *pg, const char *tenant, const struct id *id,
                              bool *ret_deleted, struct err *err) MUST_CHECK;
 

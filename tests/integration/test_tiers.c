@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "event/claim.h"
+#include "event/retention.h"
 #include "event/segment_index.h"
 #include "log_rig.h"
 #include "metric/metric.h"
@@ -278,6 +279,133 @@ static void many_heads_are_read_at_once_and_a_damaged_one_spoils_no_other(void *
 	world_run(heads_body);
 }
 
+/* ---- retention ---- */
+
+static const char age_segments[] = "UPDATE log_segments SET last_ts = last_ts - interval '10 days' "
+				   "WHERE session_id = $1::text AND last_n <= $2::bigint";
+static const char keep_days[] = "WITH s AS (SELECT $1::text) UPDATE tenants "
+				"SET retention_s = $2::bigint WHERE id = 'acme'";
+
+static size_t remove_old(const struct rig *rig, uint64_t default_s)
+{
+	static struct retention_due due[RETENTION_MAX];
+	size_t count, all = 0, segments;
+	struct err err;
+
+	assert_int_equal(retention_list(rig->pg, default_s, due, &count, &err), ERR_OK);
+	for (size_t i = 0; i < count; i++) {
+		if (retention_remove(&rig->store, rig->pg, &due[i], &segments, &err) != ERR_OK) {
+			fail_msg("%s", err.msg);
+		}
+		all += segments;
+	}
+	return all;
+}
+
+static void retention_body(struct world *world)
+{
+	struct rig rig = rig_new(world);
+	struct log_result result;
+	struct err err;
+
+	rig_append_notes(&rig, 500); /* 502 in all */
+	assert_int_equal(rig_archive(&rig, 1, 400), 502);
+	rig_tell(&rig, "age_segments", age_segments, "256");
+	assert_int_equal(remove_old(&rig, 0), 0);
+	assert_int_equal(remove_old(&rig, 30 * 86400), 0);
+	rig_tell(&rig, "keep_days", keep_days, "0"); /* for ever, whatever the setting says */
+	assert_int_equal(remove_old(&rig, 86400), 0);
+	rig_tell(&rig, "keep_days", keep_days, "86400");
+	assert_int_equal(remove_old(&rig, 0), 2);
+	assert_int_equal(remove_old(&rig, 0), 0);
+	/* Also what was still in Redis. */
+	expect_gap(rig_history(&rig, (struct cursor){ 0, 0 }, 50), LOG_GAP_RETENTION, 1, 256);
+	expect_gap(rig_history(&rig, (struct cursor){ 1, 200 }, 50), LOG_GAP_RETENTION, 201, 256);
+	assert_int_equal(rig_read_all(&rig, (struct cursor){ 1, 256 }, 50), 502);
+
+	/* Of a living session everything may be too old: it keeps its place. */
+	rig_tell(&rig, "age_segments", age_segments, "502");
+	assert_int_equal(remove_old(&rig, 0), 2);
+	expect_gap(rig_history(&rig, (struct cursor){ 1, 300 }, 50), LOG_GAP_RETENTION, 301, 502);
+	rig_append_notes(&rig, 3);
+	assert_int_equal(rig_read_all(&rig, (struct cursor){ 1, 502 }, 50), 505);
+	rig_archive(&rig, 1, 0);
+	rig_tell(&rig, "age_segments", age_segments, "505");
+	assert_int_equal(remove_old(&rig, 0), 1);
+	world_say(world, "FLUSHALL");
+	rig.store.generation = 2;
+	(void)rig_must(log_rebuild(&rig.store, rig.pg, &rig.sid, TENANT, &result, &err), &result,
+	               &err);
+	assert_int_equal(result.first.n, 506);
+	assert_int_equal(result.epoch, 2);
+	expect_gap(rig_history(&rig, (struct cursor){ 0, 0 }, 50), LOG_GAP_RETENTION, 1, 505);
+	assert_int_equal(rig_read_all(&rig, (struct cursor){ 1, 505 }, 50), 506);
+	rig_tell(&rig, "keep_days", keep_days, "0");
+	pg_free(rig.pg);
+}
+
+static void what_is_too_old_is_removed_from_every_tier_and_told(void **state)
+{
+	(void)state;
+	world_run(retention_body);
+}
+
+static uint64_t count_rows(const struct rig *rig, const char *name, const char *sql)
+{
+	struct text text = { name, "0", sql, strlen(sql) };
+	struct pg_rows *rows = NULL;
+	struct pg_params params = { 0 };
+	struct err err;
+	uint64_t count;
+
+	pg_param_cstr(&params, rig->sid.s);
+	assert_int_equal(pg_query(rig->pg, "", &text, &params, &rows, &err), ERR_OK);
+	count = pg_u64(rows, 0, 0);
+	pg_rows_free(rows);
+	return count;
+}
+
+static void rows_body(struct world *world)
+{
+	static const char sessions[] = "SELECT count(*) FROM sessions WHERE id = $1::text";
+	static const char tasks[] = "SELECT count(*) FROM tasks WHERE id = $1::text";
+	struct rig rig = rig_new(world);
+	struct log_range range = { rig.sid, TENANT, { 0, 0 }, 10, 1000 };
+	struct log_page page;
+	size_t count;
+	struct err err;
+
+	rig_append_notes(&rig, 50);
+	rig_end_session(&rig);
+	rig_archive(&rig, 1, 0);
+	rig_tell(&rig, "keep_days", keep_days, "86400");
+	rig_tell(&rig, "end_row",
+	         "UPDATE sessions SET archived_at = now(), ended_at = now() - "
+	         "$2::interval WHERE id = $1::text",
+	         "10 days");
+	assert_int_equal(remove_old(&rig, 0), 0);
+	assert_int_equal(retention_end(rig.pg, 0, &count, &err), ERR_OK);
+	assert_int_equal(count, 0); /* it has its log still */
+	rig_tell(&rig, "age_segments", age_segments, "53");
+	assert_int_equal(remove_old(&rig, 0), 1);
+	expect_gap(rig_history(&rig, (struct cursor){ 0, 0 }, 50), LOG_GAP_RETENTION, 1, 53);
+	assert_int_equal(count_rows(&rig, "sessions", sessions), 1);
+	assert_int_equal(retention_end(rig.pg, 0, &count, &err), ERR_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(count_rows(&rig, "sessions", sessions), 0);
+	assert_int_equal(count_rows(&rig, "tasks", tasks), 0);
+	world_say(world, "FLUSHALL");
+	assert_int_equal(log_history(&rig.store, rig.pg, &range, &page, &err), ERR_NOT_FOUND);
+	rig_tell(&rig, "keep_days", keep_days, "0");
+	pg_free(rig.pg);
+}
+
+static void an_ended_session_goes_with_the_last_of_its_log(void **state)
+{
+	(void)state;
+	world_run(rows_body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +414,8 @@ int main(void)
 		cmocka_unit_test(a_session_is_archived_by_who_has_the_claim),
 		cmocka_unit_test(the_index_finds_the_segments_that_hold_what_matches),
 		cmocka_unit_test(many_heads_are_read_at_once_and_a_damaged_one_spoils_no_other),
+		cmocka_unit_test(what_is_too_old_is_removed_from_every_tier_and_told),
+		cmocka_unit_test(an_ended_session_goes_with_the_last_of_its_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
