@@ -4,6 +4,7 @@
 
 #include "auth/auth.h"
 #include "log/log.h"
+#include "metric/metric.h"
 #include "streamer/consumer.h"
 #include "streamer/follow.h"
 #include "streamer/follow_ask.h"
@@ -13,12 +14,13 @@
 static const char invalid[] = "the frame is not valid";
 
 static const struct inbound_row rows[] = {
-#define X(which, name, table, handler, whose)                                                      \
+#define X(which, name, table, handler, whose, text)                                                \
 	{ .face = INBOUND_##which,                                                                 \
 	  .type = (name),                                                                          \
 	  .body = &(table),                                                                        \
 	  .run = (handler),                                                                        \
-	  .who = INBOUND_##whose },
+	  .who = INBOUND_##whose,                                                                  \
+	  .help = (text) },
 #include "streamer/inbound.def"
 #undef X
 };
@@ -27,6 +29,15 @@ static const struct json_field head_fields[] = { INBOUND_HEAD };
 
 const struct json_table inbound_head_table = { "Frame", sizeof(struct inbound_head), head_fields,
 	                                       ARRAY_LEN(head_fields) };
+
+_Static_assert(ARRAY_LEN(head_fields) == INBOUND_HEAD_FIELDS, "every table begins so");
+
+const struct inbound_row *inbound_next(const struct inbound_row *row)
+{
+	const struct inbound_row *next = row != NULL ? row + 1 : rows;
+
+	return next < rows + ARRAY_LEN(rows) ? next : NULL;
+}
 
 /* ---- decoding ---- */
 
@@ -148,7 +159,10 @@ static void refuse(struct inbound *inbound, const struct err *err)
 	if (inbound->problems->count > 0) {
 		buf_init(&errors, SOCKET_FRAME_MAX / 2);
 		json_problems_format(inbound->problems, &errors);
-		jsonw_raw(&w, "errors", buf_str(&errors));
+		if (!buf_failed(
+			    &errors)) { /* else the client's names are too long to be repeated */
+			jsonw_raw(&w, "errors", buf_str(&errors));
+		}
 		buf_fini(&errors);
 	}
 	inbound_say(inbound, &json, &w);
@@ -211,5 +225,6 @@ void inbound_run(struct socket *socket, enum inbound_face face, struct str text)
 	} else if (err.code != ERR_CANCELLED) {
 		refuse(&inbound, &err);
 	}
+	metric_inc(METRIC_SOCKET_FRAMES, err.code == ERR_OK ? "ok" : err_name(err.code));
 	arena_free(inbound.arena);
 }

@@ -51,7 +51,12 @@ struct inbound_row {
 	const char *type;
 	const struct json_table *body;
 	inbound_fn *run;
+	const char *help;
 };
+
+/* All rows, one after the other; NULL begins, and ends. */
+const struct inbound_row *inbound_next(const struct inbound_row *row);
+void inbound_document(struct buf *out); /* docs/socket.md */
 
 /* Every body begins with this, and its table with INBOUND_HEAD. */
 struct inbound_head {
@@ -69,6 +74,8 @@ struct inbound_head {
 		.name = "ref", .kind = JSON_STR, .offset = offsetof(struct inbound_head, ref),     \
 		.present = JSON_NO_PRESENT, .max = INBOUND_REF_MAX                                 \
 	}
+
+enum { INBOUND_HEAD_FIELDS = 2 };
 
 /* For frames that have nothing else. */
 extern const struct json_table inbound_head_table;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "metric/metric.h"
 #include "streamer/app.h"
 #include "streamer/channel.h"
 #include "streamer/socket_frame.h"
@@ -175,6 +176,7 @@ static void destroy(struct socket *socket)
 	if (socket->face->closed != NULL) {
 		socket->face->closed(socket);
 	}
+	metric_dec(METRIC_SOCKETS, NULL);
 	drop_messages(socket);
 	ws_reader_fini(&socket->reader);
 	ws_inflater_free(socket->inflater);
@@ -577,6 +579,7 @@ struct socket *socket_accept(struct http_request *req, struct http_reply *reply,
 	if (can_share(socket, &shake.deflate)) {
 		outlet_compress(&socket->outlet, intake_new(INTAKE_MESSAGES));
 	}
+	metric_inc(METRIC_SOCKETS, NULL);
 	STAILQ_INIT(&socket->messages);
 	buf_init(&socket->unread, UNREAD_MAX);
 	fiber_signal_init(&socket->room);

@@ -14,6 +14,7 @@
 #include "event/event.h"
 #include "metric/metric.h"
 #include "rest/rest.h"
+#include "streamer/inbound.h"
 
 enum { DOCUMENT_MAX = 16 * 1024 * 1024 };
 
@@ -21,8 +22,9 @@ static const struct document {
 	const char *name;
 	void (*write)(struct buf *out);
 } documents[] = {
-	{ "api", rest_document }, { "configuration", conf_document }, { "errors", docgen_errors },
-	{ "events", event_docs }, { "metrics", metric_document },
+	{ "api", rest_document },       { "configuration", conf_document },
+	{ "errors", docgen_errors },    { "events", event_docs },
+	{ "metrics", metric_document }, { "socket", inbound_document },
 };
 
 static int print(const struct document *document)

@@ -203,6 +203,7 @@ static void wrong_body(struct world *world)
 {
 	struct id sid = world_session(world);
 	struct talker *talker = talker_open(world, 0, WS, "");
+	struct buf big;
 
 	talker_say(talker, "{");
 	expect_problem(talker, "");
@@ -232,6 +233,16 @@ static void wrong_body(struct world *world)
 	expect_problem(talker, "profile");
 	talker_say(talker, "{\"type\":\"subscribe\",\"sessionId\":\"nobody\"}");
 	expect_error(talker, "NOT_FOUND");
+	/* A name that is too long to be repeated. */
+	buf_init(&big, SIZE_MAX / 2);
+	buf_add_cstr(&big, "{\"type\":\"ping\",\"");
+	for (int i = 0; i < 65500; i++) {
+		buf_add_char(&big, 'x');
+	}
+	buf_add_cstr(&big, "\":1}");
+	talker_send(talker, WS_FINAL | WS_TEXT, buf_str(&big));
+	expect_error(talker, "INVALID");
+	buf_fini(&big);
 	talker_say(talker, "{\"type\":\"activity\",\"ref\":\"still here\"}");
 	talker_expect(talker, "ack");
 	assert_true(str_eq(talker_str(talker, "ref"), STR_LIT("still here")));
