@@ -14,6 +14,7 @@
 enum {
 	CHANNEL_SLICE = 256,             /* subscribers written to before the loop gets its turn */
 	CHANNEL_SHORT_BYTES = 64 * 1024, /* of a ring while memory is short */
+	CHANNEL_WRITES_A_MS = 100, /* that is what writing may cost, about a third of a core */
 };
 
 /* ---- writing ---- */
@@ -45,6 +46,37 @@ void channel_wake(struct channel *channel)
 	loop_defer(channel->feed->options.loop, &channel->task);
 }
 
+static void begin_round(struct channel *channel)
+{
+	channel->is_pausing = false;
+	channel->round_ms = clock_mono_ms();
+	channel_wake(channel);
+}
+
+static void on_pause_over(struct loop_timer *timer)
+{
+	begin_round(CONTAINER_OF(timer, struct channel, pause));
+}
+
+/* At once, unless writing to all was begun so shortly before that doing it for each event would
+ * cost too much: then what comes meanwhile goes out in one write. A few subscribers never wait. */
+static void begin_round_soon(struct channel *channel)
+{
+	uint64_t pause_ms = channel->followers / CHANNEL_WRITES_A_MS;
+	uint64_t since_ms = clock_mono_ms() - channel->round_ms;
+
+	if (pause_ms > channel->feed->options.tick_ms) {
+		pause_ms = channel->feed->options.tick_ms;
+	}
+	if (since_ms >= pause_ms) {
+		loop_timer_clear(&channel->pause);
+		begin_round(channel);
+	} else if (!channel->is_pausing) {
+		channel->is_pausing = true;
+		loop_timer_set(&channel->pause, pause_ms - since_ms);
+	}
+}
+
 /* The rings have changed: everybody at the tip has something to look at. */
 static void rouse(struct channel *channel)
 {
@@ -61,7 +93,7 @@ static void rouse(struct channel *channel)
 	}
 	TAILQ_CONCAT(&channel->due, &channel->at_tip, link);
 	if (!TAILQ_EMPTY(&channel->due)) {
-		channel_wake(channel);
+		begin_round_soon(channel);
 	} else {
 		lag_done(&channel->lag, &channel->sid);
 	}
@@ -143,8 +175,17 @@ static void push_page_in(struct channel *channel, enum format format, const stru
 	count(channel, ring);
 }
 
+/* A new epoch may have come after another entry than the one that was the last here. */
+static void look_at_epoch(struct channel *channel, const struct log_page *page)
+{
+	if (page->count > 0 && page->events[page->count - 1].at.epoch != channel->tip.epoch) {
+		folded_forget(channel);
+	}
+}
+
 static void push_page(struct channel *channel, const struct log_page *page)
 {
+	look_at_epoch(channel, page);
 	for (int format = 0; format < FORMAT_COUNT; format++) {
 		struct channel_form *form = &channel->forms[format];
 
@@ -154,6 +195,9 @@ static void push_page(struct channel *channel, const struct log_page *page)
 		if (form->ring != NULL) {
 			push_page_in(channel, (enum format)format, page);
 		}
+	}
+	for (size_t i = 0; i < page->count; i++) {
+		ahead_push(&channel->ahead, &page->events[i]);
 	}
 	if (page->count > 0) {
 		channel->tip = page->events[page->count - 1].at;
@@ -275,6 +319,9 @@ static void begin_again(struct channel *channel, const struct log_page *page)
 		}
 	}
 	channel->tip = before;
+	folded_forget(channel);
+	ahead_free(channel->ahead);
+	channel->ahead = NULL;
 }
 
 /* A doorbell may have brought more while the page was read: then it is read again. */
@@ -339,10 +386,13 @@ struct channel *channel_new(struct feed *feed, const struct id *sid, const char 
 	channel->tip = head->at;
 	channel->state = head->state;
 	channel->task.run = write_to_due;
+	loop_timer_init(&channel->pause, feed->options.loop, on_pause_over);
 	channel->read_ms = channel->idle_ms = clock_mono_ms();
 	TAILQ_INIT(&channel->at_tip);
 	TAILQ_INIT(&channel->due);
 	TAILQ_INIT(&channel->waiting);
+	TAILQ_INIT(&channel->folding);
+	LIST_INIT(&channel->folded);
 	LIST_INIT(&channel->replays);
 	LIST_INIT(&channel->polls);
 	TAILQ_INSERT_TAIL(&feed->sweep, channel, sweep_link);
@@ -367,8 +417,11 @@ void channel_free(struct channel *channel)
 		TAILQ_REMOVE(&feed->hungry, channel, hungry_link);
 	}
 	loop_undefer(feed->options.loop, &channel->task);
+	loop_timer_clear(&channel->pause);
 	for (int format = 0; format < FORMAT_COUNT; format++) {
 		drop_ring(channel, &channel->forms[format]);
 	}
+	folded_forget(channel);
+	ahead_free(channel->ahead);
 	free(channel);
 }

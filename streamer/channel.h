@@ -13,7 +13,9 @@
 #include "base/id.h"
 #include "event/log.h"
 #include "loop/loop.h"
+#include "streamer/ahead.h"
 #include "streamer/feed.h"
+#include "streamer/folded.h"
 #include "streamer/format.h"
 #include "streamer/lag.h"
 #include "streamer/poll.h"
@@ -50,13 +52,19 @@ struct channel {
 	struct subscribers at_tip;  /* have all there is */
 	struct subscribers due;     /* have something to write */
 	struct subscribers waiting; /* for history, and no reader has them yet */
+	struct subscribers folding; /* the same, for a folded block */
 	struct replays replays;     /* reads of history in flight */
 	struct polls polls;         /* requests that wait for it to move */
-	struct loop_task task;      /* writes to those due */
-	struct lag lag;             /* of what they wait for */
-	uint64_t read_ms;           /* when its end was last seen */
-	uint64_t idle_ms;           /* when the last follower left */
-	bool is_stale, is_hungry;
+	struct folded_blocks folded;
+	uint64_t folds_forgotten; /* times */
+	struct loop_task task;    /* writes to those due */
+	struct loop_timer pause;  /* until then events are collected */
+	uint64_t round_ms;        /* when writing to all was last begun */
+	struct ahead *ahead;      /* for those with a backlog */
+	struct lag lag;           /* of what they wait for */
+	uint64_t read_ms;         /* when its end was last seen */
+	uint64_t idle_ms;         /* when the last follower left */
+	bool is_stale, is_hungry, is_pausing;
 	bool is_reading, is_again; /* from its tip; and once more after that */
 	TAILQ_ENTRY(channel) sweep_link, stale_link, hungry_link, idle_link;
 };

@@ -6,6 +6,11 @@
 
 static void end(struct shaping *s)
 {
+	if (json_as_bool(json_get(s->data, "ahead"))) { /* it does not move the client's place */
+		jsonw_bool(&s->w, "ahead", true);
+		jsonw_end_object(&s->w);
+		return;
+	}
 	shaping_add_id(s, "id");
 	jsonw_u64(&s->w, "seq", s->event->at.n);
 	shaping_copy(s, "covers");
@@ -138,6 +143,7 @@ void consumer_frame_where(const struct cursor *at, const struct id *sid, struct 
 
 const struct format_forms consumer_frame_forms = {
 	.event = consumer_frame_event,
+	.ahead = consumer_frame_event,
 	.gap = consumer_frame_gap,
 	.end = consumer_frame_end,
 	.where = consumer_frame_where,

@@ -31,6 +31,7 @@ static const char *state_name(const struct subscriber *subscriber)
 	case SUBSCRIBER_DUE: return "due";
 	case SUBSCRIBER_FULL: return "full";
 	case SUBSCRIBER_WAITING: return "waiting";
+	case SUBSCRIBER_FOLDING: return "folding";
 	case SUBSCRIBER_READING: return "reading";
 	case SUBSCRIBER_LATER: return "later";
 	case SUBSCRIBER_LOOSE: return "loose";
@@ -116,6 +117,7 @@ static void write_session(struct jsonw *w, const struct subscriber *subscriber)
 	jsonw_cstr(w, "cursor", cursor);
 	jsonw_u64(w, "lag", channel->tip.n > at->n ? channel->tip.n - at->n : 0);
 	jsonw_cstr(w, "state", state_name(subscriber));
+	jsonw_bool(w, "slow", subscriber->slow);
 	jsonw_cstr(w, "profile", profile != NULL ? profile : "types");
 	jsonw_end_object(w);
 }

@@ -199,6 +199,7 @@ static void on_tick(struct loop_timer *timer)
 	sweep(feed, now_ms);
 	stop_lingering(feed, now_ms);
 	squeeze_pool_tick(&feed->squeezes, now_ms);
+	folded_age(feed, now_ms);
 	if (feed->wheel_at % FEED_LATER_TICKS == 0) {
 		try_later_ones(feed);
 	}
@@ -237,6 +238,7 @@ struct feed *feed_new(const struct feed_options *options, struct err *err)
 	TAILQ_INIT(&feed->later);
 	/* A sign of life breaks what a client shares: be fresh by then. */
 	squeeze_pool_init(&feed->squeezes, options->compress, options->keepalive_ms / 4 * 3);
+	TAILQ_INIT(&feed->folded);
 	feed->wheel_slots = options->keepalive_ms / FEED_TICK_MS + 3;
 	feed->wheel = mem_calloc(feed->wheel_slots, sizeof(*feed->wheel));
 	loop_timer_init(&feed->tick, options->loop, on_tick);

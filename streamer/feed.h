@@ -17,6 +17,7 @@
 #include "event/log.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
+#include "streamer/folded.h"
 #include "streamer/format.h"
 #include "streamer/squeeze.h"
 
@@ -48,7 +49,10 @@ struct feed_options {
 	const char *redis_url;
 	unsigned redis_timeout_ms;
 	unsigned keepalive_ms;
-	unsigned retry_ms; /* for clients */
+	unsigned retry_ms;      /* for clients */
+	unsigned stall_ms;      /* a client that takes nothing for this long is closed */
+	unsigned tick_ms;       /* events of one session may wait this long for each other */
+	unsigned fold_after_ms; /* behind and full for this long a reader is slow */
 	size_t ring_events, ring_bytes;
 	size_t compress; /* sessions that are compressed at once; 0: none */
 	size_t memory;   /* of all rings: beyond it a ring that changes is cut short */
@@ -68,7 +72,9 @@ struct feed {
 	struct channels hungry;    /* with subscribers that wait for history */
 	struct channels lingering; /* without subscribers, the longest first */
 	size_t lingering_count;
-	size_t ring_bytes; /* of all of them */
+	size_t ring_bytes; /* of all of them, and of folded blocks: */
+	size_t folded_bytes;
+	struct folded_recent folded;
 	struct squeeze_pool squeezes;
 	struct subscribers later; /* what they asked for could not be read: soon again */
 	struct fiber_group readers;

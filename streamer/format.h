@@ -22,6 +22,8 @@ enum format {
 struct format_forms {
 	/* Nothing appended: this event has no form here. */
 	void (*event)(const struct log_event *event, const struct id *sid, struct buf *out);
+	/* A copy of it out of its turn: its data says so, and the client's place does not move. */
+	void (*ahead)(const struct log_event *event, const struct id *sid, struct buf *out);
 	/* Events that are not to be had; at is where the stream goes on. */
 	void (*gap)(const struct log_gap *gap, const struct cursor *at, const struct id *sid,
 	            struct buf *out);

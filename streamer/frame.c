@@ -2,16 +2,28 @@
 
 #include "sse/sse.h"
 
+static void add_event(const struct log_event *event, const struct id *sid, struct str id,
+                      struct buf *out)
+{
+	struct buf json;
+
+	buf_init(&json, FRAME_MAX);
+	log_event_json(event, str_of(sid->s), &json);
+	sse_format(out, id, event->type, buf_str(&json));
+	buf_fini(&json);
+}
+
 void frame_event(const struct log_event *event, const struct id *sid, struct buf *out)
 {
 	char id[CURSOR_SIZE];
-	struct buf json;
 
 	cursor_format(&event->at, id);
-	buf_init(&json, FRAME_MAX);
-	log_event_json(event, str_of(sid->s), &json);
-	sse_format(out, str_of(id), event->type, buf_str(&json));
-	buf_fini(&json);
+	add_event(event, sid, str_of(id), out);
+}
+
+static void frame_ahead(const struct log_event *event, const struct id *sid, struct buf *out)
+{
+	add_event(event, sid, STR_LIT(""), out);
 }
 
 /* The members that every note has. */
@@ -93,6 +105,7 @@ static void frame_where(const struct cursor *at, const struct id *sid, struct bu
 
 const struct format_forms frame_forms = {
 	.event = frame_event,
+	.ahead = frame_ahead,
 	.gap = frame_gap,
 	.end = frame_end,
 	.where = frame_where,

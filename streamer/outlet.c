@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "metric/metric.h"
 #include "streamer/subscriber.h"
 #include "streamer/viewer.h"
 
@@ -43,7 +44,9 @@ ssize_t outlet_writev(struct outlet *outlet, const struct iovec *iov, int count)
 		all += iov[i].iov_len;
 	}
 	outlet->full = (size_t)n < all;
-	stamp(outlet);
+	if (n > 0) {
+		stamp(outlet);
+	}
 	return n;
 }
 
@@ -189,7 +192,6 @@ bool outlet_say(struct outlet *outlet, struct str note)
 	if (outlet->ended) {
 		return false;
 	}
-	stamp(outlet);
 	if (!outlet->full && outlet->torn == NULL) {
 		(void)send_left(outlet);
 	}
@@ -280,8 +282,18 @@ void outlet_init(struct outlet *outlet, const struct outlet_face *face, struct f
 	LIST_INIT(&outlet->followings);
 }
 
+bool outlet_has_stalled(const struct outlet *outlet)
+{
+	uint32_t silent_ms = (uint32_t)clock_mono_ms() - outlet->wrote_ms;
+
+	return outlet->full && silent_ms >= outlet->feed->options.stall_ms;
+}
+
 void outlet_fini(struct outlet *outlet)
 {
+	if (outlet_has_stalled(outlet)) {
+		metric_inc(METRIC_STREAMS_STALLED, NULL);
+	}
 	assert(LIST_EMPTY(&outlet->followings));
 	if (outlet->wheel.le_prev != NULL) {
 		LIST_REMOVE(outlet, wheel);

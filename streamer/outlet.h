@@ -91,6 +91,8 @@ bool outlet_is_wanted(const struct outlet *outlet);
 
 /* Put a note, whole frames, between frames, soon. False: it is ended. */
 bool outlet_say(struct outlet *outlet, struct str note);
+/* Its client took nothing for so long that it was closed. */
+bool outlet_has_stalled(const struct outlet *outlet);
 /* Nothing is half out or waits to be written. */
 bool outlet_is_quiet(const struct outlet *outlet);
 

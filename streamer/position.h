@@ -42,6 +42,14 @@ struct plan {
 void position_plan(const struct position *position, const struct ring *ring, size_t bytes_max,
                    struct plan *ret);
 
+/* The same, with no frame beyond the event `until`. */
+void position_plan_until(const struct position *position, const struct ring *ring, uint64_t until,
+                         size_t bytes_max, struct plan *ret);
+
+/* May it go on in this ring of folded frames, INSIDE which it is? Not when it has a part of what
+ * the next wanted one says. */
+bool position_fits(const struct position *position, const struct ring *ring);
+
 /* That many bytes of the plan were taken: move, also past what is not wanted. Returns the number
  * of events completed. */
 uint64_t position_advance(struct position *position, const struct ring *ring, size_t bytes);

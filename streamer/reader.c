@@ -253,6 +253,71 @@ static void replay_one(struct channel *channel)
 	channel->pins--;
 }
 
+/* ---- folded blocks ---- */
+
+static uint64_t block_of(const struct subscriber *subscriber)
+{
+	return fold_block_after(subscriber->position.at.n);
+}
+
+/* All who wait for the same block as the first one. */
+static void gather_block(struct replay *replay, uint64_t block)
+{
+	struct subscriber *subscriber, *next;
+
+	for (subscriber = TAILQ_FIRST(&replay->channel->folding); subscriber != NULL;
+	     subscriber = next) {
+		next = TAILQ_NEXT(subscriber, link);
+		if (block_of(subscriber) == block) {
+			TAILQ_REMOVE(&replay->channel->folding, subscriber, link);
+			attach(replay, subscriber);
+		}
+	}
+}
+
+/* The block is there now: they find it themselves. */
+static void send_to_block(struct replay *replay)
+{
+	struct subscriber *subscriber;
+	int served = 0;
+
+	while ((subscriber = TAILQ_FIRST(&replay->readers)) != NULL) {
+		subscriber_unlink(subscriber);
+		(void)subscriber_pump(subscriber);
+		if (++served % SERVE_SLICE == 0) {
+			(void)fiber_yield();
+		}
+	}
+}
+
+static void fold_one(struct channel *channel)
+{
+	struct feed *feed = channel->feed;
+	uint64_t block = block_of(TAILQ_FIRST(&channel->folding));
+	struct replay replay = { .channel = channel,
+		                 .after = { CURSOR_EPOCH_ANY, block * FOLD_BLOCK },
+		                 .folds = true,
+		                 .readers = TAILQ_HEAD_INITIALIZER(replay.readers) };
+	struct err err;
+	enum err_code code;
+
+	channel->pins++;
+	feed->replaying++;
+	gather_block(&replay, block);
+	LIST_INSERT_HEAD(&channel->replays, &replay, link);
+	code = folded_make(channel, block, &err);
+	LIST_REMOVE(&replay, link);
+	if (code == ERR_OK) {
+		send_to_block(&replay);
+	} else {
+		log_debug("block.unread", "session=%s code=%s %s", channel->sid.s, err_name(code),
+		          err.msg);
+		disappoint(&replay, code);
+	}
+	feed->replaying--;
+	channel->pins--;
+}
+
 /* ---- the pool ---- */
 
 static struct channel *take_stale(struct feed *feed)
@@ -274,6 +339,11 @@ static void set_hungry(struct channel *channel)
 	}
 }
 
+static bool is_hungry(const struct channel *channel)
+{
+	return !TAILQ_EMPTY(&channel->waiting) || !TAILQ_EMPTY(&channel->folding);
+}
+
 /* Sessions take turns. */
 static struct channel *take_hungry(struct feed *feed)
 {
@@ -285,11 +355,26 @@ static struct channel *take_hungry(struct feed *feed)
 	while ((channel = TAILQ_FIRST(&feed->hungry)) != NULL) {
 		TAILQ_REMOVE(&feed->hungry, channel, hungry_link);
 		channel->is_hungry = false;
-		if (!TAILQ_EMPTY(&channel->waiting)) {
+		if (is_hungry(channel)) {
 			return channel;
 		}
 	}
 	return NULL;
+}
+
+static void feed_one(struct channel *channel)
+{
+	channel->pins++;
+	if (!TAILQ_EMPTY(&channel->waiting)) {
+		replay_one(channel);
+	}
+	if (!TAILQ_EMPTY(&channel->folding)) {
+		fold_one(channel);
+	}
+	channel->pins--;
+	if (is_hungry(channel)) {
+		set_hungry(channel);
+	}
 }
 
 static void read_all(void *arg)
@@ -304,10 +389,7 @@ static void read_all(void *arg)
 			catch_up(channel);
 		} else if ((channel = take_hungry(feed)) != NULL) {
 			reader_wake(feed);
-			replay_one(channel);
-			if (!TAILQ_EMPTY(&channel->waiting)) {
-				set_hungry(channel);
-			}
+			feed_one(channel);
 		} else {
 			break;
 		}
@@ -331,7 +413,7 @@ void reader_want(struct subscriber *subscriber)
 
 	LIST_FOREACH(replay, &channel->replays, link)
 	{
-		if (replay->after.n == subscriber->position.at.n &&
+		if (!replay->folds && replay->after.n == subscriber->position.at.n &&
 		    replay->after.epoch == subscriber->position.at.epoch) {
 			attach(replay, subscriber);
 			return;
@@ -339,6 +421,24 @@ void reader_want(struct subscriber *subscriber)
 	}
 	subscriber->state = SUBSCRIBER_WAITING;
 	TAILQ_INSERT_TAIL(&channel->waiting, subscriber, link);
+	set_hungry(channel);
+	reader_wake(channel->feed);
+}
+
+void reader_want_folded(struct subscriber *subscriber)
+{
+	struct channel *channel = subscriber->channel;
+	struct replay *replay;
+
+	LIST_FOREACH(replay, &channel->replays, link)
+	{
+		if (replay->folds && fold_block_after(replay->after.n) == block_of(subscriber)) {
+			attach(replay, subscriber);
+			return;
+		}
+	}
+	subscriber->state = SUBSCRIBER_FOLDING;
+	TAILQ_INSERT_TAIL(&channel->folding, subscriber, link);
 	set_hungry(channel);
 	reader_wake(channel->feed);
 }

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/queue.h>
 
 #include "event/cursor.h"
@@ -23,7 +24,8 @@ enum {
 /* A read of history in flight. */
 struct replay {
 	struct channel *channel;
-	struct cursor after;
+	struct cursor after; /* of a folded block only n, the one before it */
+	bool folds;
 	struct subscribers readers;
 	LIST_ENTRY(replay) link;
 };
@@ -34,5 +36,7 @@ bool reader_is_doubtful(const struct log_store *store, const struct log_page *pa
 
 /* It is on no list: bring it what follows its position. */
 void reader_want(struct subscriber *subscriber);
+/* The same, of the folded block that its position is in. */
+void reader_want_folded(struct subscriber *subscriber);
 /* There may be something to read. */
 void reader_wake(struct feed *feed);

@@ -163,6 +163,12 @@ void ring_push(struct ring *ring, const struct cursor *at, unsigned type, struct
 	ring->count++;
 }
 
+void ring_push_covered(struct ring *ring, const struct cursor *at, unsigned type)
+{
+	ring_push(ring, at, type, STR_LIT(""));
+	slot_of(ring, at->n)->covered = true;
+}
+
 struct cursor ring_cursor(const struct ring *ring, const struct cursor *at)
 {
 	const struct ring_frame *frame = ring_at(ring, at->n);

@@ -23,6 +23,7 @@ struct ring_frame {
 	uint64_t start; /* position of its first byte */
 	uint32_t len;   /* 0: there is nothing to send for this event */
 	uint8_t type;   /* log_event_class() */
+	bool covered;   /* the next one that is not stands for it */
 };
 
 struct ring {
@@ -54,6 +55,9 @@ void ring_limit(struct ring *ring, size_t bytes_max);
 /* at->n is the tip's + 1. A frame larger than the whole ring empties it and is not kept. An empty
  * frame stands for an event that has no form here. */
 void ring_push(struct ring *ring, const struct cursor *at, unsigned type, struct str frame);
+
+/* The same, of an event that a later one of the ring stands for. */
+void ring_push_covered(struct ring *ring, const struct cursor *at, unsigned type);
 
 /* NULL when it is not held. */
 const struct ring_frame *ring_at(const struct ring *ring, uint64_t n);

@@ -41,6 +41,18 @@ void socket_frame_event(const struct log_event *event, const struct id *sid, str
 	end(&json, out);
 }
 
+/* No id and no seq of its own, which would move the client's place. */
+static void socket_frame_ahead(const struct log_event *event, const struct id *sid, struct buf *out)
+{
+	struct buf json;
+
+	buf_init(&json, FRAME_MAX);
+	buf_addf(&json,
+	         "{\"type\":\"event\",\"sessionId\":\"%s\",\"ahead\":true,\"event\":", sid->s);
+	log_event_json(event, str_of(sid->s), &json);
+	end(&json, out);
+}
+
 void socket_frame_gap(const struct log_gap *gap, const struct cursor *at, const struct id *sid,
                       struct buf *out)
 {
@@ -91,6 +103,7 @@ void socket_frame_ping(struct buf *out)
 
 const struct format_forms socket_frame_forms = {
 	.event = socket_frame_event,
+	.ahead = socket_frame_ahead,
 	.gap = socket_frame_gap,
 	.end = socket_frame_end,
 	.where = socket_frame_where,

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "base/clock.h"
+#include "log/log.h"
 #include "metric/metric.h"
 #include "streamer/channel.h"
 #include "streamer/frame.h"
@@ -9,7 +11,9 @@
 
 enum {
 	WRITES_A_TURN = 4,
-	UNTOLD_MAX = 128, /* events passed over before the client is told where it is */
+	UNTOLD_MAX = 128,   /* events passed over before the client is told where it is */
+	AHEAD_PARTS = 5,    /* of the time after which a reader is slow */
+	AHEAD_BACKLOG = 64, /* what comes this soon need not come before its turn */
 };
 
 /* ---- lists ---- */
@@ -23,6 +27,7 @@ static struct subscribers *list_of(const struct subscriber *subscriber)
 	case SUBSCRIBER_DUE: return &channel->due;
 	case SUBSCRIBER_FULL: return &subscriber->outlet->waiting;
 	case SUBSCRIBER_WAITING: return &channel->waiting;
+	case SUBSCRIBER_FOLDING: return &channel->folding;
 	case SUBSCRIBER_READING: return &subscriber->replay->readers;
 	case SUBSCRIBER_LATER: return &channel->feed->later;
 	case SUBSCRIBER_NEW:
@@ -137,9 +142,20 @@ bool subscriber_tell(struct subscriber *subscriber)
 
 /* ---- writing ---- */
 
+/* Events that it has yet to get. */
+static uint64_t distance(const struct subscriber *subscriber)
+{
+	uint64_t tip = subscriber->channel->tip.n, at = subscriber->position.at.n;
+
+	return tip > at ? tip - at : 0;
+}
+
 /* Until there is room, and it is its turn. */
 static void wait_for_room(struct subscriber *subscriber)
 {
+	if (subscriber->outlet->full && distance(subscriber) > 0) {
+		pace_full(&subscriber->pace, (uint32_t)clock_mono_ms(), distance(subscriber));
+	}
 	if (subscriber->outlet->ended) {
 		subscriber->state = SUBSCRIBER_OVER;
 	} else {
@@ -147,16 +163,65 @@ static void wait_for_room(struct subscriber *subscriber)
 	}
 }
 
-/* From the ring or a page, when it is admitted. False: full, ended, or over. */
-static bool send_from(struct subscriber *subscriber, const struct ring *ring, size_t bytes_max)
+/* What it should see before its turn comes: it is behind for a while now, and has much to get. */
+static const struct log_event *find_ahead(const struct subscriber *subscriber)
 {
+	const struct channel *channel = subscriber->channel;
+	const struct position *position = &subscriber->position;
+	unsigned for_ms = channel->feed->options.fold_after_ms / AHEAD_PARTS;
+	uint64_t after = position->at.n + AHEAD_BACKLOG;
+	int32_t shown = (int32_t)(subscriber->shown - (uint32_t)after);
+
+	if (channel->ahead == NULL || subscriber->pace.since_ms == 0 ||
+	    !(subscriber->slow ||
+	      pace_is_behind(&subscriber->pace, (uint32_t)clock_mono_ms(), for_ms))) {
+		return NULL;
+	}
+	return ahead_after(channel->ahead, after + (shown > 0 ? (uint64_t)shown : 0),
+	                   position->types);
+}
+
+/* Between two frames. False: there is none. */
+static bool say_ahead(struct subscriber *subscriber)
+{
+	const struct log_event *event = find_ahead(subscriber);
+	struct buf note;
+
+	if (event == NULL || subscriber->position.sent > 0) {
+		return false;
+	}
+	subscriber->shown = (uint32_t)event->at.n;
+	buf_init(&note, FRAME_MAX);
+	forms_of(subscriber)->ahead(event, &subscriber->channel->sid, &note);
+	if (note.len > 0) {
+		metric_inc(METRIC_EVENTS_AHEAD, NULL);
+		(void)outlet_say(subscriber->outlet, buf_str(&note));
+	}
+	buf_fini(&note);
+	return true;
+}
+
+/* What it gets next. */
+struct source {
+	const struct ring *ring;
+	uint64_t until; /* the last event to get from it */
+	size_t bytes_max;
+	bool folded;
+};
+
+/* From its source, when it is admitted. False: full, ended, or over. */
+static bool send_from(struct subscriber *subscriber, const struct source *source)
+{
+	const struct ring *ring = source->ring;
 	struct position *position = &subscriber->position;
 	struct outlet *outlet = subscriber->outlet;
-	bool hurries = position->sent > 0 && outlet_is_wanted(outlet);
+	bool hurries =
+		position->sent > 0 && (outlet_is_wanted(outlet) || find_ahead(subscriber) != NULL);
 	struct plan plan;
 	ssize_t n = 0;
 
-	position_plan(position, ring, hurries || subscriber->leaving ? 1 : bytes_max, &plan);
+	position_plan_until(position, ring, source->until,
+	                    hurries || subscriber->leaving ? 1 : source->bytes_max, &plan);
 	if (plan.torn) {
 		be_torn(subscriber);
 		return false;
@@ -171,6 +236,7 @@ static bool send_from(struct subscriber *subscriber, const struct ring *ring, si
 	metric_add(METRIC_EVENTS_DELIVERED, NULL,
 	           (double)position_advance(position, ring, (size_t)n));
 	outlet->torn = position->sent > 0 ? subscriber : NULL;
+	subscriber->in_folded = position->sent > 0 && source->folded;
 	if (subscriber->leaving && position->sent == 0) {
 		be_over(subscriber, OUTLET_LEFT);
 		return false;
@@ -264,11 +330,17 @@ static size_t own_bytes(const struct subscriber *subscriber, const struct ring *
 	return bytes;
 }
 
-/* From the ring, or what everybody gets instead of it. */
-static bool send_more(struct subscriber *subscriber, const struct ring *ring)
+/* From its source, or, of one who keeps up, what everybody gets instead of it. */
+static bool send_more(struct subscriber *subscriber, struct source *source)
 {
-	switch (share(subscriber)) {
-	case INTAKE_NONE: return send_from(subscriber, ring, own_bytes(subscriber, ring));
+	bool alone = subscriber->slow || source->folded;
+
+	switch (alone ? INTAKE_NONE : share(subscriber)) {
+	case INTAKE_NONE:
+		if (!alone) {
+			source->bytes_max = own_bytes(subscriber, source->ring);
+		}
+		return send_from(subscriber, source);
 	case INTAKE_SENT: return true;
 	case INTAKE_FULL:
 	case INTAKE_DEAD: break;
@@ -287,16 +359,100 @@ static bool arrive(struct subscriber *subscriber)
 	if (may_share(subscriber)) {
 		intake_await(subscriber->outlet->intake);
 	}
+	pace_caught_up(&subscriber->pace);
+	subscriber->slow = false;
 	join(subscriber, SUBSCRIBER_TIP);
 	return true;
 }
 
+/* It is behind the ring: is it slow too? */
+static void look_at_pace(struct subscriber *subscriber)
+{
+	unsigned after_ms = subscriber->channel->feed->options.fold_after_ms;
+
+	if (!subscriber->slow && subscriber->pace.since_ms != 0 &&
+	    pace_look(&subscriber->pace, (uint32_t)clock_mono_ms(), distance(subscriber),
+	              after_ms)) {
+		subscriber->slow = true;
+		metric_inc(METRIC_SUBSCRIBERS_SLOWED, NULL);
+	}
+}
+
+/* Is the block that it is in whole by now? */
+static bool may_fold(const struct subscriber *subscriber)
+{
+	return subscriber->slow && subscriber->position.sent == 0 &&
+	       subscriber->channel->tip.n >= folded_end(subscriber->position.at.n);
+}
+
+static const struct folded *find_folded(const struct subscriber *subscriber)
+{
+	return folded_find(subscriber->channel, fold_block_after(subscriber->position.at.n),
+	                   (enum format)subscriber->format);
+}
+
+/* Events as they are, or, for one who is slow, only to the end of the block. */
+static void set_plain(const struct subscriber *subscriber, const struct ring *ring,
+                      struct source *ret)
+{
+	const struct position *position = &subscriber->position;
+
+	*ret = (struct source){ .ring = ring, .until = UINT64_MAX, .bytes_max = PLAN_BYTES };
+	if (subscriber->slow) {
+		ret->until = folded_end(position->at.n);
+	}
+}
+
+/* May it go on in this block, and need not get its events as they are? */
+static bool suits(const struct subscriber *subscriber, const struct folded *folded)
+{
+	const struct position *position = &subscriber->position;
+	const struct ring *ring = folded->rings[subscriber->format];
+
+	return !folded->plain && ring_place(ring, &position->at) == RING_INSIDE &&
+	       (subscriber->in_folded || position_fits(position, ring));
+}
+
+/* What it gets next; without a ring it waits for a reader, or is over. */
+static struct source find_source(struct subscriber *subscriber)
+{
+	struct source source = { .until = UINT64_MAX, .bytes_max = PLAN_BYTES, .folded = true };
+	const struct ring *ring =
+		channel_ring(subscriber->channel, (enum format)subscriber->format);
+	bool inside = ring_place(ring, &subscriber->position.at) == RING_INSIDE;
+	const struct folded *folded;
+
+	if (!inside) {
+		look_at_pace(subscriber);
+	}
+	if (subscriber->in_folded || may_fold(subscriber)) {
+		folded = find_folded(subscriber);
+		if (folded == NULL) {
+			reader_want_folded(subscriber);
+			return source;
+		}
+		if (suits(subscriber, folded)) {
+			source.ring = folded->rings[subscriber->format];
+			return source;
+		}
+		if (subscriber->in_folded) {
+			be_torn(subscriber);
+			return source;
+		}
+	}
+	if (!inside) {
+		reader_want(subscriber);
+		return source;
+	}
+	set_plain(subscriber, ring, &source);
+	return source;
+}
+
 static bool take_turn(struct subscriber *subscriber)
 {
-	const struct channel *channel = subscriber->channel;
-	const struct ring *ring = channel_ring(channel, (enum format)subscriber->format);
 	struct position *position = &subscriber->position;
 	struct outlet *outlet = subscriber->outlet;
+	struct source source;
 
 	for (int i = 0; i < WRITES_A_TURN; i++) {
 		bool was_torn = outlet->torn == subscriber;
@@ -305,15 +461,18 @@ static bool take_turn(struct subscriber *subscriber)
 			wait_for_room(subscriber);
 			return false;
 		}
-		if (ring_place(ring, &position->at) != RING_INSIDE) {
-			reader_want(subscriber);
+		if (say_ahead(subscriber)) {
+			continue;
+		}
+		source = find_source(subscriber);
+		if (source.ring == NULL) {
 			return false;
 		}
-		position->at = ring_cursor(ring, &position->at);
-		if (position->at.n == ring->tip.n) {
+		position->at = ring_cursor(source.ring, &position->at);
+		if (position->at.n == subscriber->channel->tip.n) {
 			return arrive(subscriber);
 		}
-		if (!send_more(subscriber, ring)) {
+		if (!send_more(subscriber, &source)) {
 			return false;
 		}
 		if (was_torn && outlet_is_wanted(outlet)) {
@@ -352,10 +511,23 @@ static bool make_way(struct subscriber *subscriber)
 	return false;
 }
 
+/* From here on it gets a folded block instead. */
+static bool begins_block(const struct subscriber *subscriber)
+{
+	const struct folded *folded;
+
+	if (subscriber->position.at.n % FOLD_BLOCK != 0 || !may_fold(subscriber)) {
+		return false;
+	}
+	folded = find_folded(subscriber);
+	return folded == NULL || !folded->plain;
+}
+
 void subscriber_serve(struct subscriber *subscriber, const struct ring *page,
                       const struct log_gap *gap)
 {
 	struct position *position = &subscriber->position;
+	struct source source;
 
 	subscriber->state = SUBSCRIBER_LOOSE;
 	if (gap->reason != LOG_GAP_NONE) {
@@ -367,7 +539,17 @@ void subscriber_serve(struct subscriber *subscriber, const struct ring *page,
 		say_gap(subscriber, gap);
 	}
 	while (position->at.n < page->tip.n) {
-		if (!make_way(subscriber) || !send_from(subscriber, page, PLAN_BYTES)) {
+		if (!make_way(subscriber)) {
+			return;
+		}
+		if (say_ahead(subscriber)) {
+			continue;
+		}
+		if (begins_block(subscriber)) {
+			break;
+		}
+		set_plain(subscriber, page, &source);
+		if (!send_from(subscriber, &source)) {
 			return;
 		}
 	}
@@ -383,16 +565,28 @@ void subscriber_init(struct subscriber *subscriber, struct outlet *outlet, struc
 		                           .channel = channel,
 		                           .position = { .at = at, .types = types },
 		                           .state = SUBSCRIBER_NEW,
+		                           .shown = (uint32_t)at.n,
 		                           .format = (uint8_t)format };
 	LIST_INSERT_HEAD(&outlet->followings, subscriber, of_outlet);
 	metric_inc(METRIC_SUBSCRIBERS, NULL);
 	feed_follow(channel, format);
 }
 
+static void tell_stalled(const struct subscriber *subscriber)
+{
+	char cursor[CURSOR_SIZE];
+
+	cursor_format(&subscriber->position.at, cursor);
+	log_info("stream.stalled", "session=%s cursor=%s", subscriber->channel->sid.s, cursor);
+}
+
 void subscriber_fini(struct subscriber *subscriber)
 {
 	struct outlet *outlet = subscriber->outlet;
 
+	if (outlet_has_stalled(outlet)) {
+		tell_stalled(subscriber);
+	}
 	subscriber_unlink(subscriber);
 	stop_sharing(subscriber);
 	if (is_reader(subscriber)) {

@@ -7,6 +7,7 @@
  *
  *	NEW -> TIP <-> DUE -> FULL           tip: has all; due: on the list to be written to
  *	        ^-- WAITING -> READING --^   waiting for history, and a reader is at it
+ *	        ^-- FOLDING -> READING --^   the same for a slow one, which gets folded blocks
  *	             ^-- LATER <--'          it could not be read
  *	any -> OVER                          nothing more is written to it
  */
@@ -19,6 +20,7 @@
 #include "event/log.h"
 #include "streamer/format.h"
 #include "streamer/outlet.h"
+#include "streamer/pace.h"
 #include "streamer/position.h"
 
 struct channel;
@@ -30,6 +32,7 @@ enum subscriber_state {
 	SUBSCRIBER_DUE,
 	SUBSCRIBER_FULL, /* waits for room on its outlet, or for its turn there */
 	SUBSCRIBER_WAITING,
+	SUBSCRIBER_FOLDING,
 	SUBSCRIBER_READING,
 	SUBSCRIBER_LATER,
 	SUBSCRIBER_LOOSE, /* on no list: somebody is at it */
@@ -44,6 +47,10 @@ struct subscriber {
 	uint8_t state;  /* enum subscriber_state */
 	uint8_t format; /* enum format */
 	bool leaving;   /* it is over when its half frame is out */
+	bool slow;      /* it gets folded blocks until it has caught up */
+	bool in_folded; /* its half frame is of a folded block */
+	struct pace pace;
+	uint32_t shown; /* n of the last copy that came before its turn, its lower half */
 	TAILQ_ENTRY(subscriber) link;
 	LIST_ENTRY(subscriber) of_outlet;
 };

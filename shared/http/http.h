@@ -159,6 +159,7 @@ struct http_options {
 	/* After each reply, for logs and metrics. May be NULL. status is what was sent. */
 	void (*done)(const struct http_request *req, int status, uint64_t took_us);
 	unsigned head_timeout_ms, body_timeout_ms, keepalive_ms, write_timeout_ms;
+	unsigned stream_timeout_ms; /* a stream's client takes nothing for so long; 0: as write */
 	unsigned max_connections;
 	unsigned accept_rate;        /* connections a second, and at once; 0: no limit */
 	unsigned max_pipelined;      /* requests read ahead while one is being answered */

@@ -58,9 +58,12 @@ void http_stream_turn(struct http_conn *conn)
 /* Ask for writable() when there is room, and give up on a peer that does not read. */
 static void want_room(struct http_conn *conn)
 {
+	const struct http_options *options = &conn->server->options;
+	unsigned timeout_ms = options->stream_timeout_ms;
+
 	if (event_pending(&conn->write_event, EV_WRITE, NULL) == 0) {
 		(void)event_add(&conn->write_event, NULL);
-		http_conn_deadline(conn, conn->server->options.write_timeout_ms);
+		http_conn_deadline(conn, timeout_ms > 0 ? timeout_ms : options->write_timeout_ms);
 	}
 }
 

@@ -273,6 +273,7 @@ static enum err_code open_server(struct life *life, struct err *err)
 		.body_timeout_ms = (unsigned)conf->http_body_timeout,
 		.keepalive_ms = (unsigned)conf->http_keepalive,
 		.write_timeout_ms = (unsigned)conf->http_body_timeout,
+		.stream_timeout_ms = (unsigned)conf->stream_stall_timeout,
 		.max_connections = conf->http_max_connections,
 		.accept_rate = conf->http_accept_rate,
 		.max_pipelined = conf->http_pipeline,

@@ -425,6 +425,11 @@ int world_dial(const struct world *world, size_t streamer)
 	int failed;
 
 	assert_true(fd >= 0);
+	if (world->receive_bytes > 0) {
+		assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &world->receive_bytes,
+		                            sizeof(world->receive_bytes)),
+		                 0);
+	}
 	assert_true(str_copy(path.sun_path, sizeof(path.sun_path),
 	                     str_of(world->streamers[streamer].path)));
 	failed = tcp ? connect(fd, (struct sockaddr *)&port, sizeof(port))

@@ -40,6 +40,7 @@ struct world {
 	bool keeps;                  /* Redis keeps its data through a kill */
 	bool hands_over;             /* streamers offer their streams to their successors */
 	unsigned port;               /* 0: unix sockets; else that one and those after it */
+	int receive_bytes;           /* of viewers' sockets; 0: as usual */
 	void (*body)(struct world *world);
 };
 

@@ -424,6 +424,98 @@ static void the_first_frame_of_a_plan_is_whole_whatever_the_limit(void **state)
 	ring_fini(&ring);
 }
 
+/* Runs of neighbours of one type are one frame, which says what all of them say. */
+static void fold_model(const struct model *model, struct ring *ret)
+{
+	struct buf text;
+
+	buf_init(&text, SIZE_MAX / 2);
+	ring_init(ret, EVENTS, (size_t)EVENTS * LONGEST, (struct cursor){ 0, 0 });
+	for (size_t n = 1; n <= model->count; n++) {
+		buf_add_str(&text, buf_str(&model->text[n]));
+		if (n < model->count && model->type[n] == model->type[n + 1]) {
+			ring_push_covered(ret, &model->at[n], model->type[n]);
+		} else {
+			ring_push(ret, &model->at[n], model->type[n], buf_str(&text));
+			buf_reset(&text);
+		}
+	}
+	buf_fini(&text);
+}
+
+/* Once, from the folded ring when it is in the middle of one of its frames, or wants to and may. */
+static void follow_either(const struct ring *plain, const struct ring *folded,
+                          struct position *position, bool *in_folded, struct buf *got)
+{
+	uint64_t until = position->at.n + 1 + pick(30);
+	struct plan plan;
+
+	if (position->sent == 0) {
+		*in_folded = pick(2) == 0 && position_fits(position, folded);
+	}
+	if (*in_folded) {
+		position_plan(position, folded, PLAN_BYTES, &plan);
+	} else {
+		position_plan_until(position, plain, until, PLAN_BYTES, &plan);
+	}
+	assert_false(plan.torn);
+	(void)position_advance(position, *in_folded ? folded : plain, take(&plan, got));
+}
+
+static void a_reader_may_change_between_plain_and_folded_frames_where_it_fits(void **state)
+{
+	(void)state;
+	srand(4);
+	for (int round = 0; round < ROUNDS; round++) {
+		uint64_t types = pick(2) == 0 ? POSITION_ALL_TYPES : pick(1U << TYPES);
+		struct position position = { .types = types };
+		struct ring plain, folded;
+		struct buf got, want;
+		struct model model;
+		bool in_folded = false;
+
+		model_init(&model);
+		ring_init(&plain, EVENTS, (size_t)EVENTS * LONGEST, (struct cursor){ 0, 0 });
+		buf_init(&got, SIZE_MAX / 2);
+		buf_init(&want, SIZE_MAX / 2);
+		while (model.count < EVENTS) {
+			append(&model, &plain);
+		}
+		fold_model(&model, &folded);
+		while (position.at.n < EVENTS) {
+			follow_either(&plain, &folded, &position, &in_folded, &got);
+		}
+		expected(&model, 0, types, &want);
+		assert_true(str_eq(buf_str(&got), buf_str(&want)));
+		assert_int_equal(position.sent, 0);
+		buf_fini(&got);
+		buf_fini(&want);
+		ring_fini(&plain);
+		ring_fini(&folded);
+		model_fini(&model);
+	}
+}
+
+static void a_plan_ends_where_it_has_to(void **state)
+{
+	struct position position = { .types = POSITION_ALL_TYPES };
+	struct ring ring;
+	struct plan plan;
+
+	(void)state;
+	ring_init(&ring, 10, 100, (struct cursor){ 0, 0 });
+	for (uint64_t n = 1; n <= 6; n++) {
+		ring_push(&ring, &(struct cursor){ 1, n }, 0, STR_LIT("four"));
+	}
+	position_plan_until(&position, &ring, 4, PLAN_BYTES, &plan);
+	assert_int_equal(plan.bytes, 16);
+	assert_int_equal(position_advance(&position, &ring, plan.bytes), 4);
+	assert_int_equal(position.at.n, 4);
+	position_plan_until(&position, &ring, 4, PLAN_BYTES, &plan);
+	assert_int_equal(plan.count, 0);
+	ring_fini(&ring);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -439,6 +531,8 @@ int main(void)
 		cmocka_unit_test(half_a_frame_that_has_no_form_any_more_is_torn),
 		cmocka_unit_test(half_a_frame_is_finished_even_when_its_type_is_wanted_no_more),
 		cmocka_unit_test(the_first_frame_of_a_plan_is_whole_whatever_the_limit),
+		cmocka_unit_test(a_reader_may_change_between_plain_and_folded_frames_where_it_fits),
+		cmocka_unit_test(a_plan_ends_where_it_has_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
