@@ -117,8 +117,8 @@ static void write_session(struct jsonw *w, const struct subscriber *subscriber)
 	jsonw_cstr(w, "cursor", cursor);
 	jsonw_u64(w, "lag", channel->tip.n > at->n ? channel->tip.n - at->n : 0);
 	jsonw_cstr(w, "state", state_name(subscriber));
-	jsonw_bool(w, "slow", subscriber->slow);
 	jsonw_cstr(w, "profile", profile != NULL ? profile : "types");
+	jsonw_bool(w, "slow", subscriber->slow);
 	jsonw_end_object(w);
 }
 

@@ -570,7 +570,7 @@ static void stuck_body(struct world *world)
 
 static void a_reader_that_takes_nothing_is_given_up(void **state)
 {
-	static const char *const impatient[] = { "FAIRLEAD_HTTP_BODY_TIMEOUT=1s", NULL };
+	static const char *const impatient[] = { "FAIRLEAD_STREAM_STALL_TIMEOUT=1s", NULL };
 
 	(void)state;
 	run_with(stuck_body, impatient);
