@@ -23,6 +23,7 @@ struct position {
 	uint32_t sent;    /* bytes of the next wanted frame that are out already */
 	uint32_t sent_of; /* while sent > 0: that frame's epoch, its lower half */
 	uint32_t untold;  /* events passed over since the client last saw an id */
+	bool folded;      /* while sent > 0: that frame is one of a folded block */
 };
 
 enum {

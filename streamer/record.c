@@ -66,6 +66,7 @@ static void put_followed(struct buf *out, const struct record_followed *followed
 	wire_put(out, position->sent, 4);
 	wire_put(out, position->sent_of, 4);
 	wire_put(out, position->untold, 4);
+	wire_put(out, position->folded, 1);
 }
 
 static void put_gzip(struct buf *out, const struct record_gzip *gzip)
@@ -233,6 +234,7 @@ static void get_followed(struct wire *wire, const struct record_classes *classes
 	position->sent = (uint32_t)wire_get(wire, 4);
 	position->sent_of = (uint32_t)wire_get(wire, 4);
 	position->untold = (uint32_t)wire_get(wire, 4);
+	position->folded = wire_get(wire, 1) != 0;
 	wire->bad = wire->bad || position->sent > FRAME_MAX;
 }
 

@@ -236,7 +236,7 @@ static bool send_from(struct subscriber *subscriber, const struct source *source
 	metric_add(METRIC_EVENTS_DELIVERED, NULL,
 	           (double)position_advance(position, ring, (size_t)n));
 	outlet->torn = position->sent > 0 ? subscriber : NULL;
-	subscriber->in_folded = position->sent > 0 && source->folded;
+	position->folded = position->sent > 0 && source->folded;
 	if (subscriber->leaving && position->sent == 0) {
 		be_over(subscriber, OUTLET_LEFT);
 		return false;
@@ -410,7 +410,7 @@ static bool suits(const struct subscriber *subscriber, const struct folded *fold
 	const struct ring *ring = folded->rings[subscriber->format];
 
 	return !folded->plain && ring_place(ring, &position->at) == RING_INSIDE &&
-	       (subscriber->in_folded || position_fits(position, ring));
+	       (position->folded || position_fits(position, ring));
 }
 
 /* What it gets next; without a ring it waits for a reader, or is over. */
@@ -425,7 +425,7 @@ static struct source find_source(struct subscriber *subscriber)
 	if (!inside) {
 		look_at_pace(subscriber);
 	}
-	if (subscriber->in_folded || may_fold(subscriber)) {
+	if (subscriber->position.folded || may_fold(subscriber)) {
 		folded = find_folded(subscriber);
 		if (folded == NULL) {
 			reader_want_folded(subscriber);
@@ -435,7 +435,7 @@ static struct source find_source(struct subscriber *subscriber)
 			source.ring = folded->rings[subscriber->format];
 			return source;
 		}
-		if (subscriber->in_folded) {
+		if (subscriber->position.folded) {
 			be_torn(subscriber);
 			return source;
 		}

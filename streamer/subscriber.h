@@ -48,7 +48,6 @@ struct subscriber {
 	uint8_t format; /* enum format */
 	bool leaving;   /* it is over when its half frame is out */
 	bool slow;      /* it gets folded blocks until it has caught up */
-	bool in_folded; /* its half frame is of a folded block */
 	struct pace pace;
 	uint32_t shown; /* n of the last copy that came before its turn, its lower half */
 	TAILQ_ENTRY(subscriber) link;

@@ -43,7 +43,8 @@ static struct record sample(struct record_followed *followed)
 		                       UINT64_C(1) << EVENT_CLASS_OUTPUT,
 		              .sent = 17,
 		              .sent_of = 3,
-		              .untold = 5 },
+		              .untold = 5,
+		              .folded = true },
 	};
 	record.principal.key = id_new();
 	record.principal.lent = AUTH_ALL;
@@ -102,6 +103,7 @@ static void assert_same(const struct record *a, const struct record *b)
 	assert_int_equal(x->position.sent, y->position.sent);
 	assert_int_equal(x->position.sent_of, y->position.sent_of);
 	assert_int_equal(x->position.untold, y->position.untold);
+	assert_int_equal(x->position.folded, y->position.folded);
 }
 
 static void a_record_comes_out_as_it_went_in(void **state)
