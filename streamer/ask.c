@@ -26,7 +26,8 @@ enum err_code ask_session(struct inbound *inbound, struct str session, struct as
 	if (!id_parse(session, &id)) {
 		return err_set(err, ERR_NOT_FOUND, "no such session");
 	}
-	return steer_find(&ret->steer, &id, &ret->session, err);
+	return steer_find(&ret->steer, &id, &ret->session, err) == ERR_OK ? ERR_OK
+	                                                                  : steer_only_read(err);
 }
 
 /* The two faces spell names their own way. */

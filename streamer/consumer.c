@@ -208,15 +208,6 @@ static void refuse_query(struct http_request *req, struct http_reply *reply,
 	buf_fini(&errors);
 }
 
-/* It was only a read: nothing is unknown about it. */
-static void refuse_read(struct http_request *req, struct http_reply *reply, struct err *err)
-{
-	if (err->code == ERR_TIMEOUT || err->code == ERR_UNKNOWN) {
-		err->code = ERR_UNAVAILABLE;
-	}
-	node_problem(req, reply, err);
-}
-
 static void let_in(struct coming *c)
 {
 	const struct app *app = app_of(c->req);
@@ -271,7 +262,8 @@ void consumer_get(struct http_request *req, struct http_reply *reply)
 	if (code == ERR_OK) {
 		let_in(&c);
 	} else {
-		refuse_read(req, reply, &err);
+		(void)steer_only_read(&err);
+		node_problem(req, reply, &err);
 	}
 	if (c.consumer != NULL) {
 		buf_fini(&c.consumer->greeting);

@@ -5,12 +5,10 @@
 
 #include "base/map.h"
 #include "base/mem.h"
-#include "event/segment.h"
+#include "event/between.h"
 #include "json/value.h"
 #include "streamer/consumer_frame.h"
 #include "streamer/frame.h"
-
-enum { BLOCK = 128, READ_BYTES = 128 * 1024 };
 
 static char mark;
 
@@ -184,8 +182,9 @@ static void take_fact(struct block *block, const struct log_event *event, enum e
 	}
 }
 
-static void take(struct block *block, const struct log_event *event)
+static void take(void *arg, const struct log_event *event)
 {
+	struct block *block = arg;
 	enum event_type type;
 
 	if (!event_type_parse(event->type, &type)) {
@@ -248,38 +247,6 @@ static void join(struct past *past, struct block *block, uint64_t after)
 	map_free(block->resolved);
 }
 
-/* The events after..through into the block. */
-static enum err_code read_block(struct block *block, uint64_t after, uint64_t through,
-                                unsigned *reads, struct err *err)
-{
-	const struct past *past = block->past;
-	struct log_range range = { .sid = past->sid,
-		                   .tenant = past->tenant,
-		                   .after = { CURSOR_EPOCH_ANY, after },
-		                   .max_count = LOG_READ_MAX,
-		                   .max_bytes = READ_BYTES };
-
-	while (range.after.n < through) {
-		struct log_page page = { 0 };
-		enum err_code code = log_history(past->store, past->pg, &range, &page, err);
-		bool moves = page.next.n > range.after.n;
-
-		if (code != ERR_OK) {
-			return code;
-		}
-		for (size_t i = 0; i < page.count && page.events[i].at.n <= through; i++) {
-			take(block, &page.events[i]);
-		}
-		range.after = page.next;
-		log_page_fini(&page);
-		*reads += 1;
-		if (!moves) {
-			break;
-		}
-	}
-	return ERR_OK;
-}
-
 static bool has_all(const struct past *past)
 {
 	return !wants_messages(past) && (!past->wants_pending || past->is_settled);
@@ -287,21 +254,26 @@ static bool has_all(const struct past *past)
 
 enum err_code past_look(struct past *past, struct err *err)
 {
+	struct between between = { .store = past->store,
+		                   .pg = past->pg,
+		                   .sid = past->sid,
+		                   .tenant = past->tenant,
+		                   .each = take };
 	uint64_t through = past->through;
-	unsigned reads = 0;
 	enum err_code code = ERR_OK;
 
 	TAILQ_INIT(&past->messages);
 	TAILQ_INIT(&past->pending);
 	past->resolved = map_new();
 	past->before = through + 1;
-	while (code == ERR_OK && through > 0 && reads < PAST_READS_MAX && !has_all(past)) {
-		uint64_t after = through > BLOCK ? through - BLOCK : 0;
+	while (code == ERR_OK && through > 0 && between.reads < PAST_READS_MAX && !has_all(past)) {
+		uint64_t after = through > BETWEEN_BLOCK ? through - BETWEEN_BLOCK : 0;
 		struct block block = { .past = past, .resolved = map_new() };
 
 		TAILQ_INIT(&block.messages);
 		TAILQ_INIT(&block.pending);
-		code = read_block(&block, after, through, &reads, err);
+		between.arg = &block;
+		code = between_read(&between, after, through, err);
 		join(past, &block, after);
 		through = after;
 	}

@@ -150,15 +150,19 @@ static enum err_code stop_queued(const struct steer *steer, struct steer_session
 /* ---- in the transaction ---- */
 
 /* The first answer stands: agents are answered once. */
-static enum err_code check_unanswered(struct pg_tx *tx, const struct id *session,
-                                      struct str request, struct err *err)
+static enum err_code check_request(struct pg_tx *tx, const struct id *session,
+                                   const struct steer_approval *approval, struct err *err)
 {
 	bool answered;
-	enum err_code code = command_answered(tx, session, request, &answered, err);
+	enum err_code code = command_answered(tx, session, approval->request, &answered, err);
 
-	return code == ERR_OK && answered
-	               ? err_set(err, ERR_CONFLICT, "the permission request has its answer")
-	               : code;
+	if (code == ERR_OK && answered) {
+		return err_set(err, ERR_CONFLICT, "the permission request has its answer");
+	}
+	if (code == ERR_OK && approval->is_void) {
+		return err_set(err, ERR_NOT_FOUND, "no such permission request waits");
+	}
+	return code;
 }
 
 static enum err_code add_row(struct pg_tx *tx, const struct command_new *row,
@@ -173,7 +177,7 @@ static enum err_code add_row(struct pg_tx *tx, const struct command_new *row,
 		return ERR_OK;
 	}
 	if (ask->approval != NULL) {
-		code = check_unanswered(tx, &row->session, ask->approval->request, err);
+		code = check_request(tx, &row->session, ask->approval, err);
 	}
 	if (code == ERR_OK) {
 		code = command_add(tx, row, &done->command, &done->seq, err);
@@ -317,27 +321,46 @@ void steer_follow(const struct steer *steer, struct steer_session *session,
 	fiber_unshield();
 }
 
-enum err_code steer_send(const struct steer *steer, struct steer_session *session,
-                         const struct steer_ask *ask, struct steer_done *ret, struct err *err)
+static enum err_code commit(const struct steer *steer, struct steer_session *session,
+                            const struct steer_ask *ask, struct steer_done *ret, struct err *err)
 {
 	CLEANUP(pg_tx_cleanup) struct pg_tx *tx = NULL;
-	struct steer_done done;
 	enum err_code code = pg_begin(steer->pg, steer->who->tenant, &tx, err);
 
 	if (code != ERR_OK) {
 		/* Nothing was asked of it yet, so nothing can have happened. */
 		return code == ERR_CANCELLED ? code : err_set(err, ERR_UNAVAILABLE, "PostgreSQL");
 	}
-	code = steer_write(steer, tx, session, ask, &done, err);
+	code = steer_write(steer, tx, session, ask, ret, err);
 	if (code == ERR_OK) {
 		struct pg_tx *ready = tx;
 
 		tx = NULL;
 		code = pg_commit(ready, err);
 	}
-	if (code == ERR_OK) {
-		steer_follow(steer, session, ask, &done);
-		*ret = done;
-	}
 	return code == ERR_TIMEOUT ? err_set(err, ERR_UNKNOWN, "no answer in time") : code;
+}
+
+enum err_code steer_send(const struct steer *steer, struct steer_session *session,
+                         const struct steer_ask *ask, struct steer_done *ret, struct err *err)
+{
+	struct steer_ask checked = *ask;
+	struct steer_approval approval;
+	struct steer_done done;
+	bool waits = true;
+
+	if (ask->approval != NULL) {
+		if (steer_is_asked(steer, session, ask->approval->request, &waits, err) != ERR_OK) {
+			return steer_only_read(err);
+		}
+		approval = *ask->approval;
+		approval.is_void = !waits;
+		checked.approval = &approval;
+	}
+	if (commit(steer, session, &checked, &done, err) != ERR_OK) {
+		return err->code;
+	}
+	steer_follow(steer, session, &checked, &done);
+	*ret = done;
+	return ERR_OK;
 }

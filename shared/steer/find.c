@@ -109,3 +109,11 @@ enum err_code steer_find(const struct steer *steer, const struct id *id, struct 
 	}
 	return code;
 }
+
+enum err_code steer_only_read(struct err *err)
+{
+	if (err->code == ERR_TIMEOUT || err->code == ERR_UNKNOWN) {
+		err->code = ERR_UNAVAILABLE;
+	}
+	return err->code;
+}

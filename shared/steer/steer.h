@@ -57,6 +57,9 @@ enum err_code steer_find_row(const struct steer *steer, const struct id *id, str
 enum err_code steer_find_log(const struct steer *steer, const struct id *id,
                              struct session *ret_row, struct err *err) MUST_CHECK;
 
+/* What kept us from reading left nothing unknown. */
+enum err_code steer_only_read(struct err *err);
+
 /* ---- asking ---- */
 
 enum steer_verb {
@@ -83,7 +86,13 @@ struct steer_approval {
 	struct str updated_input; /* JSON; {NULL, 0}: as it was asked */
 	struct str permissions;   /* JSON: rules to go with it; {NULL, 0}: none */
 	struct str message;       /* to the agent; "": none */
+	bool is_void;             /* steer_is_asked() says no; steer_send() asks by itself */
 };
+
+/* Whether an agent waits for the answer to that request: it is in the session's log, and the agent
+ * that asked still has the session. What lies very far back is believed. */
+enum err_code steer_is_asked(const struct steer *steer, const struct steer_session *session,
+                             struct str request, bool *ret, struct err *err) MUST_CHECK;
 
 struct steer_ask {
 	enum steer_verb verb;
@@ -104,9 +113,9 @@ struct steer_done {
 	bool repeated;            /* this was asked before */
 };
 
-/* All of it. ERR_GONE, ERR_CONFLICT, ERR_ILLEGAL_MOVE: not in the state it is in. ERR_CONFLICT:
- * the permission request has its answer. ERR_KEY_REUSED: something else was asked by that name.
- * ERR_UNKNOWN: ask again to learn. */
+/* All of it. ERR_GONE, ERR_CONFLICT, ERR_ILLEGAL_MOVE: not in the state it is in. ERR_NOT_FOUND: no
+ * such permission request waits. ERR_CONFLICT: the permission request has its answer.
+ * ERR_KEY_REUSED: something else was asked by that name. ERR_UNKNOWN: ask again to learn. */
 enum err_code steer_send(const struct steer *steer, struct steer_session *session,
                          const struct steer_ask *ask, struct steer_done *ret,
                          struct err *err) MUST_CHECK;

@@ -223,6 +223,8 @@ static void expect_resolved(struct stage *stage)
 
 static void approval_body(struct stage *stage)
 {
+	static const char *const requests[] = { "{\"request_id\":\"a\"}",
+		                                "{\"request_id\":\"b\"}" };
 	struct cursor at = { 0, 0 };
 	struct id command;
 
@@ -231,7 +233,11 @@ static void approval_body(struct stage *stage)
 	expect_problem(stage, "sessionId");
 	say(stage, "subscribe", "");
 	talker_expect(stage->talker, "subscribed");
-	talker_follow(stage->talker, &stage->sid, &at, 4);
+	for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+		(void)world_append(stage->world, &stage->sid, EVENT_TYPE_PERMISSION_REQUEST,
+		                   str_of(requests[i]));
+	}
+	talker_follow(stage->talker, &stage->sid, &at, 6);
 	talker_say(stage->talker, "{\"type\":\"approval_response\",\"approval_id\":\"a\","
 	                          "\"action\":\"auto_session\",\"ref\":\"r\"}");
 	expect_resolved(stage);
@@ -249,6 +255,8 @@ static void approval_body(struct stage *stage)
 	expect_command(stage, &command,
 	               "approval queued {\"scope\": \"once\", \"message\": \"fine\", \"behavior\": "
 	               "\"allow\", \"request_id\": \"b\", \"updated_input\": {\"x\": 1}}");
+	say(stage, "approval_response", ",\"approvalId\":\"c\",\"action\":\"deny\"");
+	expect_error(stage, "NOT_FOUND");
 	say(stage, "approval_response", ",\"approvalId\":\"c\",\"action\":\"maybe\"");
 	expect_problem(stage, "action");
 }

@@ -352,6 +352,8 @@ static void asking_body(struct stage *stage)
 		  "\"x\", \"type\": \"setMode\", \"destination\": \"userSettings\"}]}" },
 	};
 
+	append(stage, EVENT_TYPE_PERMISSION_REQUEST, "{\"request_id\":\"q1\"}");
+	append(stage, EVENT_TYPE_PERMISSION_REQUEST, "{\"request_id\":\"q2\"}");
 	come(stage, "");
 	pass_greeting(stage);
 	for (size_t i = 0; i < ARRAY_LEN(asks); i++) {

@@ -268,6 +268,37 @@ static void queued_body(struct stage *stage)
 }
 ON_STAGE(a_queued_session_stops_on_the_spot_and_says_so_again, queued_body)
 
+/* The agent asks. */
+static void request(struct stage *stage, const char *id)
+{
+	char data[64];
+	struct log_new event = { EVENT_TYPE_PERMISSION_REQUEST, { data, 0 } };
+	const struct log_batch batch = {
+		.sid = stage->session.id, .tenant = TENANT, .events = &event, .count = 1
+	};
+	struct log_result result;
+	struct err err;
+
+	(void)snprintf(data, sizeof(data), "{\"request_id\":\"%s\"}", id);
+	event.data = str_of(data);
+	must(log_append(&stage->store, &batch, &result, &err), &err);
+	look(stage);
+}
+
+static void raise_epoch(struct stage *stage)
+{
+	const struct log_open opening = { .sid = stage->session.id,
+		                          .tenant = TENANT,
+		                          .how = LOG_RAISE,
+		                          .cause = "lease",
+		                          .token = "another" };
+	struct log_result result;
+	struct err err;
+
+	must(log_open(&stage->store, &opening, &result, &err), &err);
+	look(stage);
+}
+
 static void approval_body(struct stage *stage)
 {
 	struct steer_approval yes = { .request = STR_LIT("r1"),
@@ -282,6 +313,9 @@ static void approval_body(struct stage *stage)
 	struct steer_done done;
 
 	lease(stage);
+	assert_int_equal(refused(stage, &what), ERR_NOT_FOUND);
+	request(stage, "r1");
+	request(stage, "r2");
 	done = send_ask(stage, &what);
 	expect_row(stage, &done.command, "approval", "queued",
 	           "{\"scope\": \"session\", \"behavior\": \"allow\", \"request_id\": \"r1\", "
@@ -293,6 +327,11 @@ static void approval_body(struct stage *stage)
 	no.request = STR_LIT("r2");
 	done = send_ask(stage, &what);
 	expect_event(stage, "permission_resolved", stage->who.key.s);
+	/* Another agent does not wait for what the one before asked. */
+	request(stage, "r3");
+	raise_epoch(stage);
+	no.request = STR_LIT("r3");
+	assert_int_equal(refused(stage, &what), ERR_NOT_FOUND);
 }
 ON_STAGE(the_first_answer_to_a_permission_request_stands, approval_body)
 
