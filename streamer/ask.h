@@ -27,9 +27,14 @@ enum err_code ask_prompt(struct inbound *inbound, struct ask *ask, const struct 
 enum err_code ask_cancel(struct inbound *inbound, struct ask *ask, struct str reason,
                          struct err *err) MUST_CHECK;
 
+#define ASK_COMMAND_HELP                                                                           \
+	"A ULID made by the client: the same command with the same id is done once and answered "  \
+	"the same; another one with it is KEY_REUSED."
+
 /* A member of bodies: the client's own id for the command, a ULID. */
 #define ASK_COMMAND_FIELD(of)                                                                      \
 	{                                                                                          \
 		.name = "commandId", .alias = "command_id", .kind = JSON_STR,                      \
-		.offset = offsetof(struct of, command), .present = JSON_NO_PRESENT, .max = ID_LEN  \
+		.offset = offsetof(struct of, command), .present = JSON_NO_PRESENT, .max = ID_LEN, \
+		.help = ASK_COMMAND_HELP                                                           \
 	}

@@ -15,7 +15,7 @@ enum { WORD_MAX = 256, MESSAGE_MAX = 16 * 1024, UPDATES_MAX = 32, FRAME_TEXT_MAX
 #define COMMAND_FIELD(of)                                                                          \
 	{                                                                                          \
 		.name = "command_id", .alias = "commandId", .kind = JSON_STR, FIELD(of, command),  \
-		.max = ID_LEN                                                                      \
+		.max = ID_LEN, .help = ASK_COMMAND_HELP                                            \
 	}
 
 static struct consumer *consumer_of(const struct inbound *inbound)
@@ -64,12 +64,17 @@ static void decode_images(const struct json_value *value, const char *path, void
 static const struct json_field message_fields[] = {
 	INBOUND_HEAD,
 	{ .name = "content", .kind = JSON_STR, FIELD(message, content), .max = TASK_PROMPT_MAX },
-	{ .name = "session_id", .kind = JSON_STR, FIELD(message, session), .max = WORD_MAX },
+	{ .name = "session_id",
+	  .kind = JSON_STR,
+	  FIELD(message, session),
+	  .max = WORD_MAX,
+	  .help = "Of no effect." },
 	{ .name = "images",
 	  .kind = JSON_CUSTOM,
 	  FIELD(message, has_images),
 	  .decode = decode_images,
-	  .schema = "{\"type\":\"array\"}" },
+	  .schema = "{\"type\":\"array\"}",
+	  .help = "Must be empty." },
 	COMMAND_FIELD(message),
 };
 
@@ -298,7 +303,11 @@ static const struct json_field slash_fields[] = {
 	  FIELD(slash, line),
 	  .min = 2,
 	  .max = TASK_PROMPT_MAX },
-	{ .name = "request_id", .kind = JSON_STR, FIELD(slash, request), .max = INBOUND_REF_MAX },
+	{ .name = "request_id",
+	  .kind = JSON_STR,
+	  FIELD(slash, request),
+	  .max = INBOUND_REF_MAX,
+	  .help = "What other frames call ref." },
 	COMMAND_FIELD(slash),
 };
 

@@ -9,10 +9,10 @@
 enum { MESSAGE_MAX = 32 * 1024, NAME_MAX_BYTES = 128 };
 
 #define FIELD(of, member) .offset = offsetof(struct of, member), .present = JSON_NO_PRESENT
-#define SESSION_FIELD(of, needed)                                                                  \
+#define SESSION_FIELD(of)                                                                          \
 	{                                                                                          \
-		.name = "sessionId", .alias = "session_id", .kind = JSON_STR, .flags = (needed),   \
-		FIELD(of, session), .max = ID_LEN                                                  \
+		.name = "sessionId", .alias = "session_id", .kind = JSON_STR,                      \
+		.flags = JSON_REQUIRED, FIELD(of, session), .max = ID_LEN                          \
 	}
 
 static struct str only_session(const struct socket *socket)
@@ -33,7 +33,7 @@ struct prompt {
 
 static const struct json_field prompt_fields[] = {
 	INBOUND_HEAD,
-	SESSION_FIELD(prompt, JSON_REQUIRED),
+	SESSION_FIELD(prompt),
 	{ .name = "prompt",
 	  .alias = "message",
 	  .kind = JSON_CUSTOM,
@@ -70,20 +70,22 @@ struct chat {
 
 #define NAME_FIELD(word)                                                                           \
 	{                                                                                          \
-		.name = #word, .kind = JSON_STR, FIELD(chat, word), .max = NAME_MAX_BYTES          \
+		.name = #word, .kind = JSON_STR, FIELD(chat, word), .max = NAME_MAX_BYTES,         \
+		.help = "Of no effect: the session and the key say it."                            \
 	}
 
 static const struct json_field chat_fields[] = {
 	INBOUND_HEAD,
-	SESSION_FIELD(chat, JSON_REQUIRED),
+	SESSION_FIELD(chat),
 	{ .name = "message", .kind = JSON_STR, FIELD(chat, message), .max = MESSAGE_MAX },
 	{ .name = "resumeAfterSeq",
 	  .alias = "resume_after_seq",
 	  .kind = JSON_U64,
 	  .offset = offsetof(struct chat, after),
 	  .present = offsetof(struct chat, has_after),
-	  .max = CURSOR_N_MAX },
-	{ .name = "seq", .kind = JSON_U64, FIELD(chat, seq) },
+	  .max = CURSOR_N_MAX,
+	  .help = "Without a message: follow from there." },
+	{ .name = "seq", .kind = JSON_U64, FIELD(chat, seq), .help = "Of no effect." },
 	NAME_FIELD(agent),
 	NAME_FIELD(channel),
 	NAME_FIELD(user_id),
@@ -146,7 +148,12 @@ struct approval {
 
 static const struct json_field approval_fields[] = {
 	INBOUND_HEAD,
-	SESSION_FIELD(approval, 0),
+	{ .name = "sessionId",
+	  .alias = "session_id",
+	  .kind = JSON_STR,
+	  FIELD(approval, session),
+	  .max = ID_LEN,
+	  .help = "Required unless exactly one session is followed." },
 	{ .name = "approvalId",
 	  .alias = "approval_id",
 	  .kind = JSON_STR,
@@ -202,7 +209,7 @@ struct control {
 
 static const struct json_field control_fields[] = {
 	INBOUND_HEAD,
-	SESSION_FIELD(control, JSON_REQUIRED),
+	SESSION_FIELD(control),
 	{ .name = "reason", .kind = JSON_STR, FIELD(control, reason), .max = REST_REASON_MAX },
 	ASK_COMMAND_FIELD(control),
 };

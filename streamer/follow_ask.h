@@ -1,4 +1,4 @@
-/* Frames of /api/v1/ws that ask something of a session: their bodies (docs/websocket.md). */
+/* Frames of /api/v1/ws that ask something of a session: their bodies (docs/socket.md). */
 #pragma once
 
 #include "streamer/follow.h"
