@@ -104,11 +104,14 @@ class Stack:
         with open(os.path.join(self.home, "state.json")) as f:
             return json.load(f)
 
-    def pid(self, service):
+    def service(self, name):
         for row in self.state()["services"]:
-            if row["name"] == service:
-                return row["pid"]
-        raise KeyError(service)
+            if row["name"] == name:
+                return row
+        raise KeyError(name)
+
+    def pid(self, service):
+        return self.service(service)["pid"]
 
     def kill9(self, service):
         pid = self.pid(service)
