@@ -110,7 +110,9 @@ static void world_begin(struct world *world, size_t ring_events)
 		                        .keepalive_ms = 15000,
 		                        .ring_events = ring_events,
 		                        .ring_bytes = 64 * 1024,
-		                        .memory = SIZE_MAX };
+		                        .memory = SIZE_MAX,
+		                        .fold_after_ms = 3600 * 1000, /* nobody is slow */
+		                        .stall_ms = 3600 * 1000 };
 	struct err err;
 
 	memset(world, 0, sizeof(*world));
