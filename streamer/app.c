@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cred/digest.h"
 #include "rest/rest.h"
+#include "streamer/access.h"
 #include "streamer/consumer.h"
 #include "streamer/debug.h"
 #include "streamer/drain.h"
@@ -14,6 +15,7 @@
 #include "streamer/feed.h"
 #include "streamer/follow.h"
 #include "streamer/handover.h"
+#include "streamer/viewer.h"
 
 enum { KEY_CACHE_MS = 1000, READY_MS = 30000 };
 
@@ -70,16 +72,43 @@ static enum err_code offer_takeover(struct node *node, struct err *err)
 	return app->handover != NULL ? ERR_OK : err->code;
 }
 
-static enum err_code start(struct node *node, struct err *err)
+/* Who may follow what, and for how long. */
+static enum err_code start_access(struct node *node, struct app *app, struct err *err)
 {
 	const struct conf *conf = &node->conf;
+	const struct viewer_limits limits = { .tenant = conf->limit_streams_tenant,
+		                              .user = conf->limit_streams_user,
+		                              .key = conf->limit_streams_key };
 	const struct auth_options auth = { .pg = node->pg,
 		                           .pepper = cred_pepper_from(str_of(conf->pepper)),
 		                           .cache_ms = KEY_CACHE_MS,
 		                           .redis = node->redis,
 		                           .origins = conf->cors_origins,
 		                           .cookie_life_ms = conf->stream_cookie_life };
-	const struct feed_options feed = {
+	struct access_options access = { .loop = node->loop,
+		                         .pg = node->pg,
+		                         .redis = node->redis,
+		                         .redis_url = conf->redis_url,
+		                         .redis_timeout_ms = (unsigned)conf->redis_timeout };
+
+	app->auth = access.auth = auth_new(&auth);
+	app->viewers = access.viewers = viewers_new(&limits);
+	app->access = access_new(&access, err);
+	return app->access != NULL ? ERR_OK : err->code;
+}
+
+static void free_app(struct app *app)
+{
+	access_free(app->access);
+	viewers_free(app->viewers);
+	auth_free(app->auth);
+	free(app);
+}
+
+static enum err_code start(struct node *node, struct err *err)
+{
+	const struct conf *conf = &node->conf;
+	struct feed_options feed = {
 		.loop = node->loop,
 		.store = &node->store,
 		.pg = node->pg,
@@ -102,12 +131,14 @@ static enum err_code start(struct node *node, struct err *err)
 	struct app *app = mem_calloc(1, sizeof(*app));
 	enum err_code code = ERR_OK;
 
-	app->feed = feed_new(&feed, err);
-	if (app->feed == NULL) {
-		free(app);
+	if (start_access(node, app, err) == ERR_OK) {
+		feed.viewers = app->viewers;
+		app->feed = feed_new(&feed, err);
+	}
+	if (app->feed == NULL) { /* the address of Redis is wrong: nothing has begun */
+		free_app(app);
 		return err->code;
 	}
-	app->auth = auth_new(&auth);
 	node->app = app;
 	if (node->options->listens_late) {
 		code = take_over(node, err);
@@ -134,6 +165,7 @@ static void stop(struct node *node)
 	if (feed != NULL) {
 		app->feed = NULL;
 		feed_stop(feed);
+		access_stop(app->access);
 	}
 }
 
@@ -142,8 +174,7 @@ static void close_app(struct node *node)
 	struct app *app = node->app;
 
 	if (app != NULL) {
-		auth_free(app->auth);
-		free(app);
+		free_app(app);
 	}
 }
 

@@ -4,11 +4,15 @@
 #include "node/node.h"
 #include "rest/rest.h"
 
+struct access;
 struct auth;
 struct feed;
 struct handover;
+struct viewers;
 
 struct app {
+	struct viewers *viewers;
+	struct access *access;
 	struct auth *auth;
 	struct handover *handover; /* NULL: nobody can take over */
 	struct feed *feed;         /* NULL before the start and once it stops */

@@ -104,6 +104,7 @@ struct coming {
 	struct rest_consumer query;
 	struct session row;
 	struct consumer *consumer;
+	struct viewer *viewer;
 };
 
 static bool resumes(const struct coming *c)
@@ -221,8 +222,8 @@ static void let_in(struct coming *c)
 		consumer->classes &= event_classes_in((enum event_profile)(c->query.profile - 1));
 	}
 	if (app->feed != NULL) {
-		socket = socket_accept(c->req, c->reply, &face,
-		                       viewer_hold(app->feed->viewers, c->who));
+		socket = socket_accept(c->req, c->reply, &face, c->viewer);
+		c->viewer = NULL; /* taken in any case */
 	} else {
 		node_problem(c->req, c->reply, &stopping);
 	}
@@ -255,6 +256,11 @@ void consumer_get(struct http_request *req, struct http_reply *reply)
 		less->observes = true;
 		c.who = less;
 	}
+	c.viewer = viewer_enter(app->viewers, c.who, &err);
+	if (c.viewer == NULL) {
+		node_problem(req, reply, &err);
+		return;
+	}
 	c.options = &app->feed->options;
 	c.consumer = mem_calloc(1, sizeof(*c.consumer));
 	buf_init(&c.consumer->greeting, GREETING_MAX);
@@ -264,6 +270,9 @@ void consumer_get(struct http_request *req, struct http_reply *reply)
 	} else {
 		(void)steer_only_read(&err);
 		node_problem(req, reply, &err);
+	}
+	if (c.viewer != NULL) {
+		viewer_release(c.viewer);
 	}
 	if (c.consumer != NULL) {
 		buf_fini(&c.consumer->greeting);

@@ -1,5 +1,7 @@
 #include "streamer/events.h"
 
+#include "auth/auth_bell.h"
+#include "auth/auth_http.h"
 #include "redis/redis.h"
 #include "streamer/app.h"
 #include "streamer/channel.h"
@@ -108,6 +110,23 @@ static void take_profile(struct events_request *request, struct json_problems *p
 	}
 }
 
+/* So is what a role sees. One may ask for less than one's own. */
+static void take_role(struct events_request *request, struct json_problems *problems)
+{
+	const struct rest_events *query = &request->query;
+	struct principal *principal = request->req->principal;
+	bool participates;
+
+	if (query->role == 1 + AUTH_OBSERVER) {
+		principal->observes = true;
+	}
+	participates = auth_role_of(principal) == AUTH_PARTICIPANT;
+	refuse_if(query->role == 1 + AUTH_PARTICIPANT && !participates, "role",
+	          "participant needs a key with the scope session:write", request, problems);
+	request->classes &=
+		event_classes_seen(participates ? EVENT_SEE_PARTICIPANT : EVENT_SEE_ANY);
+}
+
 static bool understand(struct events_request *request, bool streams)
 {
 	struct http_request *req = request->req;
@@ -119,6 +138,7 @@ static bool understand(struct events_request *request, bool streams)
 	take_profile(request, problems);
 	request->classes = request->query.types != 0 ? event_classes_of(request->query.types)
 	                                             : POSITION_ALL_TYPES;
+	take_role(request, problems);
 	if (streams) {
 		check_stream(request, problems);
 	} else {
@@ -166,44 +186,70 @@ static bool has_all(const struct events_request *request, const struct log_head 
 	        (after->n == head->at.n && cursor_compare(after, &head->at) == 0));
 }
 
-static void begin_stream(struct events_request *request, const struct log_head *head)
+static void begin_stream(struct events_request *request, struct viewer *viewer,
+                         const struct log_head *head)
 {
 	struct http_reply *reply = request->reply;
-	struct feed *feed = app_of(request->req)->feed;
+	const struct app *app = app_of(request->req);
 	struct channel *channel =
-		feed_channel(feed, &request->sid, request->principal->tenant, head);
-	struct viewer *viewer = viewer_hold(feed->viewers, request->principal);
+		feed_channel(app->feed, &request->sid, request->principal->tenant, head);
+	char name[AUTH_STREAM_LEN + 1];
 	struct intake *intake = NULL;
 
 	http_reply_header(reply, "Vary", "Accept-Encoding");
-	if (feed->options.compress > 0 && http_accepts_coding(request->req, "gzip")) {
+	if (app->feed->options.compress > 0 && http_accepts_coding(request->req, "gzip")) {
 		intake = intake_new(INTAKE_GZIP);
 		http_reply_header(reply, "Content-Encoding", "gzip");
 	}
 	reply->content_type = sse_type;
 	reply->stream = sse_stream_new(channel, viewer, intake, request->after, request->classes);
 	reply->stream_ops = &sse_stream_ops;
+	auth_stream_format(sse_stream_name(reply->stream), name);
+	http_reply_header(reply, "X-Stream-Id", "%s", name);
 }
 
-static void stream(struct events_request *request)
+/* False: the reply is filled. */
+static bool look(struct events_request *request, struct log_head *head)
 {
 	struct app *app = app_of(request->req);
-	struct log_head head = { 0 };
 	enum err_code code = ERR_OK;
 	struct err err;
 
 	if (app->feed != NULL) {
-		code = feed_look(app->feed, &request->sid, request->principal->tenant, &head, &err);
+		code = feed_look(app->feed, &request->sid, request->principal->tenant, head, &err);
+	}
+	if (code == ERR_OK && !has_all(request, head)) {
+		auth_keep(app->auth, request->req, request->principal, request->reply);
 	}
 	if (code == ERR_OK && app->feed == NULL) { /* perhaps since it looked */
 		code = err_set(&err, ERR_UNAVAILABLE, "stopping");
 	}
 	if (code != ERR_OK) {
 		events_problem(request, &err);
+	}
+	return code == ERR_OK;
+}
+
+/* Who has too many streams is told so before anybody else is asked anything. */
+static void stream(struct events_request *request)
+{
+	struct app *app = app_of(request->req);
+	struct log_head head = { 0 };
+	struct viewer *viewer;
+	struct err err;
+
+	viewer = viewer_enter(app->viewers, request->principal, &err);
+	if (viewer == NULL) {
+		events_problem(request, &err);
+		return;
+	}
+	if (!may_see(request) || !look(request, &head)) {
+		viewer_release(viewer);
 	} else if (has_all(request, &head)) {
+		viewer_release(viewer);
 		request->reply->status = 204;
 	} else {
-		begin_stream(request, &head);
+		begin_stream(request, viewer, &head);
 	}
 }
 
@@ -235,10 +281,10 @@ void events_get(struct http_request *req, struct http_reply *reply)
 	http_reply_header(reply, "Vary", "Accept, Authorization, X-API-Key, Cookie");
 	if (type == NULL) {
 		http_problem(reply, req, ERR_ACCEPT, "application/json or text/event-stream");
-	} else if (may_see(&request) && understand(&request, streams)) {
+	} else if (understand(&request, streams)) {
 		if (streams) {
 			stream(&request);
-		} else {
+		} else if (may_see(&request)) {
 			events_page(&request);
 		}
 	}

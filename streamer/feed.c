@@ -13,7 +13,6 @@
 #include "streamer/outlet.h"
 #include "streamer/reader.h"
 #include "streamer/subscriber.h"
-#include "streamer/viewer.h"
 
 enum { REDIS_BACKOFF_MAX_MS = 1000, STOP_MS = 10000, RETURN_PARTS = 64 };
 
@@ -229,7 +228,6 @@ struct feed *feed_new(const struct feed_options *options, struct err *err)
 		free(feed);
 		return NULL;
 	}
-	feed->viewers = viewers_new();
 	feed->by_sid = map_new();
 	TAILQ_INIT(&feed->sweep);
 	TAILQ_INIT(&feed->stale);
@@ -256,7 +254,6 @@ static void free_all(struct feed *feed)
 	}
 	redis_sub_free(feed->sub);
 	map_free(feed->by_sid);
-	viewers_free(feed->viewers);
 	squeeze_pool_fini(&feed->squeezes);
 	free(feed->wheel);
 	free(feed);

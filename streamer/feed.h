@@ -53,6 +53,7 @@ struct feed_options {
 	unsigned stall_ms;      /* a client that takes nothing for this long is closed */
 	unsigned tick_ms;       /* events of one session may wait this long for each other */
 	unsigned fold_after_ms; /* behind and full for this long a reader is slow */
+	struct viewers *viewers; /* the caller's; outlives the feed */
 	size_t ring_events, ring_bytes;
 	size_t compress; /* sessions that are compressed at once; 0: none */
 	size_t memory;   /* of all rings: beyond it a ring that changes is cut short */
@@ -65,7 +66,6 @@ struct feed_options {
 struct feed {
 	struct feed_options options;
 	struct redis_sub *sub;
-	struct viewers *viewers;
 	struct map *by_sid;
 	struct channels sweep;     /* all of them, the longest unread first */
 	struct channels stale;     /* to be read from their tip */

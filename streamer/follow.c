@@ -30,6 +30,8 @@ void follow_decode_cursor(const struct json_value *value, const char *path, void
 static const char *const profiles[] = { "full", "no-deltas", "milestones", "status", NULL };
 _Static_assert(ARRAY_LEN(profiles) == EVENT_PROFILE_COUNT + 1, "in the order of the enum");
 
+static const char *const roles[] = { "observer", "participant", NULL };
+
 #define SESSION_FIELD(of)                                                                          \
 	{                                                                                          \
 		.name = "sessionId", .alias = "session_id", .kind = JSON_STR,                      \
@@ -62,6 +64,12 @@ static const struct json_field subscribe_fields[] = {
 	  .present = JSON_NO_PRESENT,
 	  .names = profiles,
 	  .help = "How much is shown; full when it is not given." },
+	{ .name = "role",
+	  .kind = JSON_ENUM,
+	  .offset = offsetof(struct follow_subscribe, role),
+	  .present = offsetof(struct follow_subscribe, has_role),
+	  .names = roles,
+	  .help = "observer: see less than the key may; the key's own when it is not given." },
 };
 
 const struct json_table follow_subscribe_table = { "Subscribe", sizeof(struct follow_subscribe),
@@ -101,8 +109,8 @@ enum err_code follow_session(struct inbound *inbound, struct str session, struct
 	if (!id_parse(session, ret)) {
 		return err_set(err, ERR_NOT_FOUND, "%s", no_session);
 	}
-	code = viewer_may_see(&socket->outlet.viewer->principal, socket->outlet.feed->options.pg,
-	                      ret, inbound->arena, err);
+	code = viewer_may_see(&inbound->who, socket->outlet.feed->options.pg, ret, inbound->arena,
+	                      err);
 	return code != ERR_OK ? readable(code, err) : ERR_OK;
 }
 
@@ -111,8 +119,7 @@ static enum err_code look(struct inbound *inbound, const struct id *sid, struct 
                           struct err *err)
 {
 	const struct socket *socket = inbound->socket;
-	enum err_code code = feed_look(socket->outlet.feed, sid,
-	                               socket->outlet.viewer->principal.tenant, ret, err);
+	enum err_code code = feed_look(socket->outlet.feed, sid, inbound->who.tenant, ret, err);
 
 	if (code != ERR_OK) {
 		return readable(code, err);
@@ -144,7 +151,7 @@ static void say_subscribed(struct inbound *inbound, const struct id *sid,
 }
 
 enum err_code follow_from(struct inbound *inbound, const struct id *sid, struct cursor after,
-                          enum event_profile profile, struct err *err)
+                          uint64_t classes, struct err *err)
 {
 	struct socket *socket = inbound->socket;
 	struct subscriber *subscriber;
@@ -154,15 +161,25 @@ enum err_code follow_from(struct inbound *inbound, const struct id *sid, struct 
 	if (look(inbound, sid, &head, err) != ERR_OK) {
 		return err->code;
 	}
-	channel = feed_channel(socket->outlet.feed, sid, socket->outlet.viewer->principal.tenant,
-	                       &head);
-	subscriber = socket_follow(socket, channel, after, event_classes_in(profile), err);
+	/* The role is what it is by now: the key may have lost a scope meanwhile. */
+	classes &= viewer_sees(socket->outlet.viewer);
+	channel = feed_channel(socket->outlet.feed, sid, inbound->who.tenant, &head);
+	subscriber = socket_follow(socket, channel, after, classes, err);
 	if (subscriber == NULL) {
 		return err->code;
 	}
 	say_subscribed(inbound, sid, &after, &head);
 	(void)subscriber_pump(subscriber);
 	return ERR_OK;
+}
+
+static uint64_t classes_of(const struct follow_subscribe *wish)
+{
+	uint64_t classes = event_classes_in((enum event_profile)wish->profile);
+
+	return wish->has_role && wish->role == AUTH_OBSERVER
+	               ? classes & event_classes_seen(EVENT_SEE_ANY)
+	               : classes;
 }
 
 enum err_code follow_subscribe(struct inbound *inbound, const void *body, struct err *err)
@@ -177,10 +194,13 @@ enum err_code follow_subscribe(struct inbound *inbound, const void *body, struct
 		return inbound_problem(inbound, "startingAfter",
 		                       "must not be given together with after", err);
 	}
+	if (wish->has_role && wish->role == AUTH_PARTICIPANT &&
+	    auth_role_of(&inbound->who) != AUTH_PARTICIPANT) {
+		return inbound_problem(inbound, "role",
+		                       "participant needs a key with the scope session:write", err);
+	}
 	code = follow_session(inbound, wish->session, &sid, err);
-	return code == ERR_OK ? follow_from(inbound, &sid, after->at,
-	                                    (enum event_profile)wish->profile, err)
-	                      : code;
+	return code == ERR_OK ? follow_from(inbound, &sid, after->at, classes_of(wish), err) : code;
 }
 
 enum err_code follow_unsubscribe(struct inbound *inbound, const void *body, struct err *err)
@@ -255,12 +275,18 @@ static const struct socket_face face = {
 void follow_get(struct http_request *req, struct http_reply *reply)
 {
 	struct app *app = app_of(req);
+	struct viewer *viewer;
+	struct err err;
 
 	if (app->feed == NULL) {
 		http_problem(reply, req, ERR_UNAVAILABLE, NULL);
 		http_retry_after(reply, 1);
+		return;
+	}
+	viewer = viewer_enter(app->viewers, req->principal, &err);
+	if (viewer == NULL) {
+		node_problem(req, reply, &err);
 	} else {
-		(void)!socket_accept(req, reply, &face,
-		                     viewer_hold(app->feed->viewers, req->principal));
+		(void)!socket_accept(req, reply, &face, viewer);
 	}
 }

@@ -29,6 +29,8 @@ struct follow_subscribe {
 	struct str session;
 	struct follow_cursor after, starting_after;
 	unsigned profile; /* enum event_profile */
+	unsigned role;    /* enum auth_role, when has_role */
+	bool has_role;
 };
 extern const struct json_table follow_subscribe_table;
 inbound_fn follow_subscribe;
@@ -48,6 +50,7 @@ inbound_fn follow_nothing; /* only acknowledged */
 enum err_code follow_session(struct inbound *inbound, struct str session, struct id *ret,
                              struct err *err) MUST_CHECK;
 
-/* Follow a session that this client may see, and say that it is subscribed. */
+/* Follow a session that this client may see, of these classes what its role sees, and say that it
+ * is subscribed. */
 enum err_code follow_from(struct inbound *inbound, const struct id *sid, struct cursor after,
-                          enum event_profile profile, struct err *err) MUST_CHECK;
+                          uint64_t classes, struct err *err) MUST_CHECK;

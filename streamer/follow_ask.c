@@ -103,7 +103,8 @@ static enum err_code hear(struct inbound *inbound, const struct ask *ask, struct
 
 	return socket_find(inbound->socket, &ask->session.id) != NULL || !ask->session.head.found
 	               ? ERR_OK
-	               : follow_from(inbound, &ask->session.id, now, EVENT_PROFILE_FULL, err);
+	               : follow_from(inbound, &ask->session.id, now,
+	                             event_classes_in(EVENT_PROFILE_FULL), err);
 }
 
 enum err_code follow_chat(struct inbound *inbound, const void *body, struct err *err)
@@ -122,7 +123,7 @@ enum err_code follow_chat(struct inbound *inbound, const void *body, struct err 
 	if (code == ERR_OK && message.n == 0) {
 		return follow_from(inbound, &ask.session.id,
 		                   (struct cursor){ CURSOR_EPOCH_ANY, chat->after },
-		                   EVENT_PROFILE_FULL, err);
+		                   event_classes_in(EVENT_PROFILE_FULL), err);
 	}
 	if (code == ERR_OK) {
 		code = inbound_participate(inbound, err);

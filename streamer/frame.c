@@ -103,6 +103,11 @@ static void frame_where(const struct cursor *at, const struct id *sid, struct bu
 	frame_id(at, out);
 }
 
+void frame_note(const char *type, struct str json, struct buf *out)
+{
+	sse_format(out, (struct str){ NULL, 0 }, str_of(type), json);
+}
+
 const struct format_forms frame_forms = {
 	.event = frame_event,
 	.ahead = frame_ahead,

@@ -20,6 +20,8 @@ void frame_end(enum session_state state, const struct cursor *at, const struct i
                struct buf *out);
 /* Moves the client's Last-Event-ID (section 9.2.6: no data, no dispatch). */
 void frame_id(const struct cursor *at, struct buf *out);
+/* Moves no cursor. */
+void frame_note(const char *type, struct str json, struct buf *out);
 void frame_retry(unsigned ms, struct buf *out);
 void frame_comment(struct buf *out); /* keep-alive */
 /* retry, and event: drain, {"type":"drain","retryMs"}; no id, so the client's stays. */

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "auth/auth.h"
 #include "log/log.h"
 #include "metric/metric.h"
 #include "streamer/consumer.h"
@@ -204,7 +203,9 @@ static bool may_send(struct socket *socket)
 
 void inbound_run(struct socket *socket, enum inbound_face face, struct str text)
 {
-	struct inbound inbound = { .socket = socket, .arena = arena_new() };
+	struct inbound inbound = { .socket = socket,
+		                   .who = socket->outlet.viewer->principal,
+		                   .arena = arena_new() };
 	const struct inbound_row *row;
 	struct err err = { .code = ERR_OK };
 	void *body;

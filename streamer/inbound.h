@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
+#include "auth/auth.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "json/decode.h"
@@ -35,6 +36,7 @@ STAILQ_HEAD(inbound_messages, inbound_message);
 /* One frame that is handled. */
 struct inbound {
 	struct socket *socket;
+	struct principal who;           /* as it was when the frame's turn came */
 	struct arena *arena;            /* of all that was decoded from it */
 	struct str ref;                 /* "": none */
 	struct json_problems *problems; /* a handler may add some and return ERR_INVALID */

@@ -49,7 +49,7 @@ static void sse_in(struct node *node, struct feed *feed, const struct record *re
 		(void)close(fd);
 		return;
 	}
-	viewer = viewer_hold(feed->viewers, &record->principal);
+	viewer = viewer_hold(feed->options.viewers, &record->principal);
 	stream = sse_stream_of(record, channel, viewer);
 	sse_stream_adopt(
 		stream, record,

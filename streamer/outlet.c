@@ -249,6 +249,7 @@ void outlet_open(struct outlet *outlet, struct http_conn *conn)
 	                 sizeof(unsent));
 	stamp(outlet);
 	feed_wheel_put(outlet->feed, outlet, 0);
+	viewer_opened(outlet);
 }
 
 void outlet_adopt(struct outlet *outlet, struct http_conn *conn, struct str left, bool finishing,
@@ -276,7 +277,8 @@ void outlet_writable(struct outlet *outlet)
 void outlet_init(struct outlet *outlet, const struct outlet_face *face, struct feed *feed,
                  struct viewer *viewer)
 {
-	*outlet = (struct outlet){ .face = face, .feed = feed, .viewer = viewer };
+	*outlet = (struct outlet){ .face = face, .feed = feed, .stream = viewer_stream_name() };
+	viewer_join(viewer, outlet);
 	feed_hold(feed);
 	TAILQ_INIT(&outlet->waiting);
 	LIST_INIT(&outlet->followings);
@@ -300,6 +302,6 @@ void outlet_fini(struct outlet *outlet)
 	}
 	drop_left(outlet);
 	intake_free(outlet->intake);
-	viewer_release(outlet->viewer);
+	viewer_part(outlet);
 	feed_release(outlet->feed);
 }

@@ -37,6 +37,10 @@ struct outlet_face {
 	/* The wheel has come round to it: say something where that is due. Returns when to come
 	 * round again. */
 	uint64_t (*round)(struct outlet *outlet);
+	/* Something about the connection: json is an object whose member type is that. */
+	void (*say)(struct outlet *outlet, const char *type, struct str json);
+	/* Its key allows no more: end it. It was told why. */
+	void (*dismiss)(struct outlet *outlet, const char *why);
 	size_t left_max; /* of notes that wait for room: beyond it the connection is ended */
 };
 
@@ -51,6 +55,8 @@ struct outlet {
 	struct subscribers waiting;   /* for room, or for their turn */
 	struct followings followings; /* all its subscribers */
 	LIST_ENTRY(outlet) wheel;
+	LIST_ENTRY(outlet) of_viewer;
+	uint64_t stream;   /* its name for clients */
 	uint32_t wrote_ms; /* clock_mono_ms, its lower half */
 	bool full;         /* until the socket has room */
 	bool finishing;    /* end it when left is out */

@@ -87,6 +87,7 @@ void record_encode(const struct record *record, struct buf *out)
 	wire_put(out, record->kind, 1);
 	wire_put_str(out, record->peer);
 	put_principal(out, &record->principal);
+	wire_put(out, record->stream, 8);
 	wire_put(out, record->silent_ms, 4);
 	wire_put(out, record->finishing, 1);
 	wire_put_str(out, record->left);
@@ -265,6 +266,7 @@ bool record_decode(struct str *in, const struct record_classes *classes, struct 
 	}
 	ret->peer = wire_get_str(&wire, PEER_MAX);
 	get_principal(&wire, &ret->principal);
+	ret->stream = wire_get(&wire, 8);
 	ret->silent_ms = (uint32_t)wire_get(&wire, 4);
 	ret->finishing = wire_get(&wire, 1) != 0;
 	ret->left = wire_get_str(&wire, RECORD_BYTES_MAX);

@@ -56,6 +56,7 @@ struct record {
 	enum record_kind kind;
 	struct str peer;
 	struct principal principal;
+	uint64_t stream;    /* its name for clients */
 	uint32_t silent_ms; /* since something was written */
 	bool finishing;     /* it ends when left is out */
 	struct str left;    /* of notes: bytes not sent yet */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/auth_bell.h"
+#include "auth/auth_http.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "metric/metric.h"
@@ -430,10 +432,23 @@ static uint64_t go_round(struct outlet *outlet)
 	               : socket->heard_ms + silence_ms - now_ms;
 }
 
+static void say(struct outlet *outlet, const char *type, struct str json)
+{
+	(void)type; /* it is a member */
+	(void)socket_say(socket_of(outlet), json);
+}
+
+static void dismiss(struct outlet *outlet, const char *why)
+{
+	socket_close(socket_of(outlet), SOCKET_CODE_UNAUTHORIZED, why);
+}
+
 static const struct outlet_face outlet_face = {
 	.name = "socket",
 	.over = over,
 	.round = go_round,
+	.say = say,
+	.dismiss = dismiss,
 	.left_max = LEFT_MAX,
 };
 
@@ -557,6 +572,7 @@ struct socket *socket_accept(struct http_request *req, struct http_reply *reply,
                              const struct socket_face *face, struct viewer *viewer)
 {
 	struct app *app = app_of(req);
+	char name[AUTH_STREAM_LEN + 1];
 	struct ws_handshake shake;
 	struct socket *socket;
 
@@ -585,5 +601,8 @@ struct socket *socket_accept(struct http_request *req, struct http_reply *reply,
 	fiber_signal_init(&socket->room);
 	reply->stream = socket;
 	reply->stream_ops = &ops;
+	auth_stream_format(socket->outlet.stream, name);
+	http_reply_header(reply, "X-Stream-Id", "%s", name);
+	auth_keep(app->auth, req, req->principal, reply);
 	return socket;
 }

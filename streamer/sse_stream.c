@@ -46,10 +46,28 @@ static uint64_t keep_alive(struct outlet *outlet)
 	return every_ms;
 }
 
+static void say(struct outlet *outlet, const char *type, struct str json)
+{
+	struct buf note;
+
+	buf_init(&note, 2 * FRAME_NOTE_MAX);
+	frame_note(type, json, &note);
+	(void)outlet_say(outlet, buf_str(&note));
+	buf_fini(&note);
+}
+
+static void dismiss(struct outlet *outlet, const char *why)
+{
+	(void)why;
+	outlet_finish(outlet);
+}
+
 static const struct outlet_face face = {
 	.name = "sse",
 	.over = over,
 	.round = keep_alive,
+	.say = say,
+	.dismiss = dismiss,
 	.left_max = LEFT_MAX,
 };
 
@@ -136,6 +154,7 @@ bool sse_stream_record(const void *arg, struct record *ret)
 	}
 	ret->kind = RECORD_SSE;
 	ret->principal = outlet->viewer->principal;
+	ret->stream = outlet->stream;
 	ret->silent_ms = (uint32_t)clock_mono_ms() - outlet->wrote_ms;
 	ret->finishing = outlet->finishing;
 	ret->left = outlet->left != NULL ? buf_str(outlet->left) : STR_LIT("");
@@ -157,6 +176,7 @@ void *sse_stream_of(const struct record *record, struct channel *channel, struct
 		sse_stream_new(channel, viewer, intake, position->at, position->types);
 
 	stream->subscriber.position = *position;
+	stream->outlet.stream = record->stream;
 	return stream;
 }
 
@@ -175,4 +195,11 @@ void sse_stream_adopt(void *arg, const struct record *record, struct http_conn *
 	} else {
 		subscriber_pump(&stream->subscriber);
 	}
+}
+
+uint64_t sse_stream_name(const void *arg)
+{
+	const struct sse_stream *stream = arg;
+
+	return stream->outlet.stream;
 }

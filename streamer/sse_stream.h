@@ -16,3 +16,5 @@ bool sse_stream_record(const void *stream, struct record *ret) MUST_CHECK;
 /* What another streamer told of it, but not yet on a connection. */
 void *sse_stream_of(const struct record *record, struct channel *channel, struct viewer *viewer);
 void sse_stream_adopt(void *stream, const struct record *record, struct http_conn *conn);
+/* For clients: what the key of the stream is exchanged by. */
+uint64_t sse_stream_name(const void *stream);

@@ -233,14 +233,13 @@ uint64_t world_metric(struct world *world, size_t streamer, const char *name)
 
 /* ---- the world ---- */
 
-static void make_key(struct world *world, const char *tenant, enum auth_scope scope,
+static void make_key(struct world *world, const char *tenant, unsigned scopes,
                      const char *namespaces, char *ret)
 {
 	struct cred_pepper pepper = cred_pepper_from(str_of(PEPPER));
-	struct auth_key_new key = { .tenant = tenant,
-		                    .name = "test",
-		                    .scopes = auth_bit(scope),
-		                    .namespaces = namespaces };
+	struct auth_key_new key = {
+		.tenant = tenant, .name = "test", .scopes = scopes, .namespaces = namespaces
+	};
 	struct id id;
 	struct err err;
 
@@ -266,11 +265,12 @@ static void world_main(void *arg)
 		fail_msg("%s", err.msg);
 	}
 	learn_generation(world);
-	make_key(world, TENANT, AUTH_SESSION_READ, NULL, world->key);
-	make_key(world, FOREIGN, AUTH_SESSION_READ, NULL, world->foreign_key);
-	make_key(world, TENANT, AUTH_TASK_WRITE, NULL, world->poor_key);
-	make_key(world, TENANT, AUTH_ADMIN, NULL, world->admin_key);
-	make_key(world, TENANT, AUTH_SESSION_READ, "elsewhere", world->narrow_key);
+	make_key(world, TENANT, auth_bit(AUTH_SESSION_READ) | auth_bit(AUTH_SESSION_WRITE), NULL,
+	         world->key);
+	make_key(world, FOREIGN, auth_bit(AUTH_SESSION_READ), NULL, world->foreign_key);
+	make_key(world, TENANT, auth_bit(AUTH_TASK_WRITE), NULL, world->poor_key);
+	make_key(world, TENANT, auth_bit(AUTH_ADMIN), NULL, world->admin_key);
+	make_key(world, TENANT, auth_bit(AUTH_SESSION_READ), "elsewhere", world->narrow_key);
 	world_start(world, 0);
 	world_await_ready(world, 0);
 	world->body(world);

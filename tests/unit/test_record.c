@@ -23,6 +23,7 @@ static struct record sample(struct record_followed *followed)
 {
 	struct record record = { .kind = RECORD_SSE,
 		                 .peer = STR_LIT("127.0.0.1"),
+		                 .stream = UINT64_C(0xfedcba9876543210),
 		                 .silent_ms = 1234,
 		                 .finishing = true,
 		                 .left = STR_LIT("id: 1-4\n\n"),
@@ -84,6 +85,7 @@ static void assert_same(const struct record *a, const struct record *b)
 	assert_int_equal(a->kind, b->kind);
 	assert_true(str_eq(a->peer, b->peer));
 	assert_same_principal(&a->principal, &b->principal);
+	assert_true(a->stream == b->stream);
 	assert_int_equal(a->silent_ms, b->silent_ms);
 	assert_int_equal(a->finishing, b->finishing);
 	assert_true(str_eq(a->left, b->left));
