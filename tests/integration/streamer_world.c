@@ -267,6 +267,7 @@ static void world_main(void *arg)
 	learn_generation(world);
 	make_key(world, TENANT, auth_bit(AUTH_SESSION_READ) | auth_bit(AUTH_SESSION_WRITE), NULL,
 	         world->key);
+	make_key(world, TENANT, auth_bit(AUTH_SESSION_READ), NULL, world->observer_key);
 	make_key(world, FOREIGN, auth_bit(AUTH_SESSION_READ), NULL, world->foreign_key);
 	make_key(world, TENANT, auth_bit(AUTH_TASK_WRITE), NULL, world->poor_key);
 	make_key(world, TENANT, auth_bit(AUTH_ADMIN), NULL, world->admin_key);

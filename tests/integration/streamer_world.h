@@ -32,7 +32,9 @@ struct world {
 	struct redis *redis;
 	struct pg *pg;
 	struct log_store store;
-	char key[CRED_KEY_LEN + 1], foreign_key[CRED_KEY_LEN + 1], poor_key[CRED_KEY_LEN + 1];
+	char key[CRED_KEY_LEN + 1]; /* of a participant */
+	char observer_key[CRED_KEY_LEN + 1], foreign_key[CRED_KEY_LEN + 1],
+		poor_key[CRED_KEY_LEN + 1];
 	char admin_key[CRED_KEY_LEN + 1];
 	char narrow_key[CRED_KEY_LEN + 1]; /* of namespaces that no session here is in */
 	struct streamer streamers[STREAMERS];

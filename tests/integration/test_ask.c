@@ -203,7 +203,7 @@ static void chat_body(struct stage *stage)
 	expect_command(stage, &command, "prompt queued {\"prompt\": \"more\"}");
 	talker_close(stage->talker);
 	/* It resumes where the client was; whoever may only look may do that, too. */
-	stage->talker = open_as(stage->world, stage->world->key);
+	stage->talker = open_as(stage->world, stage->world->observer_key);
 	say(stage, "chat_request", ",\"resume_after_seq\":1");
 	talker_expect(stage->talker, "subscribed");
 	at.n = 1;
@@ -313,7 +313,7 @@ static void observer_body(struct stage *stage)
 	};
 
 	talker_close(stage->talker);
-	stage->talker = open_as(stage->world, stage->world->key);
+	stage->talker = open_as(stage->world, stage->world->observer_key);
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		say(stage, types[i], mores[i]);
 		expect_error(stage, "FORBIDDEN");

@@ -69,6 +69,7 @@ struct session_model {
 
 struct world {
 	struct loop *loop;
+	struct viewers *viewers;
 	struct feed *feed;
 	struct http_conn conn;
 	struct outlet outlet;
@@ -103,6 +104,7 @@ static const struct outlet_face face = {
 
 static void world_begin(struct world *world, size_t ring_events)
 {
+	static const struct viewer_limits limits = { .key = 0 };
 	static const struct principal principal = { .tenant = "acme",
 		                                    .key = { "01ARZ3NDEKTSV4RRFFQ69G5FAV" } };
 	struct feed_options options = { .redis_url = "unix:///nonexistent/redis.sock",
@@ -118,13 +120,14 @@ static void world_begin(struct world *world, size_t ring_events)
 	memset(world, 0, sizeof(*world));
 	the_world = world;
 	world->loop = loop_new();
+	world->viewers = viewers_new(&limits);
 	options.loop = world->loop;
+	options.viewers = world->viewers;
 	world->feed = feed_new(&options, &err);
 	assert_non_null(world->feed);
 	world->feed->stopping = true; /* the test is the reader */
 	buf_init(&world->conn.out, SIZE_MAX / 2);
-	outlet_init(&world->outlet, &face, world->feed,
-	            viewer_hold(world->feed->viewers, &principal));
+	outlet_init(&world->outlet, &face, world->feed, viewer_hold(world->viewers, &principal));
 	outlet_open(&world->outlet, &world->conn);
 }
 
@@ -158,6 +161,7 @@ static void world_end(struct world *world)
 	}
 	world->feed->stopped = true;
 	outlet_fini(&world->outlet); /* and the feed, whose last one it was */
+	viewers_free(world->viewers);
 	buf_fini(&world->conn.out);
 	loop_free(world->loop);
 }
