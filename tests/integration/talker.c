@@ -34,6 +34,12 @@ static void agree(struct talker *talker)
 struct talker *talker_open(struct world *world, size_t streamer, const char *target,
                            const char *headers)
 {
+	return talker_open_with(world, streamer, target, headers, STR_LIT(""));
+}
+
+struct talker *talker_open_with(struct world *world, size_t streamer, const char *target,
+                                const char *headers, struct str more)
+{
 	struct talker *talker = mem_calloc(1, sizeof(*talker));
 	bool has_key = strstr(headers, "Authorization:") != NULL;
 	struct buf request;
@@ -56,6 +62,7 @@ struct talker *talker_open(struct world *world, size_t streamer, const char *tar
 		buf_add_cstr(&request, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
 	}
 	buf_addf(&request, "%s\r\n", headers);
+	buf_add_str(&request, more);
 	world_send(talker->fd, buf_str(&request));
 	buf_fini(&request);
 	while (world_end_of_head(&talker->in) == NULL) {

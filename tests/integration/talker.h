@@ -33,6 +33,9 @@ struct talker {
 /* Handshake at that target ("/api/v1/ws"); further header lines. */
 struct talker *talker_open(struct world *world, size_t streamer, const char *target,
                            const char *headers);
+/* More bytes follow the handshake in one piece with it. */
+struct talker *talker_open_with(struct world *world, size_t streamer, const char *target,
+                                const char *headers, struct str more);
 void talker_close(struct talker *talker);
 
 /* A masked frame: FIN, RSV and opcode in first. */

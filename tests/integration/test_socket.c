@@ -513,6 +513,73 @@ static void a_replay_does_not_hold_up_a_live_session_and_no_frame_is_torn(void *
 
 /* ---- life and death ---- */
 
+/* Clients that leave in the middle of everything: what they asked is being looked up, half of a
+ * frame is read, a session is being replayed. */
+static void hasty_body(struct world *world)
+{
+	enum { HASTY = 60, LOOK_MS = 20 };
+	struct id sids[4];
+	int small = 2048;
+
+	for (size_t i = 0; i < ARRAY_LEN(sids); i++) {
+		sids[i] = world_session(world);
+		(void)world_notes(world, &sids[i], 500, 100);
+	}
+	for (int i = 0; i < HASTY; i++) {
+		struct talker *talker = talker_open(world, 0, WS, "");
+
+		assert_int_equal(
+			setsockopt(talker->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+		for (size_t k = 0; k < ARRAY_LEN(sids); k++) {
+			talker_say(talker, "{\"type\":\"subscribe\",\"sessionId\":\"%s\"}",
+			           sids[k].s);
+		}
+		if (i % 3 == 0) {
+			talker_expect(talker, "subscribed");
+			talker_say(talker, "{\"type\":\"unsubscribe\",\"sessionId\":\"%s\"}",
+			           sids[0].s);
+		} else if (i % 3 == 1) {
+			world_send(talker->fd, STR_LIT("\x81\xfe\x01"));
+		}
+		talker_close(talker);
+	}
+	for (unsigned waited = 0; world_metric(world, 0, "fairlead_sockets") > 0 ||
+	                          world_metric(world, 0, "fairlead_subscribers") > 0;
+	     waited += LOOK_MS) {
+		assert_true(waited < WORLD_WAIT_MS);
+		assert_int_equal(fiber_sleep(LOOK_MS), ERR_OK);
+	}
+}
+
+static void nothing_is_left_of_clients_that_leave_at_any_time(void **state)
+{
+	static const char *const settings[] = { "FAIRLEAD_STREAM_RING_EVENTS=16", NULL };
+
+	(void)state;
+	run_with(hasty_body, settings);
+}
+
+/* Its first frame comes in one piece with the handshake. */
+static void early_body(struct world *world)
+{
+	struct talker *talker;
+	struct buf bytes;
+
+	buf_init(&bytes, SIZE_MAX / 2);
+	ws_client_frame(&bytes, WS_FINAL | WS_TEXT, STR_LIT("{\"type\":\"ping\"}"), 7);
+	talker = talker_open_with(world, 0, WS, "", buf_str(&bytes));
+	assert_int_equal(talker->status, 101);
+	talker_expect(talker, "pong");
+	buf_fini(&bytes);
+	talker_close(talker);
+}
+
+static void a_frame_that_comes_with_the_handshake_is_not_lost(void **state)
+{
+	(void)state;
+	run(early_body);
+}
+
 static void ping_body(struct world *world)
 {
 	struct talker *talker = talker_open(world, 0, WS, "");
@@ -670,6 +737,8 @@ int main(void)
 		cmocka_unit_test(a_client_may_compress),
 		cmocka_unit_test(many_frames_are_all_answered_in_their_order_at_the_clients_pace),
 		cmocka_unit_test(a_replay_does_not_hold_up_a_live_session_and_no_frame_is_torn),
+		cmocka_unit_test(nothing_is_left_of_clients_that_leave_at_any_time),
+		cmocka_unit_test(a_frame_that_comes_with_the_handshake_is_not_lost),
 		cmocka_unit_test(who_does_not_answer_pings_is_given_up),
 		cmocka_unit_test(a_node_that_stops_says_so),
 		cmocka_unit_test(sockets_share_what_is_compressed_once),
