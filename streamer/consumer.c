@@ -84,13 +84,33 @@ static void closed(struct socket *socket)
 	free(consumer);
 }
 
-static const struct socket_face face = {
+/* Of one that is open only its session is still asked for. */
+static void record(const struct socket *socket, struct buf *out)
+{
+	const struct consumer *consumer = socket->of_face;
+
+	buf_add_cstr(out, consumer->sid.s);
+}
+
+static bool adopt(struct socket *socket, struct str own)
+{
+	struct consumer *consumer = mem_calloc(1, sizeof(*consumer));
+
+	buf_init(&consumer->greeting, GREETING_MAX);
+	socket->of_face = consumer;
+	return id_parse(own, &consumer->sid);
+}
+
+const struct socket_face consumer_face = {
+	.name = "consumer",
 	.format = FORMAT_CONSUMER,
 	.inbound = INBOUND_CONSUMER,
 	.spend = spend,
 	.opened = opened,
 	.over = over,
 	.closed = closed,
+	.record = record,
+	.adopt = adopt,
 };
 
 /* ---- the greeting ---- */
@@ -222,7 +242,7 @@ static void let_in(struct coming *c)
 		consumer->classes &= event_classes_in((enum event_profile)(c->query.profile - 1));
 	}
 	if (app->feed != NULL) {
-		socket = socket_accept(c->req, c->reply, &face, c->viewer);
+		socket = socket_accept(c->req, c->reply, &consumer_face, c->viewer);
 		c->viewer = NULL; /* taken in any case */
 	} else {
 		node_problem(c->req, c->reply, &stopping);
