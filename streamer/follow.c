@@ -266,8 +266,7 @@ static void over(struct socket *socket, const struct subscriber *subscriber, enu
 	buf_fini(&json);
 }
 
-const struct socket_face follow_face = {
-	.name = "follow",
+static const struct socket_face face = {
 	.format = FORMAT_SOCKET,
 	.inbound = INBOUND_FOLLOW,
 	.over = over,
@@ -288,6 +287,6 @@ void follow_get(struct http_request *req, struct http_reply *reply)
 	if (viewer == NULL) {
 		node_problem(req, reply, &err);
 	} else {
-		(void)!socket_accept(req, reply, &follow_face, viewer);
+		(void)!socket_accept(req, reply, &face, viewer);
 	}
 }
