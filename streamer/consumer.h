@@ -9,6 +9,9 @@
 
 #include "http/http.h"
 #include "streamer/inbound.h"
+#include "streamer/socket.h"
+
+extern const struct socket_face consumer_face;
 
 void consumer_get(struct http_request *req, struct http_reply *reply);
 

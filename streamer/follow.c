@@ -266,7 +266,8 @@ static void over(struct socket *socket, const struct subscriber *subscriber, enu
 	buf_fini(&json);
 }
 
-static const struct socket_face face = {
+const struct socket_face follow_face = {
+	.name = "follow",
 	.format = FORMAT_SOCKET,
 	.inbound = INBOUND_FOLLOW,
 	.over = over,
@@ -287,6 +288,6 @@ void follow_get(struct http_request *req, struct http_reply *reply)
 	if (viewer == NULL) {
 		node_problem(req, reply, &err);
 	} else {
-		(void)!socket_accept(req, reply, &face, viewer);
+		(void)!socket_accept(req, reply, &follow_face, viewer);
 	}
 }

@@ -9,6 +9,9 @@
 #include "event/event.h"
 #include "http/http.h"
 #include "streamer/inbound.h"
+#include "streamer/socket.h"
+
+extern const struct socket_face follow_face;
 
 void follow_get(struct http_request *req, struct http_reply *reply);
 

@@ -14,7 +14,7 @@
 #include "streamer/record.h"
 #include "streamer/wire.h"
 
-enum { END_MS = 10000, PAUSE_MS = 100, MOVED_FIRST = 256 };
+enum { END_MS = 10000, PAUSE_MS = 100, CONNS_FIRST = 256, LOOK_MS = 5, BUSY_MS = 250 };
 
 struct handover {
 	struct node *node;
@@ -24,14 +24,19 @@ struct handover {
 	bool given;
 };
 
+struct conns {
+	struct http_conn **list;
+	size_t count, room;
+};
+
 /* One attempt. */
 struct giving {
 	struct node *node;
 	int fd;
 	struct hand_message message;
-	bool same_frames;           /* the other one makes the same bytes */
-	struct http_conn **moved;   /* in the order of their records */
-	size_t count, room, halves; /* halves: with half a frame out */
+	bool same_frames; /* the other one makes the same bytes */
+	struct conns moved;
+	size_t halves; /* of them, with half a frame out */
 	uint32_t batch;
 };
 
@@ -98,13 +103,21 @@ struct batch {
 	size_t count;
 };
 
-static void remember(struct giving *giving, struct http_conn *conn)
+static void remember(struct conns *conns, struct http_conn *conn)
 {
-	if (giving->count == giving->room) {
-		giving->room = giving->room > 0 ? 2 * giving->room : MOVED_FIRST;
-		giving->moved = mem_realloc(giving->moved, giving->room * sizeof(*giving->moved));
+	if (conns->count == conns->room) {
+		conns->room = conns->room > 0 ? 2 * conns->room : CONNS_FIRST;
+		conns->list = mem_realloc(conns->list, conns->room * sizeof(*conns->list));
 	}
-	giving->moved[giving->count++] = conn;
+	conns->list[conns->count++] = conn;
+}
+
+static void swap(struct conns *a, struct conns *b)
+{
+	struct conns c = *a;
+
+	*a = *b;
+	*b = c;
 }
 
 /* Half a frame can only be finished by somebody who makes the same bytes. */
@@ -118,24 +131,27 @@ static bool is_half_out(const struct record *record)
 	return false;
 }
 
-static void add(struct giving *giving, struct batch *batch, struct http_conn *conn)
+/* False: it is busy, but not for long. */
+static bool add(struct giving *giving, struct batch *batch, struct http_conn *conn)
 {
 	struct arena *arena = arena_new();
 	struct record record;
+	enum move move = move_out(conn, arena, &record);
 	struct buf bytes;
 
 	buf_init(&bytes, RECORD_BYTES_MAX);
-	if (move_out(conn, arena, &record) && (giving->same_frames || !is_half_out(&record))) {
+	if (move == MOVE_NOW && (giving->same_frames || !is_half_out(&record))) {
 		record_encode(&record, &bytes);
 		if (!buf_failed(&bytes)) {
 			buf_add_str(&batch->records, buf_str(&bytes));
 			batch->fds[batch->count++] = http_conn_fd(conn);
-			remember(giving, conn);
 			giving->halves += is_half_out(&record);
+			remember(&giving->moved, conn);
 		}
 	}
 	buf_fini(&bytes);
 	arena_free(arena);
+	return move != MOVE_LATER;
 }
 
 static enum err_code send_batch(struct giving *giving, const struct batch *batch, struct err *err)
@@ -153,21 +169,23 @@ static enum err_code send_batch(struct giving *giving, const struct batch *batch
 	return code == ERR_OK ? await_took(giving, err) : code;
 }
 
-static enum err_code give_streams(struct giving *giving, struct err *err)
+/* These, in batches; the busy ones are remembered in `later`. */
+static enum err_code give_these(struct giving *giving, const struct conns *these,
+                                struct conns *later, struct err *err)
 {
-	struct http_server *server = giving->node->server;
-	struct http_conn *conn = http_server_frozen(server, NULL);
 	enum err_code code = ERR_OK;
 	struct batch batch;
 
 	buf_init(&batch.records, HAND_BATCH_BYTES + RECORD_BYTES_MAX);
-	while (conn != NULL && code == ERR_OK) {
+	for (size_t i = 0; i < these->count && code == ERR_OK;) {
 		buf_reset(&batch.records);
 		batch.count = 0;
-		while (conn != NULL && batch.count < HAND_FDS_MAX &&
+		while (i < these->count && batch.count < HAND_FDS_MAX &&
 		       batch.records.len < HAND_BATCH_BYTES) {
-			add(giving, &batch, conn);
-			conn = http_server_frozen(server, conn);
+			if (!add(giving, &batch, these->list[i])) {
+				remember(later, these->list[i]);
+			}
+			i++;
 		}
 		if (batch.count > 0) {
 			code = send_batch(giving, &batch, err);
@@ -175,6 +193,34 @@ static enum err_code give_streams(struct giving *giving, struct err *err)
 	}
 	buf_fini(&batch.records);
 	return code;
+}
+
+/* Frozen streams stay where they are until they are thawed or released. */
+static enum err_code give_streams(struct giving *giving, struct err *err)
+{
+	struct http_server *server = giving->node->server;
+	uint64_t until = clock_mono_ms() + BUSY_MS;
+	struct conns these = { .list = NULL }, later = { .list = NULL };
+	enum err_code code = ERR_OK;
+
+	for (struct http_conn *conn = http_server_frozen(server, NULL); conn != NULL;
+	     conn = http_server_frozen(server, conn)) {
+		remember(&these, conn);
+	}
+	while (code == ERR_OK && these.count > 0) {
+		later.count = 0;
+		code = give_these(giving, &these, &later, err);
+		if (code == ERR_OK && later.count > 0) {
+			code = fiber_sleep(LOOK_MS);
+		}
+		if (clock_mono_ms() > until) {
+			break; /* what is still busy is drained */
+		}
+		swap(&these, &later);
+	}
+	free(these.list);
+	free(later.list);
+	return code == ERR_CANCELLED ? err_set(err, code, "this streamer is stopping") : code;
 }
 
 static enum err_code commit(struct giving *giving, struct err *err)
@@ -186,7 +232,7 @@ static enum err_code commit(struct giving *giving, struct err *err)
 		return err_set(err, ERR_UNAVAILABLE, "this streamer is stopping");
 	}
 	buf_init(&body, HAND_BODY_MAX);
-	wire_put(&body, giving->count, 4);
+	wire_put(&body, giving->moved.count, 4);
 	code = hand_send(giving->fd, HAND_COMMIT, buf_str(&body), NULL, 0, err);
 	buf_fini(&body);
 	return code;
@@ -206,8 +252,8 @@ static enum err_code give(struct giving *giving, struct err *err)
 	http_server_freeze(server);
 	if ((code = give_streams(giving, err)) == ERR_OK &&
 	    (code = commit(giving, err)) == ERR_OK) {
-		for (size_t i = 0; i < giving->count; i++) {
-			http_conn_release(giving->moved[i]);
+		for (size_t i = 0; i < giving->moved.count; i++) {
+			http_conn_release(giving->moved.list[i]);
 		}
 		http_server_leave(server);
 	}
@@ -225,15 +271,15 @@ static void serve(struct handover *handover, int fd)
 	if (hand_peer(fd, &pid, &err) == ERR_OK && give(&giving, &err) == ERR_OK) {
 		handover->given = true;
 		log_info("takeover.given", "pid=%ld streams=%zu halves=%zu took_ms=%llu", (long)pid,
-		         giving.count, giving.halves,
+		         giving.moved.count, giving.halves,
 		         (unsigned long long)(clock_mono_ms() - began));
 	} else {
 		hand_refuse(fd, &err);
 		log_warn("takeover.failed", "pid=%ld streams=%zu code=%s %s", (long)pid,
-		         giving.count, err_name(err.code), err.msg);
+		         giving.moved.count, err_name(err.code), err.msg);
 	}
 	hand_message_fini(&giving.message);
-	free(giving.moved);
+	free(giving.moved.list);
 }
 
 static void offer(void *arg)

@@ -9,17 +9,21 @@
 #include "streamer/app.h"
 #include "streamer/channel.h"
 #include "streamer/record.h"
+#include "streamer/socket_move.h"
 #include "streamer/sse_stream.h"
 #include "streamer/viewer.h"
 
-bool move_out(struct http_conn *conn, struct arena *arena, struct record *ret)
+enum move move_out(struct http_conn *conn, struct arena *arena, struct record *ret)
 {
 	*ret = (struct record){ .peer = str_of(http_conn_peer(conn)) };
+	if (http_conn_ops(conn) == &socket_ops) {
+		return socket_record(http_conn_stream(conn), arena, ret);
+	}
 	if (http_conn_ops(conn) == &sse_stream_ops) {
 		ret->followed = arena_take(arena, sizeof(*ret->followed));
-		return sse_stream_record(http_conn_stream(conn), ret);
+		return sse_stream_record(http_conn_stream(conn), ret) ? MOVE_NOW : MOVE_NEVER;
 	}
-	return false;
+	return MOVE_NEVER;
 }
 
 /* It is read from where the other streamer had seen its end. NULL: not a session of this tenant. */
@@ -56,11 +60,32 @@ static void sse_in(struct node *node, struct feed *feed, const struct record *re
 		http_server_adopt(node->server, fd, record->peer, &sse_stream_ops, stream));
 }
 
+static void socket_in(struct node *node, struct feed *feed, const struct record *record, int fd)
+{
+	struct socket *socket = socket_of(node->app, record,
+	                                  viewer_hold(feed->options.viewers, &record->principal));
+
+	if (socket == NULL) {
+		(void)close(fd);
+		return;
+	}
+	for (size_t i = 0; i < record->count; i++) {
+		struct channel *channel = channel_of(feed, record, &record->followed[i]);
+
+		if (channel != NULL) {
+			socket_restore(socket, &record->followed[i], channel);
+		}
+	}
+	socket_adopt(socket, record,
+	             http_server_adopt(node->server, fd, record->peer, &socket_ops, socket));
+}
+
 void move_in(struct node *node, const struct record *record, int fd)
 {
 	const struct app *app = node->app;
 
 	switch (record->kind) {
 	case RECORD_SSE: sse_in(node, app->feed, record, fd); break;
+	case RECORD_SOCKET: socket_in(node, app->feed, record, fd); break;
 	}
 }

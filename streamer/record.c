@@ -54,6 +54,14 @@ static void put_principal(struct buf *out, const struct principal *principal)
 	wire_put_str(out, str_of(principal->session.s));
 }
 
+static void put_socket(struct buf *out, const struct record_socket *socket)
+{
+	wire_put_str(out, socket->face);
+	wire_put_str(out, socket->own);
+	wire_put(out, socket->deflates, 1);
+	wire_put_str(out, socket->input);
+}
+
 static void put_followed(struct buf *out, const struct record_followed *followed)
 {
 	const struct position *position = &followed->position;
@@ -67,6 +75,8 @@ static void put_followed(struct buf *out, const struct record_followed *followed
 	wire_put(out, position->sent_of, 4);
 	wire_put(out, position->untold, 4);
 	wire_put(out, position->folded, 1);
+	wire_put(out, followed->leaving, 1);
+	wire_put(out, followed->shown, 4);
 }
 
 static void put_gzip(struct buf *out, const struct record_gzip *gzip)
@@ -92,6 +102,9 @@ void record_encode(const struct record *record, struct buf *out)
 	wire_put(out, record->finishing, 1);
 	wire_put_str(out, record->left);
 	put_gzip(out, &record->gzip);
+	if (record->kind == RECORD_SOCKET) {
+		put_socket(out, &record->socket);
+	}
 	wire_put(out, record->count, 4);
 	for (size_t i = 0; i < record->count; i++) {
 		put_followed(out, &record->followed[i]);
@@ -221,6 +234,14 @@ static void get_principal(struct wire *wire, struct principal *ret)
 	get_session(wire, &ret->session);
 }
 
+static void get_socket(struct wire *wire, struct record_socket *ret)
+{
+	ret->face = wire_get_str(wire, NAME_MAX_BYTES);
+	ret->own = wire_get_str(wire, RECORD_BYTES_MAX);
+	ret->deflates = wire_get(wire, 1) != 0;
+	ret->input = wire_get_str(wire, RECORD_BYTES_MAX);
+}
+
 static void get_followed(struct wire *wire, const struct record_classes *classes,
                          struct record_followed *ret)
 {
@@ -236,6 +257,8 @@ static void get_followed(struct wire *wire, const struct record_classes *classes
 	position->sent_of = (uint32_t)wire_get(wire, 4);
 	position->untold = (uint32_t)wire_get(wire, 4);
 	position->folded = wire_get(wire, 1) != 0;
+	ret->leaving = wire_get(wire, 1) != 0;
+	ret->shown = (uint32_t)wire_get(wire, 4);
 	wire->bad = wire->bad || position->sent > FRAME_MAX;
 }
 
@@ -261,7 +284,7 @@ bool record_decode(struct str *in, const struct record_classes *classes, struct 
 	uint64_t count;
 
 	*ret = (struct record){ .kind = (enum record_kind)wire_get(&wire, 1) };
-	if (ret->kind != RECORD_SSE) {
+	if (ret->kind != RECORD_SSE && ret->kind != RECORD_SOCKET) {
 		return false;
 	}
 	ret->peer = wire_get_str(&wire, PEER_MAX);
@@ -271,6 +294,9 @@ bool record_decode(struct str *in, const struct record_classes *classes, struct 
 	ret->finishing = wire_get(&wire, 1) != 0;
 	ret->left = wire_get_str(&wire, RECORD_BYTES_MAX);
 	get_gzip(&wire, &ret->gzip);
+	if (ret->kind == RECORD_SOCKET) {
+		get_socket(&wire, &ret->socket);
+	}
 	count = wire_get(&wire, 4);
 	if (wire.bad || count > RECORD_FOLLOWED_MAX) {
 		return false;

@@ -32,6 +32,7 @@ enum {
 /* Only plain connections move: what encrypts them would have to move too. */
 enum record_kind {
 	RECORD_SSE = 1, /* server-sent events over plain TCP or a unix socket */
+	RECORD_SOCKET,  /* a WebSocket over the same */
 };
 
 /* One session that is followed. */
@@ -40,6 +41,16 @@ struct record_followed {
 	struct cursor tip; /* the last event that this session was known to have */
 	enum session_state state;
 	struct position position;
+	bool leaving;   /* it is no longer followed once its half frame is out */
+	uint32_t shown; /* n of the last copy that came before its turn, its lower half */
+};
+
+/* Of a WebSocket. */
+struct record_socket {
+	struct str face;  /* "follow" */
+	struct str own;   /* what the face keeps of it */
+	bool deflates;    /* the client may compress its messages */
+	struct str input; /* bytes of the client that were read, but not dealt with */
 };
 
 /* A gzip stream, and where it is. */
@@ -61,6 +72,7 @@ struct record {
 	bool finishing;     /* it ends when left is out */
 	struct str left;    /* of notes: bytes not sent yet */
 	struct record_gzip gzip;
+	struct record_socket socket;
 	size_t count;
 	struct record_followed *followed;
 };

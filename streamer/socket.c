@@ -333,10 +333,8 @@ static void take_or_keep(struct socket *socket, struct str in)
 	}
 }
 
-static void input(void *arg, struct str bytes)
+void socket_input(struct socket *socket, struct str bytes)
 {
-	struct socket *socket = arg;
-
 	socket->heard_ms = clock_mono_ms();
 	if (socket->paused) {
 		buf_add_str(&socket->unread, bytes);
@@ -454,16 +452,26 @@ static const struct outlet_face outlet_face = {
 
 /* ---- as a stream ---- */
 
+void socket_begin(struct socket *socket)
+{
+	socket->heard_ms = clock_mono_ms();
+	plan_ping(socket, socket->heard_ms);
+}
+
 static void opened(void *arg, struct http_conn *conn)
 {
 	struct socket *socket = arg;
 
-	socket->heard_ms = clock_mono_ms();
-	plan_ping(socket, socket->heard_ms);
+	socket_begin(socket);
 	outlet_open(&socket->outlet, conn);
 	if (socket->face->opened != NULL) {
 		socket->face->opened(socket);
 	}
+}
+
+static void input(void *arg, struct str bytes)
+{
+	socket_input(arg, bytes);
 }
 
 static void writable(void *arg)
@@ -508,7 +516,7 @@ static void closed(void *arg)
 	}
 }
 
-static const struct http_stream_ops ops = {
+const struct http_stream_ops socket_ops = {
 	.opened = opened,
 	.writable = writable,
 	.input = input,
@@ -568,6 +576,26 @@ static bool can_share(const struct socket *socket, const struct ws_deflate_terms
 	       terms->server_bits >= PRESS_BITS;
 }
 
+struct socket *socket_new(struct app *app, const struct socket_face *face, struct viewer *viewer,
+                          bool deflates)
+{
+	struct socket *socket = mem_calloc(1, sizeof(*socket));
+
+	socket->face = face;
+	socket->app = app;
+	outlet_init(&socket->outlet, &outlet_face, app->feed, viewer);
+	ws_reader_init(&socket->reader, options_of(socket)->message_max, deflates);
+	if (deflates) {
+		/* With the largest window it reads what was made with any. */
+		socket->inflater = ws_inflater_new(WS_BITS_MAX, policy.deflate.client_no_takeover);
+	}
+	metric_inc(METRIC_SOCKETS, NULL);
+	STAILQ_INIT(&socket->messages);
+	buf_init(&socket->unread, UNREAD_MAX);
+	fiber_signal_init(&socket->room);
+	return socket;
+}
+
 struct socket *socket_accept(struct http_request *req, struct http_reply *reply,
                              const struct socket_face *face, struct viewer *viewer)
 {
@@ -583,24 +611,12 @@ struct socket *socket_accept(struct http_request *req, struct http_reply *reply,
 		return NULL;
 	}
 	agree(reply, &shake);
-	socket = mem_calloc(1, sizeof(*socket));
-	socket->face = face;
-	socket->app = app;
-	outlet_init(&socket->outlet, &outlet_face, app->feed, viewer);
-	ws_reader_init(&socket->reader, options_of(socket)->message_max, shake.deflate.enabled);
-	if (shake.deflate.enabled) {
-		socket->inflater = ws_inflater_new(shake.deflate.client_bits,
-		                                   shake.deflate.client_no_takeover);
-	}
+	socket = socket_new(app, face, viewer, shake.deflate.enabled);
 	if (can_share(socket, &shake.deflate)) {
 		outlet_compress(&socket->outlet, intake_new(INTAKE_MESSAGES));
 	}
-	metric_inc(METRIC_SOCKETS, NULL);
-	STAILQ_INIT(&socket->messages);
-	buf_init(&socket->unread, UNREAD_MAX);
-	fiber_signal_init(&socket->room);
 	reply->stream = socket;
-	reply->stream_ops = &ops;
+	reply->stream_ops = &socket_ops;
 	auth_stream_format(socket->outlet.stream, name);
 	http_reply_header(reply, "X-Stream-Id", "%s", name);
 	auth_keep(app->auth, req, req->principal, reply);

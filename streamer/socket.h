@@ -31,6 +31,7 @@ enum socket_code {
 };
 
 struct socket_face {
+	const char *name; /* by which another streamer knows it */
 	enum format format;
 	enum inbound_face inbound;
 	/* May the client send a frame now? NULL: as often as it likes. */
@@ -43,6 +44,10 @@ struct socket_face {
 	/* The connection is gone, and no frame is being handled: free what is the face's. NULL:
 	 * nothing. */
 	void (*closed)(struct socket *socket);
+	/* What it keeps, for the streamer that takes over; and that, in a socket which is not open
+	 * yet: false: it is not to be understood. NULL: of_face is not used. */
+	void (*record)(const struct socket *socket, struct buf *out);
+	bool (*adopt)(struct socket *socket, struct str own);
 };
 
 struct socket {
@@ -72,6 +77,12 @@ struct socket {
 struct socket *socket_accept(struct http_request *req, struct http_reply *reply,
                              const struct socket_face *face, struct viewer *viewer) MUST_CHECK;
 
+/* A socket that answers nothing; deflates: the client may compress its messages. The viewer is the
+ * socket's. */
+struct socket *socket_new(struct app *app, const struct socket_face *face, struct viewer *viewer,
+                          bool deflates) MUST_CHECK;
+extern const struct http_stream_ops socket_ops;
+
 /* One text frame. False: the connection is ended. */
 bool socket_say(struct socket *socket, struct str json);
 
@@ -82,6 +93,10 @@ struct subscriber *socket_follow(struct socket *socket, struct channel *channel,
 struct subscriber *socket_find(const struct socket *socket, const struct id *sid);
 /* No more frames of it after the one that is half out. */
 void socket_unfollow(struct subscriber *subscriber);
+
+/* The connection is open, or goes on here: its client lives, and is asked for signs of that. */
+void socket_begin(struct socket *socket);
+void socket_input(struct socket *socket, struct str bytes); /* of the client */
 
 /* Say goodbye: what was said before goes out first, and the client's answer is awaited for a
  * moment. */

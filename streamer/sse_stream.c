@@ -164,7 +164,8 @@ bool sse_stream_record(const void *arg, struct record *ret)
 	ret->followed[0] = (struct record_followed){ .sid = channel->sid,
 		                                     .tip = channel->tip,
 		                                     .state = channel->state,
-		                                     .position = subscriber->position };
+		                                     .position = subscriber->position,
+		                                     .shown = subscriber->shown };
 	return true;
 }
 
@@ -177,6 +178,7 @@ void *sse_stream_of(const struct record *record, struct channel *channel, struct
 
 	stream->subscriber.position = *position;
 	stream->outlet.stream = record->stream;
+	stream->subscriber.shown = record->followed[0].shown;
 	return stream;
 }
 

@@ -336,6 +336,49 @@ enum ws_read ws_read(struct ws_reader *reader, struct str *in)
 	}
 }
 
+/* ---- going on elsewhere ---- */
+
+/* What is complete of a message, as one fragment, under a mask that changes nothing. */
+static void add_kept(const struct ws_reader *reader, struct buf *out)
+{
+	char header[WS_HEADER_SIZE];
+	size_t n = ws_format_header(header, reader->text ? WS_TEXT : WS_BINARY,
+	                            reader->compressed ? WS_COMPRESSED : 0, reader->kept);
+
+	header[1] = (char)((unsigned char)header[1] | MASKED);
+	buf_add(out, header, n);
+	buf_add(out, (const char[MASK_SIZE]){ 0 }, MASK_SIZE);
+	if (reader->kept > 0) {
+		buf_add(out, reader->bytes.data, reader->kept);
+	}
+}
+
+/* The frame that is being read: its head, and its payload so far under its mask. */
+static void add_begun(const struct ws_reader *reader, struct buf *out)
+{
+	const struct buf *bytes = &reader->bytes;
+
+	buf_add(out, reader->head, 2 + length_size(reader) + MASK_SIZE);
+	for (size_t i = reader->kept; i < bytes->len; i++) {
+		unsigned char mask = reader->mask[(i - reader->kept) % MASK_SIZE];
+
+		buf_add_char(out, (char)((unsigned char)bytes->data[i] ^ mask));
+	}
+}
+
+void ws_reader_pending(const struct ws_reader *reader, struct buf *out)
+{
+	assert(reader->state == WS_READER_OPEN);
+	if (reader->in_message) {
+		add_kept(reader, out);
+	}
+	if (reader->in_payload) {
+		add_begun(reader, out);
+	} else {
+		buf_add(out, reader->head, reader->head_len);
+	}
+}
+
 /* ---- writing ---- */
 
 size_t ws_format_header(char out[WS_HEADER_SIZE], enum ws_opcode opcode, unsigned flags,

@@ -101,6 +101,10 @@ void ws_reader_closing(struct ws_reader *reader);
 /* Take from the front of *in up to the next event. */
 enum ws_read ws_read(struct ws_reader *reader, struct str *in) MUST_CHECK;
 
+/* Bytes that bring a new reader, with the same limit and deflate, to where this open one is:
+ * appended. */
+void ws_reader_pending(const struct ws_reader *reader, struct buf *out);
+
 /* ---- writing ---- */
 
 enum { WS_HEADER_SIZE = 10, WS_CONTROL_SIZE = 2 + WS_CONTROL_MAX };

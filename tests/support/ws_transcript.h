@@ -82,3 +82,24 @@ static inline void ws_transcript_feed_cut(struct ws_transcript *t, struct str in
 		in = str_make(in.p + n, in.n - n);
 	}
 }
+
+/* Go on with another reader, which is told what this one knows. */
+static inline void ws_transcript_move(struct ws_transcript *t)
+{
+	struct ws_reader before = t->reader;
+	struct buf pending;
+	struct str in;
+
+	if (before.state != WS_READER_OPEN) {
+		return;
+	}
+	buf_init(&pending, SIZE_MAX / 2);
+	ws_reader_pending(&before, &pending);
+	ws_reader_init(&t->reader, before.limit, before.deflate);
+	in = buf_str(&pending);
+	if (ws_read(&t->reader, &in) != WS_READ_MORE) {
+		buf_add_cstr(&t->text, "not where it was|");
+	}
+	ws_reader_fini(&before);
+	buf_fini(&pending);
+}

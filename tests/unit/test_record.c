@@ -173,6 +173,41 @@ static bool is_accepted(const struct record *record)
 	return accepted;
 }
 
+static void a_socket_comes_out_with_what_it_had_read(void **state)
+{
+	const struct record_classes classes = own_classes();
+	struct record_followed followed[2];
+	struct record record = sample(&followed[0]), back;
+	struct arena *arena = arena_new();
+	struct buf bytes;
+	struct str rest;
+
+	(void)state;
+	followed[1] = followed[0];
+	followed[0].leaving = true;
+	followed[0].shown = 77;
+	record.kind = RECORD_SOCKET;
+	record.count = 2;
+	record.socket = (struct record_socket){ .face = STR_LIT("follow"),
+		                                .own = STR_LIT("own"),
+		                                .deflates = true,
+		                                .input = STR_LIT("\x81\x85\0half") };
+	buf_init(&bytes, RECORD_BYTES_MAX);
+	record_encode(&record, &bytes);
+	rest = buf_str(&bytes);
+	assert_true(record_decode(&rest, &classes, arena, &back));
+	assert_same(&record, &back);
+	assert_true(str_eq(back.socket.face, record.socket.face));
+	assert_true(str_eq(back.socket.own, record.socket.own));
+	assert_true(str_eq(back.socket.input, record.socket.input));
+	assert_true(back.socket.deflates);
+	assert_true(back.followed[0].leaving);
+	assert_int_equal(back.followed[0].shown, 77);
+	assert_false(back.followed[1].leaving);
+	buf_fini(&bytes);
+	arena_free(arena);
+}
+
 static void what_no_streamer_would_say_is_refused(void **state)
 {
 	struct record_followed followed;
@@ -279,6 +314,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_comes_out_as_it_went_in),
 		cmocka_unit_test(a_record_that_is_cut_anywhere_is_none),
+		cmocka_unit_test(a_socket_comes_out_with_what_it_had_read),
 		cmocka_unit_test(what_no_streamer_would_say_is_refused),
 		cmocka_unit_test(classes_are_translated_by_name),
 		cmocka_unit_test(there_are_no_more_classes_than_bits),

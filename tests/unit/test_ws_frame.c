@@ -5,7 +5,7 @@
 #include "tests/support/test.h"
 #include "tests/support/ws_transcript.h"
 
-enum { FRAMES_MAX = 8, MASK = 0x3d21fa37 };
+enum { FRAMES_MAX = 8, MASK = 0x3d21fa37, MOVES = 8 };
 
 struct frame {
 	unsigned first; /* 0: no more */
@@ -26,6 +26,27 @@ struct row {
 		}                                                                                  \
 	}
 
+/* Read by many readers, one after the other. */
+static void assert_moves(struct str in, const char *wanted, size_t limit, bool deflate)
+{
+	for (size_t parts = 1; parts <= MOVES; parts++) {
+		struct ws_transcript t;
+		struct str rest = in;
+
+		ws_transcript_init(&t, limit, deflate);
+		while (rest.n > 0) {
+			size_t n = parts < MOVES ? 1 + in.n / parts : 1 + in.n / 50;
+
+			n = n < rest.n ? n : rest.n;
+			ws_transcript_feed(&t, str_make(rest.p, n));
+			ws_transcript_move(&t);
+			rest = str_make(rest.p + n, rest.n - n);
+		}
+		assert_string_equal(buf_cstr(&t.text), wanted);
+		ws_transcript_fini(&t);
+	}
+}
+
 static void assert_reads_with(struct str in, const char *wanted, size_t limit, bool deflate)
 {
 	for (unsigned i = 0; i <= WS_SPLITS + 1; i++) {
@@ -40,6 +61,7 @@ static void assert_reads_with(struct str in, const char *wanted, size_t limit, b
 		assert_string_equal(buf_cstr(&t.text), wanted);
 		ws_transcript_fini(&t);
 	}
+	assert_moves(in, wanted, limit, deflate);
 }
 
 static void assert_reads(struct str in, const char *wanted)
