@@ -185,7 +185,7 @@ static void keep_left(struct outlet *outlet, struct str bytes)
 bool outlet_say(struct outlet *outlet, struct str note)
 {
 	assert(outlet->conn != NULL);
-	if (outlet->ended) {
+	if (outlet->ended || outlet->closing) {
 		return false;
 	}
 	keep_left(outlet, note);

@@ -95,7 +95,7 @@ void outlet_turns(struct outlet *outlet);
 /* Does anybody wait for the subscriber's half frame to be finished? */
 bool outlet_is_wanted(const struct outlet *outlet);
 
-/* Put a note, whole frames, between frames, soon. False: it is ended. */
+/* Put a note, whole frames, between frames, soon. False: it is ended, or closing. */
 bool outlet_say(struct outlet *outlet, struct str note);
 /* Its client took nothing for so long that it was closed. */
 bool outlet_has_stalled(const struct outlet *outlet);

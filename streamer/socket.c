@@ -148,8 +148,8 @@ static void say_close(struct socket *socket, unsigned code, struct str reason)
 	drop_messages(socket);
 	ws_reader_closing(&socket->reader);
 	socket->closing_ms = clock_mono_ms();
-	socket->outlet.closing = true;
 	(void)outlet_say(&socket->outlet, str_make(frame, n));
+	socket->outlet.closing = true; /* nothing follows a goodbye (RFC 6455 section 5.5.1) */
 }
 
 static void go_on_reading(struct socket *socket);

@@ -83,7 +83,7 @@ struct socket *socket_new(struct app *app, const struct socket_face *face, struc
                           bool deflates) MUST_CHECK;
 extern const struct http_stream_ops socket_ops;
 
-/* One text frame. False: the connection is ended. */
+/* One text frame. False: the connection is ended, or was said goodbye to. */
 bool socket_say(struct socket *socket, struct str json);
 
 /* Follow one more session. NULL and err: ERR_LIMIT. Nothing is written yet: answer the client, then

@@ -348,6 +348,29 @@ static void every_end_has_its_code(void **state)
 	run(ends_body);
 }
 
+/* What is still being looked up when the end comes has no answer any more. */
+static void last_body(struct world *world)
+{
+	for (int i = 0; i < 30; i++) {
+		struct talker *talker = talker_open(world, 0, WS, "");
+
+		talker_say(talker, "{\"type\":\"subscribe\",\"sessionId\":\"%s\"}",
+		           "01ARZ3NDEKTSV4RRFFQ69G5FAV");
+		if (i % 2 == 1) {
+			assert_int_equal(fiber_yield(), ERR_OK);
+		}
+		talker_send(talker, WS_FINAL | WS_BINARY, STR_LIT("x"));
+		assert_int_equal(talker_goodbye(talker), 1003);
+		talker_close(talker);
+	}
+}
+
+static void nothing_is_said_after_the_goodbye(void **state)
+{
+	(void)state;
+	run(last_body);
+}
+
 static void large_body(struct world *world)
 {
 	struct talker *talker = talker_open(world, 0, WS, "");
@@ -732,6 +755,7 @@ int main(void)
 		cmocka_unit_test(a_session_of_others_is_not_there),
 		cmocka_unit_test(no_more_sessions_than_the_limit_are_followed),
 		cmocka_unit_test(every_end_has_its_code),
+		cmocka_unit_test(nothing_is_said_after_the_goodbye),
 		cmocka_unit_test(a_message_beyond_the_limit_is_the_end),
 		cmocka_unit_test(fragments_are_one_message_and_pings_come_between),
 		cmocka_unit_test(a_client_may_compress),
