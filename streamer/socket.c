@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/auth_bell.h"
-#include "auth/auth_http.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "metric/metric.h"
@@ -13,7 +11,6 @@
 #include "streamer/channel.h"
 #include "streamer/socket_frame.h"
 #include "streamer/viewer.h"
-#include "ws/handshake.h"
 
 enum {
 	LEFT_MAX = 1024 * 1024,
@@ -524,58 +521,6 @@ const struct http_stream_ops socket_ops = {
 	.closed = closed,
 };
 
-/* ---- the handshake ---- */
-
-/* Messages are inflated without a context kept between them: an idle connection costs nothing. What
- * we send compressed was compressed for all, with a window of that size. */
-static const struct ws_policy policy = {
-	.protocols = (const char *const[]){ "fairlead", NULL },
-	.deflate = { .enabled = true,
-	             .server_bits = PRESS_BITS,
-	             .client_bits = WS_BITS_MAX,
-	             .client_no_takeover = true },
-};
-
-static void refuse(struct http_request *req, struct http_reply *reply,
-                   const struct ws_handshake *shake)
-{
-	switch (shake->status) {
-	case 405:
-		http_problem(reply, req, ERR_METHOD, shake->reason);
-		http_reply_header(reply, "Allow", "GET");
-		break;
-	case 426:
-		http_problem(reply, req, ERR_UPGRADE, shake->reason);
-		http_reply_header(reply, "Upgrade", "websocket");
-		http_reply_header(reply, "Connection", "Upgrade");
-		http_reply_header(reply, "Sec-WebSocket-Version", "13");
-		break;
-	default: http_problem(reply, req, ERR_INVALID, shake->reason); break;
-	}
-}
-
-static void agree(struct http_reply *reply, const struct ws_handshake *shake)
-{
-	reply->status = 101;
-	reply->content_type = NULL;
-	http_reply_header(reply, "Upgrade", "websocket");
-	http_reply_header(reply, "Connection", "Upgrade");
-	http_reply_header(reply, "Sec-WebSocket-Accept", "%s", shake->accept);
-	if (shake->protocol != NULL) {
-		http_reply_header(reply, "Sec-WebSocket-Protocol", "%s", shake->protocol);
-	}
-	if (shake->deflate.enabled) {
-		http_reply_header(reply, "Sec-WebSocket-Extensions", "%s", shake->deflate.reply);
-	}
-}
-
-/* Can it read what is compressed for all? */
-static bool can_share(const struct socket *socket, const struct ws_deflate_terms *terms)
-{
-	return options_of(socket)->compress > 0 && terms->enabled && !terms->server_no_takeover &&
-	       terms->server_bits >= PRESS_BITS;
-}
-
 struct socket *socket_new(struct app *app, const struct socket_face *face, struct viewer *viewer,
                           bool deflates)
 {
@@ -586,39 +531,13 @@ struct socket *socket_new(struct app *app, const struct socket_face *face, struc
 	outlet_init(&socket->outlet, &outlet_face, app->feed, viewer);
 	ws_reader_init(&socket->reader, options_of(socket)->message_max, deflates);
 	if (deflates) {
-		/* With the largest window it reads what was made with any. */
-		socket->inflater = ws_inflater_new(WS_BITS_MAX, policy.deflate.client_no_takeover);
+		/* With the largest window it reads what was made with any; no context is kept
+		 * between messages (socket_accept.c). */
+		socket->inflater = ws_inflater_new(WS_BITS_MAX, true);
 	}
 	metric_inc(METRIC_SOCKETS, NULL);
 	STAILQ_INIT(&socket->messages);
 	buf_init(&socket->unread, UNREAD_MAX);
 	fiber_signal_init(&socket->room);
-	return socket;
-}
-
-struct socket *socket_accept(struct http_request *req, struct http_reply *reply,
-                             const struct socket_face *face, struct viewer *viewer)
-{
-	struct app *app = app_of(req);
-	char name[AUTH_STREAM_LEN + 1];
-	struct ws_handshake shake;
-	struct socket *socket;
-
-	ws_handshake(req, &policy, &shake);
-	if (shake.status != 101) {
-		refuse(req, reply, &shake);
-		viewer_release(viewer);
-		return NULL;
-	}
-	agree(reply, &shake);
-	socket = socket_new(app, face, viewer, shake.deflate.enabled);
-	if (can_share(socket, &shake.deflate)) {
-		outlet_compress(&socket->outlet, intake_new(INTAKE_MESSAGES));
-	}
-	reply->stream = socket;
-	reply->stream_ops = &socket_ops;
-	auth_stream_format(socket->outlet.stream, name);
-	http_reply_header(reply, "X-Stream-Id", "%s", name);
-	auth_keep(app->auth, req, req->principal, reply);
 	return socket;
 }
