@@ -4,8 +4,12 @@
 #include "api/handlers.h"
 #include "api/live.h"
 #include "api/seen.h"
+#include "event/snapshot.h"
 #include "json/write.h"
+#include "rest/query.h"
 #include "steer/notify.h"
+
+enum { SNAPSHOT_MAX = 4 * 1024 * 1024 }; /* more than it can be */
 
 /* The row, with what Redis knows. False: the reply is filled. */
 static bool look_up(struct http_request *req, struct http_reply *reply, struct session *row,
@@ -14,7 +18,7 @@ static bool look_up(struct http_request *req, struct http_reply *reply, struct s
 	struct id id;
 	struct err err;
 
-	*view = (struct session_live_view){ { NULL, 0 } };
+	*view = (struct session_live_view){ .recent_events = { NULL, 0 } };
 	if (!seen_id(req, reply, &id) || !seen_row(req, reply, &id, row)) {
 		return false;
 	}
@@ -25,13 +29,52 @@ static bool look_up(struct http_request *req, struct http_reply *reply, struct s
 	return true;
 }
 
+/* State and cursor are of one moment, which is not earlier than what is known so far. False: the
+ * reply is filled. */
+static bool take_snapshot(struct http_request *req, struct http_reply *reply, struct session *row,
+                          struct session_live_view *view)
+{
+	bool participates = auth_role_of(app_who(req)) == AUTH_PARTICIPANT;
+	uint64_t classes = event_classes_seen(participates ? EVENT_SEE_PARTICIPANT : EVENT_SEE_ANY);
+	const struct node *node = node_of(req);
+	char *at = arena_take(req->arena, CURSOR_SIZE);
+	struct snapshot snapshot;
+	struct buf text;
+	struct jsonw w;
+	struct err err;
+
+	if (snapshot_read(&node->store, node->pg, &row->id, app_tenant(req), &snapshot, &err) !=
+	    ERR_OK) {
+		answer_error(req, reply, &err);
+		return false;
+	}
+	row->state = snapshot.state;
+	row->epoch = snapshot.at.epoch;
+	cursor_format(&snapshot.at, at);
+	buf_init(&text, SNAPSHOT_MAX);
+	jsonw_init(&w, &text);
+	snapshot_write(&snapshot, str_of(row->id.s), classes, &w);
+	*view = (struct session_live_view){ .snapshot = arena_str(req->arena, buf_str(&text)),
+		                            .resume_from = str_of(at) };
+	buf_fini(&text);
+	snapshot_fini(&snapshot);
+	return true;
+}
+
 void serve_session_get(struct http_request *req, struct http_reply *reply)
 {
+	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
 	struct session_live_view view;
+	struct rest_session query;
 	struct session row;
 	struct jsonw w;
 
-	if (look_up(req, reply, &row, &view)) {
+	if (rest_query(req, &rest_session_table, &query, problems) != ERR_OK) {
+		answer_problems(req, reply, problems);
+		return;
+	}
+	if (look_up(req, reply, &row, &view) &&
+	    (query.snapshot == 0 || take_snapshot(req, reply, &row, &view))) {
 		jsonw_init(&w, &reply->body);
 		session_write(&w, NULL, &row, &view, req->arena);
 	}

@@ -96,6 +96,19 @@ static const struct rest_query_field sessions_fields[] = {
 const struct rest_query_table rest_sessions_table = { sizeof(struct rest_sessions), sessions_fields,
 	                                              ARRAY_LEN(sessions_fields) };
 
+static const struct rest_query_field session_fields[] = {
+	{ .name = "snapshot",
+	  .kind = REST_NUMBER,
+	  FIELD(rest_session, snapshot),
+	  .max = 1,
+	  .help = "1: with what the log amounts to at one moment (status, turn, counts, permission "
+	          "requests without answer, last message, plan, usage, cost and progress) and the "
+	          "cursor of that moment, resumeFrom, to follow from." },
+};
+
+const struct rest_query_table rest_session_table = { sizeof(struct rest_session), session_fields,
+	                                             ARRAY_LEN(session_fields) };
+
 static const struct rest_query_field logs_fields[] = {
 	{ .name = "tail",
 	  .kind = REST_NUMBER,

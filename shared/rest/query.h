@@ -54,6 +54,11 @@ struct rest_sessions {
 };
 extern const struct rest_query_table rest_sessions_table;
 
+struct rest_session {
+	uint64_t snapshot;
+};
+extern const struct rest_query_table rest_session_table;
+
 struct rest_logs {
 	bool has_tail, has_after;
 	uint64_t tail, per_page;

@@ -97,7 +97,10 @@ void session_write(struct jsonw *w, const char *name, const struct session *sess
 	write_given(w, "namespace", session->namespace);
 	write_work(w, session, arena);
 	write_course(w, session);
-	if (session_is_terminal(session->state)) {
+	if (live->snapshot.p != NULL) {
+		jsonw_str(w, "resumeFrom", live->resume_from);
+		jsonw_raw(w, "snapshot", live->snapshot);
+	} else if (session_is_terminal(session->state)) {
 		jsonw_raw(w, "recent_events", STR_LIT("[]"));
 	} else {
 		write_given_json(w, "recent_events", live->recent_events);

@@ -8,6 +8,8 @@
 /* What only the log knows; {NULL, 0}: not asked, the member is left out. */
 struct session_live_view {
 	struct str recent_events; /* JSON array */
+	struct str snapshot;      /* JSON object: what the log amounts to */
+	struct str resume_from;   /* beside it: the cursor that it is of */
 };
 
 /*

@@ -43,6 +43,41 @@ static void a_task_makes_one_session_for_each_agent_and_count(void **state)
 	answer_free(&made);
 }
 
+static void a_snapshot_says_where_to_go_on_and_what_was_until_then(void **state)
+{
+	struct id sid = make_session("");
+	struct answer got;
+
+	(void)state;
+	append_lines(&sid, 3);
+	got = get(session_path(&sid, "?snapshot=1"));
+	assert_int_equal(got.status, 200);
+	assert_string_equal(answer_text(&got, "status"), "queued");
+	assert_string_equal(answer_text(&got, "resumeFrom"), "1-5");
+	assert_string_equal(answer_text(&got, "snapshot/status"), "queued");
+	assert_int_equal(json_as_i64(answer_at(&got, "snapshot/counts/log")), 3);
+	assert_non_null(answer_at(&got, "snapshot/pending"));
+	assert_null(answer_at(&got, "recent_events"));
+	answer_free(&got);
+	move_session(&sid, SESSION_CANCELLED);
+	got = get(session_path(&sid, "?snapshot=1"));
+	assert_string_equal(answer_text(&got, "status"), "cancelled");
+	assert_string_equal(answer_text(&got, "resumeFrom"), "1-6");
+	answer_free(&got);
+	got = ask(&(struct ask){ .key = api_keys.reader,
+	                         .method = "GET",
+	                         .path = session_path(&sid, "?snapshot=1") });
+	assert_int_equal(got.status, 200);
+	assert_null(answer_at(&got, "snapshot/pending")); /* an observer's */
+	answer_free(&got);
+	got = get(session_path(&sid, "?snapshot=2"));
+	assert_int_equal(got.status, 400);
+	answer_free(&got);
+	got = get(session_path(&sid, "?other=1"));
+	assert_int_equal(got.status, 400);
+	answer_free(&got);
+}
+
 /* ---- bad input ---- */
 
 struct bad {
@@ -712,6 +747,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_task_is_accepted_and_its_session_is_there_at_once),
 		cmocka_unit_test(a_task_makes_one_session_for_each_agent_and_count),
+		cmocka_unit_test(a_snapshot_says_where_to_go_on_and_what_was_until_then),
 		cmocka_unit_test(every_flaw_of_a_task_is_named_by_its_field),
 		cmocka_unit_test(all_flaws_are_told_at_once),
 		cmocka_unit_test(what_is_too_large_or_of_another_type_is_refused),
