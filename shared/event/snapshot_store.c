@@ -15,10 +15,10 @@ enum {
 	TRIES = 3,
 };
 
-static const char last_names[] = "{turn_started,message,plan,cost,progress}";
+static const char last_names[] = "{turn_started,message,plan,usage,cost,progress}";
 /* What asks, answers, or settles all that was asked; opening and closing a turn among it. */
 static const char ask_names[] =
-	"{permission_request,turn_started,turn_finished,status}";
+	"{permission_request,permission_resolved,turn_started,turn_finished,status}";
 
 struct source {
 	const struct log_store *store;
