@@ -8,7 +8,7 @@
 #include "json/write.h"
 #include "log_rig.h"
 
-enum { SHOTS = 120, ROUNDS = 2400, EVERY = 20, PACE_MS = 5 };
+enum { SHOTS = 120, BATCH = 16, BATCHES = 640, EVERY = 8, PACE_MS = 6 };
 
 struct shots {
 	const struct rig *rig;
@@ -66,40 +66,49 @@ static void move(const struct rig *rig, enum session_state to)
 	append(rig, EVENT_TYPE_STATUS, str_make(data, (size_t)n), true, to);
 }
 
-/* What a snapshot looks at, so seldom that most segments have none of a kind. */
+/* What a snapshot looks at, so seldom that most segments have nothing of it. */
 static const struct {
 	unsigned one_in;
 	enum event_type type;
 } kinds[] = {
-	{ 500, EVENT_TYPE_TURN_STARTED },
-	{ 400, EVENT_TYPE_MESSAGE },
-	{ 400, EVENT_TYPE_PLAN },
-	{ 400, EVENT_TYPE_USAGE },
-	{ 400, EVENT_TYPE_COST },
-	{ 400, EVENT_TYPE_PROGRESS },
-	{ 300, EVENT_TYPE_PERMISSION_REQUEST },
-	{ 500, EVENT_TYPE_PERMISSION_RESOLVED },
-	{ 900, EVENT_TYPE_TURN_FINISHED },
+	{ 2500, EVENT_TYPE_TURN_STARTED },
+	{ 1500, EVENT_TYPE_MESSAGE },
+	{ 1500, EVENT_TYPE_PLAN },
+	{ 1500, EVENT_TYPE_USAGE },
+	{ 1500, EVENT_TYPE_COST },
+	{ 1500, EVENT_TYPE_PROGRESS },
+	{ 1800, EVENT_TYPE_PERMISSION_REQUEST },
+	{ 2500, EVENT_TYPE_PERMISSION_RESOLVED },
+	{ 6000, EVENT_TYPE_TURN_FINISHED },
 };
 
-static void live_once(const struct rig *rig, int i)
+static enum event_type some_type(void)
 {
-	enum event_type type = i % 5 == 0 ? EVENT_TYPE_LOG : EVENT_TYPE_NOTE;
-	char data[96];
-	int n;
-
-	if (i == ROUNDS / 2) {
-		move(rig, SESSION_QUEUED);
-		move(rig, SESSION_PROVISIONING);
-		move(rig, SESSION_RUNNING);
-	}
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
 		if (random() % kinds[k].one_in == 0) {
-			type = kinds[k].type;
+			return kinds[k].type;
 		}
 	}
-	n = snprintf(data, sizeof(data), "{\"request_id\":\"r%ld\",\"n\":%d}", random() % 3, i);
-	append(rig, type, str_make(data, (size_t)n), false, SESSION_QUEUED);
+	return random() % 5 == 0 ? EVENT_TYPE_LOG : EVENT_TYPE_NOTE;
+}
+
+static void append_some(const struct rig *rig)
+{
+	struct log_new events[BATCH];
+	char data[BATCH][64];
+	struct log_batch batch = {
+		.sid = rig->sid, .tenant = TENANT, .events = events, .count = BATCH
+	};
+	struct log_result result;
+	struct err err;
+
+	for (size_t i = 0; i < BATCH; i++) {
+		int n = snprintf(data[i], sizeof(data[i]), "{\"request_id\":\"r%ld\"}",
+		                 random() % 2);
+
+		events[i] = (struct log_new){ some_type(), str_make(data[i], (size_t)n) };
+	}
+	(void)rig_must(log_append(&rig->store, &batch, &result, &err), &result, &err);
 }
 
 static void live(void *arg)
@@ -108,8 +117,13 @@ static void live(void *arg)
 
 	move(shots->rig, SESSION_PROVISIONING);
 	move(shots->rig, SESSION_RUNNING);
-	for (int i = 0; i < ROUNDS; i++) {
-		live_once(shots->rig, i);
+	for (int i = 0; i < BATCHES; i++) {
+		append_some(shots->rig);
+		if (i == BATCHES / 3) {
+			move(shots->rig, SESSION_QUEUED);
+			move(shots->rig, SESSION_PROVISIONING);
+			move(shots->rig, SESSION_RUNNING);
+		}
 		if (i % EVERY == 0) {
 			(void)fiber_sleep(PACE_MS);
 		}
