@@ -16,9 +16,8 @@ enum {
 };
 
 static const char last_names[] = "{turn_started,message,plan,usage,cost,progress}";
-/* What asks, answers, or settles all that was asked; opening and closing a turn among it. */
-static const char ask_names[] =
-	"{permission_request,permission_resolved,turn_started,turn_finished,status}";
+/* What asks, answers, or settles all that was asked. */
+static const char ask_names[] = "{permission_request,permission_resolved,turn_finished,status}";
 
 struct source {
 	const struct log_store *store;
