@@ -97,7 +97,7 @@ static void a_stored_session_becomes_a_workers_order(void **state)
 
 static void shown_body(struct world *world)
 {
-	struct session_live_view live = { STR_LIT("[]") };
+	struct session_live_view live = { .recent_events = STR_LIT("[]") };
 	struct task_accepted accepted;
 	struct json_value *value;
 	struct session session;
