@@ -15,6 +15,7 @@
 #include "streamer/feed.h"
 #include "streamer/follow.h"
 #include "streamer/handover.h"
+#include "streamer/recent.h"
 #include "streamer/viewer.h"
 
 enum { KEY_CACHE_MS = 1000, READY_MS = 30000 };
@@ -99,6 +100,7 @@ static enum err_code start_access(struct node *node, struct app *app, struct err
 
 static void free_app(struct app *app)
 {
+	recents_free(app->recents);
 	access_free(app->access);
 	viewers_free(app->viewers);
 	auth_free(app->auth);
@@ -131,6 +133,8 @@ static enum err_code start(struct node *node, struct err *err)
 	struct app *app = mem_calloc(1, sizeof(*app));
 	enum err_code code = ERR_OK;
 
+	app->recents = recents_new(&(struct recents_options){
+		.store = &node->store, .pg = node->pg, .feed = &app->feed });
 	if (start_access(node, app, err) == ERR_OK) {
 		feed.viewers = app->viewers;
 		app->feed = feed_new(&feed, err);

@@ -8,6 +8,7 @@ struct access;
 struct auth;
 struct feed;
 struct handover;
+struct recents;
 struct viewers;
 
 struct app {
@@ -16,6 +17,7 @@ struct app {
 	struct auth *auth;
 	struct handover *handover; /* NULL: nobody can take over */
 	struct feed *feed;         /* NULL before the start and once it stops */
+	struct recents *recents;
 };
 
 extern http_handler_fn *const app_handlers[REST_OP_COUNT];

@@ -4,13 +4,13 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "presence/presence.h"
 #include "rest/query.h"
 #include "steer/steer.h"
 #include "streamer/app.h"
 #include "streamer/channel.h"
 #include "streamer/consumer_greet.h"
 #include "streamer/consumer_private.h"
+#include "streamer/recent.h"
 #include "streamer/viewer.h"
 
 /* A client may send 50 frames a second, and 20 at once. */
@@ -48,7 +48,9 @@ static void follow(struct socket *socket, const struct consumer *consumer)
 		return; /* it is told so next */
 	}
 	channel = feed_channel(feed, &consumer->sid, who->tenant, &consumer->head);
-	subscriber = socket_follow(socket, channel, consumer->at, consumer->classes, &err);
+	/* The role is what it is by now. */
+	subscriber = socket_follow(socket, channel, consumer->at,
+	                           consumer->classes & viewer_sees(socket->outlet.viewer), &err);
 	if (subscriber != NULL) {
 		(void)subscriber_pump(subscriber);
 	}
@@ -120,9 +122,7 @@ struct coming {
 	struct http_request *req;
 	struct http_reply *reply;
 	const struct principal *who;
-	const struct feed_options *options;
 	struct rest_consumer query;
-	struct session row;
 	struct consumer *consumer;
 	struct viewer *viewer;
 };
@@ -132,37 +132,21 @@ static bool resumes(const struct coming *c)
 	return c->query.has_after || c->query.has_starting_after || c->query.has_last_seen;
 }
 
-static enum err_code greet(struct coming *c, struct err *err)
+static void greet(const struct coming *c, const struct recent *recent)
 {
-	struct consumer *consumer = c->consumer;
-	struct past past = { .store = c->options->store,
-		             .pg = c->options->pg,
-		             .sid = consumer->sid,
-		             .tenant = c->who->tenant,
-		             .through = consumer->head.at.n,
-		             .messages_max = resumes(c) ? 0 : PAST_MESSAGES_MAX,
-		             .wants_pending = auth_role_of(c->who) == AUTH_PARTICIPANT };
-	struct presence_set present = { 0 };
-	enum err_code code = past_look(&past, err);
+	const struct past *past = &recent->past;
+	struct buf *out = &c->consumer->greeting;
 
-	if (code == ERR_OK) {
-		code = presence_list(c->options->store->redis, &consumer->sid, &present, err);
+	consumer_greet_identity(c->who, out);
+	consumer_greet_session(&recent->row, &recent->head, past, out);
+	if (!resumes(c) && (past->message_count > 0 || past->has_more)) {
+		consumer_greet_history(past, (struct str){ NULL, 0 }, out);
 	}
-	if (code == ERR_OK) {
-		consumer_greet_identity(c->who, &consumer->greeting);
-		consumer_greet_session(&c->row, &consumer->head, &past, &consumer->greeting);
-		if (past.message_count > 0 || past.has_more) {
-			consumer_greet_history(&past, (struct str){ NULL, 0 }, &consumer->greeting);
-		}
-		consumer_greet_pending(&past, &consumer->greeting);
-		consumer_greet_presence(&present, (struct str){ NULL, 0 }, &consumer->greeting);
-		consumer_greet_agent(consumer->head.state, &consumer->greeting);
+	if (auth_role_of(c->who) == AUTH_PARTICIPANT) {
+		consumer_greet_pending(past, out);
 	}
-	past_fini(&past);
-	presence_set_fini(&present);
-	return code == ERR_OK && buf_failed(&consumer->greeting)
-	               ? err_set(err, ERR_LIMIT, "the greeting is too large")
-	               : code;
+	consumer_greet_presence(&recent->present, (struct str){ NULL, 0 }, out);
+	consumer_greet_agent(recent->head.state, out);
 }
 
 /* Where the client goes on: after what it has, or after what it is greeted with. */
@@ -190,30 +174,40 @@ static void turn_away(struct consumer *consumer, unsigned code, const char *reas
 	consumer->reason = reason;
 }
 
+static bool may_come(const struct principal *who, const struct recent *recent)
+{
+	return auth_allows_session(who, &recent->row.id) &&
+	       (who->any_namespace || auth_allows_namespace(who, recent->row.namespace));
+}
+
 /* A browser does not see why a handshake was refused, only why a connection was closed. */
 static enum err_code find(struct coming *c, struct err *err)
 {
-	const struct steer steer = { .store = c->options->store,
-		                     .pg = c->options->pg,
-		                     .who = c->who,
-		                     .arena = c->req->arena };
 	struct consumer *consumer = c->consumer;
+	struct recent *recent;
 	enum err_code code;
 
 	if (!id_parse(c->req->params[0], &consumer->sid)) {
 		turn_away(consumer, WS_CODE_POLICY, "Invalid session ID format");
 		return ERR_OK;
 	}
-	code = steer_find_row(&steer, &consumer->sid, &c->row, err);
+	code = recents_hold(app_of(c->req)->recents, &consumer->sid, c->who->tenant, &recent, err);
+	if (code == ERR_OK && may_come(c->who, recent)) {
+		consumer->head = recent->head;
+		greet(c, recent);
+		code = buf_failed(&consumer->greeting)
+		               ? err_set(err, ERR_LIMIT, "the greeting is too large")
+		               : ERR_OK;
+		recents_release(recent);
+		return code;
+	}
 	if (code == ERR_OK) {
-		code = feed_look(app_of(c->req)->feed, &consumer->sid, c->who->tenant,
-		                 &consumer->head, err);
+		recents_release(recent);
+	} else if (code != ERR_NOT_FOUND) {
+		return code;
 	}
-	if (code == ERR_NOT_FOUND) {
-		turn_away(consumer, SOCKET_CODE_NOT_FOUND, "Session not found");
-		return ERR_OK;
-	}
-	return code == ERR_OK ? greet(c, err) : code;
+	turn_away(consumer, SOCKET_CODE_NOT_FOUND, "Session not found");
+	return ERR_OK;
 }
 
 static const struct err stopping = { .code = ERR_UNAVAILABLE, .msg = "stopping" };
@@ -236,11 +230,9 @@ static void let_in(struct coming *c)
 	struct socket *socket = NULL;
 
 	consumer->at = place_of(c);
-	consumer->classes = event_classes_seen(
-		auth_role_of(c->who) == AUTH_PARTICIPANT ? EVENT_SEE_PARTICIPANT : EVENT_SEE_ANY);
-	if (c->query.profile != 0) {
-		consumer->classes &= event_classes_in((enum event_profile)(c->query.profile - 1));
-	}
+	consumer->classes =
+		event_classes_in(c->query.profile != 0 ? (enum event_profile)(c->query.profile - 1)
+	                                               : EVENT_PROFILE_FULL);
 	if (app->feed != NULL) {
 		socket = socket_accept(c->req, c->reply, &consumer_face, c->viewer);
 		c->viewer = NULL; /* taken in any case */
@@ -253,15 +245,38 @@ static void let_in(struct coming *c)
 	}
 }
 
+static bool understand(struct http_request *req, struct rest_consumer *query,
+                       struct json_problems *problems)
+{
+	bool known = rest_query(req, &rest_consumer_table, query, problems) == ERR_OK;
+
+	if (query->role == 1 + AUTH_PARTICIPANT && auth_role_of(req->principal) == AUTH_OBSERVER) {
+		json_problem_add(problems, req->arena, "role",
+		                 "participant needs a key with the scope session:write");
+	}
+	return known && problems->count == 0;
+}
+
+/* One may ask for less than one's own. */
+static const struct principal *who_comes(struct http_request *req,
+                                         const struct rest_consumer *query)
+{
+	struct principal *less = arena_take(req->arena, sizeof(*less));
+
+	*less = *(const struct principal *)req->principal;
+	less->observes = less->observes || query->role == 1 + AUTH_OBSERVER;
+	return less;
+}
+
 void consumer_get(struct http_request *req, struct http_reply *reply)
 {
 	struct app *app = app_of(req);
 	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
-	struct coming c = { .req = req, .reply = reply, .who = req->principal };
+	struct coming c = { .req = req, .reply = reply };
 	enum err_code code = ERR_OK;
 	struct err err;
 
-	if (rest_query(req, &rest_consumer_table, &c.query, problems) != ERR_OK) {
+	if (!understand(req, &c.query, problems)) {
 		refuse_query(req, reply, problems);
 		return;
 	}
@@ -269,19 +284,12 @@ void consumer_get(struct http_request *req, struct http_reply *reply)
 		node_problem(req, reply, &stopping);
 		return;
 	}
-	if (c.query.role == 1 + AUTH_OBSERVER) {
-		struct principal *less = arena_take(req->arena, sizeof(*less));
-
-		*less = *c.who;
-		less->observes = true;
-		c.who = less;
-	}
+	c.who = who_comes(req, &c.query);
 	c.viewer = viewer_enter(app->viewers, c.who, &err);
 	if (c.viewer == NULL) {
 		node_problem(req, reply, &err);
 		return;
 	}
-	c.options = &app->feed->options;
 	c.consumer = mem_calloc(1, sizeof(*c.consumer));
 	buf_init(&c.consumer->greeting, GREETING_MAX);
 	code = find(&c, &err);

@@ -454,36 +454,85 @@ ON_STAGE(too_many_frames_are_refused_and_the_connection_stays, flood_body)
 
 /* ---- roles ---- */
 
-static void observer_body(struct stage *stage)
+/* Come before as an observer. */
+static void observe(struct stage *stage)
 {
-	static const char *const keys[] = { "reader", "one that asked for less" };
-
-	append(stage, EVENT_TYPE_PERMISSION_REQUEST, "{\"request_id\":\"q\",\"title\":\"t\"}");
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (i == 0) {
-			come_as(stage, stage->world->key, "");
-		} else {
-			come(stage, "?role=observer");
-		}
-		expect(stage, "identity");
-		assert_true(str_eq(talker_str(stage->talker, "role"), STR_LIT("observer")));
-		expect(stage, "session_init");
-		expect(stage, "presence_update");
-		expect(stage, "cli_connected");
-		append(stage, EVENT_TYPE_PERMISSION_REQUEST, "{\"request_id\":\"p\"}");
-		append(stage, EVENT_TYPE_LOG, "{\"stream\":\"stdout\",\"message\":\"secret\"}");
-		append(stage, EVENT_TYPE_NATIVE, "{\"protocol\":\"p\",\"payload\":1}");
-		append(stage, EVENT_TYPE_ERROR, "{\"message\":\"for all\"}");
-		expect(stage, "error");
-		assert_true(str_eq(talker_str(stage->talker, "message"), STR_LIT("for all")));
-		say(stage, "user_message", ",\"content\":\"x\"");
-		expect_error(stage, "FORBIDDEN");
-		say(stage, "presence_query", "");
-		expect(stage, "presence_update");
-	}
+	expect(stage, "identity");
+	assert_true(str_eq(talker_str(stage->talker, "role"), STR_LIT("observer")));
+	expect(stage, "session_init");
+	expect(stage, "presence_update");
+	expect(stage, "cli_connected");
+	append(stage, EVENT_TYPE_PERMISSION_REQUEST, "{\"request_id\":\"p\"}");
+	append(stage, EVENT_TYPE_LOG, "{\"stream\":\"stdout\",\"message\":\"secret\"}");
+	append(stage, EVENT_TYPE_NATIVE, "{\"protocol\":\"p\",\"payload\":1}");
+	append(stage, EVENT_TYPE_ERROR, "{\"message\":\"for all\"}");
+	expect(stage, "error");
+	assert_true(str_eq(talker_str(stage->talker, "message"), STR_LIT("for all")));
+	say(stage, "user_message", ",\"content\":\"x\"");
+	expect_error(stage, "FORBIDDEN");
+	say(stage, "presence_query", "");
+	expect(stage, "presence_update");
 	crew_no_mail(&stage->crew);
 }
-ON_STAGE(observers_see_no_questions_and_no_output_and_ask_nothing, observer_body)
+
+static void reader_body(struct stage *stage)
+{
+	struct buf answer;
+	char line[256];
+
+	append(stage, EVENT_TYPE_PERMISSION_REQUEST, "{\"request_id\":\"q\",\"title\":\"t\"}");
+	come_as(stage, stage->world->observer_key, "");
+	observe(stage);
+	buf_init(&answer, SIZE_MAX / 2);
+	talker_close(stage->talker);
+	(void)snprintf(line, sizeof(line), "Authorization: ApiKey %s\r\n",
+	               stage->world->observer_key);
+	assert_int_equal(
+		world_ask(stage->world, 0, "GET /ws/consumer/x?role=participant", line, &answer),
+		400);
+	buf_fini(&answer);
+	stage->talker = NULL;
+}
+ON_STAGE(observers_see_no_questions_and_no_output_and_ask_nothing, reader_body)
+
+static void modest_body(struct stage *stage)
+{
+	append(stage, EVENT_TYPE_PERMISSION_REQUEST, "{\"request_id\":\"q\",\"title\":\"t\"}");
+	come(stage, "?role=observer");
+	observe(stage);
+}
+ON_STAGE(a_participant_may_come_as_an_observer, modest_body)
+
+/* ---- many at once ---- */
+
+static void crowd_body(struct stage *stage)
+{
+	enum { CROWD = 40 };
+	struct talker *crowd[CROWD];
+	uint64_t before, reads;
+	char target[128];
+
+	for (unsigned i = 0; i < 10; i++) {
+		append(stage, EVENT_TYPE_MESSAGE, "{\"role\":\"user\",\"content\":\"x\"}");
+	}
+	(void)snprintf(target, sizeof(target), "/ws/consumer/%s", stage->sid.s);
+	before = world_metric(stage->world, 0, "fairlead_greetings_read_total");
+	for (unsigned i = 0; i < CROWD; i++) {
+		crowd[i] = talker_open(stage->world, 0, target, "");
+		assert_int_equal(crowd[i]->status, 101);
+	}
+	append(stage, EVENT_TYPE_ERROR, "{\"message\":\"live\"}");
+	for (unsigned i = 0; i < CROWD; i++) {
+		do {
+			talker_next(crowd[i]);
+		} while (!str_eq(talker_str(crowd[i], "type"), STR_LIT("error")));
+		assert_int_equal(talker_int(crowd[i], "seq"), 15);
+		talker_close(crowd[i]);
+	}
+	reads = world_metric(stage->world, 0, "fairlead_greetings_read_total") - before;
+	assert_true(reads >= 1 && reads < CROWD / 2);
+}
+ON_STAGE(a_crowd_is_greeted_from_few_reads, crowd_body)
 
 int main(void)
 {
@@ -499,6 +548,8 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_asked_is_refused_with_a_stable_code),
 		cmocka_unit_test(too_many_frames_are_refused_and_the_connection_stays),
 		cmocka_unit_test(observers_see_no_questions_and_no_output_and_ask_nothing),
+		cmocka_unit_test(a_participant_may_come_as_an_observer),
+		cmocka_unit_test(a_crowd_is_greeted_from_few_reads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
