@@ -7,7 +7,9 @@
 #include "rest/query.h"
 #include "steer/steer.h"
 #include "streamer/app.h"
+#include "streamer/audience.h"
 #include "streamer/channel.h"
+#include "streamer/consumer_frame.h"
 #include "streamer/consumer_greet.h"
 #include "streamer/consumer_private.h"
 #include "streamer/recent.h"
@@ -52,6 +54,7 @@ static void follow(struct socket *socket, const struct consumer *consumer)
 	subscriber = socket_follow(socket, channel, consumer->at,
 	                           consumer->classes & viewer_sees(socket->outlet.viewer), &err);
 	if (subscriber != NULL) {
+		audience_watch(subscriber, consumer->present);
 		(void)subscriber_pump(subscriber);
 	}
 }
@@ -145,7 +148,8 @@ static void greet(const struct coming *c, const struct recent *recent)
 	if (auth_role_of(c->who) == AUTH_PARTICIPANT) {
 		consumer_greet_pending(past, out);
 	}
-	consumer_greet_presence(&recent->present, (struct str){ NULL, 0 }, out);
+	consumer_frame_consumers(&recent->present, (struct str){ NULL, 0 }, out);
+	c->consumer->present = recent->present.version;
 	consumer_greet_agent(recent->head.state, out);
 }
 

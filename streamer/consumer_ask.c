@@ -2,6 +2,7 @@
 #include "presence/presence.h"
 #include "streamer/ask.h"
 #include "streamer/consumer.h"
+#include "streamer/consumer_frame.h"
 #include "streamer/consumer_greet.h"
 #include "streamer/consumer_private.h"
 #include "streamer/viewer.h"
@@ -378,7 +379,7 @@ enum err_code consumer_presence_query(struct inbound *inbound, const void *body,
 	(void)body;
 	if (code == ERR_OK) {
 		buf_init(&frames, FRAME_TEXT_MAX);
-		consumer_greet_presence(&present, inbound->ref, &frames);
+		consumer_frame_consumers(&present, inbound->ref, &frames);
 		say_frames(inbound, &frames);
 	}
 	presence_set_fini(&present);

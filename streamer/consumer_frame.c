@@ -1,8 +1,12 @@
 #include "streamer/consumer_frame.h"
 
+#include "json/write.h"
+#include "presence/presence.h"
 #include "streamer/frame.h"
 #include "streamer/shaping.h"
 #include "streamer/socket_frame.h"
+
+enum { CONSUMERS_JSON_MAX = 480 * 1024, CONSUMERS_TOLD_MAX = 16 };
 
 static void end(struct shaping *s)
 {
@@ -141,12 +145,52 @@ void consumer_frame_where(const struct cursor *at, const struct id *sid, struct 
 	end_note(&w, at, out);
 }
 
+void consumer_frame_consumers(const struct presence_set *set, struct str ref, struct buf *out)
+{
+	struct buf json;
+	struct jsonw w;
+
+	buf_init(&json, CONSUMERS_JSON_MAX);
+	jsonw_init(&w, &json);
+	jsonw_object(&w, NULL);
+	jsonw_cstr(&w, "type", "presence_update");
+	if (ref.n > 0) {
+		jsonw_str(&w, "ref", ref);
+	}
+	jsonw_array(&w, "consumers");
+	for (size_t i = 0; i < set->count; i++) {
+		jsonw_object(&w, NULL);
+		jsonw_cstr(&w, "userId", set->all[i].user);
+		jsonw_cstr(&w, "displayName", set->all[i].name);
+		jsonw_cstr(&w, "role", presence_role_name(set->all[i].role));
+		jsonw_end_object(&w);
+	}
+	jsonw_end_array(&w);
+	jsonw_end_object(&w);
+	if (!buf_failed(&json)) {
+		socket_frame_text(buf_str(&json), out);
+	}
+	buf_fini(&json);
+}
+
+/* This protocol tells all of them each time: what a change costs must not grow with both those who
+ * look and those who are told. */
+void consumer_frame_presence(const struct presence_set *set, const struct presence_delta *delta,
+                             const struct id *sid, struct buf *out)
+{
+	(void)sid;
+	if (delta == NULL || set->count <= CONSUMERS_TOLD_MAX) {
+		consumer_frame_consumers(set, (struct str){ NULL, 0 }, out);
+	}
+}
+
 const struct format_forms consumer_frame_forms = {
 	.event = consumer_frame_event,
 	.ahead = consumer_frame_event,
 	.gap = consumer_frame_gap,
 	.end = consumer_frame_end,
 	.where = consumer_frame_where,
+	.presence = consumer_frame_presence,
 	.keep_alive = socket_frame_ping,
 	.drain = socket_frame_drain,
 };

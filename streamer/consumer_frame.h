@@ -26,5 +26,10 @@ void consumer_frame_gap(const struct log_gap *gap, const struct cursor *at, cons
 /* {"type":"session_lifecycle","subtype":"session_ended","metadata":{"status"},"id","seq"} */
 void consumer_frame_end(enum session_state state, const struct cursor *at, const struct id *sid,
                         struct buf *out);
+/* {"type":"presence_update","ref"?,"consumers":[{"userId","displayName","role"}]} */
+void consumer_frame_consumers(const struct presence_set *set, struct str ref, struct buf *out);
+/* The same, when few enough are there that each may be told at each change. */
+void consumer_frame_presence(const struct presence_set *set, const struct presence_delta *delta,
+                             const struct id *sid, struct buf *out);
 /* {"type":"cursor","id","seq"} */
 void consumer_frame_where(const struct cursor *at, const struct id *sid, struct buf *out);

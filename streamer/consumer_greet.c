@@ -2,7 +2,6 @@
 
 #include "json/value.h"
 #include "json/write.h"
-#include "presence/presence.h"
 #include "streamer/frame.h"
 #include "streamer/socket_frame.h"
 
@@ -156,25 +155,7 @@ void consumer_greet_pending(const struct past *past, struct buf *out)
 	}
 }
 
-/* ---- who looks, and whether an agent runs ---- */
-
-void consumer_greet_presence(const struct presence_set *set, struct str ref, struct buf *out)
-{
-	struct buf json;
-	struct jsonw w = begin(&json, "presence_update");
-
-	add_ref(&w, ref);
-	jsonw_array(&w, "consumers");
-	for (size_t i = 0; i < set->count; i++) {
-		jsonw_object(&w, NULL);
-		jsonw_cstr(&w, "userId", set->all[i].user);
-		jsonw_cstr(&w, "displayName", set->all[i].name);
-		jsonw_cstr(&w, "role", presence_role_name(set->all[i].role));
-		jsonw_end_object(&w);
-	}
-	jsonw_end_array(&w);
-	end(&w, out);
-}
+/* ---- whether an agent runs ---- */
 
 void consumer_greet_agent(enum session_state state, struct buf *out)
 {

@@ -5,8 +5,6 @@
 #include "session/session_store.h"
 #include "streamer/past.h"
 
-struct presence_set;
-
 enum { CONSUMER_PROTOCOL = 1 };
 
 /* Each appends one text frame. */
@@ -17,5 +15,4 @@ void consumer_greet_session(const struct session *row, const struct log_head *he
 /* ref: "" none. */
 void consumer_greet_history(const struct past *past, struct str ref, struct buf *out);
 void consumer_greet_pending(const struct past *past, struct buf *out); /* a frame each */
-void consumer_greet_presence(const struct presence_set *set, struct str ref, struct buf *out);
 void consumer_greet_agent(enum session_state state, struct buf *out);

@@ -9,6 +9,7 @@ struct consumer {
 	struct id sid;
 	struct log_head head; /* that the greeting is about */
 	struct cursor at;     /* live from here on */
+	uint64_t present;     /* version of the set of those who look */
 	uint64_t classes;
 	struct buf greeting; /* until it is said */
 	unsigned code;       /* not 0: it is only said goodbye to, for that reason */

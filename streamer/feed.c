@@ -9,6 +9,7 @@
 #include "log/log.h"
 #include "redis/redis.h"
 #include "redis/sub.h"
+#include "streamer/audience.h"
 #include "streamer/channel.h"
 #include "streamer/outlet.h"
 #include "streamer/reader.h"
@@ -93,6 +94,8 @@ static void on_message(void *arg, struct str bell, struct str payload)
 
 	if (channel != NULL) {
 		channel_bell(channel, payload);
+	} else {
+		(void)audiences_heard(((struct feed *)arg)->audiences, bell, payload);
 	}
 }
 
@@ -103,6 +106,8 @@ static void on_subscribed(void *arg, struct str bell)
 
 	if (channel != NULL) {
 		channel_set_stale(channel);
+	} else {
+		audiences_subscribed(((struct feed *)arg)->audiences, bell);
 	}
 }
 
@@ -198,6 +203,7 @@ static void on_tick(struct loop_timer *timer)
 	sweep(feed, now_ms);
 	stop_lingering(feed, now_ms);
 	squeeze_pool_tick(&feed->squeezes, now_ms);
+	audiences_tick(feed->audiences, now_ms);
 	folded_age(feed, now_ms);
 	if (feed->wheel_at % FEED_LATER_TICKS == 0) {
 		try_later_ones(feed);
@@ -228,6 +234,7 @@ struct feed *feed_new(const struct feed_options *options, struct err *err)
 		free(feed);
 		return NULL;
 	}
+	feed->audiences = audiences_new(feed);
 	feed->by_sid = map_new();
 	TAILQ_INIT(&feed->sweep);
 	TAILQ_INIT(&feed->stale);
@@ -254,6 +261,7 @@ static void free_all(struct feed *feed)
 	}
 	redis_sub_free(feed->sub);
 	map_free(feed->by_sid);
+	audiences_free(feed->audiences);
 	squeeze_pool_fini(&feed->squeezes);
 	free(feed->wheel);
 	free(feed);
@@ -294,6 +302,7 @@ void feed_stop(struct feed *feed)
 	feed_end_polls(feed);
 	stop_fibers(&feed->readers, "readers");
 	stop_fibers(&feed->handlers, "handlers");
+	audiences_stop(feed->audiences);
 	feed->stopped = true;
 	if (feed->outlets == 0) {
 		free_all(feed);

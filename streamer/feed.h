@@ -21,6 +21,7 @@
 #include "streamer/format.h"
 #include "streamer/squeeze.h"
 
+struct audiences;
 struct channel;
 struct map;
 struct pg;
@@ -66,6 +67,7 @@ struct feed_options {
 struct feed {
 	struct feed_options options;
 	struct redis_sub *sub;
+	struct audiences *audiences;
 	struct map *by_sid;
 	struct channels sweep;     /* all of them, the longest unread first */
 	struct channels stale;     /* to be read from their tip */

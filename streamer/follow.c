@@ -1,6 +1,7 @@
 #include "streamer/follow.h"
 
 #include "streamer/app.h"
+#include "streamer/audience.h"
 #include "streamer/channel.h"
 #include "streamer/socket.h"
 #include "streamer/viewer.h"
@@ -70,6 +71,11 @@ static const struct json_field subscribe_fields[] = {
 	  .present = offsetof(struct follow_subscribe, has_role),
 	  .names = roles,
 	  .help = "observer: see less than the key may; the key's own when it is not given." },
+	{ .name = "presence",
+	  .kind = JSON_BOOL,
+	  .offset = offsetof(struct follow_subscribe, presence),
+	  .present = JSON_NO_PRESENT,
+	  .help = "Whether to be told who looks at the session, as `presence` does." },
 };
 
 const struct json_table follow_subscribe_table = { "Subscribe", sizeof(struct follow_subscribe),
@@ -84,6 +90,14 @@ const struct json_table follow_unsubscribe_table = { "Unsubscribe",
 	                                             sizeof(struct follow_unsubscribe),
 	                                             unsubscribe_fields,
 	                                             ARRAY_LEN(unsubscribe_fields) };
+
+static const struct json_field presence_fields[] = {
+	INBOUND_HEAD,
+	SESSION_FIELD(follow_presence),
+};
+
+const struct json_table follow_presence_table = { "Presence", sizeof(struct follow_presence),
+	                                          presence_fields, ARRAY_LEN(presence_fields) };
 
 /* ---- sessions ---- */
 
@@ -182,6 +196,18 @@ static uint64_t classes_of(const struct follow_subscribe *wish)
 	               : classes;
 }
 
+/* False: there is nobody who could be told. */
+static bool watch(const struct socket *socket, const struct id *sid)
+{
+	struct subscriber *subscriber = socket_find(socket, sid);
+
+	if (subscriber == NULL || socket_is_over(socket)) {
+		return false;
+	}
+	audience_watch(subscriber, 0);
+	return true;
+}
+
 enum err_code follow_subscribe(struct inbound *inbound, const void *body, struct err *err)
 {
 	const struct follow_subscribe *wish = body;
@@ -200,7 +226,24 @@ enum err_code follow_subscribe(struct inbound *inbound, const void *body, struct
 		                       "participant needs a key with the scope session:write", err);
 	}
 	code = follow_session(inbound, wish->session, &sid, err);
-	return code == ERR_OK ? follow_from(inbound, &sid, after->at, classes_of(wish), err) : code;
+	if (code == ERR_OK) {
+		code = follow_from(inbound, &sid, after->at, classes_of(wish), err);
+	}
+	if (code == ERR_OK && wish->presence) {
+		(void)watch(inbound->socket, &sid); /* unless it is over already */
+	}
+	return code;
+}
+
+enum err_code follow_presence(struct inbound *inbound, const void *body, struct err *err)
+{
+	const struct follow_presence *wish = body;
+	struct id sid;
+
+	if (!id_parse(wish->session, &sid) || !watch(inbound->socket, &sid)) {
+		return err_set(err, ERR_NOT_FOUND, "this session is not followed here");
+	}
+	return ERR_OK;
 }
 
 enum err_code follow_unsubscribe(struct inbound *inbound, const void *body, struct err *err)

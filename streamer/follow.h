@@ -34,6 +34,7 @@ struct follow_subscribe {
 	unsigned profile; /* enum event_profile */
 	unsigned role;    /* enum auth_role, when has_role */
 	bool has_role;
+	bool presence;
 };
 extern const struct json_table follow_subscribe_table;
 inbound_fn follow_subscribe;
@@ -45,6 +46,14 @@ struct follow_unsubscribe {
 };
 extern const struct json_table follow_unsubscribe_table;
 inbound_fn follow_unsubscribe;
+
+/* presence */
+struct follow_presence {
+	struct inbound_head head;
+	struct str session;
+};
+extern const struct json_table follow_presence_table;
+inbound_fn follow_presence;
 
 inbound_fn follow_ping;    /* answered by a pong */
 inbound_fn follow_nothing; /* only acknowledged */

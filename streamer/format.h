@@ -11,6 +11,9 @@
 #include "base/id.h"
 #include "event/log.h"
 
+struct presence_delta;
+struct presence_set;
+
 enum format {
 	FORMAT_SSE,      /* server-sent events: frame.h */
 	FORMAT_SOCKET,   /* native WebSocket: socket_frame.h */
@@ -32,6 +35,10 @@ struct format_forms {
 	            struct buf *out);
 	/* Where the client is by now, without an event. */
 	void (*where)(const struct cursor *at, const struct id *sid, struct buf *out);
+	/* Who looks at the session: all of them, or (delta not NULL) what has just changed. NULL,
+	 * or nothing appended: it is not told. */
+	void (*presence)(const struct presence_set *set, const struct presence_delta *delta,
+	                 const struct id *sid, struct buf *out);
 	void (*keep_alive)(struct buf *out);
 	/* This node goes away: come back, to another one, after that time. */
 	void (*drain)(unsigned retry_ms, struct buf *out);

@@ -1,7 +1,11 @@
 #include "streamer/socket_frame.h"
 
+#include "json/write.h"
+#include "presence/presence.h"
 #include "streamer/frame.h"
 #include "ws/frame.h"
+
+enum { PRESENCE_JSON_MAX = 480 * 1024 };
 
 void socket_frame_text(struct str text, struct buf *out)
 {
@@ -94,6 +98,44 @@ void socket_frame_drain(unsigned retry_ms, struct buf *out)
 	end(&json, out);
 }
 
+static void add_users(struct jsonw *w, const char *name, const struct presence *users, size_t count)
+{
+	jsonw_array(w, name);
+	for (size_t i = 0; i < count; i++) {
+		jsonw_object(w, NULL);
+		jsonw_cstr(w, "user", users[i].user);
+		jsonw_cstr(w, "displayName", users[i].name);
+		jsonw_cstr(w, "role", presence_role_name(users[i].role));
+		jsonw_time(w, "since", users[i].since_ms * 1000);
+		jsonw_end_object(w);
+	}
+	jsonw_end_array(w);
+}
+
+void socket_frame_presence(const struct presence_set *set, const struct presence_delta *delta,
+                           const struct id *sid, struct buf *out)
+{
+	struct buf json;
+	struct jsonw w;
+
+	buf_init(&json, PRESENCE_JSON_MAX);
+	jsonw_init(&w, &json);
+	jsonw_object(&w, NULL);
+	jsonw_cstr(&w, "type", "presence");
+	jsonw_cstr(&w, "sessionId", sid->s);
+	if (delta == NULL) {
+		add_users(&w, "users", set->all, set->count);
+	} else {
+		add_users(&w, "joined", delta->came, delta->came_count);
+		add_users(&w, "left", delta->gone, delta->gone_count);
+	}
+	jsonw_end_object(&w);
+	if (!buf_failed(&json)) {
+		socket_frame_text(buf_str(&json), out);
+	}
+	buf_fini(&json);
+}
+
 void socket_frame_ping(struct buf *out)
 {
 	char ping[WS_CONTROL_SIZE];
@@ -107,6 +149,7 @@ const struct format_forms socket_frame_forms = {
 	.gap = socket_frame_gap,
 	.end = socket_frame_end,
 	.where = socket_frame_where,
+	.presence = socket_frame_presence,
 	.keep_alive = socket_frame_ping,
 	.drain = socket_frame_drain,
 };

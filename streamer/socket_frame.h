@@ -25,4 +25,8 @@ void socket_frame_end(enum session_state state, const struct cursor *at, const s
 void socket_frame_where(const struct cursor *at, const struct id *sid, struct buf *out);
 /* {"type":"drain","retryMs"} */
 void socket_frame_drain(unsigned retry_ms, struct buf *out);
+/* {"type":"presence","sessionId","users":[{"user","displayName","role","since"}]}, or with joined
+ * and left in place of users */
+void socket_frame_presence(const struct presence_set *set, const struct presence_delta *delta,
+                           const struct id *sid, struct buf *out);
 void socket_frame_ping(struct buf *out); /* section 5.5.2 */

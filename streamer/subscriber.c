@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "log/log.h"
 #include "metric/metric.h"
+#include "streamer/audience.h"
 #include "streamer/channel.h"
 #include "streamer/frame.h"
 #include "streamer/reader.h"
@@ -570,6 +571,7 @@ void subscriber_init(struct subscriber *subscriber, struct outlet *outlet, struc
 	LIST_INSERT_HEAD(&outlet->followings, subscriber, of_outlet);
 	metric_inc(METRIC_SUBSCRIBERS, NULL);
 	feed_follow(channel, format);
+	audience_join(subscriber);
 }
 
 static void tell_stalled(const struct subscriber *subscriber)
@@ -594,6 +596,7 @@ void subscriber_fini(struct subscriber *subscriber)
 	}
 	assert(outlet->torn != subscriber || outlet->ended);
 	LIST_REMOVE(subscriber, of_outlet);
+	audience_leave(subscriber);
 	metric_dec(METRIC_SUBSCRIBERS, NULL);
 	feed_unfollow(subscriber->channel, (enum format)subscriber->format);
 }

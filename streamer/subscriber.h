@@ -25,6 +25,7 @@
 
 struct channel;
 struct replay;
+struct seat;
 
 enum subscriber_state {
 	SUBSCRIBER_NEW,
@@ -44,14 +45,16 @@ struct subscriber {
 	struct channel *channel;
 	struct replay *replay; /* READING */
 	struct position position;
-	uint8_t state;  /* enum subscriber_state */
-	uint8_t format; /* enum format */
-	bool leaving;   /* it is over when its half frame is out */
-	bool slow;      /* it gets folded blocks until it has caught up */
+	uint8_t state;    /* enum subscriber_state */
+	uint8_t format;   /* enum format */
+	bool leaving : 1; /* it is over when its half frame is out */
+	bool watches : 1; /* the audience: its client is told who comes and goes */
+	bool slow : 1;    /* it gets folded blocks until it has caught up */
+	uint32_t shown;   /* n of the last copy that came before its turn, its lower half */
 	struct pace pace;
-	uint32_t shown; /* n of the last copy that came before its turn, its lower half */
 	TAILQ_ENTRY(subscriber) link;
 	LIST_ENTRY(subscriber) of_outlet;
+	struct seat *seat; /* in the session's audience; NULL: it has none */
 };
 
 /* What one connection costs beside http's own, when it follows one session. */

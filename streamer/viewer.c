@@ -10,6 +10,7 @@
 #include "event/event.h"
 #include "json/write.h"
 #include "session/session_store.h"
+#include "streamer/audience.h"
 #include "streamer/subscriber.h"
 
 enum { NOTE_MAX = 512, SHARE_KEY_SIZE = AUTH_TENANT_MAX + AUTH_OWNER_MAX + 4 };
@@ -304,6 +305,7 @@ static void narrow(struct outlet *outlet)
 	LIST_FOREACH(subscriber, &outlet->followings, of_outlet)
 	{
 		subscriber->position.types &= seen;
+		audience_move(subscriber);
 	}
 }
 

@@ -19,6 +19,7 @@ struct talker {
 	struct ws_inflater *inflater; /* NULL: permessage-deflate was not agreed on */
 	size_t wire_bytes;            /* of frames */
 	unsigned pings;               /* seen */
+	const char *skips; /* texts of this type come at any time, and count only when expected */
 	/* Of the frame just read. */
 	enum ws_opcode opcode;
 	bool compressed; /* it came so */
