@@ -76,6 +76,7 @@ static void put_followed(struct buf *out, const struct record_followed *followed
 	wire_put(out, position->untold, 4);
 	wire_put(out, position->folded, 1);
 	wire_put(out, followed->leaving, 1);
+	wire_put(out, followed->watches, 1);
 	wire_put(out, followed->shown, 4);
 }
 
@@ -258,6 +259,7 @@ static void get_followed(struct wire *wire, const struct record_classes *classes
 	position->untold = (uint32_t)wire_get(wire, 4);
 	position->folded = wire_get(wire, 1) != 0;
 	ret->leaving = wire_get(wire, 1) != 0;
+	ret->watches = wire_get(wire, 1) != 0;
 	ret->shown = (uint32_t)wire_get(wire, 4);
 	wire->bad = wire->bad || position->sent > FRAME_MAX;
 }

@@ -42,6 +42,7 @@ struct record_followed {
 	enum session_state state;
 	struct position position;
 	bool leaving;   /* it is no longer followed once its half frame is out */
+	bool watches;   /* the client is told who looks at it */
 	uint32_t shown; /* n of the last copy that came before its turn, its lower half */
 };
 

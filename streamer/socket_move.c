@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "streamer/audience.h"
 #include "streamer/channel.h"
 #include "streamer/consumer.h"
 #include "streamer/follow.h"
@@ -58,6 +59,7 @@ static void record_sessions(const struct socket *socket, struct arena *arena, st
 			                          .state = channel->state,
 			                          .position = subscriber->position,
 			                          .leaving = subscriber->leaving,
+			                          .watches = subscriber->watches,
 			                          .shown = subscriber->shown };
 	}
 }
@@ -154,12 +156,25 @@ static struct subscriber *next_new(const struct socket *socket)
 	return NULL;
 }
 
+/* All are told again: what changed on the way is in it. */
+static void watch_again(struct socket *socket, const struct record *record)
+{
+	for (size_t i = 0; i < record->count; i++) {
+		struct subscriber *subscriber = socket_find(socket, &record->followed[i].sid);
+
+		if (record->followed[i].watches && subscriber != NULL) {
+			audience_watch(subscriber, 0);
+		}
+	}
+}
+
 void socket_adopt(struct socket *socket, const struct record *record, struct http_conn *conn)
 {
 	struct subscriber *subscriber;
 
 	socket_begin(socket);
 	outlet_adopt(&socket->outlet, conn, record->left, false, record->silent_ms);
+	watch_again(socket, record);
 	if (socket->outlet.torn != NULL) {
 		subscriber_pump(socket->outlet.torn);
 	}

@@ -39,6 +39,7 @@ static struct record sample(struct record_followed *followed)
 		.sid = id_new(),
 		.tip = { 3, 900 },
 		.state = SESSION_RUNNING,
+		.watches = true,
 		.position = { .at = { 2, 850 },
 		              .types = UINT64_C(1) << EVENT_TYPE_NOTE |
 		                       UINT64_C(1) << EVENT_CLASS_OUTPUT,
@@ -100,6 +101,7 @@ static void assert_same(const struct record *a, const struct record *b)
 	assert_true(id_eq(&x->sid, &y->sid));
 	assert_int_equal(cursor_compare(&x->tip, &y->tip), 0);
 	assert_int_equal(x->state, y->state);
+	assert_int_equal(x->watches, y->watches);
 	assert_memory_equal(&x->position.at, &y->position.at, sizeof(x->position.at));
 	assert_int_equal(x->position.types, y->position.types);
 	assert_int_equal(x->position.sent, y->position.sent);
