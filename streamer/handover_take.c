@@ -189,12 +189,11 @@ static enum err_code receive_all(struct taking *taking, struct err *err)
 
 /* ---- going on ---- */
 
+/* The open streams first: whoever comes now can wait a moment in the backlog. */
 static void go_on(struct taking *taking)
 {
 	struct node *node = taking->node;
 
-	http_server_take(node->server, taking->listener, node->options->listen(&node->conf));
-	taking->listener = -1;
 	for (size_t i = 0; i < taking->count; i++) {
 		move_in(node, &taking->streams[i].record, taking->streams[i].fd);
 		taking->streams[i].fd = -1;
@@ -202,6 +201,8 @@ static void go_on(struct taking *taking)
 			(void)fiber_yield();
 		}
 	}
+	http_server_take(node->server, taking->listener, node->options->listen(&node->conf));
+	taking->listener = -1;
 	metric_add(METRIC_STREAMS_TAKEN, NULL, (double)taking->count);
 }
 

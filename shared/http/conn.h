@@ -147,6 +147,8 @@ void http_conn_thaw(struct http_conn *conn);   /* a frozen one */
 void http_stream_open(struct http_conn *conn); /* the head is sent */
 void http_stream_turn(struct http_conn *conn); /* on the loop: opened() or closed() when due */
 void http_stream_input(struct http_conn *conn, struct str bytes);
+/* Ask for writable() when there is room, and give up on a peer that does not read. */
+void http_conn_want_room(struct http_conn *conn);
 
 /* for stream.c */
 void http_conn_linger(struct http_conn *conn);

@@ -26,8 +26,7 @@ void http_conn_thaw(struct http_conn *conn)
 	}
 	http_conn_listen(conn, conn->thawed_listening);
 	if (conn->thawed_room) {
-		(void)event_add(&conn->write_event, NULL);
-		http_conn_deadline(conn, conn->server->options.write_timeout_ms);
+		http_conn_want_room(conn);
 	}
 }
 

@@ -113,6 +113,9 @@ static void set_options(const struct http_server *server, int fd)
 	unsigned timeout = server->options.write_timeout_ms;
 	int one = 1;
 
+	if (timeout < server->options.stream_timeout_ms) {
+		timeout = server->options.stream_timeout_ms;
+	}
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	/* A peer that vanished without a word is noticed although a stream's few bytes fit the
 	 * socket. */

@@ -55,8 +55,7 @@ void http_stream_turn(struct http_conn *conn)
 	}
 }
 
-/* Ask for writable() when there is room, and give up on a peer that does not read. */
-static void want_room(struct http_conn *conn)
+void http_conn_want_room(struct http_conn *conn)
 {
 	const struct http_options *options = &conn->server->options;
 	unsigned timeout_ms = options->stream_timeout_ms;
@@ -90,7 +89,7 @@ ssize_t http_conn_writev(struct http_conn *conn, const struct iovec *iov, int co
 		return -1;
 	}
 	if (n < (ssize_t)all) {
-		want_room(conn);
+		http_conn_want_room(conn);
 	}
 	return n < 0 ? 0 : n;
 }

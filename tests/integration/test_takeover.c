@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -24,7 +22,6 @@ enum {
 	LARGE_BYTES = 24 * 1024,
 	SLOW_MS = 20,
 	SLOW_BYTES = 4096,
-	SLOW_RCVBUF = 32 * 1024,
 	BATCH_MS = 30,
 	READ_BYTES = 16 * 1024,
 };
@@ -32,82 +29,90 @@ enum {
 struct run {
 	struct world *world;
 	struct id sids[SESSIONS];
-	struct buf whole[SESSIONS]; /* what a late client gets */
+	struct buf views[SESSIONS]; /* as far as any client has come */
 	struct fiber_group appenders, clients;
 	size_t next_session;
-	bool stopping; /* appending */
+	bool stopping;  /* appending */
+	unsigned pause; /* more clients: everything goes that many times slower */
 };
 
 struct client {
 	struct run *run;
 	struct viewer *viewer;
-	struct buf in;
+	struct buf in; /* a frame that is not whole yet */
 	size_t session;
+	uint64_t seen; /* bytes of events */
 	bool slow;
 };
 
 /* ---- what a client gets ---- */
 
-/* All but what depends on time: comments, the retry, ids without an event. */
-static void keep_events(struct buf *in)
+/* All clients of a session get the same bytes: this one's next. */
+static void see(struct client *client, struct str frame)
 {
-	struct str rest = buf_str(in);
-	struct buf out;
+	struct buf *view = &client->run->views[client->session];
+	size_t known = view->len - client->seen < frame.n ? view->len - client->seen : frame.n;
 
-	buf_init(&out, SIZE_MAX / 2);
-	while (rest.n > 0) {
-		const char *end = memmem(rest.p, rest.n, "\n\n", 2);
-		size_t n = end != NULL ? (size_t)(end - rest.p) + 2 : rest.n;
+	if (known > 0 && memcmp(view->data + client->seen, frame.p, known) != 0) {
+		fail_msg("session %zu (slow %d), byte %llu: %.*s", client->session, client->slow,
+		         (unsigned long long)client->seen, (int)frame.n, frame.p);
+	}
+	buf_add(view, frame.p + known, frame.n - known);
+	client->seen += frame.n;
+}
+
+/* Whole frames; not what depends on time: comments, the retry, ids without an event. */
+static void take_frames(struct client *client)
+{
+	struct str rest = buf_str(&client->in);
+	const char *end;
+
+	while (rest.n > 0 && (end = memmem(rest.p, rest.n, "\n\n", 2)) != NULL) {
+		size_t n = rest.p[0] == '\n' ? 1 : (size_t)(end - rest.p) + 2;
 		struct str frame = str_make(rest.p, n);
 
-		if (frame.p[0] == '\n') { /* a blank line, which says nothing */
-			n = 1;
-		} else if (memmem(frame.p, frame.n, "\ndata:", 6) != NULL || end == NULL) {
-			buf_add_str(&out, frame);
+		if (n > 1 && memmem(frame.p, frame.n, "\ndata:", 6) != NULL) {
+			see(client, frame);
 		}
 		rest = str_make(rest.p + n, rest.n - n);
 	}
-	buf_fini(in);
-	*in = out;
+	buf_drop(&client->in, client->in.len - rest.n);
 }
 
-static void set_window(struct viewer *viewer, int bytes)
-{
-	assert_int_equal(setsockopt(viewer->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
-}
-
-static void take(struct viewer *viewer, struct str bytes, struct buf *in)
+static void take(struct client *client, struct str bytes)
 {
 	struct buf plain;
 
 	buf_init(&plain, SIZE_MAX / 2);
 	buf_add_str(&plain, bytes);
-	viewer_unpack(viewer, &plain);
-	buf_add_str(in, buf_str(&plain));
+	viewer_unpack(client->viewer, &plain);
+	buf_add_str(&client->in, buf_str(&plain));
 	buf_fini(&plain);
+	take_frames(client);
 }
 
-/* Until the server closes; slowly until *hurry. */
-static void read_all(struct viewer *viewer, struct buf *in, const bool *hurry)
+/* Until the server closes; a slow one does not hurry before the appending stops. */
+static void read_all(struct client *client)
 {
+	struct viewer *viewer = client->viewer;
+	const bool *hurry = &client->run->stopping;
 	char bytes[READ_BYTES];
-	bool slow = !*hurry;
 	ssize_t n;
 
-	buf_add_str(in, viewer->rest);
-	if (slow) {
-		set_window(viewer, SLOW_RCVBUF);
-	}
+	buf_add_str(&client->in, viewer->rest);
+	take_frames(client);
 	for (;;) {
-		n = read(viewer->fd, bytes, slow && !*hurry ? SLOW_BYTES : sizeof(bytes));
+		bool slow = client->slow && !*hurry;
+
+		n = read(viewer->fd, bytes, slow ? SLOW_BYTES : sizeof(bytes));
 		if (n > 0) {
-			take(viewer, str_make(bytes, (size_t)n), in);
-			if (slow && !*hurry) {
-				assert_int_equal(fiber_sleep(SLOW_MS), ERR_OK);
-			}
+			take(client, str_make(bytes, (size_t)n));
+		}
+		if (n > 0 && slow) {
+			assert_int_equal(fiber_sleep(SLOW_MS * client->run->pause), ERR_OK);
 		} else if (n == 0) {
 			return;
-		} else {
+		} else if (n < 0) {
 			assert_int_equal(errno, EAGAIN);
 			assert_int_equal(fiber_wait_fd(viewer->fd, FIBER_READ, WORLD_WAIT_MS),
 			                 ERR_OK);
@@ -115,24 +120,30 @@ static void read_all(struct viewer *viewer, struct buf *in, const bool *hurry)
 	}
 }
 
-static const bool at_once = true;
-
 static void follow(void *arg)
 {
 	struct client *client = arg;
 
-	read_all(client->viewer, &client->in, client->slow ? &client->run->stopping : &at_once);
-	keep_events(&client->in);
+	read_all(client);
+	if (client->in.len > 0) {
+		fail_msg("session %zu (slow %d) ends inside a frame, after %llu bytes: %.*s",
+		         client->session, client->slow, (unsigned long long)client->seen,
+		         (int)client->in.len, client->in.data);
+	}
 }
 
-static void open_client(struct client *client, struct run *run, size_t i)
+static void open_client(struct client *client, struct run *run, size_t session, bool slow)
 {
-	*client =
-		(struct client){ .run = run, .session = i % SESSIONS, .slow = i % SLOW_EVERY == 0 };
+	*client = (struct client){ .run = run, .session = session, .slow = slow };
 	buf_init(&client->in, SIZE_MAX / 2);
-	client->viewer = viewer_open(run->world, 0, &run->sids[client->session], "", "");
+	client->viewer = viewer_open(run->world, 0, &run->sids[session], "", "");
 	assert_int_equal(client->viewer->status, 200);
-	(void)fiber_start(run->world->loop, &run->clients, "client", follow, client);
+}
+
+static void close_client(struct client *client)
+{
+	viewer_close(client->viewer);
+	buf_fini(&client->in);
 }
 
 /* ---- what happens meanwhile ---- */
@@ -162,16 +173,18 @@ static void append_all(void *arg)
 			append_large(run->world, sid);
 		}
 		(void)world_notes(run->world, sid, 1 + i % 3, 3);
-		assert_int_equal(fiber_sleep(BATCH_MS), ERR_OK);
+		assert_int_equal(fiber_sleep(BATCH_MS * run->pause), ERR_OK);
 	}
 	(void)world_finish(run->world, sid);
 }
 
-static void begin(struct run *run, struct world *world)
+static void begin(struct run *run, struct world *world, size_t clients)
 {
-	*run = (struct run){ .world = world };
+	*run = (struct run){ .world = world,
+		             .pause = (unsigned)(clients + CLIENTS_DEFAULT - 1) / CLIENTS_DEFAULT };
 	for (size_t i = 0; i < SESSIONS; i++) {
 		run->sids[i] = world_session(world);
+		buf_init(&run->views[i], SIZE_MAX / 2);
 		(void)fiber_start(world->loop, &run->appenders, "append", append_all, run);
 	}
 }
@@ -187,23 +200,33 @@ static void take_over(struct world *world)
 
 /* ---- nobody notices ---- */
 
-static void check_client(struct run *run, struct client *client)
+/* What a client gets that was never disturbed, and whole it is. */
+static void check_view(struct run *run, size_t session)
 {
-	struct buf *whole = &run->whole[client->session];
+	struct buf *view = &run->views[session];
+	struct client late;
 
-	if (whole->data == NULL) {
-		struct viewer *viewer =
-			viewer_open(run->world, 0, &run->sids[client->session], "", "");
+	open_client(&late, run, session, false);
+	follow(&late);
+	assert_int_equal(late.seen, view->len);
+	assert_non_null(memmem(view->data, view->len, "event: end", 10));
+	close_client(&late);
+}
 
-		buf_init(whole, SIZE_MAX / 2);
-		read_all(viewer, whole, &at_once);
-		keep_events(whole);
-		viewer_close(viewer);
-		assert_non_null(memmem(whole->data, whole->len, "event: end", 10));
+static void finish(struct run *run, struct client *clients, size_t count)
+{
+	run->stopping = true;
+	assert_int_equal(fiber_group_wait(&run->appenders, WORLD_WAIT_MS), ERR_OK);
+	assert_int_equal(fiber_group_wait(&run->clients, 3 * WORLD_WAIT_MS), ERR_OK);
+	for (size_t i = 0; i < SESSIONS; i++) {
+		check_view(run, i);
 	}
-	if (!str_eq(buf_str(&client->in), buf_str(whole))) {
-		fail_msg("a client of session %zu (slow %d) got %zu bytes, not those %zu",
-		         client->session, client->slow, client->in.len, whole->len);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(clients[i].seen, run->views[clients[i].session].len);
+		close_client(&clients[i]);
+	}
+	for (size_t i = 0; i < SESSIONS; i++) {
+		buf_fini(&run->views[i]);
 	}
 }
 
@@ -214,28 +237,17 @@ static void unnoticed_body(struct world *world)
 	struct client *clients = mem_calloc(count, sizeof(*clients));
 	struct run run;
 
-	begin(&run, world);
+	begin(&run, world, count);
 	for (size_t i = 0; i < count; i++) {
-		open_client(&clients[i], &run, i);
+		open_client(&clients[i], &run, i % SESSIONS, i % SLOW_EVERY == 0);
+		(void)fiber_start(world->loop, &run.clients, "client", follow, &clients[i]);
 	}
 	for (int i = 0; i < TAKEOVERS; i++) {
 		take_over(world);
 		world_await_ready(world, 0);
-		assert_true(world_metric(world, 0, "fairlead_streams_taken_total") == count);
+		assert_int_equal(world_metric(world, 0, "fairlead_streams_taken_total"), count);
 	}
-	run.stopping = true;
-	assert_int_equal(fiber_group_wait(&run.appenders, WORLD_WAIT_MS), ERR_OK);
-	assert_int_equal(fiber_group_wait(&run.clients, 3 * WORLD_WAIT_MS), ERR_OK);
-	for (size_t i = 0; i < count; i++) {
-		check_client(&run, &clients[i]);
-	}
-	for (size_t i = 0; i < count; i++) {
-		viewer_close(clients[i].viewer);
-		buf_fini(&clients[i].in);
-	}
-	for (size_t i = 0; i < SESSIONS; i++) {
-		buf_fini(&run.whole[i]);
-	}
+	finish(&run, clients, count);
 	free(clients);
 }
 
