@@ -5,8 +5,16 @@
 #include "api/handlers.h"
 #include "base/mem.h"
 #include "cred/digest.h"
+#include "event/event.h"
 
 enum { KEY_CACHE_MS = 1000 };
+
+uint64_t app_sees(const struct http_request *req)
+{
+	return event_classes_seen(auth_role_of(app_who(req)) == AUTH_PARTICIPANT
+	                                  ? EVENT_SEE_PARTICIPANT
+	                                  : EVENT_SEE_ANY);
+}
 
 static const char *listen_on(const struct conf *conf)
 {

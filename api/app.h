@@ -23,6 +23,9 @@ static inline const char *app_tenant(const struct http_request *req)
 	return app_who(req)->tenant;
 }
 
+/* What its principal sees of a log: a set of log_event_class(). */
+uint64_t app_sees(const struct http_request *req);
+
 /* Of a route with a row in rest/routes.def: is the key good, may it do this, and is the query one
  * that the route takes. False: the reply is filled. */
 bool app_admit(struct http_request *req, struct http_reply *reply);

@@ -1,5 +1,6 @@
 #include "api/live.h"
 
+#include "api/app.h"
 #include "base/buf.h"
 #include "event/log.h"
 #include "json/value.h"
@@ -18,6 +19,7 @@ struct look {
 	struct session *rows;
 	struct session_live_view *views;
 	size_t count, next;
+	uint64_t classes; /* of events that are shown */
 	struct arena *arena;
 	struct err err; /* the first */
 };
@@ -69,7 +71,9 @@ static enum err_code read_recent(struct look *look, struct session *row, struct 
 		row->state = page.head.state;
 		row->epoch = page.head.at.epoch;
 		for (size_t i = 0; i < page.count; i++) {
-			add_event(&page.events[i], str_of(row->id.s), out);
+			if ((look->classes >> log_event_class(&page.events[i]) & 1) != 0) {
+				add_event(&page.events[i], str_of(row->id.s), out);
+			}
 			if (session_is_terminal(row->state) && page.events[i].state.n > 0) {
 				take_end(row, &page.events[i], look->arena);
 			}
@@ -124,15 +128,16 @@ static void look_on(void *arg)
 	}
 }
 
-enum err_code live_fill(const struct node *node, struct session *rows,
-                        struct session_live_view *views, size_t count, struct arena *arena,
-                        struct err *err)
+enum err_code live_fill(const struct http_request *req, struct session *rows,
+                        struct session_live_view *views, size_t count, struct err *err)
 {
+	const struct node *node = node_of(req);
 	struct look look = { .node = node,
+		             .classes = app_sees(req),
 		             .rows = rows,
 		             .views = views,
 		             .count = count,
-		             .arena = arena,
+		             .arena = req->arena,
 		             .err = { .code = ERR_OK } };
 	struct fiber_group group = { .count = 0 };
 	size_t wanted = 0;

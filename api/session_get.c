@@ -22,7 +22,7 @@ static bool look_up(struct http_request *req, struct http_reply *reply, struct s
 	if (!seen_id(req, reply, &id) || !seen_row(req, reply, &id, row)) {
 		return false;
 	}
-	if (live_fill(node_of(req), row, view, 1, req->arena, &err) != ERR_OK) {
+	if (live_fill(req, row, view, 1, &err) != ERR_OK) {
 		answer_error(req, reply, &err);
 		return false;
 	}

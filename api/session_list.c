@@ -116,7 +116,7 @@ void serve_session_list(struct http_request *req, struct http_reply *reply)
 		return;
 	}
 	views = arena_take(req->arena, (page.count + 1) * sizeof(*views));
-	if (live_fill(node_of(req), page.items, views, page.count, req->arena, &err) != ERR_OK) {
+	if (live_fill(req, page.items, views, page.count, &err) != ERR_OK) {
 		/* A list may lag: better the states that PostgreSQL has than none. */
 		log_debug("sessions.not_live", "code=%s %s", err_name(err.code), err.msg);
 	}

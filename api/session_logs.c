@@ -28,6 +28,7 @@ struct search {
 	struct line *lines; /* of the arena; in order from `first` */
 	size_t first, count, max;
 	size_t bytes, looked_at;
+	uint64_t classes;   /* that are shown */
 	struct cursor next; /* forward: where to go on */
 	bool at_end;
 };
@@ -47,6 +48,7 @@ static unsigned rank_of(struct str level)
 static bool is_wanted(const struct search *s, const struct log_event *event)
 {
 	return str_eq(event->type, STR_LIT("log")) &&
+	       (s->classes >> log_event_class(event) & 1) != 0 &&
 	       (s->query.level == 0 || rank_of(event->level) >= s->query.level) &&
 	       (s->query.since_us == 0 || event->ts_ms * 1000 >= s->query.since_us);
 }
@@ -241,7 +243,7 @@ static void write_lines(const struct search *s, struct http_reply *reply)
 void serve_session_logs(struct http_request *req, struct http_reply *reply)
 {
 	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
-	struct search s = { .req = req };
+	struct search s = { .req = req, .classes = app_sees(req) };
 	struct session row;
 	struct err err;
 	enum err_code code = rest_query(req, &rest_logs_table, &s.query, problems);

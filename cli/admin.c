@@ -20,16 +20,18 @@
 enum { ADMIN_OUT_MAX = 4 * 1024 * 1024 };
 
 struct admin_options {
-	const char *tenant, *name, *scopes, *namespaces, *id;
-	uint64_t days;
-	bool json;
+	const char *tenant, *name, *owner, *scopes, *namespaces, *id;
+	uint64_t days, minutes;
+	bool has_scopes, json;
 };
 
 static const char admin_usage[] =
 	"usage: fairlead admin key create [--name NAME] [--scope A,B...] [--namespaces A,B...]\n"
-	"                                 [--days N] [--tenant T] [--json]\n"
+	"                                 [--owner WHO] [--days N | --minutes N] [--tenant T]\n"
+	"                                 [--json]\n"
 	"       fairlead admin key list [--tenant T] [--json]\n"
 	"       fairlead admin key revoke ID [--tenant T] [--json]\n"
+	"       fairlead admin key limit ID --scope A,B... [--tenant T] [--json]\n"
 	"       fairlead admin key ensure-admin\n"
 	"       fairlead admin tenant list [--json]\n"
 	"       fairlead admin tenant retention TENANT DAYS|forever|default\n"
@@ -37,6 +39,9 @@ static const char admin_usage[] =
 	"Talks to the database at FAIRLEAD_PG_URL with FAIRLEAD_PEPPER[_FILE]; without them to "
 	"the\n"
 	"system that `fairlead up` runs here. create prints the key: it is shown once.\n"
+	"Streams that use a revoked key end within a second; limit gives a key other scopes, for "
+        "open\n"
+	"streams too. Keys of one owner are one user: a stream may go on with another of them.\n"
 	"ensure-admin keeps a key with the scope admin in this machine's home and prints its "
 	"file.\n"
 	"Scopes:\n";
@@ -59,17 +64,18 @@ static int fail(const struct err *err)
 static enum err_code create(struct local *local, const struct admin_options *o,
                             char text[CRED_KEY_LEN + 1], struct id *ret_id, struct err *err)
 {
-	struct auth_key_new key = { .tenant = o->tenant,
-		                    .name = o->name,
-		                    .namespaces = o->namespaces };
+	struct auth_key_new key = {
+		.tenant = o->tenant, .name = o->name, .owner = o->owner, .namespaces = o->namespaces
+	};
 	struct cred_pepper pepper;
 	enum err_code code;
 
 	if (!auth_scopes_parse(str_of(o->scopes), &key.scopes)) {
 		return err_set(err, ERR_INVALID, "--scope must be a comma list of known scopes");
 	}
-	if (o->days > 0) {
-		key.expires_us = clock_wall_us() + (int64_t)o->days * 86400 * 1000000;
+	if (o->days > 0 || o->minutes > 0) {
+		key.expires_us =
+			clock_wall_us() + (int64_t)(o->days * 86400 + o->minutes * 60) * 1000000;
 	}
 	if (local->pepper[0] == '\0') {
 		return err_set(err, ERR_NOT_FOUND, "there is no pepper; set FAIRLEAD_PEPPER_FILE");
@@ -104,6 +110,9 @@ static void write_key(struct jsonw *w, const struct auth_key *key)
 	jsonw_object(w, NULL);
 	jsonw_cstr(w, "id", key->id.s);
 	jsonw_str(w, "name", key->name);
+	if (key->owner.n > 0) {
+		jsonw_str(w, "owner", key->owner);
+	}
 	jsonw_str(w, "scopes", key->scopes);
 	if (!key->any_namespace) {
 		jsonw_str(w, "namespaces", key->namespaces);
@@ -179,6 +188,17 @@ static int run_list(struct local *local)
 	return status;
 }
 
+/* False: a sentence was printed. */
+static bool take_id(const struct admin_options *o, struct id *ret)
+{
+	if (id_parse(str_of(o->id), ret)) {
+		return true;
+	}
+	(void)fprintf(stderr, "fairlead: \"%s\" is not a key id; see: fairlead admin key list\n",
+	              o->id);
+	return false;
+}
+
 static int run_revoke(struct local *local)
 {
 	const struct admin_options *o = local->arg;
@@ -186,14 +206,14 @@ static int run_revoke(struct local *local)
 	struct err err;
 	struct id id;
 
-	if (!id_parse(str_of(o->id), &id)) {
-		(void)fprintf(stderr,
-		              "fairlead: \"%s\" is not a key id; see: fairlead admin key list\n",
-		              o->id);
+	if (!take_id(o, &id)) {
 		return EXIT_USAGE;
 	}
 	if (auth_key_revoke(local->pg, o->tenant, &id, &revoked, &err) != ERR_OK) {
 		return fail(&err);
+	}
+	if (revoked) {
+		local_ring(local, &id);
 	}
 	if (o->json) {
 		(void)printf("{\"id\":\"%s\",\"revoked\":%s}\n", id.s, revoked ? "true" : "false");
@@ -202,6 +222,37 @@ static int run_revoke(struct local *local)
 		                             : "there is no such key, or it was revoked before");
 	}
 	return revoked ? EXIT_DONE : EXIT_FAILED;
+}
+
+static int run_limit(struct local *local)
+{
+	const struct admin_options *o = local->arg;
+	bool changed = false;
+	unsigned scopes;
+	struct err err;
+	struct id id;
+
+	if (!take_id(o, &id)) {
+		return EXIT_USAGE;
+	}
+	if (!o->has_scopes || !auth_scopes_parse(str_of(o->scopes), &scopes)) {
+		(void)fprintf(stderr,
+		              "fairlead: --scope must be given: a comma list of known scopes\n");
+		return EXIT_USAGE;
+	}
+	if (auth_key_limit(local->pg, o->tenant, &id, scopes, &changed, &err) != ERR_OK) {
+		return fail(&err);
+	}
+	if (changed) {
+		local_ring(local, &id);
+	}
+	if (o->json) {
+		(void)printf("{\"id\":\"%s\",\"changed\":%s}\n", id.s, changed ? "true" : "false");
+	} else {
+		(void)printf("%s\n",
+		             changed ? "changed" : "there is no such key, or it is revoked");
+	}
+	return changed ? EXIT_DONE : EXIT_FAILED;
 }
 
 static int run_ensure_admin(struct local *local)
@@ -237,6 +288,7 @@ static const struct {
 	{ "create", 0, run_create },
 	{ "list", 0, run_list },
 	{ "revoke", 1, run_revoke },
+	{ "limit", 1, run_limit },
 	{ "ensure-admin", 0, run_ensure_admin },
 };
 
@@ -247,7 +299,9 @@ static bool parse(int argc, char **argv, struct admin_options *o)
 		{ "name", required_argument, NULL, 'n' },
 		{ "scope", required_argument, NULL, 's' },
 		{ "namespaces", required_argument, NULL, 'N' },
+		{ "owner", required_argument, NULL, 'o' },
 		{ "days", required_argument, NULL, 'd' },
+		{ "minutes", required_argument, NULL, 'm' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -258,13 +312,23 @@ static bool parse(int argc, char **argv, struct admin_options *o)
 		switch (c) {
 		case 't': o->tenant = optarg; break;
 		case 'n': o->name = optarg; break;
-		case 's': o->scopes = optarg; break;
+		case 'o': o->owner = optarg; break;
+		case 's':
+			o->scopes = optarg;
+			o->has_scopes = true;
+			break;
 		case 'N': o->namespaces = optarg; break;
 		case 'j': o->json = true; break;
 		case 'h': exit(usage(stdout, EXIT_DONE));
 		case 'd':
 			if (!parse_u64(str_of(optarg), 36500, &o->days) || o->days == 0) {
 				(void)fprintf(stderr, "fairlead: --days must be 1 to 36500\n");
+				return false;
+			}
+			break;
+		case 'm':
+			if (!parse_u64(str_of(optarg), 1440, &o->minutes) || o->minutes == 0) {
+				(void)fprintf(stderr, "fairlead: --minutes must be 1 to 1440\n");
 				return false;
 			}
 			break;

@@ -29,10 +29,11 @@ _fairlead()
 	"admin key"*)
 		words="--tenant --json --help"
 		case ${COMP_WORDS[3]} in
-		create) words="--name --scope --namespaces --days $words" ;;
+		create) words="--name --owner --scope --namespaces --days --minutes $words" ;;
+		limit) words="--scope $words" ;;
 		esac
 		if [ "$COMP_CWORD" -eq 3 ]; then
-			words="create list revoke ensure-admin"
+			words="create list revoke limit ensure-admin"
 		fi ;;
 	esac
 	case ${COMP_WORDS[1]} in

@@ -7,14 +7,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/auth_bell.h"
 #include "base/str.h"
 #include "cli/command.h"
 #include "cli/state.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
 #include "pg/pg.h"
+#include "redis/redis.h"
 
-enum { LOCAL_TIMEOUT_MS = 15000, LOCAL_URL_MAX = 1025 };
+enum { LOCAL_TIMEOUT_MS = 15000, LOCAL_URL_MAX = 1025, RING_MS = 500 };
 
 /* The first line of a file; "" when it cannot be read. */
 static void read_line(const char *path, char *out, size_t size)
@@ -47,9 +49,10 @@ static void read_pepper(struct local *local)
 
 /* The environment's, else that of the system that runs here: `fairlead up` leaves it in its home.
  */
-static const char *find_url(const struct local *local, char *out, size_t size)
+static const char *find_url(const struct local *local, const char *name, const char *file,
+                            char *out, size_t size)
 {
-	const char *value = getenv("FAIRLEAD_PG_URL");
+	const char *value = getenv(name);
 	char path[HOME_PATH_MAX];
 	struct err err;
 
@@ -57,7 +60,7 @@ static const char *find_url(const struct local *local, char *out, size_t size)
 		return value;
 	}
 	out[0] = '\0';
-	if (home_path(path, local->home.dir, "conf/postgres.url", &err) == ERR_OK) {
+	if (home_path(path, local->home.dir, file, &err) == ERR_OK) {
 		read_line(path, out, size);
 	}
 	return out[0] != '\0' ? out : NULL;
@@ -71,6 +74,21 @@ static bool is_down(const struct home *home, const char *url)
 
 	return strstr(url, home->run) != NULL && state_read(home, &state, &err) == ERR_OK &&
 	       !state_is_live(&state);
+}
+
+void local_ring(struct local *local, const struct id *key)
+{
+	char url[LOCAL_URL_MAX];
+	struct redis_options options = { .timeout_ms = RING_MS, .backoff_max_ms = RING_MS };
+	struct redis *redis;
+	struct err err;
+
+	options.url = find_url(local, "FAIRLEAD_REDIS_URL", "conf/redis.url", url, sizeof(url));
+	redis = options.url != NULL ? redis_new(local->loop, &options, &err) : NULL;
+	if (redis != NULL) {
+		(void)!auth_bell_key(redis, key, &err);
+		redis_free(redis);
+	}
 }
 
 static void body(void *arg)
@@ -94,7 +112,7 @@ int local_run(int (*fn)(struct local *local), void *arg)
 		(void)fprintf(stderr, "fairlead: %s\n", err.msg);
 		return EXIT_FAILED;
 	}
-	options.url = find_url(&local, url, sizeof(url));
+	options.url = find_url(&local, "FAIRLEAD_PG_URL", "conf/postgres.url", url, sizeof(url));
 	if (options.url == NULL) {
 		(void)fprintf(stderr,
 		              "fairlead: no database is known; set FAIRLEAD_PG_URL, or start one "

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/id.h"
 #include "cli/home.h"
 
 struct pg;
@@ -21,6 +22,10 @@ struct local {
 	int (*fn)(struct local *local);
 	int status;
 };
+
+/* Tell the streamers that a key has changed, if Redis is known (FAIRLEAD_REDIS_URL, or the one that
+ * runs here) and answers at once: they find out by themselves half a second later. On a fiber. */
+void local_ring(struct local *local, const struct id *key);
 
 /* Run fn on a fiber with a database; returns what it returned, or EXIT_FAILED with a sentence. */
 int local_run(int (*fn)(struct local *local), void *arg);

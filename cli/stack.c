@@ -325,12 +325,17 @@ static enum err_code bin_folder(struct arena *arena, const char **ret, struct er
 }
 
 /* For `fairlead admin` and `migrate` on this machine. */
-static enum err_code leave_pg_url(const struct stack *stack, struct err *err)
+static enum err_code leave_urls(const struct stack *stack, struct err *err)
 {
-	const char *path = arena_printf(stack->arena, "%s/conf/postgres.url", stack->home->dir);
+	const char *urls[][2] = { { "postgres", stack->pg_url }, { "redis", stack->redis_url } };
+	enum err_code code = ERR_OK;
 
-	return home_write(path, 0600, &stack->home->service, stack->pg_url, strlen(stack->pg_url),
-	                  err);
+	for (size_t i = 0; i < ARRAY_LEN(urls) && code == ERR_OK; i++) {
+		code = home_write(
+			arena_printf(stack->arena, "%s/conf/%s.url", stack->home->dir, urls[i][0]),
+			0600, &stack->home->service, urls[i][1], strlen(urls[i][1]), err);
+	}
+	return code;
 }
 
 enum err_code stack_describe(struct stack *stack, const struct home *home,
@@ -358,7 +363,7 @@ enum err_code stack_describe(struct stack *stack, const struct home *home,
 	if (stack->pg_url == NULL && (code = describe_postgres(stack, err)) != ERR_OK) {
 		return code;
 	}
-	if ((code = leave_pg_url(stack, err)) != ERR_OK) {
+	if ((code = leave_urls(stack, err)) != ERR_OK) {
 		return code;
 	}
 	for (unsigned part = 0; part < STACK_COUNT; part++) {

@@ -1,5 +1,6 @@
 #include "streamer/follow.h"
 
+#include "cred/apikey.h"
 #include "streamer/app.h"
 #include "streamer/audience.h"
 #include "streamer/channel.h"
@@ -98,6 +99,21 @@ static const struct json_field presence_fields[] = {
 
 const struct json_table follow_presence_table = { "Presence", sizeof(struct follow_presence),
 	                                          presence_fields, ARRAY_LEN(presence_fields) };
+
+static const struct json_field auth_fields[] = {
+	INBOUND_HEAD,
+	{ .name = "token",
+	  .kind = JSON_STR,
+	  .flags = JSON_REQUIRED,
+	  .offset = offsetof(struct follow_auth, token),
+	  .present = JSON_NO_PRESENT,
+	  .min = 1,
+	  .max = CRED_KEY_LEN,
+	  .help = "The key." },
+};
+
+const struct json_table follow_auth_table = { "Auth", sizeof(struct follow_auth), auth_fields,
+	                                      ARRAY_LEN(auth_fields) };
 
 /* ---- sessions ---- */
 
@@ -266,6 +282,22 @@ enum err_code follow_unsubscribe(struct inbound *inbound, const void *body, stru
 }
 
 /* ---- the rest ---- */
+
+enum err_code follow_auth(struct inbound *inbound, const void *body, struct err *err)
+{
+	const struct follow_auth *wish = body;
+	struct socket *socket = inbound->socket;
+	struct principal principal;
+	enum err_code code = auth_check(socket->app->auth, wish->token, &principal, err);
+
+	if (code != ERR_OK) {
+		return readable(code, err);
+	}
+	if (socket_is_over(socket)) {
+		return err_set(err, ERR_CANCELLED, "the connection ends");
+	}
+	return viewer_exchange(&socket->outlet, &principal, err);
+}
 
 enum err_code follow_ping(struct inbound *inbound, const void *body, struct err *err)
 {

@@ -55,6 +55,14 @@ struct follow_presence {
 extern const struct json_table follow_presence_table;
 inbound_fn follow_presence;
 
+/* auth */
+struct follow_auth {
+	struct inbound_head head;
+	struct str token;
+};
+extern const struct json_table follow_auth_table;
+inbound_fn follow_auth;
+
 inbound_fn follow_ping;    /* answered by a pong */
 inbound_fn follow_nothing; /* only acknowledged */
 

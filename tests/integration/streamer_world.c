@@ -22,8 +22,6 @@
 #include "pg/schema.h"
 #include "tenant/tenant_store.h"
 
-#define PEPPER "a pepper of the tests, long enough"
-
 enum { SETTINGS_MAX = 32, SETTING_SIZE = 256, READ_SIZE = 64 * 1024, LOOK_MS = 10 };
 enum { PORT_FIRST = 20000, PORT_SPAN = 12000 };
 
@@ -61,7 +59,7 @@ static void become_streamer(const struct world *world, size_t streamer, const ch
 
 	(void)snprintf(own[0], SETTING_SIZE, "FAIRLEAD_REDIS_URL=%s", world->server.url);
 	(void)snprintf(own[1], SETTING_SIZE, "FAIRLEAD_PG_URL=%s", getenv("TEST_PG_URL"));
-	(void)snprintf(own[2], SETTING_SIZE, "FAIRLEAD_PEPPER=%s", PEPPER);
+	(void)snprintf(own[2], SETTING_SIZE, "FAIRLEAD_PEPPER=%s", WORLD_PEPPER);
 	(void)snprintf(own[3], SETTING_SIZE, "FAIRLEAD_STREAMER_LISTEN=%s%s",
 	               path[0] == '/' ? "unix:" : "", path);
 	(void)snprintf(own[4], SETTING_SIZE, "FAIRLEAD_STREAM_KEEPALIVE=1s");
@@ -236,7 +234,7 @@ uint64_t world_metric(struct world *world, size_t streamer, const char *name)
 static void make_key(struct world *world, const char *tenant, unsigned scopes,
                      const char *namespaces, char *ret)
 {
-	struct cred_pepper pepper = cred_pepper_from(str_of(PEPPER));
+	struct cred_pepper pepper = cred_pepper_from(str_of(WORLD_PEPPER));
 	struct auth_key_new key = {
 		.tenant = tenant, .name = "test", .scopes = scopes, .namespaces = namespaces
 	};

@@ -19,6 +19,8 @@
 #define TENANT  "acme"
 #define FOREIGN "rival"
 
+#define WORLD_PEPPER "a pepper of the tests, long enough"
+
 enum { STREAMERS = 2, WORLD_WAIT_MS = 20000 };
 
 struct streamer {

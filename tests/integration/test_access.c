@@ -1,0 +1,851 @@
+/*
+ * Credentials of streams on real servers: what they are opened with, who may open them, and how
+ * they end with their keys.  The world's second place is an API node.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "auth/auth_bell.h"
+#include "auth/auth_grant.h"
+#include "auth/auth_key_store.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "tests/integration/streamer_world.h"
+#include "tests/integration/talker.h"
+
+enum { STREAMER, API, SETTING_MAX = 256, SOON_MS = 1000, HEAD_MAX = 8192 };
+
+#define LINE     "{\"message\":\"a line\",\"stream\":\"stdout\"}"
+#define QUESTION "{\"request_id\":\"q1\",\"title\":\"may I?\"}"
+#define SAME     "Sec-Fetch-Site: same-origin\r\n"
+
+/* ---- the API node ---- */
+
+static void become_api(const struct world *world)
+{
+	static char own[6][SETTING_MAX];
+	char *env[] = { own[0], own[1], own[2], own[3], own[4], own[5], NULL };
+	char *argv[] = { (char[]){ "fairlead-api" }, NULL };
+
+	(void)snprintf(own[0], SETTING_MAX, "FAIRLEAD_REDIS_URL=%s", world->server.url);
+	(void)snprintf(own[1], SETTING_MAX, "FAIRLEAD_PG_URL=%s", getenv("TEST_PG_URL"));
+	(void)snprintf(own[2], SETTING_MAX, "FAIRLEAD_PEPPER=%s", WORLD_PEPPER);
+	(void)snprintf(own[3], SETTING_MAX, "FAIRLEAD_API_LISTEN=unix:%s",
+	               world->streamers[API].path);
+	(void)snprintf(own[4], SETTING_MAX, "FAIRLEAD_UNSAFE_STORAGE=true");
+	(void)snprintf(own[5], SETTING_MAX, "FAIRLEAD_LIMIT_TICKETS_KEY=20");
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)execve(API_PROGRAM, argv, env);
+	_exit(127);
+}
+
+static void start_api(struct world *world)
+{
+	struct streamer *api = &world->streamers[API];
+
+	(void)snprintf(api->path, sizeof(api->path), "%s/api", world->server.dir);
+	api->pid = fork();
+	assert_true(api->pid >= 0);
+	if (api->pid == 0) {
+		become_api(world);
+	}
+	world_await_ready(world, API);
+}
+
+/* ---- keys ---- */
+
+struct made {
+	char text[CRED_KEY_LEN + 1];
+	struct id id;
+};
+
+static const unsigned both = 1U << AUTH_SESSION_READ | 1U << AUTH_SESSION_WRITE;
+
+static struct made make(struct world *world, unsigned scopes, const char *owner, int64_t life_us)
+{
+	struct auth_key_new key = { .tenant = TENANT,
+		                    .name = "a key of the test",
+		                    .scopes = scopes,
+		                    .owner = owner,
+		                    .expires_us = life_us != 0 ? clock_wall_us() + life_us : 0 };
+	struct cred_pepper pepper = cred_pepper_from(str_of(WORLD_PEPPER));
+	struct made made;
+	struct err err;
+
+	if (auth_key_create(world->pg, &key, &pepper, made.text, &made.id, &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+	return made;
+}
+
+static void take_back(struct world *world, const struct made *key)
+{
+	bool revoked = false;
+	struct err err;
+
+	assert_int_equal(auth_key_revoke(world->pg, TENANT, &key->id, &revoked, &err), ERR_OK);
+	assert_true(revoked);
+}
+
+static void restrict_to(struct world *world, const struct made *key, unsigned scopes)
+{
+	bool changed = false;
+	struct err err;
+
+	assert_int_equal(auth_key_limit(world->pg, TENANT, &key->id, scopes, &changed, &err),
+	                 ERR_OK);
+	assert_true(changed);
+}
+
+/* ---- HTTP ---- */
+
+/* An answer, or the beginning of a stream. */
+struct tap {
+	int fd, status;
+	char head[HEAD_MAX];
+	struct buf in;
+	struct str rest;
+	struct sse_parser parser;
+	bool ended;
+};
+
+static struct tap *tap(struct world *world, size_t node, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* The request up to the end of its header lines and its body, but for Host. */
+static struct tap *tap(struct world *world, size_t node, const char *fmt, ...)
+{
+	struct tap *tap = mem_calloc(1, sizeof(*tap));
+	const char *body;
+	struct buf request;
+	va_list ap;
+
+	buf_init(&request, UINT16_MAX);
+	va_start(ap, fmt);
+	buf_vaddf(&request, fmt, ap);
+	va_end(ap);
+	buf_init(&tap->in, SIZE_MAX / 2);
+	sse_parser_init(&tap->parser, UINT16_MAX);
+	tap->fd = world_dial(world, node);
+	assert_true(tap->fd >= 0);
+	world_send(tap->fd, buf_str(&request));
+	buf_fini(&request);
+	while ((body = world_end_of_head(&tap->in)) == NULL) {
+		assert_true(world_receive(tap->fd, &tap->in, WORLD_WAIT_MS, &tap->ended));
+	}
+	assert_true(str_copy(tap->head, sizeof(tap->head),
+	                     str_make(tap->in.data, (size_t)(body - tap->in.data))));
+	tap->status = (int)strtol(tap->head + 9, NULL, 10);
+	buf_drop(&tap->in, (size_t)(body - tap->in.data));
+	tap->rest = buf_str(&tap->in);
+	return tap;
+}
+
+static void untap(struct tap *tap)
+{
+	(void)close(tap->fd);
+	buf_fini(&tap->in);
+	sse_parser_fini(&tap->parser);
+	free(tap);
+}
+
+/* Follow a session with these header lines. */
+static struct tap *follow(struct world *world, const struct id *sid, const char *query,
+                          const char *headers)
+{
+	return tap(world, STREAMER,
+	           "GET /api/v1/sessions/%s/events%s HTTP/1.1\r\nHost: h\r\n"
+	           "Accept: text/event-stream\r\n%s\r\n",
+	           sid->s, query, headers);
+}
+
+static struct tap *follow_by(struct world *world, const struct id *sid, const char *key,
+                             const char *query)
+{
+	char header[CRED_KEY_LEN + 64];
+
+	(void)snprintf(header, sizeof(header), "X-API-Key: %s\r\n", key);
+	return follow(world, sid, query, header);
+}
+
+/* What a request to follow is answered with. */
+static void expect(struct world *world, const struct id *sid, const char *query,
+                   const char *headers, int status)
+{
+	struct tap *it = follow(world, sid, query, headers);
+
+	if (it->status != status) {
+		fail_msg("%d, not %d: %s%s\n%s", it->status, status, query, headers,
+		         buf_cstr(&it->in));
+	}
+	untap(it);
+}
+
+/* The next event; false: the end. */
+static bool next(struct tap *tap, unsigned ms)
+{
+	for (;;) {
+		enum sse_parsed parsed = sse_parse(&tap->parser, &tap->rest);
+
+		if (parsed == SSE_PARSED_EVENT) {
+			return true;
+		}
+		assert_int_equal(parsed, SSE_PARSED_MORE);
+		buf_reset(&tap->in);
+		if (tap->ended || !world_receive(tap->fd, &tap->in, ms, &tap->ended)) {
+			tap->rest = STR_LIT("");
+			return false;
+		}
+		tap->rest = buf_str(&tap->in);
+	}
+}
+
+static bool is(const struct tap *tap, const char *name)
+{
+	return str_eq(tap->parser.name, str_of(name));
+}
+
+static bool says(const struct tap *tap, const char *text)
+{
+	return memmem(tap->parser.data.p, tap->parser.data.n, text, strlen(text)) != NULL;
+}
+
+/* Events up to the next of that name. */
+static void until(struct tap *tap, const char *name)
+{
+	do {
+		if (!next(tap, WORLD_WAIT_MS)) {
+			fail_msg("no %s came", name);
+		}
+	} while (!is(tap, name));
+}
+
+/* The stream says why, ends, and that soon. */
+static void expect_end(struct tap *tap, const char *reason)
+{
+	uint64_t began = clock_mono_ms();
+	char wanted[64];
+
+	(void)snprintf(wanted, sizeof(wanted), "\"reason\":\"%s\"", reason);
+	until(tap, "auth");
+	if (!says(tap, wanted)) {
+		fail_msg("%.*s, not %s", (int)tap->parser.data.n, tap->parser.data.p, reason);
+	}
+	assert_false(next(tap, WORLD_WAIT_MS));
+	assert_true(tap->ended);
+	assert_true(clock_mono_ms() - began < WORLD_WAIT_MS);
+}
+
+/* The value of a header line, in place. */
+static struct str field(const struct tap *tap, const char *name)
+{
+	const char *line = strstr(tap->head, name);
+
+	if (line == NULL) {
+		return (struct str){ NULL, 0 };
+	}
+	line += strlen(name);
+	return str_make(line, strcspn(line, "\r"));
+}
+
+/* ---- tickets ---- */
+
+struct ticket {
+	char text[AUTH_LENT_LEN + 1], query[AUTH_LENT_LEN + sizeof("?ticket=")];
+};
+
+static struct tap *ask_ticket(struct world *world, const char *key, const char *body)
+{
+	return tap(world, API,
+	           "POST /api/v1/stream-tickets HTTP/1.1\r\nHost: h\r\nX-API-Key: %s\r\n"
+	           "Content-Type: application/json\r\nContent-Length: %zu\r\n"
+	           "Connection: close\r\n\r\n%s",
+	           key, strlen(body), body);
+}
+
+static struct ticket ticket(struct world *world, const char *key, const char *body)
+{
+	struct tap *answer = ask_ticket(world, key, body);
+	struct ticket made;
+	const char *at;
+
+	assert_int_equal(answer->status, 201);
+	while (world_receive(answer->fd, &answer->in, WORLD_WAIT_MS, &answer->ended)) {
+	}
+	at = strstr(buf_cstr(&answer->in), AUTH_TICKET_PREFIX);
+	assert_non_null(at);
+	assert_true(str_copy(made.text, sizeof(made.text), str_make(at, AUTH_LENT_LEN)));
+	(void)snprintf(made.query, sizeof(made.query), "?ticket=%s", made.text);
+	untap(answer);
+	return made;
+}
+
+/* "name=value" of a Set-Cookie, as a header line to send. */
+static void cookie_of(const struct tap *tap, char out[HEAD_MAX])
+{
+	struct str cookie = field(tap, "Set-Cookie: ");
+	struct str pair = str_split(&cookie, ';');
+
+	assert_true(pair.n > 0);
+	(void)snprintf(out, HEAD_MAX, "Cookie: other=1; %.*s\r\n", (int)pair.n, pair.p);
+}
+
+static void refuse_tickets(struct world *world, const struct id *sid)
+{
+	static const char *const bad[] = { "{\"sessionId\":\"x\"}", "{\"path\":\"ws\"}",
+		                           "{\"path\":\"/api/v1/ws?x\"}", "{\"role\":\"king\"}",
+		                           "{\"more\":1}" };
+	struct tap *it;
+	char path[128];
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		it = ask_ticket(world, world->key, bad[i]);
+		assert_int_equal(it->status, 400);
+		untap(it);
+	}
+	it = ask_ticket(world, world->observer_key, "{\"role\":\"participant\"}");
+	assert_int_equal(it->status, 400);
+	untap(it);
+	it = ask_ticket(world, world->poor_key, "");
+	assert_int_equal(it->status, 403);
+	untap(it);
+	expect(world, sid, "?ticket=nonsense", "", 401);
+	expect(world, sid, "?ticket=", "", 401);
+	/* Two credentials are one too many. */
+	(void)snprintf(path, sizeof(path), "X-API-Key: %s\r\n", world->key);
+	expect(world, sid, "?ticket=nonsense", path, 401);
+}
+
+static void bind_tickets(struct world *world, const struct id *sid, const struct id *other)
+{
+	char body[160];
+	struct ticket bound;
+
+	(void)snprintf(body, sizeof(body), "{\"sessionId\":\"%s\"}", other->s);
+	bound = ticket(world, world->key, body);
+	expect(world, sid, bound.query, "", 404);
+	(void)snprintf(body, sizeof(body), "{\"path\":\"/stream/api/v1/sessions/%s/events\"}",
+	               sid->s);
+	bound = ticket(world, world->key, body);
+	expect(world, other, bound.query, "", 401);
+	bound = ticket(world, world->key, body);
+	expect(world, sid, bound.query, "", 200);
+	bound = ticket(world, world->foreign_key, "");
+	expect(world, sid, bound.query, "", 404);
+}
+
+static void reconnect(struct world *world, const struct id *sid, const struct id *other,
+                      const struct ticket *used, const char *cookie)
+{
+	char headers[2 * HEAD_MAX];
+
+	(void)snprintf(headers, sizeof(headers), "%s%s", cookie, SAME);
+	expect(world, sid, used->query, headers, 200);
+	expect(world, sid, "", headers, 200);
+	(void)snprintf(headers, sizeof(headers), "%sOrigin: http://h\r\n", cookie);
+	expect(world, sid, "", headers, 200);
+	(void)snprintf(headers, sizeof(headers), "%sReferer: http://h/page\r\n", cookie);
+	expect(world, sid, "", headers, 200);
+	/* Not from elsewhere, and not without a word. */
+	expect(world, sid, "", cookie, 403);
+	(void)snprintf(headers, sizeof(headers), "%sOrigin: http://evil.example\r\n", cookie);
+	expect(world, sid, "", headers, 403);
+	(void)snprintf(headers, sizeof(headers), "%sSec-Fetch-Site: same-site\r\n", cookie);
+	expect(world, sid, "", headers, 403);
+	(void)snprintf(headers, sizeof(headers), "%s%s", cookie, SAME);
+	expect(world, other, "", headers, 401);
+}
+
+static void ticket_body(struct world *world)
+{
+	struct id sid = world_session(world), other = world_session(world);
+	struct made key = make(world, both, NULL, 0);
+	char cookie[HEAD_MAX], path[128], headers[2 * HEAD_MAX];
+	struct ticket one;
+	struct tap *it;
+	struct str set;
+
+	start_api(world);
+	refuse_tickets(world, &sid);
+	bind_tickets(world, &sid, &other);
+	one = ticket(world, key.text, "");
+	it = follow(world, &sid, one.query, "");
+	assert_int_equal(it->status, 200);
+	set = field(it, "Set-Cookie: fairlead_stream=" AUTH_COOKIE_PREFIX);
+	(void)snprintf(path, sizeof(path),
+	               "; Path=/api/v1/sessions/%s/events; Max-Age=43200; "
+	               "HttpOnly; SameSite=Strict",
+	               sid.s);
+	assert_true(str_ends(set, str_of(path)));
+	cookie_of(it, cookie);
+	untap(it);
+	expect(world, &sid, one.query, "", 401); /* once */
+	reconnect(world, &sid, &other, &one, cookie);
+	take_back(world, &key);
+	assert_int_equal(fiber_sleep(SOON_MS + 100), ERR_OK); /* what a node remembers of a key */
+	(void)snprintf(headers, sizeof(headers), "%s%s", cookie, SAME);
+	expect(world, &sid, "", headers, 401);
+}
+
+static void a_ticket_opens_one_stream_and_its_cookie_the_same_again(void **state)
+{
+	struct world world = { .body = ticket_body };
+
+	(void)state;
+	world_run(&world);
+}
+
+/* ---- keys elsewhere ---- */
+
+static void address_body(struct world *world)
+{
+	static const char *const names[] = { "token", "access_token", "api_key", "key", "type" };
+	struct id sid = world_session(world);
+	char query[CRED_KEY_LEN + 64];
+	struct tap *it;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		(void)snprintf(query, sizeof(query), "?%s=%s", names[i], world->key);
+		it = follow(world, &sid, query, "");
+		assert_int_equal(it->status, 400);
+		if (it->in.len == 0) {
+			(void)world_receive(it->fd, &it->in, WORLD_WAIT_MS, &it->ended);
+		}
+		assert_non_null(strstr(buf_cstr(&it->in), "stream-tickets"));
+		assert_null(strstr(buf_cstr(&it->in), world->key));
+		untap(it);
+	}
+}
+
+static void a_key_in_an_address_is_refused_and_told_the_way(void **state)
+{
+	struct world world = { .body = address_body };
+
+	(void)state;
+	world_run(&world);
+}
+
+/* ---- sockets ---- */
+
+static int shake(struct world *world, const char *query, const char *headers, char head[HEAD_MAX])
+{
+	struct tap *it = tap(world, STREAMER,
+	                     "GET /api/v1/ws%s HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
+	                     "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+	                     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n",
+	                     query, headers);
+	int status = it->status;
+
+	memcpy(head, it->head, HEAD_MAX);
+	untap(it);
+	return status;
+}
+
+static void socket_body(struct world *world)
+{
+	char headers[2 * HEAD_MAX], head[HEAD_MAX], cookie[HEAD_MAX];
+	struct tap *it;
+	struct ticket one;
+
+	start_api(world);
+	assert_int_equal(shake(world, "", "", head), 401);
+	(void)snprintf(headers, sizeof(headers),
+	               "Sec-WebSocket-Protocol: fairlead, fairlead.key.%s\r\n", world->key);
+	assert_int_equal(shake(world, "", headers, head), 101);
+	assert_non_null(strstr(head, "\r\nSec-WebSocket-Protocol: fairlead\r\n"));
+	assert_null(strstr(head, world->key));
+	assert_non_null(strstr(head, "\r\nX-Stream-Id: "));
+	(void)snprintf(headers, sizeof(headers),
+	               "Sec-WebSocket-Protocol: fairlead, fairlead.key.%s\r\nX-API-Key: %s\r\n",
+	               world->key, world->key);
+	assert_int_equal(shake(world, "", headers, head), 401);
+	(void)snprintf(headers, sizeof(headers),
+	               "Sec-WebSocket-Protocol: fairlead.key.%s\r\nOrigin: http://evil.example\r\n",
+	               world->key);
+	assert_int_equal(shake(world, "", headers, head), 403);
+	(void)snprintf(headers, sizeof(headers), "X-API-Key: %s\r\nOrigin: null\r\n", world->key);
+	assert_int_equal(shake(world, "", headers, head), 403);
+	(void)snprintf(headers, sizeof(headers), "X-API-Key: %s\r\nOrigin: http://h\r\n",
+	               world->key);
+	assert_int_equal(shake(world, "", headers, head), 101);
+	(void)snprintf(headers, sizeof(headers), "X-API-Key: %s\r\nOrigin: https://ui.example\r\n",
+	               world->key);
+	assert_int_equal(shake(world, "", headers, head), 101); /* of cors.origins */
+
+	one = ticket(world, world->key, "{\"path\":\"/api/v1/ws\"}");
+	it = tap(world, STREAMER,
+	         "GET /api/v1/ws%s HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
+	         "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+	         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://h\r\n\r\n",
+	         one.query);
+	assert_int_equal(it->status, 101);
+	cookie_of(it, cookie);
+	untap(it);
+	(void)snprintf(headers, sizeof(headers), "%sOrigin: http://h\r\n", cookie);
+	assert_int_equal(shake(world, "", headers, head), 101);
+	/* Who hijacks sends the cookie with another origin; without one it is no browser. */
+	(void)snprintf(headers, sizeof(headers), "%sOrigin: http://evil.example\r\n", cookie);
+	assert_int_equal(shake(world, "", headers, head), 403);
+	assert_int_equal(shake(world, "", cookie, head), 403);
+	(void)snprintf(headers, sizeof(headers), "%s" SAME, cookie);
+	assert_int_equal(shake(world, "", headers, head), 403);
+}
+
+static void a_socket_takes_keys_from_pages_it_knows(void **state)
+{
+	static const char *const settings[] = { "FAIRLEAD_CORS_ORIGINS=https://ui.example", NULL };
+	struct world world = { .body = socket_body, .settings = settings };
+
+	(void)state;
+	world_run(&world);
+}
+
+/* ---- the end of a key ---- */
+
+static struct talker *talk(struct world *world, const char *key)
+{
+	char header[CRED_KEY_LEN + 64];
+	struct talker *talker;
+
+	(void)snprintf(header, sizeof(header), "Authorization: ApiKey %s\r\n", key);
+	talker = talker_open(world, STREAMER, "/api/v1/ws", header);
+	assert_int_equal(talker->status, 101);
+	return talker;
+}
+
+static void end_body(struct world *world)
+{
+	struct id sid = world_session(world);
+	struct made first = make(world, both, NULL, 0), second = make(world, both, NULL, 0);
+	struct made brief = make(world, both, NULL, 1500000);
+	struct tap *one = follow_by(world, &sid, first.text, "");
+	struct tap *other = follow_by(world, &sid, second.text, "");
+	struct tap *short_one = follow_by(world, &sid, brief.text, "");
+	struct talker *talker = talk(world, first.text);
+	uint64_t began;
+	struct err err;
+
+	until(one, "status");
+	until(other, "status");
+	/* A minute before, or as soon as it is open. */
+	until(short_one, "auth");
+	assert_true(says(short_one, "\"expiresIn\":"));
+	assert_true(says(short_one, "\"stream\":\""));
+
+	began = clock_mono_ms();
+	take_back(world, &first); /* nobody rings: it is seen all the same */
+	expect_end(one, "revoked");
+	talker_expect(talker, "auth");
+	assert_true(str_eq(talker_str(talker, "reason"), STR_LIT("revoked")));
+	assert_int_equal(talker_goodbye(talker), 4001);
+	assert_true(clock_mono_ms() - began < 4 * SOON_MS); /* on a machine that is busy */
+
+	take_back(world, &second);
+	assert_int_equal(auth_bell_key(world->redis, &second.id, &err), ERR_OK);
+	expect_end(other, "revoked");
+	expect_end(short_one, "expired");
+	talker_close(talker);
+	untap(one);
+	untap(other);
+	untap(short_one);
+	one = follow_by(world, &sid, brief.text, "");
+	assert_int_equal(one->status, 401);
+	untap(one);
+}
+
+static void a_stream_ends_with_its_key_and_says_why(void **state)
+{
+	struct world world = { .body = end_body };
+
+	(void)state;
+	world_run(&world);
+}
+
+/* ---- roles ---- */
+
+static void tell(struct world *world, const struct id *sid, const char *note)
+{
+	char data[128];
+
+	(void)world_append(world, sid, EVENT_TYPE_LOG, STR_LIT(LINE));
+	(void)world_append(world, sid, EVENT_TYPE_PERMISSION_REQUEST, STR_LIT(QUESTION));
+	(void)snprintf(data, sizeof(data), "{\"message\":\"%s\"}", note);
+	(void)world_append(world, sid, EVENT_TYPE_NOTE, str_of(data));
+}
+
+/* What of tell() is seen. */
+static void sees(struct tap *tap, const char *note, bool all)
+{
+	unsigned logs = 0, questions = 0;
+
+	for (;;) {
+		assert_true(next(tap, WORLD_WAIT_MS));
+		logs += is(tap, "log");
+		questions += is(tap, "permission_request");
+		if (is(tap, "note") && says(tap, note)) {
+			break;
+		}
+	}
+	assert_int_equal(logs, all ? 1 : 0);
+	assert_int_equal(questions, all ? 1 : 0);
+}
+
+static void role_body(struct world *world)
+{
+	struct id sid = world_session(world);
+	struct made key = make(world, both, NULL, 0);
+	struct tap *one = follow_by(world, &sid, key.text, "");
+	struct tap *less = follow_by(world, &sid, key.text, "?role=observer");
+	struct tap *reader = follow_by(world, &sid, world->observer_key, "");
+	struct talker *talker = talk(world, key.text);
+	char header[CRED_KEY_LEN + 64];
+	struct cursor at = { 0, 0 };
+	struct buf page;
+
+	talker_say(talker, "{\"type\":\"subscribe\",\"sessionId\":\"%s\"}", sid.s);
+	talker_expect(talker, "subscribed");
+	tell(world, &sid, "first");
+	sees(one, "first", true);
+	sees(less, "first", false);
+	sees(reader, "first", false);
+	talker_follow(talker, &sid, &at, 5);
+	(void)snprintf(header, sizeof(header), "X-API-Key: %s\r\n", world->observer_key);
+	expect(world, &sid, "?role=participant", header, 400);
+
+	/* A page obeys the same table. */
+	buf_init(&page, SIZE_MAX / 2);
+	(void)snprintf(header, sizeof(header), "Authorization: ApiKey %s\r\n", world->observer_key);
+	{
+		char target[96];
+
+		(void)snprintf(target, sizeof(target), "/api/v1/sessions/%s/events", sid.s);
+		assert_int_equal(world_get(world, STREAMER, target, header, &page), 200);
+		assert_non_null(strstr(buf_cstr(&page), "first"));
+		assert_null(strstr(buf_cstr(&page), "may I?"));
+		assert_null(strstr(buf_cstr(&page), "a line"));
+		buf_reset(&page);
+		(void)snprintf(target, sizeof(target),
+		               "/api/v1/sessions/%s/events?type=permission_request", sid.s);
+		assert_int_equal(world_get(world, STREAMER, target, header, &page), 200);
+		assert_null(strstr(buf_cstr(&page), "may I?"));
+	}
+	buf_fini(&page);
+
+	/* A scope that is lost is lost for what is open. */
+	restrict_to(world, &key, 1U << AUTH_SESSION_READ);
+	until(one, "auth");
+	assert_true(says(one, "\"role\":\"observer\""));
+	talker_expect(talker, "auth");
+	assert_true(str_eq(talker_str(talker, "role"), STR_LIT("observer")));
+	tell(world, &sid, "second");
+	sees(one, "second", false);
+	sees(reader, "second", false);
+	talker_expect(talker, "event");
+	assert_int_equal(talker_int(talker, "seq"), 8);
+	talker_say(talker, "{\"type\":\"prompt\",\"sessionId\":\"%s\",\"prompt\":\"x\"}", sid.s);
+	talker_expect(talker, "error");
+	assert_true(str_eq(talker_str(talker, "code"), STR_LIT("FORBIDDEN")));
+	restrict_to(world, &key, 1U << AUTH_TASK_WRITE);
+	expect_end(one, "forbidden");
+	talker_expect(talker, "auth");
+	assert_int_equal(talker_goodbye(talker), 4001);
+	talker_close(talker);
+	untap(one);
+	untap(less);
+	untap(reader);
+}
+
+static void observers_see_less_and_a_key_that_loses_a_scope_makes_them(void **state)
+{
+	struct world world = { .body = role_body };
+
+	(void)state;
+	world_run(&world);
+}
+
+/* ---- another key ---- */
+
+static int exchange(struct world *world, struct str stream, const char *key)
+{
+	struct tap *it = tap(world, API,
+	                     "POST /api/v1/streams/%.*s/auth HTTP/1.1\r\nHost: h\r\n"
+	                     "X-API-Key: %s\r\nContent-Length: 0\r\n\r\n",
+	                     (int)stream.n, stream.p, key);
+	int status = it->status;
+
+	untap(it);
+	return status;
+}
+
+static void exchange_body(struct world *world)
+{
+	struct id sid = world_session(world);
+	struct made old = make(world, both, "ada", 3000000), fresh = make(world, both, "ada", 0);
+	struct made stranger = make(world, both, "eve", 0), nobody = make(world, both, NULL, 0);
+	struct made third = make(world, both, "ada", 0);
+	struct tap *one = follow_by(world, &sid, old.text, "");
+	struct talker *talker = talk(world, old.text);
+	struct str stream = field(one, "X-Stream-Id: ");
+
+	start_api(world);
+	assert_int_equal(stream.n, AUTH_STREAM_LEN);
+	assert_int_equal(exchange(world, STR_LIT("0123456789abcdef"), fresh.text), 404);
+	assert_int_equal(exchange(world, STR_LIT("nonsense"), fresh.text), 404);
+	assert_int_equal(exchange(world, stream, stranger.text), 403);
+	assert_int_equal(exchange(world, stream, nobody.text), 403);
+	assert_int_equal(exchange(world, stream, world->foreign_key), 403);
+	assert_int_equal(exchange(world, stream, fresh.text), 200);
+	do {
+		until(one, "auth");
+	} while (!says(one, "\"role\":\"participant\""));
+	assert_false(says(one, "expiresAt"));
+
+	talker_expect(talker, "auth"); /* it ends soon */
+	talker_say(talker, "{\"type\":\"auth\",\"token\":\"%s\",\"ref\":\"a\"}", stranger.text);
+	talker_expect(talker, "error");
+	assert_true(str_eq(talker_str(talker, "code"), STR_LIT("FORBIDDEN")));
+	talker_say(talker, "{\"type\":\"auth\",\"token\":\"fl_live_x\",\"ref\":\"b\"}");
+	talker_expect(talker, "error");
+	assert_true(str_eq(talker_str(talker, "code"), STR_LIT("UNAUTHORIZED")));
+	talker_say(talker, "{\"type\":\"auth\",\"token\":\"%s\",\"ref\":\"c\"}", third.text);
+	talker_expect(talker, "auth");
+	assert_true(str_eq(talker_str(talker, "role"), STR_LIT("participant")));
+	talker_expect(talker, "ack");
+
+	/* The old key's end is not theirs any more. */
+	take_back(world, &old);
+	assert_int_equal(fiber_sleep(SOON_MS), ERR_OK);
+	tell(world, &sid, "later");
+	sees(one, "later", true);
+	talker_say(talker, "{\"type\":\"ping\"}");
+	talker_expect(talker, "pong");
+	take_back(world, &third);
+	talker_expect(talker, "auth");
+	assert_int_equal(talker_goodbye(talker), 4001);
+	take_back(world, &fresh);
+	expect_end(one, "revoked");
+	talker_close(talker);
+	untap(one);
+}
+
+static void a_stream_goes_on_with_another_key_of_its_user(void **state)
+{
+	struct world world = { .body = exchange_body };
+
+	(void)state;
+	world_run(&world);
+}
+
+/* ---- limits ---- */
+
+static void expect_full(struct world *world, const struct id *sid, const char *key,
+                        const char *setting)
+{
+	struct tap *it = follow_by(world, sid, key, "");
+
+	assert_int_equal(it->status, 429);
+	assert_true(field(it, "Retry-After: ").n > 0);
+	if (it->in.len == 0) {
+		(void)world_receive(it->fd, &it->in, WORLD_WAIT_MS, &it->ended);
+	}
+	assert_non_null(strstr(buf_cstr(&it->in), setting));
+	untap(it);
+}
+
+static void limits_body(struct world *world)
+{
+	struct id sid = world_session(world);
+	struct made one = make(world, both, "ada", 0), two = make(world, both, "ada", 0);
+	struct made other = make(world, both, "bob", 0), last = make(world, both, NULL, 0);
+	struct tap *open[5];
+	struct talker *talker;
+	char header[CRED_KEY_LEN + 64];
+	int status;
+
+	open[0] = follow_by(world, &sid, one.text, "");
+	open[1] = follow_by(world, &sid, one.text, "?role=observer");
+	expect_full(world, &sid, one.text, "limit.streams_key");
+	open[2] = follow_by(world, &sid, two.text, "");
+	expect_full(world, &sid, two.text, "limit.streams_user");
+	open[3] = follow_by(world, &sid, other.text, "");
+	open[4] = follow_by(world, &sid, last.text, "");
+	expect_full(world, &sid, last.text, "limit.streams_tenant");
+	for (size_t i = 0; i < ARRAY_LEN(open); i++) {
+		assert_int_equal(open[i]->status, 200);
+	}
+	(void)snprintf(header, sizeof(header), "Authorization: ApiKey %s\r\n", last.text);
+	talker = talker_open(world, STREAMER, "/api/v1/ws", header);
+	assert_int_equal(talker->status, 429);
+	talker_close(talker);
+	/* A page is no stream. */
+	expect(world, &sid, "", "Accept: application/json\r\n", 401);
+	/* Who leaves makes room. */
+	untap(open[0]);
+	for (status = 429; status == 429;) {
+		open[0] = follow_by(world, &sid, one.text, "");
+		status = open[0]->status;
+		if (status == 429) {
+			untap(open[0]);
+			assert_int_equal(fiber_sleep(10), ERR_OK);
+		}
+	}
+	assert_int_equal(status, 200);
+	for (size_t i = 0; i < ARRAY_LEN(open); i++) {
+		untap(open[i]);
+	}
+}
+
+static void streams_are_limited_for_keys_users_and_tenants(void **state)
+{
+	static const char *const settings[] = { "FAIRLEAD_LIMIT_STREAMS_KEY=2",
+		                                "FAIRLEAD_LIMIT_STREAMS_USER=3",
+		                                "FAIRLEAD_LIMIT_STREAMS_TENANT=5", NULL };
+	struct world world = { .body = limits_body, .settings = settings };
+
+	(void)state;
+	world_run(&world);
+}
+
+static void flood_body(struct world *world)
+{
+	struct made key = make(world, both, NULL, 0);
+	int status = 201;
+	int made = 0;
+
+	start_api(world);
+	while (status == 201 && made < 100) {
+		struct tap *it = ask_ticket(world, key.text, "");
+
+		status = it->status;
+		made += status == 201;
+		untap(it);
+	}
+	assert_int_equal(status, 429);
+	assert_int_equal(made, 20);
+}
+
+static void a_key_gets_only_so_many_tickets(void **state)
+{
+	struct world world = { .body = flood_body };
+
+	(void)state;
+	world_run(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_ticket_opens_one_stream_and_its_cookie_the_same_again),
+		cmocka_unit_test(a_key_in_an_address_is_refused_and_told_the_way),
+		cmocka_unit_test(a_socket_takes_keys_from_pages_it_knows),
+		cmocka_unit_test(a_stream_ends_with_its_key_and_says_why),
+		cmocka_unit_test(observers_see_less_and_a_key_that_loses_a_scope_makes_them),
+		cmocka_unit_test(a_stream_goes_on_with_another_key_of_its_user),
+		cmocka_unit_test(streams_are_limited_for_keys_users_and_tenants),
+		cmocka_unit_test(a_key_gets_only_so_many_tickets),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
