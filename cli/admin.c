@@ -40,7 +40,7 @@ static const char admin_usage[] =
 	"the\n"
 	"system that `fairlead up` runs here. create prints the key: it is shown once.\n"
 	"Streams that use a revoked key end within a second; limit gives a key other scopes, for "
-        "open\n"
+	"open\n"
 	"streams too. Keys of one owner are one user: a stream may go on with another of them.\n"
 	"ensure-admin keeps a key with the scope admin in this machine's home and prints its "
 	"file.\n"
