@@ -141,16 +141,16 @@ static void greet(const struct coming *c, const struct recent *recent)
 	struct buf *out = &c->consumer->greeting;
 
 	consumer_greet_identity(c->who, out);
-	consumer_greet_session(&recent->row, &recent->head, past, out);
+	consumer_greet_session(&recent->row, &recent->snapshot, out);
 	if (!resumes(c) && (past->message_count > 0 || past->has_more)) {
 		consumer_greet_history(past, (struct str){ NULL, 0 }, out);
 	}
 	if (auth_role_of(c->who) == AUTH_PARTICIPANT) {
-		consumer_greet_pending(past, out);
+		buf_add_str(out, buf_str(&recent->asks));
 	}
 	consumer_frame_consumers(&recent->present, (struct str){ NULL, 0 }, out);
 	c->consumer->present = recent->present.version;
-	consumer_greet_agent(recent->head.state, out);
+	consumer_greet_agent(recent->snapshot.state, out);
 }
 
 /* Where the client goes on: after what it has, or after what it is greeted with. */
@@ -167,7 +167,7 @@ static struct cursor place_of(const struct coming *c)
 	if (query->has_last_seen) {
 		return (struct cursor){ CURSOR_EPOCH_ANY, query->last_seen };
 	}
-	return c->consumer->head.at;
+	return c->consumer->at;
 }
 
 /* ---- who comes, and to what ---- */
@@ -198,6 +198,7 @@ static enum err_code find(struct coming *c, struct err *err)
 	code = recents_hold(app_of(c->req)->recents, &consumer->sid, c->who->tenant, &recent, err);
 	if (code == ERR_OK && may_come(c->who, recent)) {
 		consumer->head = recent->head;
+		consumer->at = recent->snapshot.at;
 		greet(c, recent);
 		code = buf_failed(&consumer->greeting)
 		               ? err_set(err, ERR_LIMIT, "the greeting is too large")

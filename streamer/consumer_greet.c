@@ -5,7 +5,7 @@
 #include "streamer/frame.h"
 #include "streamer/socket_frame.h"
 
-enum { TEXT_MAX = 512 * 1024 };
+enum { TEXT_MAX = 512 * 1024, NUMBER_MAX = 32 };
 
 static struct jsonw begin(struct buf *json, const char *type)
 {
@@ -92,36 +92,49 @@ static void add_changes(struct jsonw *w, struct str changes_json)
 	jsonw_i64(w, "total_lines_removed", json_as_i64(json_get(changes, "lines_removed")));
 }
 
-static void add_figure(struct jsonw *w, const char *name, const char *number)
+/* A number of the last event of a kind; 0 when there was none. */
+static void add_figure(struct jsonw *w, const char *name, const struct snapshot_event *kept,
+                       const char *member)
 {
-	jsonw_raw(w, name, number[0] != '\0' ? str_of(number) : STR_LIT("0"));
+	struct err err;
+	CLEANUP(json_value_cleanup)
+	struct json_value *data = kept->texts != NULL ? json_parse(kept->event.data, &err) : NULL;
+	const struct json_value *value = json_get(data, member);
+	struct buf number;
+
+	buf_init(&number, NUMBER_MAX);
+	if (json_type_of(value) == JSON_T_NUMBER) {
+		json_format(value, &number);
+	}
+	jsonw_raw(w, name, number.len > 0 && !number.failed ? buf_str(&number) : STR_LIT("0"));
+	buf_fini(&number);
 }
 
-void consumer_greet_session(const struct session *row, const struct log_head *head,
-                            const struct past *past, struct buf *out)
+void consumer_greet_session(const struct session *row, const struct snapshot *snapshot,
+                            struct buf *out)
 {
 	char at[CURSOR_SIZE];
 	struct buf json;
 	struct jsonw w = begin(&json, "session_init");
 
-	cursor_format(&head->at, at);
+	cursor_format(&snapshot->at, at);
 	jsonw_u64(&w, "protocol_version", CONSUMER_PROTOCOL);
 	jsonw_object(&w, "session");
 	jsonw_cstr(&w, "session_id", row->id.s);
-	jsonw_cstr(&w, "status", session_state_name(head->state));
+	jsonw_cstr(&w, "status", session_state_name(snapshot->state));
 	add_agent(&w, row->agent);
 	add_workspace(&w, row->workspace);
 	add_changes(&w, row->changes);
 	add_empty_lists(&w);
 	jsonw_cstr(&w, "permissionMode", "default");
 	jsonw_cstr(&w, "claude_code_version", "");
-	add_figure(&w, "total_cost_usd", past->cost);
-	add_figure(&w, "num_turns", past->turns);
+	add_figure(&w, "total_cost_usd", &snapshot->lasts[SNAPSHOT_COST], "usd");
+	add_figure(&w, "num_turns", &snapshot->lasts[SNAPSHOT_TURN], "turn");
 	jsonw_u64(&w, "context_used_percent", 0);
 	jsonw_bool(&w, "is_compacting", false);
 	jsonw_end_object(&w);
 	jsonw_cstr(&w, "id", at);
-	jsonw_u64(&w, "seq", head->at.n);
+	jsonw_u64(&w, "seq", snapshot->at.n);
 	end(&w, out);
 }
 
@@ -144,15 +157,6 @@ void consumer_greet_history(const struct past *past, struct str ref, struct buf 
 		jsonw_u64(&w, "before", past->before);
 	}
 	end(&w, out);
-}
-
-void consumer_greet_pending(const struct past *past, struct buf *out)
-{
-	const struct past_text *text;
-
-	TAILQ_FOREACH (text, &past->pending, link) {
-		socket_frame_text(str_make(text->bytes, text->len), out);
-	}
 }
 
 /* ---- whether an agent runs ---- */

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "auth/auth.h"
+#include "event/snapshot.h"
 #include "session/session_store.h"
 #include "streamer/past.h"
 
@@ -9,10 +10,8 @@ enum { CONSUMER_PROTOCOL = 1 };
 
 /* Each appends one text frame. */
 void consumer_greet_identity(const struct principal *who, struct buf *out);
-/* head: as of the position that the greeting is about; past: cost and turns. */
-void consumer_greet_session(const struct session *row, const struct log_head *head,
-                            const struct past *past, struct buf *out);
+void consumer_greet_session(const struct session *row, const struct snapshot *snapshot,
+                            struct buf *out);
 /* ref: "" none. */
 void consumer_greet_history(const struct past *past, struct str ref, struct buf *out);
-void consumer_greet_pending(const struct past *past, struct buf *out); /* a frame each */
 void consumer_greet_agent(enum session_state state, struct buf *out);

@@ -7,7 +7,7 @@
 /* One connection: socket->of_face. */
 struct consumer {
 	struct id sid;
-	struct log_head head; /* that the greeting is about */
+	struct log_head head; /* for following it */
 	struct cursor at;     /* live from here on */
 	uint64_t present;     /* version of the set of those who look */
 	uint64_t classes;

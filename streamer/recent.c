@@ -8,10 +8,19 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "event/between.h"
 #include "metric/metric.h"
+#include "streamer/consumer_frame.h"
 #include "streamer/feed.h"
+#include "streamer/frame.h"
 
-enum { FRESH_MS = 1000, KEPT_MAX = 64, KEY_SIZE = AUTH_TENANT_MAX + 1 + ID_LEN + 1 };
+enum {
+	FRESH_MS = 1000,
+	KEPT_MAX = 64,
+	ASKS_ENOUGH = 256 * 1024, /* bytes: the greeting has no more requests after that */
+	ASKS_MAX = ASKS_ENOUGH + 2 * FRAME_MAX,
+	KEY_SIZE = AUTH_TENANT_MAX + 1 + ID_LEN + 1,
+};
 
 /* In the map until it is stale, and alive until nobody holds it. */
 struct kept {
@@ -19,7 +28,7 @@ struct kept {
 	char key[KEY_SIZE];
 	struct arena *arena;
 	unsigned holders;
-	bool is_reading, is_dropped;
+	bool is_reading, is_dropped, has_snapshot;
 	struct fiber_signal is_read;
 	struct err err; /* what reading ended with */
 	uint64_t read_ms;
@@ -47,7 +56,11 @@ struct recents *recents_new(const struct recents_options *options)
 
 static void destroy(struct kept *kept)
 {
+	if (kept->has_snapshot) {
+		snapshot_fini(&kept->recent.snapshot);
+	}
 	past_fini(&kept->recent.past);
+	buf_fini(&kept->recent.asks);
 	presence_set_fini(&kept->recent.present);
 	arena_free(kept->arena);
 	free(kept);
@@ -81,6 +94,7 @@ static struct kept *add(struct recents *recents, const char *key)
 
 	(void)str_copy(kept->key, sizeof(kept->key), str_of(key));
 	kept->arena = arena_new();
+	buf_init(&kept->recent.asks, ASKS_MAX);
 	kept->is_reading = true;
 	fiber_signal_init(&kept->is_read);
 	(void)map_put(recents->by_key, str_of(kept->key), kept);
@@ -112,33 +126,73 @@ static enum err_code look(const struct recents *recents, struct kept *kept, cons
 	                    : err_set(&kept->err, ERR_UNAVAILABLE, "stopping");
 }
 
+static void add_ask(void *arg, const struct log_event *event)
+{
+	struct recent *recent = arg;
+
+	consumer_frame_event(event, &recent->row.id, &recent->asks);
+}
+
+/* A snapshot has only so much of an event. */
+static enum err_code read_asks(const struct recents *recents, struct recent *recent,
+                               const char *tenant, struct err *err)
+{
+	struct between between = { .store = recents->options.store,
+		                   .pg = recents->options.pg,
+		                   .sid = recent->row.id,
+		                   .tenant = tenant,
+		                   .each = add_ask,
+		                   .arg = recent };
+	const struct snapshot_event *kept;
+	enum err_code code = ERR_OK;
+
+	TAILQ_FOREACH (kept, &recent->snapshot.pending, link) {
+		uint64_t n = kept->event.at.n;
+
+		if (code == ERR_OK && recent->asks.len < ASKS_ENOUGH) {
+			code = between_read(&between, n - 1, n, err);
+		}
+	}
+	return code;
+}
+
+static enum err_code read_past(const struct recents *recents, struct recent *recent,
+                               const char *tenant, struct err *err)
+{
+	recent->past = (struct past){ .store = recents->options.store,
+		                      .pg = recents->options.pg,
+		                      .sid = recent->row.id,
+		                      .tenant = tenant,
+		                      .through = recent->snapshot.at.n,
+		                      .messages_max = PAST_MESSAGES_MAX };
+	return past_look(&recent->past, err);
+}
+
 static enum err_code read_all(const struct recents *recents, struct kept *kept,
                               const struct id *sid, const char *tenant)
 {
 	const struct recents_options *options = &recents->options;
 	struct recent *recent = &kept->recent;
-	enum err_code code;
+	struct err *err = &kept->err;
+	enum err_code code = session_get(options->pg, tenant, sid, kept->arena, &recent->row, err);
 
 	metric_inc(METRIC_GREETINGS_READ, NULL);
-	code = session_get(options->pg, tenant, sid, kept->arena, &recent->row, &kept->err);
-
+	if (code == ERR_OK) {
+		code = snapshot_read(options->store, options->pg, sid, tenant, &recent->snapshot,
+		                     err);
+		kept->has_snapshot = code == ERR_OK;
+	}
 	if (code == ERR_OK) {
 		code = look(recents, kept, sid, tenant);
 	}
 	if (code == ERR_OK) {
-		recent->past = (struct past){ .store = options->store,
-			                      .pg = options->pg,
-			                      .sid = *sid,
-			                      .tenant = tenant,
-			                      .through = recent->head.at.n,
-			                      .messages_max = PAST_MESSAGES_MAX,
-			                      .wants_pending = true };
-		code = past_look(&recent->past, &kept->err);
+		code = read_asks(recents, recent, tenant, err);
 	}
 	if (code == ERR_OK) {
-		code = presence_list(options->store->redis, sid, &recent->present, &kept->err);
+		code = read_past(recents, recent, tenant, err);
 	}
-	return code;
+	return code == ERR_OK ? presence_list(options->store->redis, sid, &recent->present, err)
+	                      : code;
 }
 
 /* Whoever came first reads, for the others too: also when it has left. */

@@ -3,10 +3,11 @@
  * once for all who come within a second.  However many come back at the same time, each session is
  * read once.
  *
- * It is as of recent->head: whoever follows from there misses nothing.
+ * Whoever follows from recent->snapshot.at misses nothing.
  */
 #pragma once
 
+#include "event/snapshot.h"
 #include "presence/presence.h"
 #include "session/session_store.h"
 #include "streamer/past.h"
@@ -22,8 +23,11 @@ struct recents_options {
 
 struct recent {
 	struct session row;
-	struct log_head head;
-	struct past past; /* messages, and what waits for an answer: for participants only */
+	struct log_head head;     /* for following it */
+	struct snapshot snapshot; /* what it amounts to, */
+	struct past past;         /* its newest messages, */
+	struct buf asks;          /* and frames of the permission requests that wait: all as of
+	                             snapshot.at */
 	struct presence_set present;
 };
 
