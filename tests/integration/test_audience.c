@@ -114,8 +114,43 @@ static void sockets_are_told_who_looks_through_any_streamer(void **state)
 	run(two_body);
 }
 
-/* The clock of Redis, as it were: the node that said this is silent. */
-static void silence(struct world *world, const struct id *sid)
+static void moved_body(struct world *world)
+{
+	struct id sid = world_session(world);
+	struct talker *first = watch(world, 0, &sid, ""), *second;
+	struct streamer *streamer = &world->streamers[0];
+	char observer[128];
+	pid_t before = streamer->pid;
+
+	(void)snprintf(observer, sizeof(observer), "Authorization: ApiKey %s\r\n",
+	               world->observer_key);
+	do {
+		expect_presence(first);
+	} while (json_count(list(first, "users")) + json_count(list(first, "joined")) == 0);
+	streamer->pid = world_start_successor(world, 0);
+	assert_int_equal(world_await_end(before), 0);
+	world_await_ready(world, 0);
+	expect_presence(first); /* all of them again, itself as well: it never left */
+	assert_int_equal(json_count(list(first, "users")), 1);
+	second = watch(world, 0, &sid, observer);
+	expect_presence(first);
+	assert_int_equal(json_count(list(first, "joined")), 1);
+	assert_int_equal(json_count(list(first, "left")), 0);
+	talker_close(first);
+	talker_close(second);
+}
+
+static void who_is_told_is_told_on_by_the_next_streamer(void **state)
+{
+	struct world world = { .body = moved_body, .hands_over = true };
+
+	(void)state;
+	world_find_ports(&world);
+	world_run(&world);
+}
+
+/* Redis has lost what it knew of who looks. */
+static void forget(struct world *world, const struct id *sid)
 {
 	char line[160];
 
@@ -137,7 +172,7 @@ static void forgotten_body(struct world *world)
 	if (json_count(list(talker, "users")) == 0) {
 		expect_presence(talker);
 	}
-	silence(world, &sid);
+	forget(world, &sid);
 	until = clock_mono_ms() + 2 * (uint64_t)PRESENCE_RENEW_MS;
 	while (count == 0) { /* its next sign of life is not known: it joins again */
 		struct presence_set set;
@@ -162,6 +197,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sockets_are_told_who_looks_through_any_streamer),
+		cmocka_unit_test(who_is_told_is_told_on_by_the_next_streamer),
 		cmocka_unit_test(a_streamer_that_was_forgotten_says_it_all_again),
 	};
 
