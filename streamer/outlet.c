@@ -12,7 +12,7 @@
 #include "streamer/viewer.h"
 
 /* What the kernel may hold unsent: the rest waits in the shared ring, once for all. */
-enum { UNSENT_MAX = 64 * 1024 };
+enum { UNSENT_MAX = 16 * 1024 };
 
 static void stamp(struct outlet *outlet)
 {

@@ -2,19 +2,17 @@
 
 #include <assert.h>
 
-#include "base/clock.h"
 #include "log/log.h"
 #include "metric/metric.h"
 #include "streamer/audience.h"
 #include "streamer/channel.h"
 #include "streamer/frame.h"
 #include "streamer/reader.h"
+#include "streamer/source.h"
 
 enum {
 	WRITES_A_TURN = 4,
-	UNTOLD_MAX = 128,   /* events passed over before the client is told where it is */
-	AHEAD_PARTS = 5,    /* of the time after which a reader is slow */
-	AHEAD_BACKLOG = 64, /* what comes this soon need not come before its turn */
+	UNTOLD_MAX = 128, /* events passed over before the client is told where it is */
 };
 
 /* ---- lists ---- */
@@ -143,19 +141,11 @@ bool subscriber_tell(struct subscriber *subscriber)
 
 /* ---- writing ---- */
 
-/* Events that it has yet to get. */
-static uint64_t distance(const struct subscriber *subscriber)
-{
-	uint64_t tip = subscriber->channel->tip.n, at = subscriber->position.at.n;
-
-	return tip > at ? tip - at : 0;
-}
-
 /* Until there is room, and it is its turn. */
 static void wait_for_room(struct subscriber *subscriber)
 {
-	if (subscriber->outlet->full && distance(subscriber) > 0) {
-		pace_full(&subscriber->pace, (uint32_t)clock_mono_ms(), distance(subscriber));
+	if (subscriber->outlet->full) {
+		source_full(subscriber);
 	}
 	if (subscriber->outlet->ended) {
 		subscriber->state = SUBSCRIBER_OVER;
@@ -164,28 +154,10 @@ static void wait_for_room(struct subscriber *subscriber)
 	}
 }
 
-/* What it should see before its turn comes: it is behind for a while now, and has much to get. */
-static const struct log_event *find_ahead(const struct subscriber *subscriber)
-{
-	const struct channel *channel = subscriber->channel;
-	const struct position *position = &subscriber->position;
-	unsigned for_ms = channel->feed->options.fold_after_ms / AHEAD_PARTS;
-	uint64_t after = position->at.n + AHEAD_BACKLOG;
-	int32_t shown = (int32_t)(subscriber->shown - (uint32_t)after);
-
-	if (channel->ahead == NULL || subscriber->pace.since_ms == 0 ||
-	    !(subscriber->slow ||
-	      pace_is_behind(&subscriber->pace, (uint32_t)clock_mono_ms(), for_ms))) {
-		return NULL;
-	}
-	return ahead_after(channel->ahead, after + (shown > 0 ? (uint64_t)shown : 0),
-	                   position->types);
-}
-
 /* Between two frames. False: there is none. */
 static bool say_ahead(struct subscriber *subscriber)
 {
-	const struct log_event *event = find_ahead(subscriber);
+	const struct log_event *event = source_ahead(subscriber);
 	struct buf note;
 
 	if (event == NULL || subscriber->position.sent > 0) {
@@ -202,22 +174,14 @@ static bool say_ahead(struct subscriber *subscriber)
 	return true;
 }
 
-/* What it gets next. */
-struct source {
-	const struct ring *ring;
-	uint64_t until; /* the last event to get from it */
-	size_t bytes_max;
-	bool folded;
-};
-
 /* From its source, when it is admitted. False: full, ended, or over. */
 static bool send_from(struct subscriber *subscriber, const struct source *source)
 {
 	const struct ring *ring = source->ring;
 	struct position *position = &subscriber->position;
 	struct outlet *outlet = subscriber->outlet;
-	bool hurries =
-		position->sent > 0 && (outlet_is_wanted(outlet) || find_ahead(subscriber) != NULL);
+	bool hurries = position->sent > 0 &&
+	               (outlet_is_wanted(outlet) || source_ahead(subscriber) != NULL);
 	struct plan plan;
 	ssize_t n = 0;
 
@@ -360,99 +324,27 @@ static bool arrive(struct subscriber *subscriber)
 	if (may_share(subscriber)) {
 		intake_await(subscriber->outlet->intake);
 	}
-	pace_caught_up(&subscriber->pace);
-	subscriber->slow = false;
+	source_caught_up(subscriber);
 	join(subscriber, SUBSCRIBER_TIP);
 	return true;
 }
 
-/* It is behind the ring: is it slow too? */
-static void look_at_pace(struct subscriber *subscriber)
+/* What it needs is not here. */
+static void do_without(struct subscriber *subscriber, enum source_kind kind)
 {
-	unsigned after_ms = subscriber->channel->feed->options.fold_after_ms;
-
-	if (!subscriber->slow && subscriber->pace.since_ms != 0 &&
-	    pace_look(&subscriber->pace, (uint32_t)clock_mono_ms(), distance(subscriber),
-	              after_ms)) {
-		subscriber->slow = true;
-		metric_inc(METRIC_SUBSCRIBERS_SLOWED, NULL);
+	switch (kind) {
+	case SOURCE_READ: reader_want(subscriber); break;
+	case SOURCE_BLOCK: reader_want_folded(subscriber); break;
+	case SOURCE_TORN: be_torn(subscriber); break;
+	case SOURCE_RING: break;
 	}
-}
-
-/* Is the block that it is in whole by now? */
-static bool may_fold(const struct subscriber *subscriber)
-{
-	return subscriber->slow && subscriber->position.sent == 0 &&
-	       subscriber->channel->tip.n >= folded_end(subscriber->position.at.n);
-}
-
-static const struct folded *find_folded(const struct subscriber *subscriber)
-{
-	return folded_find(subscriber->channel, fold_block_after(subscriber->position.at.n),
-	                   (enum format)subscriber->format);
-}
-
-/* Events as they are, or, for one who is slow, only to the end of the block. */
-static void set_plain(const struct subscriber *subscriber, const struct ring *ring,
-                      struct source *ret)
-{
-	const struct position *position = &subscriber->position;
-
-	*ret = (struct source){ .ring = ring, .until = UINT64_MAX, .bytes_max = PLAN_BYTES };
-	if (subscriber->slow) {
-		ret->until = folded_end(position->at.n);
-	}
-}
-
-/* May it go on in this block, and need not get its events as they are? */
-static bool suits(const struct subscriber *subscriber, const struct folded *folded)
-{
-	const struct position *position = &subscriber->position;
-	const struct ring *ring = folded->rings[subscriber->format];
-
-	return !folded->plain && ring_place(ring, &position->at) == RING_INSIDE &&
-	       (position->folded || position_fits(position, ring));
-}
-
-/* What it gets next; without a ring it waits for a reader, or is over. */
-static struct source find_source(struct subscriber *subscriber)
-{
-	struct source source = { .until = UINT64_MAX, .bytes_max = PLAN_BYTES, .folded = true };
-	const struct ring *ring =
-		channel_ring(subscriber->channel, (enum format)subscriber->format);
-	bool inside = ring_place(ring, &subscriber->position.at) == RING_INSIDE;
-	const struct folded *folded;
-
-	if (!inside) {
-		look_at_pace(subscriber);
-	}
-	if (subscriber->position.folded || may_fold(subscriber)) {
-		folded = find_folded(subscriber);
-		if (folded == NULL) {
-			reader_want_folded(subscriber);
-			return source;
-		}
-		if (suits(subscriber, folded)) {
-			source.ring = folded->rings[subscriber->format];
-			return source;
-		}
-		if (subscriber->position.folded) {
-			be_torn(subscriber);
-			return source;
-		}
-	}
-	if (!inside) {
-		reader_want(subscriber);
-		return source;
-	}
-	set_plain(subscriber, ring, &source);
-	return source;
 }
 
 static bool take_turn(struct subscriber *subscriber)
 {
 	struct position *position = &subscriber->position;
 	struct outlet *outlet = subscriber->outlet;
+	enum source_kind kind;
 	struct source source;
 
 	for (int i = 0; i < WRITES_A_TURN; i++) {
@@ -465,8 +357,9 @@ static bool take_turn(struct subscriber *subscriber)
 		if (say_ahead(subscriber)) {
 			continue;
 		}
-		source = find_source(subscriber);
-		if (source.ring == NULL) {
+		kind = source_find(subscriber, &source);
+		if (kind != SOURCE_RING) {
+			do_without(subscriber, kind);
 			return false;
 		}
 		position->at = ring_cursor(source.ring, &position->at);
@@ -512,18 +405,6 @@ static bool make_way(struct subscriber *subscriber)
 	return false;
 }
 
-/* From here on it gets a folded block instead. */
-static bool begins_block(const struct subscriber *subscriber)
-{
-	const struct folded *folded;
-
-	if (subscriber->position.at.n % FOLD_BLOCK != 0 || !may_fold(subscriber)) {
-		return false;
-	}
-	folded = find_folded(subscriber);
-	return folded == NULL || !folded->plain;
-}
-
 void subscriber_serve(struct subscriber *subscriber, const struct ring *page,
                       const struct log_gap *gap)
 {
@@ -546,10 +427,10 @@ void subscriber_serve(struct subscriber *subscriber, const struct ring *page,
 		if (say_ahead(subscriber)) {
 			continue;
 		}
-		if (begins_block(subscriber)) {
+		if (source_begins_block(subscriber)) {
 			break;
 		}
-		set_plain(subscriber, page, &source);
+		source_plain(subscriber, page, &source);
 		if (!send_from(subscriber, &source)) {
 			return;
 		}
