@@ -187,8 +187,10 @@ void log_event_json(const struct log_event *event, struct str sid, struct buf *o
 void event_docs(struct buf *out)
 {
 	static const char *const kinds[] = {
-		[EVENT_KIND_KEEP] = "always whole",  [EVENT_KIND_PLAIN] = "always whole",
-		[EVENT_KIND_TEXT] = "joined",        [EVENT_KIND_LINES] = "joined by lines",
+		[EVENT_KIND_KEEP] = "whole, may come ahead",
+		[EVENT_KIND_PLAIN] = "whole",
+		[EVENT_KIND_TEXT] = "joined",
+		[EVENT_KIND_LINES] = "joined by lines",
 		[EVENT_KIND_LAST] = "last one wins",
 	};
 
@@ -209,7 +211,19 @@ void event_docs(struct buf *out)
 		         types[i].see == EVENT_SEE_ANY ? "all" : "participants",
 		         event_profile_name(types[i].profile), kinds[types[i].kind], types[i].help);
 	}
-	buf_add_cstr(out,
-	             "\nOf `log` events observers do not see those with the `stream` stdout or "
-	             "stderr: the output of processes.\n");
+	buf_add_cstr(
+		out,
+		"\n## Readers that lag\n\n"
+		"A stream whose client does not keep up gets fewer events that say the "
+		"same. Pieces of one text that follow each other\nare one event (lines with "
+		"a line break between them), and of progress and the like the last before "
+		"something that is\nwhole. Such an event is the last of those it "
+		"stands for, with their text, and has `covers`: `{\"from\": \"1-5\", "
+		"\"to\":\n\"1-60\"}`, all the ids it stands for. These ranges leave nothing "
+		"out, so that `id` is where to go on from, as ever.\n\n"
+		"What may come ahead is shown to a client with a backlog before its turn: with "
+		"`\"ahead\": true`, and without moving the\nclient's place. It comes again in "
+		"its turn.\n"
+		"\nOf `log` events observers do not see those with the `stream` stdout or "
+		"stderr: the output of processes.\n");
 }
