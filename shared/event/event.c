@@ -213,6 +213,8 @@ void event_docs(struct buf *out)
 	}
 	buf_add_cstr(
 		out,
+		"\nOf `log` events observers do not see those with the `stream` stdout or "
+		"stderr: the output of processes.\n"
 		"\n## Readers that lag\n\n"
 		"A stream whose client does not keep up gets fewer events that say the "
 		"same. Pieces of one text that follow each other\nare one event (lines with "
@@ -223,7 +225,5 @@ void event_docs(struct buf *out)
 		"out, so that `id` is where to go on from, as ever.\n\n"
 		"What may come ahead is shown to a client with a backlog before its turn: with "
 		"`\"ahead\": true`, and without moving the\nclient's place. It comes again in "
-		"its turn.\n"
-		"\nOf `log` events observers do not see those with the `stream` stdout or "
-		"stderr: the output of processes.\n");
+		"its turn.\n");
 }

@@ -206,6 +206,33 @@ static void everything_is_said_over_a_socket_too(void **state)
 	buf_fini(&out);
 }
 
+/* Last-Event-ID stays what it was. */
+static void a_copy_that_comes_before_its_turn_has_no_id(void **state)
+{
+	struct log_event event = { .at = { 3, 41 },
+		                   .ts_ms = 1780000000000,
+		                   .type = STR_LIT("error"),
+		                   .data = STR_LIT("{\"message\":\"m\",\"ahead\":true}") };
+	struct cursor at = { 3, 7 };
+	struct sse_parser parser;
+	struct buf out;
+	struct str in;
+
+	(void)state;
+	buf_init(&out, 4 * FRAME_NOTE_MAX);
+	frame_id(&at, &out);
+	frame_forms.ahead(&event, &sid, &out);
+	sse_parser_init(&parser, UINT16_MAX);
+	in = buf_str(&out);
+	assert_int_equal(sse_parse(&parser, &in), SSE_PARSED_EVENT);
+	assert_true(str_eq(parser.name, STR_LIT("error")));
+	assert_true(str_eq(parser.id, STR_LIT("3-7")));
+	assert_true(str_ends(parser.data, STR_LIT("\"seq\":41,\"id\":\"3-41\",\"message\":"
+	                                          "\"m\",\"ahead\":true}")));
+	sse_parser_fini(&parser);
+	buf_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +241,7 @@ int main(void)
 		cmocka_unit_test(a_drain_leaves_the_last_id_as_it_is),
 		cmocka_unit_test(the_largest_event_fits_its_frame),
 		cmocka_unit_test(everything_is_said_over_a_socket_too),
+		cmocka_unit_test(a_copy_that_comes_before_its_turn_has_no_id),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
