@@ -144,7 +144,7 @@ async function events_that_are_alike_cost_little(client) {
 }
 
 const chromium = await Chromium.start();
-let failed;
+let failed = 1;
 try {
   failed = await runAll([curl, pythonZlib, nodeZlib, nodeFetch, await chromiumFetch(chromium)],
     [whoever_joins_at_any_time_gets_all_as_it_happens]) || await runAll([nodeZlib], [events_that_are_alike_cost_little]);
