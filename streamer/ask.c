@@ -2,18 +2,14 @@
 
 #include "streamer/feed.h"
 #include "streamer/socket.h"
-#include "streamer/viewer.h"
 
-/* The viewer may change while we wait: who asks is who it was when the frame came. */
 static struct steer steer_of(const struct inbound *inbound)
 {
-	const struct outlet *outlet = &inbound->socket->outlet;
-	struct principal *who = arena_take(inbound->arena, sizeof(*who));
+	const struct feed_options *options = &inbound->socket->outlet.feed->options;
 
-	*who = outlet->viewer->principal;
-	return (struct steer){ .store = outlet->feed->options.store,
-		               .pg = outlet->feed->options.pg,
-		               .who = who,
+	return (struct steer){ .store = options->store,
+		               .pg = options->pg,
+		               .who = &inbound->who,
 		               .arena = inbound->arena };
 }
 

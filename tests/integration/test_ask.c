@@ -1,6 +1,7 @@
 /* Steering by frames of /api/v1/ws: the row, the note to the worker, and what the client is told.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/integration/crew.h"
@@ -13,6 +14,9 @@ static const char one_row[] = "SELECT kind || ' ' || state || ' ' || payload::te
 static const struct text row_query = { "test_ask_row", "0", one_row, sizeof(one_row) - 1 };
 static const char all_rows[] = "SELECT count(*) FROM commands WHERE session_id = $1::text";
 static const struct text count_query = { "test_ask_count", "0", all_rows, sizeof(all_rows) - 1 };
+
+/* Soon enough for a test. */
+static const char *const settings[] = { "FAIRLEAD_PG_ACQUIRE_TIMEOUT=500ms", NULL };
 
 /* ---- the stage ---- */
 
@@ -51,7 +55,7 @@ static void raise_curtain(struct world *world, struct stage *stage)
 	}                                                                                          \
 	static void name(void **state)                                                             \
 	{                                                                                          \
-		struct world world = { .body = name##_world };                                     \
+		struct world world = { .body = name##_world, .settings = settings };               \
                                                                                                    \
 		(void)state;                                                                       \
 		world_run(&world);                                                                 \
@@ -304,6 +308,37 @@ static void cancel_body(struct stage *stage)
 }
 ON_STAGE(cancel_ends_a_session_at_once_and_may_be_repeated, cancel_body)
 
+static void control_pg(const char *verb)
+{
+	char line[512];
+
+	(void)snprintf(line, sizeof(line), "%s %s", getenv("TEST_PG_CTL"), verb);
+	assert_int_equal(system(line), 0);
+}
+
+static void outage_body(struct stage *stage)
+{
+	const struct id command = id_new();
+	char more[128];
+
+	(void)snprintf(more, sizeof(more), ",\"prompt\":\"x\",\"commandId\":\"%s\"", command.s);
+	control_pg("stop");
+	say(stage, "prompt", more);
+	talker_expect(stage->talker, "error");
+	assert_true(str_eq(talker_str(stage->talker, "code"), STR_LIT("UNAVAILABLE")) ||
+	            str_eq(talker_str(stage->talker, "code"), STR_LIT("UNKNOWN")));
+	control_pg("start");
+	/* The connection is still there, and so is the client's name for it. */
+	do {
+		say(stage, "prompt", more);
+		talker_next(stage->talker);
+	} while (str_eq(talker_str(stage->talker, "type"), STR_LIT("error")));
+	assert_true(str_eq(talker_str(stage->talker, "type"), STR_LIT("ack")));
+	assert_true(str_eq(talker_str(stage->talker, "commandId"), str_of(command.s)));
+	assert_int_equal(count_rows(stage), 1);
+}
+ON_STAGE(what_fails_for_want_of_a_backend_may_be_asked_again, outage_body)
+
 static void observer_body(struct stage *stage)
 {
 	static const char *const types[] = { "prompt", "approval_response", "stop",  "pause",
@@ -338,6 +373,7 @@ int main(void)
 		cmocka_unit_test(pause_resume_interrupt_and_stop_are_commands),
 		cmocka_unit_test(cancel_ends_a_session_at_once_and_may_be_repeated),
 		cmocka_unit_test(observers_and_strangers_steer_nothing),
+		cmocka_unit_test(what_fails_for_want_of_a_backend_may_be_asked_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
