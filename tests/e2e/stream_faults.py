@@ -22,7 +22,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from first_light import wait_for  # noqa: E402
 from stack import Stack  # noqa: E402
 
-READERS = 25         # of a session
+READERS = 26         # of a session, half of them over sockets
 CHURN = 30           # per cent of all connections that are cut each second
 SILENT = 0.05        # of the batches do not ring
 PRODUCER = "faults"
@@ -263,7 +263,7 @@ def main(bin_dir, followers, lua, deliveries, seconds, seed):
     with Stack(bin_dir, SETTINGS) as stack:
         occupy(stack)
         sids = [stack.submit(["true"])[0] for _ in range(sessions)]
-        readers = follow(stack, followers, sids, ["sse"], rng.randrange(1, 1 << 60))
+        readers = follow(stack, followers, sids, ["sse", "socket"], rng.randrange(1, 1 << 60))
         try:
             appenders = [Appender(stack, sid, script, (events, seconds), rng.random()) for sid in sids]
             faults = Faults(stack, rng)

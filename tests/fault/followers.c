@@ -226,6 +226,16 @@ static struct str between(struct str text, const char *before)
 	return str_split(&rest, '"');
 }
 
+/* For now, or for good? */
+static void refuse(struct follower *f, struct str text)
+{
+	if (str_eq(between(text, "\"code\":\""), STR_LIT("UNAVAILABLE"))) {
+		leave(f, PLACE_AWAY);
+	} else {
+		complain(f, "refused:", text);
+	}
+}
+
 /* {"type":"event","sessionId":...,"id":"1-42","seq":42,"event":{...}} */
 static bool take_message(struct follower *f, struct str text)
 {
@@ -239,7 +249,7 @@ static bool take_message(struct follower *f, struct str text)
 		data = str_make(event + sizeof(inner) - 1, text.n - head.n - sizeof(inner));
 	}
 	if (str_eq(type, STR_LIT("error"))) {
-		complain(f, "refused:", text);
+		refuse(f, text);
 		return false;
 	}
 	if (str_eq(type, STR_LIT("end")) || str_eq(type, STR_LIT("gap"))) {

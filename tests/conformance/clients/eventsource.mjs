@@ -92,27 +92,34 @@ async function text_arrives_as_it_was_written(client) {
   await stream.close();
 }
 
+// Four streams of the session, then the death of one of two streamers: those on it come back by themselves.
+//
+// Not of both: an answer that is not 200 would be the end, by the standard, and with nobody there a load balancer gives one.
+async function through_a_kill(client, sid, address, skip, authorized) {
+  const streams = await Promise.all([1, 2, 3, 4].map(async () => client.open(await address(), authorized)));
+  const [before] = await append(sid, "before");
+  for (const stream of streams) await has(stream, before);
+  await kill("streamer-1");
+  const [after] = await append(sid, "after");
+  let opens = 0;
+  for (const stream of streams) {
+    const seen = await has(stream, after);
+    await isLog(seen, sid, skip);
+    opens += seen.opens;
+    await stream.close();
+  }
+  assert.ok(opens > streams.length, "some have connected again");
+}
+
 async function a_killed_streamer_is_left_for_another_without_loss(client) {
   const sid = await session();
-  const stream = await client.open(path(sid));
-  await has(stream, (await append(sid, "before")).at(-1));
-  await Promise.all([kill("streamer-1"), kill("streamer-2")]);
-  const cursors = await append(sid, "while it was away", "and after");
-  const seen = await has(stream, cursors.at(-1));
-  assert.ok(seen.opens >= 2 && seen.errors >= 1, "it has connected again by itself");
-  await isLog(seen, sid);
-  await stream.close();
+  await through_a_kill(client, sid, () => path(sid), 0, true);
 }
 
 async function the_header_of_a_reconnect_is_younger_than_the_address(client) {
   const sid = await session();
   const [first] = await append(sid, "one");
-  const stream = await client.open(path(sid, `?after=${first}`));
-  await has(stream, (await append(sid, "two")).at(-1));
-  await Promise.all([kill("streamer-1"), kill("streamer-2")]);
-  const seen = await has(stream, (await append(sid, "three")).at(-1));
-  await isLog(seen, sid, 3);
-  await stream.close();
+  await through_a_kill(client, sid, () => path(sid, `?after=${first}`), 3, true);
 }
 
 async function comments_keep_a_silent_stream_open_and_are_not_seen(client) {
@@ -154,6 +161,15 @@ async function history_of_a_finished_session_is_told_once(client) {
   await isLog(await stream.look(), sid);
 }
 
+// The cookie that the ticket leaves behind lets the browser come back; without one, it cannot.
+async function a_ticket_opens_a_stream_and_its_cookie_reopens_it(client) {
+  const sid = await session();
+  await through_a_kill(client, sid, async () => {
+    const { json } = await ask("POST", "/api/v1/stream-tickets", { sessionId: sid, path: path(sid) });
+    return path(sid, `?ticket=${json.ticket}`);
+  }, 0, false);
+}
+
 async function a_refusal_is_final(client) {
   const sid = await session();
   for (const [where, authorized] of [[path(sid), false], [path("01ARZ3NDEKTSV4RRFFQ69G5FAV"), true],
@@ -191,7 +207,8 @@ const TESTS = [
 const chromium = await Chromium.start();
 let status = 1;
 try {
-  status = await runAll([npm, await chromiumClient(chromium)], TESTS);
+  status = await runAll([npm], TESTS) ||
+    await runAll([await chromiumClient(chromium)], [...TESTS, a_ticket_opens_a_stream_and_its_cookie_reopens_it]);
 } finally {
   await chromium.stop();
 }

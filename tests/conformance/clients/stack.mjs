@@ -35,7 +35,7 @@ export async function ask(method, path, body) {
   }
 }
 
-let number = 0;
+const sequences = new Map();
 
 // A session that stays queued: the only slot is taken.
 export async function session() {
@@ -48,8 +48,10 @@ export async function session() {
 }
 
 export async function append(sid, ...messages) {
+  const sequence = (sequences.get(sid) ?? 0) + 1;
+  sequences.set(sid, sequence);
   const { status, json } = await ask("POST", `/api/v1/sessions/${sid}/events`, {
-    producer: `conformance-${process.pid}-${++number}`, sequence: 1,
+    producer: "conformance", sequence,
     events: messages.map((message) => ({ type: "note", message })),
   });
   if (status !== 200) throw new Error(`${status} ${JSON.stringify(json)}`);
