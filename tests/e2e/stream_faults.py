@@ -20,7 +20,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from first_light import wait_for  # noqa: E402
-from stack import Stack  # noqa: E402
+from stack import Stack, Watcher  # noqa: E402
 
 READERS = 26         # of a session, half of them over sockets
 CHURN = 30           # per cent of all connections that are cut each second
@@ -244,6 +244,28 @@ def occupy(stack):
     wait_for("the slot is taken", lambda: stack.json("GET", "/api/v1/sessions/" + sid)[1]["status"] == "running")
 
 
+def check_trace(stack, sid):
+    """A request that says it is sampled is found in the log of the streamer that delivered its event."""
+    trace = os.urandom(16).hex()
+    watcher = Watcher(stack, sid)
+    watcher.start()
+    wait_for("somebody follows", lambda: len(watcher.events) >= 2)
+    status, _, raw = stack.request("POST", "/api/v1/sessions/%s/events" % sid,
+                                   {"producer": "traced", "sequence": 1, "events": [{"type": "note", "message": "x"}]},
+                                   {"traceparent": "00-%s-%s-01" % (trace, os.urandom(8).hex())})
+    assert status == 200, (status, raw)
+    want = "event=stream.traced trace=%s session=%s first=%s " % (trace, sid, json.loads(raw)["last"])
+
+    def is_told():
+        for name in ("streamer-1.log", "streamer-2.log"):
+            with open(os.path.join(stack.home, "log", name), errors="replace") as f:
+                if want in f.read():
+                    return True
+        return False
+    wait_for("the trace is told: " + want, is_told)
+    watcher.deadline = 0
+
+
 def follow(stack, followers, sids, forms, seed):
     plan = tempfile.TemporaryFile("w+")
     for sid in sids:
@@ -262,6 +284,7 @@ def main(bin_dir, followers, lua, deliveries, seconds, seed):
     events = deliveries // sessions // READERS
     with Stack(bin_dir, SETTINGS) as stack:
         occupy(stack)
+        check_trace(stack, stack.submit(["true"])[0])
         sids = [stack.submit(["true"])[0] for _ in range(sessions)]
         readers = follow(stack, followers, sids, ["sse", "socket"], rng.randrange(1, 1 << 60))
         try:

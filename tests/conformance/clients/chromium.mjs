@@ -30,7 +30,7 @@ export class Chromium {
     self.dir = mkdtempSync(join(tmpdir(), "fairlead-chromium."));
     self.child = spawn("chromium", ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
       "--no-first-run", "--disable-background-networking", "--remote-debugging-port=0", `--user-data-dir=${self.dir}`,
-      "about:blank"], { stdio: ["ignore", "ignore", "pipe"] });
+      "about:blank"], { stdio: ["ignore", "ignore", "pipe"], detached: true });
     self.socket = new WebSocket(await startedAt(self.child), { perMessageDeflate: false });
     self.waiting = new Map();
     self.number = 0;
@@ -76,7 +76,7 @@ export class Chromium {
         rmSync(this.dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
         resolve();
       });
-      this.child.kill("SIGKILL");
+      process.kill(-this.child.pid, "SIGKILL"); // its whole group
     });
   }
 }
