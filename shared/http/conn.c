@@ -43,17 +43,61 @@ void http_conn_listen(struct http_conn *conn, enum http_listening what)
 	}
 }
 
+static void on_timer(struct loop_timer *timer);
+static void on_writable(evutil_socket_t fd, short what, void *arg);
+
+static struct http_wait *wait_of(struct http_conn *conn)
+{
+	struct loop *loop = conn->server->loop;
+	struct http_wait *wait = conn->wait;
+
+	if (wait == NULL) {
+		wait = conn->wait = mem_calloc(1, sizeof(*wait));
+		wait->conn = conn;
+		loop_timer_init(&wait->timer, loop, on_timer);
+		(void)event_assign(&wait->write_event, loop_base(loop), conn->fd,
+		                   EV_WRITE | EV_PERSIST, on_writable, conn);
+	}
+	return wait;
+}
+
+bool http_conn_watches_room(const struct http_conn *conn)
+{
+	return conn->wait != NULL && event_pending(&conn->wait->write_event, EV_WRITE, NULL) != 0;
+}
+
+void http_conn_watch_room(struct http_conn *conn, bool wants)
+{
+	if (wants) {
+		(void)event_add(&wait_of(conn)->write_event, NULL);
+	} else if (conn->wait != NULL) {
+		(void)event_del(&conn->wait->write_event);
+	}
+}
+
+void http_conn_rest(struct http_conn *conn)
+{
+	if (conn->wait != NULL && conn->deadline_ms == 0 && !http_conn_watches_room(conn)) {
+		loop_timer_clear(&conn->wait->timer);
+		free(conn->wait);
+		conn->wait = NULL;
+	}
+}
+
 /* The timer is moved only to come earlier: most deadlines are replaced long before they are due. */
 void http_conn_deadline(struct http_conn *conn, unsigned in_ms)
 {
+	struct http_wait *wait;
+
 	if (in_ms == 0) {
 		conn->deadline_ms = 0;
 		return;
 	}
+	wait = wait_of(conn);
 	conn->deadline_ms = clock_mono_ms() + in_ms;
-	if (conn->armed_ms == 0 || conn->armed_ms > conn->deadline_ms) {
-		conn->armed_ms = conn->deadline_ms;
-		loop_timer_set(&conn->timer, in_ms);
+	if (wait->armed_ms == 0 || wait->armed_ms > conn->deadline_ms) {
+		wait->armed_ms = conn->deadline_ms;
+		loop_timer_set(&wait->timer, in_ms);
 	}
 }
 
@@ -65,6 +109,7 @@ void http_conn_free(struct http_conn *conn)
 	loop_undefer(conn->server->loop, &conn->task);
 	http_stream_turn(conn);
 	LIST_REMOVE(conn, link);
+	free(conn->wait);
 	free(conn);
 }
 
@@ -90,8 +135,10 @@ void http_conn_kill(struct http_conn *conn)
 	conn->state = CONN_DEAD;
 	conn->exchange = NULL;
 	(void)event_del(&conn->read_event);
-	(void)event_del(&conn->write_event);
-	loop_timer_clear(&conn->timer);
+	http_conn_watch_room(conn, false);
+	if (conn->wait != NULL) {
+		loop_timer_clear(&conn->wait->timer);
+	}
 	(void)close(conn->fd);
 	conn->fd = -1;
 	buf_fini(&conn->ahead);
@@ -111,7 +158,7 @@ void http_conn_linger(struct http_conn *conn)
 {
 	conn->state = CONN_LINGER;
 	conn->ignored = 0;
-	(void)event_del(&conn->write_event);
+	http_conn_watch_room(conn, false);
 	buf_fini(&conn->ahead);
 	if (shutdown(conn->fd, SHUT_WR) != 0) {
 		http_conn_kill(conn);
@@ -150,7 +197,7 @@ static void on_sent(struct http_conn *conn)
 		(void)str_copy(conn->peer, sizeof(conn->peer), exchange->req.peer);
 	}
 	http_exchange_end(exchange);
-	(void)event_del(&conn->write_event);
+	http_conn_watch_room(conn, false);
 	if (conn->ops != NULL && !conn->close) {
 		http_conn_deadline(conn, 0);
 		http_conn_listen(conn, LISTEN_READ);
@@ -187,11 +234,11 @@ static void send_reply(struct http_conn *conn)
 		on_sent(conn);
 		return;
 	}
-	if (event_pending(&conn->write_event, EV_WRITE, NULL) == 0) {
+	if (!http_conn_watches_room(conn)) {
 		if (conn->listening == LISTEN_CLOSE) {
 			http_conn_listen(conn, LISTEN_NOT);
 		}
-		(void)event_add(&conn->write_event, NULL);
+		http_conn_watch_room(conn, true);
 		http_conn_deadline(conn, conn->server->options.write_timeout_ms);
 	} else if (n > 0) {
 		http_conn_deadline(conn, conn->server->options.write_timeout_ms);
@@ -469,10 +516,13 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 		send_reply(conn);
 		feed_ahead(conn);
 	} else if (conn->state == CONN_STREAM) {
-		(void)event_del(&conn->write_event);
+		http_conn_watch_room(conn, false);
 		http_conn_deadline(conn, 0);
 		if (conn->ops->writable != NULL) {
 			conn->ops->writable(conn->stream);
+		}
+		if (conn->state == CONN_STREAM) {
+			http_conn_rest(conn);
 		}
 	}
 }
@@ -512,10 +562,11 @@ static void on_overdue(struct http_conn *conn)
 
 static void on_timer(struct loop_timer *timer)
 {
-	struct http_conn *conn = CONTAINER_OF(timer, struct http_conn, timer);
+	struct http_wait *wait = CONTAINER_OF(timer, struct http_wait, timer);
+	struct http_conn *conn = wait->conn;
 	uint64_t now = clock_mono_ms();
 
-	conn->armed_ms = 0;
+	wait->armed_ms = 0;
 	if (conn->deadline_ms == 0) {
 		return;
 	}
@@ -523,8 +574,8 @@ static void on_timer(struct loop_timer *timer)
 		conn->deadline_ms = now + FROZEN_MORE_MS; /* nobody could have kept it */
 	}
 	if (now < conn->deadline_ms) {
-		conn->armed_ms = conn->deadline_ms;
-		loop_timer_set(&conn->timer, conn->deadline_ms - now);
+		wait->armed_ms = conn->deadline_ms;
+		loop_timer_set(&wait->timer, conn->deadline_ms - now);
 		return;
 	}
 	conn->deadline_ms = 0;
@@ -558,8 +609,6 @@ struct http_conn *http_conn_new(struct http_server *server, int fd, const char *
 	buf_init(&conn->ahead, HTTP_AHEAD_MAX + HTTP_READ_SIZE + HTTP_AHEAD_MAX);
 	(void)str_copy(conn->peer, sizeof(conn->peer), str_of(peer));
 	(void)event_assign(&conn->read_event, base, fd, EV_READ | EV_PERSIST, on_readable, conn);
-	(void)event_assign(&conn->write_event, base, fd, EV_WRITE | EV_PERSIST, on_writable, conn);
-	loop_timer_init(&conn->timer, server->loop, on_timer);
 	LIST_INSERT_HEAD(&server->conns, conn, link);
 	server->conn_count++;
 	http_conn_deadline(conn, server->options.head_timeout_ms);

@@ -47,15 +47,24 @@ enum http_conn_state {
 
 enum http_listening { LISTEN_READ, LISTEN_CLOSE, LISTEN_NOT };
 
+/* What a connection needs while it waits for room, or has a deadline.  Most streams do neither most
+ * of the time. */
+struct http_wait {
+	struct http_conn *conn;
+	struct event write_event;
+	struct loop_timer timer;
+	uint64_t armed_ms; /* clock_mono_ms; 0: the timer is not set */
+};
+
 struct http_conn {
 	struct http_server *server;
 	int fd;
 	enum http_conn_state state;
 	enum http_listening listening;
-	struct event read_event, write_event;
-	struct loop_timer timer;
+	struct event read_event;
+	struct http_wait *wait; /* NULL: it waits for nothing but input */
 	struct loop_task task;
-	uint64_t deadline_ms, armed_ms; /* clock_mono_ms; 0: none */
+	uint64_t deadline_ms; /* clock_mono_ms; 0: none */
 	struct http_exchange *exchange;
 	struct buf ahead;
 	bool close;                   /* after the reply */
@@ -152,6 +161,9 @@ void http_conn_want_room(struct http_conn *conn);
 
 /* for stream.c */
 void http_conn_linger(struct http_conn *conn);
+bool http_conn_watches_room(const struct http_conn *conn);
+void http_conn_watch_room(struct http_conn *conn, bool wants); /* writable when there is */
+void http_conn_rest(struct http_conn *conn); /* give memory back, when it waits for nothing */
 void http_conn_deadline(struct http_conn *conn, unsigned in_ms); /* 0: none */
 
 /* ---- exchange.c ---- */

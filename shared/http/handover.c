@@ -9,8 +9,8 @@ void http_conn_freeze(struct http_conn *conn)
 {
 	enum http_listening listening = conn->listening;
 
-	conn->thawed_room = event_pending(&conn->write_event, EV_WRITE, NULL) != 0;
-	(void)event_del(&conn->write_event);
+	conn->thawed_room = http_conn_watches_room(conn);
+	http_conn_watch_room(conn, false);
 	http_conn_listen(conn, LISTEN_NOT);
 	conn->thawed_listening = listening;
 	conn->thawed_end = false;

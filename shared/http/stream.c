@@ -30,6 +30,7 @@ static void open_now(struct http_conn *conn)
 	struct buf ahead = conn->ahead;
 
 	conn->opening = false;
+	http_conn_rest(conn);
 	buf_init(&conn->ahead, ahead.cap);
 	conn->ops->opened(conn->stream, conn);
 	if (ahead.len > 0 && conn->state == CONN_STREAM) {
@@ -60,8 +61,8 @@ void http_conn_want_room(struct http_conn *conn)
 	const struct http_options *options = &conn->server->options;
 	unsigned timeout_ms = options->stream_timeout_ms;
 
-	if (event_pending(&conn->write_event, EV_WRITE, NULL) == 0) {
-		(void)event_add(&conn->write_event, NULL);
+	if (!http_conn_watches_room(conn)) {
+		http_conn_watch_room(conn, true);
 		http_conn_deadline(conn, timeout_ms > 0 ? timeout_ms : options->write_timeout_ms);
 	}
 }
