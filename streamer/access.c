@@ -24,6 +24,7 @@ struct access {
 	struct fiber_group fibers;
 	struct fiber_signal rung; /* a key has changed */
 	size_t exchanges;         /* under way */
+	bool is_blind;            /* keys could not be looked up */
 	bool stopped;
 };
 
@@ -76,20 +77,21 @@ static void look(struct access *access)
 {
 	struct id *ids = NULL;
 	size_t count = viewers_keys(access->options.viewers, &ids);
+	enum err_code code = ERR_OK;
 	struct err err;
 
-	for (size_t i = 0; i < count; i += AUTH_KEYS_WATCHED_MAX) {
+	for (size_t i = 0; i < count && code == ERR_OK; i += AUTH_KEYS_WATCHED_MAX) {
 		size_t some = count - i < AUTH_KEYS_WATCHED_MAX ? count - i : AUTH_KEYS_WATCHED_MAX;
 
-		if (look_at(access, &ids[i], some, &err) != ERR_OK) {
-			if (!fiber_cancelled()) {
-				log_warn("access.blind", "keys=%zu code=%s %s", count,
-				         err_name(err.code), err.msg);
-			}
-			break;
-		}
+		code = look_at(access, &ids[i], some, &err);
 	}
 	free(ids);
+	if (code != ERR_OK && !access->is_blind && !fiber_cancelled()) {
+		log_warn("access.blind", "keys=%zu code=%s %s", count, err_name(code), err.msg);
+	} else if (code == ERR_OK && access->is_blind) {
+		log_info("access.sees", "keys=%zu", count);
+	}
+	access->is_blind = code != ERR_OK;
 }
 
 static void keep(void *arg)

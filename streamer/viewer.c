@@ -297,7 +297,8 @@ static void dismiss_all(struct viewer *viewer, const char *why)
 	}
 }
 
-static void narrow(struct outlet *outlet)
+/* It acts in another role now, or for somebody else. */
+static void adjust(struct outlet *outlet)
 {
 	uint64_t seen = viewer_sees(outlet->viewer);
 	struct subscriber *subscriber;
@@ -315,7 +316,7 @@ static void say_standing_to_all(struct viewer *viewer)
 
 	LIST_FOREACH(outlet, &viewer->outlets, of_viewer)
 	{
-		narrow(outlet);
+		adjust(outlet);
 		if (outlet->conn != NULL && !outlet->ended) {
 			say_standing(outlet);
 		}
@@ -388,7 +389,7 @@ enum err_code viewer_exchange(struct outlet *outlet, const struct principal *pri
 	LIST_REMOVE(outlet, of_viewer);
 	viewer_join(viewer_hold(old->viewers, &next), outlet);
 	viewer_release(old);
-	narrow(outlet);
+	adjust(outlet);
 	say_standing(outlet);
 	return ERR_OK;
 }
