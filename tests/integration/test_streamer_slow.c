@@ -317,8 +317,8 @@ static void stalled_body(struct world *world)
 {
 	struct id sid = world_session(world);
 	struct viewer *stalled = viewer_open(world, 0, &sid, "", "");
-	struct viewer *again, *fast = viewer_open(world, 0, &sid, "", "");
 	struct cursor at = { 0, 0 }, last = talk(world, &sid);
+	struct viewer *again, *fast = viewer_open(world, 0, &sid, "", "");
 	struct view view;
 	char text[CURSOR_SIZE];
 
