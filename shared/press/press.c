@@ -8,7 +8,7 @@
 #include "base/mem.h"
 
 enum {
-	LEVEL = 1,  /* the window is small: more effort finds little more */
+	LEVEL = 5,  /* paid once for all who read */
 	MEMORY = 6, /* zlib's: 32 KiB of tables */
 };
 

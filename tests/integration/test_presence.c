@@ -304,7 +304,8 @@ static void bounds_body(struct world *world)
 		(void)snprintf(line, sizeof(line), "PTTL {s:%s}:presence%s", stage.a.sid.s,
 		               tails[i]);
 		reply = world_ask(world, line);
-		assert_in_range(redis_reply_int(reply), PRESENCE_SILENT_MS, 3 * PRESENCE_SILENT_MS);
+		assert_in_range(redis_reply_int(reply), 9 * PRESENCE_SILENT_MS,
+		                10 * PRESENCE_SILENT_MS);
 		redis_reply_free(reply);
 	}
 	who.user[0] = '\0';

@@ -5,7 +5,7 @@
 --   {s:<sid>}:presence       hash  v version; "<role> <user>" -> "<nodes> <since ms> <name>"
 --   {s:<sid>}:presence:nodes zset  node -> when it is silent for too long (ms)
 --   {s:<sid>}:presence:of    zset  "<node> <role> <user>", all of score 0: in order of node
--- All three live as long: each call that has a node to speak for prolongs all of them.
+-- All three live as long: a call that has a node to speak for prolongs all of them, or none.
 --
 -- KEYS 1 {s:<sid>}:presence  2 {s:<sid>}:presence:nodes  3 {s:<sid>}:presence:of
 -- ARGV 1 node, "" none: only look  2 it is silent after (ms)  3 join | leave | renew
@@ -18,6 +18,16 @@ local node, verb = ARGV[1], ARGV[3]
 local function text(n) return string.format('%.0f', n) end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- What nearly every call is: a sign of life where nothing has changed.
+if verb == 'renew' and node ~= '' then
+	if not redis.call('ZSCORE', nodes, node) then return {'lost'} end
+	redis.call('ZADD', nodes, text(now + ARGV[2]), node)
+	if redis.call('ZCOUNT', nodes, '-inf', text(now)) == 0 and redis.call('PTTL', shown) > 2 * ARGV[2] then
+		return {'ok', redis.call('HGET', shown, 'v') or '0'}
+	end
+end
+
 local news = {}
 
 local function tell(sign, role, user, since, name)
@@ -58,8 +68,7 @@ local function left_of(whose, most)
 	return redis.call('ZRANGEBYLEX', of, '[' .. whose .. ' ', '(' .. whose .. '!', 'LIMIT', 0, most)
 end
 
-if node ~= '' then
-	if verb == 'renew' and not redis.call('ZSCORE', nodes, node) then return {'lost'} end
+if node ~= '' and verb ~= 'renew' then
 	redis.call('ZADD', nodes, text(now + ARGV[2]), node)
 	for i = 5, #ARGV, 3 do
 		if verb == 'join' then
@@ -68,7 +77,7 @@ if node ~= '' then
 			go(node, ARGV[i] .. ' ' .. ARGV[i + 1])
 		end
 	end
-	if verb ~= 'renew' and #left_of(node, 1) == 0 then redis.call('ZREM', nodes, node) end
+	if #left_of(node, 1) == 0 then redis.call('ZREM', nodes, node) end
 end
 
 local room = 64
@@ -87,6 +96,6 @@ if #news > 0 then
 	redis.call('PUBLISH', shown, version .. '\n' .. table.concat(news))
 end
 if node ~= '' then
-	for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, text(3 * ARGV[2])) end
+	for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, text(10 * ARGV[2])) end
 end
 return {'ok', version or '0'}
