@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "json/value.h"
 #include "tests/integration/streamer_world.h"
+#include "tests/integration/talker.h"
 
 enum { RECEIVE_BYTES = 8 * 1024, DATA_SIZE = 512, PORT_FIRST = 21000, PORT_SPAN = 10000 };
 
@@ -81,10 +82,10 @@ static void hear_text(struct view *view, struct str key, struct str text, const 
 }
 
 /* Every event is there once: as itself, or covered by the one that has the id. */
-static void move_on(struct view *view, const struct viewer *viewer, const struct json_value *data)
+static void move_on(struct view *view, struct cursor next, const struct json_value *event)
 {
-	const struct json_value *covers = json_get(data, "covers");
-	struct cursor next = viewer_at(viewer), from = next;
+	const struct json_value *covers = json_get(event, "covers");
+	struct cursor from = next;
 
 	if (covers != NULL) {
 		assert_true(cursor_parse(json_as_str(json_get(covers, "from")), &from));
@@ -95,33 +96,38 @@ static void move_on(struct view *view, const struct viewer *viewer, const struct
 	view->events++;
 }
 
-static void hear(struct view *view, const struct viewer *viewer)
+static void hear_event(struct view *view, struct cursor at, const struct json_value *event)
 {
-	struct str name = viewer->parser.name;
-	struct json_value *data;
-	struct err err;
+	struct str type = json_as_str(json_get(event, "type"));
 
-	data = json_parse(viewer->parser.data, &err);
-	assert_non_null(data);
-	if (json_as_bool(json_get(data, "ahead"))) {
+	if (json_as_bool(json_get(event, "ahead"))) {
 		view->ahead++;
-		json_value_free(data);
 		return;
 	}
-	move_on(view, viewer, data);
-	if (str_eq(name, STR_LIT("message_delta"))) {
-		hear_text(view, json_as_str(json_get(data, "message_id")),
-		          json_as_str(json_get(data, "delta")), "");
-	} else if (str_eq(name, STR_LIT("log"))) {
-		hear_text(view, STR_LIT("log"), json_as_str(json_get(data, "message")), "\n");
-	} else if (str_eq(name, STR_LIT("progress"))) {
-		view->progress = json_as_i64(json_get(data, "progress"));
+	move_on(view, at, event);
+	if (str_eq(type, STR_LIT("message_delta"))) {
+		hear_text(view, json_as_str(json_get(event, "message_id")),
+		          json_as_str(json_get(event, "delta")), "");
+	} else if (str_eq(type, STR_LIT("log"))) {
+		hear_text(view, STR_LIT("log"), json_as_str(json_get(event, "message")), "\n");
+	} else if (str_eq(type, STR_LIT("progress"))) {
+		view->progress = json_as_i64(json_get(event, "progress"));
 	} else {
-		buf_addf(&view->told, "\n<%" STR_FMT " %" PRIu64 " at %" PRId64 ">", STR_ARG(name),
+		buf_addf(&view->told, "\n<%" STR_FMT " %" PRIu64 " at %" PRId64 ">", STR_ARG(type),
 		         view->at.n, view->progress);
 		view->last_key[0] = '\0';
 	}
-	json_value_free(data);
+}
+
+static void hear(struct view *view, const struct viewer *viewer)
+{
+	struct json_value *event;
+	struct err err;
+
+	event = json_parse(viewer->parser.data, &err);
+	assert_non_null(event);
+	hear_event(view, viewer_at(viewer), event);
+	json_value_free(event);
 }
 
 static void read_through(struct view *view, struct viewer *viewer, uint64_t n)
@@ -129,6 +135,24 @@ static void read_through(struct view *view, struct viewer *viewer, uint64_t n)
 	while (view->at.n < n) {
 		assert_true(viewer_next(viewer));
 		hear(view, viewer);
+	}
+}
+
+/* The same of a WebSocket. What comes before its turn has no id. */
+static void listen_through(struct view *view, struct talker *talker, uint64_t n)
+{
+	while (view->at.n < n) {
+		const struct json_value *event;
+		struct cursor at = view->at;
+		bool ahead;
+
+		talker_expect(talker, "event");
+		event = json_get(talker->json, "event");
+		ahead = json_as_bool(json_get(talker->json, "ahead"));
+		assert_int_equal(ahead, json_as_bool(json_get(event, "ahead")));
+		assert_int_equal(ahead, !cursor_parse(talker_str(talker, "id"), &at));
+		assert_int_equal(ahead, json_get(talker->json, "seq") == NULL);
+		hear_event(view, at, event);
 	}
 }
 
@@ -309,6 +333,42 @@ static void an_approval_comes_before_a_backlog_and_again_in_its_turn(void **stat
 	run(ahead_body, soon_slow);
 }
 
+/* ---- sockets ---- */
+
+static void socket_body(struct world *world)
+{
+	struct id sid = world_session(world);
+	struct talker *slow = talker_open(world, 0, "/api/v1/ws", "");
+	struct viewer *fast;
+	struct view view, plain;
+	struct cursor last;
+
+	slow->skips = "presence";
+	talker_say(slow, "{\"type\":\"subscribe\",\"sessionId\":\"%s\"}", sid.s);
+	talker_expect(slow, "subscribed");
+	(void)talk(world, &sid);
+	last = world_append(world, &sid, EVENT_TYPE_ERROR, STR_LIT("{\"message\":\"late\"}"));
+	assert_int_equal(fiber_sleep(50), ERR_OK);
+	view_init(&view);
+	view_init(&plain);
+	fast = viewer_open(world, 0, &sid, "", "");
+	read_through(&plain, fast, last.n);
+	listen_through(&view, slow, last.n);
+	assert_same_view(&view, &plain);
+	assert_true(view.events < last.n / 4);
+	assert_true(view.ahead > 0);
+	talker_close(slow);
+	viewer_close(fast);
+	buf_fini(&view.told);
+	buf_fini(&plain.told);
+}
+
+static void a_slow_socket_is_treated_the_same(void **state)
+{
+	(void)state;
+	run(socket_body, soon_slow);
+}
+
 /* ---- stalled ---- */
 
 static const char *const impatient[] = { SMALL_RING, "FAIRLEAD_STREAM_STALL_TIMEOUT=300ms", NULL };
@@ -384,6 +444,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_slow_reader_gets_fewer_events_that_say_the_same),
 		cmocka_unit_test(an_approval_comes_before_a_backlog_and_again_in_its_turn),
+		cmocka_unit_test(a_slow_socket_is_treated_the_same),
 		cmocka_unit_test(a_reader_that_takes_nothing_is_closed_and_can_resume),
 		cmocka_unit_test(a_profile_leaves_out_what_it_does_not_have),
 	};
