@@ -69,9 +69,10 @@ static char *own(const char *text)
 	return text != NULL ? mem_strdup(text) : NULL;
 }
 
-static void child(const struct service *service, int log_fd, pid_t supervisor)
+static void child(const struct service *service, const char *flag, int log_fd, pid_t supervisor)
 {
-	char *argv[SERVICE_ARGS_MAX];
+	char *argv[SERVICE_ARGS_MAX + 2];
+	size_t args = 0;
 	int null_fd = open("/dev/null", O_RDONLY);
 	sigset_t none;
 
@@ -89,15 +90,20 @@ static void child(const struct service *service, int log_fd, pid_t supervisor)
 	for (size_t i = 0; service->env[i] != NULL; i++) {
 		(void)putenv(own(service->env[i]));
 	}
-	for (size_t i = 0; i < SERVICE_ARGS_MAX; i++) {
-		argv[i] = own(service->argv[i]);
+	while (service->argv[args] != NULL) {
+		argv[args] = own(service->argv[args]);
+		args++;
 	}
+	argv[args++] = own(flag);
+	argv[args] = NULL;
 	(void)execvp(service->argv[0], argv);
 	(void)fprintf(stderr, "cannot run %s: %s\n", service->argv[0], strerror(errno));
 	_exit(127);
 }
 
-static enum err_code start(struct service *service, struct err *err)
+/* flag: one more argument, or NULL. */
+static enum err_code launch(const struct service *service, const char *flag, pid_t *ret_pid,
+                            struct err *err)
 {
 	pid_t supervisor = getpid();
 	int log_fd = open(service->log_path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
@@ -107,18 +113,27 @@ static enum err_code start(struct service *service, struct err *err)
 		return err_set(err, ERR_UNAVAILABLE, "cannot open %s: %s", service->log_path,
 		               strerror(errno));
 	}
-	service->pid = fork();
-	if (service->pid == 0) {
-		child(service, log_fd, supervisor);
+	*ret_pid = fork();
+	if (*ret_pid == 0) {
+		child(service, flag, log_fd, supervisor);
 	}
 	(void)close(log_fd);
-	if (service->pid < 0) {
-		service->pid = 0;
+	if (*ret_pid < 0) {
+		*ret_pid = 0;
 		return err_set(err, ERR_UNAVAILABLE, "cannot start %s: %s", service->name,
 		               strerror(errno));
 	}
-	service->started_us = clock_wall_us();
 	return ERR_OK;
+}
+
+static enum err_code start(struct service *service, struct err *err)
+{
+	enum err_code code = launch(service, NULL, &service->pid, err);
+
+	if (code == ERR_OK) {
+		service->started_us = clock_wall_us();
+	}
+	return code;
 }
 
 static void describe(struct service *service, int status)
@@ -164,7 +179,21 @@ static unsigned next_backoff(uint64_t lived_ms, unsigned last_ms)
 	return last_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : last_ms * 2;
 }
 
-/* Start it and stay until its end. */
+/* The child has ended: is there one that has taken over from it? */
+static bool is_succeeded(struct service *service)
+{
+	if (service->successor == 0 || service->stopping) {
+		return false;
+	}
+	service->pid = service->successor;
+	service->successor = 0;
+	service->started_us = clock_wall_us();
+	log_info("service.replaced", "service=%s pid=%ld before=\"%s\"", service->name,
+	         (long)service->pid, service->why);
+	return true;
+}
+
+/* Start it and stay until its end, and that of its successors. */
 static void live_once(struct service *service)
 {
 	struct err err;
@@ -175,8 +204,10 @@ static void live_once(struct service *service)
 		return;
 	}
 	log_info("service.started", "service=%s pid=%ld", service->name, (long)service->pid);
-	while (!reap(service, DAY_MS, &status) && !fiber_cancelled()) {
-	}
+	do {
+		while (!reap(service, DAY_MS, &status) && !fiber_cancelled()) {
+		}
+	} while (service->pid == 0 && is_succeeded(service));
 }
 
 void service_keep(void *arg)
@@ -210,6 +241,57 @@ static bool wait_gone(struct service *service, uint64_t timeout_ms)
 		}
 	}
 	return service->pid == 0;
+}
+
+/* Has it ended? */
+static bool is_gone(pid_t pid, uint64_t within_ms)
+{
+	int fd = pidfd_open(pid, 0), status;
+
+	if (fd >= 0) {
+		(void)!fiber_wait_fd(fd, FIBER_READ, within_ms);
+		(void)close(fd);
+	}
+	return waitpid(pid, &status, WNOHANG) == pid;
+}
+
+/* It did not become the child: it must not go on beside it. */
+static enum err_code give_up(struct service *service, struct err *err)
+{
+	pid_t pid = service->successor;
+
+	service->successor = 0;
+	(void)kill(pid, SIGKILL);
+	while (!is_gone(pid, LOOK_MS) && !fiber_cancelled()) {
+	}
+	return err_set(err, ERR_TIMEOUT, "its successor does not take over");
+}
+
+enum err_code service_replace(struct service *service, const char *flag, uint64_t timeout_ms,
+                              struct err *err)
+{
+	uint64_t until = clock_mono_ms() + timeout_ms;
+	enum err_code code;
+	pid_t pid;
+
+	if (service->pid == 0 || service->successor != 0 || service->stopping) {
+		return err_set(err, ERR_UNAVAILABLE, "it is not running, or being replaced");
+	}
+	if ((code = launch(service, flag, &service->successor, err)) != ERR_OK) {
+		return code;
+	}
+	pid = service->successor;
+	while (service->successor == pid) {
+		if (is_gone(pid, LOOK_MS)) {
+			service->successor = 0;
+			return err_set(err, ERR_BACKEND, "its successor has ended; see %s",
+			               service->log_path);
+		}
+		if (clock_mono_ms() > until || service->stopping || fiber_cancelled()) {
+			return give_up(service, err);
+		}
+	}
+	return ERR_OK;
 }
 
 void service_stop(struct service *service)

@@ -32,7 +32,8 @@ struct service {
 	unsigned stop_ms; /* after this, SIGKILL */
 
 	/* Read-only for others. */
-	pid_t pid; /* 0 while down */
+	pid_t pid;       /* 0 while down */
+	pid_t successor; /* that takes over from it; 0: none */
 	unsigned restarts;
 	int64_t started_us; /* wall clock */
 	bool stopping;
@@ -45,6 +46,11 @@ void service_keep(void *arg);
 
 /* Signal it, wait until it is gone. Safe when it is not running. */
 void service_stop(struct service *service);
+
+/* On a fiber: start another child with that flag, which takes over from the one that runs; that one
+ * ends by itself when it has. An error: it could not, and the old one goes on. */
+enum err_code service_replace(struct service *service, const char *flag, uint64_t timeout_ms,
+                              struct err *err) MUST_CHECK;
 
 /* Run once and wait for its end: initdb, migrate. ERR_BACKEND with the last line it printed when it
  * fails. */

@@ -12,6 +12,8 @@
 #include "base/str.h"
 #include "cli_text_gen.h"
 
+enum { TAKEOVER_PATH_MAX = 96 }; /* streamer.takeover's */
+
 static const struct {
 	const char *name;
 	const char *program;  /* NULL: found elsewhere */
@@ -207,6 +209,17 @@ static enum err_code describe_postgres(struct stack *stack, struct err *err)
 	return ERR_OK;
 }
 
+/* By which its successor takes over; a path that is too long for a socket is left out. */
+static void describe_takeover(struct stack *stack, enum stack_part part, struct service *s)
+{
+	const char *path =
+		arena_printf(stack->arena, "%s/%s.takeover", stack->home->run, parts[part].name);
+
+	if (strlen(path) <= TAKEOVER_PATH_MAX) {
+		service_env(s, arena_printf(stack->arena, "FAIRLEAD_STREAMER_TAKEOVER=%s", path));
+	}
+}
+
 static void describe_program(struct stack *stack, enum stack_part part, const char *bin)
 {
 	struct arena *arena = stack->arena;
@@ -233,6 +246,9 @@ static void describe_program(struct stack *stack, enum stack_part part, const ch
 	service_env(s, arena_printf(arena, "FAIRLEAD_PG_URL=%s", stack->pg_url));
 	service_env(s, arena_printf(arena, "FAIRLEAD_PEPPER_FILE=%s/pepper", home->dir));
 	service_env(s, "FAIRLEAD_HTTP_TRUSTED_PROXIES=127.0.0.1");
+	if (part == STACK_STREAMER_1 || part == STACK_STREAMER_2) {
+		describe_takeover(stack, part, s);
+	}
 }
 
 static enum err_code describe_haproxy(struct stack *stack, struct err *err)

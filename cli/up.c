@@ -45,7 +45,7 @@ struct up {
 	struct stack stack;
 	struct state state;
 	struct fiber_group keepers, beats;
-	struct fiber_signal stop;
+	struct fiber_signal stop, upgrade;
 	bool stopping;
 	int exit_status;
 };
@@ -56,6 +56,7 @@ static const char up_usage[] =
 	"\n"
 	"Runs the whole system on this machine until SIGTERM or Ctrl-C: redis, postgres,\n"
 	"2 api, 2 streamer, 1 scheduler, 1 worker, and haproxy on port 7080 in front.\n"
+	"SIGUSR2 replaces the streamers by their programs as they are now, under open streams.\n"
 	"Settings of the programs (fairlead-api --help) are taken from the environment.\n";
 
 static int usage(FILE *to, int status)
@@ -136,6 +137,35 @@ static void beat(void *arg)
 		}
 		(void)fiber_sleep(UP_BEAT_MS);
 	}
+}
+
+/* ---- upgrading ---- */
+
+/* SIGUSR2: streamers are replaced by what their program is by now, and no client notices. */
+static void upgrade_streamers(void *arg)
+{
+	struct up *up = arg;
+	struct err err;
+
+	while (fiber_signal_wait(&up->upgrade, FIBER_NO_TIMEOUT) == ERR_OK) {
+		for (unsigned part = STACK_STREAMER_1; part <= STACK_STREAMER_2; part++) {
+			struct service *s = &up->stack.services[part];
+
+			if (service_replace(s, "--takeover", UP_READY_MS, &err) != ERR_OK) {
+				log_warn("service.kept", "service=%s code=%s %s", s->name,
+				         err_name(err.code), err.msg);
+			}
+		}
+		log_info("up.upgraded");
+	}
+}
+
+static void on_upgrade(int signo, void *arg)
+{
+	struct up *up = arg;
+
+	(void)signo;
+	fiber_signal_raise(&up->upgrade);
 }
 
 /* ---- starting ---- */
@@ -286,6 +316,7 @@ static void run(void *arg)
 	struct err err = { .code = ERR_OK };
 
 	(void)fiber_start(up->loop, &up->beats, "beat", beat, up);
+	(void)fiber_start(up->loop, &up->beats, "upgrade", upgrade_streamers, up);
 	if (bring_up(up, &err) != ERR_OK && !up->stopping) {
 		(void)fprintf(stderr, "fairlead: %s\n", err.msg);
 		up->exit_status = EXIT_FAILED;
@@ -433,8 +464,10 @@ int command_up(int argc, char **argv)
 	}
 	up.loop = loop_new();
 	fiber_signal_init(&up.stop);
+	fiber_signal_init(&up.upgrade);
 	loop_on_signal(up.loop, SIGTERM, on_stop, &up);
 	loop_on_signal(up.loop, SIGINT, on_stop, &up);
+	loop_on_signal(up.loop, SIGUSR2, on_upgrade, &up);
 	(void)fiber_start(up.loop, NULL, "up", run, &up);
 	loop_run(up.loop);
 	loop_free(up.loop);

@@ -262,7 +262,7 @@ class Watcher(threading.Thread):
             self.ended = True
         elif kind == "gap":
             self.gaps.append(fields.get("data"))
-        elif "data" in fields:
+        elif "data" in fields and "id" in fields:  # else it is about the connection
             self.events.append((fields["id"], kind, json.loads(fields["data"])))
         return self.ended
 

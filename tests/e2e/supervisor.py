@@ -12,7 +12,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from first_light import wait_for  # noqa: E402
-from stack import Stack  # noqa: E402
+from stack import Stack, Watcher  # noqa: E402
 
 
 def sentence(result):
@@ -62,6 +62,22 @@ def restarts_what_dies(stack):
     wait_for("ready again", lambda: stack.request("GET", "/readyz")[0] == 200)
 
 
+def replaces_streamers_under_open_streams(stack):
+    sid = stack.submit(["sh", "-c", "for i in $(seq 400); do echo line $i; sleep 0.02; done"])[0]
+    watchers = [Watcher(stack, sid) for _ in range(8)]
+    for watcher in watchers:
+        watcher.start()
+    wait_for("all follow", lambda: all(len(w.events) > 20 for w in watchers))
+    before = [stack.pid(name) for name in ("streamer-1", "streamer-2")]
+    stack.process.send_signal(signal.SIGUSR2)
+    wait_for("others stream", lambda: all(
+        stack.pid(name) not in (0, pid) for name, pid in zip(("streamer-1", "streamer-2"), before)))
+    for watcher in watchers:
+        watcher.join(60)
+        assert watcher.ended and watcher.problem is None and watcher.reconnects == 0, vars(watcher)
+        assert watcher.numbers() == list(range(1, len(watcher.events) + 1)), watcher.numbers()
+
+
 def leaves_nothing_when_killed(stack):
     stack.process.send_signal(signal.SIGKILL)
     stack.process.wait()
@@ -88,6 +104,7 @@ def main(bin_dir):
             refuses_a_full_disk(stack)
             refuses_a_missing_tool(stack, other)
         restarts_what_dies(stack)
+        replaces_streamers_under_open_streams(stack)
         leaves_nothing_when_killed(stack)
         starts_again_with_its_data(stack, sid)
         assert stack.cli("down").returncode == 0

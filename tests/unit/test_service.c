@@ -173,6 +173,73 @@ static void one_that_does_not_listen_is_killed_after_its_grace(void **state)
 	assert_string_equal(seen.why, "killed by signal 9");
 }
 
+/* The first writes down who it is, and ends when its successor says so. */
+static void replace_body(struct loop *loop, void *arg)
+{
+	struct fiber_group keepers = { .count = 0 };
+	struct seen *seen = arg;
+	struct service service;
+	char script[512];
+	struct err err;
+	pid_t first;
+
+	(void)snprintf(script, sizeof(script),
+	               "case $0 in --takeover) kill -USR1 $(cat %s.pid); echo took;; "
+	               "--refuse) exit 1;; "
+	               "*) echo $$ >%s.pid; trap 'rm %s.pid; exit 0' USR1; echo up;; esac; "
+	               "while :; do sleep 0.01; done",
+	               log_path, log_path, log_path);
+	describe(&service, script);
+	(void)fiber_start(loop, &keepers, "keep", service_keep, &service);
+	seen->reached = await_log("up\n");
+	first = service.pid;
+	seen->reached = seen->reached &&
+	                service_replace(&service, "--refuse", WAIT_MS, &err) == ERR_BACKEND &&
+	                service.pid == first && service.successor == 0;
+	seen->code = service_replace(&service, "--takeover", WAIT_MS, &err);
+	seen->reached = seen->reached && service.pid != first && await_log("took");
+	seen->restarts = service.restarts;
+	end(&service, &keepers, seen);
+}
+
+static void a_successor_becomes_the_child_when_the_first_has_ended(void **state)
+{
+	struct seen seen = { .reached = false };
+
+	(void)state;
+	run_fiber(replace_body, &seen);
+	assert_int_equal(seen.code, ERR_OK);
+	assert_true(seen.reached && seen.ended);
+	assert_int_equal(seen.restarts, 0);
+}
+
+static void lazy_body(struct loop *loop, void *arg)
+{
+	struct fiber_group keepers = { .count = 0 };
+	struct seen *seen = arg;
+	struct service service;
+	struct err err;
+	pid_t first;
+
+	describe(&service, "echo up; while :; do sleep 0.01; done");
+	(void)fiber_start(loop, &keepers, "keep", service_keep, &service);
+	seen->reached = await_log("up\n");
+	first = service.pid;
+	seen->code = service_replace(&service, "--takeover", 50, &err);
+	seen->reached = seen->reached && service.pid == first && service.successor == 0;
+	end(&service, &keepers, seen);
+}
+
+static void a_successor_that_does_not_take_over_goes(void **state)
+{
+	struct seen seen = { .reached = false };
+
+	(void)state;
+	run_fiber(lazy_body, &seen);
+	assert_true(seen.reached && seen.ended);
+	assert_int_equal(seen.code, ERR_TIMEOUT);
+}
+
 static void run_body(struct loop *loop, void *arg)
 {
 	struct seen *seen = arg;
@@ -260,6 +327,8 @@ int main(void)
 		TEST(one_that_cannot_start_is_tried_later_each_time_and_says_why),
 		TEST(a_child_is_asked_to_stop_and_not_started_again),
 		TEST(one_that_does_not_listen_is_killed_after_its_grace),
+		TEST(a_successor_becomes_the_child_when_the_first_has_ended),
+		TEST(a_successor_that_does_not_take_over_goes),
 		TEST(a_single_run_tells_its_last_line_and_has_an_end),
 		TEST(a_child_is_told_when_its_supervisor_dies),
 	};
