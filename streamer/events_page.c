@@ -132,6 +132,24 @@ static bool is_fixed(const struct page *page, const struct cursor *at, bool caug
 	       (!caught_up || session_is_terminal(page->head.state));
 }
 
+/* Whoever waited may be allowed less by now. */
+static enum err_code check_again(const struct events_request *request, struct err *err)
+{
+	struct principal who = *request->principal, key;
+	enum err_code code =
+		auth_check_id(app_of(request->req)->auth, &request->principal->key, &key, err);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	auth_renew(&who, &key);
+	if (!auth_allows(&who, AUTH_SESSION_READ) ||
+	    auth_role_of(&who) != auth_role_of(request->principal)) {
+		return err_set(err, ERR_UNAUTHORIZED, "this key has changed: ask again");
+	}
+	return ERR_OK;
+}
+
 /* Until there is something, or the time is over. */
 static enum err_code read_or_wait(struct page *page, struct cursor *at, bool *ret_caught_up,
                                   struct err *err)
@@ -151,6 +169,9 @@ static enum err_code read_or_wait(struct page *page, struct cursor *at, bool *re
 		page->archived = 0;
 		code = poll_wait(app->feed, &request->sid, request->principal->tenant, at, until,
 		                 err);
+		if (code == ERR_OK) {
+			code = check_again(request, err);
+		}
 		if (code != ERR_OK) {
 			return code == ERR_TIMEOUT ? ERR_OK : code;
 		}

@@ -227,6 +227,9 @@ def a_revoked_key_stops_working(stack):
     rows = json.loads(expect(stack.cli("admin", "key", "list", "--json"), 0).stdout)["items"]
     assert [r["name"] for r in rows if r["id"] == made["id"]] == ["short lived"], rows
     assert made["key"] not in json.dumps(rows)
+    expect(stack.cli("admin", "key", "limit", made["id"]), 2, [], "--scope must be given")
+    expect(stack.cli("admin", "key", "limit", made["id"], "--scope", "task:write"), 0, ["changed"])
+    wait_for("it may read no more", lambda: [try_key() for _ in range(8)] == [403] * 8, 10)
     expect(stack.cli("admin", "key", "revoke", made["id"]), 0, ["revoked"])
     began = time.monotonic()
     wait_for("the key stops working on each node", lambda: [try_key() for _ in range(8)] == [401] * 8, 10)
@@ -235,7 +238,11 @@ def a_revoked_key_stops_working(stack):
     assert took < 2, took
     expect(stack.cli("admin", "key", "revoke", made["id"]), 1, "revoked before")
     expect(stack.cli("admin", "key", "list"), 0, made["id"] + " revoked")
+    expect(stack.cli("admin", "key", "limit", made["id"], "--scope", "admin"), 1, "it is revoked")
     expect(stack.cli("admin", "key", "create", "--scope", "nonsense"), 1, [], "--scope")
+    mine = json.loads(expect(stack.cli("admin", "key", "create", "--owner", "ada", "--minutes", "5", "--json"), 0).stdout)
+    rows = json.loads(expect(stack.cli("admin", "key", "list", "--json"), 0).stdout)["items"]
+    assert [(r["owner"], "expiresAt" in r) for r in rows if r["id"] == mine["id"]] == [("ada", True)], rows
 
 
 def completion_is_something_bash_can_source(stack):

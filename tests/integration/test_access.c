@@ -502,6 +502,16 @@ static void a_socket_takes_keys_from_pages_it_knows(void **state)
 	world_run(&world);
 }
 
+static void tell(struct world *world, const struct id *sid, const char *note)
+{
+	char data[128];
+
+	(void)world_append(world, sid, EVENT_TYPE_LOG, STR_LIT(LINE));
+	(void)world_append(world, sid, EVENT_TYPE_PERMISSION_REQUEST, STR_LIT(QUESTION));
+	(void)snprintf(data, sizeof(data), "{\"message\":\"%s\"}", note);
+	(void)world_append(world, sid, EVENT_TYPE_NOTE, str_of(data));
+}
+
 /* ---- the end of a key ---- */
 
 static struct talker *talk(struct world *world, const char *key)
@@ -555,6 +565,45 @@ static void end_body(struct world *world)
 	untap(one);
 }
 
+/* Who waits for a page asks for what comes after the end of the key, too. */
+static void poll_body(struct world *world)
+{
+	struct id sid = world_session(world);
+	struct made key = make(world, both, NULL, 0);
+	uint64_t waits = 0;
+	int fd = world_dial(world, STREAMER);
+	struct buf request, in;
+	bool ended = false;
+
+	buf_init(&request, UINT16_MAX);
+	buf_init(&in, SIZE_MAX / 2);
+	buf_addf(&request,
+	         "GET /api/v1/sessions/%s/events?starting_after=2&wait=30 HTTP/1.1\r\nHost: h\r\n"
+	         "X-API-Key: %s\r\nConnection: close\r\n\r\n",
+	         sid.s, key.text);
+	world_send(fd, buf_str(&request));
+	assert_false(world_receive(fd, &in, 200, &ended)); /* it waits */
+	assert_false(ended);
+	take_back(world, &key);
+	assert_int_equal(fiber_sleep(SOON_MS + 100), ERR_OK); /* what a node remembers of a key */
+	tell(world, &sid, "for others");
+	while (world_receive(fd, &in, WORLD_WAIT_MS, &ended) && waits++ < 100) {
+	}
+	assert_int_equal(strncmp(buf_cstr(&in), "HTTP/1.1 401 ", 13), 0);
+	assert_null(strstr(buf_cstr(&in), "for others"));
+	(void)close(fd);
+	buf_fini(&request);
+	buf_fini(&in);
+}
+
+static void a_page_that_waited_is_for_keys_that_are_good_when_it_comes(void **state)
+{
+	struct world world = { .body = poll_body };
+
+	(void)state;
+	world_run(&world);
+}
+
 static void a_stream_ends_with_its_key_and_says_why(void **state)
 {
 	struct world world = { .body = end_body };
@@ -564,16 +613,6 @@ static void a_stream_ends_with_its_key_and_says_why(void **state)
 }
 
 /* ---- roles ---- */
-
-static void tell(struct world *world, const struct id *sid, const char *note)
-{
-	char data[128];
-
-	(void)world_append(world, sid, EVENT_TYPE_LOG, STR_LIT(LINE));
-	(void)world_append(world, sid, EVENT_TYPE_PERMISSION_REQUEST, STR_LIT(QUESTION));
-	(void)snprintf(data, sizeof(data), "{\"message\":\"%s\"}", note);
-	(void)world_append(world, sid, EVENT_TYPE_NOTE, str_of(data));
-}
 
 /* What of tell() is seen. */
 static void sees(struct tap *tap, const char *note, bool all)
@@ -841,6 +880,7 @@ int main(void)
 		cmocka_unit_test(a_key_in_an_address_is_refused_and_told_the_way),
 		cmocka_unit_test(a_socket_takes_keys_from_pages_it_knows),
 		cmocka_unit_test(a_stream_ends_with_its_key_and_says_why),
+		cmocka_unit_test(a_page_that_waited_is_for_keys_that_are_good_when_it_comes),
 		cmocka_unit_test(observers_see_less_and_a_key_that_loses_a_scope_makes_them),
 		cmocka_unit_test(a_stream_goes_on_with_another_key_of_its_user),
 		cmocka_unit_test(streams_are_limited_for_keys_users_and_tenants),

@@ -742,6 +742,37 @@ static void the_last_lines_of_a_log_and_its_pages_are_the_lines(void **state)
 	       400);
 }
 
+/* Output and questions are not for observers, wherever they are shown. */
+static void an_observer_sees_no_output_in_logs_and_lists(void **state)
+{
+	struct id sid = make_session("");
+	static const char *const tails[] = { "/logs", "" };
+	struct answer answer;
+
+	(void)state;
+	move_session(&sid, SESSION_PROVISIONING);
+	move_session(&sid, SESSION_RUNNING);
+	expect(&(struct ask){ .key = api_keys.all,
+	                      .method = "POST",
+	                      .path = session_path(&sid, "/events"),
+	                      .body = "{\"events\":[{\"type\":\"log\",\"message\":\"a secret "
+	                              "line\",\"stream\":\"stdout\"},{\"type\":\"log\","
+	                              "\"message\":\"an open line\"}]}" },
+	       200);
+	for (size_t i = 0; i < ARRAY_LEN(tails); i++) {
+		answer = get(session_path(&sid, tails[i]));
+		assert_non_null(strstr(buf_cstr(&answer.reply.body), "a secret line"));
+		answer_free(&answer);
+		answer = ask(&(struct ask){ .key = api_keys.reader,
+		                            .method = "GET",
+		                            .path = session_path(&sid, tails[i]) });
+		assert_int_equal(answer.status, 200);
+		assert_null(strstr(buf_cstr(&answer.reply.body), "a secret line"));
+		assert_non_null(strstr(buf_cstr(&answer.reply.body), "an open line"));
+		answer_free(&answer);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -771,6 +802,7 @@ int main(void)
 		cmocka_unit_test(a_tenant_that_outgrows_the_archive_answers_429_until_it_is_freed),
 		cmocka_unit_test(both_spellings_of_the_credential_work_and_head_is_a_get),
 		cmocka_unit_test(the_last_lines_of_a_log_and_its_pages_are_the_lines),
+		cmocka_unit_test(an_observer_sees_no_output_in_logs_and_lists),
 	};
 
 	return cmocka_run_group_tests(tests, api_world_setup, api_world_teardown);
