@@ -64,6 +64,7 @@ struct channel {
 	struct lag lag;           /* of what they wait for */
 	uint64_t read_ms;         /* when its end was last seen */
 	uint64_t idle_ms;         /* when the last follower left */
+	uint64_t trimmed;         /* Redis begins after this n, as far as was seen */
 	bool is_stale, is_hungry, is_pausing;
 	bool is_reading, is_again; /* from its tip; and once more after that */
 	TAILQ_ENTRY(channel) sweep_link, stale_link, hungry_link, idle_link;

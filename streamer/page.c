@@ -36,7 +36,7 @@ void page_add(struct page *page, const struct log_event *event)
 	part->n = page->items.len - part->at;
 }
 
-enum err_code page_read(const struct page *page, struct cursor after, uint64_t count,
+enum err_code page_read(struct page *page, struct cursor after, uint64_t count,
                         struct log_page *ret, struct err *err)
 {
 	struct node *node = node_of(page->request->req);
@@ -50,5 +50,5 @@ enum err_code page_read(const struct page *page, struct cursor after, uint64_t c
 	if (after.n < page->archived) {
 		return segment_read(node->pg, &range, ret, err);
 	}
-	return log_history(&node->store, node->pg, &range, ret, err);
+	return log_history_on(&node->store, node->pg, &range, &page->trimmed, ret, err);
 }

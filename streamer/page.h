@@ -29,6 +29,7 @@ struct page {
 	uint64_t skip;     /* matching events before the page */
 	uint64_t scanned;  /* events looked at */
 	uint64_t archived; /* events through this n are read from the archive at once */
+	uint64_t trimmed;  /* Redis begins after this n, as far as was seen */
 	bool more;         /* there are matching events after the page */
 	bool cut;          /* the bound on scanned was reached first */
 	struct log_gap gap;
@@ -38,7 +39,7 @@ struct page {
 /* items are to be freed with buf_fini(). */
 struct page *page_new(struct events_request *request);
 void page_add(struct page *page, const struct log_event *event);
-enum err_code page_read(const struct page *page, struct cursor after, uint64_t count,
+enum err_code page_read(struct page *page, struct cursor after, uint64_t count,
                         struct log_page *ret, struct err *err) MUST_CHECK;
 
 static inline struct cursor page_before(uint64_t n)

@@ -48,8 +48,8 @@ static enum err_code find_in_segment(const struct page *page, const struct segme
 	return ERR_OK;
 }
 
-static enum err_code halve(const struct page *page, int64_t us, uint64_t lo, uint64_t hi,
-                           uint64_t *ret, struct err *err)
+static enum err_code halve(struct page *page, int64_t us, uint64_t lo, uint64_t hi, uint64_t *ret,
+                           struct err *err)
 {
 	while (lo < hi) {
 		uint64_t middle = lo + (hi - lo) / 2;
@@ -73,7 +73,7 @@ static enum err_code halve(const struct page *page, int64_t us, uint64_t lo, uin
 
 /* The first n of [lo, hi] whose event is not earlier than that; hi + 1 when there is none. Time
  * never runs backwards in a log. */
-static enum err_code find_time(const struct page *page, int64_t us, uint64_t lo, uint64_t hi,
+static enum err_code find_time(struct page *page, int64_t us, uint64_t lo, uint64_t hi,
                                uint64_t *ret, struct err *err)
 {
 	const struct segment_part session = part_of(page, lo, hi);

@@ -14,7 +14,7 @@ enum {
 	PAGE_RING_BYTES = READER_PAGE_BYTES + LOG_READ_MAX * 1024 + FRAME_MAX,
 };
 
-static enum err_code read_after(const struct channel *channel, const struct cursor *after,
+static enum err_code read_after(struct channel *channel, const struct cursor *after,
                                 struct log_page *ret, struct err *err)
 {
 	const struct feed_options *options = &channel->feed->options;
@@ -24,7 +24,7 @@ static enum err_code read_after(const struct channel *channel, const struct curs
 		                   .max_count = LOG_READ_MAX,
 		                   .max_bytes = READER_PAGE_BYTES };
 
-	return log_history(options->store, options->pg, &range, ret, err);
+	return log_history_on(options->store, options->pg, &range, &channel->trimmed, ret, err);
 }
 
 bool reader_is_doubtful(const struct log_store *store, const struct log_page *page)

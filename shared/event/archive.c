@@ -250,26 +250,72 @@ static enum err_code fill_from_archive(struct pg *pg, const struct log_range *ra
 	return ERR_OK;
 }
 
-/* Whether what follows the cursor is of another epoch, whose beginning was not part of what came.
+/* Does the first event say that it came right after the cursor? */
+static bool follows(const struct log_range *range, const struct log_event *event)
+{
+	char at[CURSOR_SIZE], mark[CURSOR_SIZE + 16];
+	int n;
+
+	if (event->at.epoch == range->after.epoch || !str_eq(event->type, STR_LIT("epoch"))) {
+		return event->at.epoch == range->after.epoch;
+	}
+	cursor_format(&range->after, at);
+	n = snprintf(mark, sizeof(mark), "\"previous\":\"%s\"", at);
+	return memmem(event->data.p, event->data.n, mark, (size_t)n) != NULL;
+}
+
+/* Whether another epoch may have begun before the cursor: Redis alone knows that only for what it
+ * has.
  */
-static bool jumps(const struct log_range *range, const struct log_page *page)
+static bool is_doubtful(const struct log_range *range, const struct log_page *page)
 {
 	return range->after.epoch != CURSOR_EPOCH_ANY && range->after.n > 0 && page->count > 0 &&
-	       page->gap.reason != LOG_GAP_RETRACTED &&
-	       page->events[0].at.epoch != range->after.epoch &&
-	       !str_eq(page->events[0].type, STR_LIT("epoch"));
+	       !follows(range, &page->events[0]);
+}
+
+/* Without Redis, but for the head. *ret_found false: it is not for the archive to say. */
+static enum err_code read_cold(const struct log_store *store, struct pg *pg,
+                               const struct log_range *range, struct log_page *page,
+                               bool *ret_found, struct err *err)
+{
+	struct log_head head;
+	enum err_code code = log_head_get(store, &range->sid, range->tenant, &head, err);
+
+	*ret_found = false;
+	if (code != ERR_OK || !head.found || range->after.epoch > head.at.epoch) {
+		return code;
+	}
+	code = segment_read(pg, range, page, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	*ret_found = page->next.n > range->after.n && page->next.n <= head.at.n;
+	if (*ret_found) {
+		page->head = head;
+		page->caught_up = page->next.n >= head.at.n;
+	} else {
+		log_page_fini(page);
+	}
+	return ERR_OK;
 }
 
 static enum err_code read_tiers(const struct log_store *store, struct pg *pg,
-                                const struct log_range *range, struct log_page *page,
-                                struct err *err)
+                                const struct log_range *range, uint64_t *trimmed,
+                                struct log_page *page, struct err *err)
 {
-	enum err_code code = log_read(store, range, page, err);
+	bool found = false;
+	enum err_code code =
+		range->after.n < *trimmed ? read_cold(store, pg, range, page, &found, err) : ERR_OK;
 
+	if (code != ERR_OK || found) {
+		return code;
+	}
+	code = log_read(store, range, page, err);
 	if (code == ERR_NOT_FOUND) {
 		return read_archive(pg, range, page, err);
 	}
 	if (code == ERR_OK && page->gap.reason == LOG_GAP_TRIMMED) {
+		*trimmed = page->gap.to;
 		code = fill_from_archive(pg, range, page, err);
 		if (code != ERR_OK) {
 			log_page_fini(page);
@@ -278,14 +324,39 @@ static enum err_code read_tiers(const struct log_store *store, struct pg *pg,
 	return code;
 }
 
-enum err_code log_history(const struct log_store *store, struct pg *pg,
-                          const struct log_range *range, struct log_page *ret, struct err *err)
+/* Redis lost what this client has seen from first_n on, and another epoch took its place. */
+static enum err_code retract(const struct log_store *store, struct pg *pg,
+                             const struct log_range *range, uint64_t first_n, struct log_page *page,
+                             struct err *err)
 {
 	struct log_range from = *range;
-	uint64_t first_n;
-	enum err_code code = read_tiers(store, pg, range, ret, err);
+	uint64_t trimmed = 0;
+	enum err_code code;
 
-	if (code != ERR_OK || !jumps(range, ret)) {
+	from.after = (struct cursor){ CURSOR_EPOCH_ANY, first_n - 1 };
+	code = read_tiers(store, pg, &from, &trimmed, page, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (page->gap.reason != LOG_GAP_NONE) { /* one thing at a time: that is told next */
+		struct log_head head = page->head;
+
+		log_page_fini(page);
+		page->head = head;
+		page->next = (struct cursor){ range->after.epoch, first_n - 1 };
+	}
+	page->gap = (struct log_gap){ LOG_GAP_RETRACTED, first_n, range->after.n };
+	return ERR_OK;
+}
+
+enum err_code log_history_on(const struct log_store *store, struct pg *pg,
+                             const struct log_range *range, uint64_t *trimmed, struct log_page *ret,
+                             struct err *err)
+{
+	uint64_t first_n;
+	enum err_code code = read_tiers(store, pg, range, trimmed, ret, err);
+
+	if (code != ERR_OK || !is_doubtful(range, ret)) {
 		return code;
 	}
 	code = log_epoch_after(pg, range, &first_n, err);
@@ -293,17 +364,15 @@ enum err_code log_history(const struct log_store *store, struct pg *pg,
 		return ERR_OK;
 	}
 	log_page_fini(ret);
-	if (code != ERR_OK) {
-		return code;
-	}
-	/* Redis lost what this client has seen from first_n on, and another epoch took its place.
-	 */
-	from.after = (struct cursor){ CURSOR_EPOCH_ANY, first_n - 1 };
-	code = read_tiers(store, pg, &from, ret, err);
-	if (code == ERR_OK) {
-		ret->gap = (struct log_gap){ LOG_GAP_RETRACTED, first_n, range->after.n };
-	}
-	return code;
+	return code == ERR_OK ? retract(store, pg, range, first_n, ret, err) : code;
+}
+
+enum err_code log_history(const struct log_store *store, struct pg *pg,
+                          const struct log_range *range, struct log_page *ret, struct err *err)
+{
+	uint64_t trimmed = 0;
+
+	return log_history_on(store, pg, range, &trimmed, ret, err);
 }
 
 /* ---- after a loss of Redis ---- */

@@ -92,6 +92,14 @@ enum err_code log_history(const struct log_store *store, struct pg *pg,
                           struct err *err) MUST_CHECK;
 
 /*
+ * The same for who reads on and on: *trimmed is what Redis was seen to begin after (0 at first).
+ * Before that the archive is asked at once, instead of Redis for what it does not have.
+ */
+enum err_code log_history_on(const struct log_store *store, struct pg *pg,
+                             const struct log_range *range, uint64_t *trimmed, struct log_page *ret,
+                             struct err *err) MUST_CHECK;
+
+/*
  * Bring a session's log back after a loss of Redis: epoch and n from session_epochs, log_segments
  * and the session's row, then log_open() with LOG_RECOVER. Whatever a worker restored with
  * log_restore() before is kept. LOG_ENDED: the session has ended and needs no log in Redis.

@@ -9,8 +9,6 @@
 #include "log_rig.h"
 #include "metric/metric.h"
 
-/* ---- damage ---- */
-
 static const char damage_one[] = "UPDATE log_segments SET data = '\\x00' || data "
 				 "WHERE session_id = $1::text AND first_n = $2::bigint";
 
@@ -21,6 +19,155 @@ static void expect_gap(struct log_page page, enum log_gap_reason reason, uint64_
 	assert_int_equal(page.gap.to, to);
 	log_page_fini(&page);
 }
+
+/* ---- reading on ---- */
+
+static uint64_t ranges_asked(struct world *world)
+{
+	static const char mark[] = "cmdstat_xrange:calls=";
+	struct redis_reply *reply = world_ask(world, "INFO commandstats");
+	struct str text = redis_reply_str(reply);
+	const char *at = memmem(text.p, text.n, mark, sizeof(mark) - 1);
+	uint64_t count = at != NULL ? strtoull(at + sizeof(mark) - 1, NULL, 10) : 0;
+
+	redis_reply_free(reply);
+	return count;
+}
+
+static struct log_page read_on(const struct rig *rig, struct cursor after, uint64_t *trimmed)
+{
+	const struct log_range range = { rig->sid, TENANT, after, 50, 1000000 };
+	struct log_page page;
+	struct err err;
+
+	if (log_history_on(&rig->store, rig->pg, &range, trimmed, &page, &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+	return page;
+}
+
+static void same_page(struct log_page page, struct log_page other)
+{
+	assert_int_equal(page.count, other.count);
+	assert_int_equal(page.gap.reason, other.gap.reason);
+	assert_int_equal(page.gap.from, other.gap.from);
+	assert_int_equal(page.gap.to, other.gap.to);
+	assert_int_equal(page.next.n, other.next.n);
+	assert_int_equal(page.next.epoch, other.next.epoch);
+	assert_int_equal(page.caught_up, other.caught_up);
+	assert_int_equal(page.head.at.n, other.head.at.n);
+	assert_true(page.count == 0 || page.events[0].at.epoch == other.events[0].at.epoch);
+	log_page_fini(&page);
+	log_page_fini(&other);
+}
+
+/* Epoch 1 through 350, of which 301..350 are lost; epoch 2 from 301 on; 429..556 are damaged. */
+static struct rig eventful_rig(struct world *world)
+{
+	struct rig rig = rig_new(world);
+	struct log_result result;
+	struct err err;
+
+	rig_append_notes(&rig, 298);
+	assert_int_equal(rig_archive(&rig, 1, 0), 300);
+	rig_append_notes(&rig, 50);
+	world_say(world, "FLUSHALL");
+	rig.store.generation = 2;
+	(void)rig_must(log_rebuild(&rig.store, rig.pg, &rig.sid, TENANT, &result, &err), &result,
+	               &err);
+	rig_append_notes(&rig, 399);
+	assert_int_equal(rig_archive(&rig, 1, 20), 700);
+	rig_append_notes(&rig, 7);
+	rig_tell(&rig, "damage_one", damage_one, "429");
+	return rig;
+}
+
+static void on_body(struct world *world)
+{
+	struct rig rig = eventful_rig(world);
+	struct cursor at = { 0, 0 };
+	uint64_t trimmed = 0, asked;
+
+	/* Whatever was asked before, the answer is the same. */
+	for (uint64_t hint = 0; hint <= 556; hint += 278) {
+		for (uint64_t epoch = 0; epoch < 4; epoch++) {
+			for (uint64_t n = 1; n < 720; n += 29) {
+				trimmed = hint;
+				same_page(read_on(&rig, (struct cursor){ epoch, n }, &trimmed),
+				          rig_history(&rig, (struct cursor){ epoch, n }, 50));
+			}
+		}
+	}
+	/* The first read finds out; those after it do not ask Redis for what it does not have. */
+	trimmed = 0;
+	asked = ranges_asked(world);
+	while (at.n < 550) {
+		struct log_page page = read_on(&rig, at, &trimmed);
+
+		at = page.next;
+		log_page_fini(&page);
+	}
+	assert_int_equal(ranges_asked(world), asked + 1);
+	assert_int_equal(trimmed, 556);
+	pg_free(rig.pg);
+}
+
+static void who_reads_on_is_answered_the_same_and_asks_redis_once(void **state)
+{
+	(void)state;
+	world_run(on_body);
+}
+
+/* ---- retracted ---- */
+
+/* Redis begins within what was retracted, and another epoch has begun since. */
+static void retracted_body(struct world *world)
+{
+	struct rig rig = rig_new(world);
+	struct log_result result;
+	struct log_page page;
+	struct err err;
+
+	rig_append_notes(&rig, 98);
+	assert_int_equal(rig_archive(&rig, 1, 0), 100);
+	rig_append_notes(&rig, 100); /* 101..200 */
+	world_say(world, "FLUSHALL");
+	rig.store.generation = 2;
+	(void)rig_must(log_rebuild(&rig.store, rig.pg, &rig.sid, TENANT, &result, &err), &result,
+	               &err);
+	rig_append_notes(&rig, 49); /* 2-101..2-150 */
+	assert_int_equal(rig_archive(&rig, 1, 0), 150);
+	rig_raise_epoch(&rig, "one"); /* 3-151 */
+	rig_append_notes(&rig, 49);   /* ..3-200 */
+	rig_raise_epoch(&rig, "two"); /* 4-201 */
+	page = rig_history(&rig, (struct cursor){ 1, 180 }, 50);
+	assert_int_equal(page.count, 50);
+	assert_int_equal(page.events[0].at.n, 101);
+	expect_gap(page, LOG_GAP_RETRACTED, 101, 180);
+	/* The next epoch begins with the next n, but it does not follow this cursor. */
+	expect_gap(rig_history(&rig, (struct cursor){ 1, 150 }, 50), LOG_GAP_RETRACTED, 101, 150);
+	expect_gap(rig_history(&rig, (struct cursor){ 1, 200 }, 50), LOG_GAP_RETRACTED, 101, 200);
+	expect_gap(rig_history(&rig, (struct cursor){ 2, 200 }, 50), LOG_GAP_RETRACTED, 151, 200);
+	assert_int_equal(rig_read_all(&rig, (struct cursor){ 2, 150 }, 50), 201);
+	assert_int_equal(rig_read_all(&rig, (struct cursor){ 3, 200 }, 50), 201);
+	assert_int_equal(rig_read_all(&rig, (struct cursor){ 1, 100 }, 50), 201);
+	/* What took its place is damaged: both are told, one after the other. */
+	rig_tell(&rig, "damage_one", damage_one, "101");
+	page = rig_history(&rig, (struct cursor){ 1, 180 }, 50);
+	assert_int_equal(page.count, 0);
+	assert_int_equal(page.next.n, 100);
+	expect_gap(page, LOG_GAP_RETRACTED, 101, 180);
+	expect_gap(rig_history(&rig, (struct cursor){ 1, 100 }, 50), LOG_GAP_LOST, 101, 150);
+	pg_free(rig.pg);
+}
+
+static void what_was_retracted_is_told_from_its_first_event_on(void **state)
+{
+	(void)state;
+	world_run(retracted_body);
+}
+
+/* ---- damage ---- */
 
 static unsigned metric_told(void)
 {
@@ -225,7 +372,7 @@ static void index_body(struct world *world)
 	assert_true(span.counted);
 	assert_int_equal(span.hole.reason, LOG_GAP_NONE);
 	for (size_t i = 0; i < ARRAY_LEN(filters); i++) {
-		for (uint64_t skip = 0; skip < 1100; skip += skip < 12 ? 1 : 97) {
+		for (uint64_t skip = 0; skip < 1100; skip += skip < 8 ? 1 : 193) {
 			check_find(&rig, &filters[i], false, skip);
 			check_find(&rig, &filters[i], true, skip);
 		}
@@ -409,6 +556,8 @@ static void an_ended_session_goes_with_the_last_of_its_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_retracted_is_told_from_its_first_event_on),
+		cmocka_unit_test(who_reads_on_is_answered_the_same_and_asks_redis_once),
 		cmocka_unit_test(a_damaged_segment_is_a_gap_and_what_is_around_it_is_read),
 		cmocka_unit_test(a_segment_that_was_damaged_while_redis_had_it_is_written_again),
 		cmocka_unit_test(a_session_is_archived_by_who_has_the_claim),
