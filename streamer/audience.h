@@ -26,11 +26,11 @@ enum {
 	AUDIENCE_FIBERS = 8,      /* that tell, at once */
 };
 
-struct audiences *audiences_new(struct feed *feed) MUST_CHECK;
+struct audiences *all_new(struct feed *feed) MUST_CHECK;
 /* On a fiber: nothing more is told. Those who looked here count as silent soon, or look through
  * another streamer by then. */
-void audiences_stop(struct audiences *audiences);
-void audiences_free(struct audiences *audiences); /* NULL: nothing; nobody has a seat any more */
+void audiences_stop(struct audiences *all);
+void audiences_free(struct audiences *all); /* NULL: nothing; nobody has a seat any more */
 
 /* The subscriber follows its session from now on, as whom its connection acts for. */
 void audience_join(struct subscriber *subscriber);
@@ -45,8 +45,8 @@ void audience_watch(struct subscriber *subscriber, uint64_t version);
 
 /* ---- from the feed ---- */
 
-void audiences_tick(struct audiences *audiences, uint64_t now_ms);
+void audiences_tick(struct audiences *all, uint64_t now_ms);
 /* From the channel of presence: false: it is not one of those. */
-bool audiences_heard(struct audiences *audiences, struct str channel, struct str payload);
+bool audiences_heard(struct audiences *all, struct str channel, struct str payload);
 /* In force from here on. */
-void audiences_subscribed(struct audiences *audiences, struct str channel);
+void audiences_subscribed(struct audiences *all, struct str channel);

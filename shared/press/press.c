@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#define ZLIB_CONST /* it does not write to what it reads */
 #include <zlib.h>
 
 #include "base/mem.h"
@@ -77,8 +78,7 @@ bool press_piece(struct press *press, struct str plain, size_t max, struct buf *
 	assert(plain.n > 0 && plain.n <= UINT32_MAX && max <= UINT32_MAX && room != NULL);
 	begin(press);
 	press->fresh = false;
-	/* zlib does not write there; its type says so only with ZLIB_CONST. */
-	z->next_in = (Bytef *)(uintptr_t)plain.p;
+	z->next_in = (const Bytef *)plain.p;
 	z->avail_in = (uInt)plain.n;
 	z->next_out = (Bytef *)room;
 	z->avail_out = (uInt)max;
