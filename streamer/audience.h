@@ -26,7 +26,7 @@ enum {
 	AUDIENCE_FIBERS = 8,      /* that tell, at once */
 };
 
-struct audiences *all_new(struct feed *feed) MUST_CHECK;
+struct audiences *audiences_new(struct feed *feed) MUST_CHECK;
 /* On a fiber: nothing more is told. Those who looked here count as silent soon, or look through
  * another streamer by then. */
 void audiences_stop(struct audiences *all);
