@@ -167,7 +167,7 @@ static void expected(const struct model *model, uint64_t from, uint64_t types, s
 /* A socket that takes some of it. */
 static size_t take(const struct plan *plan, struct buf *out)
 {
-	size_t room = plan->bytes > 0 ? pick((unsigned)plan->bytes + 1) : 0;
+	size_t room = plan->bytes > 0 && pick(8) > 0 ? pick((unsigned)plan->bytes + 1) : 0;
 	size_t took = 0;
 
 	for (int i = 0; i < plan->count && took < room; i++) {
