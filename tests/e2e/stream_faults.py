@@ -28,6 +28,7 @@ SILENT = 0.05        # of the batches do not ring
 PRODUCER = "faults"
 SETTINGS = {         # small rings and little in Redis: replays come from every tier
     "FAIRLEAD_STREAM_RING_EVENTS": "64",
+    "FAIRLEAD_STREAM_FOLD_AFTER": "1h",  # a reader's hash is of the events as they are
     "FAIRLEAD_ARCHIVE_HOT_EVENTS": "100",
     "FAIRLEAD_ARCHIVE_INTERVAL": "200ms",
     "FAIRLEAD_WORKER_SLOTS": "1",
