@@ -245,6 +245,22 @@ def a_revoked_key_stops_working(stack):
     assert [(r["owner"], "expiresAt" in r) for r in rows if r["id"] == mine["id"]] == [("ada", True)], rows
 
 
+def a_tenant_says_how_long_its_logs_are_kept(stack):
+    def kept():
+        rows = json.loads(expect(stack.cli("admin", "tenant", "list", "--json"), 0).stdout)["items"]
+        return [row.get("retentionSeconds") for row in rows if row["id"] == "default"]
+
+    assert kept() == [None]
+    expect(stack.cli("admin", "tenant", "retention", "default", "90"), 0, "90 days")
+    assert kept() == [90 * 86400]
+    expect(stack.cli("admin", "tenant", "list"), 0, "90 days")
+    expect(stack.cli("admin", "tenant", "retention", "default", "0"), 2, [], "retention must be")
+    expect(stack.cli("admin", "tenant", "retention", "nobody", "3"), 1, [], "there is no tenant nobody")
+    expect(stack.cli("admin", "tenant", "retention", "default", "forever"), 0, "forever")
+    assert kept() == [0]
+    expect(stack.cli("admin", "tenant", "retention", "default", "default"), 0, "default")
+
+
 def completion_is_something_bash_can_source(stack):
     script = expect(stack.cli("completion", "bash"), 0).stdout
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
@@ -273,6 +289,7 @@ TESTS = [
     what_is_not_there_is_named_so,
     a_login_is_checked_and_remembered,
     a_revoked_key_stops_working,
+    a_tenant_says_how_long_its_logs_are_kept,
     completion_is_something_bash_can_source,
     status_shows_each_service,
 ]
