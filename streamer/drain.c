@@ -53,7 +53,7 @@ static bool is_ready(const struct outlet *outlet, uint32_t now_ms)
 	return true;
 }
 
-/* Calls each() for every connection that is open, until it returns false. */
+/* Calls each() for every connection that may be told to go, until it returns false. */
 static void walk(struct feed *feed, bool (*each)(struct outlet *outlet, void *arg), void *arg)
 {
 	for (size_t i = 0; i < feed->wheel_slots; i++) {

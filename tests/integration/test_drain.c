@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
-#include "tests/integration/streamer_world.h"
+#include "tests/integration/talker.h"
 
 enum {
 	WATCHERS = 400,
@@ -19,6 +20,7 @@ enum {
 	SLOT_MS = 100,
 	SLOTS = 100,
 	RETRY_MS = 1000,
+	RUDE = 20,
 };
 
 struct run {
@@ -202,7 +204,51 @@ static void streams_go_evenly_and_are_whole_elsewhere(void **state)
 	world_run(&world);
 }
 
-/* ---- a few, and none ---- */
+/* ---- those who do not answer ---- */
+
+static void rude_body(struct world *world)
+{
+	struct id sid = world_session(world);
+	struct talker *talkers[RUDE];
+	struct viewer *viewers[RUDE];
+	pid_t pid = world->streamers[0].pid;
+
+	for (size_t i = 0; i < RUDE; i++) {
+		talkers[i] = talker_open(world, 0, "/api/v1/ws", "");
+		assert_int_equal(talkers[i]->status, 101);
+		viewers[i] = viewer_open(world, 0, &sid, "", "");
+	}
+	(void)kill(pid, SIGTERM);
+	for (size_t i = 0; i < RUDE; i++) {
+		while (viewer_next(viewers[i])) {
+		}
+		assert_true(viewers[i]->ended);
+	}
+	/* Told to go, and told goodbye; nobody has waited for their answers. */
+	for (size_t i = 0; i < RUDE; i++) {
+		char byte;
+
+		talker_expect(talkers[i], "drain");
+		assert_true(talker_frame(talkers[i], WORLD_WAIT_MS));
+		assert_int_equal(talkers[i]->code, WS_CODE_RESTART);
+		assert_int_equal(recv(talkers[i]->fd, &byte, 1, MSG_DONTWAIT), -1);
+		talker_close(talkers[i]);
+		viewer_close(viewers[i]);
+	}
+	world->streamers[0].pid = 0;
+	assert_int_equal(world_await_end(pid), 0);
+}
+
+static void nobody_waits_for_sockets_that_do_not_say_goodbye(void **state)
+{
+	static const char *const settings[] = { "FAIRLEAD_DRAIN_TIMEOUT=20s", NULL };
+	struct world world = { .body = rude_body, .settings = settings };
+
+	(void)state;
+	world_run(&world);
+}
+
+/* ---- a few ---- */
 
 static void few_body(struct world *world)
 {
@@ -237,6 +283,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(streams_go_evenly_and_are_whole_elsewhere),
+		cmocka_unit_test(nobody_waits_for_sockets_that_do_not_say_goodbye),
 		cmocka_unit_test(a_few_streams_do_not_take_all_the_time),
 	};
 
