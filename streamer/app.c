@@ -30,13 +30,15 @@ static bool admit(struct http_request *req, struct http_reply *reply)
 	const struct rest_route *route = req->route->facts;
 	struct principal *principal = arena_take(req->arena, sizeof(*principal));
 	const struct app *app = app_of(req);
+	bool streams = (route->traits & (REST_STREAMS | REST_SOCKET)) != 0;
 
 	if (app == NULL) {
 		http_problem(reply, req, ERR_UNAVAILABLE, NULL);
 		http_retry_after(reply, 1);
 		return false;
 	}
-	if (!auth_admit_stream(app->auth, req, route->scope, principal, reply)) {
+	if (!(streams ? auth_admit_stream : auth_admit)(app->auth, req, route->scope, principal,
+	                                                reply)) {
 		return false;
 	}
 	req->principal = principal;

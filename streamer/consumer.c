@@ -217,17 +217,6 @@ static enum err_code find(struct coming *c, struct err *err)
 
 static const struct err stopping = { .code = ERR_UNAVAILABLE, .msg = "stopping" };
 
-static void refuse_query(struct http_request *req, struct http_reply *reply,
-                         const struct json_problems *problems)
-{
-	struct buf errors;
-
-	buf_init(&errors, UINT16_MAX);
-	json_problems_format(problems, &errors);
-	http_problem_fields(reply, req, ERR_INVALID, NULL, buf_str(&errors));
-	buf_fini(&errors);
-}
-
 static void let_in(struct coming *c)
 {
 	const struct app *app = app_of(c->req);
@@ -282,7 +271,7 @@ void consumer_get(struct http_request *req, struct http_reply *reply)
 	struct err err;
 
 	if (!understand(req, &c.query, problems)) {
-		refuse_query(req, reply, problems);
+		rest_refuse(req, reply, problems);
 		return;
 	}
 	if (app->feed == NULL) {

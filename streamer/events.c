@@ -131,7 +131,6 @@ static bool understand(struct events_request *request, bool streams)
 {
 	struct http_request *req = request->req;
 	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
-	struct buf errors;
 	bool known = rest_query(req, &rest_events_table, &request->query, problems) == ERR_OK;
 
 	take_cursor(request, streams, problems);
@@ -147,10 +146,7 @@ static bool understand(struct events_request *request, bool streams)
 	if (known && problems->count == 0) {
 		return true;
 	}
-	buf_init(&errors, UINT16_MAX);
-	json_problems_format(problems, &errors);
-	http_problem_fields(request->reply, req, ERR_INVALID, NULL, buf_str(&errors));
-	buf_fini(&errors);
+	rest_refuse(req, request->reply, problems);
 	return false;
 }
 

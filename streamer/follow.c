@@ -1,6 +1,7 @@
 #include "streamer/follow.h"
 
 #include "cred/apikey.h"
+#include "rest/query.h"
 #include "streamer/app.h"
 #include "streamer/audience.h"
 #include "streamer/channel.h"
@@ -350,10 +351,16 @@ const struct socket_face follow_face = {
 
 void follow_get(struct http_request *req, struct http_reply *reply)
 {
+	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
 	struct app *app = app_of(req);
+	struct rest_socket query;
 	struct viewer *viewer;
 	struct err err;
 
+	if (rest_query(req, &rest_socket_table, &query, problems) != ERR_OK) {
+		rest_refuse(req, reply, problems);
+		return;
+	}
 	if (app->feed == NULL) {
 		http_problem(reply, req, ERR_UNAVAILABLE, NULL);
 		http_retry_after(reply, 1);

@@ -263,6 +263,19 @@ static const struct rest_query_field consumer_fields[] = {
 	  .max = 256,
 	  .help = "A ticket of POST /api/v1/stream-tickets, instead of a key in a header." },
 };
+
+static const struct rest_query_field socket_fields[] = {
+	{ .name = "ticket",
+	  .kind = REST_TEXT,
+	  FIELD(rest_socket, ticket),
+	  .min = 1,
+	  .max = 256,
+	  .help = "A ticket of POST /api/v1/stream-tickets, instead of a key in a header." },
+};
+
+const struct rest_query_table rest_socket_table = { sizeof(struct rest_socket), socket_fields,
+	                                            ARRAY_LEN(socket_fields) };
+
 const struct rest_query_table rest_consumer_table = { sizeof(struct rest_consumer), consumer_fields,
 	                                              ARRAY_LEN(consumer_fields) };
 
@@ -469,4 +482,15 @@ enum err_code rest_query(const struct http_request *req, const struct rest_query
 		take_value(&in, (char *)out + in.field->offset);
 	}
 	return problems->count == 0 ? ERR_OK : ERR_INVALID;
+}
+
+void rest_refuse(const struct http_request *req, struct http_reply *reply,
+                 const struct json_problems *problems)
+{
+	struct buf errors;
+
+	buf_init(&errors, UINT16_MAX);
+	json_problems_format(problems, &errors);
+	http_problem_fields(reply, req, ERR_INVALID, NULL, buf_str(&errors));
+	buf_fini(&errors);
 }

@@ -45,6 +45,10 @@ struct rest_query_table {
 enum err_code rest_query(const struct http_request *req, const struct rest_query_table *table,
                          void *out, struct json_problems *problems) MUST_CHECK;
 
+/* 400 with each parameter and its rule. */
+void rest_refuse(const struct http_request *req, struct http_reply *reply,
+                 const struct json_problems *problems);
+
 enum { REST_PER_PAGE = 20, REST_PER_PAGE_MAX = 200, REST_LINES = 100, REST_LINES_MAX = 1000 };
 
 struct rest_sessions {
@@ -80,6 +84,12 @@ struct rest_events {
 	uint64_t starting_after, page, per_page, limit, wait;
 };
 extern const struct rest_query_table rest_events_table;
+
+/* Of the native socket. */
+struct rest_socket {
+	struct str ticket; /* for shared/auth, which has taken it already */
+};
+extern const struct rest_query_table rest_socket_table;
 
 /* Of the consumer's face. */
 struct rest_consumer {

@@ -371,7 +371,7 @@ static void ticket_body(struct world *world)
 	refuse_tickets(world, &sid);
 	bind_tickets(world, &sid, &other);
 	one = ticket(world, key.text, "");
-	it = follow(world, &sid, one.query, "");
+	it = follow(world, &sid, one.query, "X-Forwarded-Proto: https\r\n"); /* says who? */
 	assert_int_equal(it->status, 200);
 	set = field(it, "Set-Cookie: fairlead_stream=" AUTH_COOKIE_PREFIX);
 	(void)snprintf(path, sizeof(path),
@@ -451,6 +451,8 @@ static void socket_body(struct world *world)
 
 	start_api(world);
 	assert_int_equal(shake(world, "", "", head), 401);
+	(void)snprintf(headers, sizeof(headers), "X-API-Key: %s\r\n", world->key);
+	assert_int_equal(shake(world, "?ticke=x", headers, head), 400);
 	(void)snprintf(headers, sizeof(headers),
 	               "Sec-WebSocket-Protocol: fairlead, fairlead.key.%s\r\n", world->key);
 	assert_int_equal(shake(world, "", headers, head), 101);
@@ -478,9 +480,11 @@ static void socket_body(struct world *world)
 	it = tap(world, STREAMER,
 	         "GET /api/v1/ws%s HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
 	         "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-	         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://h\r\n\r\n",
+	         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: https://h\r\n"
+	         "X-Forwarded-Proto: https\r\n\r\n",
 	         one.query);
 	assert_int_equal(it->status, 101);
+	assert_true(str_ends(field(it, "Set-Cookie: "), STR_LIT("; SameSite=Strict; Secure")));
 	cookie_of(it, cookie);
 	untap(it);
 	(void)snprintf(headers, sizeof(headers), "%sOrigin: http://h\r\n", cookie);
@@ -495,7 +499,8 @@ static void socket_body(struct world *world)
 
 static void a_socket_takes_keys_from_pages_it_knows(void **state)
 {
-	static const char *const settings[] = { "FAIRLEAD_CORS_ORIGINS=https://ui.example", NULL };
+	static const char *const settings[] = { "FAIRLEAD_CORS_ORIGINS=https://ui.example",
+		                                "FAIRLEAD_HTTP_TRUSTED_PROXIES=unix", NULL };
 	struct world world = { .body = socket_body, .settings = settings };
 
 	(void)state;

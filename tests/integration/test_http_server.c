@@ -158,6 +158,7 @@ static void only_listed_origins_may_ask_across_sites(void **state)
 	assert_int_equal(reply.status, 204);
 	assert_string_equal(client_field(&reply, "Access-Control-Allow-Origin"),
 	                    "https://b.example");
+	assert_string_equal(client_field(&reply, "Access-Control-Allow-Credentials"), "true");
 	assert_string_equal(client_field(&reply, "Access-Control-Allow-Methods"), "POST, OPTIONS");
 	assert_non_null(strstr(client_field(&reply, "Access-Control-Allow-Headers"), "If-Match"));
 	assert_string_equal(client_field(&reply, "Vary"), "Origin");
@@ -165,6 +166,7 @@ static void only_listed_origins_may_ask_across_sites(void **state)
 	client_reply(&client, &reply);
 	assert_int_equal(reply.status, 200);
 	assert_null(client_field(&reply, "Access-Control-Allow-Origin"));
+	assert_null(client_field(&reply, "Access-Control-Allow-Credentials"));
 	assert_string_equal(client_field(&reply, "Vary"), "Origin");
 	buf_fini(&reply.body);
 	client_say(&client, "GET /hello HTTP/1.1\r\nHost: a\r\nOrigin: null\r\n\r\n");
