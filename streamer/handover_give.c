@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -19,6 +20,7 @@ enum { END_MS = 10000, PAUSE_MS = 100, CONNS_FIRST = 256, LOOK_MS = 5, BUSY_MS =
 struct handover {
 	struct node *node;
 	char *path;
+	ino_t inode; /* of our socket at that path */
 	int listen_fd;
 	struct fiber_group fibers;
 	bool given;
@@ -302,6 +304,14 @@ static void offer(void *arg)
 	}
 }
 
+static ino_t inode_of(const char *path)
+{
+	struct stat st = { .st_ino = 0 };
+
+	(void)stat(path, &st);
+	return st.st_ino;
+}
+
 struct handover *handover_offer(struct node *node, const char *path, struct err *err)
 {
 	int fd = hand_listen(path, err);
@@ -313,6 +323,7 @@ struct handover *handover_offer(struct node *node, const char *path, struct err 
 	handover = mem_calloc(1, sizeof(*handover));
 	handover->node = node;
 	handover->path = mem_strdup(path);
+	handover->inode = inode_of(path);
 	handover->listen_fd = fd;
 	(void)fiber_start(node->loop, &handover->fibers, "handover", offer, handover);
 	return handover;
@@ -329,7 +340,8 @@ void handover_end(struct handover *handover)
 		return;
 	}
 	(void)close(handover->listen_fd);
-	if (!handover->given) {
+	/* Another one may offer there by now. */
+	if (!handover->given && inode_of(handover->path) == handover->inode) {
 		(void)unlink(handover->path);
 	}
 	free(handover->path);

@@ -494,6 +494,44 @@ static void a_successor_ends_when_the_old_one_lives_on_without_it(void **state)
 	world_run(&world);
 }
 
+/* ---- two that were started beside each other ---- */
+
+static ino_t inode_of(const char *path)
+{
+	struct stat st = { .st_ino = 0 };
+
+	(void)stat(path, &st);
+	return st.st_ino;
+}
+
+static void beside_body(struct world *world)
+{
+	pid_t first = world->streamers[0].pid;
+	char path[REDIS_SERVER_PATH];
+	ino_t inode;
+
+	world_handover_path(world, 0, path, sizeof(path));
+	inode = inode_of(path);
+	assert_true(inode != 0);
+	world_start(world, 0); /* without --takeover, at the same port */
+	while (inode_of(path) == inode) {
+		assert_int_equal(fiber_sleep(1), ERR_OK);
+	}
+	inode = inode_of(path);
+	(void)kill(first, SIGTERM);
+	assert_int_equal(world_await_end(first), 0);
+	assert_true(inode_of(path) == inode);
+}
+
+static void one_that_stops_leaves_the_socket_of_another(void **state)
+{
+	struct world world = { .body = beside_body, .hands_over = true };
+
+	(void)state;
+	world_find_ports(&world);
+	world_run(&world);
+}
+
 /* ---- either is killed at any time ---- */
 
 struct run {
@@ -636,6 +674,7 @@ int main(void)
 		cmocka_unit_test(a_successor_goes_on_at_the_very_byte_also_when_the_old_one_died),
 		cmocka_unit_test(a_successor_of_one_that_had_given_nothing_listens_by_itself),
 		cmocka_unit_test(a_successor_ends_when_the_old_one_lives_on_without_it),
+		cmocka_unit_test(one_that_stops_leaves_the_socket_of_another),
 		cmocka_unit_test(views_are_whole_though_either_is_killed_at_any_time),
 	};
 
