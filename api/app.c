@@ -39,6 +39,7 @@ static enum err_code start(struct node *node, struct err *err)
 		.tickets_a_minute = node->conf.limit_tickets_key,
 	});
 	node->app = app;
+	marks_init(&app->marks, node);
 	return ERR_OK;
 }
 
@@ -48,6 +49,7 @@ static void close_app(struct node *node)
 
 	if (app != NULL) {
 		auth_free(app->auth);
+		marks_fini(&app->marks);
 		free(app);
 	}
 }

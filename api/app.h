@@ -3,12 +3,14 @@
 
 #include <stdbool.h>
 
+#include "api/marks.h"
 #include "auth/auth.h"
 #include "http/http.h"
 #include "node/node.h"
 
 struct app {
 	struct auth *auth;
+	struct marks marks;
 };
 
 const struct node_options *app_options(void);

@@ -7,6 +7,7 @@
 #include "api/app.h"
 #include "api/handlers.h"
 #include "api/once.h"
+#include "base/clock.h"
 #include "json/value.h"
 #include "json/write.h"
 #include "log/log.h"
@@ -16,8 +17,6 @@
 #include "steer/publish.h"
 #include "task/task_json.h"
 #include "task/task_store.h"
-
-static const char *const runtime_names[] = { "local", "disabled", "devcontainer" };
 
 /* What the body alone does not decide: is it the key's tenant, and a namespace of the key's. */
 static bool is_allowed(struct http_request *req, struct http_reply *reply,
@@ -72,59 +71,64 @@ static void add_location(struct http_reply *reply)
 	}
 }
 
-/* accepted->sessions are in the order of the agents. */
-static void publish_all(const struct http_request *req, const struct task_spec *spec,
-                        const struct task_accepted *accepted)
+/* ---- accepting ---- */
+
+/* What time and other sessions decide: not asked again when the answer is a replay. */
+static bool is_possible(struct http_request *req, struct http_reply *reply, struct pg_tx *tx,
+                        struct task_acceptance *acceptance)
 {
-	const struct node *node = node_of(req);
-	const struct task_agent *agents = spec->agents.items;
-	enum err_code code = ERR_OK;
-	size_t done = 0;
+	const struct task_spec *spec = acceptance->spec;
+	const struct principal *who = app_who(req);
+	const struct task_after_ask ask = { .tenant = who->tenant,
+		                            .id = spec->queue_after,
+		                            .namespaces =
+		                                    who->any_namespace ? NULL : who->namespaces };
+	struct task_after after = { .sessions = 0 };
 	struct err err;
 
-	for (size_t i = 0; i < spec->agents.count && code == ERR_OK; i++) {
-		char *needs =
-			session_needs_of(str_of(runtime_names[spec->runtime.type]),
-		                         str_of(task_agent_types[agents[i].type]), req->arena);
-
-		for (uint64_t k = 0; k < agents[i].count && code == ERR_OK; k++) {
-			const struct steer_publication publication = {
-				.sid = accepted->sessions[done],
-				.tenant = app_tenant(req),
-				.priority = (unsigned)spec->priority,
-				.needs = needs,
-			};
-
-			code = steer_publish(&node->store, node->pg, &publication, &err);
-			done += code == ERR_OK ? 1 : 0;
-		}
+	if (spec->deadline_us != 0 && spec->deadline_us <= clock_wall_us()) {
+		answer_problem(req, reply, "deadline", "must be in the future");
+		return false;
 	}
-	if (code == ERR_OK) {
-		code = session_mark_queued(node->pg, app_tenant(req), accepted->sessions, done,
-		                           &err);
+	if (spec->queue_after.n == 0) {
+		return true;
 	}
-	if (code != ERR_OK) {
-		log_warn("task.unpublished", "task=%s sessions=%zu of=%zu code=%s %s",
-		         accepted->task.s, done, accepted->count, err_name(code), err.msg);
+	if (task_after_get(node_of(req)->pg, tx, &ask, &after, &err) != ERR_OK) {
+		answer_code(req, reply, err.code == ERR_CANCELLED ? err.code : ERR_UNAVAILABLE,
+		            NULL);
+		return false;
 	}
+	if (after.sessions == 0) {
+		answer_problem(req, reply, "queueAfter",
+		               "is no session or task of the tenant that this key may see");
+		return false;
+	}
+	acceptance->after_met = after.ended;
+	return true;
 }
 
+/* Without a key nobody asks for the answer again: one statement, one round trip. */
 static bool accept_task(struct http_request *req, struct http_reply *reply,
-                        const struct task_spec *spec, struct task_accepted *ret)
+                        struct task_acceptance *acceptance, struct task_accepted *ret)
 {
-	const struct task_acceptance acceptance = { .tenant = app_tenant(req),
-		                                    .created_by = app_who(req)->key.s,
-		                                    .spec = spec };
-	struct once once;
+	const bool keyed = http_header(req, "Idempotency-Key").p != NULL;
+	struct once once = { .tx = NULL };
+	enum err_code code;
 	struct err err;
 
-	if (!once_begin(req, reply, &once)) {
+	if (keyed && !once_begin(req, reply, &once)) {
 		add_location(reply);
 		return false;
 	}
-	if (task_accept(once.tx, &acceptance, req->arena, ret, &err) != ERR_OK) {
+	if (!is_possible(req, reply, once.tx, acceptance)) {
 		once_abandon(&once);
-		if (err.code == ERR_NOT_FOUND) {
+		return false;
+	}
+	code = keyed ? task_accept(once.tx, acceptance, req->arena, ret, &err)
+	             : task_accept_now(node_of(req)->pg, acceptance, req->arena, ret, &err);
+	if (code != ERR_OK) {
+		once_abandon(&once);
+		if (code == ERR_NOT_FOUND) {
 			answer_problem(req, reply, "projectId", "is not a project of the tenant");
 		} else {
 			answer_error(req, reply, &err);
@@ -132,32 +136,87 @@ static bool accept_task(struct http_request *req, struct http_reply *reply,
 		return false;
 	}
 	write_accepted(ret, reply);
-	if (!once_commit(req, reply, &once)) {
-		return false;
+	return !keyed || once_commit(req, reply, &once);
+}
+
+/* ---- what follows ---- */
+
+/* As session_get() would read it; session ids and agents differ. */
+static struct session row_of(struct http_request *req, const struct task_acceptance *acceptance)
+{
+	const struct task_spec *spec = acceptance->spec;
+
+	return (struct session){
+		.tenant = str_of(acceptance->tenant),
+		.project = spec->project,
+		.created_by = str_of(acceptance->created_by),
+		.owner = str_of(acceptance->owner),
+		.priority = (unsigned)spec->priority,
+		.runtime = task_runtime_json(spec, req->arena),
+		.workers = task_workers_json(spec, req->arena),
+		.concurrency_key = spec->concurrency_key,
+		.queue_after = spec->queue_after,
+		.waits = spec->queue_after.n > 0 && !acceptance->after_met,
+		.not_before_us = spec->not_before_us,
+	};
+}
+
+/* accepted->sessions are in the order of the agents. */
+static void publish_all(struct http_request *req, const struct task_acceptance *acceptance,
+                        const struct task_accepted *accepted)
+{
+	const struct node *node = node_of(req);
+	const struct task_agent *agents = acceptance->spec->agents.items;
+	bool stored = acceptance->generation != 0;
+	struct session row = row_of(req, acceptance);
+	struct steer_publication publication;
+	enum err_code code = ERR_OK;
+	size_t done = 0;
+	struct err err;
+
+	for (size_t i = 0; i < acceptance->spec->agents.count && code == ERR_OK; i++) {
+		row.agent = task_agent_json(&agents[i], req->arena);
+		steer_publication_of(&row, req->arena, &publication);
+		for (uint64_t k = 0; k < agents[i].count && code == ERR_OK; k++) {
+			publication.sid = accepted->sessions[done];
+			code = steer_publish(&node->store, node->pg, &publication, stored, &err);
+			if (code == ERR_OK) {
+				marks_add(&((struct app *)node->app)->marks,
+				          &accepted->sessions[done++]);
+			}
+		}
 	}
-	metric_inc(METRIC_TASKS_ACCEPTED, NULL);
-	return true;
+	if (code != ERR_OK) {
+		log_warn("task.unpublished", "task=%s sessions=%zu of=%zu code=%s %s",
+		         accepted->task.s, done, accepted->count, err_name(code), err.msg);
+	}
 }
 
 void serve_task_create(struct http_request *req, struct http_reply *reply)
 {
 	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
 	struct task_spec *spec = arena_take(req->arena, sizeof(*spec));
+	struct task_acceptance acceptance = { .tenant = app_tenant(req),
+		                              .created_by = app_who(req)->key.s,
+		                              .owner = app_who(req)->owner,
+		                              .spec = spec,
+		                              .generation = node_of(req)->store.generation };
 	struct task_accepted accepted;
 
 	if (task_decode(req->body, spec, req->arena, problems) != ERR_OK) {
 		answer_problems(req, reply, problems);
 		return;
 	}
-	if (!is_allowed(req, reply, spec) || !accept_task(req, reply, spec, &accepted)) {
+	if (!is_allowed(req, reply, spec) || !accept_task(req, reply, &acceptance, &accepted)) {
 		return;
 	}
+	metric_inc(METRIC_TASKS_ACCEPTED, NULL);
 	add_location(reply);
 	log_info("task.accepted", "task=%s sessions=%zu", accepted.task.s, accepted.count);
 	/* Also for a client that has left. */
 	fiber_shield();
 	if (redis_connected(node_of(req)->redis)) {
-		publish_all(req, spec, &accepted);
+		publish_all(req, &acceptance, &accepted);
 	}
 	fiber_unshield();
 }

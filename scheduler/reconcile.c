@@ -14,21 +14,15 @@
 
 enum { ADMIT_OLDER_MS = 1000, ADMIT_PAGE = 64, RESTORE_PAGE = 64, TOKEN_SIZE = 64 };
 
+/* first: it had its turn before. */
 static enum err_code submit(struct app *app, const struct session *session, uint64_t epoch,
-                            struct arena *arena, struct err *err)
+                            bool first, struct arena *arena, struct err *err)
 {
-	const struct queue queue = app_queue(app, session->tenant.p);
-	const struct queue_submit item = {
-		.sid = session->id,
-		.tenant = session->tenant.p,
-		.priority = session->priority <= QUEUE_PRIORITY_MAX ? session->priority
-		                                                    : QUEUE_PRIORITY_MAX,
-		.needs = session_needs(session, arena),
-		.epoch = epoch,
-	};
-	enum queue_set set;
+	struct steer_publication publication;
 
-	return queue_submit(&queue, &item, &set, err);
+	steer_publication_of(session, arena, &publication);
+	publication.first = first;
+	return steer_enqueue(app->node->redis, &publication, epoch, err);
 }
 
 /* ---- accepted, not queued ---- */
@@ -37,12 +31,13 @@ static enum err_code submit(struct app *app, const struct session *session, uint
 static enum err_code create_log(struct app *app, const struct session *session, struct err *err)
 {
 	const struct node *node = app->node;
-	uint64_t known;
-	enum err_code code =
-		session_epoch_last(node->pg, session->tenant.p, &session->id, &known, err);
+	bool unmade = false, stored = false;
+	enum err_code code = steer_is_unmade(&node->store, node->pg, session->tenant.p,
+	                                     &session->id, &unmade, &stored, err);
 
-	if (code == ERR_OK && known == 0) {
-		code = steer_make_log(&node->store, node->pg, &session->id, session->tenant.p, err);
+	if (code == ERR_OK && unmade) {
+		code = steer_make_log(&node->store, node->pg, &session->id, session->tenant.p,
+		                      stored, err);
 	}
 	return code == ERR_REBUILD ? ERR_OK : code; /* opening_head() rebuilds what was lost */
 }
@@ -57,7 +52,7 @@ static enum err_code admit(struct app *app, const struct session *session, struc
 		code = opening_head(app, &session->id, session->tenant.p, &head, err);
 	}
 	if (code == ERR_OK && head.found && !session_is_terminal(head.state)) {
-		code = submit(app, session, head.at.epoch, arena, err);
+		code = submit(app, session, head.at.epoch, false, arena, err);
 	}
 	if (code == ERR_OK) {
 		code = session_mark_queued(app->node->pg, session->tenant.p, &session->id, 1, err);
@@ -124,7 +119,7 @@ static enum err_code queue_again(struct app *app, const struct session *session,
 	}
 	log_info("session.requeued", "session=%s was=%s", session->id.s,
 	         session_state_name(head->state));
-	return submit(app, session, result.epoch, arena, err);
+	return submit(app, session, result.epoch, head->state != SESSION_QUEUED, arena, err);
 }
 
 /* Order matters: the queue is read before the log, since a session ends in the log first. */

@@ -58,6 +58,9 @@ static void write_work(struct jsonw *w, const struct session *session, struct ar
 	jsonw_raw(w, "labels", session->labels);
 	jsonw_end_object(w);
 	jsonw_raw(w, "labels", session->labels);
+	if (session->workers.n > sizeof("{}") - 1) {
+		jsonw_raw(w, "workers", session->workers);
+	}
 	write_given_json(w, "workspace", session->workspace);
 }
 
@@ -67,6 +70,10 @@ static void write_course(struct jsonw *w, const struct session *session)
 	jsonw_u64(w, "priority", session->priority);
 	jsonw_u64(w, "attempts", session->attempts);
 	jsonw_u64(w, "maxAttempts", session->max_attempts);
+	write_given(w, "queueAfter", session->queue_after);
+	write_given_time(w, "notBefore", session->not_before_us);
+	write_given_time(w, "deadline", session->deadline_us);
+	write_given(w, "concurrencyKey", session->concurrency_key);
 	if (session->has_exit_code) {
 		jsonw_i64(w, "exitCode", session->exit_code);
 	}
@@ -133,14 +140,17 @@ static struct str type_in(struct str json, struct arena *arena)
 	return arena_str(arena, json_as_str(json_get(value, "type")));
 }
 
-char *session_needs_of(struct str runtime, struct str agent, struct arena *arena)
+struct session_words session_words(const struct session *session, struct arena *arena)
 {
-	return arena_printf(arena, "runtime=%" STR_FMT ",agent=%" STR_FMT, STR_ARG(runtime),
-	                    STR_ARG(agent));
-}
+	struct str runtime = type_in(session->runtime, arena);
+	struct str agent = type_in(session->agent, arena);
+	struct task_words words = task_words_of(session->workers, arena);
 
-char *session_needs(const struct session *session, struct arena *arena)
-{
-	return session_needs_of(type_in(session->runtime, arena), type_in(session->agent, arena),
-	                        arena);
+	return (struct session_words){
+		.needs = arena_printf(arena, "runtime=%" STR_FMT ",agent=%" STR_FMT "%s%s",
+		                      STR_ARG(runtime), STR_ARG(agent),
+		                      words.required[0] != '\0' ? "," : "", words.required),
+		.prefers = words.preferred,
+		.agent = arena_strdup(arena, agent),
+	};
 }

@@ -25,7 +25,9 @@ void session_write_links(struct jsonw *w, const char *name, const struct id *id)
 /* The order that its worker gets (task_json.h); out has a cap of TASK_RUN_MAX. */
 void session_write_run(const struct session *session, struct buf *out);
 
-/* What it needs of a worker, as words of the queue: "runtime=local,agent=command". */
-char *session_needs(const struct session *session, struct arena *arena);
-/* The same from the types of runtime and agent. */
-char *session_needs_of(struct str runtime, struct str agent, struct arena *arena);
+/* What it needs of a worker, as words of the queue: "runtime=local,agent=command,gpu"; what it
+ * would like of one, "" when nothing; and the type of its agent. */
+struct session_words {
+	char *needs, *prefers, *agent;
+};
+struct session_words session_words(const struct session *session, struct arena *arena);

@@ -40,6 +40,14 @@ enum {
 	COL_RUNTIME,
 	COL_DELIVERY,
 	COL_CREATED_BY,
+	COL_OWNER,
+	COL_WORKERS,
+	COL_KEY,
+	COL_AFTER,
+	COL_WAITS,
+	COL_NOT_BEFORE,
+	COL_DEADLINE,
+	COL_FAILURES,
 };
 
 static const struct text *sql(enum session_sql_id id)
@@ -78,6 +86,14 @@ static bool from_row(const struct pg_rows *rows, size_t row, struct arena *arena
 		.changes = TEXT(COL_CHANGES),
 		.workspace = TEXT(COL_WORKSPACE),
 		.delivery = TEXT(COL_DELIVERY),
+		.owner = TEXT(COL_OWNER),
+		.workers = TEXT(COL_WORKERS),
+		.concurrency_key = TEXT(COL_KEY),
+		.queue_after = TEXT(COL_AFTER),
+		.waits = pg_bool(rows, row, COL_WAITS),
+		.not_before_us = pg_i64(rows, row, COL_NOT_BEFORE),
+		.deadline_us = pg_i64(rows, row, COL_DEADLINE),
+		.failures = (unsigned)pg_u64(rows, row, COL_FAILURES),
 	};
 #undef TEXT
 	return id_parse(pg_str(rows, row, COL_ID), &ret->id) &&
@@ -362,7 +378,7 @@ enum err_code session_epoch_add(struct pg *pg, const struct session_epoch *epoch
 }
 
 enum err_code session_epoch_last(struct pg *pg, const char *tenant, const struct id *id,
-                                 uint64_t *ret, struct err *err)
+                                 struct session_epoch *ret, struct err *err)
 {
 	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
 	struct pg_params params = { 0 };
@@ -371,7 +387,12 @@ enum err_code session_epoch_last(struct pg *pg, const char *tenant, const struct
 	pg_param_cstr(&params, id->s);
 	code = pg_query(pg, tenant, sql(SESSION_SQL_SESSION_EPOCH_LAST), &params, &rows, err);
 	if (code == ERR_OK) {
-		*ret = pg_u64(rows, 0, 0);
+		bool known = pg_rows_count(rows) > 0;
+
+		*ret = (struct session_epoch){
+			.epoch = known ? pg_u64(rows, 0, 0) : 0,
+			.generation = known ? pg_u64(rows, 0, 1) : 0,
+		};
 	}
 	return code;
 }

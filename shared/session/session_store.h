@@ -29,7 +29,12 @@ struct session {
 	unsigned priority, attempts, max_attempts;
 	int64_t created_us, queued_us, started_us, ended_us, updated_us; /* 0: not yet */
 	struct str labels, agent, prompt, repo, runtime;                 /* JSON text */
-	struct str changes, workspace, delivery; /* JSON text, "" when absent */
+	struct str changes, workspace, delivery;        /* JSON text, "" when absent */
+	struct str owner, concurrency_key, queue_after; /* "" when absent */
+	struct str workers;                             /* JSON text: labels (task_words_of()) */
+	bool waits;                         /* what queue_after names was not seen to end yet */
+	int64_t not_before_us, deadline_us; /* 0: none */
+	unsigned failures;                  /* attempts that failed and are followed by another */
 };
 
 /* ERR_NOT_FOUND: none with that id in this tenant. */
@@ -134,5 +139,6 @@ struct session_epoch {
 /* Remember what log_open() answered. Repeating it changes nothing. */
 enum err_code session_epoch_add(struct pg *pg, const struct session_epoch *epoch,
                                 struct err *err) MUST_CHECK;
+/* Only its number and generation are set; .epoch 0: none is known. */
 enum err_code session_epoch_last(struct pg *pg, const char *tenant, const struct id *id,
-                                 uint64_t *ret, struct err *err) MUST_CHECK;
+                                 struct session_epoch *ret, struct err *err) MUST_CHECK;

@@ -1,4 +1,3 @@
-#include "session/session_json.h"
 #include "steer/publish.h"
 #include "steer/steer.h"
 
@@ -27,20 +26,19 @@ enum err_code steer_find_row(const struct steer *steer, const struct id *id, str
 static enum err_code publish_row(const struct steer *steer, const struct session *row,
                                  struct err *err)
 {
-	const struct steer_publication publication = {
-		.sid = row->id,
-		.tenant = steer->who->tenant,
-		.priority = row->priority,
-		.needs = session_needs(row, steer->arena),
-	};
-	uint64_t epoch;
-	enum err_code code =
-		session_epoch_last(steer->pg, publication.tenant, &row->id, &epoch, err);
+	struct steer_publication publication;
+	bool unmade = false, stored = false;
+	enum err_code code = steer_is_unmade(steer->store, steer->pg, steer->who->tenant, &row->id,
+	                                     &unmade, &stored, err);
 
-	if (code == ERR_OK && epoch > 0) {
+	if (code == ERR_OK && !unmade) {
 		return err_set(err, ERR_REBUILD, "the log of %s is not in this Redis", row->id.s);
 	}
-	return code == ERR_OK ? steer_publish(steer->store, steer->pg, &publication, err) : code;
+	if (code != ERR_OK) {
+		return code;
+	}
+	steer_publication_of(row, steer->arena, &publication);
+	return steer_publish(steer->store, steer->pg, &publication, stored, err);
 }
 
 enum err_code steer_find_log(const struct steer *steer, const struct id *id,

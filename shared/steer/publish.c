@@ -1,11 +1,15 @@
 #include "steer/publish.h"
 
 #include "event/segment.h"
-#include "queue/queue.h"
+#include "queue/queue_limit.h"
+#include "session/session_json.h"
 #include "steer/notify.h"
 
+/* Where the log of a new session begins. */
+enum { FIRST_EPOCH = 1, FIRST_N = 1 };
+
 enum err_code steer_make_log(const struct log_store *store, struct pg *pg, const struct id *sid,
-                             const char *tenant, struct err *err)
+                             const char *tenant, bool stored, struct err *err)
 {
 	const struct log_open opening = { .sid = *sid,
 		                          .tenant = tenant,
@@ -30,20 +34,99 @@ enum err_code steer_make_log(const struct log_store *store, struct pg *pg, const
 	if (opened.outcome != LOG_OK) {
 		return log_result_err(&opened, err);
 	}
+	if (stored && opened.first.epoch == FIRST_EPOCH && opened.first.n == FIRST_N) {
+		return ERR_OK;
+	}
 	epoch.first = opened.first;
 	return log_epoch_store(pg, &epoch, err);
 }
 
-enum err_code steer_publish(const struct log_store *store, struct pg *pg,
-                            const struct steer_publication *publication, struct err *err)
+enum err_code steer_is_unmade(const struct log_store *store, struct pg *pg, const char *tenant,
+                              const struct id *sid, bool *ret, bool *ret_stored, struct err *err)
 {
-	const struct queue queue = steer_queue(store->redis, publication->tenant);
+	struct session_epoch last = { .epoch = 0 };
+	enum err_code code = session_epoch_last(pg, tenant, sid, &last, err);
+
+	if (code == ERR_OK) {
+		*ret_stored = last.epoch == FIRST_EPOCH && last.generation == store->generation;
+		*ret = last.epoch == 0 || *ret_stored;
+	}
+	return code;
+}
+
+/* ---- into the queue ---- */
+
+void steer_user_name(struct str owner, struct str key, char out[QUEUE_NAME_MAX + 1])
+{
+	if (owner.n > 0) {
+		queue_name_of(owner, out);
+	} else if (!str_copy(out, QUEUE_NAME_MAX + 1, key)) {
+		queue_name_of(key, out);
+	}
+}
+
+static const char *name_of(struct str text, struct arena *arena)
+{
+	char name[QUEUE_NAME_MAX + 1];
+
+	if (text.n == 0) {
+		return NULL;
+	}
+	queue_name_of(text, name);
+	return arena_strdup(arena, str_of(name));
+}
+
+void steer_publication_of(const struct session *row, struct arena *arena,
+                          struct steer_publication *ret)
+{
+	struct session_words words = session_words(row, arena);
+	char user[QUEUE_NAME_MAX + 1];
+
+	steer_user_name(row->owner, row->created_by, user);
+	*ret = (struct steer_publication){
+		.sid = row->id,
+		.tenant = row->tenant.p,
+		.user = arena_strdup(arena, str_of(user)),
+		.project = row->project.n > 0 ? row->project.p : NULL,
+		.agent = words.agent,
+		.key = name_of(row->concurrency_key, arena),
+		.priority =
+			row->priority <= QUEUE_PRIORITY_MAX ? row->priority : QUEUE_PRIORITY_MAX,
+		.needs = words.needs,
+		.not_before_ms = (uint64_t)row->not_before_us / 1000,
+		.hold = row->waits ? arena_printf(arena, STEER_HOLD_AFTER "%" STR_FMT,
+		                                  STR_ARG(row->queue_after))
+		                   : NULL,
+	};
+}
+
+enum err_code steer_enqueue(struct redis *redis, const struct steer_publication *publication,
+                            uint64_t epoch, struct err *err)
+{
+	const struct queue queue = steer_queue(redis, publication->tenant);
 	const struct queue_submit item = { .sid = publication->sid,
 		                           .tenant = publication->tenant,
+		                           .user = publication->user,
+		                           .project = publication->project,
+		                           .agent = publication->agent,
+		                           .key = publication->key,
+		                           .first = publication->first,
 		                           .priority = publication->priority,
-		                           .needs = publication->needs };
+		                           .needs = publication->needs,
+		                           .not_before_ms = publication->not_before_ms,
+		                           .hold = publication->hold,
+		                           .epoch = epoch };
 	enum queue_set set;
-	enum err_code code = steer_make_log(store, pg, &publication->sid, publication->tenant, err);
 
-	return code == ERR_OK ? queue_submit(&queue, &item, &set, err) : code;
+	return queue_submit(&queue, &item, &set, err);
+}
+
+enum err_code steer_publish(const struct log_store *store, struct pg *pg,
+                            const struct steer_publication *publication, bool stored,
+                            struct err *err)
+{
+	enum err_code code =
+		steer_make_log(store, pg, &publication->sid, publication->tenant, stored, err);
+
+	return code == ERR_OK ? steer_enqueue(store->redis, publication, 0, err) : code;
 }

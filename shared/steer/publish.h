@@ -4,25 +4,59 @@
  */
 #pragma once
 
+#include "base/arena.h"
 #include "base/attr.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "event/log.h"
+#include "queue/queue.h"
 
 struct pg;
 
-/* The log of a session that PostgreSQL knows no epoch of, unless somebody made it; PostgreSQL is
- * told. */
+/*
+ * The log of a session that has none in this Redis and of which nothing was lost with another,
+ * unless somebody made it. PostgreSQL is told of its epoch, unless it was when the session was
+ * accepted (stored).
+ */
 enum err_code steer_make_log(const struct log_store *store, struct pg *pg, const struct id *sid,
-                             const char *tenant, struct err *err) MUST_CHECK;
+                             const char *tenant, bool stored, struct err *err) MUST_CHECK;
+/* Whether PostgreSQL says so: no epoch is known, or only the first, of this generation. *ret_stored
+ * as above. */
+enum err_code steer_is_unmade(const struct log_store *store, struct pg *pg, const char *tenant,
+                              const struct id *sid, bool *ret, bool *ret_stored,
+                              struct err *err) MUST_CHECK;
 
+/* How a session goes into the queue. */
 struct steer_publication {
 	struct id sid;
 	const char *tenant;
+	const char *user, *project, *agent, *key; /* names of the queue; NULL: none */
+	bool first;                               /* it has waited already */
 	unsigned priority;
 	const char *needs; /* words of the queue */
+	uint64_t not_before_ms;
+	const char *hold; /* why it may not run yet, NULL: it may */
 };
 
+struct session;
+/* What its row says; everything is the arena's or the row's. */
+void steer_publication_of(const struct session *row, struct arena *arena,
+                          struct steer_publication *ret);
+
+/* The queue's name of a user: the owner of a key, or the key without one. */
+void steer_user_name(struct str owner, struct str key, char out[QUEUE_NAME_MAX + 1]);
+
+/* epoch: that its log is in; 0: any. */
+enum err_code steer_enqueue(struct redis *redis, const struct steer_publication *publication,
+                            uint64_t epoch, struct err *err) MUST_CHECK;
+
+/*
+ * Its log, then its place in the queue. stored: PostgreSQL was told of the log's first epoch when
+ * the session was accepted, in the generation of this store.
+ */
 enum err_code steer_publish(const struct log_store *store, struct pg *pg,
-                            const struct steer_publication *publication,
+                            const struct steer_publication *publication, bool stored,
                             struct err *err) MUST_CHECK;
+
+/* What a session waits for begins with it: the reason for which the queue holds it. */
+#define STEER_HOLD_AFTER "after:"

@@ -144,6 +144,14 @@ const char *task_check_env_name(struct str name)
 	return NULL;
 }
 
+const char *task_check_label(struct str label)
+{
+	if (label.n > TASK_WORD_MAX || !is_word(label, "._:/=+-")) {
+		return "must be 1 to 64 letters, digits and . _ : / = + -";
+	}
+	return NULL;
+}
+
 const char *task_check_namespace(struct str name)
 {
 	if (name.n > TASK_NAMESPACE_MAX || !is_word(name, "._-")) {

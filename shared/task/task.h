@@ -26,6 +26,10 @@ enum {
 	TASK_PRIORITY_DEFAULT = 5,
 	TASK_PRIORITY_MAX = 9, /* 9 is served first */
 	TASK_ATTEMPTS_MAX = 10,
+	TASK_WORDS_MAX = 16, /* labels of workers that it needs, or would like */
+	TASK_WORD_MAX = 64,
+	TASK_WORDS_BYTES_MAX = 384, /* of what it needs, joined by commas */
+	TASK_KEY_MAX = 255,         /* bytes of a concurrency key */
 	TASK_PTY_COLS = 120,
 	TASK_PTY_ROWS = 32,
 	TASK_NAMESPACE_MAX = 64,
@@ -74,6 +78,11 @@ struct task_agent {
 
 extern const char *const task_agent_types[]; /* NULL-terminated */
 
+/* Labels of workers, as the queue spells them ("gpu", "zone=eu"): struct str. */
+struct task_workers {
+	struct json_list required, preferred;
+};
+
 struct task_spec {
 	struct str tenant, project, namespace; /* "": not given */
 	struct json_list prompt;               /* struct str: the text blocks */
@@ -87,6 +96,10 @@ struct task_spec {
 	uint64_t priority;
 	bool has_priority;
 	uint64_t max_attempts;
+	struct task_workers workers;
+	struct str concurrency_key; /* "": none */
+	struct str queue_after;     /* id of the session or task that must have ended; "": none */
+	int64_t not_before_us, deadline_us; /* 0: none */
 };
 
 uint64_t task_session_count(const struct task_spec *spec);
@@ -97,3 +110,4 @@ const char *task_check_ref(struct str ref); /* git check-ref-format, for a branc
 const char *task_check_commit(struct str commit);
 const char *task_check_env_name(struct str name);
 const char *task_check_namespace(struct str name);
+const char *task_check_label(struct str label); /* of a worker */

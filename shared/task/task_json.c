@@ -174,7 +174,46 @@ static const struct json_field task_fields[] = {
 	  FIELD(task_spec, max_attempts),
 	  .min = 1,
 	  .max = TASK_ATTEMPTS_MAX,
-	  .help = "How often an agent that fails is run again; 1 unless given." },
+	  .help = "How often it may be run: an attempt that fails is followed by another "
+	          "while there is one left; 1 unless given." },
+	{ .name = "queueAfter",
+	  .alias = "queue_after",
+	  .kind = JSON_CUSTOM,
+	  .flags = JSON_NULLABLE,
+	  FIELD(task_spec, queue_after),
+	  .decode = task_decode_id,
+	  .schema = task_id_schema,
+	  .help = "The session, or the task with all its sessions, that must have ended first, "
+	          "however it ends." },
+	{ .name = "notBefore",
+	  .alias = "not_before",
+	  .kind = JSON_CUSTOM,
+	  .flags = JSON_NULLABLE,
+	  FIELD(task_spec, not_before_us),
+	  .decode = task_decode_time,
+	  .schema = task_time_schema,
+	  .help = "It is not started earlier." },
+	{ .name = "deadline",
+	  .kind = JSON_CUSTOM,
+	  .flags = JSON_NULLABLE,
+	  FIELD(task_spec, deadline_us),
+	  .decode = task_decode_time,
+	  .schema = task_time_schema,
+	  .help = "Sessions that have not started by then fail, those that run are stopped." },
+	{ .name = "workers",
+	  .kind = JSON_OBJECT,
+	  .flags = JSON_NULLABLE,
+	  FIELD(task_spec, workers),
+	  .table = &task_workers_table },
+	{ .name = "concurrencyKey",
+	  .alias = "concurrency_key",
+	  .kind = JSON_STR,
+	  .flags = JSON_NULLABLE,
+	  FIELD(task_spec, concurrency_key),
+	  .min = 1,
+	  .max = TASK_KEY_MAX,
+	  .help = "Of the tenant's sessions with the same key one runs at a time, unless the "
+	          "operator allows more." },
 };
 
 const struct json_table task_table = { "Task", sizeof(struct task_spec), task_fields,
@@ -322,6 +361,10 @@ enum err_code task_decode(struct str body, struct task_spec *ret, struct arena *
 	}
 	check_agents(&r, ret);
 	check_delivery(&r, ret);
+	task_check_workers(&ret->workers, arena, problems);
+	if (ret->deadline_us != 0 && ret->not_before_us >= ret->deadline_us) {
+		json_problem_add(problems, arena, "deadline", "must be after notBefore");
+	}
 	if (problems->count == 0) {
 		check_run_size(&r, ret);
 	}

@@ -32,9 +32,16 @@ struct str task_prompt_json(const struct task_spec *spec, struct arena *arena); 
 struct str task_repo_json(const struct task_spec *spec, struct arena *arena);
 struct str task_runtime_json(const struct task_spec *spec, struct arena *arena);
 struct str task_delivery_json(const struct task_spec *spec, struct arena *arena); /* {NULL, 0} */
+struct str task_workers_json(const struct task_spec *spec, struct arena *arena);
 struct str task_labels_json(const struct task_spec *spec, struct arena *arena);
 struct str task_agent_json(const struct task_agent *agent, struct arena *arena); /* count 1 */
 struct str task_agents_json(const struct task_spec *spec, struct arena *arena);
+
+/* Stored labels of workers, as words of the queue: "gpu,zone=eu"; "" when there are none. */
+struct task_words {
+	char *required, *preferred; /* of the arena */
+};
+struct task_words task_words_of(struct str workers_json, struct arena *arena);
 
 /* The text of stored prompt blocks, joined by newlines: what people see in lists. */
 struct str task_prompt_text(struct str prompt_json, struct arena *arena);

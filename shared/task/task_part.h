@@ -2,6 +2,7 @@
 #pragma once
 
 #include "json/decode.h"
+#include "task/task.h"
 
 void task_decode_agents(const struct json_value *value, const char *path, void *out,
                         struct arena *arena, struct json_problems *problems);
@@ -11,5 +12,19 @@ void task_decode_agent(const struct json_value *value, const char *path, void *o
 /* For fields that the API knows and this version refuses. */
 void task_decode_unsupported(const struct json_value *value, const char *path, void *out,
                              struct arena *arena, struct json_problems *problems);
+
+/* A moment, RFC 3339, as microseconds. */
+void task_decode_time(const struct json_value *value, const char *path, void *out,
+                      struct arena *arena, struct json_problems *problems);
+/* The id of a session or a task. */
+void task_decode_id(const struct json_value *value, const char *path, void *out,
+                    struct arena *arena, struct json_problems *problems);
+
+extern const char task_time_schema[], task_id_schema[];
+extern const struct json_table task_workers_table;
+
+/* What the table cannot say. */
+void task_check_workers(const struct task_workers *workers, struct arena *arena,
+                        struct json_problems *problems);
 
 extern const char task_agents_schema[], task_agent_schema[], task_unsupported_schema[];

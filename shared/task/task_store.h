@@ -11,7 +11,12 @@
 struct task_acceptance {
 	const char *tenant;
 	const char *created_by;       /* the principal: a key's id */
+	const char *owner;            /* whose key it is; "": nobody was named */
 	const struct task_spec *spec; /* as task_decode() left it */
+	bool after_met;               /* what spec->queue_after names has ended already */
+	/* Of the Redis in which the logs are made, so that their first epoch need not be stored
+	 * afterwards; 0: not known, it must be. */
+	uint64_t generation;
 };
 
 struct task_accepted {
@@ -28,3 +33,21 @@ struct task_accepted {
 enum err_code task_accept(struct pg_tx *tx, const struct task_acceptance *acceptance,
                           struct arena *arena, struct task_accepted *ret,
                           struct err *err) MUST_CHECK;
+/* The same with a transaction of its own, in one round trip: after ERR_OK it is accepted. */
+enum err_code task_accept_now(struct pg *pg, const struct task_acceptance *acceptance,
+                              struct arena *arena, struct task_accepted *ret,
+                              struct err *err) MUST_CHECK;
+
+/* What spec->queue_after may name. */
+struct task_after_ask {
+	const char *tenant;
+	struct str id;
+	const char *namespaces; /* comma list of those that may be seen; NULL: any */
+};
+struct task_after {
+	uint64_t sessions; /* 0: there is none */
+	bool ended;        /* all of them */
+};
+/* In tx, or alone when that is NULL. */
+enum err_code task_after_get(struct pg *pg, struct pg_tx *tx, const struct task_after_ask *ask,
+                             struct task_after *ret, struct err *err) MUST_CHECK;

@@ -76,7 +76,9 @@ void commit(struct pg_tx *tx)
 enum err_code try_accept(struct pg_tx *tx, const char *body, struct task_accepted *ret)
 {
 	struct task_spec spec = spec_of(body);
-	struct task_acceptance acceptance = { TENANT, "key-1", &spec };
+	struct task_acceptance acceptance = {
+		.tenant = TENANT, .created_by = "key-1", .owner = "", .spec = &spec
+	};
 	struct err err;
 
 	return task_accept(tx, &acceptance, arena, ret, &err);

@@ -395,7 +395,7 @@ static void epoch_body(struct world *world)
 {
 	struct session_epoch epoch = { .tenant = TENANT, .cause = "create", .generation = 1 };
 	struct task_accepted accepted;
-	uint64_t last = 99;
+	struct session_epoch last = { .epoch = 99 };
 	struct err err;
 
 	clear_rows(world);
@@ -403,7 +403,7 @@ static void epoch_body(struct world *world)
 	epoch.session = accepted.sessions[0];
 	assert_int_equal(session_epoch_last(world->pg, TENANT, &epoch.session, &last, &err),
 	                 ERR_OK);
-	assert_int_equal(last, 0);
+	assert_int_equal(last.epoch, 0);
 	for (epoch.epoch = 1; epoch.epoch <= 3; epoch.epoch++) {
 		epoch.first_n = epoch.epoch * 10;
 		assert_int_equal(session_epoch_add(world->pg, &epoch, &err), ERR_OK);
@@ -411,7 +411,8 @@ static void epoch_body(struct world *world)
 	}
 	assert_int_equal(session_epoch_last(world->pg, TENANT, &epoch.session, &last, &err),
 	                 ERR_OK);
-	assert_int_equal(last, 3);
+	assert_int_equal(last.epoch, 3);
+	assert_int_equal(last.generation, 1);
 }
 
 static void epochs_are_remembered_once(void **state)

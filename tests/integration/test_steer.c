@@ -66,7 +66,7 @@ static void publish(struct stage *stage)
 	clear_rows(stage->world);
 	accepted = accept_task(stage->world, BODY(AGENT(1), ""));
 	publication.sid = stage->session.id = accepted.sessions[0];
-	must(steer_publish(&stage->store, stage->world->pg, &publication, &err), &err);
+	must(steer_publish(&stage->store, stage->world->pg, &publication, false, &err), &err);
 	look(stage);
 }
 

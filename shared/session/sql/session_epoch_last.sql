@@ -1,3 +1,4 @@
 -- params: session id
--- returns: the highest epoch that is known, 0 when there is none
-SELECT coalesce(max(epoch), 0) FROM session_epochs WHERE session_id = $1::text
+-- returns: the highest epoch that is known and the generation of Redis it is of; no row: there is none
+SELECT epoch, generation FROM session_epochs WHERE session_id = $1::text
+ORDER BY epoch DESC LIMIT 1
