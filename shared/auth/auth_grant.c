@@ -43,14 +43,15 @@ static unsigned scopes_of(struct str list)
 
 bool auth_grant_decode(struct str text, struct auth_grant *ret)
 {
+	bool is_text = text.n > 0 && memchr(text.p, '\0', text.n) == NULL;
 	struct str version = str_split(&text, '\n'), tenant = str_split(&text, '\n');
 	struct str scopes = str_split(&text, '\n'), role = str_split(&text, '\n');
 	struct str session = str_split(&text, '\n'), path = str_split(&text, '\n');
 	enum auth_role parsed;
 
 	*ret = (struct auth_grant){ .scopes = scopes_of(scopes) };
-	if (!str_eq(version, STR_LIT("1")) || text.p == NULL || text.n > 0 || tenant.n == 0 ||
-	    !str_copy(ret->tenant, sizeof(ret->tenant), tenant) ||
+	if (!is_text || !str_eq(version, STR_LIT("1")) || text.p == NULL || text.n > 0 ||
+	    tenant.n == 0 || !str_copy(ret->tenant, sizeof(ret->tenant), tenant) ||
 	    !auth_role_parse(role, &parsed) ||
 	    (session.n > 0 && !id_parse(session, &ret->session)) ||
 	    !str_copy(ret->path, sizeof(ret->path), path)) {
