@@ -180,6 +180,7 @@ static void look_at_epoch(struct channel *channel, const struct log_page *page)
 {
 	if (page->count > 0 && page->events[page->count - 1].at.epoch != channel->tip.epoch) {
 		folded_forget(channel);
+		kept_forget(channel);
 	}
 }
 
@@ -320,6 +321,7 @@ static void begin_again(struct channel *channel, const struct log_page *page)
 	}
 	channel->tip = before;
 	folded_forget(channel);
+	kept_forget(channel);
 	ahead_free(channel->ahead);
 	channel->ahead = NULL;
 }
@@ -393,6 +395,7 @@ struct channel *channel_new(struct feed *feed, const struct id *sid, const char 
 	TAILQ_INIT(&channel->waiting);
 	TAILQ_INIT(&channel->folding);
 	LIST_INIT(&channel->folded);
+	LIST_INIT(&channel->kept);
 	LIST_INIT(&channel->replays);
 	LIST_INIT(&channel->polls);
 	TAILQ_INSERT_TAIL(&feed->sweep, channel, sweep_link);
@@ -422,6 +425,7 @@ void channel_free(struct channel *channel)
 		drop_ring(channel, &channel->forms[format]);
 	}
 	folded_forget(channel);
+	kept_forget(channel);
 	ahead_free(channel->ahead);
 	free(channel);
 }

@@ -56,6 +56,7 @@ struct channel {
 	struct replays replays;     /* reads of history in flight */
 	struct polls polls;         /* requests that wait for it to move */
 	struct folded_blocks folded;
+	struct kept_of_channel kept;
 	uint64_t folds_forgotten; /* times */
 	struct loop_task task;    /* writes to those due */
 	struct loop_timer pause;  /* until then events are collected */

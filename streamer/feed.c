@@ -205,6 +205,7 @@ static void on_tick(struct loop_timer *timer)
 	squeeze_pool_tick(&feed->squeezes, now_ms);
 	audiences_tick(feed->audiences, now_ms);
 	folded_age(feed, now_ms);
+	kept_age(feed, now_ms);
 	if (feed->wheel_at % FEED_LATER_TICKS == 0) {
 		try_later_ones(feed);
 	}
@@ -244,6 +245,7 @@ struct feed *feed_new(const struct feed_options *options, struct err *err)
 	/* A sign of life breaks what a client shares: be fresh by then. */
 	squeeze_pool_init(&feed->squeezes, options->compress, options->keepalive_ms / 4 * 3);
 	TAILQ_INIT(&feed->folded);
+	TAILQ_INIT(&feed->kept);
 	feed->wheel_slots = options->keepalive_ms / FEED_TICK_MS + 3;
 	feed->wheel = mem_calloc(feed->wheel_slots, sizeof(*feed->wheel));
 	loop_timer_init(&feed->tick, options->loop, on_tick);

@@ -19,6 +19,7 @@
 #include "loop/loop.h"
 #include "streamer/folded.h"
 #include "streamer/format.h"
+#include "streamer/kept.h"
 #include "streamer/squeeze.h"
 
 struct audiences;
@@ -74,9 +75,10 @@ struct feed {
 	struct channels hungry;    /* with subscribers that wait for history */
 	struct channels lingering; /* without subscribers, the longest first */
 	size_t lingering_count;
-	size_t ring_bytes; /* of all of them, and of folded blocks: */
-	size_t folded_bytes;
+	size_t ring_bytes; /* of all of them, and of folded blocks and pages that are kept: */
+	size_t folded_bytes, kept_bytes;
 	struct folded_recent folded;
+	struct kept_pages kept;
 	struct squeeze_pool squeezes;
 	struct subscribers later; /* what they asked for could not be read: soon again */
 	struct fiber_group readers;

@@ -5,6 +5,7 @@
 #include "metric/metric.h"
 #include "streamer/channel.h"
 #include "streamer/frame.h"
+#include "streamer/kept.h"
 #include "streamer/subscriber.h"
 
 enum {
@@ -177,7 +178,34 @@ static void serve(struct replay *replay, const struct log_page *page)
 			(void)fiber_yield();
 		}
 	}
-	encoded_fini(&encoded);
+	if (page->count > 0 && page->gap.reason == LOG_GAP_NONE &&
+	    replay->channel->folds_forgotten == replay->forgotten) {
+		kept_add(replay->channel, encoded.rings, encoded.made);
+	} else {
+		encoded_fini(&encoded);
+	}
+}
+
+static void serve_kept(struct replay *replay, struct kept_page *kept)
+{
+	struct subscriber *subscriber;
+	struct log_gap none = { .reason = LOG_GAP_NONE };
+	int served = 0;
+
+	while ((subscriber = TAILQ_FIRST(&replay->readers)) != NULL) {
+		enum format format = (enum format)subscriber->format;
+
+		subscriber_unlink(subscriber);
+		if (kept_has(kept, &subscriber->position.at, format)) {
+			subscriber_serve(subscriber, &kept->rings[format], &none);
+		} else {
+			reader_want(subscriber);
+		}
+		if (++served % SERVE_SLICE == 0) {
+			(void)fiber_yield();
+		}
+	}
+	kept_release(kept);
 }
 
 /* There is no page. A session that is no more has no stream either. */
@@ -225,30 +253,45 @@ static void gather(struct replay *replay)
 	}
 }
 
-static void replay_one(struct channel *channel)
+static void read_page(struct replay *replay)
 {
-	struct feed *feed = channel->feed;
-	struct replay replay = { .channel = channel,
-		                 .readers = TAILQ_HEAD_INITIALIZER(replay.readers) };
+	struct channel *channel = replay->channel;
 	struct log_page page = { 0 };
 	struct err err;
 	enum err_code code;
 
-	channel->pins++;
-	feed->replaying++;
-	gather(&replay);
-	LIST_INSERT_HEAD(&channel->replays, &replay, link);
-	code = read_after(channel, &replay.after, &page, &err);
-	LIST_REMOVE(&replay, link);
+	LIST_INSERT_HEAD(&channel->replays, replay, link);
+	code = read_after(channel, &replay->after, &page, &err);
+	LIST_REMOVE(replay, link);
 	if (code == ERR_OK) {
 		metric_inc(METRIC_REPLAY_READS, page.reply != NULL ? "redis" : "archive");
-		serve(&replay, &page);
+		serve(replay, &page);
 	} else {
 		log_debug("history.unread", "session=%s code=%s %s", channel->sid.s, err_name(code),
 		          err.msg);
-		disappoint(&replay, code);
+		disappoint(replay, code);
 	}
 	log_page_fini(&page);
+}
+
+static void replay_one(struct channel *channel)
+{
+	struct feed *feed = channel->feed;
+	const struct subscriber *first = TAILQ_FIRST(&channel->waiting);
+	struct replay replay = { .channel = channel,
+		                 .forgotten = channel->folds_forgotten,
+		                 .readers = TAILQ_HEAD_INITIALIZER(replay.readers) };
+	struct kept_page *kept =
+		kept_hold(channel, &first->position.at, (enum format)first->format);
+
+	channel->pins++;
+	feed->replaying++;
+	gather(&replay);
+	if (kept != NULL) {
+		serve_kept(&replay, kept);
+	} else {
+		read_page(&replay);
+	}
 	feed->replaying--;
 	channel->pins--;
 }

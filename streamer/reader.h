@@ -26,6 +26,7 @@ struct replay {
 	struct channel *channel;
 	struct cursor after; /* of a folded block only n, the one before it */
 	bool folds;
+	uint64_t forgotten; /* the channel's, when it was begun */
 	struct subscribers readers;
 	LIST_ENTRY(replay) link;
 };

@@ -610,6 +610,33 @@ static void new_streams_are_refused_and_old_ones_wait_while_redis_is_frozen(void
 	run_with(down_body, impatient);
 }
 
+/* ---- those who come back one after the other ---- */
+
+enum { COMERS = 20 };
+
+static void comers_body(struct world *world)
+{
+	struct id sid = world_session(world);
+	struct cursor last = world_notes(world, &sid, 100, 20);
+
+	for (int i = 0; i < COMERS; i++) {
+		struct viewer *viewer = viewer_open(world, 0, &sid, "", "");
+		struct cursor at = { 0, 0 };
+
+		viewer_expect(viewer, &at, last.n);
+		viewer_close(viewer);
+	}
+	/* Not one each: what was read for the first is there for a moment. */
+	assert_in_range(world_metric(world, 0, "fairlead_replay_reads_total{tier=\"redis\"}"), 1,
+	                COMERS - 1);
+}
+
+static void a_page_that_was_read_serves_those_who_come_next(void **state)
+{
+	(void)state;
+	run(comers_body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -631,6 +658,7 @@ int main(void)
 		cmocka_unit_test(an_event_without_a_doorbell_is_found),
 		cmocka_unit_test(a_reader_that_takes_nothing_is_given_up),
 		cmocka_unit_test(new_streams_are_refused_and_old_ones_wait_while_redis_is_frozen),
+		cmocka_unit_test(a_page_that_was_read_serves_those_who_come_next),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
