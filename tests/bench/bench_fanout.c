@@ -25,6 +25,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -63,10 +64,19 @@ static void die(const char *what)
 	exit(1);
 }
 
+static bool takes_gzip(void)
+{
+	const char *accept = getenv("VIEWERS_ACCEPT");
+
+	return accept != NULL && strcmp(accept, "gzip") == 0;
+}
+
 /* ---- the reading child ---- */
 
 struct reader {
 	int fd;
+	z_stream *gzip; /* NULL: plain */
+	bool begun;     /* its gzip stream, behind the head of the answer */
 	size_t carried;
 	char carry[CARRY];
 };
@@ -103,12 +113,39 @@ static void scan(struct results *results, struct reader *reader, const char *byt
 	memmove(reader->carry, at, reader->carried);
 }
 
+static void scan_plain(struct results *results, struct reader *reader, char *room, size_t n)
+{
+	memcpy(room, reader->carry, reader->carried);
+	scan(results, reader, room, reader->carried + n);
+}
+
+static void unpack(struct results *results, struct reader *reader, char *in, size_t n)
+{
+	static char room[READ_MAX + CARRY];
+	z_stream *gzip = reader->gzip;
+	char *body = reader->begun ? in : memmem(in, n, "\r\n\r\n", 4);
+
+	if (body == NULL) {
+		return;
+	}
+	body += reader->begun ? 0 : 4;
+	reader->begun = true;
+	gzip->next_in = (Bytef *)body;
+	gzip->avail_in = (uInt)(in + n - body);
+	do {
+		gzip->next_out = (Bytef *)room + CARRY;
+		gzip->avail_out = READ_MAX;
+		(void)inflate(gzip, Z_SYNC_FLUSH);
+		scan_plain(results, reader, room + CARRY - reader->carried,
+		           READ_MAX - gzip->avail_out);
+	} while (gzip->avail_out == 0);
+}
+
 static void read_some(struct results *results, struct reader *reader, char *room)
 {
 	ssize_t n;
 
-	memcpy(room, reader->carry, reader->carried);
-	n = read(reader->fd, room + reader->carried, READ_MAX);
+	n = read(reader->fd, room + CARRY, READ_MAX);
 	if (n <= 0) {
 		if (n == 0 || errno != EAGAIN) {
 			results->closed++;
@@ -117,7 +154,11 @@ static void read_some(struct results *results, struct reader *reader, char *room
 		return;
 	}
 	results->bytes += (uint64_t)n;
-	scan(results, reader, room, reader->carried + (size_t)n);
+	if (reader->gzip != NULL) {
+		unpack(results, reader, room + CARRY, (size_t)n);
+	} else {
+		scan_plain(results, reader, room + CARRY - reader->carried, (size_t)n);
+	}
 }
 
 static int dial(unsigned port)
@@ -146,6 +187,10 @@ static void read_for_ever(const struct load *load, unsigned port, const char *re
 		struct epoll_event event = { .events = EPOLLIN, .data.ptr = &readers[i] };
 
 		readers[i].fd = dial(port);
+		if (takes_gzip()) {
+			readers[i].gzip = mem_calloc(1, sizeof(*readers[i].gzip));
+			(void)inflateInit2(readers[i].gzip, 16 + MAX_WBITS);
+		}
 		if (write(readers[i].fd, request, strlen(request)) < 0 ||
 		    epoll_ctl(epoll, EPOLL_CTL_ADD, readers[i].fd, &event) != 0) {
 			die("subscribe");
@@ -302,8 +347,8 @@ static void measure_streamer(struct world *world)
 
 	(void)snprintf(request, sizeof(request),
 	               "GET /api/v1/sessions/%s/events?starting_after=2 HTTP/1.1\r\nHost: b\r\n"
-	               "Accept: text/event-stream\r\nAuthorization: ApiKey %s\r\n\r\n",
-	               sid.s, world->key);
+	               "Accept: text/event-stream\r\n%sAuthorization: ApiKey %s\r\n\r\n",
+	               sid.s, takes_gzip() ? "Accept-Encoding: gzip\r\n" : "", world->key);
 	empty = rss_bytes(streamer);
 	readers = start_readers(load, world->port, request);
 	await_count(&load->results->connected, load->subscribers);
