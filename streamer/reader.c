@@ -12,7 +12,7 @@ enum {
 	ATTACH_AHEAD = 32, /* a subscriber this little ahead of a read is probably served by it */
 	ATTACH_SEARCH = 1024,
 	SERVE_SLICE = 64, /* subscribers served before the loop gets its turn */
-	PAGE_RING_BYTES = READER_PAGE_BYTES + LOG_READ_MAX * 1024 + FRAME_MAX,
+	PAGE_RING_BYTES = READER_PAGE_BYTES + LOG_REPLAY_MAX * 1024 + FRAME_MAX,
 };
 
 static enum err_code read_after(struct channel *channel, const struct cursor *after,
@@ -22,7 +22,7 @@ static enum err_code read_after(struct channel *channel, const struct cursor *af
 	struct log_range range = { .sid = channel->sid,
 		                   .tenant = channel->tenant,
 		                   .after = *after,
-		                   .max_count = LOG_READ_MAX,
+		                   .max_count = LOG_REPLAY_MAX,
 		                   .max_bytes = READER_PAGE_BYTES };
 
 	return log_history_on(options->store, options->pg, &range, &channel->trimmed, ret, err);
@@ -113,7 +113,7 @@ static const struct ring *encoded_ring(struct encoded *encoded, enum format form
 		return ring;
 	}
 	encoded->made[format] = true;
-	ring_init(ring, LOG_READ_MAX, PAGE_RING_BYTES, encoded->before);
+	ring_init(ring, LOG_REPLAY_MAX, PAGE_RING_BYTES, encoded->before);
 	buf_init(&frame, FRAME_MAX);
 	for (size_t i = 0; i < page->count; i++) {
 		const struct log_event *event = &page->events[i];

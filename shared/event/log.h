@@ -138,7 +138,10 @@ struct log_head {
 	uint64_t unarchived; /* bytes beyond the watermark */
 };
 
-enum { LOG_READ_MAX = 128 };
+enum {
+	LOG_READ_MAX = 128,   /* events that one read brings, as a rule */
+	LOG_REPLAY_MAX = 256, /* and at most, for many who wait for them */
+};
 
 enum err_code log_head_get(const struct log_store *store, const struct id *sid, const char *tenant,
                            struct log_head *ret, struct err *err) MUST_CHECK;
@@ -190,7 +193,7 @@ struct log_range {
 	struct id sid;
 	const char *tenant;
 	struct cursor after; /* exclusive */
-	unsigned max_count;  /* 1 to LOG_READ_MAX */
+	unsigned max_count;  /* 1 to LOG_REPLAY_MAX */
 	size_t max_bytes;    /* of data; at least one event is returned all the same */
 };
 

@@ -291,7 +291,7 @@ static enum err_code read_both(const struct log_store *store, const struct log_k
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *head_cmd = redis_cmd_new();
 	struct redis_op range_op = { 0 }, head_op = { 0 };
 	struct fiber_op *ops[] = { &head_op.op, &range_op.op };
-	unsigned count = range->max_count < LOG_READ_MAX ? range->max_count : LOG_READ_MAX;
+	unsigned count = range->max_count < LOG_REPLAY_MAX ? range->max_count : LOG_REPLAY_MAX;
 	enum err_code code;
 
 	add_range(range_cmd, keys->log, start, "+", count > 0 ? count : 1);
