@@ -10,11 +10,13 @@
 #include "redis/sub.h"
 #include "scheduler/archive.h"
 #include "scheduler/backlog.h"
+#include "scheduler/deadline.h"
 #include "scheduler/deliver.h"
 #include "scheduler/grant.h"
 #include "scheduler/measure.h"
 #include "scheduler/promote.h"
 #include "scheduler/reconcile.h"
+#include "scheduler/release.h"
 #include "scheduler/retain.h"
 #include "scheduler/sweep.h"
 
@@ -25,6 +27,8 @@ enum {
 	DELIVER_MS = 500,
 	MEASURE_MS = 1000,
 	BACKLOG_MS = 500,
+	RELEASE_MS = 500,
+	DEADLINE_MS = 250,
 	MOVES_MS = 5000,
 	BACKOFF_MAX_MS = 1000,
 	SUB_PAUSE_MS = 1000,
@@ -137,6 +141,8 @@ static void begin_duties(struct app *app)
 	begin_duty(app, DUTY_MEASURE, "measure", measure_turn, MEASURE_MS);
 	begin_duty(app, DUTY_BACKLOG, "backlog", backlog_turn, BACKLOG_MS);
 	begin_duty(app, DUTY_RETAIN, "retain", retain_turn, conf->retention_interval);
+	begin_duty(app, DUTY_RELEASE, "release", release_turn, RELEASE_MS);
+	begin_duty(app, DUTY_DEADLINE, "deadline", deadline_turn, DEADLINE_MS);
 	for (unsigned i = 0; i < ARCHIVE_FIBERS; i++) {
 		begin_duty(app, DUTY_MOVES + i, "moves", archive_moves, MOVES_MS);
 	}

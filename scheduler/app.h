@@ -12,6 +12,7 @@
 #include "scheduler/backlog.h"
 #include "scheduler/duty.h"
 #include "scheduler/moves.h"
+#include "session/session_wait.h"
 
 struct redis_sub;
 
@@ -28,6 +29,8 @@ enum duty_id {
 	DUTY_MEASURE,
 	DUTY_BACKLOG,
 	DUTY_RETAIN,
+	DUTY_RELEASE,
+	DUTY_DEADLINE,
 	DUTY_MOVES, /* and the other fibers that share `moves` */
 	DUTY_COUNT = DUTY_MOVES + ARCHIVE_FIBERS
 };
@@ -54,6 +57,10 @@ struct app {
 	struct moves moves;
 	struct id archive_after;
 	uint64_t archive_cycle;
+
+	/* release, deadline: where the last page ended */
+	struct session_wait released;
+	struct session_overdue overdue;
 
 	struct backlog backlog;
 

@@ -9,9 +9,17 @@
 #include "log/log.h"
 #include "metric/metric.h"
 #include "scheduler/app.h"
+#include "scheduler/release.h"
 #include "session/session_store.h"
+#include "task/task.h"
 
-enum { PAGE_BYTES = 1024 * 1024, JSON_MAX = 64 * 1024, PAGES_MAX = 64 };
+enum {
+	PAGE_BYTES = 1024 * 1024,
+	JSON_MAX = 64 * 1024,
+	PAGES_MAX = 64,
+	FIRST_RETRY_EPOCH = 3, /* after its creation and a first lease */
+	OPENING_EVENTS = 2
+};
 
 /* A member as JSON text for a column; NULL when there is none. */
 static const char *member_text(const struct json_value *data, const char *name, struct buf *out)
@@ -32,6 +40,15 @@ static const char *member_word(const struct json_value *data, const char *name)
 	return word.n > 0 ? word.p : NULL;
 }
 
+/* Others wait for its end, or for that of its task. */
+static enum err_code release_awaited(struct app *app, const struct session_trail *trail,
+                                     const struct session_moved *moved, struct err *err)
+{
+	enum err_code code = release_after(app, &trail->id, err);
+
+	return code == ERR_OK ? release_after(app, &moved->task, err) : code;
+}
+
 static enum err_code apply_move(struct app *app, struct session_trail *trail,
                                 const struct log_event *event, const struct json_value *data,
                                 struct err *err)
@@ -47,14 +64,17 @@ static enum err_code apply_move(struct app *app, struct session_trail *trail,
 		                     .reason = reason != NULL ? reason : "",
 		                     .worker = member_word(data, "worker") };
 	struct buf changes, workspace;
-	bool moved = false;
+	struct session_moved moved = { .moved = false };
 	enum err_code code;
 
 	if (!session_state_parse(event->state, &move.state)) {
 		return err_set(err, ERR_BACKEND, "no state %" STR_FMT, STR_ARG(event->state));
 	}
-	if (move.state == SESSION_RUNNING && trail->attempts == 0) {
-		trail->attempts = 1;
+	if (move.state == SESSION_RUNNING) {
+		int64_t attempt = json_as_i64(json_get(data, "attempt"));
+
+		trail->attempts =
+			attempt > 0 && attempt <= TASK_ATTEMPTS_MAX ? (unsigned)attempt : 1;
 	}
 	move.has_attempts = trail->attempts > 0;
 	move.attempts = trail->attempts;
@@ -66,13 +86,13 @@ static enum err_code apply_move(struct app *app, struct session_trail *trail,
 	buf_fini(&changes);
 	buf_fini(&workspace);
 	trail->state = move.state;
-	if (code == ERR_OK && moved && session_is_terminal(move.state)) {
+	if (code == ERR_OK && moved.moved && session_is_terminal(move.state)) {
 		metric_inc(METRIC_SESSIONS_FINISHED, session_state_name(move.state));
 		log_info("session.finished",
 		         "session=%s tenant=%s state=%s epoch=%" PRIu64 " n=%" PRIu64, trail->id.s,
 		         trail->tenant.p, session_state_name(move.state), move.epoch, move.n);
 	}
-	return code;
+	return code == ERR_OK && moved.awaited ? release_awaited(app, trail, &moved, err) : code;
 }
 
 static enum err_code apply_command_end(struct app *app, const struct session_trail *trail,
@@ -112,7 +132,8 @@ static enum err_code apply_command_start(struct app *app, const struct session_t
 
 static bool concerns(const struct log_event *event)
 {
-	return event->state.n > 0 || str_starts(event->type, STR_LIT("command_"));
+	return event->state.n > 0 || str_starts(event->type, STR_LIT("command_")) ||
+	       str_eq(event->type, STR_LIT("attempt_failed"));
 }
 
 static enum err_code apply(struct app *app, struct session_trail *trail,
@@ -126,6 +147,14 @@ static enum err_code apply(struct app *app, struct session_trail *trail,
 	}
 	if (!event_type_parse(event->type, &type)) {
 		return ERR_OK;
+	}
+	if (type == EVENT_TYPE_ATTEMPT_FAILED) {
+		int64_t attempt = json_as_i64(json_get(data, "attempt"));
+
+		return attempt > 0 && attempt <= TASK_ATTEMPTS_MAX
+		               ? session_attempt_failed(app->node->pg, trail->tenant.p, &trail->id,
+		                                        (unsigned)attempt, err)
+		               : ERR_OK;
 	}
 	if (type == EVENT_TYPE_COMMAND_STARTED) {
 		return apply_command_start(app, trail, event->at.epoch, data, err);
@@ -192,4 +221,31 @@ enum err_code follow_session(struct app *app, struct session_trail *trail, bool 
 	}
 	*ret_caught_up = caught_up;
 	return ERR_OK;
+}
+
+enum err_code follow_before_lease(struct app *app, const struct session *row, bool *ret_behind,
+                                  struct err *err)
+{
+	struct arena *arena;
+	struct session_trails trails = { .count = 0 };
+	struct log_head head = { .found = false };
+	bool caught_up;
+	enum err_code code = ERR_OK;
+
+	*ret_behind = false;
+	if (row->max_attempts > 1) {
+		code = log_head_get(&app->node->store, &row->id, row->tenant.p, &head, err);
+	}
+	if (code != ERR_OK || !head.found || head.at.epoch < FIRST_RETRY_EPOCH ||
+	    row->n + OPENING_EVENTS >= head.at.n) {
+		return code;
+	}
+	arena = arena_new();
+	code = session_trail_get(app->node->pg, row->tenant.p, &row->id, arena, &trails, err);
+	if (code == ERR_OK && trails.count > 0) {
+		code = follow_session(app, &trails.items[0], &caught_up, err);
+		*ret_behind = code == ERR_OK;
+	}
+	arena_free(arena);
+	return code;
 }

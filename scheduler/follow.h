@@ -6,6 +6,7 @@
 #include "session/session_trail.h"
 
 struct app;
+struct session;
 
 /*
  * Apply what the log has after the row's position; trail->state, epoch and n move along. Done twice
@@ -13,3 +14,11 @@ struct app;
  */
 enum err_code follow_session(struct app *app, struct session_trail *trail, bool *ret_caught_up,
                              struct err *err) MUST_CHECK;
+
+/*
+ * Before a lease: whether the row may lack a failure that the log has, which decides how many
+ * attempts are left. It has followed everything before the lease afterwards; read it again when
+ * *ret_behind.
+ */
+enum err_code follow_before_lease(struct app *app, const struct session *row, bool *ret_behind,
+                                  struct err *err) MUST_CHECK;

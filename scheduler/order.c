@@ -4,6 +4,7 @@
 #include "json/write.h"
 #include "queue/mail.h"
 #include "scheduler/app.h"
+#include "scheduler/follow.h"
 #include "session/session_json.h"
 #include "task/task.h"
 
@@ -77,9 +78,16 @@ enum err_code order_run(struct app *app, const struct queue_item *item, const st
 {
 	struct arena *arena = arena_new();
 	struct session session;
+	bool behind = false;
 	enum err_code code =
 		session_get(app->node->pg, item->tenant, &item->sid, arena, &session, err);
 
+	if (code == ERR_OK) {
+		code = follow_before_lease(app, &session, &behind, err);
+	}
+	if (code == ERR_OK && behind) {
+		code = session_get(app->node->pg, item->tenant, &item->sid, arena, &session, err);
+	}
 	if (code == ERR_OK) {
 		code = send_run(app, &session, to, err);
 	}

@@ -10,7 +10,7 @@
 
 enum { TOKEN_SIZE = 64 };
 
-static const char lost_reason[] = "worker lost", poison_reason[] = "three workers were lost on it",
+static const char lost_reason[] = "worker lost", poison_reason[] = "poison",
 		  misplaced_reason[] = "the worker did not take it";
 
 enum err_code retake_finish(struct app *app, const struct id *sid, const char *tenant,

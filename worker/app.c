@@ -410,6 +410,8 @@ static void fill_host(struct app *app, const struct conf *conf)
 	host->home_dir = app->home_dir;
 	host->local_repos = conf->worker_local_repos;
 	host->orphan_ms = conf->worker_orphan;
+	host->retry_base_ms = conf->retry_base;
+	host->retry_max_ms = conf->retry_max;
 	host->grace_ms = host->leave_ms = conf->worker_stop_grace;
 	if (host->leave_ms > conf->drain_timeout) {
 		host->leave_ms = conf->drain_timeout;

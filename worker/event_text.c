@@ -58,20 +58,36 @@ static void add_workspace(struct jsonw *w, const struct workspace *workspace)
 	jsonw_end_object(w);
 }
 
+static void add_why(struct jsonw *w, const struct event_text_status *status)
+{
+	if (status->reason != NULL && status->reason[0] != '\0') {
+		jsonw_cstr(w, "reason", status->reason);
+	}
+	if (status->has_exit_code) {
+		jsonw_i64(w, "exitCode", status->exit_code);
+	}
+	if (status->signal != NULL) {
+		jsonw_cstr(w, "signal", status->signal);
+	}
+}
+
+void event_text_failure(struct buf *out, const struct event_text_failure *failure)
+{
+	struct jsonw w = begin(out);
+
+	jsonw_u64(&w, "attempt", failure->attempt);
+	jsonw_u64(&w, "maxAttempts", failure->max_attempts);
+	add_why(&w, failure->why);
+	jsonw_u64(&w, "delayMs", failure->delay_ms);
+	jsonw_end_object(&w);
+}
+
 void event_text_status(struct buf *out, const struct event_text_status *status)
 {
 	struct jsonw w = begin(out);
 
 	jsonw_cstr(&w, "status", session_state_name(status->state));
-	if (status->reason != NULL && status->reason[0] != '\0') {
-		jsonw_cstr(&w, "reason", status->reason);
-	}
-	if (status->has_exit_code) {
-		jsonw_i64(&w, "exitCode", status->exit_code);
-	}
-	if (status->signal != NULL) {
-		jsonw_cstr(&w, "signal", status->signal);
-	}
+	add_why(&w, status);
 	if (status->totals != NULL) {
 		jsonw_object(&w, "changes");
 		jsonw_u64(&w, "files_changed", status->totals->files);
@@ -84,6 +100,9 @@ void event_text_status(struct buf *out, const struct event_text_status *status)
 	}
 	if (status->workspace != NULL) {
 		add_workspace(&w, status->workspace);
+	}
+	if (status->attempt > 0) {
+		jsonw_u64(&w, "attempt", status->attempt);
 	}
 	jsonw_end_object(&w);
 }

@@ -36,8 +36,16 @@ struct event_text_status {
 	const struct event_text_totals *totals; /* `changes` */
 	const char *worker;
 	const struct workspace *workspace;
+	uint64_t attempt; /* 0: none is told */
 };
 void event_text_status(struct buf *out, const struct event_text_status *status);
+
+/* Of attempt_failed; why: what would have been its status. */
+struct event_text_failure {
+	const struct event_text_status *why;
+	uint64_t attempt, max_attempts, delay_ms;
+};
+void event_text_failure(struct buf *out, const struct event_text_failure *failure);
 
 void event_text_file_edit(struct buf *out, const struct change *change);
 

@@ -83,6 +83,8 @@ static struct session_note *decode(struct str body)
 		free_note(note);
 		return NULL;
 	}
+	(void)str_copy(note->reason, sizeof(note->reason),
+	               json_as_str(json_get(json_get(root, "payload"), "reason")));
 	if (strcmp(note->kind, "prompt") == 0) {
 		note->prompt = prompt_of(json_get(root, "payload"));
 	}
@@ -195,7 +197,8 @@ static const char *resume_agent(struct session_run *s, struct buf *text)
 static const char *perform(struct session_run *s, const struct session_note *note, struct buf *text)
 {
 	if (strcmp(note->kind, "stop") == 0 || strcmp(note->kind, "cancel") == 0) {
-		session_agent_stop(s, FATE_STOPPED, "stop was asked");
+		session_agent_stop(s, FATE_STOPPED,
+		                   note->reason[0] != '\0' ? note->reason : "stop was asked");
 		return NULL;
 	}
 	if (strcmp(note->kind, "pause") == 0) {

@@ -32,7 +32,8 @@ struct session_note { /* a command for it */
 	TAILQ_ENTRY(session_note) link;
 	char id[ID_LEN + 1];
 	char kind[16];
-	char *prompt; /* of a prompt, else NULL */
+	char *prompt;     /* of a prompt, else NULL */
+	char reason[128]; /* of a stop, or "" */
 };
 TAILQ_HEAD(session_notes, session_note);
 

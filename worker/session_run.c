@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -257,7 +258,8 @@ static bool start_agent(struct session_run *s)
 {
 	struct event_text_status status = { .state = SESSION_RUNNING,
 		                            .worker = s->host->worker,
-		                            .workspace = &s->workspace };
+		                            .workspace = &s->workspace,
+		                            .attempt = s->order.attempt };
 	enum session_state state = SESSION_PROVISIONING;
 	struct buf text;
 	struct err err;
@@ -425,15 +427,75 @@ static enum err_code finish_as(struct session_run *s, struct event_text_status *
 	return code;
 }
 
+static uint64_t random_number(void)
+{
+	uint64_t number;
+
+	return getrandom(&number, sizeof(number), 0) == (ssize_t)sizeof(number) ? number
+	                                                                        : clock_mono_us();
+}
+
+/*
+ * An attempt that failed, with one left: the log has it, then the session is queued again in the
+ * log, then in the queue.  Whoever finds it half done (the worker was lost) queues it again too,
+ * and the count of failures is the log's, so no attempt is had twice.  False: the session cannot go
+ * back, it is being stopped.
+ */
+static bool try_again(struct session_run *s, const struct event_text_status *why,
+                      enum err_code *ret_code)
+{
+	const struct event_text_failure failure = {
+		.why = why,
+		.attempt = s->order.attempt,
+		.max_attempts = s->order.spec.max_attempts,
+		.delay_ms = task_backoff_ms(s->order.attempt, s->host->retry_base_ms,
+		                            s->host->retry_max_ms, random_number()),
+	};
+	struct event_text_status status = { .state = SESSION_QUEUED,
+		                            .reason = "the attempt failed" };
+	const unsigned from = session_moves_to(SESSION_QUEUED);
+	enum session_state state = SESSION_RUNNING;
+	struct queue_move move = { .sid = s->sid,
+		                   .attempt = s->attempt,
+		                   .delay_ms = failure.delay_ms,
+		                   .reason = status.reason };
+	struct buf text;
+
+	if (why->state != SESSION_FAILED || failure.attempt >= failure.max_attempts) {
+		return false;
+	}
+	event_text_init(&text);
+	event_text_failure(&text, &failure);
+	(void)session_say(s, EVENT_TYPE_ATTEMPT_FAILED, &text);
+	event_text_status(&text, &status);
+	*ret_code = reporter_move(s->reporter, from, SESSION_QUEUED, buf_str(&text), &state);
+	buf_fini(&text);
+	if (*ret_code == ERR_ILLEGAL_MOVE) {
+		return false;
+	}
+	if (*ret_code == ERR_OK) {
+		log_info("session.attempt_failed", "attempt=%" PRIu64 " of=%" PRIu64 " reason=%s",
+		         failure.attempt, failure.max_attempts,
+		         why->reason != NULL ? why->reason : "");
+		move.epoch = session_epoch_now(s);
+		session_leave_slot(s);
+		tell_queue(s, queue_requeue, &move);
+	}
+	return true;
+}
+
 static void finish(struct session_run *s)
 {
 	char room[64];
 	struct event_text_status status = { .totals = &s->totals };
 	struct queue_move move = { .sid = s->sid, .attempt = s->attempt };
-	enum err_code code;
+	enum err_code code = ERR_OK;
 
 	s->ending = true;
 	judge(s, &status, room, sizeof(room));
+	if (try_again(s, &status, &code)) {
+		return;
+	}
 	code = finish_as(s, &status);
 	if (code != ERR_OK) {
 		if (!fiber_cancelled()) {

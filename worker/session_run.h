@@ -39,8 +39,9 @@ struct session_host {
 	const char *home_dir;    /* HOME of agents: one directory a session */
 	const char *local_repos; /* folders: local_repo.h */
 	uint64_t orphan_ms, grace_ms;
-	uint64_t leave_ms;      /* the grace of agents when this worker goes */
-	uint64_t processes_max; /* of the agents' user; 0: no limit of ours */
+	uint64_t retry_base_ms, retry_max_ms; /* between attempts */
+	uint64_t leave_ms;                    /* the grace of agents when this worker goes */
+	uint64_t processes_max;               /* of the agents' user; 0: no limit of ours */
 	unsigned slots;
 
 	LIST_HEAD(session_runs, session_run) runs;

@@ -127,6 +127,8 @@ void session_write_run(const struct session *session, struct buf *out)
 		.runtime = session->runtime,
 		.agent = session->agent,
 		.delivery = session->delivery,
+		.attempt = (uint64_t)session->failures + 1,
+		.max_attempts = session->max_attempts,
 	};
 
 	task_run_encode(&parts, out);

@@ -328,9 +328,11 @@ static enum err_code change(struct pg *pg, const char *tenant, enum session_sql_
 }
 
 enum err_code session_move(struct pg *pg, const char *tenant, const struct session_move *move,
-                           bool *ret_moved, struct err *err)
+                           struct session_moved *ret, struct err *err)
 {
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
 	struct pg_params params = { 0 };
+	enum err_code code;
 
 	pg_param_cstr(&params, move->id.s);
 	pg_param_cstr(&params, session_state_name(move->state));
@@ -351,7 +353,29 @@ enum err_code session_move(struct pg *pg, const char *tenant, const struct sessi
 	}
 	pg_param_cstr(&params, move->changes);
 	pg_param_cstr(&params, move->workspace);
-	return change(pg, tenant, SESSION_SQL_SESSION_MOVE, &params, ret_moved, err);
+	code = pg_query(pg, tenant, sql(SESSION_SQL_SESSION_MOVE), &params, &rows, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	*ret = (struct session_moved){ .moved = pg_rows_count(rows) > 0 };
+	if (ret->moved) {
+		ret->awaited = pg_bool(rows, 0, 1);
+		if (!id_parse(pg_str(rows, 0, 0), &ret->task)) {
+			return err_set(err, ERR_INTERNAL, "session row %s does not decode",
+			               move->id.s);
+		}
+	}
+	return ERR_OK;
+}
+
+enum err_code session_attempt_failed(struct pg *pg, const char *tenant, const struct id *id,
+                                     unsigned attempt, struct err *err)
+{
+	struct pg_params params = { 0 };
+
+	pg_param_cstr(&params, id->s);
+	pg_param_u64(&params, attempt);
+	return pg_query(pg, tenant, sql(SESSION_SQL_SESSION_ATTEMPT_FAILED), &params, NULL, err);
 }
 
 enum err_code session_delete(struct pg *pg, const char *tenant, const struct id *id,

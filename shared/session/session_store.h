@@ -119,9 +119,17 @@ struct session_move {
 	const char *changes, *workspace; /* JSON */
 };
 
-/* *ret_moved false: the row reflects this or a later event already, or is gone. */
+struct session_moved {
+	bool moved;   /* false: the row reflects this or a later event already, or is gone */
+	bool awaited; /* it has ended, and other sessions wait for that (session_wait.h) */
+	struct id task;
+};
 enum err_code session_move(struct pg *pg, const char *tenant, const struct session_move *move,
-                           bool *ret_moved, struct err *err) MUST_CHECK;
+                           struct session_moved *ret, struct err *err) MUST_CHECK;
+
+/* That attempt (from 1) failed, and another follows. Repeating it changes nothing. */
+enum err_code session_attempt_failed(struct pg *pg, const char *tenant, const struct id *id,
+                                     unsigned attempt, struct err *err) MUST_CHECK;
 
 /* Its rows, for good; *ret_deleted false: it has not ended or is gone. A retry of it forgets it. */
 enum err_code session_delete(struct pg *pg, const char *tenant, const struct id *id,

@@ -20,6 +20,19 @@ uint64_t task_session_count(const struct task_spec *spec)
 	return count;
 }
 
+uint64_t task_backoff_ms(uint64_t failures, uint64_t base_ms, uint64_t max_ms, uint64_t random)
+{
+	uint64_t most = base_ms < max_ms ? base_ms : max_ms;
+
+	for (uint64_t i = 1; i < failures && most < max_ms; i++) {
+		most = most <= max_ms / 2 ? 2 * most : max_ms;
+		if (most == 0) {
+			break;
+		}
+	}
+	return random % (most + 1);
+}
+
 static bool has_control(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {

@@ -104,6 +104,10 @@ struct task_spec {
 
 uint64_t task_session_count(const struct task_spec *spec);
 
+/* How long the attempt after the failures-th failure waits: full jitter, [0, base * 2^(failures -
+ * 1)], never beyond max_ms. */
+uint64_t task_backoff_ms(uint64_t failures, uint64_t base_ms, uint64_t max_ms, uint64_t random);
+
 /* NULL, or the rule that the string breaks. */
 const char *task_check_url(struct str url);
 const char *task_check_ref(struct str ref); /* git check-ref-format, for a branch's short name */

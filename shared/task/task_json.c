@@ -321,6 +321,8 @@ static void check_run_size(const struct report *r, const struct task_spec *spec)
 		.repo = task_repo_json(spec, r->arena),
 		.runtime = task_runtime_json(spec, r->arena),
 		.delivery = task_delivery_json(spec, r->arena),
+		.attempt = TASK_ATTEMPTS_MAX,
+		.max_attempts = TASK_ATTEMPTS_MAX,
 	};
 	struct buf out;
 
@@ -586,6 +588,8 @@ static const struct json_field run_fields[] = {
 	  .offset = offsetof(struct task_run, spec.delivery),
 	  .present = offsetof(struct task_run, spec.has_delivery),
 	  .table = &delivery_table },
+	{ .name = "attempt", .kind = JSON_U64, RUN(attempt), .min = 1 },
+	{ .name = "maxAttempts", .kind = JSON_U64, RUN(spec.max_attempts), .min = 1 },
 };
 
 static const struct json_table run_table = { "Run", sizeof(struct task_run), run_fields,
@@ -607,6 +611,10 @@ void task_run_encode(const struct task_run_parts *parts, struct buf *out)
 	if (parts->delivery.n > 0) {
 		jsonw_raw(&w, "delivery", parts->delivery);
 	}
+	if (parts->attempt > 0) {
+		jsonw_u64(&w, "attempt", parts->attempt);
+		jsonw_u64(&w, "maxAttempts", parts->max_attempts);
+	}
 	jsonw_end_object(&w);
 }
 
@@ -619,5 +627,7 @@ enum err_code task_run_decode(struct str json, struct task_run *ret, struct aren
 		return err_set(err, ERR_INVALID, "run: %s %s", problems.items[0].field,
 		               problems.items[0].rule);
 	}
+	ret->attempt = ret->attempt > 0 ? ret->attempt : 1;
+	ret->spec.max_attempts = ret->spec.max_attempts > 0 ? ret->spec.max_attempts : 1;
 	return ERR_OK;
 }

@@ -50,12 +50,14 @@ struct str task_prompt_text(struct str prompt_json, struct arena *arena);
 
 struct task_run {
 	struct str session, tenant, task;
-	struct task_spec spec; /* prompt, repo, runtime, one agent, delivery */
+	struct task_spec spec; /* prompt, repo, runtime, one agent, delivery, max_attempts */
+	uint64_t attempt;      /* from 1: how many have failed before */
 };
 
 /* The parts are stored JSON; delivery may be empty. Fails (out->failed) beyond TASK_RUN_MAX. */
 struct task_run_parts {
 	struct str session, tenant, task, prompt, repo, runtime, agent, delivery;
+	uint64_t attempt, max_attempts;
 };
 void task_run_encode(const struct task_run_parts *parts, struct buf *out);
 

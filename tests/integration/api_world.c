@@ -427,14 +427,14 @@ static void do_follow(struct access *access)
 		                     .state = access->to,
 		                     .at_us = clock_wall_us() };
 	struct log_head head;
-	bool moved = false;
+	struct session_moved moved = { .moved = false };
 	struct err err;
 
 	must(log_head_get(&access->store, access->sid, TENANT, &head, &err), &err);
 	move.epoch = head.at.epoch;
 	move.n = head.at.n;
 	must(session_move(access->pg, TENANT, &move, &moved, &err), &err);
-	assert_true(moved);
+	assert_true(moved.moved);
 }
 
 void row_state(const struct id *sid, enum session_state state)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "json/value.h"
 #include "pg/generation.h"
 #include "redis/redis.h"
 
@@ -156,6 +157,7 @@ void stage_stop_scheduler(struct stage *stage, unsigned i)
 
 static void take_order(struct player *player, const struct mail *mail)
 {
+	struct err err;
 	size_t i = 0;
 
 	assert_true(mail->body.n > 2);
@@ -165,8 +167,16 @@ static void take_order(struct player *player, const struct mail *mail)
 	}
 	assert_true(i < STAGE_SEEN);
 	if (i == player->count) {
-		player->orders[player->count++] =
-			(struct order){ mail->sid, mail->epoch, mail->attempt, 0 };
+		struct json_value *body = json_parse(mail->body, &err);
+
+		player->orders[player->count++] = (struct order){
+			.sid = mail->sid,
+			.epoch = mail->epoch,
+			.attempt = mail->attempt,
+			.number = (uint64_t)json_as_i64(json_get(body, "attempt")),
+			.most = (uint64_t)json_as_i64(json_get(body, "maxAttempts")),
+		};
+		json_value_free(body);
 	}
 	player->orders[i].times++;
 }
@@ -179,6 +189,7 @@ static void take_note(struct player *player, const struct mail *mail)
 	}
 	if (str_eq(mail->kind, STR_LIT("command"))) {
 		player->commands++;
+		(void)str_copy(player->command, sizeof(player->command), mail->body);
 	}
 	if (str_eq(mail->kind, STR_LIT("run"))) {
 		take_order(player, mail);

@@ -20,6 +20,7 @@ struct order {
 	struct id sid;
 	uint64_t epoch, attempt;
 	size_t times;
+	uint64_t number, most; /* of attempts, as the order says */
 };
 
 struct player {
@@ -29,7 +30,8 @@ struct player {
 	bool silent; /* neither renews nor reads */
 	struct order orders[STAGE_SEEN];
 	size_t count;
-	size_t commands; /* notes of kind "command" */
+	size_t commands;   /* notes of kind "command" */
+	char command[512]; /* the last of them */
 };
 
 struct stage {

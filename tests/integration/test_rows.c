@@ -266,8 +266,8 @@ static void tenancy_body(struct world *world)
 	struct pg_tx *tx;
 	uint64_t seq;
 	struct id id;
+	struct session_moved moved;
 	struct err err;
-	bool changed;
 
 	clear_rows(world);
 	accepted = accept_task(world, BODY(AGENT(1), ""));
@@ -276,8 +276,8 @@ static void tenancy_body(struct world *world)
 		ERR_NOT_FOUND);
 	assert_int_equal(total(world, (struct session_filter){ .tenant = OTHER }), 0);
 	move.id = accepted.sessions[0];
-	assert_int_equal(session_move(world->pg, OTHER, &move, &changed, &err), ERR_OK);
-	assert_false(changed);
+	assert_int_equal(session_move(world->pg, OTHER, &move, &moved, &err), ERR_OK);
+	assert_false(moved.moved);
 	assert_int_equal(session_mark_queued(world->pg, OTHER, &move.id, 1, &err), ERR_OK);
 	assert_int_equal(get(world, &move.id).queued_us, 0);
 	command.session = move.id;
@@ -304,8 +304,8 @@ static bool move_to(struct world *world, const struct id *id, enum session_state
 		.n = n,
 		.at_us = (int64_t)(n * 1000000),
 	};
+	struct session_moved moved;
 	struct err err;
-	bool moved;
 
 	if (state == SESSION_FAILED) {
 		move.has_exit_code = true;
@@ -313,7 +313,7 @@ static bool move_to(struct world *world, const struct id *id, enum session_state
 		move.reason = "exit 3";
 	}
 	assert_int_equal(session_move(world->pg, TENANT, &move, &moved, &err), ERR_OK);
-	return moved;
+	return moved.moved;
 }
 
 static void move_body(struct world *world)

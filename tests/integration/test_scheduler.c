@@ -308,7 +308,7 @@ static void poison_body(struct world *world)
 	}
 	(void)await_row(&stage, &sid, "state", "failed");
 	stage_row(&stage, &sid, "reason", text);
-	assert_string_equal(text, "three workers were lost on it");
+	assert_string_equal(text, "poison");
 	await_archived(&stage, &sid);
 	assert_int_equal(stage_set(&stage, &sid), QUEUE_DONE);
 	stage_close(&stage);

@@ -265,7 +265,7 @@ static void retired_body(struct world *world)
 	struct session_move move = { .id = sid, .state = SESSION_CANCELLED, .reason = "" };
 	struct viewer *viewer;
 	char text[CURSOR_SIZE];
-	bool moved;
+	struct session_moved moved;
 	struct err err;
 
 	(void)world_notes(world, &sid, 5, 5);

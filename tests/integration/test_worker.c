@@ -120,6 +120,43 @@ static void failures_end_with_their_reason(void **state)
 	worker_world_run(failures_body, false);
 }
 
+static void retry_body(struct worker_world *w)
+{
+	const struct order first = { .argv = SH("exit 3"), .attempt = 1, .of = 2 },
+			   second = { .argv = SH("exit 4"), .attempt = 2, .of = 2 },
+			   stopped = { .argv = SH("sleep 60"), .attempt = 1, .of = 2 };
+	struct given g;
+
+	worker_start(w, "FAIRLEAD_RETRY_BASE=200ms");
+	given_run(w, &g, &first);
+	given_await(w, &g,
+	            "attempt_failed {\"attempt\":1,\"maxAttempts\":2,\"reason\":\"exit code 3\","
+	            "\"exitCode\":3,\"delayMs\":");
+	given_await(w, &g, "{\"status\":\"queued\",\"reason\":\"the attempt failed\"}");
+	/* The place in the queue is there again, and the slot is free. */
+	given_lease(w, &g, &second);
+	given_await(w, &g, "\"attempt\":2}");
+	given_await_state(w, &g, SESSION_FAILED);
+	given_await(w, &g, "{\"status\":\"failed\",\"reason\":\"exit code 4\",\"exitCode\":4");
+	given_await_set(w, &g, QUEUE_DONE);
+	given_fini(&g);
+
+	given_run(w, &g, &stopped);
+	given_await_state(w, &g, SESSION_RUNNING);
+	given_move(w, &g, SESSION_STOPPING);
+	given_command(w, &g, "stop", "{\"reason\":\"deadline\"}");
+	given_await_state(w, &g, SESSION_STOPPED);
+	given_await(w, &g, "{\"status\":\"stopped\",\"reason\":\"deadline\"");
+	assert_absent(&g, "attempt_failed");
+	given_fini(&g);
+}
+
+static void an_attempt_that_fails_goes_back_while_one_is_left(void **state)
+{
+	(void)state;
+	worker_world_run(retry_body, false);
+}
+
 static void pause_body(struct worker_world *w)
 {
 	const struct order order = { .argv = SH("i=0; while :; do i=$((i+1)); echo tick $i; "
@@ -457,6 +494,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(work_is_done_told_and_delivered),
 		cmocka_unit_test(failures_end_with_their_reason),
+		cmocka_unit_test(an_attempt_that_fails_goes_back_while_one_is_left),
 		cmocka_unit_test(a_paused_agent_is_silent_until_it_is_resumed),
 		cmocka_unit_test(an_agent_that_ignores_the_stop_is_killed_with_all_it_started),
 		cmocka_unit_test(a_cancelled_session_is_killed_and_says_nothing_more),

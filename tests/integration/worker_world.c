@@ -308,7 +308,8 @@ void given_lease(struct worker_world *w, struct given *g, const struct order *or
 
 void given_mail(struct worker_world *w, const struct given *g, const struct order *order)
 {
-	char body[ORDER_MAX], repo[256] = "{\"mode\":\"none\"}", delivery[64] = "";
+	char body[ORDER_MAX], repo[256] = "{\"mode\":\"none\"}", delivery[64] = "",
+			      attempts[64] = "";
 	struct mail mail = { .kind = STR_LIT("run"),
 		             .incarnation = str_of(w->registered.incarnation),
 		             .sid = g->sid,
@@ -321,6 +322,10 @@ void given_mail(struct worker_world *w, const struct given *g, const struct orde
 		(void)snprintf(repo, sizeof(repo), "{\"mode\":\"git\",\"url\":\"%s\"}",
 		               order->repo);
 	}
+	if (order->of > 0) {
+		(void)snprintf(attempts, sizeof(attempts), ",\"attempt\":%u,\"maxAttempts\":%u",
+		               order->attempt, order->of);
+	}
 	if (order->delivery != NULL) {
 		(void)snprintf(delivery, sizeof(delivery), ",\"delivery\":{\"mode\":\"%s\"}",
 		               order->delivery);
@@ -329,9 +334,9 @@ void given_mail(struct worker_world *w, const struct given *g, const struct orde
 	             "{\"session\":\"%s\",\"tenant\":\"%s\",\"task\":\"%s\","
 	             "\"prompt\":[{\"type\":\"text\",\"text\":\"do it\"}],\"repo\":%s,"
 	             "\"runtime\":{\"type\":\"local\"},\"agent\":{\"type\":\"command\","
-	             "\"version\":\"1\",\"settings\":{\"argv\":[%s]%s}}%s}",
+	             "\"version\":\"1\",\"settings\":{\"argv\":[%s]%s}}%s%s}",
 	             g->sid.s, tenant, g->sid.s, repo, order->argv,
-	             order->settings != NULL ? order->settings : "", delivery);
+	             order->settings != NULL ? order->settings : "", delivery, attempts);
 	mail.body = str_make(body, (size_t)n);
 	must(w, mail_send(w->redis, w->registered.worker, &mail, &err) == ERR_OK, "mail", err.msg);
 }

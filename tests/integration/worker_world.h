@@ -56,6 +56,7 @@ struct order {
 	const char *settings; /* more members of settings, with a leading comma */
 	const char *repo;     /* its url; NULL: mode none */
 	const char *delivery; /* mode */
+	unsigned attempt, of; /* 0: not said */
 };
 
 void given_submit(struct worker_world *world, struct given *given); /* a new session, queued */

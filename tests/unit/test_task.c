@@ -208,6 +208,60 @@ static void counts_are_bounded_together(void **state)
 	        "agent: is possible only when agents is absent");
 }
 
+static void when_and_where_it_may_run_is_decoded(void **state)
+{
+	struct task_spec spec = accepted(
+		"{\"prompt\":\"go\",\"queueAfter\":\"01hzzzzzzzzzzzzzzzzzzzzzzz\","
+		"\"not_before\":\"2026-01-01T00:00:00Z\",\"deadline\":\"2026-01-01T01:00:00+00:"
+	        "30\","
+		"\"workers\":{\"required\":[\"gpu\",\"zone=eu\"],\"preferred\":[\"disk=fast\"]},"
+		"\"concurrencyKey\":\"deploy main\"," REST "}");
+	struct task_words words = task_words_of(task_workers_json(&spec, arena), arena);
+
+	(void)state;
+	assert_true(str_is(spec.queue_after, "01HZZZZZZZZZZZZZZZZZZZZZZZ"));
+	assert_true(spec.not_before_us == INT64_C(1767225600000000));
+	assert_true(spec.deadline_us == spec.not_before_us + INT64_C(1800000000));
+	assert_string_equal(words.required, "gpu,zone=eu");
+	assert_string_equal(words.preferred, "disk=fast");
+	assert_true(str_is(spec.concurrency_key, "deploy main"));
+	words = task_words_of(STR_LIT("{}"), arena);
+	assert_string_equal(words.required, "");
+	assert_string_equal(words.preferred, "");
+}
+
+static void when_and_where_has_rules(void **state)
+{
+	(void)state;
+	refused("{\"prompt\":\"go\",\"queueAfter\":\"soon\"," REST "}",
+	        "queueAfter: must be the id of a session or a task");
+	refused("{\"prompt\":\"go\",\"notBefore\":7," REST "}",
+	        "notBefore: must be a date and time as in RFC 3339: 2026-01-31T12:00:00Z");
+	refused("{\"prompt\":\"go\",\"notBefore\":\"2026-01-01T00:00:00Z\","
+	        "\"deadline\":\"2026-01-01T00:00:00Z\"," REST "}",
+	        "deadline: must be after notBefore");
+	refused("{\"prompt\":\"go\",\"workers\":{\"required\":[\"a\",\"b,c\"]}," REST "}",
+	        "workers.required[1]: must be 1 to 64 letters, digits and . _ : / = + -");
+	refused("{\"prompt\":\"go\",\"workers\":{\"preferred\":[\"\"]}," REST "}",
+	        "workers.preferred[0]: must be 1 to 64 letters, digits and . _ : / = + -");
+	refused("{\"prompt\":\"go\",\"concurrencyKey\":\"\"," REST "}",
+	        "concurrencyKey: must be a string of 1 to 255 bytes");
+}
+
+static void a_backoff_grows_to_its_bound_with_full_jitter(void **state)
+{
+	(void)state;
+	assert_true(task_backoff_ms(1, 1000, 60000, UINT64_MAX) <= 1000);
+	assert_true(task_backoff_ms(1, 1000, 60000, 1000) == 1000);
+	assert_true(task_backoff_ms(1, 1000, 60000, 1001) == 0);
+	assert_true(task_backoff_ms(3, 1000, 60000, 4000) == 4000);
+	assert_true(task_backoff_ms(7, 1000, 60000, 60000) == 60000);
+	assert_true(task_backoff_ms(7, 1000, 60000, 60001) == 0);
+	assert_true(task_backoff_ms(UINT64_MAX, 1000, 60000, 60000) == 60000);
+	assert_true(task_backoff_ms(UINT64_MAX, 0, 60000, 7) == 0);
+	assert_true(task_backoff_ms(2, 5000, 1000, 1000) == 1000);
+}
+
 static void repo_and_delivery_fit_their_modes(void **state)
 {
 	(void)state;
@@ -347,6 +401,7 @@ static void what_is_stored_becomes_the_workers_order(void **state)
 	task_run_encode(&parts, &out);
 	assert_int_equal(task_run_decode(buf_str(&out), &run, arena, &err), ERR_OK);
 	got = run.spec.agents.items;
+	assert_int_equal(run.attempt, 1);
 	assert_true(str_is(run.session, "s") && str_is(run.tenant, "t") && str_is(run.task, "k"));
 	assert_true(str_is(run.spec.repo.url, "/srv/r"));
 	assert_int_equal(run.spec.runtime.type, TASK_RUNTIME_DISABLED);
@@ -357,6 +412,13 @@ static void what_is_stored_becomes_the_workers_order(void **state)
 	assert_true(run.spec.has_delivery && str_is(run.spec.delivery.target_branch, "out"));
 	assert_int_equal(task_run_decode(STR_LIT("{}"), &run, arena, &err), ERR_INVALID);
 	assert_string_equal(err.msg, "run: session is required");
+	buf_reset(&out);
+	parts.attempt = 2;
+	parts.max_attempts = 3;
+	task_run_encode(&parts, &out);
+	assert_int_equal(task_run_decode(buf_str(&out), &run, arena, &err), ERR_OK);
+	assert_int_equal(run.attempt, 2);
+	assert_int_equal(run.spec.max_attempts, 3);
 	buf_fini(&out);
 }
 
@@ -407,6 +469,9 @@ int main(void)
 		cmocka_unit_test(settings_of_a_command_are_checked),
 		cmocka_unit_test(counts_are_bounded_together),
 		cmocka_unit_test(repo_and_delivery_fit_their_modes),
+		cmocka_unit_test(when_and_where_it_may_run_is_decoded),
+		cmocka_unit_test(when_and_where_has_rules),
+		cmocka_unit_test(a_backoff_grows_to_its_bound_with_full_jitter),
 		cmocka_unit_test(a_url_cannot_smuggle_an_option_or_a_helper),
 		cmocka_unit_test(a_branch_is_what_git_allows),
 		cmocka_unit_test(what_escapes_make_too_long_is_refused),

@@ -13,7 +13,7 @@ ALTER TABLE sessions
     ADD COLUMN failures     integer NOT NULL DEFAULT 0 CHECK (failures >= 0);
 
 -- What waits for something else to end, and what must have started or ended by some time.
-CREATE INDEX sessions_after ON sessions (queue_after)
+CREATE INDEX sessions_after ON sessions (queue_after, id)
     WHERE queue_after IS NOT NULL AND after_met_at IS NULL;
-CREATE INDEX sessions_deadline ON sessions (deadline)
+CREATE INDEX sessions_deadline ON sessions (deadline, id)
     WHERE deadline IS NOT NULL AND state NOT IN ('stopped', 'completed', 'failed', 'cancelled');

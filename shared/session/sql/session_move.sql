@@ -1,5 +1,5 @@
 -- params: id, state, epoch, n, when (us), exit code, reason, worker id, attempts, changes, workspace
--- returns: nothing; no row is affected when the row reflects that event or a later one already
+-- returns: id of its task, whether others wait for its end; no row when the row reflects that event or a later one already
 UPDATE sessions SET
     state = $2::text,
     epoch = $3::bigint,
@@ -17,3 +17,6 @@ UPDATE sessions SET
         'epoch'::timestamptz + $5::bigint * interval '1 microsecond' END,
     updated_at = now()
 WHERE id = $1::text AND (epoch, n) < ($3::bigint, $4::bigint)
+RETURNING task_id, $2::text IN ('stopped', 'completed', 'failed', 'cancelled') AND EXISTS (
+    SELECT FROM sessions w
+    WHERE w.queue_after IN (sessions.id, sessions.task_id) AND w.after_met_at IS NULL)

@@ -1,0 +1,3 @@
+-- params: id
+-- returns: nothing
+UPDATE sessions SET after_met_at = now() WHERE id = $1::text AND after_met_at IS NULL
