@@ -263,6 +263,36 @@ static void open_lease(struct app *app, const struct conf *conf)
 	lease_keeper_init(&app->lease, &options);
 }
 
+/* ---- drain ---- */
+
+static void hand_over_all(void *arg)
+{
+	struct app *app = arg;
+
+	if (session_drain_wait(&app->host, app->node->conf.drain_timeout) == ERR_TIMEOUT) {
+		session_leave_now(&app->host);
+	}
+}
+
+static void begin_drain(struct app *app)
+{
+	if (!app->host.leaving) {
+		log_info("worker.draining", "sessions=%u", app->host.used);
+		lease_keeper_drain(&app->lease, true);
+		session_drain_begin(&app->host);
+		(void)fiber_start(app->node->loop, &app->node->duties, "drain", hand_over_all, app);
+	}
+}
+
+static void end_drain(struct app *app)
+{
+	if (app->host.leaving && !app->node->stopping) {
+		log_info("worker.undrained", "sessions=%u", app->host.used);
+		lease_keeper_drain(&app->lease, false);
+		session_drain_end(&app->host);
+	}
+}
+
 /* ---- notes ---- */
 
 static void on_note(void *arg, const struct mail *mail)
@@ -283,7 +313,9 @@ static void on_note(void *arg, const struct mail *mail)
 	} else if (str_eq(mail->kind, STR_LIT("fence"))) {
 		session_fence(&app->host, &mail->sid, mail->epoch);
 	} else if (str_eq(mail->kind, STR_LIT("drain"))) {
-		lease_keeper_drain(&app->lease);
+		begin_drain(app);
+	} else if (str_eq(mail->kind, STR_LIT("undrain"))) {
+		end_drain(app);
 	} else {
 		log_warn("mailbox.unknown", "kind=%.*s", (int)mail->kind.n, mail->kind.p);
 	}
@@ -448,7 +480,19 @@ enum err_code app_start(struct node *node, struct err *err)
 	return ERR_OK;
 }
 
-/* Agents get their grace, their sessions go to others at once. */
+/* What ends or comes between turns in time goes without harm. */
+void app_drain(struct node *node, unsigned for_ms)
+{
+	struct app *app = node->app;
+
+	if (app != NULL && app->lease.options.redis != NULL) {
+		lease_keeper_drain(&app->lease, true);
+		session_drain_begin(&app->host);
+		(void)!session_drain_wait(&app->host, for_ms);
+	}
+}
+
+/* The rest: agents get their grace, their sessions go to others at once. */
 void app_stop(struct node *node)
 {
 	struct app *app = node->app;
@@ -457,7 +501,6 @@ void app_stop(struct node *node)
 	if (app == NULL || app->lease.options.redis == NULL) {
 		return;
 	}
-	lease_keeper_drain(&app->lease);
 	if (session_leave_all(&app->host, app->host.leave_ms + LEAVE_SLACK_MS) != ERR_OK) {
 		log_warn("worker.stuck", "sessions=%u", app->host.used);
 	}

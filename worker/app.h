@@ -11,6 +11,7 @@ struct node;
 
 /* For node_options. */
 enum err_code app_start(struct node *node, struct err *err) MUST_CHECK;
+void app_drain(struct node *node, unsigned for_ms);
 void app_stop(struct node *node);
 void app_close(struct node *node);
 void app_redis_back(struct node *node);

@@ -20,9 +20,9 @@ bool lease_keeper_holds(const struct lease_keeper *k)
 	return k->registered && clock_mono_ms() < k->until_ms;
 }
 
-void lease_keeper_drain(struct lease_keeper *k)
+void lease_keeper_drain(struct lease_keeper *k, bool draining)
 {
-	k->options.worker.draining = true;
+	k->options.worker.draining = draining;
 	k->says = true;
 	fiber_signal_raise(&k->wake);
 }

@@ -50,8 +50,8 @@ void lease_keeper_run(void *arg); /* the keeper */
 /* Whether anything may leave this worker now: events, pushes. */
 bool lease_keeper_holds(const struct lease_keeper *keeper);
 
-/* Tell the schedulers to give us nothing more. */
-void lease_keeper_drain(struct lease_keeper *keeper);
+/* Tell the schedulers to give us nothing more, or to give us sessions again. */
+void lease_keeper_drain(struct lease_keeper *keeper, bool draining);
 
 /* An orderly end: what this incarnation still holds is placed elsewhere at once. ERR_OK also when
  * it held nothing. */

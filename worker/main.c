@@ -15,6 +15,7 @@ int main(int argc, char **argv)
 		.needs = NODE_REDIS,
 		.listen = listen_address,
 		.start = app_start,
+		.drain = app_drain,
 		.stop = app_stop,
 		.close = app_close,
 		.redis_back = app_redis_back,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "json/value.h"
 #include "log/log.h"
 #include "metric/metric.h"
 #include "worker/session_private.h"
@@ -54,10 +55,39 @@ static struct session_run *find(struct session_host *host, const struct id *sid)
 	return NULL;
 }
 
+/* Whose session it is, if nothing else can be made of the order. */
+static const char *tenant_in(struct str body, struct arena *arena)
+{
+	struct err err;
+	CLEANUP(json_value_cleanup) struct json_value *root = json_parse(body, &err);
+	struct str tenant = json_as_str(json_get(root, "tenant"));
+
+	return tenant.n > 0 ? arena_strdup(arena, tenant) : NULL;
+}
+
+/* One that cannot be read leaves .agent NULL, and says why: this worker is older than whoever
+ * wrote it, or newer. */
+static void read_order(struct session_run *s, struct str body)
+{
+	struct err err;
+	enum err_code code = task_run_decode(arena_str(s->arena, body), &s->order, s->arena, &err);
+
+	if (code == ERR_OK && s->order.spec.agents.count != 1) {
+		code = err_set(&err, ERR_INVALID, "it must have one agent");
+	}
+	if (code == ERR_OK) {
+		s->agent = s->order.spec.agents.items;
+		s->tenant = arena_strdup(s->arena, s->order.tenant);
+		return;
+	}
+	log_error("session.order", "session=%s %s", s->sid.s, err.msg);
+	s->tenant = tenant_in(body, s->arena);
+	session_fail(s, "the worker cannot read its order: %.120s", err.msg);
+}
+
 static struct session_run *make_run(struct session_host *host, const struct mail *mail)
 {
 	struct session_run *s = mem_calloc(1, sizeof(*s));
-	struct err err;
 
 	s->host = host;
 	s->sid = mail->sid;
@@ -70,13 +100,7 @@ static struct session_run *make_run(struct session_host *host, const struct mail
 	TAILQ_INIT(&s->prompts);
 	fiber_signal_init(&s->wake);
 	fiber_signal_init(&s->prompted);
-	if (task_run_decode(arena_str(s->arena, mail->body), &s->order, s->arena, &err) != ERR_OK ||
-	    s->order.spec.agents.count != 1) {
-		log_error("session.order", "session=%s %s", s->sid.s, err.msg);
-		return s;
-	}
-	s->agent = s->order.spec.agents.items;
-	s->tenant = arena_strdup(s->arena, s->order.tenant);
+	read_order(s, mail->body);
 	return s;
 }
 
@@ -89,8 +113,8 @@ void session_order(struct session_host *host, const struct mail *mail)
 	}
 	s = make_run(host, mail);
 	LIST_INSERT_HEAD(&host->runs, s, link);
-	if (s->agent == NULL) {
-		session_retire(s);
+	if (s->tenant == NULL) {
+		session_retire(s); /* not even whose it is */
 		return;
 	}
 	s->in_slot = true;
@@ -142,18 +166,6 @@ void session_redis_back_all(struct session_host *host)
 			reporter_redis_back(s->reporter);
 		}
 	}
-}
-
-enum err_code session_leave_all(struct session_host *host, uint64_t timeout_ms)
-{
-	struct session_run *s;
-
-	host->leaving = true;
-	LIST_FOREACH(s, &host->runs, link)
-	{
-		session_give_up(s, FATE_LEFT);
-	}
-	return fiber_group_wait(&host->fibers, timeout_ms);
 }
 
 /* The list may change while the head is read. */

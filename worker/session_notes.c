@@ -176,6 +176,9 @@ static const char *resume_agent(struct session_run *s, struct buf *text)
 {
 	enum err_code code = ERR_GONE;
 
+	if (s->runner == NULL && !s->exited) {
+		return NULL; /* it lost its worker while it was paused, and begins again */
+	}
 	move(s, SESSION_PAUSED, SESSION_RESUMING, text);
 	if (s->runner != NULL && !s->exited) {
 		/* While the lease is over it stays frozen, and the next renewal decides. */

@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/map.h"
+#include "queue/queue.h"
 #include "task/task_json.h"
 #include "worker/event_text.h"
 #include "worker/journal.h"
@@ -25,7 +26,7 @@ enum session_fate {
 	FATE_TIMED_OUT,
 	FATE_FAILED, /* reason says why */
 	FATE_LOST,   /* another epoch: say nothing more */
-	FATE_LEFT,   /* this worker goes */
+	FATE_LEFT,   /* this worker goes, or gives it away */
 };
 
 struct session_note { /* a command for it */
@@ -91,12 +92,31 @@ void session_fail(struct session_run *s, const char *fmt, ...) PRINTF_LIKE(2, 3)
 void session_main(void *arg); /* the body of its fiber */
 /* LOST or LEFT: every wait of its main fiber ends from here on; what is left is to clean up. */
 void session_give_up(struct session_run *s, enum session_fate fate);
+typedef enum err_code(session_queue_fn)(const struct queue *queue, const struct queue_move *move,
+                                        enum queue_set *ret, struct err *err);
+/* Until it is answered. What nobody hears is found out by the schedulers, from the log. */
+void session_tell_queue(struct session_run *s, session_queue_fn *fn, const struct queue_move *move);
 /* With the rebuilds that it has adopted. */
 uint64_t session_epoch_now(const struct session_run *s);
 
 /* session_host.c */
 void session_leave_slot(struct session_run *s); /* harmless when repeated */
 void session_retire(struct session_run *s);
+
+/* session_leave.c */
+/* A move that goes past the reporter: where there is none, or none any more. */
+struct session_step {
+	unsigned from;
+	enum session_state to;
+	const char *reason;
+};
+/* False: it was not made; *ret_state says where the session is, SESSION_STATE_COUNT: it is not
+ * ours, or nobody knows. */
+bool session_step(struct session_run *s, const struct session_step *step,
+                  enum session_state *ret_state);
+void session_fail_unbegun(struct session_run *s); /* s->reason says why */
+void session_leave_if_idle(struct session_run *s);
+void session_hand_over(struct session_run *s); /* its agent has ended */
 
 /* session_agent.c */
 enum err_code session_agent_start(struct session_run *s, struct err *err) MUST_CHECK;

@@ -116,11 +116,7 @@ static struct queue queue_of(const struct session_run *s)
 	return (struct queue){ s->host->redis, queue_shard_of(str_of(s->tenant), QUEUE_SHARDS) };
 }
 
-typedef enum err_code(queue_fn)(const struct queue *queue, const struct queue_move *move,
-                                enum queue_set *ret, struct err *err);
-
-/* Until it is answered. What nobody hears is found out by the schedulers, from the log. */
-static void tell_queue(struct session_run *s, queue_fn *fn, const struct queue_move *move)
+void session_tell_queue(struct session_run *s, session_queue_fn *fn, const struct queue_move *move)
 {
 	const struct queue queue = queue_of(s);
 	enum queue_set set;
@@ -142,33 +138,18 @@ static void tell_queue(struct session_run *s, queue_fn *fn, const struct queue_m
 /* Costs the session nothing: it goes to whoever has room. */
 static void refuse(struct session_run *s)
 {
-	static const char reason[] = "no slot was free";
-	const struct queue_move move = {
-		.sid = s->sid, .attempt = s->attempt, .delay_ms = REFUSE_DELAY_MS, .reason = reason
-	};
-	const struct log_new event = { EVENT_TYPE_STATUS,
-		                       STR_LIT("{\"status\":\"queued\",\"reason\":"
-		                               "\"no slot was free\"}") };
-	const struct log_batch batch = { .sid = s->sid,
-		                         .tenant = s->tenant,
-		                         .epoch = s->epoch,
-		                         .from = session_bit(SESSION_PROVISIONING),
-		                         .moves = true,
-		                         .to = SESSION_QUEUED,
-		                         .events = &event,
-		                         .count = 1 };
-	struct log_result result;
-	enum err_code code = ERR_UNAVAILABLE;
-	struct err err;
+	const struct session_step step = { .from = session_bit(SESSION_PROVISIONING),
+		                           .to = SESSION_QUEUED,
+		                           .reason = "no slot was free" };
+	const struct queue_move move = { .sid = s->sid,
+		                         .attempt = s->attempt,
+		                         .delay_ms = REFUSE_DELAY_MS,
+		                         .reason = step.reason };
+	enum session_state state;
 
-	for (int i = 0; i < HEAD_TRIES && err_retryable(code) && !fiber_cancelled(); i++) {
-		code = log_append(s->host->store, &batch, &result, &err);
-		if (err_retryable(code)) {
-			(void)fiber_sleep(RETRY_MS);
-		}
-	}
+	(void)session_step(s, &step, &state);
 	log_info("session.refused", "used=%u slots=%u", s->host->used, s->host->slots);
-	tell_queue(s, queue_refuse, &move);
+	session_tell_queue(s, queue_refuse, &move);
 }
 
 /* ---- its life ---- */
@@ -190,6 +171,7 @@ static bool open_reporter(struct session_run *s)
 
 	if (journal_create(s->host->journal_dir, &s->sid, s->tenant, &s->journal, &err) != ERR_OK) {
 		log_error("journal.failed", "%s", err.msg);
+		session_fail(s, "the worker cannot keep its journal: %.120s", err.msg);
 		return false;
 	}
 	/* An incarnation may run a session twice: each run counts its batches from one. */
@@ -328,6 +310,7 @@ static void supervise(struct session_run *s)
 		now = clock_mono_ms();
 		check_timeout(s, now);
 		check_turn(s, now);
+		session_leave_if_idle(s);
 		if (!s->exited) {
 			(void)!fiber_signal_wait(&s->wake, until_next(s, now));
 		}
@@ -509,7 +492,7 @@ static void finish(struct session_run *s)
 	move.reason = session_state_name(status.state);
 	/* The queue gives its place away at once; what is left to do here is only cleaning. */
 	session_leave_slot(s);
-	tell_queue(s, queue_finish, &move);
+	session_tell_queue(s, queue_finish, &move);
 }
 
 static void live(struct session_run *s)
@@ -549,9 +532,13 @@ static void clean_up(struct session_run *s)
 	end_agent(s);
 	end_children(s);
 	drop_runner(s);
+	s->epoch = session_epoch_now(s);
 	reporter = s->reporter;
 	s->reporter = NULL;
 	reporter_free(reporter);
+	if (s->fate == FATE_LEFT) {
+		session_hand_over(s);
+	}
 	/* The log's tail is only needed while the log may still have to be given back. */
 	journal_discard(s->journal);
 	if (s->prepared && workspace_remove(s->host->workspaces, &s->sid, &err) != ERR_OK) {
@@ -571,8 +558,10 @@ void session_main(void *arg)
 	if (await_predecessor(s) && is_ours(s)) {
 		if (s->host->leaving || s->host->used > s->host->slots) {
 			refuse(s);
-		} else if (open_reporter(s)) {
+		} else if (s->agent != NULL && open_reporter(s)) {
 			live(s);
+		} else {
+			session_fail_unbegun(s);
 		}
 	}
 	clean_up(s);

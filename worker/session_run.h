@@ -5,8 +5,8 @@
  *
  * A session ends in one of three ways.  Ended: its terminal state is in the log and the queue
  * knows. Lost (fenced, cancelled, lease gone): its agent is killed, its files are removed, nothing
- * is said.  Left (this worker goes): its agent is stopped, its files are removed, nothing is said,
- * and the end of the lease lets another worker begin it again.
+ * is said.  Left (this worker goes, or is drained): its agent is stopped, its files are removed,
+ * and it is queued again, which costs it nothing: another worker begins it.
  */
 #pragma once
 
@@ -46,7 +46,7 @@ struct session_host {
 
 	LIST_HEAD(session_runs, session_run) runs;
 	unsigned used;
-	bool leaving; /* takes nothing new */
+	bool leaving; /* takes nothing new, and gives away what is between turns */
 	struct fiber_group fibers;
 	struct fiber_signal ended;
 };
@@ -67,7 +67,15 @@ void session_renew_all(struct session_host *host, uint64_t until_ms);
 void session_lose_all(struct session_host *host); /* our incarnation was lost */
 void session_redis_back_all(struct session_host *host);
 
-/* Stop all, take no more, and wait until none is left. */
+/* Take no more, and hand over what is between turns, now and when a turn ends. */
+void session_drain_begin(struct session_host *host);
+void session_drain_end(struct session_host *host); /* take sessions again */
+/* Until none is left. ERR_TIMEOUT; ERR_CONFLICT: the drain has ended. */
+enum err_code session_drain_wait(struct session_host *host, uint64_t timeout_ms) MUST_CHECK;
+/* Hand over the rest too, in the middle of a turn. */
+void session_leave_now(struct session_host *host);
+
+/* Stop and hand over all, take no more, and wait until none is left. */
 enum err_code session_leave_all(struct session_host *host, uint64_t timeout_ms) MUST_CHECK;
 
 /* One turn of a slow duty: read each session's head; notice what a lost note did not tell. */

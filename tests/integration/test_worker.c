@@ -439,17 +439,108 @@ static void drain_body(struct worker_world *w)
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
 	given_await(w, &g, "goodbye"); /* what it said last is kept */
-	assert_int_equal(g.state, SESSION_RUNNING);
+	given_await(w, &g, "{\"status\":\"queued\",\"reason\":\"its worker is being drained\"}");
+	assert_int_equal(g.state, SESSION_QUEUED);
+	assert_int_equal(given_set(w, &g), QUEUE_READY);
+	assert_int_equal(given_lost(w, &g), 0); /* it was no worker's loss */
 	assert_int_equal(lease_list(w->redis, living, 4, &count, &err), ERR_OK);
 	assert_int_equal(count, 0);
 	assert_int_equal(count_processes(g.sid.s), 0);
 	given_fini(&g);
 }
 
-static void a_worker_that_is_told_to_stop_leaves_nothing_running_and_ends_no_session(void **state)
+static void
+a_worker_that_is_told_to_stop_leaves_nothing_running_and_hands_its_sessions_over(void **state)
 {
 	(void)state;
 	worker_world_run(drain_body, false);
+}
+
+/* A session between turns is handed over at once; one in a turn when that has ended; one that is
+ * paused stays paused; and the worker takes sessions again when it is told to. */
+static void turn_body(struct worker_world *w)
+{
+	const struct order reads = { .argv = SH("while read l; do echo got $l; done") },
+			   works = { .argv = SH("while read l; do for i in 1 2 3 4 5 6; do "
+		                                "echo $l $i; sleep 0.2; done; done") },
+			   ticks = { .argv = SH("while :; do echo tick; sleep 0.1; done") };
+	struct mail mail = { .kind = STR_LIT("drain") };
+	struct given idle, busy, paused;
+	struct err err;
+
+	worker_start(w, "FAIRLEAD_DRAIN_TIMEOUT=15s");
+	given_run(w, &idle, &reads);
+	given_await_state(w, &idle, SESSION_RUNNING);
+	given_command(w, &idle, "prompt", "{\"prompt\":\"first\"}");
+	given_await(w, &idle, "turn_finished {\"turn\":1");
+	given_run(w, &paused, &ticks);
+	given_await(w, &paused, "tick");
+	given_command(w, &paused, "pause", NULL);
+	given_await_state(w, &paused, SESSION_PAUSED);
+	given_run(w, &busy, &works);
+	given_await_state(w, &busy, SESSION_RUNNING);
+	given_command(w, &busy, "prompt", "{\"prompt\":\"work\"}");
+	given_await(w, &busy, "work 1");
+	mail.incarnation = str_of(w->registered.incarnation);
+	assert_int_equal(mail_send(w->redis, w->registered.worker, &mail, &err), ERR_OK);
+	given_await_state(w, &idle, SESSION_QUEUED);
+	given_await_set(w, &idle, QUEUE_READY);
+	given_await_set(w, &paused, QUEUE_READY);
+	given_await_state(w, &paused, SESSION_PAUSED);
+	given_await_state(w, &busy, SESSION_QUEUED);
+	assert_in_order(&busy, (const char *const[]){ "work 6", "turn_finished", "queued" }, 3);
+	given_await_set(w, &busy, QUEUE_READY);
+	mail.kind = STR_LIT("undrain");
+	assert_int_equal(mail_send(w->redis, w->registered.worker, &mail, &err), ERR_OK);
+	given_cancel(w, &busy);
+	given_done(w, &busy);
+	given_cancel(w, &paused);
+	given_done(w, &paused);
+	do { /* what is given to it before it has read the note is refused */
+		given_lease(w, &idle, &reads);
+		given_await_change(w, &idle, SESSION_PROVISIONING);
+	} while (idle.state == SESSION_QUEUED);
+	assert_int_equal(idle.state, SESSION_RUNNING);
+	given_fini(&idle);
+	given_fini(&busy);
+	given_fini(&paused);
+}
+
+static void a_drained_worker_hands_over_at_the_end_of_turns(void **state)
+{
+	(void)state;
+	worker_world_run(turn_body, false);
+}
+
+/* ---- what it cannot begin ---- */
+
+static void unreadable_body(struct worker_world *w)
+{
+	const struct order damaged = { .argv = "7" }, fine = { .argv = "\"true\"" };
+	struct given g;
+	char path[256];
+
+	worker_start(w, NULL);
+	given_run(w, &g, &damaged);
+	given_await_state(w, &g, SESSION_FAILED);
+	given_await(w, &g, "\"reason\":\"the worker cannot read its order: ");
+	given_await_set(w, &g, QUEUE_DONE);
+	given_fini(&g);
+
+	(void)snprintf(path, sizeof(path), "rmdir %s/journal && echo > %s/journal", w->state,
+	               w->state);
+	assert_int_equal(system(path), 0);
+	given_run(w, &g, &fine);
+	given_await_state(w, &g, SESSION_FAILED);
+	given_await(w, &g, "\"reason\":\"the worker cannot keep its journal: ");
+	given_await_set(w, &g, QUEUE_DONE);
+	given_fini(&g);
+}
+
+static void what_a_worker_cannot_begin_fails_with_the_reason(void **state)
+{
+	(void)state;
+	worker_world_run(unreadable_body, false);
 }
 
 static void note_body(struct worker_world *w)
@@ -504,9 +595,11 @@ int main(void)
 		cmocka_unit_test(a_command_that_takes_too_long_fails),
 		cmocka_unit_test(a_session_without_a_slot_goes_back_unharmed),
 		cmocka_unit_test(a_session_that_has_finished_makes_room_before_the_queue_knows),
+		cmocka_unit_test(a_drained_worker_hands_over_at_the_end_of_turns),
+		cmocka_unit_test(what_a_worker_cannot_begin_fails_with_the_reason),
 		cmocka_unit_test(damaged_notes_are_passed_over_and_a_drain_is_obeyed),
 		cmocka_unit_test(
-			a_worker_that_is_told_to_stop_leaves_nothing_running_and_ends_no_session),
+			a_worker_that_is_told_to_stop_leaves_nothing_running_and_hands_its_sessions_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

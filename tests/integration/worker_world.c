@@ -149,14 +149,15 @@ static void become_worker(const struct worker_world *w, const char *setting)
 {
 	char url[200], state[128];
 	const char *env[] = {
+		setting != NULL ? setting : "B=1", /* the first of a name counts */
 		url, state, "PATH=/usr/bin:/bin",
 		"FAIRLEAD_METRICS_LISTEN=", "FAIRLEAD_WORKER_STOP_GRACE=1s",
-		"FAIRLEAD_LEASE_RENEW=200ms", "FAIRLEAD_WORKER_LOCAL_REPOS=/",
+		"FAIRLEAD_LEASE_RENEW=200ms", "FAIRLEAD_DRAIN_TIMEOUT=1s",
+		"FAIRLEAD_WORKER_LOCAL_REPOS=/",
 		/* Freed memory is kept for a while: little, so that what is used can be judged. */
 		("ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0:"
 		 "quarantine_size_mb=16"),
-		geteuid() == 0 ? "FAIRLEAD_WORKER_USER=nobody" : "A=1",
-		setting != NULL ? setting : "B=1", NULL
+		geteuid() == 0 ? "FAIRLEAD_WORKER_USER=nobody" : "A=1", NULL
 	};
 	const char *const argv[] = { WORKER_PATH, NULL };
 	int log = open(w->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -430,6 +431,26 @@ enum queue_set given_set(struct worker_world *w, const struct given *g)
 	struct err err;
 
 	return queue_get(&queue, &g->sid, &item, &err) == ERR_OK ? item.set : QUEUE_NONE;
+}
+
+unsigned given_lost(struct worker_world *w, const struct given *g)
+{
+	const struct queue queue = queue_of(w);
+	struct queue_item item = { .lost = 0 };
+	struct err err = { .code = ERR_OK };
+
+	must(w, queue_get(&queue, &g->sid, &item, &err) == ERR_OK, "get", err.msg);
+	return item.lost;
+}
+
+void given_done(struct worker_world *w, const struct given *g)
+{
+	const struct queue queue = queue_of(w);
+	const struct queue_move move = { .sid = g->sid };
+	enum queue_set set;
+	struct err err = { .code = ERR_OK };
+
+	must(w, queue_finish(&queue, &move, &set, &err) == ERR_OK, "finish", err.msg);
 }
 
 void given_await_set(struct worker_world *w, const struct given *g, enum queue_set set)

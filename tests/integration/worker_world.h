@@ -74,6 +74,8 @@ void given_await_for(struct worker_world *world, struct given *given, const char
 void given_await_state(struct worker_world *world, struct given *given, enum session_state state);
 /* Until it is another. */
 void given_await_change(struct worker_world *world, struct given *given, enum session_state from);
+unsigned given_lost(struct worker_world *world, const struct given *given); /* workers, on it */
+void given_done(struct worker_world *world, const struct given *given);     /* out of the queue */
 enum queue_set given_set(struct worker_world *world, const struct given *given);
 void given_await_set(struct worker_world *world, const struct given *given, enum queue_set set);
 
