@@ -462,7 +462,7 @@ static bool try_again(struct session_run *s, const struct event_text_status *why
 		         why->reason != NULL ? why->reason : "");
 		move.epoch = session_epoch_now(s);
 		session_leave_slot(s);
-		tell_queue(s, queue_requeue, &move);
+		session_tell_queue(s, queue_requeue, &move);
 	}
 	return true;
 }
