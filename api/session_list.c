@@ -1,59 +1,12 @@
 /* GET /api/v1/sessions: PostgreSQL says which, Redis how they are now. */
-#include <string.h>
-
 #include "api/answer.h"
 #include "api/app.h"
+#include "api/filter.h"
 #include "api/handlers.h"
 #include "api/live.h"
 #include "json/write.h"
 #include "log/log.h"
 #include "rest/query.h"
-
-enum { PAGE_NUMBER_MAX = 1000000 };
-
-/* page: a number, or the position that the answer before ended at. */
-static bool take_page(struct http_request *req, const struct rest_sessions *query,
-                      struct session_filter *filter, struct json_problems *problems)
-{
-	uint64_t number;
-
-	if (query->page.n == 0) {
-		return true;
-	}
-	if (parse_u64(query->page, PAGE_NUMBER_MAX, &number) && number > 0) {
-		filter->skip = (number - 1) * query->per_page;
-		return true;
-	}
-	if (session_position_parse(query->page, &filter->after)) {
-		return true;
-	}
-	json_problem_add(problems, req->arena, "page",
-	                 "must be a number from 1 to %d, or the nextPage of an answer",
-	                 PAGE_NUMBER_MAX);
-	return false;
-}
-
-static bool take_label(struct http_request *req, struct str label, struct session_filter *filter,
-                       struct json_problems *problems)
-{
-	struct str rest = label, name = str_split(&rest, '=');
-
-	if (label.n == 0) {
-		return true;
-	}
-	if (name.n == 0 || rest.p == NULL) {
-		json_problem_add(problems, req->arena, "label", "must be name=value");
-		return false;
-	}
-	filter->label_name = arena_strdup(req->arena, name);
-	filter->label_value = arena_strdup(req->arena, rest);
-	return true;
-}
-
-static const char *given(struct http_request *req, struct str text)
-{
-	return text.n > 0 ? arena_strdup(req->arena, text) : NULL;
-}
 
 static bool take_filter(struct http_request *req, struct http_reply *reply,
                         struct rest_sessions *query, struct session_filter *ret)
@@ -64,14 +17,14 @@ static bool take_filter(struct http_request *req, struct http_reply *reply,
 	*ret = (struct session_filter){
 		.tenant = app_tenant(req),
 		.states = (unsigned)query->states,
-		.project = given(req, query->project),
-		.agent = given(req, query->agent),
+		.project = filter_given(req, query->project),
+		.agent = filter_given(req, query->agent),
 		.namespaces = app_who(req)->any_namespace ? NULL : app_who(req)->namespaces,
 		.counted = true,
 		.max = (unsigned)query->per_page,
 	};
-	if (code != ERR_OK || !take_page(req, query, ret, problems) ||
-	    !take_label(req, query->label, ret, problems)) {
+	if (code != ERR_OK || !filter_take_page(req, query->page, ret, problems) ||
+	    !filter_take_label(req, query->label, ret, problems)) {
 		answer_problems(req, reply, problems);
 		return false;
 	}

@@ -18,6 +18,86 @@ static const struct json_field reason_fields[] = {
 const struct json_table rest_reason_table = { "Reason", sizeof(struct rest_reason), reason_fields,
 	                                      ARRAY_LEN(reason_fields) };
 
+static const char redrive_ids_schema[] =
+	"{\"type\":\"array\",\"minItems\":1,\"maxItems\":100,\"items\":{\"type\":\"string\","
+	"\"minLength\":26,\"maxLength\":26}}";
+
+static void decode_ids(const struct json_value *value, const char *path, void *out,
+                       struct arena *arena, struct json_problems *problems)
+{
+	struct json_list *list = out;
+	struct str *ids;
+
+	if (json_type_of(value) != JSON_T_ARRAY || json_count(value) < 1 ||
+	    json_count(value) > REST_REDRIVE_MAX) {
+		json_problem_add(problems, arena, path, "must be an array of 1 to %d ids",
+		                 REST_REDRIVE_MAX);
+		return;
+	}
+	list->count = json_count(value);
+	list->items = ids = arena_take(arena, list->count * sizeof(*ids));
+	for (size_t i = 0; i < list->count; i++) {
+		struct id id = { "" };
+
+		if (!id_parse(json_as_str(json_at(value, i)), &id)) {
+			json_problem_add(problems, arena, arena_printf(arena, "%s[%zu]", path, i),
+			                 "must be the id of a session");
+		}
+		ids[i] = arena_str(arena, str_of(id.s));
+	}
+}
+
+static const struct json_field redrive_fields[] = {
+	{ .name = "cause",
+	  .kind = JSON_ENUM,
+	  .flags = JSON_NULLABLE,
+	  .offset = offsetof(struct rest_redrive, cause),
+	  .present = offsetof(struct rest_redrive, has_cause),
+	  .names = session_causes,
+	  .help = "Only what failed for this." },
+	{ .name = "sessionIds",
+	  .alias = "session_ids",
+	  .kind = JSON_CUSTOM,
+	  .flags = JSON_NULLABLE,
+	  .offset = offsetof(struct rest_redrive, ids),
+	  .present = offsetof(struct rest_redrive, has_ids),
+	  .decode = decode_ids,
+	  .schema = redrive_ids_schema,
+	  .help = "Only these." },
+	{ .name = "projectId",
+	  .alias = "project_id",
+	  .kind = JSON_STR,
+	  .flags = JSON_NULLABLE,
+	  FIELD(rest_redrive, project),
+	  .min = 1,
+	  .max = 64 },
+	{ .name = "agent",
+	  .kind = JSON_STR,
+	  .flags = JSON_NULLABLE,
+	  FIELD(rest_redrive, agent),
+	  .min = 1,
+	  .max = 64,
+	  .help = "Only sessions with this type of agent." },
+	{ .name = "label",
+	  .kind = JSON_STR,
+	  .flags = JSON_NULLABLE,
+	  FIELD(rest_redrive, label),
+	  .min = 3,
+	  .max = 320,
+	  .help = "Only sessions with this label: name=value." },
+	{ .name = "limit",
+	  .kind = JSON_U64,
+	  .flags = JSON_NULLABLE,
+	  .offset = offsetof(struct rest_redrive, limit),
+	  .present = offsetof(struct rest_redrive, has_limit),
+	  .min = 1,
+	  .max = REST_REDRIVE_MAX,
+	  .help = "At most so many, the oldest first; 100 unless given." },
+};
+
+const struct json_table rest_redrive_table = { "Redrive", sizeof(struct rest_redrive),
+	                                       redrive_fields, ARRAY_LEN(redrive_fields) };
+
 static const struct json_field prompt_fields[] = {
 	{ .name = "prompt",
 	  .alias = "message",

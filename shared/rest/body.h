@@ -18,6 +18,17 @@ struct rest_reason {
 };
 extern const struct json_table rest_reason_table;
 
+enum { REST_REDRIVE_MAX = 100 };
+
+struct rest_redrive {
+	unsigned cause; /* index into session_causes, when has_cause */
+	bool has_cause, has_ids, has_limit;
+	struct str project, agent, label; /* "": any */
+	struct json_list ids;             /* struct str: of sessions */
+	uint64_t limit;
+};
+extern const struct json_table rest_redrive_table;
+
 struct rest_prompt {
 	struct json_list texts; /* struct str */
 };

@@ -16,6 +16,11 @@ static const char *state_name(unsigned i)
 	return i < SESSION_STATE_COUNT ? session_state_name((enum session_state)i) : NULL;
 }
 
+static const char *cause_name(unsigned i)
+{
+	return session_causes[i];
+}
+
 static const char *type_name(unsigned i)
 {
 	return i < EVENT_TYPE_COUNT ? event_type_info((enum event_type)i)->name : NULL;
@@ -95,6 +100,56 @@ static const struct rest_query_field sessions_fields[] = {
 
 const struct rest_query_table rest_sessions_table = { sizeof(struct rest_sessions), sessions_fields,
 	                                              ARRAY_LEN(sessions_fields) };
+
+static const struct rest_query_field dead_letters_fields[] = {
+	{ .name = "cause",
+	  .kind = REST_WORD,
+	  FIELD(rest_dead_letters, cause),
+	  .names = cause_name,
+	  .help = "Only what failed for this: attempts (the last one failed), poison (three "
+	          "workers "
+	          "were lost on it), deadline (it had not started in time)." },
+	{ .name = "retried",
+	  .kind = REST_NUMBER,
+	  FIELD(rest_dead_letters, retried),
+	  .max = 1,
+	  .help = "1: also what was retried already." },
+	{ .name = "projectId",
+	  .kind = REST_TEXT,
+	  FIELD(rest_dead_letters, project),
+	  .min = 1,
+	  .max = 64,
+	  .help = "Only sessions of this project." },
+	{ .name = "agent",
+	  .kind = REST_TEXT,
+	  FIELD(rest_dead_letters, agent),
+	  .min = 1,
+	  .max = 64,
+	  .help = "Only sessions with this type of agent." },
+	{ .name = "label",
+	  .kind = REST_TEXT,
+	  FIELD(rest_dead_letters, label),
+	  .min = 3,
+	  .max = 320,
+	  .help = "Only sessions with this label: name=value." },
+	{ .name = "page",
+	  .kind = REST_TEXT,
+	  FIELD(rest_dead_letters, page),
+	  .min = 1,
+	  .max = 64,
+	  .help = "A page number from 1, or nextPage of the answer before." },
+	{ .name = "perPage",
+	  .kind = REST_NUMBER,
+	  FIELD(rest_dead_letters, per_page),
+	  .min = 1,
+	  .max = REST_PER_PAGE_MAX,
+	  .otherwise = REST_PER_PAGE,
+	  .help = "Sessions on a page." },
+};
+
+const struct rest_query_table rest_dead_letters_table = { sizeof(struct rest_dead_letters),
+	                                                  dead_letters_fields,
+	                                                  ARRAY_LEN(dead_letters_fields) };
 
 static const struct rest_query_field session_fields[] = {
 	{ .name = "snapshot",

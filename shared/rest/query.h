@@ -58,6 +58,14 @@ struct rest_sessions {
 };
 extern const struct rest_query_table rest_sessions_table;
 
+struct rest_dead_letters {
+	unsigned cause; /* 1 + index into session_causes; 0: any */
+	uint64_t retried;
+	struct str project, agent, label, page;
+	uint64_t per_page;
+};
+extern const struct rest_query_table rest_dead_letters_table;
+
 struct rest_session {
 	uint64_t snapshot;
 };

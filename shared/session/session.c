@@ -59,3 +59,15 @@ const char *session_move_cause(enum session_state from, enum session_state to)
 {
 	return moves[from][to];
 }
+
+const char *const session_causes[] = { "attempts", "poison", "deadline", NULL };
+
+const char *session_cause_of(struct str reason)
+{
+	for (unsigned i = 1; session_causes[i] != NULL; i++) {
+		if (str_eq(reason, str_of(session_causes[i]))) {
+			return session_causes[i];
+		}
+	}
+	return session_causes[0];
+}

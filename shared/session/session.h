@@ -31,5 +31,10 @@ bool session_is_terminal(enum session_state state);
 bool session_move_allowed(enum session_state from, enum session_state to);
 /* The set of states from which `to` may be reached. */
 unsigned session_moves_to(enum session_state to);
+/* What a session can have failed for in the end, NULL-terminated; and which it is, by the reason
+ * that its last move gave. */
+extern const char *const session_causes[];
+const char *session_cause_of(struct str reason);
+
 /* Why the move exists, NULL if it does not; for documents. */
 const char *session_move_cause(enum session_state from, enum session_state to);

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "session_sql_gen.h"
 
-enum { IDS_MAX = 128, STATES_SIZE = 256 };
+enum { IDS_MAX = 128 };
 
 /* The order of the columns in every query that returns sessions. */
 enum {
@@ -169,28 +169,33 @@ bool session_position_parse(struct str text, struct session_position *ret)
 	return true;
 }
 
-static void add_states(struct buf *out, unsigned states)
+static void write_states(unsigned states, char out[SESSION_STATES_SIZE])
 {
+	size_t at = 0;
+
+	out[0] = '\0';
 	for (unsigned i = 0; i < SESSION_STATE_COUNT; i++) {
 		if ((states & session_bit((enum session_state)i)) != 0) {
-			buf_addf(out, "%s%s", out->len > 0 ? "," : "",
-			         session_state_name((enum session_state)i));
+			at += (size_t)snprintf(out + at, SESSION_STATES_SIZE - at, "%s%s",
+			                       at > 0 ? "," : "",
+			                       session_state_name((enum session_state)i));
 		}
 	}
 }
 
-/* The parameters that listing and counting share; the list of states must outlive the call. */
-static void add_filter(struct pg_params *params, const struct session_filter *filter,
-                       struct buf *states)
+void session_filter_params(const struct session_filter *filter, struct pg_params *params,
+                           char states[SESSION_STATES_SIZE])
 {
-	add_states(states, filter->states);
+	write_states(filter->states, states);
 	pg_param_cstr(params, filter->tenant);
-	pg_param_cstr(params, states->len > 0 ? buf_cstr(states) : NULL);
+	pg_param_cstr(params, states[0] != '\0' ? states : NULL);
 	pg_param_cstr(params, filter->project);
 	pg_param_cstr(params, filter->agent);
 	pg_param_cstr(params, filter->namespaces);
 	pg_param_cstr(params, filter->label_name);
 	pg_param_cstr(params, filter->label_name != NULL ? filter->label_value : NULL);
+	pg_param_cstr(params, filter->cause);
+	pg_param_bool(params, filter->unretried);
 }
 
 static enum err_code count_all(struct pg *pg, const struct session_filter *filter,
@@ -234,17 +239,15 @@ enum err_code session_list(struct pg *pg, const struct session_filter *filter, s
 {
 	struct session_page page = { .count = 0 };
 	struct pg_params params = { 0 };
-	struct buf states;
+	char states[SESSION_STATES_SIZE];
 	enum err_code code;
 
 	assert(filter->max >= 1 && filter->max <= SESSION_PAGE_MAX);
-	buf_init(&states, STATES_SIZE);
-	add_filter(&params, filter, &states);
+	session_filter_params(filter, &params, states);
 	code = count_all(pg, filter, &params, &page.total, err);
 	if (code == ERR_OK) {
 		code = read_page(pg, filter, &params, arena, &page, err);
 	}
-	buf_fini(&states);
 	if (code != ERR_OK) {
 		return code;
 	}

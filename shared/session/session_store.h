@@ -63,6 +63,8 @@ struct session_filter {
 	const char *agent;      /* type */
 	const char *namespaces; /* comma list */
 	const char *label_name, *label_value;
+	const char *cause;             /* of a failure: one of session_causes */
+	bool unretried;                /* only those that no other retries */
 	struct session_position after; /* continue here: no row is seen twice whatever is added */
 	uint64_t skip;                 /* or by count, for numbered pages */
 	bool counted; /* say how many there are in all: that costs 0.1 us a session of the tenant */
@@ -76,6 +78,12 @@ struct session_page {
 	bool more;
 	struct session_position last; /* to continue after; when count > 0 */
 };
+
+/* For other queries with the same filter: the first parameters of their query. states is the
+ * caller's, and must outlive them. */
+enum { SESSION_STATES_SIZE = 256 };
+void session_filter_params(const struct session_filter *filter, struct pg_params *params,
+                           char states[SESSION_STATES_SIZE]);
 
 enum err_code session_list(struct pg *pg, const struct session_filter *filter, struct arena *arena,
                            struct session_page *ret, struct err *err) MUST_CHECK;

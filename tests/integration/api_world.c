@@ -174,6 +174,12 @@ void restart_node(unsigned node, int signo)
 	await_ready(node);
 }
 
+void restart_node_frozen(unsigned node)
+{
+	(void)stop_node(node, SIGKILL);
+	start_node(node);
+}
+
 static bool try_connect(unsigned node, struct client *ret)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -419,6 +425,26 @@ static void do_look(struct access *access)
 enum session_state head_state(const struct id *sid)
 {
 	return with_access(do_look, sid, SESSION_QUEUED, 0).to;
+}
+
+static void do_queued(struct access *access)
+{
+	const struct queue queue = { access->store.redis,
+		                     queue_shard_of(str_of(TENANT), QUEUE_SHARDS) };
+	struct queue_item item;
+	struct err err;
+	enum err_code code = queue_get(&queue, access->sid, &item, &err);
+
+	access->number = QUEUE_NONE;
+	if (code != ERR_NOT_FOUND) {
+		must(code, &err);
+		access->number = item.set;
+	}
+}
+
+enum queue_set queued_in(const struct id *sid)
+{
+	return (enum queue_set)with_access(do_queued, sid, SESSION_QUEUED, 0).number;
 }
 
 static void do_follow(struct access *access)

@@ -6,6 +6,7 @@
 
 #include "base/id.h"
 #include "json/value.h"
+#include "queue/queue.h"
 #include "session/session.h"
 #include "tests/support/http_client.h"
 
@@ -80,6 +81,7 @@ uint64_t lease_epoch(const struct id *sid); /* raises the epoch; what it is now 
 void mark_backlog(bool over);
 
 uint64_t count_commands(const struct id *sid);
+enum queue_set queued_in(const struct id *sid);
 
 void stop_redis(void); /* frozen: connected, but silent */
 void go_on_redis(void);
@@ -87,3 +89,5 @@ void stop_pg(void);
 void start_pg(void);
 void await_ready(unsigned node);
 void restart_node(unsigned node, int signo);
+/* kill -9; it starts again, and is ready once the servers are. */
+void restart_node_frozen(unsigned node);

@@ -152,6 +152,7 @@ static void answers_look_like_their_examples(void **state)
 		{ REST_OP_session_stop, "/stop", "{}" },
 		{ REST_OP_task_create, NULL, TASK },
 		{ REST_OP_agent_list, NULL, NULL },
+		{ REST_OP_session_retry, "/retry", NULL },
 		{ REST_OP_runtime_list, NULL, NULL },
 	};
 
@@ -159,6 +160,13 @@ static void answers_look_like_their_examples(void **state)
 	move_session(&sid, SESSION_PROVISIONING);
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		const struct rest_route *route = &rest_routes[all[i].op];
+
+		if (all[i].op == REST_OP_session_retry) {
+			expect(&(struct ask){ .key = api_keys.all,
+			                      .method = "DELETE",
+			                      .path = session_path(&sid, "") },
+			       204);
+		}
 		struct answer answer = ask(
 			&(struct ask){ .key = api_keys.all,
 		                       .method = http_method_name(route->method),

@@ -65,9 +65,19 @@ static void resuming_what_was_stopped_is_refused(void **state)
 	assert_true(session_move_allowed(SESSION_PAUSED, SESSION_RESUMING));
 }
 
+static void a_failure_has_a_cause(void **state)
+{
+	(void)state;
+	assert_string_equal(session_cause_of(STR_LIT("poison")), "poison");
+	assert_string_equal(session_cause_of(STR_LIT("deadline")), "deadline");
+	assert_string_equal(session_cause_of(STR_LIT("exit code 3")), "attempts");
+	assert_string_equal(session_cause_of(STR_LIT("")), "attempts");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_failure_has_a_cause),
 		cmocka_unit_test(every_state_has_a_name_that_parses_back),
 		cmocka_unit_test(no_move_leaves_a_terminal_state_or_stays_where_it_is),
 		cmocka_unit_test(every_living_state_can_be_cancelled_and_reaches_an_end),

@@ -213,7 +213,7 @@ static void when_and_where_it_may_run_is_decoded(void **state)
 	struct task_spec spec = accepted(
 		"{\"prompt\":\"go\",\"queueAfter\":\"01hzzzzzzzzzzzzzzzzzzzzzzz\","
 		"\"not_before\":\"2026-01-01T00:00:00Z\",\"deadline\":\"2026-01-01T01:00:00+00:"
-	        "30\","
+		"30\","
 		"\"workers\":{\"required\":[\"gpu\",\"zone=eu\"],\"preferred\":[\"disk=fast\"]},"
 		"\"concurrencyKey\":\"deploy main\"," REST "}");
 	struct task_words words = task_words_of(task_workers_json(&spec, arena), arena);

@@ -1,4 +1,4 @@
--- params: tenant id, states (comma list), project id, agent type, namespaces (comma list), label name, label value, created before (us), and id before, rows to skip, rows
+-- params: tenant id, states (comma list), project id, agent type, namespaces (comma list), label name, label value, cause of its failure, only without a retry, created before (us), and id before, rows to skip, rows
 -- returns: a session with its task, in the order of the columns of session_store.c
 SELECT s.id, s.tenant_id, s.task_id, s.project_id, s.namespace, s.state, s.epoch, s.n,
        s.exit_code, s.reason, s.priority, s.retry_of, s.attempts, s.max_attempts, s.worker_id,
@@ -21,8 +21,11 @@ WHERE s.tenant_id = $1::text
   AND ($4::text IS NULL OR s.agent ->> 'type' = $4::text)
   AND ($5::text IS NULL OR s.namespace = ANY (string_to_array($5::text, ',')))
   AND ($6::text IS NULL OR s.labels ->> $6::text = $7::text)
-  AND ($8::bigint IS NULL
+  AND ($8::text IS NULL
+       OR CASE WHEN s.reason IN ('poison', 'deadline') THEN s.reason ELSE 'attempts' END = $8::text)
+  AND (NOT $9::boolean OR NOT EXISTS (SELECT FROM sessions r WHERE r.retry_of = s.id))
+  AND ($10::bigint IS NULL
        OR (s.created_at, s.id) < (
-           'epoch'::timestamptz + $8::bigint * interval '1 microsecond', $9::text))
+           'epoch'::timestamptz + $10::bigint * interval '1 microsecond', $11::text))
 ORDER BY s.created_at DESC, s.id DESC
-OFFSET $10::bigint LIMIT $11::bigint
+OFFSET $12::bigint LIMIT $13::bigint
