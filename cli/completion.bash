@@ -21,6 +21,10 @@ _fairlead()
 		if [ "$COMP_CWORD" -eq 3 ]; then
 			words=$(fairlead session list --limit 50 2>/dev/null | awk 'NR > 1 { print $1 }')
 		fi ;;
+	"agent ask"*) words="--description --input --option --key --timeout --json --help" ;;
+	"agent wait-session"*) words="--timeout --json --help" ;;
+	"agent wait"*) words="--seconds --until --limit --json --help" ;;
+	"agent "[a-z]*) words="--json --help" ;;
 	"admin tenant"*)
 		words="--json --help"
 		if [ "$COMP_CWORD" -eq 3 ]; then
@@ -43,11 +47,12 @@ _fairlead()
 	login) words="--url --key --help" ;;
 	esac
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words="up down status migrate login task session admin completion --help --version"
+		words="up down status migrate login task session agent admin completion --help --version"
 	elif [ "$COMP_CWORD" -eq 2 ]; then
 		case ${COMP_WORDS[1]} in
 		task) words="run" ;;
 		session) words="list show watch stop pause resume prompt delete" ;;
+		agent) words="ask wait wait-session note progress" ;;
 		admin) words="key tenant" ;;
 		completion) words="bash" ;;
 		esac

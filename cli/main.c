@@ -17,6 +17,7 @@ static const struct {
 	{ "login", command_login, "remember a server and a key" },
 	{ "task", command_task, "submit work and follow it" },
 	{ "session", command_session, "list, show, watch and steer sessions" },
+	{ "agent", command_agent, "for agents: ask, wait, note, progress" },
 	{ "admin", command_admin, "keys and other operator work" },
 	{ "completion", command_completion, "print shell completion" },
 };

@@ -312,6 +312,8 @@ static void on_note(void *arg, const struct mail *mail)
 		session_command(&app->host, mail);
 	} else if (str_eq(mail->kind, STR_LIT("fence"))) {
 		session_fence(&app->host, &mail->sid, mail->epoch);
+	} else if (str_eq(mail->kind, STR_LIT("unpark"))) {
+		session_unpark(&app->host, &mail->sid);
 	} else if (str_eq(mail->kind, STR_LIT("drain"))) {
 		begin_drain(app);
 	} else if (str_eq(mail->kind, STR_LIT("undrain"))) {

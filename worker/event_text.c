@@ -107,6 +107,23 @@ void event_text_status(struct buf *out, const struct event_text_status *status)
 	jsonw_end_object(&w);
 }
 
+void event_text_parked(struct buf *out, const struct event_text_wait *wait)
+{
+	struct jsonw w = begin(out);
+
+	jsonw_cstr(&w, "for", wait->what);
+	if (wait->request != NULL) {
+		jsonw_cstr(&w, "request_id", wait->request);
+	}
+	if (wait->session != NULL) {
+		jsonw_cstr(&w, "session", wait->session);
+	}
+	if (wait->until_us != 0) {
+		jsonw_time(&w, "until", wait->until_us);
+	}
+	jsonw_end_object(&w);
+}
+
 static const char *change_word(enum change_status status)
 {
 	switch (status) {

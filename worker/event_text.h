@@ -47,6 +47,14 @@ struct event_text_failure {
 };
 void event_text_failure(struct buf *out, const struct event_text_failure *failure);
 
+/* Why it is parked. */
+struct event_text_wait {
+	const char *what;
+	const char *request, *session; /* NULL: none */
+	int64_t until_us;              /* 0: no end */
+};
+void event_text_parked(struct buf *out, const struct event_text_wait *wait);
+
 void event_text_file_edit(struct buf *out, const struct change *change);
 
 enum { EVENT_TEXT_PATCH_MAX = 64 * 1024 };

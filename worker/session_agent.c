@@ -89,6 +89,7 @@ static void set_facts(const struct session_run *s, struct environment *env)
 	set_env(env, "FAIRLEAD_BASE_COMMIT", str_of(s->workspace.base));
 	set_env(env, "FAIRLEAD_BRANCH", str_of(s->workspace.branch));
 	set_env(env, "FAIRLEAD_PROMPT", prompt_text(s));
+	set_env(env, "FAIRLEAD_AGENT_SOCKET", str_of(session_talk_path(s)));
 }
 
 static void set_place(const struct session_run *s, struct environment *env, const char *home)
@@ -344,7 +345,10 @@ enum err_code session_agent_start(struct session_run *s, struct err *err)
 		return code;
 	}
 	options = options_of(s, home);
-	code = runner_start(s->host->loop, &options, &s->runner, err);
+	code = session_talk_start(s, err);
+	if (code == ERR_OK) {
+		code = runner_start(s->host->loop, &options, &s->runner, err);
+	}
 	if (code != ERR_OK) {
 		return code;
 	}

@@ -30,6 +30,14 @@ void session_leave_slot(struct session_run *s)
 	}
 }
 
+void session_enter_slot(struct session_run *s)
+{
+	if (!s->in_slot) {
+		s->in_slot = true;
+		set_used(s->host, s->host->used + 1);
+	}
+}
+
 void session_retire(struct session_run *s)
 {
 	struct session_host *host = s->host;
@@ -98,6 +106,9 @@ static struct session_run *make_run(struct session_host *host, const struct mail
 	s->seen = map_new();
 	TAILQ_INIT(&s->notes);
 	TAILQ_INIT(&s->prompts);
+	TAILQ_INIT(&s->waits);
+	fiber_signal_init(&s->park_wake);
+	fiber_signal_init(&s->working);
 	fiber_signal_init(&s->wake);
 	fiber_signal_init(&s->prompted);
 	read_order(s, mail->body);
@@ -117,8 +128,7 @@ void session_order(struct session_host *host, const struct mail *mail)
 		session_retire(s); /* not even whose it is */
 		return;
 	}
-	s->in_slot = true;
-	set_used(host, host->used + 1);
+	session_enter_slot(s);
 	s->fiber = fiber_start(host->loop, &host->fibers, "session", session_main, s);
 }
 
@@ -131,6 +141,16 @@ void session_fence(struct session_host *host, const struct id *sid, uint64_t epo
 		if (id_eq(&s->sid, sid) && (epoch == 0 || epoch > session_epoch_now(s))) {
 			session_give_up(s, FATE_LOST);
 		}
+	}
+}
+
+/* The queue gave it a slot: the fiber that parks asks again, and then knows. */
+void session_unpark(struct session_host *host, const struct id *sid)
+{
+	struct session_run *s = find(host, sid);
+
+	if (s != NULL) {
+		fiber_signal_raise(&s->park_wake);
 	}
 }
 

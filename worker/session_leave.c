@@ -122,7 +122,7 @@ void session_hand_over(struct session_run *s)
 	case SESSION_PAUSING:
 	case SESSION_PAUSED:
 		log_info("session.handed_over", "state=%s", session_state_name(state));
-		session_tell_queue(s, queue_refuse, &move);
+		session_tell_queue(s, s->parked ? queue_requeue : queue_refuse, &move);
 		break;
 	case SESSION_STOPPED:
 		move.reason = session_state_name(state);

@@ -13,6 +13,7 @@ static char seen_mark;
 static void free_note(struct session_note *note)
 {
 	free(note->prompt);
+	free(note->answer);
 	free(note);
 }
 
@@ -71,6 +72,18 @@ static char *prompt_of(const struct json_value *payload)
 	return buf_take(&text);
 }
 
+static void decode_approval(struct session_note *note, const struct json_value *payload)
+{
+	struct buf text;
+
+	buf_init(&text, MAIL_BODY_MAX);
+	json_format(payload, &text);
+	note->answer = buf_take(&text);
+	if (!id_parse(json_as_str(json_get(payload, "request_id")), &note->request)) {
+		note->request = (struct id){ "" }; /* of an adapter's making: none of ours */
+	}
+}
+
 static struct session_note *decode(struct str body)
 {
 	struct err err;
@@ -87,6 +100,8 @@ static struct session_note *decode(struct str body)
 	               json_as_str(json_get(json_get(root, "payload"), "reason")));
 	if (strcmp(note->kind, "prompt") == 0) {
 		note->prompt = prompt_of(json_get(root, "payload"));
+	} else if (strcmp(note->kind, "approval") == 0) {
+		decode_approval(note, json_get(root, "payload"));
 	}
 	return note;
 }
@@ -154,8 +169,6 @@ static void move(struct session_run *s, enum session_state from, enum session_st
 
 static const char *pause_agent(struct session_run *s, struct buf *text)
 {
-	uint64_t now;
-
 	if (s->runner == NULL || s->exited) {
 		return "there is no agent to pause";
 	}
@@ -165,9 +178,10 @@ static const char *pause_agent(struct session_run *s, struct buf *text)
 		move(s, SESSION_PAUSING, SESSION_RUNNING, text);
 		return "the agent could not be frozen";
 	}
-	now = clock_mono_ms();
-	s->paused = true;
-	s->timeout_left_ms = s->timeout_at_ms > now ? s->timeout_at_ms - now : 0;
+	if (!s->paused) {
+		s->paused = true;
+		session_clock_stop(s);
+	}
 	move(s, SESSION_PAUSING, SESSION_PAUSED, text);
 	return NULL;
 }
@@ -189,13 +203,23 @@ static const char *resume_agent(struct session_run *s, struct buf *text)
 	if (code != ERR_OK) {
 		return "there is no agent to resume";
 	}
-	if (s->paused && s->timeout_at_ms != 0) {
-		s->timeout_at_ms = clock_mono_ms() + s->timeout_left_ms;
+	if (s->paused) {
+		s->paused = false;
+		session_clock_start(s);
 	}
-	s->paused = false;
 	move(s, SESSION_RESUMING, SESSION_RUNNING, text);
 	return NULL;
 }
+
+/* What only agents with a protocol of their own can do, and why not this one. */
+static const struct {
+	const char *kind, *why;
+} refused[] = {
+	{ "approval", "no such permission request waits" },
+	{ "set_model", "an agent of type command has no model to set" },
+	{ "set_permission_mode", "an agent of type command has no permission mode to set" },
+	{ "interrupt", "an agent of type command has no turn to interrupt: stop or pause it" },
+};
 
 static const char *perform(struct session_run *s, const struct session_note *note, struct buf *text)
 {
@@ -210,7 +234,22 @@ static const char *perform(struct session_run *s, const struct session_note *not
 	if (strcmp(note->kind, "resume") == 0) {
 		return resume_agent(s, text);
 	}
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		if (strcmp(note->kind, refused[i].kind) == 0) {
+			return refused[i].why;
+		}
+	}
 	return "this worker does not know the command";
+}
+
+void session_note_end(struct session_run *s, struct session_note *note, const char *why)
+{
+	struct buf text;
+
+	event_text_init(&text);
+	say_finished(s, note, why, &text);
+	done_with(s, note);
+	buf_fini(&text);
 }
 
 void session_notes_perform(struct session_run *s)
@@ -221,10 +260,11 @@ void session_notes_perform(struct session_run *s)
 	event_text_init(&text);
 	while (!fiber_cancelled() && (note = TAILQ_FIRST(&s->notes)) != NULL) {
 		TAILQ_REMOVE(&s->notes, note, link);
-		if (say_started(s, note, &text)) {
-			say_finished(s, note, perform(s, note, &text), &text);
+		if (!say_started(s, note, &text)) {
+			done_with(s, note);
+		} else if (!session_wait_answer(s, note)) {
+			session_note_end(s, note, perform(s, note, &text));
 		}
-		done_with(s, note);
 	}
 	buf_fini(&text);
 }

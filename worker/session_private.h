@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "queue/queue.h"
 #include "task/task_json.h"
+#include "worker/agent_request.h"
 #include "worker/event_text.h"
 #include "worker/journal.h"
 #include "worker/reporter.h"
@@ -32,11 +33,25 @@ enum session_fate {
 struct session_note { /* a command for it */
 	TAILQ_ENTRY(session_note) link;
 	char id[ID_LEN + 1];
-	char kind[16];
-	char *prompt;     /* of a prompt, else NULL */
-	char reason[128]; /* of a stop, or "" */
+	char kind[32];
+	char *prompt;      /* of a prompt, else NULL */
+	char *answer;      /* of an approval its payload, else NULL */
+	struct id request; /* that it answers */
+	char reason[128];  /* of a stop, or "" */
 };
 TAILQ_HEAD(session_notes, session_note);
+
+/* Something the agent waits for. Its asker's; in the list between begin and end. */
+struct session_wait {
+	TAILQ_ENTRY(session_wait) link;
+	const char *what;            /* "person", "limit", "timer" or "session" */
+	struct id request;           /* of a permission request, else nil */
+	struct id session;           /* that is waited for, else nil */
+	int64_t until_us;            /* wall clock; 0: no end */
+	struct session_note *answer; /* of a person, from then on the asker's to end */
+	struct fiber_signal changed;
+};
+TAILQ_HEAD(session_waits, session_wait);
 
 struct session_run {
 	LIST_ENTRY(session_run) link;
@@ -66,12 +81,25 @@ struct session_run {
 	bool ending;  /* its last word is on its way */
 	bool in_slot; /* counts as one of the host's used slots */
 	bool prompting, turn_open, turn_ending;
+	unsigned
+		clock_stops; /* reasons for which its time does not run: see session_clock_stop() */
+
+	struct session_waits waits;
+	bool wants_park;               /* all it does is wait */
+	bool parked;                   /* the queue may believe so */
+	unsigned returning;            /* askers that have what they waited for, but no slot yet */
+	struct fiber_signal park_wake; /* of the fiber that parks */
+	struct fiber_signal working;   /* it is not parked any more */
+	struct fiber_group talks;      /* with its agent, and parking: ends with the agent */
+	unsigned talking;              /* connections */
+	bool talks_open;
+	int talk_fd;                   /* when talks_open */
 	char tree[CHANGE_OID_MAX + 1]; /* that was last told of, "" none */
 
 	struct runner *runner;
 	struct runner_exit exit;
 	uint64_t output_ms;                      /* when it last said something */
-	uint64_t timeout_at_ms, timeout_left_ms; /* 0: none; what was left when it was paused */
+	uint64_t timeout_at_ms, timeout_left_ms; /* 0: none; what was left when it was stopped */
 
 	struct session_notes notes, prompts;
 	struct map *seen; /* ids of commands that wait, and of the last that were done */
@@ -99,8 +127,14 @@ void session_tell_queue(struct session_run *s, session_queue_fn *fn, const struc
 /* With the rebuilds that it has adopted. */
 uint64_t session_epoch_now(const struct session_run *s);
 
+/* The time that the agent has: not while it is paused, nor while it is parked. Each stop needs its
+ * start. */
+void session_clock_stop(struct session_run *s);
+void session_clock_start(struct session_run *s);
+
 /* session_host.c */
 void session_leave_slot(struct session_run *s); /* harmless when repeated */
+void session_enter_slot(struct session_run *s); /* harmless when repeated */
 void session_retire(struct session_run *s);
 
 /* session_leave.c */
@@ -123,8 +157,25 @@ enum err_code session_agent_start(struct session_run *s, struct err *err) MUST_C
 void session_agent_stop(struct session_run *s, enum session_fate fate, const char *reason);
 void session_home_remove(struct session_run *s);
 
+/* session_park.c */
+void session_park_main(void *arg); /* the body of its fiber */
+/* From here on it may be parked: it waits for that, and does nothing else. */
+void session_wait_begin(struct session_run *s, struct session_wait *wait);
+/* Nothing is waited for any more. goes_on: wait until there is a slot to go on in; not if its asker
+ * has left. */
+void session_wait_end(struct session_run *s, struct session_wait *wait, bool goes_on);
+/* Hand an approval to who asked. False: nobody waits for it. */
+bool session_wait_answer(struct session_run *s, struct session_note *note);
+
+/* session_talk.c: what its agent says on FAIRLEAD_AGENT_SOCKET */
+const char *session_talk_path(const struct session_run *s);
+enum err_code session_talk_start(struct session_run *s, struct err *err) MUST_CHECK;
+void session_talk_stop(struct session_run *s); /* harmless when it was never started */
+
 /* session_notes.c */
 void session_notes_perform(struct session_run *s);
+/* A command that was started is over: why NULL: done. It is freed. */
+void session_note_end(struct session_run *s, struct session_note *note, const char *why);
 void session_prompts_write(void *arg); /* the body of a child */
 void session_notes_free(struct session_run *s);
 

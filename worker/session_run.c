@@ -262,11 +262,28 @@ static bool start_agent(struct session_run *s)
 	return !fiber_cancelled();
 }
 
+void session_clock_stop(struct session_run *s)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (s->clock_stops++ == 0) {
+		s->timeout_left_ms = s->timeout_at_ms > now ? s->timeout_at_ms - now : 0;
+	}
+}
+
+void session_clock_start(struct session_run *s)
+{
+	if (--s->clock_stops == 0 && s->timeout_at_ms != 0) {
+		s->timeout_at_ms = clock_mono_ms() + s->timeout_left_ms;
+		fiber_signal_raise(&s->wake);
+	}
+}
+
 static void check_timeout(struct session_run *s, uint64_t now)
 {
 	char reason[64];
 
-	if (s->timeout_at_ms == 0 || s->paused || now < s->timeout_at_ms) {
+	if (s->timeout_at_ms == 0 || s->clock_stops > 0 || now < s->timeout_at_ms) {
 		return;
 	}
 	s->timeout_at_ms = 0;
@@ -278,7 +295,8 @@ static void check_timeout(struct session_run *s, uint64_t now)
 static void check_turn(struct session_run *s, uint64_t now)
 {
 	if (s->turn_open && !s->turn_ending && !s->prompting && !s->paused &&
-	    TAILQ_EMPTY(&s->prompts) && now >= s->output_ms + SESSION_QUIET_MS) {
+	    TAILQ_EMPTY(&s->prompts) && TAILQ_EMPTY(&s->waits) &&
+	    now >= s->output_ms + SESSION_QUIET_MS) {
 		s->turn_ending = true;
 		(void)fiber_start(s->host->loop, &s->children, "turn", session_turn_end, s);
 	}
@@ -288,10 +306,11 @@ static uint64_t until_next(const struct session_run *s, uint64_t now)
 {
 	uint64_t due = UINT64_MAX;
 
-	if (s->timeout_at_ms != 0 && !s->paused) {
+	if (s->timeout_at_ms != 0 && s->clock_stops == 0) {
 		due = s->timeout_at_ms;
 	}
-	if (s->turn_open && !s->turn_ending && s->output_ms + SESSION_QUIET_MS < due) {
+	if (s->turn_open && !s->turn_ending && TAILQ_EMPTY(&s->waits) &&
+	    s->output_ms + SESSION_QUIET_MS < due) {
 		due = s->output_ms + SESSION_QUIET_MS;
 	}
 	if (due == UINT64_MAX) {
@@ -336,6 +355,7 @@ static void settle(struct session_run *s)
 		(void)!fiber_signal_wait(&s->wake, FIBER_NO_TIMEOUT);
 	}
 	(void)!runner_wait_gone(s->runner, GONE_TIMEOUT_MS);
+	session_talk_stop(s);
 	fiber_signal_raise(&s->prompted);
 	if (fiber_cancelled() || fiber_group_wait(&s->children, FIBER_NO_TIMEOUT) != ERR_OK) {
 		return;
@@ -530,6 +550,7 @@ static void clean_up(struct session_run *s)
 
 	fiber_shield();
 	end_agent(s);
+	session_talk_stop(s);
 	end_children(s);
 	drop_runner(s);
 	s->epoch = session_epoch_now(s);

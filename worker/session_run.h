@@ -63,6 +63,9 @@ void session_command(struct session_host *host, const struct mail *mail);
 /* The session belongs to another epoch (of which `epoch` is at least the number; 0: any). */
 void session_fence(struct session_host *host, const struct id *sid, uint64_t epoch);
 
+/* A note of kind "unpark": a parked session may go on. */
+void session_unpark(struct session_host *host, const struct id *sid);
+
 void session_renew_all(struct session_host *host, uint64_t until_ms);
 void session_lose_all(struct session_host *host); /* our incarnation was lost */
 void session_redis_back_all(struct session_host *host);
