@@ -18,10 +18,7 @@
 
 enum { RETRY_MS = 100, ASK_AGAIN_MS = 1000 };
 
-typedef enum err_code(queue_fn)(const struct queue *queue, const struct queue_move *move,
-                                enum queue_set *ret, struct err *err);
-
-static enum err_code tell_queue(struct session_run *s, queue_fn *fn, const char *reason,
+static enum err_code tell_queue(struct session_run *s, session_queue_fn *fn, const char *reason,
                                 enum queue_set *ret)
 {
 	const struct queue queue = { s->host->redis,

@@ -296,7 +296,7 @@ static const char rude[] =
 	"nonsense\\n', 3))\n"
 	"print(*ask(b'x' * 70000))\n"
 	"print(*ask(json.dumps({'op': 'permission_request', 'title': 'x', 'input': "
-	"json.loads('[' * 30 + ']' * 30)}).encode() + b'\\n'))\n"
+	"json.loads('[' * 40 + ']' * 40)}).encode() + b'\\n'))\n"
 	"many = [socket.socket(socket.AF_UNIX) for _ in range(17)]\n"
 	"for s in many: s.connect(os.environ['FAIRLEAD_AGENT_SOCKET'])\n"
 	"print(many[16].makefile('rb').readline().decode().strip())\n";
@@ -321,7 +321,7 @@ static void rude_body(struct worker_world *w)
 	given_await(w, &g, " note {\"message\":\"two\"}");
 	given_await(w, &g, "{\\\"ok\\\":true} {\\\"ok\\\":true} {\\\"ok\\\":false");
 	given_await(w, &g, "a line is too long");
-	given_await(w, &g, "too large or nested too deep");
+	given_await(w, &g, "a line: must");
 	given_await(w, &g, "too many connections");
 	given_fini(&g);
 }
