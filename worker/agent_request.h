@@ -51,7 +51,7 @@ enum err_code agent_request_parse(struct str line, int64_t now_us, struct agent_
                                   struct err *err) MUST_CHECK;
 void agent_request_fini(struct agent_request *request);
 
-/* The data of the event that tells of it: permission_request, note or progress. */
+/* The data of the event that tells of it: permission_request, note or progress. A log takes it. */
 void agent_request_event(const struct agent_request *request, const struct id *id, struct buf *out);
 
 /* Answers, with their line break. */

@@ -219,14 +219,9 @@ static bool ask_person(struct talk *t, const struct agent_request *request)
 	struct session_wait wait = { .what = "person",
 		                     .request = id_new(),
 		                     .until_us = request->until_us };
-	struct str level;
 	enum outcome outcome;
 
 	agent_request_event(request, &wait.request, &t->text);
-	if (buf_failed(&t->text) || !event_data_ok(buf_str(&t->text), &level)) {
-		agent_answer_error(&t->out, "the request is too large or nested too deep");
-		return write_all(t);
-	}
 	session_wait_begin(t->run, &wait);
 	(void)session_say(t->run, EVENT_TYPE_PERMISSION_REQUEST, &t->text);
 	outcome = await(t, &wait, is_answered, NULL);
