@@ -12,6 +12,7 @@
 #include "streamer/debug.h"
 #include "streamer/drain.h"
 #include "streamer/events.h"
+#include "streamer/eventsource.h"
 #include "streamer/feed.h"
 #include "streamer/follow.h"
 #include "streamer/handover.h"
@@ -25,9 +26,9 @@ static const char *listen_at(const struct conf *conf)
 	return conf->streamer_listen;
 }
 
-static bool admit(struct http_request *req, struct http_reply *reply)
+static bool let_in(struct http_request *req, struct http_reply *reply,
+                   const struct rest_route *route)
 {
-	const struct rest_route *route = req->route->facts;
 	struct principal *principal = arena_take(req->arena, sizeof(*principal));
 	const struct app *app = app_of(req);
 	bool streams = (route->traits & (REST_STREAMS | REST_SOCKET)) != 0;
@@ -45,6 +46,17 @@ static bool admit(struct http_request *req, struct http_reply *reply)
 	fiber_set_tag("request=%s trace=%s tenant=%s", req->request_id, req->trace_id,
 	              principal->tenant);
 	return true;
+}
+
+static bool admit(struct http_request *req, struct http_reply *reply)
+{
+	const struct rest_route *route = req->route->facts;
+	bool in = let_in(req, reply, route);
+
+	if (!in && (route->traits & REST_STREAMS) != 0) {
+		eventsource_soften(req, reply);
+	}
+	return in;
 }
 
 /* With --takeover: what another streamer has, or, without one, a socket of its own. */

@@ -5,6 +5,7 @@
 #include "redis/redis.h"
 #include "streamer/app.h"
 #include "streamer/channel.h"
+#include "streamer/eventsource.h"
 #include "streamer/feed.h"
 #include "streamer/position.h"
 #include "streamer/sse_stream.h"
@@ -280,6 +281,7 @@ void events_get(struct http_request *req, struct http_reply *reply)
 	} else if (understand(&request, streams)) {
 		if (streams) {
 			stream(&request);
+			eventsource_soften(req, reply);
 		} else if (may_see(&request)) {
 			events_page(&request);
 		}

@@ -576,6 +576,28 @@ static void a_reader_that_takes_nothing_is_given_up(void **state)
 	run_with(stuck_body, impatient);
 }
 
+/* A browser's EventSource would never come back after another answer than 200. */
+static void expect_put_off(struct world *world, size_t streamer, const char *target)
+{
+	static const char browser[] = "Accept: text/event-stream\r\nSec-Fetch-Mode: cors\r\n";
+	uint64_t retry_ms = 0;
+	struct buf body;
+	struct str text;
+	int status;
+
+	buf_init(&body, UINT16_MAX);
+	while ((status = world_get(world, streamer, target, browser, &body)) == 0) {
+		assert_int_equal(fiber_sleep(10), ERR_OK); /* it does not listen yet */
+	}
+	assert_int_equal(status, 200);
+	text = buf_str(&body);
+	assert_true(str_starts(text, STR_LIT("retry: ")) && text.n > 9);
+	assert_true(parse_u64(str_make(text.p + 7, text.n - 9), UINT32_MAX, &retry_ms));
+	assert_string_equal(text.p + text.n - 2, "\n\n");
+	assert_in_range(retry_ms, 2000, 4000);
+	buf_fini(&body);
+}
+
 /* Frozen, not gone: no answer is the same as none. */
 static void down_body(struct world *world)
 {
@@ -592,6 +614,10 @@ static void down_body(struct world *world)
 	(void)snprintf(target, sizeof(target), "/api/v1/sessions/%s/events", unseen.s);
 	assert_int_equal(world_get(world, 0, target, sse, &body), 503);
 	assert_int_equal(world_get(world, 0, target, "", &body), 503);
+	expect_put_off(world, 0, target);
+	assert_int_equal(world_metric(world, 0, "fairlead_streams_put_off_total"), 1);
+	world_start(world, 1); /* it knows no keys yet */
+	expect_put_off(world, 1, target);
 	assert_false(viewer_next_within(viewer, 100));
 	assert_false(viewer->ended);
 	redis_server_signal(&world->server, SIGCONT);
