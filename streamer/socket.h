@@ -13,10 +13,10 @@
 
 #include "streamer/inbound.h"
 #include "streamer/subscriber.h"
-#include "ws/deflate.h"
 #include "ws/frame.h"
 
 struct app;
+struct socket_input;
 
 enum {
 	SOCKET_IN_FLIGHT = 10, /* messages that wait to be handled */
@@ -54,20 +54,14 @@ struct socket {
 	struct outlet outlet;
 	const struct socket_face *face;
 	struct app *app;
-	void *of_face; /* what the face keeps for this connection */
-	struct ws_reader reader;
-	struct ws_inflater *inflater; /* NULL: not negotiated */
-	struct inbound_messages messages;
-	size_t message_count, message_bytes;
-	struct buf unread;        /* input that came before reading stopped */
-	struct fiber *fiber;      /* handles the messages */
-	struct fiber_signal room; /* raised when answers were taken, and at the end */
-	uint64_t heard_ms;        /* clock_mono_ms: last sign of life */
-	uint64_t ping_ms;         /* when the next is due */
-	uint64_t closing_ms;      /* when our Close was sent; 0: it was not */
+	void *of_face;              /* what the face keeps for this connection */
+	struct socket_input *input; /* NULL: nothing of the client's is here */
+	uint64_t heard_ms;          /* clock_mono_ms: last sign of life */
+	uint64_t ping_ms;           /* when the next is due */
+	uint64_t closing_ms;        /* when our Close was sent; 0: it was not */
 	size_t subscriptions;
-	bool paused;
-	bool gone; /* closed() came */
+	bool deflates; /* the client may compress its messages */
+	bool gone;     /* closed() came */
 };
 
 /*
@@ -97,6 +91,9 @@ void socket_unfollow(struct subscriber *subscriber);
 /* The connection is open, or goes on here: its client lives, and is asked for signs of that. */
 void socket_begin(struct socket *socket);
 void socket_input(struct socket *socket, struct str bytes); /* of the client */
+/* Bytes of the client that were read, but not dealt with: appended. False: a message is being
+ * handled. The socket is not over. */
+bool socket_input_pending(const struct socket *socket, struct buf *out) MUST_CHECK;
 
 /* Say goodbye: what was said before goes out first, and the client's answer is awaited for a
  * moment. */

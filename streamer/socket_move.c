@@ -15,18 +15,17 @@ static const struct socket_face *const faces[] = { &follow_face, &consumer_face 
 
 /* ---- out ---- */
 
-/* Bytes of the client that were read, but not dealt with. */
-static struct str unread_input(const struct socket *socket, struct arena *arena)
+/* Bytes of the client that were read, but not dealt with. False: one of its messages is. */
+static bool unread_input(const struct socket *socket, struct arena *arena, struct str *ret)
 {
-	struct str input;
 	struct buf bytes;
+	bool whole;
 
 	buf_init(&bytes, SIZE_MAX / 2);
-	ws_reader_pending(&socket->reader, &bytes);
-	buf_add_str(&bytes, buf_str(&socket->unread));
-	input = arena_str(arena, buf_str(&bytes));
+	whole = socket_input_pending(socket, &bytes);
+	*ret = arena_str(arena, buf_str(&bytes));
 	buf_fini(&bytes);
-	return input;
+	return whole;
 }
 
 static struct str own_state(const struct socket *socket, struct arena *arena)
@@ -67,11 +66,12 @@ static void record_sessions(const struct socket *socket, struct arena *arena, st
 enum move socket_record(const struct socket *socket, struct arena *arena, struct record *ret)
 {
 	const struct outlet *outlet = &socket->outlet;
+	struct str input;
 
-	if (socket_is_over(socket) || socket->reader.state != WS_READER_OPEN || outlet->finishing) {
+	if (socket_is_over(socket) || outlet->finishing) {
 		return MOVE_NEVER;
 	}
-	if (socket->fiber != NULL) {
+	if (!unread_input(socket, arena, &input)) {
 		return MOVE_LATER; /* a message is being handled: its answer is ours to give */
 	}
 	ret->kind = RECORD_SOCKET;
@@ -81,8 +81,8 @@ enum move socket_record(const struct socket *socket, struct arena *arena, struct
 	ret->left = outlet->left != NULL ? buf_str(outlet->left) : STR_LIT("");
 	ret->socket = (struct record_socket){ .face = str_of(socket->face->name),
 		                              .own = own_state(socket, arena),
-		                              .deflates = socket->inflater != NULL,
-		                              .input = unread_input(socket, arena) };
+		                              .deflates = socket->deflates,
+		                              .input = input };
 	if (outlet->intake != NULL) {
 		ret->gzip = intake_record(outlet->intake);
 	}

@@ -303,6 +303,12 @@ void ws_reader_closing(struct ws_reader *reader)
 	}
 }
 
+bool ws_reader_is_idle(const struct ws_reader *reader)
+{
+	return reader->state == WS_READER_OPEN && !reader->in_message && !reader->in_payload &&
+	       reader->head_len == 0;
+}
+
 enum ws_read ws_read(struct ws_reader *reader, struct str *in)
 {
 	for (;;) {

@@ -98,6 +98,9 @@ void ws_reader_fini(struct ws_reader *reader);
  * 5.5.1), only their framing is checked. */
 void ws_reader_closing(struct ws_reader *reader);
 
+/* Open, and between two messages: a new reader with the same limit and deflate can go on. */
+bool ws_reader_is_idle(const struct ws_reader *reader);
+
 /* Take from the front of *in up to the next event. */
 enum ws_read ws_read(struct ws_reader *reader, struct str *in) MUST_CHECK;
 

@@ -95,6 +95,9 @@ static inline void ws_transcript_move(struct ws_transcript *t)
 	}
 	buf_init(&pending, SIZE_MAX / 2);
 	ws_reader_pending(&before, &pending);
+	if (ws_reader_is_idle(&before) != (pending.len == 0)) {
+		buf_add_cstr(&t->text, "idle or not|");
+	}
 	ws_reader_init(&t->reader, before.limit, before.deflate);
 	in = buf_str(&pending);
 	if (ws_read(&t->reader, &in) != WS_READ_MORE) {

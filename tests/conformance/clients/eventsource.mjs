@@ -1,8 +1,11 @@
 // What the HTML standard, section 9.2, makes an EventSource do, against real streamers: npm's eventsource and Chromium's.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import http from "node:http";
+import { fileURLToPath } from "node:url";
 import { EventSource } from "eventsource";
 import { Chromium } from "./chromium.mjs";
-import { append, ask, base, finish, key, kill, log, runAll, session, until } from "./stack.mjs";
+import { append, ask, base, finish, freePort, key, kill, log, runAll, session, until } from "./stack.mjs";
 
 const NAMES = ["status", "epoch", "note", "gap", "end"];
 const CLOSED = 2;
@@ -22,9 +25,9 @@ function record(Source, url, names, options) {
 
 const npm = {
   name: "npm eventsource",
-  async open(path, authorized = true) {
+  async open(path, authorized = true, from = base) {
     const authorize = (url, init) => fetch(url, { ...init, headers: { ...init.headers, Authorization: `ApiKey ${key}` } });
-    const seen = record(EventSource, base + path, NAMES, authorized ? { fetch: authorize } : undefined);
+    const seen = record(EventSource, from + path, NAMES, authorized ? { fetch: authorize } : undefined);
     return {
       look: async () => ({ ...seen, source: undefined, state: seen.source.readyState }),
       close: async () => seen.source.close(),
@@ -40,8 +43,8 @@ async function chromiumClient(chromium) {
   let count = 0;
   return {
     name: "Chromium",
-    async open(path, authorized = true) {
-      const page = pages[authorized];
+    async open(path, authorized = true, from = base) {
+      const page = from === base ? pages[authorized] : await chromium.page(`${from}/`);
       const at = `window.seen${++count}`;
       await page.run(`${at} = (${record})(EventSource, ${JSON.stringify(path)}, ${JSON.stringify(NAMES)}), 0`);
       return {
@@ -93,8 +96,6 @@ async function text_arrives_as_it_was_written(client) {
 }
 
 // Four streams of the session, then the death of one of two streamers: those on it come back by themselves.
-//
-// Not of both: an answer that is not 200 would be the end, by the standard, and with nobody there a load balancer gives one.
 async function through_a_kill(client, sid, address, skip, authorized) {
   const streams = await Promise.all([1, 2, 3, 4].map(async () => client.open(await address(), authorized)));
   const [before] = await append(sid, "before");
@@ -181,6 +182,36 @@ async function a_refusal_is_final(client) {
   }
 }
 
+const FRONT = fileURLToPath(new URL("../../../deploy/haproxy.cfg", import.meta.url));
+
+// The load balancer of production, with nobody behind it; then a streamer comes.
+async function it_comes_again_when_there_is_no_streamer_at_all(client) {
+  const [port, streamer] = [await freePort(), await freePort()];
+  const env = { FAIRLEAD_BIND: `127.0.0.1:${port}` };
+  for (const name of ["API_1", "API_2", "STREAMER_1", "STREAMER_2"]) env[`FAIRLEAD_${name}`] = `127.0.0.1:${streamer}`;
+  const front = spawn("haproxy", ["-db", "-f", FRONT], { env: { ...process.env, ...env }, stdio: "ignore" });
+  const from = `http://127.0.0.1:${port}`, where = path("01ARZ3NDEKTSV4RRFFQ69G5FAV");
+  const server = http.createServer((request, answer) => {
+    if (request.url === "/readyz") return answer.end();
+    answer.setHeader("Content-Type", "text/event-stream");
+    return answer.write("event: note\nid: 1-1\ndata: {}\n\n");
+  });
+  try {
+    await until("the load balancer answers", async () => (await fetch(from).catch(() => null))?.status === 503);
+    const stream = await client.open(where, false, from);
+    await until("it was sent away", async () => (await stream.look()).errors > 0);
+    assert.notEqual((await stream.look()).state, CLOSED);
+    server.listen(streamer, "127.0.0.1");
+    const seen = await has(stream, "1-1");
+    assert.equal(seen.messages, 0);
+    await stream.close();
+  } finally {
+    front.kill();
+    server.close();
+    server.closeAllConnections();
+  }
+}
+
 async function only_the_types_that_were_asked_for_come_and_the_place_is_kept(client) {
   const sid = await session();
   const stream = await client.open(path(sid, "?type=status"));
@@ -201,6 +232,7 @@ const TESTS = [
   the_end_is_told_and_204_stops_it,
   history_of_a_finished_session_is_told_once,
   a_refusal_is_final,
+  it_comes_again_when_there_is_no_streamer_at_all,
   only_the_types_that_were_asked_for_come_and_the_place_is_kept,
 ];
 

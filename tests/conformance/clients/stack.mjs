@@ -1,5 +1,6 @@
 // The running system that clients.py started, as the tests see it.
 import { readFileSync } from "node:fs";
+import net from "node:net";
 
 export const base = process.env.CONFORMANCE_URL;
 export const key = process.env.CONFORMANCE_KEY;
@@ -14,6 +15,21 @@ export async function until(what, ready) {
     if (value) return value;
     if (Date.now() > end) throw new Error(`timed out: ${what}`);
     await sleep(20);
+  }
+}
+
+const PORT_FIRST = 20000;
+const PORTS = 12000; // below those that the kernel gives out
+
+export async function freePort() {
+  for (;;) {
+    const port = PORT_FIRST + Math.floor(Math.random() * PORTS);
+    const server = net.createServer();
+    const free = await new Promise((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+    });
+    if (free) return port;
   }
 }
 
