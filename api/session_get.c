@@ -4,6 +4,7 @@
 #include "api/handlers.h"
 #include "api/live.h"
 #include "api/seen.h"
+#include "delivery/delivery_store.h"
 #include "event/snapshot.h"
 #include "json/write.h"
 #include "rest/query.h"
@@ -61,6 +62,20 @@ static bool take_snapshot(struct http_request *req, struct http_reply *reply, st
 	return true;
 }
 
+/* What became of its branch. False: the reply is filled. */
+static bool take_delivery(struct http_request *req, struct http_reply *reply,
+                          const struct session *row, struct session_live_view *view)
+{
+	struct err err;
+
+	if (row->delivery.n > 0 && delivery_get(node_of(req)->pg, app_tenant(req), &row->id,
+	                                        req->arena, &view->delivered, &err) != ERR_OK) {
+		answer_error(req, reply, &err);
+		return false;
+	}
+	return true;
+}
+
 void serve_session_get(struct http_request *req, struct http_reply *reply)
 {
 	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
@@ -74,7 +89,8 @@ void serve_session_get(struct http_request *req, struct http_reply *reply)
 		return;
 	}
 	if (look_up(req, reply, &row, &view) &&
-	    (query.snapshot == 0 || take_snapshot(req, reply, &row, &view))) {
+	    (query.snapshot == 0 || take_snapshot(req, reply, &row, &view)) &&
+	    take_delivery(req, reply, &row, &view)) {
 		jsonw_init(&w, &reply->body);
 		session_write(&w, NULL, &row, &view, req->arena);
 	}

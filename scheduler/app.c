@@ -10,6 +10,7 @@
 #include "redis/sub.h"
 #include "scheduler/archive.h"
 #include "scheduler/backlog.h"
+#include "scheduler/branch.h"
 #include "scheduler/deadline.h"
 #include "scheduler/deliver.h"
 #include "scheduler/grant.h"
@@ -25,6 +26,7 @@ enum {
 	RESTORE_MS = 2000,
 	RESTORE_GRACE_MS = 1000,
 	DELIVER_MS = 500,
+	BRANCH_MS = 500,
 	MEASURE_MS = 1000,
 	BACKLOG_MS = 500,
 	RELEASE_MS = 500,
@@ -138,6 +140,7 @@ static void begin_duties(struct app *app)
 	begin_duty(app, DUTY_RESTORE, "restore", reconcile_restore, RESTORE_MS);
 	begin_duty(app, DUTY_ARCHIVE, "archive", archive_sweep, conf->archive_interval);
 	begin_duty(app, DUTY_DELIVER, "deliver", deliver_turn, DELIVER_MS);
+	begin_duty(app, DUTY_BRANCH, "branch", branch_turn, BRANCH_MS);
 	begin_duty(app, DUTY_MEASURE, "measure", measure_turn, MEASURE_MS);
 	begin_duty(app, DUTY_BACKLOG, "backlog", backlog_turn, BACKLOG_MS);
 	begin_duty(app, DUTY_RETAIN, "retain", retain_turn, conf->retention_interval);

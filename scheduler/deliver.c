@@ -1,5 +1,7 @@
 #include "scheduler/deliver.h"
 
+#include <string.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
 #include "command/command_store.h"
@@ -7,9 +9,23 @@
 #include "log/log.h"
 #include "scheduler/app.h"
 #include "scheduler/order.h"
+#include "scheduler/retake.h"
 #include "session/session.h"
+#include "steer/notify.h"
+#include "steer/steer.h"
 
 enum { OLDER_MS = 1000, PAGE = 128, DATA_MAX = 512 };
+
+/* It lost its worker while it was paused: there is nobody to tell. */
+static enum err_code tell_held(struct app *app, const struct command *command, struct err *err)
+{
+	if (str_eq(command->kind, str_of(steer_kind(STEER_RESUME)))) {
+		return steer_release(app->node->redis, command->tenant.p, &command->session, err);
+	}
+	return str_eq(command->kind, str_of(steer_kind(STEER_STOP)))
+	               ? retake_held(app, &command->session, command->tenant.p, err)
+	               : ERR_OK;
+}
 
 static enum err_code tell_worker(struct app *app, const struct command *command, struct err *err)
 {
@@ -18,6 +34,10 @@ static enum err_code tell_worker(struct app *app, const struct command *command,
 	struct queue_item item;
 	enum err_code code = queue_get(&queue, &command->session, &item, err);
 
+	if (code == ERR_OK && item.set == QUEUE_HELD &&
+	    strcmp(item.reason, STEER_HOLD_PAUSED) == 0) {
+		return tell_held(app, command, err);
+	}
 	if (code == ERR_NOT_FOUND ||
 	    (code == ERR_OK && item.set != QUEUE_LEASED && item.set != QUEUE_PARKED)) {
 		return ERR_OK; /* it waits for the next lease */

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "command/command_store.h"
+#include "delivery/delivery_store.h"
 #include "event/segment.h"
 #include "json/value.h"
 #include "log/log.h"
@@ -130,10 +131,25 @@ static enum err_code apply_command_start(struct app *app, const struct session_t
 	return command_start(app->node->pg, trail->tenant.p, &id, epoch, &changed, err);
 }
 
+/* A commit waits in the repository: scheduler/branch.h. */
+static enum err_code apply_delivery(struct app *app, const struct session_trail *trail,
+                                    uint64_t epoch, const struct json_value *data, struct err *err)
+{
+	const struct delivery_new delivery = { .session = trail->id,
+		                               .epoch = epoch,
+		                               .ref = json_as_str(json_get(data, "ref")),
+		                               .commit = json_as_str(json_get(data, "commit")) };
+
+	return delivery.ref.n > 0 && delivery.commit.n > 0
+	               ? delivery_add(app->node->pg, trail->tenant.p, &delivery, err)
+	               : ERR_OK;
+}
+
 static bool concerns(const struct log_event *event)
 {
 	return event->state.n > 0 || str_starts(event->type, STR_LIT("command_")) ||
-	       str_eq(event->type, STR_LIT("attempt_failed"));
+	       str_eq(event->type, STR_LIT("attempt_failed")) ||
+	       str_eq(event->type, STR_LIT("delivery"));
 }
 
 static enum err_code apply(struct app *app, struct session_trail *trail,
@@ -164,6 +180,9 @@ static enum err_code apply(struct app *app, struct session_trail *trail,
 
 		return apply_command_end(app, trail, failed ? COMMAND_FAILED : COMMAND_DONE, data,
 		                         err);
+	}
+	if (type == EVENT_TYPE_DELIVERY) {
+		return apply_delivery(app, trail, event->at.epoch, data, err);
 	}
 	if (type == EVENT_TYPE_COMMAND_UNKNOWN) {
 		return apply_command_end(app, trail, COMMAND_UNKNOWN, data, err);

@@ -10,18 +10,34 @@
 #include "scheduler/opening.h"
 #include "scheduler/retake.h"
 #include "session/session_json.h"
+#include "steer/notify.h"
 #include "steer/publish.h"
 
 enum { ADMIT_OLDER_MS = 1000, ADMIT_PAGE = 64, RESTORE_PAGE = 64, TOKEN_SIZE = 64 };
 
 /* first: it had its turn before. */
-static enum err_code submit(struct app *app, const struct session *session, uint64_t epoch,
-                            bool first, struct arena *arena, struct err *err)
+/* Where a living session is that no worker has. */
+static enum session_state rest_of(enum session_state state)
+{
+	if (state == SESSION_STOPPING) {
+		return SESSION_STOPPED;
+	}
+	return state == SESSION_PAUSING || state == SESSION_PAUSED ? SESSION_PAUSED
+	                                                           : SESSION_QUEUED;
+}
+
+/* head: of its log before it was put to rest. One that was not queued has waited before. */
+static enum err_code submit(struct app *app, const struct session *session,
+                            const struct log_head *head, uint64_t epoch, struct arena *arena,
+                            struct err *err)
 {
 	struct steer_publication publication;
 
 	steer_publication_of(session, arena, &publication);
-	publication.first = first;
+	publication.first = head->state != SESSION_QUEUED;
+	if (rest_of(head->state) == SESSION_PAUSED) {
+		publication.hold = STEER_HOLD_PAUSED;
+	}
 	return steer_enqueue(app->node->redis, &publication, epoch, err);
 }
 
@@ -52,7 +68,7 @@ static enum err_code admit(struct app *app, const struct session *session, struc
 		code = opening_head(app, &session->id, session->tenant.p, &head, err);
 	}
 	if (code == ERR_OK && head.found && !session_is_terminal(head.state)) {
-		code = submit(app, session, head.at.epoch, false, arena, err);
+		code = submit(app, session, &head, head.at.epoch, arena, err);
 	}
 	if (code == ERR_OK) {
 		code = session_mark_queued(app->node->pg, session->tenant.p, &session->id, 1, err);
@@ -101,8 +117,7 @@ static enum err_code queue_again(struct app *app, const struct session *session,
 		                   .cause = "requeue",
 		                   .token = token,
 		                   .epoch = head->at.epoch,
-		                   .to = head->state == SESSION_STOPPING ? SESSION_STOPPED
-		                                                         : SESSION_QUEUED,
+		                   .to = rest_of(head->state),
 		                   .reason = "the queue was lost" };
 	struct log_result result = { .outcome = LOG_OK,
 		                     .state = head->state,
@@ -110,7 +125,7 @@ static enum err_code queue_again(struct app *app, const struct session *session,
 	enum err_code code = ERR_OK;
 
 	(void)snprintf(token, sizeof(token), "restore-%" PRIu64, head->at.epoch);
-	if (head->state != SESSION_QUEUED) {
+	if (head->state != opening.to) {
 		opening.moves = true;
 		code = opening_make(app, &opening, &result, err);
 	}
@@ -119,7 +134,7 @@ static enum err_code queue_again(struct app *app, const struct session *session,
 	}
 	log_info("session.requeued", "session=%s was=%s", session->id.s,
 	         session_state_name(head->state));
-	return submit(app, session, result.epoch, head->state != SESSION_QUEUED, arena, err);
+	return submit(app, session, head, result.epoch, arena, err);
 }
 
 /* Order matters: the queue is read before the log, since a session ends in the log first. */

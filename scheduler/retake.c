@@ -7,8 +7,9 @@
 #include "metric/metric.h"
 #include "scheduler/app.h"
 #include "scheduler/opening.h"
+#include "steer/notify.h"
 
-enum { TOKEN_SIZE = 64 };
+enum { TOKEN_SIZE = 64, HOLD_DELAY_MS = 5000 };
 
 static const char lost_reason[] = "worker lost", poison_reason[] = "poison",
 		  misplaced_reason[] = "the worker did not take it";
@@ -64,24 +65,42 @@ static struct opening plan(const struct queue_item *item, const struct log_head 
 	} else if (poison) {
 		opening.to = SESSION_FAILED;
 		opening.reason = poison_reason;
+	} else if (head->state == SESSION_PAUSING || head->state == SESSION_PAUSED) {
+		opening.to = SESSION_PAUSED; /* until it is resumed */
 	}
 	opening.moves = opening.to != head->state;
 	return opening;
 }
 
-static enum err_code requeue(struct app *app, const struct queue_item *item, uint64_t epoch,
-                             enum retake_why why, struct err *err)
+/* What was asked to be paused waits where nobody claims it, and takes no slot. Whoever dies between
+ * the two steps leaves it delayed: it is claimed then, cannot be placed, and comes here again. */
+static enum err_code hold(const struct queue *queue, const struct queue_item *item, struct err *err)
 {
-	const struct queue queue = app_queue(app, item->tenant);
-	const bool lost = counts_as_lost(item, why);
 	const struct queue_move move = { .sid = item->sid,
 		                         .attempt = item->attempt,
-		                         .epoch = epoch,
+		                         .reason = STEER_HOLD_PAUSED };
+	enum queue_set set;
+
+	return queue_hold(queue, &move, &set, err);
+}
+
+static enum err_code requeue(struct app *app, const struct queue_item *item,
+                             const struct log_result *opened, enum retake_why why, struct err *err)
+{
+	const struct queue queue = app_queue(app, item->tenant);
+	const bool lost = counts_as_lost(item, why), paused = opened->state == SESSION_PAUSED;
+	const struct queue_move move = { .sid = item->sid,
+		                         .attempt = item->attempt,
+		                         .epoch = opened->epoch,
+		                         .delay_ms = paused ? HOLD_DELAY_MS : 0,
 		                         .reason = lost ? lost_reason : misplaced_reason,
 		                         .lost = lost ? item->incarnation : NULL };
 	enum queue_set set;
 	enum err_code code = queue_requeue(&queue, &move, &set, err);
 
+	if (code == ERR_OK && paused) {
+		code = hold(&queue, item, err);
+	}
 	/* Somebody else took it further since we looked, or the queue lost it. */
 	return code == ERR_CONFLICT || code == ERR_NOT_FOUND ? ERR_OK : code;
 }
@@ -128,7 +147,7 @@ static enum err_code take_back(struct app *app, const struct queue_item *item,
 	}
 	tell(item, &result, why);
 	return session_is_terminal(result.state) ? retake_finish(app, &item->sid, item->tenant, err)
-	                                         : requeue(app, item, result.epoch, why, err);
+	                                         : requeue(app, item, &result, why, err);
 }
 
 enum err_code retake_item(struct app *app, const struct queue_item *item, enum retake_why why,
@@ -150,4 +169,33 @@ enum err_code retake_item(struct app *app, const struct queue_item *item, enum r
 		code = take_back(app, item, &head, why, err);
 	}
 	return code == ERR_OK ? ERR_OK : err_wrap(err, "take back %s", item->sid.s);
+}
+
+enum err_code retake_held(struct app *app, const struct id *sid, const char *tenant,
+                          struct err *err)
+{
+	char token[TOKEN_SIZE];
+	struct opening opening = { .sid = *sid,
+		                   .tenant = tenant,
+		                   .cause = "requeue",
+		                   .token = token,
+		                   .moves = true,
+		                   .to = SESSION_STOPPED,
+		                   .reason = "stop was asked" };
+	struct log_result result;
+	struct log_head head;
+	enum err_code code = opening_head(app, sid, tenant, &head, err);
+
+	if (code != ERR_OK || !head.found) {
+		return code;
+	}
+	if (head.state != SESSION_STOPPING) {
+		return session_is_terminal(head.state) ? retake_finish(app, sid, tenant, err)
+		                                       : ERR_OK;
+	}
+	opening.epoch = head.at.epoch;
+	(void)snprintf(token, sizeof(token), "stop-%" PRIu64, head.at.epoch);
+	code = opening_make(app, &opening, &result, err);
+	return code == ERR_OK && result.outcome == LOG_OK ? retake_finish(app, sid, tenant, err)
+	                                                  : code;
 }

@@ -15,6 +15,7 @@
 #include "node/node.h"
 #include "queue/keys.h"
 #include "redis/redis.h"
+#include "worker/deliver.h"
 #include "worker/lease_keeper.h"
 #include "worker/mailbox.h"
 #include "worker/orphans.h"
@@ -316,6 +317,8 @@ static void on_note(void *arg, const struct mail *mail)
 		session_unpark(&app->host, &mail->sid);
 	} else if (str_eq(mail->kind, STR_LIT("drain"))) {
 		begin_drain(app);
+	} else if (str_eq(mail->kind, STR_LIT("deliver"))) {
+		deliver_note(&app->host, mail);
 	} else if (str_eq(mail->kind, STR_LIT("undrain"))) {
 		end_drain(app);
 	} else {

@@ -93,6 +93,19 @@ enum err_code workspace_deliver_branch(struct workspaces *all, const struct work
                                        uint64_t epoch, struct str message,
                                        struct workspace_delivery *ret, struct err *err) MUST_CHECK;
 
+/* A branch of a user's repository, and where it shall be. */
+struct workspace_target {
+	struct str url, commit, branch;
+	bool (*may)(void *arg); /* asked at the last moment: may anything leave this host? */
+	void *arg;
+};
+
+/* Move the branch forward to the commit, or make it. It is there: ERR_OK. ERR_CONFLICT: the
+ * repository refuses that for good (the branch has other commits by now, ...); ERR_UNAVAILABLE: not
+ * now; others as from mirror_prepare(). */
+enum err_code workspace_deliver_to(struct workspaces *all, const struct workspace_target *target,
+                                   struct err *err) MUST_CHECK;
+
 /* Remove all of a session's files. No process of its agent may be left. */
 enum err_code workspace_remove(struct workspaces *all, const struct id *session,
                                struct err *err) MUST_CHECK;

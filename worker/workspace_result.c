@@ -362,3 +362,82 @@ enum err_code workspace_deliver_branch(struct workspaces *all, const struct work
 	*ret = delivery;
 	return ERR_OK;
 }
+
+/* ---- the user's branch ---- */
+
+/* "!<tab>from:to<tab>[rejected] (fetch first)": git-push(1), --porcelain. Empty: nothing of that.
+ */
+static struct str find_refusal(struct str out)
+{
+	while (out.n > 0) {
+		struct str line = str_split(&out, '\n');
+
+		if (str_eq(str_split(&line, '\t'), STR_LIT("!"))) {
+			(void)str_split(&line, '\t');
+			return line;
+		}
+	}
+	return (struct str){ "", 0 };
+}
+
+static enum err_code run_push(const struct git *git, const struct git_call *call, struct err *err)
+{
+	struct process_result result;
+	enum err_code code = git_run(git, call, &result, err);
+	struct str refusal = find_refusal(buf_str(&result.out));
+
+	if (code == ERR_BACKEND && refusal.n > 0) {
+		code = err_set(err, ERR_CONFLICT, "the repository refuses it: %" STR_FMT,
+		               STR_ARG(refusal));
+	}
+	process_result_fini(&result);
+	return code;
+}
+
+static enum err_code push_to(const struct workspaces *all, const struct mirror *at,
+                             const struct workspace_target *target, struct err *err)
+{
+	const struct mirror_options options = workspaces_mirror_options(all);
+	struct git mirror = mirror_git(&options, at->path);
+	struct process_user owner = { .drop = false };
+	char refspec[GIT_OID_MAX + GIT_BRANCH_MAX + 32], url[GIT_URL_MAX + 1];
+	const struct git_call call = {
+		.args = { "push", "--quiet", "--porcelain", "--no-verify", "--", url, refspec },
+		.input_fd = -1,
+		.output_fd = -1,
+		.out_max = ANSWER_MAX,
+	};
+
+	if (!str_copy(url, sizeof(url), target->url)) {
+		return err_set(err, ERR_INVALID, "the repository URL is too long");
+	}
+	(void)snprintf(refspec, sizeof(refspec), "%s:refs/heads/%" STR_FMT, at->base,
+	               STR_ARG(target->branch));
+	if (git_url_is_local(target->url)) {
+		owner = owner_of(target->url);
+		mirror.user = &owner;
+	}
+	mirror.timeout_ms = all->options.fetch_timeout_ms;
+	if (!target->may(target->arg)) {
+		return err_set(err, ERR_UNAVAILABLE, "this worker has no lease");
+	}
+	return run_push(&mirror, &call, err);
+}
+
+enum err_code workspace_deliver_to(struct workspaces *all, const struct workspace_target *target,
+                                   struct err *err)
+{
+	const struct mirror_options options = workspaces_mirror_options(all);
+	const struct str none = { "", 0 };
+	struct mirror mirror;
+	enum err_code code = ERR_OK;
+
+	if (!git_is_branch(target->branch)) {
+		return err_set(err, ERR_CONFLICT, "the branch name is not valid");
+	}
+	code = mirror_prepare(&options, target->url, none, target->commit, &mirror, err);
+	if (code == ERR_OK) {
+		code = push_to(all, &mirror, target, err);
+	}
+	return code == ERR_OK ? ERR_OK : err_wrap(err, "deliver to the branch");
+}

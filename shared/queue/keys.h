@@ -10,9 +10,10 @@ void queue_key_tag(unsigned shard, char out[QUEUE_KEY_SIZE]); /* {q0} */
 void queue_key_item(unsigned shard, const struct id *sid, char out[QUEUE_KEY_SIZE]);
 void queue_key_set(unsigned shard, enum queue_set set, char out[QUEUE_KEY_SIZE]);
 void queue_key_bell(unsigned shard, char out[QUEUE_KEY_SIZE]);
-void lease_key_tag(char out[QUEUE_KEY_SIZE]);                    /* {w} */
-void lease_key_bell(char out[QUEUE_KEY_SIZE]);                   /* {w}:bell */
-void mail_key_box(const char *worker, char out[QUEUE_KEY_SIZE]); /* {w:<worker>}:mail */
+void lease_key_tag(char out[QUEUE_KEY_SIZE]);                     /* {w} */
+void lease_key_bell(char out[QUEUE_KEY_SIZE]);                    /* {w}:bell */
+void mail_key_box(const char *worker, char out[QUEUE_KEY_SIZE]);  /* {w:<worker>}:mail */
+void mail_key_answer(const char *name, char out[QUEUE_KEY_SIZE]); /* {w}:answer:<name> */
 void mail_key_bell(const char *worker, char out[QUEUE_KEY_SIZE]);
 
 /* Names of workers and incarnations: 1 to QUEUE_WORKER_MAX of A-Z a-z 0-9 . _ : - */

@@ -7,6 +7,8 @@
 #include "queue_lua_gen.h"
 #include "redis/redis.h"
 
+enum { ANSWER_KEPT_S = 3600 };
+
 void mail_bell_channel(const char *worker, char out[QUEUE_KEY_SIZE])
 {
 	mail_key_bell(worker, out);
@@ -90,4 +92,42 @@ void mail_page_fini(struct mail_page *page)
 	free(page->mails);
 	redis_reply_free(page->reply);
 	*page = (struct mail_page){ 0 };
+}
+
+enum err_code mail_answer(struct redis *redis, const char *name, const char *text, struct err *err)
+{
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	char key[QUEUE_KEY_SIZE];
+	enum err_code code;
+
+	mail_key_answer(name, key);
+	redis_arg_cstr(cmd, "SET");
+	redis_arg_cstr(cmd, key);
+	redis_argf(cmd, "%.*s", MAIL_ANSWER_MAX, text);
+	redis_arg_cstr(cmd, "EX");
+	redis_arg_u64(cmd, ANSWER_KEPT_S);
+	code = redis_call(redis, cmd, &reply, err);
+	return code == ERR_OK ? ERR_OK : err_wrap(err, "answer %s", name);
+}
+
+enum err_code mail_answered(struct redis *redis, const char *name, char out[MAIL_ANSWER_MAX + 1],
+                            struct err *err)
+{
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	char key[QUEUE_KEY_SIZE];
+	enum err_code code;
+
+	mail_key_answer(name, key);
+	redis_arg_cstr(cmd, "GET");
+	redis_arg_cstr(cmd, key);
+	code = redis_call(redis, cmd, &reply, err);
+	if (code != ERR_OK) {
+		return err_wrap(err, "answer %s", name);
+	}
+	return redis_reply_type(reply) != REDIS_NIL &&
+	                       str_copy(out, MAIL_ANSWER_MAX + 1, redis_reply_str(reply))
+	               ? ERR_OK
+	               : err_set(err, ERR_NOT_FOUND, "no answer %s", name);
 }

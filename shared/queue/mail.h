@@ -21,7 +21,8 @@ enum { MAIL_KEPT = 1024, MAIL_READ_MAX = 64, MAIL_ID_SIZE = 48, MAIL_BODY_MAX = 
 
 struct mail {
 	char id[MAIL_ID_SIZE]; /* read: where to go on from */
-	struct str kind; /* "run", "command", "fence", "drain"; known to its sender and reader */
+	struct str kind; /* "run", "command", "fence", "drain", "deliver"...; known to its sender
+	                    and reader */
 	struct str incarnation; /* for whom; "": any */
 	struct id sid;          /* nil: none */
 	uint64_t epoch;         /* 0: none */
@@ -42,5 +43,16 @@ struct mail_page {
 enum err_code mail_read(struct redis *redis, const char *worker, const char *after,
                         struct mail_page *ret, struct err *err) MUST_CHECK;
 void mail_page_fini(struct mail_page *page);
+
+/*
+ * What a worker answers to a note, for whoever looks: kept for an hour, the last one counts. name
+ * says to what: letters, digits and dashes.
+ */
+enum { MAIL_ANSWER_MAX = 512 };
+enum err_code mail_answer(struct redis *redis, const char *name, const char *text,
+                          struct err *err) MUST_CHECK;
+/* ERR_NOT_FOUND: nobody has answered. */
+enum err_code mail_answered(struct redis *redis, const char *name, char out[MAIL_ANSWER_MAX + 1],
+                            struct err *err) MUST_CHECK;
 
 void mail_bell_channel(const char *worker, char out[QUEUE_KEY_SIZE]);

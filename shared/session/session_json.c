@@ -112,6 +112,7 @@ void session_write(struct jsonw *w, const char *name, const struct session *sess
 	} else {
 		write_given_json(w, "recent_events", live->recent_events);
 	}
+	write_given_json(w, "delivered", live->delivered);
 	session_write_links(w, "links", &session->id);
 	jsonw_end_object(w);
 }

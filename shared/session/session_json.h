@@ -9,6 +9,7 @@
 struct session_live_view {
 	struct str recent_events; /* JSON array */
 	struct str snapshot;      /* JSON object: what the log amounts to */
+	struct str delivered;     /* JSON object: what became of its branch */
 	struct str resume_from;   /* beside it: the cursor that it is of */
 };
 

@@ -300,6 +300,19 @@ static void tell_others(const struct steer *steer, const struct steer_session *s
 	}
 }
 
+/* One that lost its worker while it was paused. A scheduler does it too. */
+static void release_held(const struct steer *steer, const struct steer_session *session,
+                         enum steer_verb verb)
+{
+	struct err err;
+
+	if (verb == STEER_RESUME &&
+	    steer_release(steer->store->redis, steer->who->tenant, &session->id, &err) != ERR_OK) {
+		log_warn("session.unreleased", "session=%s code=%s %s", session->id.s,
+		         err_name(err.code), err.msg);
+	}
+}
+
 void steer_follow(const struct steer *steer, struct steer_session *session,
                   const struct steer_ask *ask, const struct steer_done *done)
 {
@@ -317,6 +330,7 @@ void steer_follow(const struct steer *steer, struct steer_session *session,
 			tell_others(steer, session, ask->approval, done);
 		}
 		tell_worker(steer, session, ask, done);
+		release_held(steer, session, ask->verb);
 	}
 	fiber_unshield();
 }

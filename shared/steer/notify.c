@@ -1,5 +1,7 @@
 #include "steer/notify.h"
 
+#include <string.h>
+
 #include "log/log.h"
 #include "queue/lease.h"
 #include "queue/mail.h"
@@ -54,4 +56,20 @@ void steer_notify(struct redis *redis, const struct steer_note *note)
 		log_debug("notice.lost", "session=%s kind=%s code=%s %s", note->sid.s, note->kind,
 		          err_name(code), err.msg);
 	}
+}
+
+enum err_code steer_release(struct redis *redis, const char *tenant, const struct id *sid,
+                            struct err *err)
+{
+	const struct queue queue = steer_queue(redis, tenant);
+	const struct queue_move move = { .sid = *sid };
+	struct queue_item item;
+	enum queue_set set;
+	enum err_code code = queue_get(&queue, sid, &item, err);
+
+	if (code == ERR_OK && item.set == QUEUE_HELD &&
+	    strcmp(item.reason, STEER_HOLD_PAUSED) == 0) {
+		code = queue_release(&queue, &move, &set, err);
+	}
+	return code == ERR_NOT_FOUND || code == ERR_CONFLICT ? ERR_OK : code;
 }

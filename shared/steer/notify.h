@@ -29,3 +29,9 @@ struct steer_note {
 	struct str body;
 };
 void steer_notify(struct redis *redis, const struct steer_note *note);
+
+/* Why the queue holds a session that lost its worker while it was paused. */
+#define STEER_HOLD_PAUSED "paused"
+/* It may go on, and begins again. ERR_OK also when it is not held for that. */
+enum err_code steer_release(struct redis *redis, const char *tenant, const struct id *sid,
+                            struct err *err) MUST_CHECK;

@@ -191,6 +191,13 @@ static void take_note(struct player *player, const struct mail *mail)
 		player->commands++;
 		(void)str_copy(player->command, sizeof(player->command), mail->body);
 	}
+	if (str_eq(mail->kind, STR_LIT("deliver"))) {
+		player->deliveries++;
+		assert_true(str_copy(player->delivery, sizeof(player->delivery), mail->body));
+	}
+	if (str_eq(mail->kind, STR_LIT("drain")) || str_eq(mail->kind, STR_LIT("undrain"))) {
+		assert_true(str_copy(player->drain, sizeof(player->drain), mail->kind));
+	}
 	if (str_eq(mail->kind, STR_LIT("run"))) {
 		take_order(player, mail);
 	}

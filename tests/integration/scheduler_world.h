@@ -30,8 +30,11 @@ struct player {
 	bool silent; /* neither renews nor reads */
 	struct order orders[STAGE_SEEN];
 	size_t count;
-	size_t commands;   /* notes of kind "command" */
-	char command[512]; /* the last of them */
+	size_t commands;    /* notes of kind "command" */
+	size_t deliveries;  /* of kind "deliver" */
+	char delivery[512]; /* the body of the last one */
+	char drain[16];     /* the last of "drain" and "undrain" */
+	char command[512];  /* the last of them */
 };
 
 struct stage {

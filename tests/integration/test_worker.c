@@ -80,6 +80,89 @@ static void work_is_done_told_and_delivered(void **state)
 	worker_world_run(work_body, false);
 }
 
+/* ---- the user's branch ---- */
+
+static void ask_delivery(struct worker_world *w, const char *name, const char *commit,
+                         const char *branch, char answer[MAIL_ANSWER_MAX + 1])
+{
+	char body[1024];
+	const int n = snprintf(body, sizeof(body),
+	                       "{\"name\":\"%s\",\"url\":\"%s\",\"commit\":\"%s\","
+	                       "\"branch\":\"%s\"}",
+	                       name, w->repo, commit, branch);
+	const struct mail mail = { .kind = STR_LIT("deliver"),
+		                   .incarnation = str_of(w->registered.incarnation),
+		                   .sid = id_new(),
+		                   .body = str_make(body, (size_t)n) };
+	uint64_t until = clock_mono_ms() + 20000;
+	struct err err;
+
+	assert_int_equal(mail_send(w->redis, w->registered.worker, &mail, &err), ERR_OK);
+	while (mail_answered(w->redis, name, answer, &err) != ERR_OK) {
+		assert_true(clock_mono_ms() < until);
+		(void)fiber_sleep(20);
+	}
+}
+
+static void git_line_of(const struct worker_world *w, const char *words, char out[64])
+{
+	char command[256];
+	FILE *git;
+
+	(void)snprintf(command, sizeof(command), "git -C %s %s", w->repo, words);
+	git = popen(command, "re");
+	assert_non_null(git);
+	out[0] = '\0';
+	(void)!fgets(out, 64, git);
+	assert_int_equal(pclose(git), 0);
+	out[strcspn(out, "\n")] = '\0';
+}
+
+static void branch_body(struct worker_world *w)
+{
+	const struct order order = { .argv = SH("echo more >> README"),
+		                     .repo = w->repo,
+		                     .delivery = "branch" };
+	char answer[MAIL_ANSWER_MAX + 1], commit[64], at[64], later[64], words[128];
+	struct given g;
+
+	worker_start(w, NULL);
+	given_run(w, &g, &order);
+	given_await_state(w, &g, SESSION_COMPLETED);
+	/* Nothing but its own ref: the branch waits for a scheduler. */
+	git_line_of(w, "for-each-ref --format='%(refname)' refs/heads", at);
+	assert_string_equal(at, "refs/heads/main");
+	(void)snprintf(words, sizeof(words), "rev-parse refs/fairlead/%s/2", g.sid.s);
+	git_line_of(w, words, commit);
+
+	ask_delivery(w, "one", commit, "work/done", answer);
+	assert_string_equal(answer, "done");
+	git_line_of(w, "rev-parse refs/heads/work/done", at);
+	assert_string_equal(at, commit);
+	ask_delivery(w, "again", commit, "work/done", answer);
+	assert_string_equal(answer, "done");
+
+	/* Somebody else put work there meanwhile: it stays. */
+	git_line_of(w, "-c user.name=t -c user.email=t@t commit -q --allow-empty -m theirs", at);
+	git_line_of(w, "branch theirs", at);
+	git_line_of(w, "rev-parse theirs", at);
+	ask_delivery(w, "two", commit, "theirs", answer);
+	assert_memory_equal(answer, "failed ", 7);
+	git_line_of(w, "rev-parse theirs", later);
+	assert_string_equal(later, at);
+	ask_delivery(w, "three", commit, "-x", answer);
+	assert_memory_equal(answer, "failed ", 7);
+	ask_delivery(w, "four", "0123456789012345678901234567890123456789", "other", answer);
+	assert_memory_equal(answer, "again ", 6);
+	given_fini(&g);
+}
+
+static void a_branch_is_moved_forward_when_a_scheduler_asks_and_never_otherwise(void **state)
+{
+	(void)state;
+	worker_world_run(branch_body, false);
+}
+
 static void failures_body(struct worker_world *w)
 {
 	const struct order fails = { .argv = SH("echo bye; exit 3") },
@@ -584,6 +667,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(work_is_done_told_and_delivered),
+		cmocka_unit_test(
+			a_branch_is_moved_forward_when_a_scheduler_asks_and_never_otherwise),
 		cmocka_unit_test(failures_end_with_their_reason),
 		cmocka_unit_test(an_attempt_that_fails_goes_back_while_one_is_left),
 		cmocka_unit_test(a_paused_agent_is_silent_until_it_is_resumed),

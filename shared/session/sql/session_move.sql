@@ -1,5 +1,11 @@
 -- params: id, state, epoch, n, when (us), exit code, reason, worker id, attempts, changes, workspace
 -- returns: id of its task, whether others wait for its end; no row when the row reflects that event or a later one already
+WITH late AS (
+    UPDATE deliveries SET state = 'superseded', ended_at = now()
+    WHERE session_id = $1::text AND state = 'waiting'
+      AND ($2::text = 'queued' AND epoch <= $3::bigint
+           OR $2::text = 'provisioning' AND epoch < $3::bigint)
+)
 UPDATE sessions SET
     state = $2::text,
     epoch = $3::bigint,
