@@ -522,7 +522,9 @@ static void drain_body(struct worker_world *w)
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
 	given_await(w, &g, "goodbye"); /* what it said last is kept */
-	given_await(w, &g, "{\"status\":\"queued\",\"reason\":\"its worker is being drained\"}");
+	given_await(w, &g,
+	            "{\"status\":\"queued\","
+	            "\"reason\":\"its worker is being drained\"}");
 	assert_int_equal(g.state, SESSION_QUEUED);
 	assert_int_equal(given_set(w, &g), QUEUE_READY);
 	assert_int_equal(given_lost(w, &g), 0); /* it was no worker's loss */
@@ -532,8 +534,7 @@ static void drain_body(struct worker_world *w)
 	given_fini(&g);
 }
 
-static void
-a_worker_that_is_told_to_stop_leaves_nothing_running_and_hands_its_sessions_over(void **state)
+static void a_worker_that_stops_leaves_nothing_running_and_hands_its_sessions_over(void **state)
 {
 	(void)state;
 	worker_world_run(drain_body, false);
@@ -684,7 +685,7 @@ int main(void)
 		cmocka_unit_test(what_a_worker_cannot_begin_fails_with_the_reason),
 		cmocka_unit_test(damaged_notes_are_passed_over_and_a_drain_is_obeyed),
 		cmocka_unit_test(
-			a_worker_that_is_told_to_stop_leaves_nothing_running_and_hands_its_sessions_over),
+			a_worker_that_stops_leaves_nothing_running_and_hands_its_sessions_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
