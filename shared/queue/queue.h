@@ -251,22 +251,6 @@ struct queue_counts {
 enum err_code queue_count(const struct queue *queue, struct queue_counts *ret,
                           struct err *err) MUST_CHECK;
 
-/* Why a session waits, as far as the queue knows. */
-struct queue_why {
-	enum queue_set set;
-	char reason[QUEUE_REASON_MAX + 1];
-	char needs[QUEUE_NEEDS_MAX + 1];
-	uint64_t ahead, of_user; /* ready sessions of its user and needs: before it, in all */
-	uint64_t tenants_ahead;  /* whose turn comes before its tenant's */
-	uint64_t turns;          /* that its tenant took beyond its share, lately */
-	uint64_t leases;         /* that its tenant has */
-	char limit[QUEUE_LIMIT_MAX + 1]; /* the first that is full, or "" */
-	uint64_t used, most;             /* of that limit */
-};
-/* ERR_NOT_FOUND */
-enum err_code queue_explain(const struct queue *queue, const struct id *sid, struct queue_why *ret,
-                            struct err *err) MUST_CHECK;
-
 /* What is ready, by what it needs. */
 struct queue_demand {
 	char needs[QUEUE_NEEDS_MAX + 1];

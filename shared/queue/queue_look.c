@@ -154,24 +154,7 @@ enum err_code queue_of_worker(const struct queue *queue, const char *incarnation
 	return list(queue, cmd, page, err);
 }
 
-/* ---- why, and how much ---- */
-
-static bool decode_why(const struct redis_reply *row, struct queue_why *ret)
-{
-	*ret = (struct queue_why){ .set = QUEUE_NONE };
-	return queue_set_parse(redis_reply_str(redis_reply_at(row, 0)), &ret->set) &&
-	       redis_reply_u64(redis_reply_at(row, 6), &ret->turns) &&
-	       str_copy(ret->reason, sizeof(ret->reason),
-	                redis_reply_str(redis_reply_at(row, 1))) &&
-	       str_copy(ret->needs, sizeof(ret->needs), redis_reply_str(redis_reply_at(row, 2))) &&
-	       redis_reply_u64(redis_reply_at(row, 3), &ret->ahead) &&
-	       redis_reply_u64(redis_reply_at(row, 4), &ret->of_user) &&
-	       redis_reply_u64(redis_reply_at(row, 5), &ret->tenants_ahead) &&
-	       redis_reply_u64(redis_reply_at(row, 7), &ret->leases) &&
-	       str_copy(ret->limit, sizeof(ret->limit), redis_reply_str(redis_reply_at(row, 8))) &&
-	       redis_reply_u64(redis_reply_at(row, 9), &ret->used) &&
-	       redis_reply_u64(redis_reply_at(row, 10), &ret->most);
-}
+/* ---- how much ---- */
 
 static struct redis_cmd *begin_look(const struct queue *queue, const struct text *script)
 {
@@ -182,26 +165,6 @@ static struct redis_cmd *begin_look(const struct queue *queue, const struct text
 	redis_script_begin(cmd, script, 1);
 	redis_argf(cmd, "%s", tag);
 	return cmd;
-}
-
-enum err_code queue_explain(const struct queue *queue, const struct id *sid, struct queue_why *ret,
-                            struct err *err)
-{
-	const struct text *script = &queue_lua_texts[QUEUE_LUA_QUEUE_WHY];
-	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = begin_look(queue, script);
-	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
-	enum err_code code;
-
-	redis_arg_cstr(cmd, sid->s);
-	code = redis_script(queue->redis, script, cmd, &reply, err);
-	if (code != ERR_OK) {
-		return err_wrap(err, "why %s", sid->s);
-	}
-	if (str_eq(redis_reply_str(redis_reply_at(reply, 0)), STR_LIT("missing"))) {
-		return err_set(err, ERR_NOT_FOUND, "%s is not in this shard", sid->s);
-	}
-	return decode_why(reply, ret) ? ERR_OK
-	                              : err_set(err, ERR_BACKEND, "why %s: damaged", sid->s);
 }
 
 enum err_code queue_demanded(const struct queue *queue, size_t first, struct queue_demand *demands,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "queue/queue.h"
+#include "queue/queue_why.h"
 #include "queue/queue_limit.h"
 #include "tests/support/world.h"
 

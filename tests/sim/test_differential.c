@@ -12,6 +12,7 @@
 #include "event/log.h"
 #include "queue/lease.h"
 #include "queue/queue.h"
+#include "queue/queue_why.h"
 #include "queue/queue_limit.h"
 #include "redis/cmd.h"
 #include "tests/sim/bridge.h"

@@ -110,6 +110,42 @@ local function charge(tree, key, who, pass)
 	call('ZADD', tree, 'XX', string.format('%.3f', next), who)
 end
 
+-- How often sessions start: of those who need the same, of a tenant, of a user.
+local lines, started, class_of_line = {}, {}, {}
+local function note(name, more)
+	local line = lines[name]
+	if not line then
+		line = {starts = 0}
+		lines[name], started[#started + 1] = line, name
+	end
+	line.starts, line.more = line.starts + 1, more
+end
+
+local function note_start(h, more_of_user, more_of_tenant)
+	note(h.need)
+	note(h.need .. '|' .. h.t, more_of_tenant)
+	note(h.need .. '|' .. h.t .. '|' .. h.u, more_of_user)
+	class_of_line[h.need] = h.c
+end
+
+-- Only time in which more were ready counts.
+local function pace_after(name, value)
+	local line = lines[name]
+	local last, went_on, n, mean, var = string.match(value or '0|0|0|0|0',
+		'^([^|]+)|([^|]+)|([^|]+)|([^|]+)|([^|]+)$')
+	local more = line.more
+	if class_of_line[name] then
+		more = call('EXISTS', q .. ':T:' .. class_of_line[name]) == 1
+	end
+	for i = went_on == '1' and 1 or 2, line.starts do
+		local gap = i == 1 and math.max(0, math.min(now - last, 2 * PACE_MS)) or 0
+		n = math.min(n + 1, 32)
+		local off = gap - mean
+		mean, var = mean + off / n, (1 - 1 / n) * (var + off * off / n)
+	end
+	return string.format('%s|%d|%d|%.3f|%.3f', at, more and 1 or 0, n, mean, var)
+end
+
 -- One session of the tenant whose turn it is in class c, or a step towards one. False: the tenant
 -- has nothing to offer there, and is out of the tree.
 local function serve(c, t, tpass)
@@ -131,7 +167,7 @@ local function serve(c, t, tpass)
 			return
 		end
 	end
-	leave(h)
+	note_start(h, leave(h))
 	lease(h, 'ready')
 	charge(q .. ':T:' .. c, q .. ':v', t, tpass)
 	charge(users, q .. ':v:' .. t, u, upass)
@@ -170,6 +206,8 @@ while steps < 128 and may_take() do
 	end
 	look(best)
 end
+
+learn(started, pace_after)
 
 if next(heads) and working < tonumber(ARGV[3]) and #rows < most then
 	for _, sid in ipairs(call('ZRANGE', parked, 0, 127)) do

@@ -24,6 +24,11 @@
 --   :b:<name> zset of sessions that are held until there is room;  :ft:<tenant> :fu:<tenant>:<user>
 --   zsets of classes in which a full tenant or user has stepped back;  :waits zset of names for
 --   which somebody waits, by when it was looked at
+-- What was seen of starts and of leases, for estimates only; what is not in the hash of this half
+-- hour may be in that of the one before, and whoever starts again is learned again:
+--   :pace:<half hour> hash <words>, <words>|<tenant>, <words>|<tenant>|<user> ->
+--      "ms of the last start|1 while more are ready|starts seen|mean ms between them|variance";
+--      d|<words>, d|<words>|<tenant> -> "ms on workers|sessions that ended"
 local q = KEYS[1]
 local call = redis.call
 local time = redis.call('TIME')
@@ -137,19 +142,60 @@ local function enter(h)
 	show_user(c, h.t, h.u)
 end
 
+-- Returns whether more of its user, and of its tenant, are ready.
 local function leave(h)
 	local c, t, u = h.c, h.t, h.u
 	local mine, users = q .. ':r:' .. c .. ':' .. t .. ':' .. u, q .. ':U:' .. c .. ':' .. t
 	call('ZREM', mine, h.sid)
 	call('ZREM', q .. ':ready:' .. c, h.sid)
-	if call('EXISTS', mine) == 0 then
-		call('ZREM', users, u)
-		call('ZREM', q .. ':fu:' .. t .. ':' .. u, c)
-		if call('EXISTS', users) == 0 then
-			call('ZREM', q .. ':T:' .. c, t)
-			call('ZREM', q .. ':ft:' .. t, c)
+	if call('EXISTS', mine) == 1 then return true, true end
+	call('ZREM', users, u)
+	call('ZREM', q .. ':fu:' .. t .. ':' .. u, c)
+	if call('EXISTS', users) == 1 then return false, true end
+	call('ZREM', q .. ':T:' .. c, t)
+	call('ZREM', q .. ':ft:' .. t, c)
+	return false, false
+end
+
+-- ---- what was seen ----
+
+local PACES, PACE_MS = 4096, 1800000
+local function pace_key(ago)
+	return string.format('%s:pace:%.0f', q, math.floor(now / PACE_MS) - ago)
+end
+
+-- Returns name -> value, false where nothing is known, and the names that this half hour has not seen.
+local function recall(names)
+	local found, values, new = {}, call('HMGET', pace_key(0), unpack(names)), {}
+	for i, name in ipairs(names) do
+		found[name] = values[i]
+		if not values[i] then new[#new + 1] = name end
+	end
+	if #new > 0 then
+		values = call('HMGET', pace_key(1), unpack(new))
+		for i, name in ipairs(new) do found[name] = values[i] end
+	end
+	return found, new
+end
+
+-- change(name, value or false) gives the value from now on. There are PACES names at most.
+local function learn(names, change)
+	if #names == 0 then return end
+	local found, new = recall(names)
+	local size, key, words = 0, pace_key(0), {}
+	if #new > 0 then size = call('HLEN', key) end
+	local begins = #new > 0 and size == 0
+	for _, name in ipairs(new) do
+		if size >= PACES then found[name] = nil end
+		size = size + 1
+	end
+	for _, name in ipairs(names) do
+		if found[name] ~= nil then
+			words[#words + 1], words[#words + 2] = name, change(name, found[name])
 		end
 	end
+	if #words > 0 then call('HSET', key, unpack(words)) end
+	if begins then call('PEXPIRE', key, 2 * PACE_MS) end
 end
 
 -- ---- limits ----

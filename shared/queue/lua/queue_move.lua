@@ -46,10 +46,31 @@ local function take_out(h)
 	end
 end
 
+-- How long sessions are on workers.
+local spent, names = {}, {}
+local function spend(name, ms, ended)
+	if not spent[name] then
+		spent[name], names[#names + 1] = {0, 0}, name
+	end
+	spent[name][1], spent[name][2] = spent[name][1] + ms, spent[name][2] + ended
+end
+
+-- The last 32 that ended weigh most.
+local function spent_after(name, value)
+	local ms, ended = string.match(value or '0|0', '^([^|]+)|(.+)$')
+	local keeps = tonumber(ended) < 32 and 1 or 0.96875 ^ spent[name][2]
+	return string.format('%.0f|%.3f', ms * keeps + spent[name][1], ended * keeps + spent[name][2])
+end
+
 -- Its worker's lists, and what limits count.
 local function account(h, was, to, other)
 	local sid, inc = h.sid, h.inc
 	local had, has = leases[was], leases[to]
+	if was == 'leased' and not has then
+		local ms, ended = math.max(0, now - h.at), to == 'done' and 1 or 0
+		spend('d|' .. h.need, ms, ended)
+		spend('d|' .. h.need .. '|' .. h.t, ms, ended)
+	end
 	if had and (not has or name == 'place') then call('ZREM', q .. ':w:' .. inc, sid) end
 	if name == 'place' then inc = other end
 	if has and (not had or name == 'place') then call('ZADD', q .. ':w:' .. inc, at, sid) end
@@ -122,6 +143,7 @@ for i = 3, #ARGV, 7 do
 	results[#results + 1] = move(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4],
 		ARGV[i + 5], ARGV[i + 6])
 end
+learn(names, spent_after)
 if bells.ready then call('PUBLISH', ARGV[1], 'ready') end
 if bells.room then call('PUBLISH', ARGV[1], 'room') end
 return results
