@@ -6,7 +6,7 @@
 enum { STARTS_MIN = 3 };
 
 static const double ETA_MAX_MS = 30.0 * 24 * 3600 * 1000;
-static const double DRIFT = 0.2; /* of a mean, by the test of steady loads */
+static const double DRIFT = 0.2;              /* of a mean, by the test of steady loads */
 static const double Z90 = 1.2815515655446004; /* of the normal distribution */
 
 const char *eta_basis_name(enum eta_basis basis)

@@ -21,10 +21,10 @@ static bool parse_decimal(struct str text, double *ret)
 	return true;
 }
 
-/* "last|goes on|starts|mean|variance" */
+/* "last|goes on|starts|mean|variance|frequent until" */
 static bool parse_pace(struct str text, struct queue_pace *ret)
 {
-	uint64_t last, goes_on;
+	uint64_t last, goes_on, until;
 
 	*ret = (struct queue_pace){ .starts = 0 };
 	if (text.n == 0) {
@@ -34,12 +34,20 @@ static bool parse_pace(struct str text, struct queue_pace *ret)
 	    !parse_u64(str_split(&text, '|'), 1, &goes_on) ||
 	    !parse_u64(str_split(&text, '|'), INT32_MAX, &ret->starts) ||
 	    !parse_decimal(str_split(&text, '|'), &ret->mean_ms) ||
-	    !parse_decimal(text, &ret->var)) {
+	    !parse_decimal(str_split(&text, '|'), &ret->var) ||
+	    !parse_u64(text, INT64_MAX, &until)) {
 		return false;
 	}
+	ret->often_ms = (int64_t)until;
 	ret->last_ms = (int64_t)last;
 	ret->goes_on = goes_on != 0;
 	return true;
+}
+
+/* What a line did while starts were so frequent that its own were not written down. */
+static void forget_missed(struct queue_pace *line, const struct queue_pace *all)
+{
+	line->goes_on = line->goes_on && line->last_ms > all->often_ms;
 }
 
 bool queue_spent_parse(struct str text, struct queue_spent *ret)
@@ -102,13 +110,18 @@ static struct str text_at(const struct redis_reply *row, size_t at)
 
 static bool decode(const struct redis_reply *row, struct queue_why *ret)
 {
+	bool ok;
+
 	*ret = (struct queue_why){ .set = QUEUE_NONE };
-	return take_texts(row, ret) && take_numbers(row, ret) &&
-	       parse_pace(text_at(row, FIRST_PACE), &ret->of_user) &&
-	       parse_pace(text_at(row, FIRST_PACE + 1), &ret->of_tenant) &&
-	       parse_pace(text_at(row, FIRST_PACE + 2), &ret->of_all) &&
-	       queue_spent_parse(text_at(row, FIRST_SPENT), &ret->spent_tenant) &&
-	       queue_spent_parse(text_at(row, FIRST_SPENT + 1), &ret->spent_all);
+	ok = take_texts(row, ret) && take_numbers(row, ret) &&
+	     parse_pace(text_at(row, FIRST_PACE), &ret->of_user) &&
+	     parse_pace(text_at(row, FIRST_PACE + 1), &ret->of_tenant) &&
+	     parse_pace(text_at(row, FIRST_PACE + 2), &ret->of_all) &&
+	     queue_spent_parse(text_at(row, FIRST_SPENT), &ret->spent_tenant) &&
+	     queue_spent_parse(text_at(row, FIRST_SPENT + 1), &ret->spent_all);
+	forget_missed(&ret->of_user, &ret->of_all);
+	forget_missed(&ret->of_tenant, &ret->of_all);
+	return ok;
 }
 
 enum err_code queue_explain(const struct queue *queue, const struct id *sid, struct queue_why *ret,

@@ -3,12 +3,13 @@
 
 #include "queue/queue.h"
 
-/* How often sessions start, lately: of a user, a tenant, or all that need the same. Time in which
- * none of them was ready does not count. */
+/* How often sessions start, lately: of a user, a tenant, or all that need the same. Only time in
+ * which more of them were ready counts. */
 struct queue_pace {
 	uint64_t starts;     /* seen, at most 32 are told; 0: nothing is known */
 	int64_t last_ms;     /* of the last, Redis's clock */
 	bool goes_on;        /* more of them were ready after it */
+	int64_t often_ms;    /* of all: until then nothing was seen of users and tenants */
 	double mean_ms, var; /* of the time between two starts */
 };
 

@@ -110,40 +110,55 @@ local function charge(tree, key, who, pass)
 	call('ZADD', tree, 'XX', string.format('%.3f', next), who)
 end
 
--- How often sessions start: of those who need the same, of a tenant, of a user.
-local lines, started, class_of_line = {}, {}, {}
-local function note(name, more)
+-- How often sessions start: of those who need the same, of a tenant, of a user; of the latter two
+-- only while it is so seldom that somebody may ask.
+local SELDOM_MS = 20
+local lines, seen, often = {}, {}, {}
+local function parse_pace(value)
+	local last, went_on, n, mean, var, till = string.match(value or '0|0|0|0|0|0',
+		'^([^|]+)|([^|]+)|([^|]+)|([^|]+)|([^|]+)|([^|]+)$')
+	return tonumber(last), went_on == '1', tonumber(n), tonumber(mean), tonumber(var), tonumber(till)
+end
+
+local function note(name, need, more)
 	local line = lines[name]
 	if not line then
-		line = {starts = 0}
-		lines[name], started[#started + 1] = line, name
+		line = {starts = 0, need = need}
+		lines[name], seen[#seen + 1] = line, name
 	end
 	line.starts, line.more = line.starts + 1, more
 end
 
 local function note_start(h, more_of_user, more_of_tenant)
-	note(h.need)
-	note(h.need .. '|' .. h.t, more_of_tenant)
-	note(h.need .. '|' .. h.t .. '|' .. h.u, more_of_user)
-	class_of_line[h.need] = h.c
+	local need = h.need
+	if not often[need] then
+		local _, _, n, mean, _, till = parse_pace(recall({need})[need])
+		local is = n == 32 and mean < SELDOM_MS
+		often[need] = {c = h.c, is = is, till = is and now or till}
+	end
+	note(need, need)
+	if often[need].is then return end
+	note(need .. '|' .. h.t, need, more_of_tenant)
+	note(need .. '|' .. h.t .. '|' .. h.u, need, more_of_user)
 end
 
--- Only time in which more were ready counts.
+-- Only time in which more were ready counts, and in which starts were written down.
 local function pace_after(name, value)
 	local line = lines[name]
-	local last, went_on, n, mean, var = string.match(value or '0|0|0|0|0',
-		'^([^|]+)|([^|]+)|([^|]+)|([^|]+)|([^|]+)$')
-	local more = line.more
-	if class_of_line[name] then
-		more = call('EXISTS', q .. ':T:' .. class_of_line[name]) == 1
+	local last, went_on, n, mean, var = parse_pace(value)
+	local all, more = often[line.need], line.more
+	if name == line.need then
+		more = call('EXISTS', q .. ':T:' .. all.c) == 1
+	elseif last <= all.till then
+		went_on = false
 	end
-	for i = went_on == '1' and 1 or 2, line.starts do
+	for i = went_on and 1 or 2, line.starts do
 		local gap = i == 1 and math.max(0, math.min(now - last, 2 * PACE_MS)) or 0
 		n = math.min(n + 1, 32)
 		local off = gap - mean
 		mean, var = mean + off / n, (1 - 1 / n) * (var + off * off / n)
 	end
-	return string.format('%s|%d|%d|%.3f|%.3f', at, more and 1 or 0, n, mean, var)
+	return string.format('%s|%d|%d|%.3f|%.3f|%.0f', at, more and 1 or 0, n, mean, var, all.till)
 end
 
 -- One session of the tenant whose turn it is in class c, or a step towards one. False: the tenant
@@ -207,7 +222,7 @@ while steps < 128 and may_take() do
 	look(best)
 end
 
-learn(started, pace_after)
+learn(seen, pace_after)
 
 if next(heads) and working < tonumber(ARGV[3]) and #rows < most then
 	for _, sid in ipairs(call('ZRANGE', parked, 0, 127)) do

@@ -27,7 +27,8 @@
 -- What was seen of starts and of leases, for estimates only; what is not in the hash of this half
 -- hour may be in that of the one before, and whoever starts again is learned again:
 --   :pace:<half hour> hash <words>, <words>|<tenant>, <words>|<tenant>|<user> ->
---      "ms of the last start|1 while more are ready|starts seen|mean ms between them|variance";
+--      "ms of the last start|1 while more are ready|starts seen|mean ms between them|variance|ms until
+--      when starts were so frequent that only those of <words> were written down";
 --      d|<words>, d|<words>|<tenant> -> "ms on workers|sessions that ended"
 local q = KEYS[1]
 local call = redis.call

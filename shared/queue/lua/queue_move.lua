@@ -46,10 +46,11 @@ local function take_out(h)
 	end
 end
 
--- How long sessions are on workers.
+-- How long sessions are on workers; of many that leave at once some tell.
 local spent, names = {}, {}
 local function spend(name, ms, ended)
 	if not spent[name] then
+		if #names == 4 then return end
 		spent[name], names[#names + 1] = {0, 0}, name
 	end
 	spent[name][1], spent[name][2] = spent[name][1] + ms, spent[name][2] + ended
