@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
 from stack import Stack  # noqa: E402
 from stream_faults import occupy  # noqa: E402
 
+INSTALLED = os.path.join(HERE, "clients", "node_modules", ".installed")
 SETTINGS = {"FAIRLEAD_STREAM_KEEPALIVE": "1s", "FAIRLEAD_WORKER_SLOTS": "1"}
 
 
@@ -21,7 +22,13 @@ def command(name):
     return ["/usr/bin/python3", os.path.join(HERE, name)]
 
 
+SKIPPED = 77
+
+
 def main(bin_dir, names):
+    if any(name.endswith(".mjs") for name in names) and not os.path.exists(INSTALLED):
+        print("the npm packages of clients/package-lock.json are not installed: tools/install-npm says why")
+        sys.exit(SKIPPED)
     with Stack(bin_dir, SETTINGS) as stack:
         occupy(stack)
         env = dict(os.environ, CONFORMANCE_URL="http://127.0.0.1:%d" % stack.port, CONFORMANCE_KEY=stack.key,
