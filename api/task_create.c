@@ -3,13 +3,12 @@
  * the queue for each session) is done at once, so that the ids work when the client has them, but a
  * failure there is not the client's: the scheduler's reconciler does it within seconds.
  */
+#include "api/accepted.h"
 #include "api/answer.h"
 #include "api/app.h"
 #include "api/handlers.h"
 #include "api/once.h"
 #include "base/clock.h"
-#include "json/value.h"
-#include "json/write.h"
 #include "log/log.h"
 #include "metric/metric.h"
 #include "redis/redis.h"
@@ -17,59 +16,6 @@
 #include "steer/publish.h"
 #include "task/task_json.h"
 #include "task/task_store.h"
-
-/* What the body alone does not decide: is it the key's tenant, and a namespace of the key's. */
-static bool is_allowed(struct http_request *req, struct http_reply *reply,
-                       const struct task_spec *spec)
-{
-	const struct principal *who = app_who(req);
-
-	if (spec->tenant.n > 0 && !str_eq(spec->tenant, str_of(who->tenant))) {
-		answer_problem(req, reply, "tenantId", "must be the tenant of the key");
-		return false;
-	}
-	if (!who->any_namespace && spec->namespace.n == 0) {
-		answer_problem(req, reply, "namespace",
-		               "is required: the key is limited to namespaces");
-		return false;
-	}
-	if (!who->any_namespace && !auth_allows_namespace(who, spec->namespace)) {
-		answer_code(req, reply, ERR_FORBIDDEN, "this key may not use that namespace");
-		return false;
-	}
-	return true;
-}
-
-static void write_accepted(const struct task_accepted *accepted, struct http_reply *reply)
-{
-	struct jsonw w;
-
-	reply->status = 201;
-	jsonw_init(&w, &reply->body);
-	jsonw_object(&w, NULL);
-	jsonw_cstr(&w, "id", accepted->task.s);
-	jsonw_array(&w, "session_ids");
-	for (size_t i = 0; i < accepted->count; i++) {
-		jsonw_cstr(&w, NULL, accepted->sessions[i].s);
-	}
-	jsonw_end_array(&w);
-	jsonw_cstr(&w, "status", session_state_name(SESSION_QUEUED));
-	session_write_links(&w, "links", &accepted->sessions[0]);
-	jsonw_end_object(&w);
-}
-
-/* From the body, so that a replay has it too. */
-static void add_location(struct http_reply *reply)
-{
-	struct err err;
-	CLEANUP(json_value_cleanup)
-	struct json_value *body = json_parse(buf_str(&reply->body), &err);
-	struct str self = json_as_str(json_get(json_get(body, "links"), "self"));
-
-	if (reply->status == 201 && self.n > 0) {
-		http_reply_header(reply, "Location", "%" STR_FMT, STR_ARG(self));
-	}
-}
 
 /* ---- accepting ---- */
 
@@ -117,7 +63,7 @@ static bool accept_task(struct http_request *req, struct http_reply *reply,
 	struct err err;
 
 	if (keyed && !once_begin(req, reply, &once)) {
-		add_location(reply);
+		accepted_locate(reply);
 		return false;
 	}
 	if (!is_possible(req, reply, once.tx, acceptance)) {
@@ -135,7 +81,7 @@ static bool accept_task(struct http_request *req, struct http_reply *reply,
 		}
 		return false;
 	}
-	write_accepted(ret, reply);
+	accepted_write(ret, reply);
 	return !keyed || once_commit(req, reply, &once);
 }
 
@@ -207,11 +153,12 @@ void serve_task_create(struct http_request *req, struct http_reply *reply)
 		answer_problems(req, reply, problems);
 		return;
 	}
-	if (!is_allowed(req, reply, spec) || !accept_task(req, reply, &acceptance, &accepted)) {
+	if (!accepted_allows(req, reply, spec, "") ||
+	    !accept_task(req, reply, &acceptance, &accepted)) {
 		return;
 	}
 	metric_inc(METRIC_TASKS_ACCEPTED, NULL);
-	add_location(reply);
+	accepted_locate(reply);
 	log_info("task.accepted", "task=%s sessions=%zu", accepted.task.s, accepted.count);
 	/* Also for a client that has left. */
 	fiber_shield();

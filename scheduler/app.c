@@ -13,6 +13,7 @@
 #include "scheduler/branch.h"
 #include "scheduler/deadline.h"
 #include "scheduler/deliver.h"
+#include "scheduler/fire.h"
 #include "scheduler/grant.h"
 #include "scheduler/measure.h"
 #include "scheduler/promote.h"
@@ -146,6 +147,7 @@ static void begin_duties(struct app *app)
 	begin_duty(app, DUTY_RETAIN, "retain", retain_turn, conf->retention_interval);
 	begin_duty(app, DUTY_RELEASE, "release", release_turn, RELEASE_MS);
 	begin_duty(app, DUTY_DEADLINE, "deadline", deadline_turn, DEADLINE_MS);
+	begin_duty(app, DUTY_FIRE, "fire", fire_turn, FIRE_MS);
 	for (unsigned i = 0; i < ARCHIVE_FIBERS; i++) {
 		begin_duty(app, DUTY_MOVES + i, "moves", archive_moves, MOVES_MS);
 	}

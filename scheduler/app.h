@@ -32,6 +32,7 @@ enum duty_id {
 	DUTY_RETAIN,
 	DUTY_RELEASE,
 	DUTY_DEADLINE,
+	DUTY_FIRE,
 	DUTY_MOVES, /* and the other fibers that share `moves` */
 	DUTY_COUNT = DUTY_MOVES + ARCHIVE_FIBERS
 };

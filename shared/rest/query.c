@@ -4,7 +4,9 @@
 
 #include "auth/auth.h"
 #include "base/clock.h"
+#include "base/id.h"
 #include "event/event.h"
+#include "schedule/schedule.h"
 #include "session/session.h"
 
 enum { PARAMS_MAX = 32 };
@@ -356,6 +358,41 @@ static const struct rest_query_field streams_fields[] = {
 };
 const struct rest_query_table rest_streams_table = { sizeof(struct rest_streams), streams_fields,
 	                                             ARRAY_LEN(streams_fields) };
+
+static const struct rest_query_field schedules_fields[] = {
+	{ .name = "page",
+	  .kind = REST_TEXT,
+	  FIELD(rest_schedules, page),
+	  .min = ID_LEN,
+	  .max = ID_LEN,
+	  .help = "The nextPage of the answer before." },
+	{ .name = "perPage",
+	  .kind = REST_NUMBER,
+	  FIELD(rest_schedules, per_page),
+	  .min = 1,
+	  .max = REST_PER_PAGE_MAX,
+	  .otherwise = REST_PER_PAGE,
+	  .help = "Schedules on a page." },
+};
+const struct rest_query_table rest_schedules_table = { sizeof(struct rest_schedules),
+	                                               schedules_fields,
+	                                               ARRAY_LEN(schedules_fields) };
+
+static const struct rest_query_field preview_fields[] = {
+	{ .name = "count",
+	  .kind = REST_NUMBER,
+	  FIELD(rest_preview, count),
+	  .min = 1,
+	  .max = SCHEDULE_PREVIEW_MAX,
+	  .otherwise = REST_PREVIEW,
+	  .help = "How many times." },
+	{ .name = "after",
+	  .kind = REST_TIME,
+	  FIELD(rest_preview, after_us),
+	  .help = "Times after this moment; now unless given." },
+};
+const struct rest_query_table rest_preview_table = { sizeof(struct rest_preview), preview_fields,
+	                                             ARRAY_LEN(preview_fields) };
 
 /* ---- decoding ---- */
 

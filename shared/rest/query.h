@@ -49,7 +49,13 @@ enum err_code rest_query(const struct http_request *req, const struct rest_query
 void rest_refuse(const struct http_request *req, struct http_reply *reply,
                  const struct json_problems *problems);
 
-enum { REST_PER_PAGE = 20, REST_PER_PAGE_MAX = 200, REST_LINES = 100, REST_LINES_MAX = 1000 };
+enum {
+	REST_PER_PAGE = 20,
+	REST_PER_PAGE_MAX = 200,
+	REST_LINES = 100,
+	REST_LINES_MAX = 1000,
+	REST_PREVIEW = 10
+};
 
 struct rest_sessions {
 	uint64_t states; /* set of session_bit(); 0: all */
@@ -115,3 +121,15 @@ struct rest_streams {
 	struct str session;
 };
 extern const struct rest_query_table rest_streams_table;
+
+struct rest_schedules {
+	struct str page; /* "": the first */
+	uint64_t per_page;
+};
+extern const struct rest_query_table rest_schedules_table;
+
+struct rest_preview {
+	uint64_t count;
+	int64_t after_us; /* 0: now */
+};
+extern const struct rest_query_table rest_preview_table;

@@ -130,3 +130,22 @@ enum err_code steer_publish(const struct log_store *store, struct pg *pg,
 
 	return code == ERR_OK ? steer_enqueue(store->redis, publication, 0, err) : code;
 }
+
+enum err_code steer_publish_rows(const struct log_store *store, struct pg *pg, const char *tenant,
+                                 const struct steer_rows *rows, struct arena *arena,
+                                 struct err *err)
+{
+	enum err_code code = ERR_OK;
+
+	for (size_t i = 0; i < rows->count && code == ERR_OK; i++) {
+		struct steer_publication publication;
+		struct session row;
+
+		code = session_get(pg, tenant, &rows->ids[i], arena, &row, err);
+		if (code == ERR_OK) {
+			steer_publication_of(&row, arena, &publication);
+			code = steer_publish(store, pg, &publication, rows->stored, err);
+		}
+	}
+	return code == ERR_OK ? session_mark_queued(pg, tenant, rows->ids, rows->count, err) : code;
+}

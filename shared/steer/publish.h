@@ -58,5 +58,16 @@ enum err_code steer_publish(const struct log_store *store, struct pg *pg,
                             const struct steer_publication *publication, bool stored,
                             struct err *err) MUST_CHECK;
 
+struct steer_rows {
+	const struct id *ids;
+	size_t count; /* at most 128 */
+	bool stored;
+};
+/* The same for sessions of a tenant by their rows, and PostgreSQL is told that they are in the
+ * queue. What an error leaves undone the scheduler's reconciler does. */
+enum err_code steer_publish_rows(const struct log_store *store, struct pg *pg, const char *tenant,
+                                 const struct steer_rows *rows, struct arena *arena,
+                                 struct err *err) MUST_CHECK;
+
 /* What a session waits for begins with it: the reason for which the queue holds it. */
 #define STEER_HOLD_AFTER "after:"

@@ -14,6 +14,7 @@
 #include "loop/loop.h"
 #include "pg/schema.h"
 #include "pg_sql_gen.h"
+#include "schedule_sql_gen.h"
 #include "session_sql_gen.h"
 #include "task_sql_gen.h"
 #include "tenant_sql_gen.h"
@@ -27,6 +28,7 @@ static const struct noun {
 	{ pg_sql_texts, PG_SQL_COUNT },
 	{ tenant_sql_texts, TENANT_SQL_COUNT },
 	{ auth_sql_texts, AUTH_SQL_COUNT },
+	{ schedule_sql_texts, SCHEDULE_SQL_COUNT },
 	{ session_sql_texts, SESSION_SQL_COUNT },
 	{ event_sql_texts, EVENT_SQL_COUNT },
 	{ task_sql_texts, TASK_SQL_COUNT },

@@ -199,7 +199,8 @@ static void every_row_is_sound(void **state)
 
 		assert_int_equal(route->body != NULL, route->body_max > 0);
 		assert_true(route->open || route->scope < AUTH_SCOPE_COUNT);
-		assert_true(route->method == HTTP_POST || route->body == NULL);
+		assert_true(route->method == HTTP_POST || route->method == HTTP_PUT ||
+		            route->body == NULL);
 		assert_true(!route->open || route->method == HTTP_GET);
 		for (size_t k = 0; k < i; k++) {
 			assert_true(strcmp(rest_routes[k].pattern, route->pattern) != 0 ||
@@ -227,6 +228,20 @@ static struct json_value *document(void)
 	return value;
 }
 
+/* RFC 6901, section 4. */
+static char *unescaped(struct str part)
+{
+	char *out = arena_take(arena, part.n + 1), *to = out;
+
+	for (size_t i = 0; i < part.n; i++) {
+		bool escaped = part.p[i] == '~' && i + 1 < part.n;
+
+		*to++ = escaped ? (part.p[i + 1] == '1' ? '/' : '~') : part.p[i];
+		i += escaped ? 1 : 0;
+	}
+	return out;
+}
+
 /* What "#/components/..." points at. */
 static const struct json_value *follow(const struct json_value *root, struct str ref)
 {
@@ -235,7 +250,7 @@ static const struct json_value *follow(const struct json_value *root, struct str
 
 	assert_true(str_eq(str_split(&rest, '/'), STR_LIT("#")));
 	while (rest.p != NULL) {
-		at = json_get(at, arena_strdup(arena, str_split(&rest, '/')));
+		at = json_get(at, unescaped(str_split(&rest, '/')));
 	}
 	return at;
 }
@@ -299,9 +314,10 @@ static void check_operation(const struct rest_route *route, const struct json_va
 
 static void the_document_is_sound_and_lists_exactly_the_routes(void **state)
 {
-	static const char *const methods[] = {
-		[HTTP_GET] = "get", [HTTP_POST] = "post", [HTTP_DELETE] = "delete"
-	};
+	static const char *const methods[] = { [HTTP_GET] = "get",
+		                               [HTTP_POST] = "post",
+		                               [HTTP_PUT] = "put",
+		                               [HTTP_DELETE] = "delete" };
 	struct json_value *root = document();
 	const struct json_value *paths = json_get(root, "paths"), *path;
 	size_t documented = 0;

@@ -1,0 +1,59 @@
+#include "api/accepted.h"
+
+#include "api/answer.h"
+#include "api/app.h"
+#include "json/value.h"
+#include "json/write.h"
+#include "session/session_json.h"
+
+bool accepted_allows(struct http_request *req, struct http_reply *reply,
+                     const struct task_spec *spec, const char *before)
+{
+	const struct principal *who = app_who(req);
+
+	if (spec->tenant.n > 0 && !str_eq(spec->tenant, str_of(who->tenant))) {
+		answer_problem(req, reply, arena_printf(req->arena, "%stenantId", before),
+		               "must be the tenant of the key");
+		return false;
+	}
+	if (!who->any_namespace && spec->namespace.n == 0) {
+		answer_problem(req, reply, arena_printf(req->arena, "%snamespace", before),
+		               "is required: the key is limited to namespaces");
+		return false;
+	}
+	if (!who->any_namespace && !auth_allows_namespace(who, spec->namespace)) {
+		answer_code(req, reply, ERR_FORBIDDEN, "this key may not use that namespace");
+		return false;
+	}
+	return true;
+}
+
+void accepted_write(const struct task_accepted *accepted, struct http_reply *reply)
+{
+	struct jsonw w;
+
+	reply->status = 201;
+	jsonw_init(&w, &reply->body);
+	jsonw_object(&w, NULL);
+	jsonw_cstr(&w, "id", accepted->task.s);
+	jsonw_array(&w, "session_ids");
+	for (size_t i = 0; i < accepted->count; i++) {
+		jsonw_cstr(&w, NULL, accepted->sessions[i].s);
+	}
+	jsonw_end_array(&w);
+	jsonw_cstr(&w, "status", session_state_name(SESSION_QUEUED));
+	session_write_links(&w, "links", &accepted->sessions[0]);
+	jsonw_end_object(&w);
+}
+
+void accepted_locate(struct http_reply *reply)
+{
+	struct err err;
+	CLEANUP(json_value_cleanup)
+	struct json_value *body = json_parse(buf_str(&reply->body), &err);
+	struct str self = json_as_str(json_get(json_get(body, "links"), "self"));
+
+	if (reply->status == 201 && self.n > 0) {
+		http_reply_header(reply, "Location", "%" STR_FMT, STR_ARG(self));
+	}
+}

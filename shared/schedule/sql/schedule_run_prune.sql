@@ -1,0 +1,6 @@
+-- params: id, how many stay
+-- returns: nothing
+DELETE FROM schedule_runs
+WHERE schedule_id = $1::text
+  AND at < (SELECT at FROM schedule_runs WHERE schedule_id = $1::text
+            ORDER BY at DESC OFFSET $2::bigint - 1 LIMIT 1)
