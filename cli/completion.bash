@@ -51,7 +51,7 @@ _fairlead()
 	elif [ "$COMP_CWORD" -eq 2 ]; then
 		case ${COMP_WORDS[1]} in
 		task) words="run" ;;
-		session) words="list show watch stop pause resume prompt delete" ;;
+		session) words="list show why watch stop pause resume prompt delete" ;;
 		agent) words="ask wait wait-session note progress" ;;
 		admin) words="key tenant" ;;
 		completion) words="bash" ;;

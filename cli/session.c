@@ -26,6 +26,7 @@ struct session_options {
 
 static const char session_usage[] = "usage: fairlead session list [--status S] [--limit N]\n"
 				    "       fairlead session show ID\n"
+				    "       fairlead session why ID\n"
 				    "       fairlead session watch ID [--after CURSOR]\n"
 				    "       fairlead session stop|pause|resume ID [--reason TEXT]\n"
 				    "       fairlead session prompt ID TEXT...\n"
@@ -136,6 +137,55 @@ static int run_show(struct client *client, const struct session_options *o)
 	return ask(client, o, "GET", path, (struct str){ NULL, 0 }, show_session);
 }
 
+static void show_text(const char *name, struct str value)
+{
+	if (value.n > 0) {
+		(void)printf("%-10s ", name);
+		render_text(stdout, value);
+		(void)putchar('\n');
+	}
+}
+
+static long long number(const struct json_value *of, const char *name)
+{
+	return (long long)json_as_i64(json_get(of, name));
+}
+
+static void show_why(const struct json_value *json)
+{
+	const struct json_value *reason = json_get(json, "reason"), *rank = json_get(json, "rank");
+	const struct json_value *share = json_get(json, "share"), *eta = json_get(json, "eta");
+	struct str place = json_as_str(json_get(json, "place"));
+
+	show_text("status", json_as_str(json_get(json, "status")));
+	show_text("place", place);
+	show_text("why", json_as_str(json_get(reason, "text")));
+	show_text("until", json_as_str(json_get(reason, "until")));
+	show_text("worker", json_as_str(json_get(json, "worker")));
+	if (str_eq(place, STR_LIT("ready"))) {
+		(void)printf("rank       %lld of %lld of its user, user %lld of %lld, tenant %lld "
+		             "of %lld\n",
+		             number(rank, "ahead") + 1, number(rank, "ofUser"),
+		             number(rank, "usersAhead") + 1, number(rank, "users"),
+		             number(rank, "tenantsAhead") + 1, number(rank, "tenants"));
+	}
+	if (!str_eq(place, STR_LIT("none"))) {
+		(void)printf("share      %lld leases, weight %lld, %lld turns beyond its share\n",
+		             number(share, "leases"), number(share, "weight"),
+		             number(share, "turns"));
+	}
+	show_text("starts by", json_as_str(json_get(eta, "p50")));
+	show_text("90 % by", json_as_str(json_get(eta, "p90")));
+}
+
+static int run_why(struct client *client, const struct session_options *o)
+{
+	char path[SESSION_PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s/why", o->id);
+	return ask(client, o, "GET", path, (struct str){ NULL, 0 }, show_why);
+}
+
 static int run_watch(struct client *client, const struct session_options *o)
 {
 	const struct watch_options options = { .session = o->id,
@@ -206,9 +256,9 @@ static const struct {
 	int words; /* after the verb: 0, 1 (id), 2 (id and text) */
 	int (*run)(struct client *client, const struct session_options *options);
 } verbs[] = {
-	{ "list", 0, run_list },     { "show", 1, run_show },     { "watch", 1, run_watch },
-	{ "stop", 1, run_stop },     { "pause", 1, run_pause },   { "resume", 1, run_resume },
-	{ "prompt", 2, run_prompt }, { "delete", 1, run_delete },
+	{ "list", 0, run_list },     { "show", 1, run_show },     { "why", 1, run_why },
+	{ "watch", 1, run_watch },   { "stop", 1, run_stop },     { "pause", 1, run_pause },
+	{ "resume", 1, run_resume }, { "prompt", 2, run_prompt }, { "delete", 1, run_delete },
 };
 
 static bool parse(int argc, char **argv, struct session_options *o)

@@ -148,6 +148,7 @@ static void answers_look_like_their_examples(void **state)
 		  "\"stdout\"}]}" },
 		{ REST_OP_session_logs, "/logs", NULL },
 		{ REST_OP_session_info, "/info", NULL },
+		{ REST_OP_session_why, "/why", NULL },
 		{ REST_OP_session_prompt, "/prompt", "{\"prompt\":\"x\"}" },
 		{ REST_OP_session_stop, "/stop", "{}" },
 		{ REST_OP_task_create, NULL, TASK },
