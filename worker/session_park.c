@@ -10,13 +10,14 @@
  * The agent is not frozen: it waits for an answer, and that is held back.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "log/log.h"
 #include "queue/queue.h"
 #include "worker/session_private.h"
 
-enum { RETRY_MS = 100, ASK_AGAIN_MS = 1000 };
+enum { RETRY_MS = 100, ASK_AGAIN_MS = 1000, REASON_SIZE = 64 };
 
 static enum err_code tell_queue(struct session_run *s, session_queue_fn *fn, const char *reason,
                                 enum queue_set *ret)
@@ -57,17 +58,29 @@ static void say_parked(struct session_run *s, const struct session_wait *wait)
 	buf_fini(&text);
 }
 
+/* For whoever asks the queue: "person", or with the time in ms until when "timer@1767225600000". */
+static void park_reason(const struct session_wait *wait, char out[REASON_SIZE])
+{
+	if (wait->until_us > 0) {
+		(void)snprintf(out, REASON_SIZE, "%s@%" PRId64, wait->what, wait->until_us / 1000);
+	} else {
+		(void)snprintf(out, REASON_SIZE, "%s", wait->what);
+	}
+}
+
 /* Our slot is free before the queue gives it away. */
 static void park(struct session_run *s)
 {
 	const struct session_wait *wait = TAILQ_FIRST(&s->waits);
 	const struct session_wait said = *wait;
 	enum queue_set set = QUEUE_NONE;
+	char reason[REASON_SIZE];
 
+	park_reason(&said, reason);
 	s->parked = true;
 	session_clock_stop(s);
 	session_leave_slot(s);
-	if (tell_queue(s, queue_park, said.what, &set) == ERR_OK && set == QUEUE_PARKED) {
+	if (tell_queue(s, queue_park, reason, &set) == ERR_OK && set == QUEUE_PARKED) {
 		say_parked(s, &said);
 		return;
 	}

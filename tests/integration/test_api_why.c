@@ -1,0 +1,250 @@
+/* GET /api/v1/sessions/{id}/why, for each place that a session can have in the queue. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api_world.h"
+#include "loop/fiber.h"
+#include "loop/loop.h"
+#include "queue/lease.h"
+#include "queue/queue.h"
+#include "queue/queue_limit.h"
+#include "redis/redis.h"
+#include "tests/support/test.h"
+
+#define TENANT "acme"
+
+enum { WAIT_MS = 5000 };
+
+/* ---- as a scheduler and a worker ---- */
+
+struct visit {
+	struct loop *loop;
+	void (*body)(struct queue *queue, void *arg);
+	void *arg;
+};
+
+static void visit_main(void *arg)
+{
+	struct visit *visit = arg;
+	const struct redis_options options = { getenv("TEST_REDIS_URL"), WAIT_MS, 100 };
+	struct queue queue = { .shard = queue_shard_of(str_of(TENANT), QUEUE_SHARDS) };
+	struct err err;
+
+	queue.redis = redis_new(visit->loop, &options, &err);
+	assert_non_null(queue.redis);
+	assert_int_equal(redis_wait_connected(queue.redis, WAIT_MS, &err), ERR_OK);
+	visit->body(&queue, visit->arg);
+	redis_free(queue.redis);
+}
+
+static void in_queue(void (*body)(struct queue *queue, void *arg), void *arg)
+{
+	struct visit visit = { loop_new(), body, arg };
+
+	assert_non_null(visit.loop);
+	(void)fiber_start(visit.loop, NULL, "visit", visit_main, &visit);
+	loop_run(visit.loop);
+	loop_free(visit.loop);
+}
+
+struct hire {
+	const char *incarnation, *has;
+	unsigned slots;
+	bool draining;
+};
+
+static void do_hire(struct queue *queue, void *arg)
+{
+	const struct hire *hire = arg;
+	struct lease_worker worker = { .slots = hire->slots, .draining = hire->draining };
+	struct err err;
+
+	(void)snprintf(worker.incarnation, sizeof(worker.incarnation), "%s", hire->incarnation);
+	(void)snprintf(worker.worker, sizeof(worker.worker), "of-%s", hire->incarnation);
+	(void)snprintf(worker.name, sizeof(worker.name), "n");
+	(void)snprintf(worker.has, sizeof(worker.has), "%s", hire->has);
+	assert_int_equal(lease_register(queue->redis, &worker, &err), ERR_OK);
+}
+
+static void hire(struct hire hire)
+{
+	in_queue(do_hire, &hire);
+}
+
+static void do_claim(struct queue *queue, void *arg)
+{
+	const char *has = arg;
+	const struct queue_claim claim = {
+		.incarnation = "fits", .has = has, .capacity = 1, .max = 1
+	};
+	struct queue_item item;
+	size_t count;
+	struct err err;
+
+	assert_int_equal(queue_claim(queue, &claim, &item, &count, &err), ERR_OK);
+	assert_int_equal(count, 1);
+}
+
+typedef enum err_code(move_fn)(const struct queue *queue, const struct queue_move *move,
+                               enum queue_set *ret, struct err *err);
+
+struct step {
+	move_fn *fn;
+	struct queue_move move;
+};
+
+static void do_step(struct queue *queue, void *arg)
+{
+	const struct step *step = arg;
+	enum queue_set set;
+	struct err err;
+
+	assert_int_equal(step->fn(queue, &step->move, &set, &err), ERR_OK);
+}
+
+static void step(move_fn *fn, const struct id *sid, const char *reason, uint64_t delay_ms)
+{
+	struct step step = { fn, { .sid = *sid, .reason = reason, .delay_ms = delay_ms } };
+
+	in_queue(do_step, &step);
+}
+
+static void do_limit(struct queue *queue, void *arg)
+{
+	const struct queue_limit limit = { QUEUE_LIMIT_TENANT, TENANT, NULL, 1, *(bool *)arg };
+	struct err err;
+
+	assert_int_equal(queue_limit_set(queue, &limit, 1, &err), ERR_OK);
+}
+
+/* ---- what is said ---- */
+
+static void expect_why(const struct id *sid, const char *place, const char *code)
+{
+	struct answer answer = get(session_path(sid, "/why"));
+
+	assert_int_equal(answer.status, 200);
+	assert_string_equal(answer_text(&answer, "place"), place);
+	assert_string_equal(answer_text(&answer, "reason/code"), code);
+	answer_free(&answer);
+}
+
+static struct str member(const struct answer *answer, const char *path)
+{
+	return json_as_str(answer_at(answer, path));
+}
+
+static const char *words_needed(const struct id *sid)
+{
+	static char words[QUEUE_NEEDS_MAX + 1];
+	struct answer answer = get(session_path(sid, "/why"));
+	const struct json_value *needs = answer_at(&answer, "needs");
+
+	words[0] = '\0';
+	for (size_t i = 0; i < json_count(needs); i++) {
+		struct str word = json_as_str(json_at(needs, i));
+		size_t n = strlen(words);
+
+		(void)snprintf(words + n, sizeof(words) - n, "%s%" STR_FMT, i > 0 ? "," : "",
+		               STR_ARG(word));
+	}
+	answer_free(&answer);
+	return words;
+}
+
+/* Ready, then with a worker. */
+static void until_it_runs(const struct id *sid, char needs[QUEUE_NEEDS_MAX + 1])
+{
+	struct answer answer;
+
+	expect_why(sid, "ready", "no_worker");
+	(void)snprintf(needs, QUEUE_NEEDS_MAX + 1, "%s", words_needed(sid));
+	hire((struct hire){ "other", "os=plan9", 4, false });
+	answer = get(session_path(sid, "/why"));
+	assert_string_equal(answer_text(&answer, "reason/code"), "needs");
+	assert_true(json_count(answer_at(&answer, "reason/missing")) > 0);
+	assert_int_equal(json_type_of(answer_at(&answer, "eta")), JSON_T_NULL);
+	answer_free(&answer);
+	hire((struct hire){ "leaves", needs, 4, true });
+	expect_why(sid, "ready", "draining");
+	hire((struct hire){ "fits", needs, 1, false });
+	answer = get(session_path(sid, "/why"));
+	assert_string_equal(answer_text(&answer, "reason/code"), "next");
+	assert_true(member(&answer, "eta/p50").n > 0);
+	assert_true(member(&answer, "eta/p90").n > 0);
+	answer_free(&answer);
+
+	in_queue(do_claim, needs);
+	expect_why(sid, "leasing", "starting");
+	step(queue_opened, sid, NULL, 0);
+	answer = get(session_path(sid, "/why"));
+	assert_string_equal(answer_text(&answer, "reason/code"), "running");
+	assert_string_equal(answer_text(&answer, "worker"), "of-fits");
+	assert_int_equal(json_as_i64(answer_at(&answer, "share/leases")), 1);
+	answer_free(&answer);
+}
+
+static void each_place_has_its_reason(void **state)
+{
+	struct id first = make_session(""), second;
+	char needs[QUEUE_NEEDS_MAX + 1];
+	struct answer answer;
+	bool unset = false;
+
+	(void)state;
+	until_it_runs(&first, needs);
+	second = make_session("");
+	expect_why(&second, "ready", "slots");
+	in_queue(do_limit, &unset);
+	answer = get(session_path(&second, "/why"));
+	assert_string_equal(answer_text(&answer, "reason/code"), "limit");
+	assert_string_equal(answer_text(&answer, "reason/limit/kind"), "tenant");
+	assert_int_equal(json_as_i64(answer_at(&answer, "reason/limit/used")), 1);
+	assert_int_equal(json_as_i64(answer_at(&answer, "reason/limit/most")), 1);
+	answer_free(&answer);
+	unset = true;
+	in_queue(do_limit, &unset);
+	step(queue_hold, &second, "after:01JD0M6T3RHN4P6S8TAVCXEZ1B", 0);
+	expect_why(&second, "held", "after");
+
+	step(queue_park, &first, "timer@1900000000000", 0);
+	answer = get(session_path(&first, "/why"));
+	assert_string_equal(answer_text(&answer, "reason/code"), "parked");
+	assert_string_equal(answer_text(&answer, "reason/until"), "2030-03-17T17:46:40.000Z");
+	answer_free(&answer);
+	step(queue_requeue, &first, NULL, 60000);
+	answer = get(session_path(&first, "/why"));
+	assert_string_equal(answer_text(&answer, "reason/code"), "delayed");
+	assert_string_equal(answer_text(&answer, "eta/basis"), "due");
+	answer_free(&answer);
+	step(queue_finish, &first, NULL, 0);
+	expect_why(&first, "done", "ended");
+	step(queue_finish, &second, NULL, 0);
+}
+
+static void others_do_not_see_why(void **state)
+{
+	struct id sid = make_session("");
+
+	(void)state;
+	expect(&(struct ask){ .key = api_keys.foreign,
+	                      .method = "GET",
+	                      .path = session_path(&sid, "/why") },
+	       404);
+	expect(&(struct ask){ .key = api_keys.reader,
+	                      .method = "GET",
+	                      .path = session_path(&sid, "/why") },
+	       200);
+	step(queue_finish, &sid, NULL, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_place_has_its_reason),
+		cmocka_unit_test(others_do_not_see_why),
+	};
+
+	return cmocka_run_group_tests(tests, api_world_setup, api_world_teardown);
+}
