@@ -14,8 +14,9 @@ _fairlead()
 		return ;;
 	esac
 	case "${COMP_WORDS[1]} ${COMP_WORDS[2]}" in
-	"task run"*) words="--repo --branch --commit --label --env --prompt --timeout --pty --count --deliver --detach --json --url --key --help --" ;;
+	"task run"*) words="--repo --branch --commit --label --env --prompt --timeout --pty --count --deliver --after --not-before --deadline --priority --attempts --concurrency --needs --prefers --detach --json --url --key --help --" ;;
 	"session list"*) words="--status --limit --json --url --key --help" ;;
+	"session dead"* | "session redrive"*) words="--cause --limit --json --url --key --help" ;;
 	"session "[a-z]*)
 		words="--json --url --key --after --reason --help"
 		if [ "$COMP_CWORD" -eq 3 ]; then
@@ -51,7 +52,7 @@ _fairlead()
 	elif [ "$COMP_CWORD" -eq 2 ]; then
 		case ${COMP_WORDS[1]} in
 		task) words="run" ;;
-		session) words="list show why watch stop pause resume prompt delete" ;;
+		session) words="list show why watch stop pause resume prompt delete retry dead redrive" ;;
 		agent) words="ask wait wait-session note progress" ;;
 		admin) words="key tenant" ;;
 		completion) words="bash" ;;
@@ -60,6 +61,7 @@ _fairlead()
 	case $last in
 	--status) words="queued provisioning running pausing paused resuming stopping stopped completed failed cancelled" ;;
 	--deliver) words="branch patch" ;;
+	--cause) words="attempts poison deadline" ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 }

@@ -17,7 +17,7 @@
 enum { SESSION_PATH_MAX = 512, SESSION_PROMPT_MAX = 16 * 1024 };
 
 struct session_options {
-	const char *url, *key, *status, *after, *reason;
+	const char *url, *key, *status, *after, *reason, *cause;
 	uint64_t limit;
 	bool json;
 	const char *id;
@@ -31,9 +31,15 @@ static const char session_usage[] = "usage: fairlead session list [--status S] [
 				    "       fairlead session stop|pause|resume ID [--reason TEXT]\n"
 				    "       fairlead session prompt ID TEXT...\n"
 				    "       fairlead session delete ID\n"
+				    "       fairlead session retry ID\n"
+				    "       fairlead session dead [--cause C] [--limit N]\n"
+				    "       fairlead session redrive [--cause C] [--limit N]\n"
 				    "\n"
 				    "Each takes --json, --url URL and --key KEY. stop lets the "
-				    "agent wrap up; delete ends it now.\n";
+				    "agent wrap up; delete ends it now.\n"
+				    "retry tries one that has ended once more, as a new session; "
+				    "dead lists what failed\nfor good (cause: attempts, poison or "
+				    "deadline), redrive retries all of that.\n";
 
 static int fail(const struct err *err)
 {
@@ -251,6 +257,80 @@ static int run_delete(struct client *client, const struct session_options *o)
 	return ask(client, o, "DELETE", path, (struct str){ NULL, 0 }, NULL);
 }
 
+static void show_retry(const struct json_value *json)
+{
+	(void)printf("%" STR_FMT "\n", STR_ARG(json_as_str(json_get(json, "id"))));
+}
+
+static int run_retry(struct client *client, const struct session_options *o)
+{
+	char path[SESSION_PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s/retry", o->id);
+	return ask(client, o, "POST", path, (struct str){ NULL, 0 }, show_retry);
+}
+
+static void show_dead(const struct json_value *json)
+{
+	const struct json_value *items = json_get(json, "items");
+
+	(void)printf("%-26s %-9s %-20s %s\n", "SESSION", "CAUSE", "FAILED", "REASON");
+	for (size_t i = 0; i < json_count(items); i++) {
+		const struct json_value *letter = json_at(items, i);
+		struct str failed = json_as_str(json_get(letter, "failedAt"));
+
+		cell(letter, "id", 26);
+		cell(letter, "cause", 9);
+		(void)printf("%-20.*s ", failed.n > 19 ? 19 : (int)failed.n, failed.p);
+		render_text(stdout, json_as_str(json_get(letter, "reason")));
+		(void)putchar('\n');
+	}
+}
+
+static int run_dead(struct client *client, const struct session_options *o)
+{
+	char path[SESSION_PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "/api/v1/dead-letters?perPage=%llu%s%s",
+	               (unsigned long long)(o->limit > 0 ? o->limit : 20),
+	               o->cause != NULL ? "&cause=" : "", o->cause != NULL ? o->cause : "");
+	return ask(client, o, "GET", path, (struct str){ NULL, 0 }, show_dead);
+}
+
+static void show_redriven(const struct json_value *json)
+{
+	const struct json_value *items = json_get(json, "items");
+
+	for (size_t i = 0; i < json_count(items); i++) {
+		show_retry(json_at(items, i));
+	}
+	if (json_as_bool(json_get(json, "more"))) {
+		(void)fprintf(stderr, "there may be more: redrive again\n");
+	}
+}
+
+static int run_redrive(struct client *client, const struct session_options *o)
+{
+	struct buf body;
+	struct jsonw w;
+	int status;
+
+	buf_init(&body, SESSION_PATH_MAX);
+	jsonw_init(&w, &body);
+	jsonw_object(&w, NULL);
+	if (o->cause != NULL) {
+		jsonw_cstr(&w, "cause", o->cause);
+	}
+	if (o->limit > 0) {
+		jsonw_u64(&w, "limit", o->limit);
+	}
+	jsonw_end_object(&w);
+	status = ask(client, o, "POST", "/api/v1/dead-letters/redrive", buf_str(&body),
+	             show_redriven);
+	buf_fini(&body);
+	return status;
+}
+
 static const struct {
 	const char *verb;
 	int words; /* after the verb: 0, 1 (id), 2 (id and text) */
@@ -259,6 +339,7 @@ static const struct {
 	{ "list", 0, run_list },     { "show", 1, run_show },     { "why", 1, run_why },
 	{ "watch", 1, run_watch },   { "stop", 1, run_stop },     { "pause", 1, run_pause },
 	{ "resume", 1, run_resume }, { "prompt", 2, run_prompt }, { "delete", 1, run_delete },
+	{ "retry", 1, run_retry },   { "dead", 0, run_dead },     { "redrive", 0, run_redrive },
 };
 
 static bool parse(int argc, char **argv, struct session_options *o)
@@ -268,6 +349,7 @@ static bool parse(int argc, char **argv, struct session_options *o)
 		{ "limit", required_argument, NULL, 'n' },
 		{ "after", required_argument, NULL, 'a' },
 		{ "reason", required_argument, NULL, 'r' },
+		{ "cause", required_argument, NULL, 'c' },
 		{ "url", required_argument, NULL, 'u' },
 		{ "key", required_argument, NULL, 'k' },
 		{ "json", no_argument, NULL, 'j' },
@@ -281,6 +363,7 @@ static bool parse(int argc, char **argv, struct session_options *o)
 		case 's': o->status = optarg; break;
 		case 'a': o->after = optarg; break;
 		case 'r': o->reason = optarg; break;
+		case 'c': o->cause = optarg; break;
 		case 'u': o->url = optarg; break;
 		case 'k': o->key = optarg; break;
 		case 'j': o->json = true; break;

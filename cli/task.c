@@ -18,6 +18,7 @@
 enum {
 	TASK_LABELS_MAX = 32,
 	TASK_ENV_MAX = 64,
+	TASK_WORDS_MAX = 16,
 	TASK_BODY_MAX = 512 * 1024,
 	TASK_COMMAND_SHOWN = 500
 };
@@ -26,8 +27,11 @@ struct task_options {
 	const char *url, *key;
 	const char *repo, *branch, *commit, *prompt, *delivery;
 	const char *labels[TASK_LABELS_MAX], *env[TASK_ENV_MAX];
-	size_t label_count, env_count;
-	uint64_t timeout_s, count;
+	const char *needs[TASK_WORDS_MAX], *prefers[TASK_WORDS_MAX];
+	const char *after, *not_before, *deadline, *concurrency;
+	size_t label_count, env_count, needs_count, prefers_count;
+	uint64_t timeout_s, count, attempts, priority;
+	bool has_priority;
 	bool json, detach, pty;
 	char **argv;
 	int argc;
@@ -37,11 +41,17 @@ static const char task_usage[] =
 	"usage: fairlead task run [--repo URL|PATH] [--branch B] [--commit C] [--label K=V]...\n"
 	"                         [--env K=V]... [--prompt TEXT] [--timeout SECONDS] [--pty]\n"
 	"                         [--count N] [--deliver branch|patch] [--detach] [--json]\n"
+	"                         [--after ID] [--not-before TIME] [--deadline TIME]\n"
+	"                         [--priority 0-9] [--attempts N] [--concurrency KEY]\n"
+	"                         [--needs LABEL]... [--prefers LABEL]...\n"
 	"                         [--url URL] [--key KEY] -- COMMAND [ARG]...\n"
 	"\n"
 	"Runs COMMAND in a workspace prepared from the repository (an empty one without --repo)\n"
 	"and shows what happens. Ctrl-C detaches, twice cancels. Exits with the command's code.\n"
-	"--detach prints the session ids and returns at once.\n";
+	"--detach prints the session ids and returns at once.\n"
+	"--after waits for a session or task to end; times are as in 2026-01-31T12:00:00Z; of the\n"
+	"sessions with the same --concurrency key one runs at a time; --needs and --prefers name\n"
+	"labels of workers.\n";
 
 static int usage(FILE *to, int status)
 {
@@ -72,6 +82,26 @@ static bool number(const char *what, const char *text, uint64_t max, uint64_t *r
 	return false;
 }
 
+static bool take_priority(struct task_options *o)
+{
+	o->has_priority = parse_u64(str_of(optarg), 9, &o->priority);
+	if (!o->has_priority) {
+		(void)fprintf(stderr, "fairlead: --priority must be 0 to 9\n");
+	}
+	return o->has_priority;
+}
+
+static bool add_word(const char *what, const char **list, size_t *count)
+{
+	if (*count == TASK_WORDS_MAX) {
+		(void)fprintf(stderr, "fairlead: --%s is given more than %d times\n", what,
+		              TASK_WORDS_MAX);
+		return false;
+	}
+	list[(*count)++] = optarg;
+	return true;
+}
+
 static bool take(struct task_options *o, int c)
 {
 	switch (c) {
@@ -87,6 +117,14 @@ static bool take(struct task_options *o, int c)
 	case 'p': o->pty = true; return true;
 	case 't': return number("timeout", optarg, UINT64_C(7) * 86400, &o->timeout_s);
 	case 'n': return number("count", optarg, 100, &o->count);
+	case 'a': o->after = optarg; return true;
+	case 'B': o->not_before = optarg; return true;
+	case 'L': o->deadline = optarg; return true;
+	case 'C': o->concurrency = optarg; return true;
+	case 'A': return number("attempts", optarg, 10, &o->attempts);
+	case 'P': return take_priority(o);
+	case 'N': return add_word("needs", o->needs, &o->needs_count);
+	case 'F': return add_word("prefers", o->prefers, &o->prefers_count);
 	case 'l': return add("label", o->labels, &o->label_count, TASK_LABELS_MAX, optarg);
 	case 'e': return add("env", o->env, &o->env_count, TASK_ENV_MAX, optarg);
 	default: (void)fputs(task_usage, stderr); return false;
@@ -110,6 +148,14 @@ static int parse(int argc, char **argv, struct task_options *o)
 		{ "count", required_argument, NULL, 'n' },
 		{ "label", required_argument, NULL, 'l' },
 		{ "env", required_argument, NULL, 'e' },
+		{ "after", required_argument, NULL, 'a' },
+		{ "not-before", required_argument, NULL, 'B' },
+		{ "deadline", required_argument, NULL, 'L' },
+		{ "concurrency", required_argument, NULL, 'C' },
+		{ "attempts", required_argument, NULL, 'A' },
+		{ "priority", required_argument, NULL, 'P' },
+		{ "needs", required_argument, NULL, 'N' },
+		{ "prefers", required_argument, NULL, 'F' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -219,6 +265,43 @@ static void write_prompt(struct jsonw *w, const struct task_options *o)
 	buf_fini(&line);
 }
 
+static void write_given(struct jsonw *w, const char *name, const char *value)
+{
+	if (value != NULL) {
+		jsonw_cstr(w, name, value);
+	}
+}
+
+static void write_words(struct jsonw *w, const char *name, const char *const *words, size_t count)
+{
+	jsonw_array(w, name);
+	for (size_t i = 0; i < count; i++) {
+		jsonw_cstr(w, NULL, words[i]);
+	}
+	jsonw_end_array(w);
+}
+
+/* When it may run, how often, and where. */
+static void write_terms(struct jsonw *w, const struct task_options *o)
+{
+	write_given(w, "queueAfter", o->after);
+	write_given(w, "notBefore", o->not_before);
+	write_given(w, "deadline", o->deadline);
+	write_given(w, "concurrencyKey", o->concurrency);
+	if (o->has_priority) {
+		jsonw_u64(w, "priority", o->priority);
+	}
+	if (o->attempts > 0) {
+		jsonw_u64(w, "maxAttempts", o->attempts);
+	}
+	if (o->needs_count + o->prefers_count > 0) {
+		jsonw_object(w, "workers");
+		write_words(w, "required", o->needs, o->needs_count);
+		write_words(w, "preferred", o->prefers, o->prefers_count);
+		jsonw_end_object(w);
+	}
+}
+
 static void write_body(struct buf *out, const struct task_options *o)
 {
 	struct jsonw w;
@@ -237,6 +320,7 @@ static void write_body(struct buf *out, const struct task_options *o)
 		jsonw_end_object(&w);
 	}
 	write_pairs(&w, "labels", o->labels, o->label_count);
+	write_terms(&w, o);
 	jsonw_end_object(&w);
 }
 
