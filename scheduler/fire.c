@@ -274,31 +274,57 @@ static enum err_code wait_for(const struct schedule_due *due, uint64_t listed_ms
 	return at_ms > now_ms ? fiber_sleep(at_ms - now_ms) : ERR_OK;
 }
 
-static enum err_code fire_page(struct app *app, struct schedule_walk *walk, size_t *ret_count,
-                               size_t *done, struct err *err)
+/* What has to cancel first needs Redis; a Redis that is away delays nobody else's times. */
+static bool is_passed_over(const struct schedule_due *due, enum err_code code)
+{
+	return due->cancels && code != ERR_OK && code != ERR_CANCELLED;
+}
+
+/* Of one turn. */
+struct turn {
+	struct schedule_walk walk;
+	size_t done;
+	enum err_code code; /* of what was passed over */
+	struct err err;
+};
+
+static enum err_code fire_due(struct app *app, const struct schedule_due *due, uint64_t listed_ms,
+                              struct turn *turn, struct err *err)
+{
+	struct arena *arena = arena_new();
+	struct firing firing = { .app = app, .due = due, .arena = arena };
+	enum err_code code = wait_for(due, listed_ms);
+
+	if (code != ERR_OK) {
+		arena_free(arena);
+		return err_set(err, code, "waiting for the time of a schedule");
+	}
+	firing.now_us = due->now_us + (int64_t)(clock_mono_ms() - listed_ms) * 1000;
+	code = fire(&firing, err);
+	if (is_passed_over(due, code)) {
+		turn->code = code;
+		turn->err = *err;
+		code = ERR_OK;
+	} else if (code != ERR_OK) {
+		code = duty_item_failed(due->id.s, code, err);
+	}
+	turn->done += firing.done ? 1 : 0;
+	arena_free(arena);
+	return code;
+}
+
+static enum err_code fire_page(struct app *app, struct turn *turn, size_t *ret_count,
+                               struct err *err)
 {
 	struct arena *arena = arena_new();
 	struct schedule_due_list list = { .count = 0 };
-	enum err_code code = schedule_list_due(app->node->pg, walk, arena, &list, err);
+	enum err_code code = schedule_list_due(app->node->pg, &turn->walk, arena, &list, err);
 	uint64_t listed_ms = clock_mono_ms();
 
 	for (size_t i = 0; code == ERR_OK && i < list.count; i++) {
-		const struct schedule_due *due = &list.items[i];
-		struct firing firing = { .app = app, .due = due, .arena = arena };
-
-		code = wait_for(due, listed_ms);
-		if (code != ERR_OK) {
-			(void)err_set(err, code, "waiting for the time of a schedule");
-			break;
-		}
-		firing.now_us = due->now_us + (int64_t)(clock_mono_ms() - listed_ms) * 1000;
-		code = fire(&firing, err);
-		if (code != ERR_OK) {
-			code = duty_item_failed(due->id.s, code, err);
-		}
-		*done += firing.done ? 1 : 0;
-		walk->after = due->id;
-		walk->after_us = due->next_us;
+		code = fire_due(app, &list.items[i], listed_ms, turn, err);
+		turn->walk.after = list.items[i].id;
+		turn->walk.after_us = list.items[i].next_us;
 	}
 	*ret_count = list.count;
 	arena_free(arena);
@@ -307,15 +333,19 @@ static enum err_code fire_page(struct app *app, struct schedule_walk *walk, size
 
 enum err_code fire_turn(struct app *app, struct err *err)
 {
-	struct schedule_walk walk = { .soon_ms = FIRE_MS, .max = PAGE };
-	size_t count = PAGE, done = 0;
+	struct turn turn = { .walk = { .soon_ms = FIRE_MS, .max = PAGE } };
+	size_t count = PAGE;
 	enum err_code code = ERR_OK;
 
 	while (code == ERR_OK && count == PAGE) {
-		code = fire_page(app, &walk, &count, &done, err);
+		code = fire_page(app, &turn, &count, err);
 	}
-	if (code == ERR_OK && done > 0) {
+	if (code == ERR_OK && turn.done > 0) {
 		duty_ring(&app->duties[DUTY_FIRE]); /* their next times may have come too */
+	}
+	if (code == ERR_OK && turn.code != ERR_OK) {
+		*err = turn.err;
+		return turn.code;
 	}
 	return code;
 }

@@ -6,7 +6,7 @@
 #include "schedule/schedule_store.h"
 #include "scheduler_world.h"
 
-enum { MANY = 20, SECOND_US = 1000000, HOUR_S = 3600, KILLS = 6, KILL_MS = 350 };
+enum { MANY = 20, SECOND_US = 1000000, HOUR_S = 3600, KILLS = 4, KILL_MS = 350 };
 
 SQL(sched_clear, "DELETE FROM schedules");
 SQL(sched_tasks, "SELECT count(*) FROM tasks");
@@ -22,6 +22,7 @@ SQL(sched_orphans, "SELECT count(*) FROM tasks t WHERE NOT EXISTS ("
 SQL(sched_spread,
     "SELECT coalesce(extract(epoch FROM max(at) - min(at))::bigint + 1, 0) FROM schedule_runs");
 SQL(sched_times, "SELECT count(*) FROM schedule_runs");
+SQL(sched_which, "SELECT count(DISTINCT schedule_id) FROM schedule_runs WHERE outcome = 'ran'");
 SQL(sched_stop, "UPDATE schedules SET paused_at = now()");
 SQL(sched_session, "SELECT n.id FROM schedule_runs r JOIN sessions n ON n.task_id = r.task_id "
                    "ORDER BY r.at OFFSET $1::text::bigint LIMIT 1");
@@ -126,7 +127,7 @@ static bool enough_times(struct stage *unused, void *arg)
 static void kill_again_and_again(struct world *world)
 {
 	struct schedule_spec spec = spec_of(1);
-	uint64_t want = 5;
+	uint64_t want = 4;
 
 	spec.overlap = SCHEDULE_QUEUE;
 	open_stage(world);
@@ -174,6 +175,12 @@ static bool ran_twice(struct stage *unused, void *arg)
 	(void)unused;
 	(void)arg;
 	return number(stage.world->pg, "", &sched_ran) >= 2;
+}
+
+static bool has_run(struct stage *unused, void *arg)
+{
+	(void)unused;
+	return number(stage.world->pg, "", &sched_ran) >= *(uint64_t *)arg;
 }
 
 static bool has_order(struct stage *unused, void *arg)
@@ -258,6 +265,37 @@ static void a_run_is_queued_after_the_one_before(void **state)
 	world_run(queue_after_it);
 }
 
+static bool which_ran(struct stage *unused, void *arg)
+{
+	(void)unused;
+	return is(&sched_which, *(uint64_t *)arg);
+}
+
+static void lose_redis(struct world *world)
+{
+	struct schedule_spec cancels = spec_of(1), plain = spec_of(HOUR_S);
+	uint64_t one = 1, two = 2, ran;
+
+	cancels.overlap = SCHEDULE_CANCEL;
+	open_stage(world);
+	stage_start_scheduler(&stage, 0);
+	(void)make(&cancels, 0);
+	(void)stage_await(&stage, which_ran, &one, "the first run");
+	redis_server_kill(&stage.server);
+	(void)make(&plain, 0);
+	(void)stage_await(&stage, which_ran, &two, "the other schedule");
+	redis_server_start(&stage.server, NULL);
+	ran = number(world->pg, "", &sched_ran) + 1;
+	(void)stage_await(&stage, has_run, &ran, "the one that cancels");
+	stage_close(&stage);
+}
+
+static void a_redis_that_is_away_delays_only_what_must_cancel(void **state)
+{
+	(void)state;
+	world_run(lose_redis);
+}
+
 /* ---- being late, and ending ---- */
 
 static bool none_left(struct stage *unused, void *arg)
@@ -339,6 +377,7 @@ int main(void)
 		cmocka_unit_test(a_time_is_skipped_while_the_run_before_goes_on),
 		cmocka_unit_test(a_run_that_goes_on_is_cancelled_for_the_next),
 		cmocka_unit_test(a_run_is_queued_after_the_one_before),
+		cmocka_unit_test(a_redis_that_is_away_delays_only_what_must_cancel),
 		cmocka_unit_test(times_of_before_are_made_up_for_as_the_schedule_says),
 		cmocka_unit_test(what_is_once_ends_and_what_cannot_be_made_is_said),
 	};
