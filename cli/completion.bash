@@ -48,11 +48,12 @@ _fairlead()
 	login) words="--url --key --help" ;;
 	esac
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words="up down status migrate login task session agent admin completion --help --version"
+		words="up down status migrate login task session agent worker admin completion --help --version"
 	elif [ "$COMP_CWORD" -eq 2 ]; then
 		case ${COMP_WORDS[1]} in
 		task) words="run" ;;
 		session) words="list show why watch stop pause resume prompt delete retry dead redrive" ;;
+		worker) words="list cordon uncordon drain" ;;
 		agent) words="ask wait wait-session note progress" ;;
 		admin) words="key tenant" ;;
 		completion) words="bash" ;;

@@ -11,6 +11,7 @@
 #include "scheduler/archive.h"
 #include "scheduler/backlog.h"
 #include "scheduler/branch.h"
+#include "scheduler/cordon.h"
 #include "scheduler/deadline.h"
 #include "scheduler/deliver.h"
 #include "scheduler/fire.h"
@@ -28,6 +29,7 @@ enum {
 	RESTORE_GRACE_MS = 1000,
 	DELIVER_MS = 500,
 	BRANCH_MS = 500,
+	CORDON_MS = 1000,
 	MEASURE_MS = 1000,
 	BACKLOG_MS = 500,
 	RELEASE_MS = 500,
@@ -61,6 +63,9 @@ static void on_message(void *arg, struct str channel, struct str payload)
 		bool end = str_eq(payload, STR_LIT("end"));
 
 		duty_ring(&app->duties[end ? DUTY_SWEEP : DUTY_GRANT]);
+		if (str_eq(payload, STR_LIT("cordon"))) {
+			duty_ring(&app->duties[DUTY_CORDON]);
+		}
 	} else if (log_moves_parse(payload, &sid, &tenant) &&
 	           moves_add(&app->moves, &sid, tenant)) {
 		ring_archivers(app);
@@ -142,6 +147,7 @@ static void begin_duties(struct app *app)
 	begin_duty(app, DUTY_ARCHIVE, "archive", archive_sweep, conf->archive_interval);
 	begin_duty(app, DUTY_DELIVER, "deliver", deliver_turn, DELIVER_MS);
 	begin_duty(app, DUTY_BRANCH, "branch", branch_turn, BRANCH_MS);
+	begin_duty(app, DUTY_CORDON, "cordon", cordon_turn, CORDON_MS);
 	begin_duty(app, DUTY_MEASURE, "measure", measure_turn, MEASURE_MS);
 	begin_duty(app, DUTY_BACKLOG, "backlog", backlog_turn, BACKLOG_MS);
 	begin_duty(app, DUTY_RETAIN, "retain", retain_turn, conf->retention_interval);

@@ -144,6 +144,8 @@ static bool decode_worker(const struct redis_reply *row, struct lease_worker *re
 	}
 	ret->slots = slots < UINT32_MAX ? (unsigned)slots : UINT32_MAX;
 	ret->draining = draining != 0;
+	ret->leaving = draining == 1 || draining == 3;
+	ret->cordoned = draining >= 2;
 	ret->since_ms = (int64_t)since;
 	return true;
 }

@@ -27,6 +27,8 @@ struct lease_worker {
 	char name[QUEUE_WORKER_MAX + 1];
 	unsigned slots;
 	bool draining;                 /* gets no new sessions */
+	bool leaving;                  /* of lease_list(): it says so itself */
+	bool cordoned;                 /* of lease_list(): an operator did */
 	char has[QUEUE_NEEDS_MAX + 1]; /* words: labels and capabilities (queue.h) */
 	char version[32];
 	int64_t since_ms; /* registered, Redis's clock */
@@ -67,7 +69,23 @@ enum err_code lease_lives(struct redis *redis, const char *incarnation, bool *re
 enum err_code lease_worker_of(struct redis *redis, const char *incarnation,
                               char out[QUEUE_WORKER_MAX + 1], struct err *err) MUST_CHECK;
 
-/* Rung when a worker registers or ends in order; for redis_subscribe(). */
+/*
+ * Workers that get no new sessions, by name: what lease_list() marks as draining. A copy of what
+ * PostgreSQL has (cordon/cordon_store.h), brought again after a loss.
+ */
+enum { LEASE_CORDONS_MAX = 1024 };
+struct lease_cordon {
+	char name[QUEUE_WORKER_MAX + 1];
+	bool drain; /* what it has goes elsewhere too */
+};
+enum err_code lease_cordon_set(struct redis *redis, const struct lease_cordon *cordon,
+                               struct err *err) MUST_CHECK;
+enum err_code lease_cordon_clear(struct redis *redis, const char *name, struct err *err) MUST_CHECK;
+/* cordons has room for LEASE_CORDONS_MAX. */
+enum err_code lease_cordons(struct redis *redis, struct lease_cordon *cordons, size_t *ret_count,
+                            struct err *err) MUST_CHECK;
+
+/* Rung when a worker registers or ends in order, or a cordon changes; for redis_subscribe(). */
 void lease_bell_channel(char out[QUEUE_KEY_SIZE]);
 
 /* The living, oldest first. */

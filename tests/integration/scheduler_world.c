@@ -251,6 +251,7 @@ struct player *stage_worker(struct stage *stage, unsigned i, const char *incarna
 	player->stage = stage;
 	player->lease.slots = slots;
 	(void)snprintf(player->lease.worker, sizeof(player->lease.worker), "host-%u", i);
+	(void)snprintf(player->lease.name, sizeof(player->lease.name), "host-%u", i);
 	(void)snprintf(player->lease.incarnation, sizeof(player->lease.incarnation), "%s",
 	               incarnation);
 	(void)snprintf(player->lease.has, sizeof(player->lease.has), "runtime=local,agent=command");

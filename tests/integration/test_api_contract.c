@@ -248,6 +248,42 @@ static void discovery_lists_what_there_is(void **state)
 	       404);
 }
 
+static void workers_say(const char *verb, const char *status)
+{
+	char path[64];
+	const struct ask what = { .key = api_keys.admin, .method = "POST", .path = path };
+	struct answer answer;
+
+	(void)snprintf(path, sizeof(path), "/api/v1/workers/rack-7/%s", verb);
+	answer = ask(&what);
+	assert_int_equal(answer.status, 200);
+	assert_string_equal(answer_text(&answer, "status"), status);
+	answer_free(&answer);
+	answer = ask(
+		&(struct ask){ .key = api_keys.admin, .method = "GET", .path = "/api/v1/workers" });
+	assert_int_equal(answer.status, 200);
+	assert_int_equal(json_count(answer_at(&answer, "items")), strcmp(verb, "uncordon") != 0);
+	answer_free(&answer);
+}
+
+static void a_worker_is_cordoned_by_name_whether_it_lives_or_not(void **state)
+{
+	(void)state;
+	workers_say("cordon", "cordoned");
+	workers_say("cordon", "cordoned");
+	workers_say("drain", "draining");
+	workers_say("uncordon", "online");
+	workers_say("uncordon", "online");
+	expect(&(struct ask){ .key = api_keys.admin,
+	                      .method = "POST",
+	                      .path = "/api/v1/workers/rack%207/cordon" },
+	       400);
+	expect(&(struct ask){ .key = api_keys.all,
+	                      .method = "POST",
+	                      .path = "/api/v1/workers/rack-7/cordon" },
+	       403);
+}
+
 static void a_stream_asked_of_an_api_node_is_redirected(void **state)
 {
 	struct id sid = make_session("");
@@ -302,6 +338,7 @@ int main(void)
 		cmocka_unit_test(answers_look_like_their_examples),
 		cmocka_unit_test(routes_without_a_key_answer_what_they_should),
 		cmocka_unit_test(discovery_lists_what_there_is),
+		cmocka_unit_test(a_worker_is_cordoned_by_name_whether_it_lives_or_not),
 		cmocka_unit_test(a_stream_asked_of_an_api_node_is_redirected),
 		cmocka_unit_test(a_stream_with_a_ticket_is_redirected_with_it),
 		cmocka_unit_test(info_names_no_leader_of_a_session_that_waits),

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "command/command_store.h"
+#include "cordon/cordon_store.h"
 #include "scheduler_world.h"
 
 SQL(delivery_state, "SELECT string_agg(epoch || ' ' || state, ',' ORDER BY epoch) "
@@ -275,6 +276,89 @@ static void only_the_commit_of_the_epoch_that_ended_well_reaches_the_branch(void
 	world_run(branch_body);
 }
 
+/* ---- cordons ---- */
+
+static bool is_marked(struct stage *stage, void *arg)
+{
+	const struct expected *e = arg;
+	struct lease_worker workers[STAGE_WORKERS];
+	size_t count = 0;
+	struct err err;
+
+	assert_int_equal(lease_list(stage->redis, workers, STAGE_WORKERS, &count, &err), ERR_OK);
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(workers[i].incarnation, e->player->lease.incarnation) == 0) {
+			return workers[i].draining == (e->value != NULL);
+		}
+	}
+	return false;
+}
+
+static bool is_told(struct stage *stage, void *arg)
+{
+	const struct expected *e = arg;
+
+	(void)stage;
+	return strcmp(e->player->drain, e->value) == 0;
+}
+
+static void set_cordon(struct stage *stage, const char *name, bool drain)
+{
+	struct lease_cordon cordon = { .drain = drain };
+	struct err err;
+
+	(void)snprintf(cordon.name, sizeof(cordon.name), "%s", name);
+	assert_int_equal(cordon_set(stage->world->pg, &cordon, "key-1", &err), ERR_OK);
+}
+
+static void cordon_body(struct world *world)
+{
+	struct expected e = { .value = "yes" };
+	struct player *player, *other;
+	struct stage stage;
+	struct order order;
+	struct id sid;
+	struct err err;
+
+	stage_open(&stage, world);
+	assert_int_equal(cordon_clear(world->pg, "host-0", &err), ERR_OK);
+	stage_start_scheduler(&stage, 0);
+	set_cordon(&stage, "host-0", false);
+	player = stage_worker(&stage, 0, "inc-1", 4);
+	e.player = player;
+	(void)stage_await(&stage, is_marked, &e, "the cordon");
+	sid = new_session(&stage, BODY(AGENT(1), ""));
+	other = stage_worker(&stage, 1, "inc-2", 1);
+	order = await_order(&stage, other, &sid, 0);
+	assert_null(player_order(player, &sid));
+
+	/* Another life of it, after a loss of Redis: it is what the name says. */
+	other->silent = player->silent = true;
+	stage_lose_redis(&stage);
+	assert_int_equal(lease_register(stage.redis, &player->lease, &err), ERR_OK);
+	player->silent = false;
+	(void)stage_await(&stage, is_marked, &e, "the cordon after a loss");
+
+	set_cordon(&stage, "host-0", true);
+	e.value = "drain";
+	(void)stage_await(&stage, is_told, &e, "a note to drain");
+	player->lease.draining = true;
+	assert_int_equal(lease_register(stage.redis, &player->lease, &err), ERR_OK);
+	assert_int_equal(cordon_clear(world->pg, "host-0", &err), ERR_OK);
+	e.value = "undrain";
+	(void)stage_await(&stage, is_told, &e, "a note that it is over");
+	player->lease.draining = false;
+	assert_int_equal(lease_register(stage.redis, &player->lease, &err), ERR_OK);
+	(void)await_order(&stage, player, &sid, order.epoch);
+	stage_close(&stage);
+}
+
+static void a_cordoned_worker_gets_nothing_until_it_is_uncordoned(void **state)
+{
+	(void)state;
+	world_run(cordon_body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +366,7 @@ int main(void)
 			a_paused_session_whose_worker_is_lost_is_paused_until_it_is_resumed),
 		cmocka_unit_test(a_paused_session_is_paused_after_a_loss_of_redis),
 		cmocka_unit_test(only_the_commit_of_the_epoch_that_ended_well_reaches_the_branch),
+		cmocka_unit_test(a_cordoned_worker_gets_nothing_until_it_is_uncordoned),
 	};
 
 	return cmocka_run_group_tests(tests, make_arena, free_arena);
