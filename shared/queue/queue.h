@@ -160,6 +160,7 @@ struct queue_move {
 	const char *lost;   /* queue_requeue: the incarnation that was lost, NULL: none */
 	const char *worker; /* queue_place, queue_prefer: the incarnation it is for */
 	unsigned slots;     /* queue_place, queue_unpark: of that worker; 0: not asked */
+	bool stays;         /* queue_park: never QUEUE_CLAIMED_EVICT: it could not come back */
 };
 
 /* leasing -> leased */

@@ -401,6 +401,50 @@ static void a_parked_session_that_may_go_on_gets_the_next_slot_of_its_worker(voi
 	world_run(back_body);
 }
 
+/* It is in nobody's way, since it could not come back; but it is its worker's like all others. */
+static void stay_body(struct world *world)
+{
+	struct queue queue = queue_in(world);
+	struct queue_claim claim = { "inc-1", "", 2, 2, 4 };
+	struct queue_item items[4];
+	struct queue_page page = { items, 4, 0 };
+	struct queue_move about = { .reason = "waits", .stays = true };
+	struct id second;
+	size_t count;
+	struct err err;
+
+	(void)submit(&queue, (struct queue_submit){ .tenant = "acme" });
+	second = submit(&queue, (struct queue_submit){ .tenant = "acme" });
+	assert_int_equal(queue_claim(&queue, &claim, items, &count, &err), ERR_OK);
+	assert_int_equal(count, 2);
+	for (int i = 0; i < 2; i++) {
+		about.sid = items[i].sid;
+		about.stays = !id_eq(&items[i].sid, &second);
+		assert_int_equal(move(&queue, queue_opened, about), QUEUE_LEASED);
+		assert_int_equal(move(&queue, queue_park, about), QUEUE_PARKED);
+	}
+	(void)submit(&queue, (struct queue_submit){ .tenant = "acme" });
+	assert_int_equal(queue_claim(&queue, &claim, items, &count, &err), ERR_OK);
+	assert_true(count == 1 && id_eq(&items[0].sid, &second));
+	assert_int_equal(items[0].claimed, QUEUE_CLAIMED_EVICT);
+	about.sid = second;
+	assert_int_equal(move(&queue, queue_finish, about), QUEUE_DONE);
+	assert_int_equal(queue_of_worker(&queue, "inc-1", &page, &err), ERR_OK);
+	assert_int_equal(page.count, 1);
+	(void)submit(&queue, (struct queue_submit){ .tenant = "acme" });
+	assert_int_equal(queue_claim(&queue, &claim, items, &count, &err), ERR_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(items[0].claimed, QUEUE_CLAIMED_NEW);
+	assert_int_equal(queue_claim(&queue, &claim, items, &count, &err), ERR_OK);
+	assert_int_equal(count, 0);
+}
+
+static void who_could_not_come_back_is_not_asked_to_leave(void **state)
+{
+	(void)state;
+	world_run(stay_body);
+}
+
 static void evict_body(struct world *world)
 {
 	struct queue queue = queue_in(world);
@@ -521,6 +565,7 @@ int main(void)
 		cmocka_unit_test(a_key_of_concurrency_admits_one_and_holds_the_others_in_order),
 		cmocka_unit_test(room_goes_to_the_next_when_the_first_is_stopped_by_another_limit),
 		cmocka_unit_test(a_parked_session_that_may_go_on_gets_the_next_slot_of_its_worker),
+		cmocka_unit_test(who_could_not_come_back_is_not_asked_to_leave),
 		cmocka_unit_test(the_longest_parked_makes_room_and_is_first_when_it_may_go_on),
 		cmocka_unit_test(a_session_waits_for_the_worker_that_is_better_for_it),
 		cmocka_unit_test(demand_is_told_by_what_is_needed),

@@ -225,7 +225,7 @@ end
 learn(seen, pace_after)
 
 if next(heads) and working < tonumber(ARGV[3]) and #rows < most then
-	for _, sid in ipairs(call('ZRANGE', parked, 0, 127)) do
+	for _, sid in ipairs(call('ZRANGEBYSCORE', parked, '1', at, 'LIMIT', 0, 128)) do
 		if not call('ZSCORE', q .. ':back:' .. inc, sid) then
 			local h = item_of(sid)
 			row(h, 'evict')

@@ -7,7 +7,8 @@
 --              "tenant|user|project|agent|key|priority|age (ms)|words"; s how it is now
 --              "set|since (ms)|incarnation|attempt|epoch of its log|class while ready|first 0 or
 --              1|reason"; lost incarnations "a,b,", when there are any
---   :w:<incarnation>  zset of what it has leasing or leased;  :p:<incarnation> of what is parked;
+--   :w:<incarnation>  zset of what it has leasing or leased;  :p:<incarnation> of what is parked, by
+--              since when, or 0 when it cannot be asked to leave;
 --   :back:<incarnation>  of what is parked and waits for a slot to go on;
 --   :wait:<incarnation>  of what is delayed in the hope of that worker
 -- What is ready is a tree for each class, which is all sessions that need the same words:

@@ -5,7 +5,7 @@
 -- ARGV 1 bell channel  2 verb, then for each session: its sid, attempt it is about, "" whichever,
 --      epoch its log is in now, 0 as before, delay in ms (to ready: later), reason, incarnation:
 --      that was lost (requeue), that it is for (place, prefer), "" none; slots of its worker
---      (unpark, place)
+--      (unpark, place); "1" when it cannot be asked to leave (park)
 -- returns for each {ok | again, set} or {conflict, set} {missing}
 -- verb = from, to, where it is if this was done before
 local verbs = {
@@ -64,7 +64,7 @@ local function spent_after(name, value)
 end
 
 -- Its worker's lists, and what limits count.
-local function account(h, was, to, other)
+local function account(h, was, to, other, slots)
 	local sid, inc = h.sid, h.inc
 	local had, has = leases[was], leases[to]
 	if was == 'leased' and not has then
@@ -75,7 +75,7 @@ local function account(h, was, to, other)
 	if had and (not has or name == 'place') then call('ZREM', q .. ':w:' .. inc, sid) end
 	if name == 'place' then inc = other end
 	if has and (not had or name == 'place') then call('ZADD', q .. ':w:' .. inc, at, sid) end
-	if to == 'parked' then call('ZADD', q .. ':p:' .. inc, at, sid) end
+	if to == 'parked' then call('ZADD', q .. ':p:' .. inc, slots == '1' and '0' or at, sid) end
 	if had and not has then
 		count_out(h, to == 'parked')
 		bells.room = true
@@ -121,7 +121,7 @@ local function move(sid, attempt, epoch, delay, why, other, slots)
 	if to == 'delayed' then score = string.format('%.0f', now + delay) end
 
 	take_out(h)
-	account(h, was, to, other)
+	account(h, was, to, other, slots)
 	if epoch ~= '0' then h.e = epoch end
 	if name == 'evict' then h.first = '1' end
 	if name == 'prefer' then
