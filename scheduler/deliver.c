@@ -34,13 +34,15 @@ static enum err_code tell_worker(struct app *app, const struct command *command,
 	struct queue_item item;
 	enum err_code code = queue_get(&queue, &command->session, &item, err);
 
+	if (code == ERR_NOT_FOUND) {
+		return ERR_OK;
+	}
 	if (code == ERR_OK && item.set == QUEUE_HELD &&
 	    strcmp(item.reason, STEER_HOLD_PAUSED) == 0) {
 		return tell_held(app, command, err);
 	}
-	if (code == ERR_NOT_FOUND ||
-	    (code == ERR_OK && item.set != QUEUE_LEASED && item.set != QUEUE_PARKED)) {
-		return ERR_OK; /* it waits for the next lease */
+	if (code == ERR_OK && item.set != QUEUE_LEASED && item.set != QUEUE_PARKED) {
+		return steer_bring_back(&queue, &item, err); /* it waits for the next lease */
 	}
 	if (code == ERR_OK) {
 		code = lease_worker_of(app->node->redis, item.incarnation, worker, err);

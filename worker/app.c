@@ -27,6 +27,7 @@ enum {
 	PATH_SIZE = 512,
 	NAME_SIZE = QUEUE_WORKER_MAX + 1,
 	LOOK_AFTER_MS = 2000,
+	KEPT_TURNS = 15,
 	WAIT_MS = 100,
 	LEAVE_MAX_MS = 40000, /* node.h ends a stop that takes longer than a minute */
 	LEAVE_SLACK_MS = 10000,
@@ -46,7 +47,8 @@ struct app {
 	struct lease_keeper lease;
 	struct mailbox mailbox;
 	char state_dir[PATH_SIZE / 2];
-	char journal_dir[PATH_SIZE], home_dir[PATH_SIZE], guard_path[PATH_SIZE];
+	char journal_dir[PATH_SIZE], keep_dir[PATH_SIZE], home_dir[PATH_SIZE],
+		guard_path[PATH_SIZE];
 	char worker[NAME_SIZE]; /* the same over restarts */
 	char before[NAME_SIZE]; /* the incarnation of the process before us, "" if none */
 	char has[QUEUE_NEEDS_MAX + 1];
@@ -155,10 +157,12 @@ static enum err_code make_state(struct app *app, struct err *err)
 	enum err_code code;
 
 	(void)snprintf(app->journal_dir, PATH_SIZE, "%s/journal", app->state_dir);
+	(void)snprintf(app->keep_dir, PATH_SIZE, "%s/kept", app->state_dir);
 	(void)snprintf(app->home_dir, PATH_SIZE, "%s/homes", app->state_dir);
 	if ((code = make_dir(app->state_dir, DIR_FOR_ALL, err)) != ERR_OK ||
 	    (code = orphans_lock(app->state_dir, err)) != ERR_OK ||
 	    (code = make_dir(app->journal_dir, DIR_FOR_US, err)) != ERR_OK ||
+	    (code = make_dir(app->keep_dir, DIR_FOR_US, err)) != ERR_OK ||
 	    (code = make_dir(app->home_dir, DIR_FOR_PASSING, err)) != ERR_OK) {
 		return code;
 	}
@@ -313,6 +317,8 @@ static void on_note(void *arg, const struct mail *mail)
 		session_command(&app->host, mail);
 	} else if (str_eq(mail->kind, STR_LIT("fence"))) {
 		session_fence(&app->host, &mail->sid, mail->epoch);
+	} else if (str_eq(mail->kind, STR_LIT("evict"))) {
+		session_evict(&app->host, &mail->sid);
 	} else if (str_eq(mail->kind, STR_LIT("unpark"))) {
 		session_unpark(&app->host, &mail->sid);
 	} else if (str_eq(mail->kind, STR_LIT("drain"))) {
@@ -332,8 +338,11 @@ static void look_after(void *arg)
 {
 	struct app *app = arg;
 
-	while (!fiber_cancelled()) {
+	for (unsigned turn = 0; !fiber_cancelled(); turn++) {
 		session_look_after_all(&app->host);
+		if (turn % KEPT_TURNS == 0) {
+			session_keep_sweep(&app->host);
+		}
 		(void)fiber_sleep(LOOK_AFTER_MS);
 	}
 }
@@ -444,6 +453,7 @@ static void fill_host(struct app *app, const struct conf *conf)
 	host->worker = app->worker;
 	host->guard_path = app->guard_path;
 	host->journal_dir = app->journal_dir;
+	host->keep_dir = app->keep_dir;
 	host->home_dir = app->home_dir;
 	host->local_repos = conf->worker_local_repos;
 	host->orphan_ms = conf->worker_orphan;

@@ -101,6 +101,12 @@ void event_text_status(struct buf *out, const struct event_text_status *status)
 	if (status->workspace != NULL) {
 		add_workspace(&w, status->workspace);
 	}
+	if (status->evicted) {
+		jsonw_bool(&w, "evicted", true);
+	}
+	if (status->restored) {
+		jsonw_bool(&w, "restored", true);
+	}
 	if (status->attempt > 0) {
 		jsonw_u64(&w, "attempt", status->attempt);
 	}

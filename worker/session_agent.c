@@ -89,6 +89,9 @@ static void set_facts(const struct session_run *s, struct environment *env)
 	set_env(env, "FAIRLEAD_BASE_COMMIT", str_of(s->workspace.base));
 	set_env(env, "FAIRLEAD_BRANCH", str_of(s->workspace.branch));
 	set_env(env, "FAIRLEAD_PROMPT", prompt_text(s));
+	if (s->restored) {
+		set_env(env, "FAIRLEAD_RESTORED", STR_LIT("1"));
+	}
 	set_env(env, "FAIRLEAD_AGENT_SOCKET", str_of(session_talk_path(s)));
 }
 
@@ -142,14 +145,15 @@ static const char *const *make_argv(const struct session_run *s)
 
 /* ---- its home: outside the workspace, so that what tools keep there is no change of it ---- */
 
-static const char *home_path(const struct session_run *s)
+const char *session_home_path(const struct session_run *s)
 {
 	return arena_printf(s->arena, "%s/%s", s->host->home_dir, s->sid.s);
 }
 
 void session_home_remove(struct session_run *s)
 {
-	const char *const argv[] = { "rm", "-rf", "--one-file-system", "--", home_path(s), NULL };
+	const char *const argv[] = { "rm", "-rf", "--one-file-system", "--", session_home_path(s),
+		                     NULL };
 	const char *const env[] = { "PATH=/usr/bin:/bin", NULL };
 	struct process_run run = process_run_init(argv, env);
 	struct process_result result;
@@ -167,6 +171,9 @@ static enum err_code make_home(struct session_run *s, const char *path, struct e
 {
 	const struct process_user *user = &s->host->user;
 
+	if (s->restored) {
+		return ERR_OK;
+	}
 	session_home_remove(s);
 	if (mkdir(path, 0700) != 0 || (user->drop && chown(path, user->uid, user->gid) != 0)) {
 		return err_set(err, ERR_UNAVAILABLE, "home %s: %s", path, strerror(errno));
@@ -337,7 +344,7 @@ static struct runner_options options_of(const struct session_run *s, const char 
 
 enum err_code session_agent_start(struct session_run *s, struct err *err)
 {
-	const char *home = home_path(s);
+	const char *home = session_home_path(s);
 	struct runner_options options;
 	enum err_code code = make_home(s, home, err);
 

@@ -44,6 +44,7 @@ void session_retire(struct session_run *s)
 
 	LIST_REMOVE(s, link);
 	session_leave_slot(s);
+	session_asks_free(s);
 	session_notes_free(s);
 	arena_free(s->arena);
 	free(s);
@@ -107,6 +108,7 @@ static struct session_run *make_run(struct session_host *host, const struct mail
 	TAILQ_INIT(&s->notes);
 	TAILQ_INIT(&s->prompts);
 	TAILQ_INIT(&s->waits);
+	TAILQ_INIT(&s->asks);
 	fiber_signal_init(&s->park_wake);
 	fiber_signal_init(&s->working);
 	fiber_signal_init(&s->wake);
@@ -141,6 +143,16 @@ void session_fence(struct session_host *host, const struct id *sid, uint64_t epo
 		if (id_eq(&s->sid, sid) && (epoch == 0 || epoch > session_epoch_now(s))) {
 			session_give_up(s, FATE_LOST);
 		}
+	}
+}
+
+void session_evict(struct session_host *host, const struct id *sid)
+{
+	struct session_run *s = find(host, sid);
+
+	if (s != NULL) {
+		s->evict_asked = true;
+		fiber_signal_raise(&s->wake);
 	}
 }
 

@@ -113,7 +113,8 @@ void session_command(struct session_host *host, const struct mail *mail)
 
 	LIST_FOREACH(s, &host->runs, link)
 	{
-		if (id_eq(&s->sid, &mail->sid) && s->fate != FATE_LOST && s->fate != FATE_LEFT) {
+		if (id_eq(&s->sid, &mail->sid) && s->fate != FATE_LOST && s->fate != FATE_LEFT &&
+		    s->fate != FATE_EVICTED) {
 			break;
 		}
 	}
@@ -252,14 +253,30 @@ void session_note_end(struct session_run *s, struct session_note *note, const ch
 	buf_fini(&text);
 }
 
+/* Whether somebody waits for an answer is not known before what was kept is there again. */
+static struct session_note *next_note(const struct session_run *s)
+{
+	struct session_note *note;
+
+	TAILQ_FOREACH (note, &s->notes, link) {
+		if (s->prepared || note->answer == NULL) {
+			return note;
+		}
+	}
+	return NULL;
+}
+
 void session_notes_perform(struct session_run *s)
 {
 	struct session_note *note;
 	struct buf text;
 
 	event_text_init(&text);
-	while (!fiber_cancelled() && (note = TAILQ_FIRST(&s->notes)) != NULL) {
+	while (!fiber_cancelled() && (note = next_note(s)) != NULL) {
 		TAILQ_REMOVE(&s->notes, note, link);
+		if (session_ask_holds(s, note)) {
+			continue;
+		}
 		if (!say_started(s, note, &text)) {
 			done_with(s, note);
 		} else if (!session_wait_answer(s, note)) {

@@ -19,18 +19,15 @@
 
 enum { RETRY_MS = 100, ASK_AGAIN_MS = 1000, REASON_SIZE = 64 };
 
-static enum err_code tell_queue(struct session_run *s, session_queue_fn *fn, const char *reason,
-                                enum queue_set *ret)
+static enum err_code tell_queue(struct session_run *s, session_queue_fn *fn,
+                                const struct queue_move *move, enum queue_set *ret)
 {
 	const struct queue queue = { s->host->redis,
 		                     queue_shard_of(str_of(s->tenant), QUEUE_SHARDS) };
-	const struct queue_move move = {
-		.sid = s->sid, .attempt = s->attempt, .reason = reason, .slots = s->host->slots
-	};
 	enum err_code code;
 	struct err err;
 
-	while (code = fn(&queue, &move, ret, &err), err_retryable(code) && !fiber_cancelled()) {
+	while (code = fn(&queue, move, ret, &err), err_retryable(code) && !fiber_cancelled()) {
 		(void)fiber_sleep(RETRY_MS);
 	}
 	if (code != ERR_OK && !fiber_cancelled()) {
@@ -73,6 +70,10 @@ static void park(struct session_run *s)
 {
 	const struct session_wait *wait = TAILQ_FIRST(&s->waits);
 	const struct session_wait said = *wait;
+	const struct queue_move move = { .sid = s->sid,
+		                         .attempt = s->attempt,
+		                         .reason = said.what,
+		                         .stays = !session_may_leave(s) };
 	enum queue_set set = QUEUE_NONE;
 	char reason[REASON_SIZE];
 
@@ -80,7 +81,11 @@ static void park(struct session_run *s)
 	s->parked = true;
 	session_clock_stop(s);
 	session_leave_slot(s);
+<<<<<<< HEAD
 	if (tell_queue(s, queue_park, reason, &set) == ERR_OK && set == QUEUE_PARKED) {
+=======
+	if (tell_queue(s, queue_park, &move, &set) == ERR_OK && set == QUEUE_PARKED) {
+>>>>>>> c32fa6c (worker: what waits for a person and can come back makes room, and goes on with its files)
 		say_parked(s, &said);
 		return;
 	}
@@ -95,11 +100,14 @@ static void park(struct session_run *s)
 
 static void unpark(struct session_run *s)
 {
+	const struct queue_move move = { .sid = s->sid,
+		                         .attempt = s->attempt,
+		                         .slots = s->host->slots };
 	enum queue_set set = QUEUE_NONE;
 	struct buf text;
 
 	/* The note that there is a slot may be lost: it is asked for now and then. */
-	while (tell_queue(s, queue_unpark, NULL, &set) == ERR_OK && set == QUEUE_PARKED &&
+	while (tell_queue(s, queue_unpark, &move, &set) == ERR_OK && set == QUEUE_PARKED &&
 	       !fiber_cancelled()) {
 		(void)!fiber_signal_wait(&s->park_wake, ASK_AGAIN_MS);
 	}

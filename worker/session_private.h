@@ -25,9 +25,10 @@ enum session_fate {
 	FATE_OPEN,
 	FATE_STOPPED, /* asked for */
 	FATE_TIMED_OUT,
-	FATE_FAILED, /* reason says why */
-	FATE_LOST,   /* another epoch: say nothing more */
-	FATE_LEFT,   /* this worker goes, or gives it away */
+	FATE_FAILED,  /* reason says why */
+	FATE_LOST,    /* another epoch: say nothing more */
+	FATE_LEFT,    /* this worker goes, or gives it away */
+	FATE_EVICTED, /* it makes room while it waits: session_keep.c */
 };
 
 struct session_note { /* a command for it */
@@ -45,6 +46,7 @@ TAILQ_HEAD(session_notes, session_note);
 struct session_wait {
 	TAILQ_ENTRY(session_wait) link;
 	const char *what;            /* "person", "limit", "timer" or "session" */
+	char key[AGENT_KEY_MAX + 1]; /* the agent can be begun again, and will ask by it; "" */
 	struct id request;           /* of a permission request, else nil */
 	struct id session;           /* that is waited for, else nil */
 	int64_t until_us;            /* wall clock; 0: no end */
@@ -52,6 +54,15 @@ struct session_wait {
 	struct fiber_signal changed;
 };
 TAILQ_HEAD(session_waits, session_wait);
+
+/* A question of before the session made room. */
+struct session_ask {
+	TAILQ_ENTRY(session_ask) link;
+	struct id request;
+	char key[AGENT_KEY_MAX + 1];
+	struct session_note *note; /* its answer came before it was asked again */
+};
+TAILQ_HEAD(session_asks, session_ask);
 
 struct session_run {
 	LIST_ENTRY(session_run) link;
@@ -85,8 +96,11 @@ struct session_run {
 		clock_stops; /* reasons for which its time does not run: see session_clock_stop() */
 
 	struct session_waits waits;
-	bool wants_park;               /* all it does is wait */
-	bool parked;                   /* the queue may believe so */
+	bool wants_park;  /* all it does is wait */
+	bool parked;      /* the queue may believe so */
+	bool evict_asked; /* to make room, if it can */
+	bool restored;    /* it made room before */
+	struct session_asks asks;
 	unsigned returning;            /* askers that have what they waited for, but no slot yet */
 	struct fiber_signal park_wake; /* of the fiber that parks */
 	struct fiber_signal working;   /* it is not parked any more */
@@ -156,6 +170,7 @@ void session_hand_over(struct session_run *s); /* its agent has ended */
 enum err_code session_agent_start(struct session_run *s, struct err *err) MUST_CHECK;
 void session_agent_stop(struct session_run *s, enum session_fate fate, const char *reason);
 void session_home_remove(struct session_run *s);
+const char *session_home_path(const struct session_run *s);
 
 /* session_park.c */
 void session_park_main(void *arg); /* the body of its fiber */
@@ -166,6 +181,19 @@ void session_wait_begin(struct session_run *s, struct session_wait *wait);
 void session_wait_end(struct session_run *s, struct session_wait *wait, bool goes_on);
 /* Hand an approval to who asked. False: nobody waits for it. */
 bool session_wait_answer(struct session_run *s, struct session_note *note);
+
+/* session_keep.c */
+bool session_may_leave(const struct session_run *s); /* it waits, and could be begun again */
+void session_make_room(struct session_run *s);       /* if it may */
+void session_keep_asks(struct session_run *s);
+void session_keep(struct session_run *s, const char *home); /* its agent has ended */
+/* Whether it was kept here: its files are in their places again. */
+bool session_restore(struct session_run *s, const char *home);
+/* By the agent's key: the question is open already. */
+bool session_ask_again(struct session_run *s, struct str key, struct id *ret_request);
+/* An answer to what is not asked again yet is held back until it is. */
+bool session_ask_holds(struct session_run *s, struct session_note *note);
+void session_asks_free(struct session_run *s);
 
 /* session_talk.c: what its agent says on FAIRLEAD_AGENT_SOCKET */
 const char *session_talk_path(const struct session_run *s);

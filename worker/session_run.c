@@ -199,7 +199,7 @@ static void prepare(void *arg)
 
 	fiber_set_tag("session=%s", s->sid.s);
 	s->prepare_code = local_repo_check(s->host->local_repos, request.url, &err);
-	if (s->prepare_code == ERR_OK) {
+	if (s->prepare_code == ERR_OK && !session_restore(s, session_home_path(s))) {
 		s->prepare_code =
 			workspace_prepare(s->host->workspaces, &request, &s->workspace, &err);
 	}
@@ -241,6 +241,7 @@ static bool start_agent(struct session_run *s)
 	struct event_text_status status = { .state = SESSION_RUNNING,
 		                            .worker = s->host->worker,
 		                            .workspace = &s->workspace,
+		                            .restored = s->restored,
 		                            .attempt = s->order.attempt };
 	enum session_state state = SESSION_PROVISIONING;
 	struct buf text;
@@ -326,6 +327,9 @@ static void supervise(struct session_run *s)
 		uint64_t now;
 
 		session_notes_perform(s);
+		if (s->evict_asked) {
+			session_make_room(s);
+		}
 		now = clock_mono_ms();
 		check_timeout(s, now);
 		check_turn(s, now);
@@ -559,6 +563,8 @@ static void clean_up(struct session_run *s)
 	reporter_free(reporter);
 	if (s->fate == FATE_LEFT) {
 		session_hand_over(s);
+	} else if (s->fate == FATE_EVICTED) {
+		session_keep(s, session_home_path(s));
 	}
 	/* The log's tail is only needed while the log may still have to be given back. */
 	journal_discard(s->journal);

@@ -36,6 +36,7 @@ struct session_host {
 	const char *worker;      /* its id, in events */
 	const char *guard_path;  /* the program */
 	const char *journal_dir; /* one file a session */
+	const char *keep_dir;    /* what sessions that made room will need again */
 	const char *home_dir;    /* HOME of agents: one directory a session */
 	const char *local_repos; /* folders: local_repo.h */
 	uint64_t orphan_ms, grace_ms;
@@ -63,6 +64,8 @@ void session_command(struct session_host *host, const struct mail *mail);
 /* The session belongs to another epoch (of which `epoch` is at least the number; 0: any). */
 void session_fence(struct session_host *host, const struct id *sid, uint64_t epoch);
 
+/* A note of kind "evict": others need the place of a parked session. */
+void session_evict(struct session_host *host, const struct id *sid);
 /* A note of kind "unpark": a parked session may go on. */
 void session_unpark(struct session_host *host, const struct id *sid);
 
@@ -83,3 +86,5 @@ enum err_code session_leave_all(struct session_host *host, uint64_t timeout_ms) 
 
 /* One turn of a slow duty: read each session's head; notice what a lost note did not tell. */
 void session_look_after_all(struct session_host *host);
+/* Another: forget what was kept for sessions that have ended, or run elsewhere. */
+void session_keep_sweep(struct session_host *host);

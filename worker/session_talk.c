@@ -219,17 +219,23 @@ static bool ask_person(struct talk *t, const struct agent_request *request)
 	struct session_wait wait = { .what = "person",
 		                     .request = id_new(),
 		                     .until_us = request->until_us };
+	bool known = session_ask_again(t->run, request->key, &wait.request);
 	enum outcome outcome;
 
+	(void)str_copy(wait.key, sizeof(wait.key), request->key);
 	agent_request_event(request, &wait.request, &t->text);
 	session_wait_begin(t->run, &wait);
-	(void)session_say(t->run, EVENT_TYPE_PERMISSION_REQUEST, &t->text);
+	if (!known) {
+		(void)session_say(t->run, EVENT_TYPE_PERMISSION_REQUEST, &t->text);
+	}
 	outcome = await(t, &wait, is_answered, NULL);
 	session_wait_end(t->run, &wait, outcome != OUTCOME_LEFT);
 	if (wait.answer != NULL) { /* perhaps while it waited for its slot */
 		return give_answer(t, wait.answer);
 	}
-	withdraw(t, &wait.request);
+	if (t->run->fate != FATE_EVICTED) {
+		withdraw(t, &wait.request);
+	}
 	agent_answer_error(&t->out, "nobody answered in time");
 	return write_all(t);
 }

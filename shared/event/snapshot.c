@@ -109,15 +109,32 @@ static void resolve(struct snapshot *snapshot, const struct log_event *event)
 	free(request);
 }
 
-/* An agent that is not there any more waits for nothing. */
+static bool says(const struct log_event *event, const char *name)
+{
+	struct err err;
+	CLEANUP(json_value_cleanup) struct json_value *data = json_parse(event->data, &err);
+
+	return json_as_bool(json_get(data, name));
+}
+
+/* An agent that is not there any more waits for nothing; but one that made room is begun again with
+ * what it had, or, where that is lost, from its beginning. */
 static void move(struct snapshot *snapshot, const struct log_event *event)
 {
 	if (!session_state_parse(event->state, &snapshot->state)) {
 		return;
 	}
-	if (session_is_terminal(snapshot->state) || snapshot->state == SESSION_QUEUED) {
+	if (snapshot->state == SESSION_QUEUED && (snapshot->evicted || says(event, "evicted"))) {
+		snapshot->evicted = true;
+		return;
+	}
+	if (session_is_terminal(snapshot->state) || snapshot->state == SESSION_QUEUED ||
+	    (snapshot->state == SESSION_RUNNING && snapshot->evicted && !says(event, "restored"))) {
 		snapshot->turn_open = false;
 		drop_all(snapshot);
+	}
+	if (snapshot->state == SESSION_RUNNING) {
+		snapshot->evicted = false;
 	}
 }
 

@@ -47,6 +47,7 @@ struct snapshot {
 	struct cursor at;         /* all events through here, and no others */
 	enum session_state state; /* after them */
 	bool turn_open;
+	bool evicted; /* its agent is to be begun again, and then waits for what it waited for */
 	uint64_t counts[EVENT_CLASS_COUNT];
 	bool counted; /* else part of the archive was never counted: counts says nothing */
 	struct snapshot_event lasts[SNAPSHOT_LASTS]; /* texts NULL: none yet */

@@ -187,6 +187,7 @@ enum err_code queue_park(const struct queue *queue, const struct queue_move *mov
  * before all others */
 enum err_code queue_unpark(const struct queue *queue, const struct queue_move *move,
                            enum queue_set *ret, struct err *err) MUST_CHECK;
+#define QUEUE_EVICTED "evicted" /* the reason to give, by which who has an answer knows it */
 /* parked -> held, reason given: its worker has let it go. queue_release() when it may go on: it is
  * the first of its user then, and kept its key of concurrency. */
 enum err_code queue_evict(const struct queue *queue, const struct queue_move *move,

@@ -36,6 +36,29 @@ enum err_code steer_find_holder(struct redis *redis, const char *tenant, const s
 	return code;
 }
 
+enum err_code steer_bring_back(const struct queue *queue, const struct queue_item *item,
+                               struct err *err)
+{
+	const struct queue_move move = { .sid = item->sid, .attempt = item->attempt };
+	enum queue_set set;
+	enum err_code code;
+
+	if (item->set != QUEUE_HELD || strcmp(item->reason, QUEUE_EVICTED) != 0) {
+		return ERR_OK;
+	}
+	code = queue_release(queue, &move, &set, err);
+	return code == ERR_CONFLICT || code == ERR_NOT_FOUND ? ERR_OK : code;
+}
+
+static enum err_code bring_back(struct redis *redis, const struct steer_note *note, struct err *err)
+{
+	const struct queue queue = steer_queue(redis, note->tenant);
+	struct queue_item item;
+	enum err_code code = queue_get(&queue, &note->sid, &item, err);
+
+	return code == ERR_OK ? steer_bring_back(&queue, &item, err) : code;
+}
+
 void steer_notify(struct redis *redis, const struct steer_note *note)
 {
 	struct steer_holder holder;
@@ -51,6 +74,8 @@ void steer_notify(struct redis *redis, const struct steer_note *note)
 			                   .body = note->body };
 
 		code = mail_send(redis, holder.worker, &mail, &err);
+	} else if (code == ERR_NOT_FOUND) {
+		code = bring_back(redis, note, &err);
 	}
 	if (code != ERR_OK && code != ERR_NOT_FOUND) {
 		log_debug("notice.lost", "session=%s kind=%s code=%s %s", note->sid.s, note->kind,

@@ -21,6 +21,11 @@ struct steer_holder {
 enum err_code steer_find_holder(struct redis *redis, const char *tenant, const struct id *sid,
                                 struct steer_holder *ret, struct err *err) MUST_CHECK;
 
+/* One that made room while it waited may go on: what it waits for, or a command, is there. Harmless
+ * for any other. */
+enum err_code steer_bring_back(const struct queue *queue, const struct queue_item *item,
+                               struct err *err) MUST_CHECK;
+
 struct steer_note {
 	const char *tenant;
 	struct id sid;
@@ -28,6 +33,7 @@ struct steer_note {
 	uint64_t epoch;   /* 0: the lease's */
 	struct str body;
 };
+/* Nobody has the lease: brings it back if it made room. */
 void steer_notify(struct redis *redis, const struct steer_note *note);
 
 /* Why the queue holds a session that lost its worker while it was paused. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "queue/mail.h"
@@ -220,6 +221,145 @@ static void an_asker_that_leaves_takes_its_question_along(void **state)
 	worker_world_run(leave_body, false);
 }
 
+/* ---- making room ---- */
+
+static void send_evict(struct worker_world *w, const struct given *g)
+{
+	const struct mail mail = { .kind = STR_LIT("evict"),
+		                   .incarnation = str_of(w->registered.incarnation),
+		                   .sid = g->sid,
+		                   .epoch = g->epoch,
+		                   .attempt = g->attempt };
+	struct err err;
+
+	assert_int_equal(mail_send(w->redis, w->registered.worker, &mail, &err), ERR_OK);
+}
+
+static void release(struct worker_world *w, const struct given *g)
+{
+	const struct queue queue = queue_of(w);
+	const struct queue_move move = { .sid = g->sid };
+	enum queue_set set;
+	struct err err;
+
+	assert_int_equal(queue_release(&queue, &move, &set, &err), ERR_OK);
+	assert_int_equal(set, QUEUE_READY);
+}
+
+/* As the scheduler does: the order, and at once what is open. */
+static void room_body(struct worker_world *w)
+{
+	static const char *const story[] = {
+		" permission_request ",
+		" parked ",
+		" status {\"status\":\"queued\",\"reason\":\"others need its place while it "
+		"waits\",\"evicted\":true}",
+		"\"cause\":\"lease\"",
+		"\"restored\":true",
+		" command_started ",
+		"\"message\":\"allow\"",
+		"\"message\":\"runs 2 homes 2 restored 1\"",
+		" file_edit {\"file_path\":\"runs\"",
+		" status {\"status\":\"completed\"",
+	};
+	const struct order asks = { .argv = SH(
+					    AGENT
+					    "echo run >> runs; echo run >> $HOME/runs; "
+					    "a ask deploy --key deploy; echo runs $(wc -l < runs) "
+					    "homes $(wc -l < $HOME/runs) restored "
+					    "$FAIRLEAD_RESTORED"),
+		                    .repo = w->repo },
+			   quick = { .argv = SH("echo quick") };
+	char request[ID_LEN + 1];
+	struct given g, other;
+
+	worker_start(w, "FAIRLEAD_WORKER_SLOTS=1");
+	given_run(w, &g, &asks);
+	given_await_set(w, &g, QUEUE_PARKED);
+	given_await(w, &g, " parked ");
+	send_evict(w, &g);
+	send_evict(w, &g); /* it is asked again and again */
+	given_await_state(w, &g, SESSION_QUEUED);
+	given_await_set(w, &g, QUEUE_HELD);
+	await_no_process(g.sid.s);
+	given_run(w, &other, &quick);
+	given_await_state(w, &other, SESSION_COMPLETED);
+	worker_kill(w); /* what is kept survives that */
+	worker_start(w, "FAIRLEAD_WORKER_SLOTS=1");
+
+	release(w, &g);
+	request_of(&g, 0, request);
+	given_lease(w, &g, &asks);
+	answer(w, &g, request, "allow"); /* before it has its files, and asks again */
+	given_await_state(w, &g, SESSION_COMPLETED);
+	assert_in_order(&g, story, ARRAY_LEN(story));
+	assert_null(strstr(strstr(buf_cstr(&g.text), " parked "), " permission_request "));
+	given_fini(&g);
+	given_fini(&other);
+}
+
+static void a_session_that_can_come_back_makes_room_and_goes_on_with_its_files(void **state)
+{
+	(void)state;
+	worker_world_run(room_body, false);
+}
+
+/* What was kept for a session that ends elsewhere goes when the worker looks. */
+static void sweep_body(struct worker_world *w)
+{
+	const struct order asks = { .argv = SH(AGENT "a ask deploy --key deploy") };
+	char kept[192];
+	struct given g;
+	uint64_t until = clock_mono_ms() + 20000;
+
+	worker_start(w, NULL);
+	given_run(w, &g, &asks);
+	given_await(w, &g, " parked ");
+	send_evict(w, &g);
+	given_await_set(w, &g, QUEUE_HELD);
+	(void)snprintf(kept, sizeof(kept), "%s/kept/%s/session.json", w->state, g.sid.s);
+	assert_int_equal(access(kept, F_OK), 0);
+	given_cancel(w, &g);
+	worker_kill(w);
+	worker_start(w, NULL);
+	while (access(kept, F_OK) == 0) {
+		assert_true(clock_mono_ms() < until);
+		(void)fiber_sleep(20);
+	}
+	given_fini(&g);
+}
+
+static void what_is_kept_of_an_ended_session_is_removed(void **state)
+{
+	(void)state;
+	worker_world_run(sweep_body, false);
+}
+
+static void stay_body(struct worker_world *w)
+{
+	const struct order asks = { .argv = SH(AGENT "a ask deploy") };
+	char request[ID_LEN + 1];
+	struct given g;
+
+	worker_start(w, NULL);
+	given_run(w, &g, &asks);
+	given_await_set(w, &g, QUEUE_PARKED);
+	given_await(w, &g, " parked ");
+	send_evict(w, &g);
+	request_of(&g, 0, request);
+	answer(w, &g, request, "deny");
+	given_await(w, &g, "\"message\":\"deny\"");
+	given_await_state(w, &g, SESSION_FAILED); /* what a denied ask ends with */
+	assert_null(strstr(buf_cstr(&g.text), "evicted"));
+	given_fini(&g);
+}
+
+static void a_session_that_cannot_come_back_stays(void **state)
+{
+	(void)state;
+	worker_world_run(stay_body, false);
+}
+
 /* ---- a time, another session ---- */
 
 static void others_body(struct worker_world *w)
@@ -410,6 +550,10 @@ int main(void)
 		cmocka_unit_test(an_agent_that_asks_a_person_gives_its_slot_away_until_the_answer),
 		cmocka_unit_test(an_answer_waits_for_a_slot_and_comes_back_first),
 		cmocka_unit_test(an_asker_that_leaves_takes_its_question_along),
+		cmocka_unit_test(
+			a_session_that_can_come_back_makes_room_and_goes_on_with_its_files),
+		cmocka_unit_test(what_is_kept_of_an_ended_session_is_removed),
+		cmocka_unit_test(a_session_that_cannot_come_back_stays),
 		cmocka_unit_test(agents_wait_for_times_and_sessions_without_a_slot),
 		cmocka_unit_test(the_time_that_an_agent_waits_does_not_count),
 		cmocka_unit_test(what_an_agent_says_wrong_is_answered_and_harms_nobody),

@@ -321,6 +321,71 @@ static void approval_body(struct stage *stage)
 }
 ON_STAGE(the_first_answer_to_a_permission_request_stands, approval_body)
 
+static void say_state(struct stage *stage, enum session_state to, const char *data)
+{
+	const struct log_new event = { EVENT_TYPE_STATUS, str_of(data) };
+	const struct log_batch batch = { .sid = stage->session.id,
+		                         .tenant = TENANT,
+		                         .moves = true,
+		                         .to = to,
+		                         .events = &event,
+		                         .count = 1 };
+	struct log_result result;
+	struct err err;
+
+	must(log_append(&stage->store, &batch, &result, &err), &err);
+	must(log_result_err(&result, &err), &err);
+	look(stage);
+}
+
+/* What its worker does when others need the place. */
+static void evict(struct stage *stage)
+{
+	const struct queue queue = steer_queue(stage->store.redis, TENANT);
+	const struct queue_move about = { .sid = stage->session.id, .reason = QUEUE_EVICTED };
+	enum queue_set set;
+	struct err err;
+
+	must(queue_park(&queue, &about, &set, &err), &err);
+	say_state(stage, SESSION_QUEUED, "{\"status\":\"queued\",\"evicted\":true}");
+	must(queue_evict(&queue, &about, &set, &err), &err);
+	assert_int_equal(set, QUEUE_HELD);
+}
+
+static void evicted_body(struct stage *stage)
+{
+	struct steer_approval yes = { .request = STR_LIT("r1"),
+		                      .behavior = "allow",
+		                      .scope = "once" };
+	const struct steer_ask what = { .verb = STEER_APPROVAL, .approval = &yes };
+	struct queue queue = steer_queue(stage->store.redis, TENANT);
+	struct queue_item item;
+	struct err err;
+
+	lease(stage);
+	request(stage, "r1");
+	request(stage, "r2");
+	evict(stage);
+	(void)send_ask(stage, &what);
+	must(queue_get(&queue, &stage->session.id, &item, &err), &err);
+	assert_int_equal(item.set, QUEUE_READY);
+	/* Begun again with what it had it still waits for the other answer... */
+	say_state(stage, SESSION_PROVISIONING, "{\"status\":\"provisioning\"}");
+	say_state(stage, SESSION_QUEUED, "{\"status\":\"queued\"}"); /* refused: no slot */
+	say_state(stage, SESSION_PROVISIONING, "{\"status\":\"provisioning\"}");
+	say_state(stage, SESSION_RUNNING, "{\"status\":\"running\",\"restored\":true}");
+	yes.request = STR_LIT("r2");
+	(void)send_ask(stage, &what);
+	/* ... and without, for none. */
+	request(stage, "r3");
+	say_state(stage, SESSION_QUEUED, "{\"status\":\"queued\",\"evicted\":true}");
+	say_state(stage, SESSION_PROVISIONING, "{\"status\":\"provisioning\"}");
+	say_state(stage, SESSION_RUNNING, "{\"status\":\"running\"}");
+	yes.request = STR_LIT("r3");
+	assert_int_equal(refused(stage, &what), ERR_NOT_FOUND);
+}
+ON_STAGE(an_answer_brings_back_who_made_room_and_waits_for_it, evicted_body)
+
 static void cancel_body(struct stage *stage)
 {
 	struct err err;
@@ -382,6 +447,7 @@ int main(void)
 		cmocka_unit_test(a_move_is_in_the_log_once_it_is_asked_for),
 		cmocka_unit_test(a_queued_session_stops_on_the_spot_and_says_so_again),
 		cmocka_unit_test(the_first_answer_to_a_permission_request_stands),
+		cmocka_unit_test(an_answer_brings_back_who_made_room_and_waits_for_it),
 		cmocka_unit_test(cancelling_fences_the_worker_and_may_be_repeated),
 		cmocka_unit_test(who_may_not_see_a_session_is_told_that_there_is_none),
 		cmocka_unit_test(a_prompt_fits_into_a_note_or_is_refused),
