@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "queue/queue.h"
-#include "queue/queue_why.h"
 #include "queue/queue_limit.h"
+#include "queue/queue_why.h"
 #include "tests/support/world.h"
 
 enum { SLOTS = 1000 };
