@@ -70,22 +70,18 @@ static void park(struct session_run *s)
 {
 	const struct session_wait *wait = TAILQ_FIRST(&s->waits);
 	const struct session_wait said = *wait;
+	char reason[REASON_SIZE];
 	const struct queue_move move = { .sid = s->sid,
 		                         .attempt = s->attempt,
-		                         .reason = said.what,
+		                         .reason = reason,
 		                         .stays = !session_may_leave(s) };
 	enum queue_set set = QUEUE_NONE;
-	char reason[REASON_SIZE];
 
 	park_reason(&said, reason);
 	s->parked = true;
 	session_clock_stop(s);
 	session_leave_slot(s);
-<<<<<<< HEAD
-	if (tell_queue(s, queue_park, reason, &set) == ERR_OK && set == QUEUE_PARKED) {
-=======
 	if (tell_queue(s, queue_park, &move, &set) == ERR_OK && set == QUEUE_PARKED) {
->>>>>>> c32fa6c (worker: what waits for a person and can come back makes room, and goes on with its files)
 		say_parked(s, &said);
 		return;
 	}
