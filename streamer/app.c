@@ -54,7 +54,7 @@ static bool admit(struct http_request *req, struct http_reply *reply)
 	bool in = let_in(req, reply, route);
 
 	if (!in && (route->traits & REST_STREAMS) != 0) {
-		eventsource_soften(req, reply);
+		(void)eventsource_soften(req, reply);
 	}
 	return in;
 }

@@ -281,7 +281,9 @@ void events_get(struct http_request *req, struct http_reply *reply)
 	} else if (understand(&request, streams)) {
 		if (streams) {
 			stream(&request);
-			eventsource_soften(req, reply);
+			if (eventsource_soften(req, reply)) { /* a ticket of it is used */
+				auth_keep(app_of(req)->auth, req, req->principal, reply);
+			}
 		} else if (may_see(&request)) {
 			events_page(&request);
 		}

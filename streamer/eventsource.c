@@ -33,14 +33,15 @@ static unsigned away_ms(uint64_t retry_ms)
 	return (unsigned)(AWAY_TIMES * (retry_ms + ((retry_ms * part) >> (8 * RANDOM_SIZE))));
 }
 
-void eventsource_soften(struct http_request *req, struct http_reply *reply)
+bool eventsource_soften(struct http_request *req, struct http_reply *reply)
 {
 	if (!passes(reply->status) || !is_eventsource(req)) {
-		return;
+		return false;
 	}
 	metric_inc(METRIC_STREAMS_PUT_OFF, NULL);
 	reply->status = 200;
 	reply->content_type = "text/event-stream";
 	buf_reset(&reply->body);
 	frame_retry(away_ms(node_of(req)->conf.stream_retry), &reply->body);
+	return true;
 }
