@@ -98,6 +98,7 @@ static struct session row_of(struct http_request *req, const struct task_accepta
 		.created_by = str_of(acceptance->created_by),
 		.owner = str_of(acceptance->owner),
 		.priority = (unsigned)spec->priority,
+		.repo = task_repo_json(spec, req->arena),
 		.runtime = task_runtime_json(spec, req->arena),
 		.workers = task_workers_json(spec, req->arena),
 		.concurrency_key = spec->concurrency_key,

@@ -35,6 +35,7 @@ enum {
 	RELEASE_MS = 500,
 	DEADLINE_MS = 250,
 	MOVES_MS = 5000,
+	EPOCHS_MS = 1000,
 	BACKOFF_MAX_MS = 1000,
 	SUB_PAUSE_MS = 1000,
 };
@@ -53,6 +54,28 @@ static void ring_archivers(struct app *app)
 	}
 }
 
+/* The bells of the queue and of workers. */
+static void ring_for(struct app *app, struct str channel, struct str payload)
+{
+	char bell[QUEUE_KEY_SIZE];
+
+	lease_bell_channel(bell);
+	if (str_eq(channel, str_of(bell))) {
+		app->fleet.read_ms = 0;
+		duty_ring(&app->duties[str_eq(payload, STR_LIT("end")) ? DUTY_SWEEP : DUTY_GRANT]);
+		if (str_eq(payload, STR_LIT("cordon"))) {
+			duty_ring(&app->duties[DUTY_CORDON]);
+		}
+		return;
+	}
+	if (str_starts(payload, STR_LIT("room"))) {
+		fleet_freed(&app->fleet, payload);
+	} else {
+		app->rung++;
+	}
+	duty_ring(&app->duties[DUTY_GRANT]);
+}
+
 static void on_message(void *arg, struct str channel, struct str payload)
 {
 	struct app *app = arg;
@@ -60,12 +83,7 @@ static void on_message(void *arg, struct str channel, struct str payload)
 	struct id sid;
 
 	if (!str_eq(channel, STR_LIT(LOG_MOVES_CHANNEL))) {
-		bool end = str_eq(payload, STR_LIT("end"));
-
-		duty_ring(&app->duties[end ? DUTY_SWEEP : DUTY_GRANT]);
-		if (str_eq(payload, STR_LIT("cordon"))) {
-			duty_ring(&app->duties[DUTY_CORDON]);
-		}
+		ring_for(app, channel, payload);
 	} else if (log_moves_parse(payload, &sid, &tenant) &&
 	           moves_add(&app->moves, &sid, tenant)) {
 		ring_archivers(app);
@@ -150,6 +168,7 @@ static void begin_duties(struct app *app)
 	begin_duty(app, DUTY_CORDON, "cordon", cordon_turn, CORDON_MS);
 	begin_duty(app, DUTY_MEASURE, "measure", measure_turn, MEASURE_MS);
 	begin_duty(app, DUTY_BACKLOG, "backlog", backlog_turn, BACKLOG_MS);
+	begin_duty(app, DUTY_EPOCHS, "epochs", epochs_turn, EPOCHS_MS);
 	begin_duty(app, DUTY_RETAIN, "retain", retain_turn, conf->retention_interval);
 	begin_duty(app, DUTY_RELEASE, "release", release_turn, RELEASE_MS);
 	begin_duty(app, DUTY_DEADLINE, "deadline", deadline_turn, DEADLINE_MS);
@@ -167,7 +186,10 @@ static void app_main(void *arg)
 	struct err err;
 
 	app->node = node;
-	app->workers = mem_calloc(WORKERS_MAX, sizeof(*app->workers));
+	fleet_init(&app->fleet);
+	epochs_init(&app->epochs);
+	app->learned = mem_calloc(LEARNED_MAX, sizeof(*app->learned));
+	fiber_signal_init(&app->handed);
 	app->holder = id_new();
 	moves_init(&app->moves);
 	begin_duties(app);
@@ -184,12 +206,15 @@ static void app_main(void *arg)
 	fiber_group_cancel(&app->fibers, ERR_CANCELLED);
 	fiber_shield();
 	(void)!fiber_group_wait(&app->fibers, FIBER_NO_TIMEOUT);
+	(void)!epochs_turn(app, &err);
 	fiber_unshield();
+	epochs_fini(&app->epochs);
 	node->app = NULL;
 	redis_sub_free(app->sub);
 	moves_fini(&app->moves);
 	backlog_fini(&app->backlog);
-	free(app->workers);
+	fleet_fini(&app->fleet);
+	free(app->learned);
 	free(app);
 }
 

@@ -11,12 +11,23 @@
 #include "queue/queue.h"
 #include "scheduler/backlog.h"
 #include "scheduler/duty.h"
+#include "scheduler/epochs.h"
+#include "scheduler/fleet.h"
 #include "scheduler/moves.h"
 #include "session/session_wait.h"
 
 struct redis_sub;
 
-enum { ARCHIVE_FIBERS = 4, WORKERS_MAX = 1024 };
+enum { ARCHIVE_FIBERS = 4, LEARNED_MAX = 1024 };
+
+/* The words of the setting scheduler.placement. */
+enum { PLACEMENT_SPREAD, PLACEMENT_PACK };
+
+/* How long workers took to have a repository (choose.h). */
+struct learned {
+	char repo[32]; /* its word */
+	uint64_t ms;
+};
 
 enum duty_id {
 	DUTY_GRANT,
@@ -34,6 +45,7 @@ enum duty_id {
 	DUTY_RELEASE,
 	DUTY_DEADLINE,
 	DUTY_FIRE,
+	DUTY_EPOCHS,
 	DUTY_MOVES, /* and the other fibers that share `moves` */
 	DUTY_COUNT = DUTY_MOVES + ARCHIVE_FIBERS
 };
@@ -43,11 +55,16 @@ struct app {
 	struct redis_sub *sub;
 	struct fiber_group fibers; /* the duties' */
 	struct duty duties[DUTY_COUNT];
-	struct lease_worker *workers; /* WORKERS_MAX: room for the list of the living */
 
 	/* grant */
+	struct fleet fleet;
 	uint64_t looked_ms, resent_ms;
+	uint64_t rung; /* how often something became ready since it was asked */
 	unsigned turn;
+	unsigned handing; /* handovers under way */
+	struct fiber_signal handed;
+	struct epochs epochs;
+	struct learned *learned; /* LEARNED_MAX */
 
 	/* reconcile */
 	struct id admit_after, restore_after;

@@ -81,13 +81,13 @@ static enum err_code send(struct app *app, const struct delivery *d,
 
 static enum err_code ask(struct app *app, const struct delivery *d, struct err *err)
 {
-	struct lease_worker *workers = mem_calloc(WORKERS_MAX, sizeof(*workers));
+	struct lease_worker *workers = mem_calloc(FLEET_MAX, sizeof(*workers));
 	unsigned shift = d->asked < ASKED_SHIFT_MAX ? d->asked : ASKED_SHIFT_MAX;
 	uint64_t again_ms = (uint64_t)AGAIN_MS << shift;
 	const struct lease_worker *worker = NULL;
 	bool ours = false;
 	size_t count = 0;
-	enum err_code code = lease_list(app->node->redis, workers, WORKERS_MAX, &count, err);
+	enum err_code code = lease_list(app->node->redis, workers, FLEET_MAX, &count, err);
 
 	if (code == ERR_OK && (worker = choose(d, workers, count)) != NULL) {
 		code = delivery_ask(app->node->pg, d,

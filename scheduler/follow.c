@@ -10,6 +10,7 @@
 #include "log/log.h"
 #include "metric/metric.h"
 #include "scheduler/app.h"
+#include "scheduler/choose.h"
 #include "scheduler/release.h"
 #include "session/session_store.h"
 #include "task/task.h"
@@ -39,6 +40,16 @@ static const char *member_word(const struct json_value *data, const char *name)
 	struct str word = json_as_str(json_get(data, name));
 
 	return word.n > 0 ? word.p : NULL;
+}
+
+static void learn(struct app *app, const struct json_value *data)
+{
+	const struct json_value *took = json_get(data, "materialise");
+	int64_t ms = json_as_i64(json_get(took, "ms"));
+
+	if (took != NULL && ms > 0) {
+		choose_learn(app, json_as_str(json_get(took, "repo")), (uint64_t)ms);
+	}
 }
 
 /* Others wait for its end, or for that of its task. */
@@ -77,6 +88,7 @@ static enum err_code apply_move(struct app *app, struct session_trail *trail,
 		trail->attempts =
 			attempt > 0 && attempt <= TASK_ATTEMPTS_MAX ? (unsigned)attempt : 1;
 	}
+	learn(app, data);
 	move.has_attempts = trail->attempts > 0;
 	move.attempts = trail->attempts;
 	buf_init(&changes, JSON_MAX);

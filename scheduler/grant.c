@@ -1,203 +1,288 @@
 #include "scheduler/grant.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "log/log.h"
-#include "metric/metric.h"
 #include "pg/pg.h"
 #include "scheduler/app.h"
-#include "scheduler/opening.h"
+#include "scheduler/handover.h"
 #include "scheduler/order.h"
 #include "scheduler/retake.h"
 
-enum { HALF_DONE_MS = 2000, LOOK_MS = 500, RESEND_MS = 2000, PAGE = 32, ROUNDS_MAX = 64 };
-
-/* ---- one lease ---- */
-
-static enum err_code raise_epoch(struct app *app, const struct queue_item *item,
-                                 const struct lease_worker *worker, struct log_result *ret,
-                                 struct err *err)
-{
-	char token[QUEUE_TOKEN_SIZE];
-	const struct opening opening = { .sid = item->sid,
-		                         .tenant = item->tenant,
-		                         .cause = "lease",
-		                         .token = token,
-		                         .epoch = item->epoch,
-		                         .moves = true,
-		                         .to = SESSION_PROVISIONING,
-		                         .worker = worker->worker };
-
-	queue_token(item, token);
-	return opening_make(app, &opening, ret, err);
-}
-
-/* leasing -> leased, and the worker is told. */
-static enum err_code hand_over(struct app *app, const struct queue_item *item,
-                               const struct lease_worker *worker, uint64_t epoch, struct err *err)
-{
-	const struct queue queue = app_queue(app, item->tenant);
-	const struct queue_move move = { .sid = item->sid,
-		                         .attempt = item->attempt,
-		                         .epoch = epoch };
-	const struct order_to to = { worker->worker, item->incarnation, epoch, item->attempt };
-	enum queue_set set;
-	enum err_code code = queue_opened(&queue, &move, &set, err);
-
-	if (code == ERR_CONFLICT || code == ERR_NOT_FOUND) {
-		return ERR_OK; /* somebody else took it further */
-	}
-	if (code != ERR_OK) {
-		return code;
-	}
-	metric_inc(METRIC_LEASES_GRANTED, NULL);
-	log_info("session.leased",
-	         "session=%s tenant=%s epoch=%" PRIu64 " attempt=%" PRIu64
-	         " worker=%s incarnation=%s",
-	         item->sid.s, item->tenant, epoch, item->attempt, worker->worker,
-	         item->incarnation);
-	return order_run(app, item, &to, err);
-}
-
-/* Safe to repeat, here and elsewhere, from the claim on. */
-static enum err_code complete(struct app *app, const struct queue_item *item,
-                              const struct lease_worker *worker, struct err *err)
-{
-	struct log_result result;
-	enum err_code code = raise_epoch(app, item, worker, &result, err);
-
-	if (code != ERR_OK) {
-		return code;
-	}
-	switch (result.outcome) {
-	case LOG_OK: return hand_over(app, item, worker, result.epoch, err);
-	case LOG_ENDED: return retake_finish(app, &item->sid, item->tenant, err);
-	/* This claim was overtaken; a worker refused it and the log does not know; the log is of
-	 * an older Redis: all are mended by queueing it again. */
-	case LOG_FENCED:
-	case LOG_MOVED:
-	case LOG_REBUILD: return retake_item(app, item, RETAKE_MISPLACED, err);
-	case LOG_MISSING:
-	case LOG_STALE:
-	case LOG_SEQUENCE:
-	case LOG_DUPLICATE:
-	case LOG_PRODUCERS:
-	case LOG_LIMIT:
-	case LOG_OUTCOME_COUNT: break;
-	}
-	return log_result_err(&result, err);
-}
-
-/*
- * A worker that was lost before this claim may have been forgotten already, and then nobody would
- * look for what it holds. One that is alive now cannot be: its items are read after it is lost.
- */
-static enum err_code complete_if_alive(struct app *app, const struct queue_item *item,
-                                       const struct lease_worker *worker, struct err *err)
-{
-	bool alive = false;
-	enum err_code code = ERR_OK;
-
-	if (worker != NULL) {
-		code = lease_lives(app->node->redis, item->incarnation, &alive, err);
-	}
-	if (code != ERR_OK) {
-		return code;
-	}
-	return alive ? complete(app, item, worker, err)
-	             : retake_item(app, item, RETAKE_MISPLACED, err);
-}
+enum {
+	HALF_DONE_MS = 2000,
+	LOOK_MS = 500,
+	RESEND_MS = 2000,
+	EVICT_MS = 2000,
+	PAGE = 32,
+	CLAIMS_MAX = 16,
+};
 
 /* ---- new leases ---- */
 
-static enum err_code claim_one(struct app *app, const struct queue *queue,
-                               const struct lease_worker *worker, size_t *ret_count,
-                               struct err *err)
-{
-	const struct queue_claim claim = { worker->incarnation, worker->has, worker->slots, 0, 1 };
-	struct queue_item item;
-	enum err_code code = queue_claim(queue, &claim, &item, ret_count, err);
+/* One claim, and what came of it. */
+struct asking {
+	struct app *app;
+	const struct queue *queue;
+	size_t worker; /* in the fleet */
+	unsigned max;
+	struct handover *batch; /* what is new */
+	size_t got;             /* that the queue gave a slot to */
+	enum err_code code;
+	struct err err;
+};
 
-	if (code != ERR_OK || *ret_count == 0) {
-		return code;
+static bool is_asked_lately(struct fleet_use *use, const struct id *sid)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (id_eq(&use->evicting, sid) && now < use->evict_ms + EVICT_MS) {
+		return true;
 	}
-	code = complete_if_alive(app, &item, worker, err);
-	return code == ERR_OK ? ERR_OK : duty_item_failed(item.sid.s, code, err);
+	use->evicting = *sid;
+	use->evict_ms = now;
+	return false;
 }
 
-/* One session a worker and round, so that all get some; begins with another worker each turn. */
-static enum err_code claim_all(struct app *app, const struct queue *queue, size_t workers,
-                               struct err *err)
+/* What the worker has already: it goes on, or makes room. A lost word is said again. */
+static void say_word(struct asking *ask, const struct queue_item *item)
 {
-	size_t granted = 1;
+	const struct lease_worker *worker = &ask->app->fleet.workers[ask->worker];
+	const struct order_to to = { worker->worker, item->incarnation, item->epoch,
+		                     item->attempt };
+	bool back = item->claimed == QUEUE_CLAIMED_BACK;
+	struct err err;
 
-	for (unsigned round = 0; granted > 0 && round < ROUNDS_MAX; round++) {
-		granted = 0;
-		for (size_t i = 0; i < workers; i++) {
-			const struct lease_worker *worker =
-				&app->workers[(i + app->turn) % workers];
-			size_t got = 0;
-			enum err_code code = worker->draining || worker->slots == 0
-			                             ? ERR_OK
-			                             : claim_one(app, queue, worker, &got, err);
+	if (!back && is_asked_lately(&ask->app->fleet.uses[ask->worker], &item->sid)) {
+		return;
+	}
+	log_info(back ? "session.unparked" : "session.evicting", "session=%s incarnation=%s",
+	         item->sid.s, item->incarnation);
+	if (order_word(ask->app, &item->sid, back ? "unpark" : "evict", &to, &err) != ERR_OK) {
+		log_warn("session.untold", "session=%s %s", item->sid.s, err.msg);
+	}
+}
 
-			if (code != ERR_OK) {
-				return code;
-			}
-			granted += got;
+static void sort_claimed(struct asking *ask, const struct queue_item *items,
+                         const struct queue_wish *wishes, size_t count)
+{
+	const struct lease_worker *worker = &ask->app->fleet.workers[ask->worker];
+	struct handover *batch = ask->batch;
+
+	for (size_t i = 0; i < count; i++) {
+		struct handover_lease *lease = &batch->leases[batch->count];
+
+		ask->got += items[i].claimed != QUEUE_CLAIMED_EVICT;
+		if (items[i].claimed != QUEUE_CLAIMED_NEW) {
+			continue;
+		}
+		lease->item = items[i];
+		memcpy(lease->worker, worker->worker, sizeof(lease->worker));
+		batch->wishes[batch->count++] = wishes[i];
+	}
+	ask->app->fleet.uses[ask->worker].working += (unsigned)ask->got;
+	for (size_t i = 0; i < count; i++) {
+		if (items[i].claimed != QUEUE_CLAIMED_NEW) {
+			say_word(ask, &items[i]);
 		}
 	}
-	app->turn++;
-	if (granted > 0) {
-		duty_ring(&app->duties[DUTY_GRANT]);
-	}
-	return ERR_OK;
 }
 
-static enum err_code grant_shard(struct app *app, const struct queue *queue, size_t workers,
-                                 struct err *err)
+/* The list of workers does not change before all have claimed. */
+static void claim(void *arg)
 {
-	struct queue_counts counts;
-	enum err_code code = queue_count(queue, &counts, err);
+	struct asking *ask = arg;
+	const struct lease_worker *worker = &ask->app->fleet.workers[ask->worker];
+	struct queue_item *items = mem_calloc(ask->max, sizeof(*items));
+	struct queue_wish *wishes = mem_calloc(ask->max, sizeof(*wishes));
+	const struct queue_claim what = { worker->incarnation, worker->has, worker->slots,
+		                          worker->resident, ask->max };
+	size_t count = 0;
 
-	if (code != ERR_OK || counts.in[QUEUE_READY] == 0 || workers == 0 ||
-	    !pg_available(app->node->pg)) {
-		return code;
+	ask->code = queue_claim_wishes(ask->queue, &what, items, wishes, &count, &ask->err);
+	if (ask->code == ERR_OK) {
+		sort_claimed(ask, items, wishes, count);
 	}
-	return claim_all(app, queue, workers, err);
+	free(items);
+	free(wishes);
+}
+
+/* Whom to ask next; nobody: the count. */
+static size_t next_worker(const struct app *app, const bool *asked)
+{
+	const struct fleet *fleet = &app->fleet;
+	const struct place_rules rules = { .pack = app->node->conf.scheduler_placement ==
+		                                   PLACEMENT_PACK };
+	size_t best = fleet->count;
+
+	for (size_t k = 0; k < fleet->count; k++) {
+		size_t i = (k + app->turn) % fleet->count;
+		const struct fleet_use *use = &fleet->uses[i];
+		struct place_worker one, other;
+
+		if (asked[i] || use->dry || fleet_room(fleet, i) == 0) {
+			continue;
+		}
+		if (use->freed) {
+			return i;
+		}
+		if (best == fleet->count) {
+			best = i;
+			continue;
+		}
+		one = fleet_place(fleet, i);
+		other = fleet_place(fleet, best);
+		if (place_compare(&one, &other, &rules) > 0) {
+			best = i;
+		}
+	}
+	return best;
+}
+
+static unsigned share_of(const struct app *app, size_t worker, uint64_t wanted)
+{
+	unsigned room = fleet_room(&app->fleet, worker);
+	uint64_t share = (wanted + app->fleet.count - 1) / app->fleet.count;
+
+	share = share < 1 ? 1 : share;
+	share = share > HANDOVER_MAX ? HANDOVER_MAX : share;
+	return share < room ? (unsigned)share : room;
+}
+
+/* Those who get one after the other, so that all get some. Returns how many are asked. */
+static size_t choose_workers(struct app *app, const struct queue *queue, uint64_t wanted,
+                             struct asking asks[CLAIMS_MAX])
+{
+	bool *asked = mem_calloc(app->fleet.count + 1, sizeof(*asked));
+	uint64_t expected = 0;
+	size_t count = 0;
+
+	while (count < CLAIMS_MAX) {
+		size_t i = next_worker(app, asked);
+		struct asking *ask = &asks[count];
+
+		if (i == app->fleet.count || (expected >= wanted && !app->fleet.uses[i].freed)) {
+			break;
+		}
+		asked[i] = true;
+		app->fleet.uses[i].freed = false;
+		*ask = (struct asking){ .app = app, .queue = queue, .worker = i };
+		ask->max = share_of(app, i, wanted);
+		ask->batch = mem_calloc(1, sizeof(*ask->batch));
+		ask->batch->app = app;
+		ask->batch->queue = *queue;
+		expected += ask->max;
+		count++;
+	}
+	free(asked);
+	return count;
+}
+
+/* All claims in one write. */
+static enum err_code ask_all(struct app *app, struct asking *asks, size_t count, struct err *err)
+{
+	struct fiber_group children = { .count = 0 };
+	enum err_code code;
+
+	for (size_t i = 0; i < count; i++) {
+		(void)fiber_start(app->node->loop, &children, "claim", claim, &asks[i]);
+	}
+	code = fiber_group_wait(&children, FIBER_NO_TIMEOUT);
+	if (code != ERR_OK) {
+		fiber_group_cancel(&children, ERR_CANCELLED);
+		fiber_shield();
+		(void)!fiber_group_wait(&children, FIBER_NO_TIMEOUT);
+		fiber_unshield();
+		return err_set(err, code, "claims");
+	}
+	for (size_t i = 0; i < count && code == ERR_OK; i++) {
+		if (asks[i].code != ERR_OK) {
+			*err = asks[i].err;
+			code = asks[i].code;
+		}
+	}
+	return code;
+}
+
+/* Claims from as many workers as there is something for; *ret: how many sessions they got. */
+static enum err_code claim_round(struct app *app, const struct queue *queue, uint64_t *wanted,
+                                 bool *ret_more, struct err *err)
+{
+	struct asking asks[CLAIMS_MAX];
+	size_t count = choose_workers(app, queue, *wanted, asks);
+	enum err_code code = ask_all(app, asks, count, err);
+
+	*ret_more = count > 0;
+	for (size_t i = 0; i < count; i++) {
+		struct asking *ask = &asks[i];
+
+		app->fleet.uses[ask->worker].dry = ask->got < ask->max;
+		*wanted -= ask->got < *wanted ? ask->got : *wanted;
+		if (ask->batch->count > 0) {
+			handover_start(ask->batch);
+		} else {
+			free(ask->batch);
+		}
+	}
+	return code;
+}
+
+static bool any_freed(const struct fleet *fleet)
+{
+	for (size_t i = 0; i < fleet->count; i++) {
+		if (fleet->uses[i].freed && fleet_room(fleet, i) > 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* While somebody waits for a worker, or a worker that was full has room. */
+static enum err_code grant_shard(struct app *app, const struct queue *queue, struct err *err)
+{
+	uint64_t wanted = app->rung + app->fleet.ready;
+	enum err_code code = ERR_OK;
+	bool more = true;
+
+	app->rung = 0;
+	app->fleet.ready = 0;
+	for (size_t i = 0; i < app->fleet.count; i++) {
+		app->fleet.uses[i].dry = false;
+	}
+	while (code == ERR_OK && more && (wanted > 0 || any_freed(&app->fleet))) {
+		code = claim_round(app, queue, &wanted, &more, err);
+		wanted += app->rung; /* came meanwhile */
+		app->rung = 0;
+		app->turn++;
+	}
+	return code;
 }
 
 /* ---- what was left half done ---- */
 
-static const struct lease_worker *find_worker(const struct app *app, size_t workers,
-                                              const char *incarnation)
-{
-	for (size_t i = 0; i < workers; i++) {
-		if (strcmp(app->workers[i].incarnation, incarnation) == 0) {
-			return &app->workers[i];
-		}
-	}
-	return NULL;
-}
-
-static enum err_code complete_half_done(struct app *app, const struct queue *queue, size_t workers,
-                                        struct err *err)
+static enum err_code complete_half_done(struct app *app, const struct queue *queue, struct err *err)
 {
 	struct queue_item items[PAGE];
 	struct queue_page page = { items, PAGE, 0 };
 	enum err_code code = queue_list(queue, QUEUE_LEASING, HALF_DONE_MS, &page, err);
 
 	for (size_t i = 0; code == ERR_OK && i < page.count; i++) {
-		const struct lease_worker *worker = find_worker(app, workers, items[i].incarnation);
+		const struct lease_worker *worker = fleet_find(&app->fleet, items[i].incarnation);
+		char name[QUEUE_WORKER_MAX + 1] = "";
 
-		if (worker == NULL && workers == WORKERS_MAX) {
+		if (worker == NULL && fleet_is_cut(&app->fleet)) {
 			continue; /* it may be beyond the list */
 		}
 		log_info("session.half_leased", "session=%s attempt=%" PRIu64, items[i].sid.s,
 		         items[i].attempt);
-		code = complete_if_alive(app, &items[i], worker, err);
+		if (worker != NULL) {
+			memcpy(name, worker->worker, sizeof(name));
+		}
+		code = handover_one(app, &items[i], worker != NULL ? name : NULL, err);
 		if (code != ERR_OK) {
 			code = duty_item_failed(items[i].sid.s, code, err);
 		}
@@ -263,21 +348,36 @@ static bool is_due(uint64_t *last_ms, uint64_t every_ms)
 	return true;
 }
 
+/* ---- the turn ---- */
+
+static enum err_code look_after(struct app *app, const struct queue *queue, bool resend,
+                                struct err *err)
+{
+	enum err_code code = complete_half_done(app, queue, err);
+
+	for (size_t i = 0; code == ERR_OK && resend && i < app->fleet.count; i++) {
+		code = remind(app, queue, &app->fleet.workers[i], err);
+	}
+	return code;
+}
+
 enum err_code grant_turn(struct app *app, struct err *err)
 {
 	bool look = is_due(&app->looked_ms, LOOK_MS), resend = is_due(&app->resent_ms, RESEND_MS);
-	size_t workers;
-	enum err_code code = lease_list(app->node->redis, app->workers, WORKERS_MAX, &workers, err);
+	struct fleet *fleet = &app->fleet;
+	enum err_code code = ERR_OK;
 
+	if (look || clock_mono_ms() >= fleet->read_ms + app->node->conf.scheduler_tick) {
+		code = fleet_read(fleet, app->node->redis, err);
+	}
 	for (unsigned shard = 0; code == ERR_OK && shard < QUEUE_SHARDS; shard++) {
 		const struct queue queue = { app->node->redis, shard };
 
-		code = grant_shard(app, &queue, workers, err);
-		if (code == ERR_OK && look) {
-			code = complete_half_done(app, &queue, workers, err);
+		if (fleet->count > 0 && pg_available(app->node->pg)) {
+			code = grant_shard(app, &queue, err);
 		}
-		for (size_t i = 0; code == ERR_OK && resend && i < workers; i++) {
-			code = remind(app, &queue, &app->workers[i], err);
+		if (code == ERR_OK && look) {
+			code = look_after(app, &queue, resend, err);
 		}
 	}
 	return code;

@@ -66,8 +66,8 @@ enum err_code opening_head(struct app *app, const struct id *sid, const char *te
 	return log_head_get(store, sid, tenant, ret, err);
 }
 
-enum err_code opening_make(struct app *app, const struct opening *opening, struct log_result *ret,
-                           struct err *err)
+enum err_code opening_raise(struct app *app, const struct opening *opening, struct log_result *ret,
+                            struct err *err)
 {
 	struct log_open open = { .sid = opening->sid,
 		                 .tenant = opening->tenant,
@@ -77,11 +77,6 @@ enum err_code opening_make(struct app *app, const struct opening *opening, struc
 		                 .epoch = opening->epoch,
 		                 .moves = opening->moves,
 		                 .to = opening->to };
-	struct log_epoch epoch = { .sid = opening->sid,
-		                   .tenant = opening->tenant,
-		                   .cause = opening->cause,
-		                   .worker_id = opening->worker,
-		                   .generation = app->node->store.generation };
 	enum err_code code;
 	struct buf status;
 
@@ -92,6 +87,19 @@ enum err_code opening_make(struct app *app, const struct opening *opening, struc
 	}
 	code = log_open(&app->node->store, &open, ret, err);
 	buf_fini(&status);
+	return code;
+}
+
+enum err_code opening_make(struct app *app, const struct opening *opening, struct log_result *ret,
+                           struct err *err)
+{
+	struct log_epoch epoch = { .sid = opening->sid,
+		                   .tenant = opening->tenant,
+		                   .cause = opening->cause,
+		                   .worker_id = opening->worker,
+		                   .generation = app->node->store.generation };
+	enum err_code code = opening_raise(app, opening, ret, err);
+
 	if (code == ERR_OK && ret->outcome == LOG_OK) {
 		epoch.first = ret->first;
 		code = log_epoch_store(app->node->pg, &epoch, err);

@@ -20,6 +20,10 @@ struct opening {
 	const char *worker; /* likewise */
 };
 
+/* log_open() alone; whoever asks tells PostgreSQL. */
+enum err_code opening_raise(struct app *app, const struct opening *opening, struct log_result *ret,
+                            struct err *err) MUST_CHECK;
+
 /* log_open(), and PostgreSQL is told. */
 enum err_code opening_make(struct app *app, const struct opening *opening, struct log_result *ret,
                            struct err *err) MUST_CHECK;

@@ -8,7 +8,7 @@
 #include "session/session_json.h"
 #include "task/task.h"
 
-enum { COMMANDS_MAX = 128 };
+enum { COMMANDS_MAX = 128, FIRST_LEASE_EPOCH = 2 };
 
 static enum err_code send(struct app *app, const struct id *sid, const char *kind, struct str body,
                           const struct order_to *to, struct err *err)
@@ -44,10 +44,10 @@ enum err_code order_command(struct app *app, const struct command *command,
 	return code;
 }
 
-static enum err_code send_waiting(struct app *app, const struct queue_item *item,
+static enum err_code send_waiting(struct app *app, const struct session *row,
                                   const struct order_to *to, struct arena *arena, struct err *err)
 {
-	const struct command_query query = { item->tenant, item->sid, 0, COMMANDS_MAX };
+	const struct command_query query = { row->tenant.p, row->id, 0, COMMANDS_MAX };
 	struct command_list list;
 	enum err_code code = command_open(app->node->pg, &query, arena, &list, err);
 
@@ -73,26 +73,58 @@ static enum err_code send_run(struct app *app, const struct session *session,
 	return code;
 }
 
+enum err_code order_word(struct app *app, const struct id *sid, const char *word,
+                         const struct order_to *to, struct err *err)
+{
+	return send(app, sid, word, STR_LIT("{}"), to, err);
+}
+
+/* What the log says of earlier attempts may be missing in the row. */
+static enum err_code send_fresh(struct app *app, const struct session *row,
+                                const struct order_to *to, struct err *err)
+{
+	struct arena *arena = arena_new();
+	struct session fresh;
+	enum err_code code =
+		session_get(app->node->pg, row->tenant.p, &row->id, arena, &fresh, err);
+
+	if (code == ERR_OK) {
+		code = send_run(app, &fresh, to, err);
+	}
+	arena_free(arena);
+	return code;
+}
+
+enum err_code order_run_row(struct app *app, const struct session *row, const struct order_to *to,
+                            bool commands, struct err *err)
+{
+	bool behind = false;
+	enum err_code code = to->epoch > FIRST_LEASE_EPOCH
+	                             ? follow_before_lease(app, row, &behind, err)
+	                             : ERR_OK;
+
+	if (code == ERR_OK) {
+		code = behind ? send_fresh(app, row, to, err) : send_run(app, row, to, err);
+	}
+	if (code == ERR_OK && commands) {
+		struct arena *arena = arena_new();
+
+		code = send_waiting(app, row, to, arena, err);
+		arena_free(arena);
+	}
+	return code == ERR_OK ? ERR_OK : err_wrap(err, "order %s", row->id.s);
+}
+
 enum err_code order_run(struct app *app, const struct queue_item *item, const struct order_to *to,
                         struct err *err)
 {
 	struct arena *arena = arena_new();
 	struct session session;
-	bool behind = false;
 	enum err_code code =
 		session_get(app->node->pg, item->tenant, &item->sid, arena, &session, err);
 
 	if (code == ERR_OK) {
-		code = follow_before_lease(app, &session, &behind, err);
-	}
-	if (code == ERR_OK && behind) {
-		code = session_get(app->node->pg, item->tenant, &item->sid, arena, &session, err);
-	}
-	if (code == ERR_OK) {
-		code = send_run(app, &session, to, err);
-	}
-	if (code == ERR_OK) {
-		code = send_waiting(app, item, to, arena, err);
+		code = order_run_row(app, &session, to, true, err);
 	}
 	arena_free(arena);
 	return code == ERR_OK ? ERR_OK : err_wrap(err, "order %s", item->sid.s);

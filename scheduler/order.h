@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "command/command_store.h"
 #include "queue/queue.h"
+#include "session/session_store.h"
 
 struct app;
 
@@ -21,6 +22,14 @@ struct order_to {
  */
 enum err_code order_run(struct app *app, const struct queue_item *item, const struct order_to *to,
                         struct err *err) MUST_CHECK;
+
+/* The same from its row; commands: whether any may wait for it. */
+enum err_code order_run_row(struct app *app, const struct session *row, const struct order_to *to,
+                            bool commands, struct err *err) MUST_CHECK;
+
+/* A word about a session that the worker has: "unpark", "evict". */
+enum err_code order_word(struct app *app, const struct id *sid, const char *word,
+                         const struct order_to *to, struct err *err) MUST_CHECK;
 
 /* One command: {"id", "seq", "kind", "payload"}. */
 enum err_code order_command(struct app *app, const struct command *command,

@@ -16,6 +16,7 @@
 #include "queue/keys.h"
 #include "redis/redis.h"
 #include "worker/deliver.h"
+#include "worker/holds.h"
 #include "worker/lease_keeper.h"
 #include "worker/mailbox.h"
 #include "worker/orphans.h"
@@ -36,6 +37,7 @@ enum {
 	LOCK_TIMEOUT_MS = 600000,
 	GIT_TIMEOUT_MS = 120000,
 	FRESH_MS = 1000,
+	RESIDENTS_A_SLOT = 4,
 	DIR_FOR_ALL = 0755,
 	DIR_FOR_PASSING = 0711,
 	DIR_FOR_US = 0700,
@@ -250,7 +252,10 @@ static void open_lease(struct app *app, const struct conf *conf)
 	struct lease_keeper_options options = {
 		.redis = app->node->redis,
 		.renew_ms = conf->lease_renew,
-		.worker = { .slots = conf->worker_slots },
+		.worker = { .slots = conf->worker_slots,
+		            .resident = conf->worker_resident > 0
+		                                ? conf->worker_resident
+		                                : conf->worker_slots * RESIDENTS_A_SLOT },
 		.begun = on_begun,
 		.renewed = on_renewed,
 		.lost = on_incarnation_lost,
@@ -265,6 +270,7 @@ static void open_lease(struct app *app, const struct conf *conf)
 	               str_of(conf->worker_name[0] != '\0' ? conf->worker_name : host));
 	(void)str_copy(worker->has, sizeof(worker->has), str_of(app->has));
 	(void)str_copy(worker->version, sizeof(worker->version), str_of(node_version()));
+	holds_read(app->state_dir, worker->holds);
 	lease_keeper_init(&app->lease, &options);
 }
 

@@ -110,6 +110,12 @@ void event_text_status(struct buf *out, const struct event_text_status *status)
 	if (status->attempt > 0) {
 		jsonw_u64(&w, "attempt", status->attempt);
 	}
+	if (status->materialise_ms > 0) {
+		jsonw_object(&w, "materialise");
+		jsonw_cstr(&w, "repo", status->repo);
+		jsonw_u64(&w, "ms", status->materialise_ms);
+		jsonw_end_object(&w);
+	}
 	jsonw_end_object(&w);
 }
 

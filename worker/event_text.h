@@ -36,9 +36,11 @@ struct event_text_status {
 	const struct event_text_totals *totals; /* `changes` */
 	const char *worker;
 	const struct workspace *workspace;
-	bool evicted;     /* it makes room: its questions stay open */
-	bool restored;    /* it goes on with the files it had */
-	uint64_t attempt; /* 0: none is told */
+	bool evicted;            /* it makes room: its questions stay open */
+	bool restored;           /* it goes on with the files it had */
+	uint64_t attempt;        /* 0: none is told */
+	const char *repo;        /* its word, */
+	uint64_t materialise_ms; /* and what it took to have it; 0: nothing to tell */
 };
 void event_text_status(struct buf *out, const struct event_text_status *status);
 

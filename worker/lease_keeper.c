@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "log/log.h"
+#include "worker/holds.h"
 
 enum { RETRY_MS = 50 };
 
@@ -25,6 +26,14 @@ void lease_keeper_drain(struct lease_keeper *k, bool draining)
 	k->options.worker.draining = draining;
 	k->says = true;
 	fiber_signal_raise(&k->wake);
+}
+
+void lease_keeper_hold(struct lease_keeper *k, struct str word)
+{
+	if (holds_add(k->options.worker.holds, word)) {
+		k->says = true;
+		fiber_signal_raise(&k->wake);
+	}
 }
 
 static void extend(struct lease_keeper *k, uint64_t sent_ms)

@@ -50,6 +50,9 @@ void lease_keeper_run(void *arg); /* the keeper */
 /* Whether anything may leave this worker now: events, pushes. */
 bool lease_keeper_holds(const struct lease_keeper *keeper);
 
+/* Something is here now that sessions may want (holds.h): schedulers hear of it. */
+void lease_keeper_hold(struct lease_keeper *keeper, struct str word);
+
 /* Tell the schedulers to give us nothing more, or to give us sessions again. */
 void lease_keeper_drain(struct lease_keeper *keeper, bool draining);
 

@@ -8,6 +8,7 @@
 #include "task/task_json.h"
 #include "worker/agent_request.h"
 #include "worker/event_text.h"
+#include "worker/holds.h"
 #include "worker/journal.h"
 #include "worker/reporter.h"
 #include "worker/runner.h"
@@ -85,6 +86,8 @@ struct session_run {
 	struct journal *journal;
 	struct reporter *reporter;
 	struct workspace workspace;
+	char repo_word[HOLDS_WORD_SIZE];
+	uint64_t materialise_ms; /* what it took to have it here; 0: it was */
 
 	bool prepared; /* the child that prepares it has ended */
 	bool has_workspace, has_home;

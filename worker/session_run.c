@@ -12,6 +12,8 @@
 #include "base/mem.h"
 #include "log/log.h"
 #include "queue/queue.h"
+#include "queue/words.h"
+#include "worker/holds.h"
 #include "worker/local_repo.h"
 #include "worker/session_private.h"
 
@@ -183,6 +185,18 @@ static bool open_reporter(struct session_run *s)
 	return true;
 }
 
+/* What it took to have a repository that was not here. */
+static void tell_held(struct session_run *s, struct str url, uint64_t begun_ms)
+{
+	struct lease_keeper *lease = s->host->lease;
+
+	holds_repo(url, s->repo_word);
+	if (!words_have(lease->options.worker.holds, str_of(s->repo_word))) {
+		s->materialise_ms = clock_mono_ms() - begun_ms + 1;
+	}
+	lease_keeper_hold(lease, str_of(s->repo_word));
+}
+
 static void prepare(void *arg)
 {
 	struct session_run *s = arg;
@@ -195,6 +209,7 @@ static void prepare(void *arg)
 		.branch = git ? repo->branch : none,
 		.commit = git ? repo->commit : none,
 	};
+	uint64_t begun_ms = clock_mono_ms();
 	struct err err = { .code = ERR_OK };
 
 	fiber_set_tag("session=%s", s->sid.s);
@@ -206,6 +221,8 @@ static void prepare(void *arg)
 	s->has_workspace = s->prepare_code == ERR_OK;
 	if (!s->has_workspace) {
 		session_fail(s, "workspace: %.160s", err.msg);
+	} else if (git) {
+		tell_held(s, request.url, begun_ms);
 	}
 	s->prepared = true;
 	fiber_signal_raise(&s->wake);
@@ -242,7 +259,9 @@ static bool start_agent(struct session_run *s)
 		                            .worker = s->host->worker,
 		                            .workspace = &s->workspace,
 		                            .restored = s->restored,
-		                            .attempt = s->order.attempt };
+		                            .attempt = s->order.attempt,
+		                            .repo = s->repo_word,
+		                            .materialise_ms = s->materialise_ms };
 	enum session_state state = SESSION_PROVISIONING;
 	struct buf text;
 	struct err err;

@@ -30,7 +30,7 @@ struct session_host {
 	struct loop *loop;
 	struct redis *redis;
 	const struct log_store *store;
-	const struct lease_keeper *lease;
+	struct lease_keeper *lease;
 	struct workspaces *workspaces;
 	struct process_user user;
 	const char *worker;      /* its id, in events */

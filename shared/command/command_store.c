@@ -2,7 +2,10 @@
 
 #include <assert.h>
 
+#include "base/buf.h"
 #include "command_sql_gen.h"
+
+enum { SESSIONS_MAX = 128 };
 
 enum {
 	COL_ID,
@@ -149,6 +152,31 @@ static bool from_row(const struct pg_rows *rows, size_t row, struct arena *arena
 	return id_parse(pg_str(rows, row, COL_ID), &ret->id) &&
 	       id_parse(pg_str(rows, row, COL_SESSION), &ret->session) &&
 	       state_parse(pg_str(rows, row, COL_STATE), &ret->state);
+}
+
+enum err_code command_waiting(struct pg *pg, const struct id *sessions, size_t count, bool *ret,
+                              struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+	struct buf list;
+
+	assert(count <= SESSIONS_MAX);
+	buf_init(&list, SESSIONS_MAX * sizeof(struct id));
+	for (size_t i = 0; i < count; i++) {
+		buf_addf(&list, "%s%s", i > 0 ? "," : "", sessions[i].s);
+		ret[i] = false;
+	}
+	pg_param_cstr(&params, buf_cstr(&list));
+	code = pg_query(pg, "", sql(COMMAND_SQL_COMMAND_WAITING), &params, &rows, err);
+	buf_fini(&list);
+	for (size_t row = 0; code == ERR_OK && row < pg_rows_count(rows); row++) {
+		for (size_t i = 0; i < count; i++) {
+			ret[i] = ret[i] || str_eq(pg_str(rows, row, 0), str_of(sessions[i].s));
+		}
+	}
+	return code;
 }
 
 enum err_code command_open(struct pg *pg, const struct command_query *query, struct arena *arena,

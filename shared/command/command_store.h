@@ -80,6 +80,10 @@ struct command_query {
 enum err_code command_open(struct pg *pg, const struct command_query *query, struct arena *arena,
                            struct command_list *ret, struct err *err) MUST_CHECK;
 
+/* For which of these sessions, of any tenants and at most 128, some command is queued. */
+enum err_code command_waiting(struct pg *pg, const struct id *sessions, size_t count, bool *ret,
+                              struct err *err) MUST_CHECK;
+
 /* Of all tenants and sessions, created at least older_ms ago, not finished; in the order of
  * (session, seq), after the given one. */
 struct command_due_query {

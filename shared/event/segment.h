@@ -118,3 +118,7 @@ struct log_epoch {
 };
 enum err_code log_epoch_store(struct pg *pg, const struct log_epoch *epoch,
                               struct err *err) MUST_CHECK;
+/* The same for at most 128, of any tenants; those of sessions that are gone are left out. */
+enum { LOG_EPOCHS_MAX = 128 };
+enum err_code log_epoch_store_all(struct pg *pg, const struct log_epoch *epochs, size_t count,
+                                  struct err *err) MUST_CHECK;

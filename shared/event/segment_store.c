@@ -1,4 +1,6 @@
 /* Segments and epochs as rows of PostgreSQL. */
+#include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "event/damage.h"
@@ -260,4 +262,40 @@ enum err_code log_epoch_store(struct pg *pg, const struct log_epoch *epoch, stru
 	code = pg_query(pg, epoch->tenant, &event_sql_texts[EVENT_SQL_EPOCH_INSERT], &params, NULL,
 	                err);
 	return code == ERR_OK ? ERR_OK : err_wrap(err, "epoch of %s", epoch->sid.s);
+}
+
+enum { LISTS = 7, LIST_MAX = LOG_EPOCHS_MAX * 128 };
+
+enum err_code log_epoch_store_all(struct pg *pg, const struct log_epoch *epochs, size_t count,
+                                  struct err *err)
+{
+	struct pg_params params = { 0 };
+	struct buf lists[LISTS];
+	enum err_code code;
+
+	assert(count <= LOG_EPOCHS_MAX);
+	for (size_t k = 0; k < LISTS; k++) {
+		buf_init(&lists[k], LIST_MAX);
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct log_epoch *epoch = &epochs[i];
+		const char *comma = i > 0 ? "," : "";
+
+		buf_addf(&lists[0], "%s%s", comma, epoch->tenant);
+		buf_addf(&lists[1], "%s%s", comma, epoch->sid.s);
+		buf_addf(&lists[2], "%s%" PRIu64, comma, epoch->first.epoch);
+		buf_addf(&lists[3], "%s%" PRIu64, comma, epoch->first.n);
+		buf_addf(&lists[4], "%s%s", comma, epoch->cause);
+		buf_addf(&lists[5], "%s%s", comma,
+		         epoch->worker_id != NULL ? epoch->worker_id : "");
+		buf_addf(&lists[6], "%s%" PRIu64, comma, epoch->generation);
+	}
+	for (size_t k = 0; k < LISTS; k++) {
+		pg_param_cstr(&params, buf_cstr(&lists[k]));
+	}
+	code = pg_query(pg, "", &event_sql_texts[EVENT_SQL_EPOCH_INSERT_ALL], &params, NULL, err);
+	for (size_t k = 0; k < LISTS; k++) {
+		buf_fini(&lists[k]);
+	}
+	return code == ERR_OK ? ERR_OK : err_wrap(err, "%zu epochs", count);
 }

@@ -56,9 +56,14 @@ bool queue_name_ok(const char *name)
 	return n > 0 && n <= QUEUE_WORKER_MAX && name[n] == '\0';
 }
 
-bool queue_words_ok(const char *words)
+bool queue_words_fit(const char *words, size_t max)
 {
 	size_t n = strspn(words, NAME_CHARS "/=+,");
 
-	return n <= QUEUE_NEEDS_MAX && words[n] == '\0';
+	return n <= max && words[n] == '\0';
+}
+
+bool queue_words_ok(const char *words)
+{
+	return queue_words_fit(words, QUEUE_NEEDS_MAX);
 }

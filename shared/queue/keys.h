@@ -20,3 +20,5 @@ void mail_key_bell(const char *worker, char out[QUEUE_KEY_SIZE]);
 bool queue_name_ok(const char *name);
 /* "" or words of A-Z a-z 0-9 . _ : / = + - joined by commas, at most QUEUE_NEEDS_MAX bytes. */
 bool queue_words_ok(const char *words);
+/* The same with a bound of its own. */
+bool queue_words_fit(const char *words, size_t max);

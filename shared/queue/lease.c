@@ -37,7 +37,7 @@ enum err_code lease_register(struct redis *redis, const struct lease_worker *wor
 	struct redis_cmd *cmd = begin(&queue_lua_texts[QUEUE_LUA_LEASE_RENEW]);
 
 	if (!queue_name_ok(worker->incarnation) || !queue_name_ok(worker->worker) ||
-	    !queue_words_ok(worker->has)) {
+	    !queue_words_ok(worker->has) || !queue_words_fit(worker->holds, LEASE_HOLDS_MAX)) {
 		return err_set(err, ERR_INVALID, "a worker's names or words");
 	}
 	redis_arg_cstr(cmd, worker->incarnation);
@@ -48,6 +48,8 @@ enum err_code lease_register(struct redis *redis, const struct lease_worker *wor
 	redis_arg_u64(cmd, worker->draining ? 1 : 0);
 	redis_arg_cstr(cmd, worker->has);
 	redis_arg_cstr(cmd, worker->version);
+	redis_arg_u64(cmd, worker->resident > 0 ? worker->resident : worker->slots);
+	redis_arg_cstr(cmd, worker->holds);
 	return run_renew(redis, cmd, err);
 }
 
@@ -127,7 +129,7 @@ enum err_code lease_sweep(struct redis *redis, struct lease_lost *lost, size_t m
 
 static bool decode_worker(const struct redis_reply *row, struct lease_worker *ret)
 {
-	uint64_t slots, draining, since;
+	uint64_t slots, draining, since, resident;
 
 	*ret = (struct lease_worker){ .slots = 0 };
 	if (!str_copy(ret->incarnation, sizeof(ret->incarnation),
@@ -139,10 +141,13 @@ static bool decode_worker(const struct redis_reply *row, struct lease_worker *re
 	    !str_copy(ret->has, sizeof(ret->has), redis_reply_str(redis_reply_at(row, 5))) ||
 	    !str_copy(ret->version, sizeof(ret->version),
 	              redis_reply_str(redis_reply_at(row, 6))) ||
-	    !redis_reply_u64(redis_reply_at(row, 7), &since)) {
+	    !redis_reply_u64(redis_reply_at(row, 7), &since) ||
+	    !redis_reply_u64(redis_reply_at(row, 8), &resident) ||
+	    !str_copy(ret->holds, sizeof(ret->holds), redis_reply_str(redis_reply_at(row, 9)))) {
 		return false;
 	}
 	ret->slots = slots < UINT32_MAX ? (unsigned)slots : UINT32_MAX;
+	ret->resident = resident < UINT32_MAX ? (unsigned)resident : UINT32_MAX;
 	ret->draining = draining != 0;
 	ret->leaving = draining == 1 || draining == 3;
 	ret->cordoned = draining >= 2;

@@ -19,17 +19,21 @@
 #include "base/str.h"
 #include "queue/queue.h"
 
-enum { LEASE_TTL_MS = 1500, LEASE_SWEEP_MAX = 128 };
+enum { LEASE_TTL_MS = 1500, LEASE_SWEEP_MAX = 128, LEASE_HOLDS_MAX = 1024 };
 
 struct lease_worker {
 	char incarnation[QUEUE_WORKER_MAX + 1];
 	char worker[QUEUE_WORKER_MAX + 1]; /* its id, the same over restarts */
 	char name[QUEUE_WORKER_MAX + 1];
 	unsigned slots;
-	bool draining;                 /* gets no new sessions */
-	bool leaving;                  /* of lease_list(): it says so itself */
-	bool cordoned;                 /* of lease_list(): an operator did */
+	unsigned resident; /* sessions that may be on it, parked ones included; 0: as slots */
+	bool draining;     /* gets no new sessions */
+	bool leaving;      /* of lease_list(): it says so itself */
+	bool cordoned;     /* of lease_list(): an operator did */
 	char has[QUEUE_NEEDS_MAX + 1]; /* words: labels and capabilities (queue.h) */
+	/* Words of what it has ready to use, so that some sessions start sooner: "repo=<name>" of a
+	 * mirror, by queue_name_of() its URL. */
+	char holds[LEASE_HOLDS_MAX + 1];
 	char version[32];
 	int64_t since_ms; /* registered, Redis's clock */
 };

@@ -87,6 +87,7 @@ static bool submit_ok(const struct queue_submit *item)
 	return queue_name_ok(item->tenant) && item->priority <= QUEUE_PRIORITY_MAX &&
 	       name_fits(item->user) && name_fits(item->project) && name_fits(item->agent) &&
 	       name_fits(item->key) && queue_words_ok(item->needs) &&
+	       (item->likes == NULL || queue_words_fit(item->likes, QUEUE_LIKES_MAX)) &&
 	       (item->hold == NULL ||
 	        (item->hold[0] != '\0' && strlen(item->hold) <= QUEUE_REASON_MAX));
 }
@@ -120,6 +121,7 @@ enum err_code queue_submit(const struct queue *queue, const struct queue_submit 
 	add_name(cmd, item->agent);
 	add_name(cmd, item->key);
 	redis_arg_cstr(cmd, item->first ? "1" : "0");
+	add_name(cmd, item->likes);
 	code = redis_script(queue->redis, script, cmd, &reply, err);
 	if (code != ERR_OK) {
 		return err_wrap(err, "submit %s", item->sid.s);
@@ -177,8 +179,15 @@ static bool decode_claimed(const struct redis_reply *row, const char *incarnatio
 	return true;
 }
 
-enum err_code queue_claim(const struct queue *queue, const struct queue_claim *claim,
-                          struct queue_item *items, size_t *ret_count, struct err *err)
+static bool decode_wish(const struct redis_reply *row, struct queue_wish *ret)
+{
+	return str_copy(ret->needs, sizeof(ret->needs), redis_reply_str(redis_reply_at(row, 9))) &&
+	       str_copy(ret->likes, sizeof(ret->likes), redis_reply_str(redis_reply_at(row, 10)));
+}
+
+enum err_code queue_claim_wishes(const struct queue *queue, const struct queue_claim *claim,
+                                 struct queue_item *items, struct queue_wish *wishes,
+                                 size_t *ret_count, struct err *err)
 {
 	const struct text *script = &queue_lua_texts[QUEUE_LUA_QUEUE_CLAIM];
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = begin(queue, script);
@@ -202,12 +211,21 @@ enum err_code queue_claim(const struct queue *queue, const struct queue_claim *c
 		return damaged(script->name, err);
 	}
 	for (size_t i = 0; i < redis_reply_len(reply); i++) {
-		if (!decode_claimed(redis_reply_at(reply, i), claim->incarnation, &items[i])) {
+		const struct redis_reply *row = redis_reply_at(reply, i);
+
+		if (!decode_claimed(row, claim->incarnation, &items[i]) ||
+		    (wishes != NULL && !decode_wish(row, &wishes[i]))) {
 			return damaged(script->name, err);
 		}
 	}
 	*ret_count = redis_reply_len(reply);
 	return ERR_OK;
+}
+
+enum err_code queue_claim(const struct queue *queue, const struct queue_claim *claim,
+                          struct queue_item *items, size_t *ret_count, struct err *err)
+{
+	return queue_claim_wishes(queue, claim, items, NULL, ret_count, err);
 }
 
 /* ---- moving ---- */

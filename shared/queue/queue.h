@@ -51,6 +51,7 @@ enum {
 	QUEUE_NAME_MAX = 64, /* of users, projects, types of agents, keys of concurrency */
 	QUEUE_WORKER_MAX = 64,
 	QUEUE_NEEDS_MAX = 512,
+	QUEUE_LIKES_MAX = 256,
 	QUEUE_LIMIT_MAX = 4 + QUEUE_TENANT_MAX + QUEUE_NAME_MAX, /* of a limit's name */
 	QUEUE_REASON_MAX = 8 + QUEUE_LIMIT_MAX,
 	QUEUE_LOST_MAX = 3, /* workers lost before a session is poison */
@@ -120,6 +121,7 @@ struct queue_submit {
 	bool first;      /* before all others of its user: it has waited already */
 	unsigned priority;
 	const char *needs;      /* words */
+	const char *likes;      /* words that a worker had better have or hold; NULL: none */
 	uint64_t not_before_ms; /* Unix ms; 0: now */
 	const char *hold;       /* not NULL: held, with this reason */
 	uint64_t
@@ -138,9 +140,19 @@ struct queue_claim {
 	unsigned max;      /* items, at most QUEUE_BATCH_MAX */
 };
 
+/* What a claimed session would rather have; both "" when it likes nothing. */
+struct queue_wish {
+	char needs[QUEUE_NEEDS_MAX + 1];
+	char likes[QUEUE_LIKES_MAX + 1];
+};
+
 /* items has room for claim->max. */
 enum err_code queue_claim(const struct queue *queue, const struct queue_claim *claim,
                           struct queue_item *items, size_t *ret_count, struct err *err) MUST_CHECK;
+/* The same, and what each of them would like; wishes has room for as many. */
+enum err_code queue_claim_wishes(const struct queue *queue, const struct queue_claim *claim,
+                                 struct queue_item *items, struct queue_wish *wishes,
+                                 size_t *ret_count, struct err *err) MUST_CHECK;
 
 /* The token for log_open(): one per attempt. */
 void queue_token(const struct queue_item *item, char out[QUEUE_TOKEN_SIZE]);
@@ -262,6 +274,7 @@ struct queue_demand {
 enum err_code queue_demanded(const struct queue *queue, size_t first, struct queue_demand *demands,
                              size_t *ret_count, struct err *err) MUST_CHECK;
 
-/* Rung when something became ready, or a worker has room again; for redis_subscribe(). */
+/* Rung when something became ready ("ready"), or workers have room again ("room <incarnation>
+ * ..."); for redis_subscribe(). */
 enum { QUEUE_KEY_SIZE = 128 };
 void queue_bell_channel(const struct queue *queue, char out[QUEUE_KEY_SIZE]);

@@ -3,6 +3,7 @@
 
 #include "queue/keys.h"
 #include "queue/queue.h"
+#include "queue/queue_load.h"
 #include "queue_lua_gen.h"
 #include "redis/redis.h"
 
@@ -207,6 +208,44 @@ enum err_code queue_count(const struct queue *queue, struct queue_counts *ret, s
 	*ret = (struct queue_counts){ { 0 } };
 	for (unsigned set = QUEUE_READY; set < QUEUE_SET_COUNT; set++) {
 		ret->in[set] = (uint64_t)redis_reply_int(redis_reply_at(reply, set - QUEUE_READY));
+	}
+	return ERR_OK;
+}
+
+static bool decode_load(const struct redis_reply *reply, size_t i, struct queue_load *ret)
+{
+	const struct redis_reply *working = redis_reply_at(reply, 1 + 2 * i);
+	const struct redis_reply *parked = redis_reply_at(reply, 2 + 2 * i);
+
+	ret->working = (unsigned)redis_reply_int(working);
+	ret->parked = (unsigned)redis_reply_int(parked);
+	return redis_reply_type(working) == REDIS_INTEGER &&
+	       redis_reply_type(parked) == REDIS_INTEGER;
+}
+
+enum err_code queue_loads(const struct queue *queue, const char *const *incarnations, size_t count,
+                          struct queue_load *loads, uint64_t *ret_ready, struct err *err)
+{
+	const struct text *script = &queue_lua_texts[QUEUE_LUA_QUEUE_LOADS];
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = begin_look(queue, script);
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	enum err_code code;
+
+	if (count > QUEUE_BATCH_MAX) {
+		return err_set(err, ERR_INVALID, "loads of more than %d", QUEUE_BATCH_MAX);
+	}
+	for (size_t i = 0; i < count; i++) {
+		redis_arg_cstr(cmd, incarnations[i]);
+	}
+	code = redis_script(queue->redis, script, cmd, &reply, err);
+	if (code != ERR_OK) {
+		return err_wrap(err, "loads");
+	}
+	*ret_ready = (uint64_t)redis_reply_int(redis_reply_at(reply, 0));
+	for (size_t i = 0; i < count; i++) {
+		if (!decode_load(reply, i, &loads[i])) {
+			return err_set(err, ERR_BACKEND, "loads: damaged");
+		}
 	}
 	return ERR_OK;
 }

@@ -297,6 +297,29 @@ enum err_code session_unqueued(struct pg *pg, const struct session_walk *walk, s
 	return read_batch(pg, sql(SESSION_SQL_SESSION_UNQUEUED), &params, arena, ret, err);
 }
 
+static void add_ids(struct buf *list, const struct id *ids, size_t count)
+{
+	assert(count <= IDS_MAX);
+	buf_init(list, IDS_MAX * sizeof(struct id));
+	for (size_t i = 0; i < count; i++) {
+		buf_addf(list, "%s%s", i > 0 ? "," : "", ids[i].s);
+	}
+}
+
+enum err_code session_get_all(struct pg *pg, const struct id *ids, size_t count,
+                              struct arena *arena, struct session_batch *ret, struct err *err)
+{
+	struct pg_params params = { 0 };
+	enum err_code code;
+	struct buf list;
+
+	add_ids(&list, ids, count);
+	pg_param_cstr(&params, buf_cstr(&list));
+	code = read_batch(pg, sql(SESSION_SQL_SESSION_GET), &params, arena, ret, err);
+	buf_fini(&list);
+	return code;
+}
+
 enum err_code session_mark_queued(struct pg *pg, const char *tenant, const struct id *ids,
                                   size_t count, struct err *err)
 {
@@ -304,11 +327,7 @@ enum err_code session_mark_queued(struct pg *pg, const char *tenant, const struc
 	struct buf list;
 	enum err_code code;
 
-	assert(count <= IDS_MAX);
-	buf_init(&list, IDS_MAX * sizeof(struct id));
-	for (size_t i = 0; i < count; i++) {
-		buf_addf(&list, "%s%s", i > 0 ? "," : "", ids[i].s);
-	}
+	add_ids(&list, ids, count);
 	pg_param_cstr(&params, buf_cstr(&list));
 	code = pg_query(pg, tenant, sql(SESSION_SQL_SESSION_MARK_QUEUED), &params, NULL, err);
 	buf_fini(&list);

@@ -107,6 +107,10 @@ enum err_code session_live(struct pg *pg, const struct session_walk *walk, struc
 /* Accepted, and nobody said that it is in the queue. */
 enum err_code session_unqueued(struct pg *pg, const struct session_walk *walk, struct arena *arena,
                                struct session_batch *ret, struct err *err) MUST_CHECK;
+/* Of any tenants, at most 128; those that are gone are left out. */
+enum err_code session_get_all(struct pg *pg, const struct id *ids, size_t count,
+                              struct arena *arena, struct session_batch *ret,
+                              struct err *err) MUST_CHECK;
 /* They are in the queue. At most 128 ids. */
 enum err_code session_mark_queued(struct pg *pg, const char *tenant, const struct id *ids,
                                   size_t count, struct err *err) MUST_CHECK;

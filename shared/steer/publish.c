@@ -1,6 +1,9 @@
 #include "steer/publish.h"
 
+#include <string.h>
+
 #include "event/segment.h"
+#include "json/value.h"
 #include "queue/queue_limit.h"
 #include "session/session_json.h"
 #include "steer/notify.h"
@@ -76,6 +79,32 @@ static const char *name_of(struct str text, struct arena *arena)
 	return arena_strdup(arena, str_of(name));
 }
 
+/* "repo=<name>", as workers say what they hold; NULL: none. */
+static const char *repo_word(const struct session *row, struct arena *arena)
+{
+	struct err err;
+	CLEANUP(json_value_cleanup) struct json_value *repo = json_parse(row->repo, &err);
+	struct str url = json_as_str(json_get(repo, "url"));
+	char name[QUEUE_NAME_MAX + 1];
+
+	if (url.n == 0) {
+		return NULL;
+	}
+	queue_name_of(url, name);
+	return arena_printf(arena, "repo=%s", name);
+}
+
+/* Labels that it prefers, and the repository that it needs; what is too long is left out. */
+static const char *likes_of(const struct session *row, const char *prefers, struct arena *arena)
+{
+	const char *repo = repo_word(row, arena), *likes = prefers;
+
+	if (repo != NULL) {
+		likes = arena_printf(arena, "%s%s%s", prefers, prefers[0] != '\0' ? "," : "", repo);
+	}
+	return strlen(likes) <= QUEUE_LIKES_MAX ? likes : repo;
+}
+
 void steer_publication_of(const struct session *row, struct arena *arena,
                           struct steer_publication *ret)
 {
@@ -93,6 +122,7 @@ void steer_publication_of(const struct session *row, struct arena *arena,
 		.priority =
 			row->priority <= QUEUE_PRIORITY_MAX ? row->priority : QUEUE_PRIORITY_MAX,
 		.needs = words.needs,
+		.likes = likes_of(row, words.prefers, arena),
 		.not_before_ms = (uint64_t)row->not_before_us / 1000,
 		.hold = row->waits ? arena_printf(arena, STEER_HOLD_AFTER "%" STR_FMT,
 		                                  STR_ARG(row->queue_after))
@@ -113,6 +143,7 @@ enum err_code steer_enqueue(struct redis *redis, const struct steer_publication 
 		                           .first = publication->first,
 		                           .priority = publication->priority,
 		                           .needs = publication->needs,
+		                           .likes = publication->likes,
 		                           .not_before_ms = publication->not_before_ms,
 		                           .hold = publication->hold,
 		                           .epoch = epoch };

@@ -34,6 +34,7 @@ struct steer_publication {
 	bool first;                               /* it has waited already */
 	unsigned priority;
 	const char *needs; /* words of the queue */
+	const char *likes; /* words; NULL: none */
 	uint64_t not_before_ms;
 	const char *hold; /* why it may not run yet, NULL: it may */
 };

@@ -70,6 +70,16 @@ void stage_keep_redis(struct stage *stage)
 	assert_int_equal(redis_call(stage->redis, cmd, &reply, &err), ERR_OK);
 }
 
+static bool answers(struct stage *stage)
+{
+	struct redis_cmd *cmd CLEANUP(redis_cmd_cleanup) = redis_cmd_new();
+	struct redis_reply *reply CLEANUP(redis_reply_cleanup) = NULL;
+	struct err err;
+
+	redis_arg_cstr(cmd, "DBSIZE");
+	return redis_call(stage->redis, cmd, &reply, &err) == ERR_OK;
+}
+
 void stage_lose_redis(struct stage *stage)
 {
 	uint64_t until = clock_mono_ms() + STAGE_WAIT_MS, before = redis_connection(stage->redis);
@@ -78,6 +88,10 @@ void stage_lose_redis(struct stage *stage)
 	redis_server_kill(&stage->server);
 	redis_server_start(&stage->server, NULL);
 	while (redis_connection(stage->redis) == before || !redis_connected(stage->redis)) {
+		assert_true(clock_mono_ms() < until);
+		assert_int_equal(fiber_sleep(LOOK_MS), ERR_OK);
+	}
+	while (!answers(stage)) { /* it may still read its data */
 		assert_true(clock_mono_ms() < until);
 		assert_int_equal(fiber_sleep(LOOK_MS), ERR_OK);
 	}

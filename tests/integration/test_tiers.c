@@ -126,6 +126,7 @@ static void retracted_body(struct world *world)
 	struct rig rig = rig_new(world);
 	struct log_result result;
 	struct log_page page;
+	uint64_t rebuilt; /* the epoch after the loss */
 	struct err err;
 
 	rig_append_notes(&rig, 98);
@@ -135,11 +136,12 @@ static void retracted_body(struct world *world)
 	rig.store.generation = 2;
 	(void)rig_must(log_rebuild(&rig.store, rig.pg, &rig.sid, TENANT, &result, &err), &result,
 	               &err);
-	rig_append_notes(&rig, 49); /* 2-101..2-150 */
+	rebuilt = result.epoch;
+	rig_append_notes(&rig, 49); /* ..150 of it */
 	assert_int_equal(rig_archive(&rig, 1, 0), 150);
-	rig_raise_epoch(&rig, "one"); /* 3-151 */
-	rig_append_notes(&rig, 49);   /* ..3-200 */
-	rig_raise_epoch(&rig, "two"); /* 4-201 */
+	rig_raise_epoch(&rig, "one"); /* 151 of the next */
+	rig_append_notes(&rig, 49);   /* ..200 */
+	rig_raise_epoch(&rig, "two"); /* 201 of a third */
 	page = rig_history(&rig, (struct cursor){ 1, 180 }, 50);
 	assert_int_equal(page.count, 50);
 	assert_int_equal(page.events[0].at.n, 101);
@@ -147,9 +149,10 @@ static void retracted_body(struct world *world)
 	/* The next epoch begins with the next n, but it does not follow this cursor. */
 	expect_gap(rig_history(&rig, (struct cursor){ 1, 150 }, 50), LOG_GAP_RETRACTED, 101, 150);
 	expect_gap(rig_history(&rig, (struct cursor){ 1, 200 }, 50), LOG_GAP_RETRACTED, 101, 200);
-	expect_gap(rig_history(&rig, (struct cursor){ 2, 200 }, 50), LOG_GAP_RETRACTED, 151, 200);
-	assert_int_equal(rig_read_all(&rig, (struct cursor){ 2, 150 }, 50), 201);
-	assert_int_equal(rig_read_all(&rig, (struct cursor){ 3, 200 }, 50), 201);
+	expect_gap(rig_history(&rig, (struct cursor){ rebuilt, 200 }, 50), LOG_GAP_RETRACTED, 151,
+	           200);
+	assert_int_equal(rig_read_all(&rig, (struct cursor){ rebuilt, 150 }, 50), 201);
+	assert_int_equal(rig_read_all(&rig, (struct cursor){ rebuilt + 1, 200 }, 50), 201);
 	assert_int_equal(rig_read_all(&rig, (struct cursor){ 1, 100 }, 50), 201);
 	/* What took its place is damaged: both are told, one after the other. */
 	rig_tell(&rig, "damage_one", damage_one, "101");
@@ -484,7 +487,7 @@ static void retention_body(struct world *world)
 	(void)rig_must(log_rebuild(&rig.store, rig.pg, &rig.sid, TENANT, &result, &err), &result,
 	               &err);
 	assert_int_equal(result.first.n, 506);
-	assert_int_equal(result.epoch, 2);
+	assert_true(result.epoch > 1);
 	expect_gap(rig_history(&rig, (struct cursor){ 0, 0 }, 50), LOG_GAP_RETENTION, 1, 505);
 	assert_int_equal(rig_read_all(&rig, (struct cursor){ 1, 505 }, 50), 506);
 	rig_tell(&rig, "keep_days", keep_days, "0");

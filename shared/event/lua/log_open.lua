@@ -50,6 +50,9 @@ if how ~= 'raise' then
 	if archived >= n then n, bytes, previous = archived, 0, ARGV[7] end
 	epoch, mark = math.max(epoch, known), math.max(mark, archived)
 end
+-- What was handed out last may have been lost with Redis before PostgreSQL heard of it: an epoch after
+-- a loss is beyond all that the generation before can have given.
+if how == 'recover' then epoch = math.max(epoch + 1000, (ARGV[2] - 1) * 1000000) end
 epoch = epoch + 1
 if h[1] and how == 'recover' and data == '' then state = '' end
 if state == '' then state = h[5] end

@@ -5,11 +5,13 @@
 --   {w}:clock hash v, at (ms)   {w}:leases zset incarnation -> expiry on that clock
 --   {w}:lost zset incarnation -> since when (ms), until it is forgotten
 --   {w}:bell channel: room when a worker registers, end when one ends in order
---   {w}:i:<incarnation> hash w worker, name, slots, drain, has, ver, at registered (ms)
+--   {w}:i:<incarnation> hash w worker, name, slots, drain, has, ver, at registered (ms),
+--   res sessions that may be on it, holds words
 --
 -- KEYS 1 {w}
 -- ARGV 1 incarnation  2 time to live (ms)  then of a registration
 --      3 worker  4 name  5 slots  6 draining 0 | 1  7 words it has  8 version
+--      9 sessions that may be on it, parked ones included  10 words of what it has ready to use
 -- returns {ok} or {lost}; a lease that is over but was not swept yet is renewed: nobody took over
 local w, inc = KEYS[1], ARGV[1]
 local item = w .. ':i:' .. inc
@@ -28,7 +30,7 @@ if not known then
 end
 if ARGV[3] then
 	redis.call('HSET', item, 'w', ARGV[3], 'name', ARGV[4], 'slots', ARGV[5], 'drain', ARGV[6],
-		'has', ARGV[7], 'ver', ARGV[8])
+		'has', ARGV[7], 'ver', ARGV[8], 'res', ARGV[9], 'holds', ARGV[10])
 	redis.call('PUBLISH', w .. ':bell', 'room')
 end
 redis.call('ZADD', w .. ':leases', string.format('%.0f', served + ARGV[2]), inc)

@@ -8,7 +8,7 @@
 -- ARGV 1 incarnation  2 words it has ",a,b,"  3 its slots  4 sessions that may reside on it, parked
 --      ones included  5 most items
 -- returns {sid, tenant, priority, attempt, age (ms), now (ms), epoch its log must be in, user,
---          new | back | evict} ...
+--          new | back | evict, and when it likes something: words it needs, words it likes} ...
 --      evict: this parked session is in the way of one that is ready
 local inc, has = ARGV[1], ARGV[2]
 local mine, parked = q .. ':w:' .. inc, q .. ':p:' .. inc
@@ -17,7 +17,9 @@ residing = working + call('ZCARD', parked)
 local most, steps, rows = tonumber(ARGV[5]), 0, {}
 
 local function row(h, what)
-	rows[#rows + 1] = {h.sid, h.t, h.p, h.a, h.by, at, h.e, h.u, what}
+	local row = {h.sid, h.t, h.p, h.a, h.by, at, h.e, h.u, what}
+	if h.likes ~= '' then row[10], row[11] = h.need, h.likes end
+	rows[#rows + 1] = row
 end
 
 local function lease(h, from)

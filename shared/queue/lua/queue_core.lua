@@ -6,7 +6,7 @@
 --   :i:<sid>   hash of a session: f what it was submitted with
 --              "tenant|user|project|agent|key|priority|age (ms)|words"; s how it is now
 --              "set|since (ms)|incarnation|attempt|epoch of its log|class while ready|first 0 or
---              1|reason"; lost incarnations "a,b,", when there are any
+--              1|reason"; when there are any: lost incarnations "a,b,"; l words that it likes
 --   :w:<incarnation>  zset of what it has leasing or leased;  :p:<incarnation> of what is parked, by
 --              since when, or 0 when it cannot be asked to leave;
 --   :back:<incarnation>  of what is parked and waits for a slot to go on;
@@ -39,9 +39,9 @@ local at = string.format('%.0f', now)
 local STRIDE, CREDIT, HALF_LIFE_MS, AGING_MS = 1000, 5, 600000, 600000
 
 local function item_of(sid)
-	local v = call('HMGET', q .. ':i:' .. sid, 'f', 's', 'lost')
+	local v = call('HMGET', q .. ':i:' .. sid, 'f', 's', 'lost', 'l')
 	if not v[1] then return nil end
-	local h = {sid = sid, lost = v[3] or ''}
+	local h = {sid = sid, lost = v[3] or '', likes = v[4] or ''}
 	h.t, h.u, h.pj, h.ag, h.key, h.p, h.by, h.need = string.match(v[1],
 		'^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
 	h.set, h.at, h.inc, h.a, h.e, h.c, h.first, h.why = string.match(v[2],
@@ -203,6 +203,7 @@ end
 -- ---- limits ----
 
 local waits -- whether anybody waits for room, once that is known
+local woken = 0 -- who took part again in this call
 
 local function wait_for(name)
 	call('ZADD', q .. ':waits', 'NX', at, name)
@@ -238,7 +239,9 @@ local function wake(name)
 				show_user(c, string.match(rest, '^([^:]+):(.*)$'))
 			end
 		end
-		return #classes > 0 and 1 or 0
+		if #classes == 0 then return 0 end
+		woken = woken + 1
+		return 1
 	end
 	local first = call('ZRANGE', q .. ':b:' .. name, 0, 0)[1]
 	if not first then
@@ -249,6 +252,7 @@ local function wake(name)
 	unblock(h, name)
 	call('ZREM', q .. ':held', first)
 	enter(h)
+	woken = woken + 1
 	return 1
 end
 

@@ -5,7 +5,6 @@
 -- ARGV 1 bell channel, then pairs: "weight" or a limit's name (t:<tenant>, "u:*", ...), and its value:
 --      "" forgets it; a weight's value is "<tenant> <weight>"; at most 64 pairs
 -- returns {number woken}
-local woken = 0
 for i = 2, #ARGV, 2 do
 	local name, value = ARGV[i], ARGV[i + 1]
 	if name == 'weight' then
@@ -19,7 +18,7 @@ for i = 2, #ARGV, 2 do
 end
 for i = 2, #ARGV, 2 do
 	if string.find(ARGV[i], '^[tupac]:') then
-		for _ = 1, math.min(room_of(ARGV[i]), 128 - woken) do woken = woken + wake(ARGV[i]) end
+		for _ = 1, math.min(room_of(ARGV[i]), 128 - woken) do wake(ARGV[i]) end
 	end
 end
 if woken > 0 then call('PUBLISH', ARGV[1], 'ready') end

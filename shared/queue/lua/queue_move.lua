@@ -6,6 +6,7 @@
 --      epoch its log is in now, 0 as before, delay in ms (to ready: later), reason, incarnation:
 --      that was lost (requeue), that it is for (place, prefer), "" none; slots of its worker
 --      (unpark, place); "1" when it cannot be asked to leave (park)
+-- rings "ready", and "room" with the incarnations that have room again
 -- returns for each {ok | again, set} or {conflict, set} {missing}
 -- verb = from, to, where it is if this was done before
 local verbs = {
@@ -21,7 +22,7 @@ local verbs = {
 	release = {',held,delayed,', 'ready', ',ready,'},
 	finish = {',ready,delayed,held,leasing,leased,parked,', 'done', ',done,'},
 }
-local name, verb, bells = ARGV[2], verbs[ARGV[2]], {}
+local name, verb, bells = ARGV[2], verbs[ARGV[2]], {room = {}}
 local leases = {leasing = true, leased = true}
 
 local function full(worker, slots)
@@ -78,12 +79,12 @@ local function account(h, was, to, other, slots)
 	if to == 'parked' then call('ZADD', q .. ':p:' .. inc, slots == '1' and '0' or at, sid) end
 	if had and not has then
 		count_out(h, to == 'parked')
-		bells.room = true
+		bells.room[inc] = true
 	elseif has and not had then
 		count_in(h)
 	elseif name == 'evict' or to == 'done' or was == 'parked' then
 		count_out(h, name == 'evict')
-		bells.room = true
+		bells.room[inc] = true
 	end
 	h.inc = (has or to == 'parked') and inc or ''
 end
@@ -145,6 +146,10 @@ for i = 3, #ARGV, 7 do
 		ARGV[i + 5], ARGV[i + 6])
 end
 learn(names, spent_after)
-if bells.ready then call('PUBLISH', ARGV[1], 'ready') end
-if bells.room then call('PUBLISH', ARGV[1], 'room') end
+if bells.ready or woken > 0 then call('PUBLISH', ARGV[1], 'ready') end
+if next(bells.room) then
+	local freed = {'room'}
+	for inc in pairs(bells.room) do freed[#freed + 1] = inc end
+	call('PUBLISH', ARGV[1], table.concat(freed, ' '))
+end
 return results

@@ -32,7 +32,7 @@ end
 
 -- Nobody waits for room that is there, and nothing counts that is no lease: both hold without this;
 -- it is what proves it, and mends it when a limit was raised for all of a kind.
-local woken, drift = 0, 0
+local drift = 0
 for _, name in ipairs(call('ZRANGE', q .. ':waits', 0, 15)) do
 	call('ZADD', q .. ':waits', at, name)
 	for _, sid in ipairs(call('ZRANGE', q .. ':k:' .. name, 0, 7)) do
@@ -44,7 +44,7 @@ for _, name in ipairs(call('ZRANGE', q .. ':waits', 0, 15)) do
 			drift = drift + 1
 		end
 	end
-	for _ = 1, math.min(room_of(name), 128 - woken) do woken = woken + wake(name) end
+	for _ = 1, math.min(room_of(name), 128 - woken) do wake(name) end
 end
 if #due + woken > 0 then call('PUBLISH', ARGV[2], 'ready') end
 

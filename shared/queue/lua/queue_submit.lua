@@ -4,7 +4,7 @@
 -- KEYS 1 {q<k>}
 -- ARGV 1 sid  2 tenant  3 priority 0..9  4 words needed "a,b"  5 not before (ms, 0: now)
 --      6 reason to hold it, "" none  7 bell channel  8 epoch its log is in  9 user  10 project
---      11 type of agent  12 key of concurrency  13 first in line 0 | 1
+--      11 type of agent  12 key of concurrency  13 first in line 0 | 1  14 words that it likes a worker to have
 -- returns {ok | again, set}
 local there = item_of(ARGV[1])
 if there then return {'again', there.set} end
@@ -13,6 +13,7 @@ local h = {sid = ARGV[1], t = ARGV[2], u = ARGV[9], p = ARGV[3], need = ARGV[4],
 	e = ARGV[8], c = '', inc = '', first = ARGV[13]}
 call('HSET', q .. ':i:' .. h.sid, 'f', table.concat({h.t, h.u, ARGV[10], ARGV[11], ARGV[12], h.p, at,
 	h.need}, '|'))
+if ARGV[14] ~= '' then call('HSET', q .. ':i:' .. h.sid, 'l', ARGV[14]) end
 if ARGV[6] ~= '' then
 	call('ZADD', q .. ':held', at, h.sid)
 	save(h, 'held', ARGV[6])

@@ -1,0 +1,36 @@
+/*
+ * Duty: PostgreSQL is told of epochs that leases began, many at a time, while their workers begin
+ * already.  What is lost here with the process is never given out again: log_rebuild() begins
+ * beyond all that a generation of Redis can have given (docs/decisions.md).
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "event/segment.h"
+#include "queue/queue.h"
+
+struct app;
+
+enum { EPOCHS_MAX = 1024 };
+
+struct epochs {
+	struct epoch_lease {
+		struct id sid;
+		char tenant[QUEUE_TENANT_MAX + 1], worker[QUEUE_WORKER_MAX + 1];
+		struct cursor first;
+		uint64_t generation;
+	} * items; /* EPOCHS_MAX */
+	size_t count;
+};
+
+void epochs_init(struct epochs *epochs);
+void epochs_fini(struct epochs *epochs);
+
+/* False: too many wait. */
+bool epochs_add(struct app *app, const struct queue_item *item, const char *worker,
+                const struct cursor *first);
+
+enum err_code epochs_turn(struct app *app, struct err *err) MUST_CHECK;
