@@ -43,9 +43,9 @@ static enum err_code bring(struct app *app, const struct cordon_list *rows,
 /* A note may be lost, so it is sent until the worker says that it heard it. */
 static enum err_code tell(struct app *app, const struct cordon_list *rows, struct err *err)
 {
-	struct lease_worker *workers = mem_calloc(WORKERS_MAX, sizeof(*workers));
+	struct lease_worker *workers = mem_calloc(FLEET_MAX, sizeof(*workers));
 	size_t count = 0;
-	enum err_code code = lease_list(app->node->redis, workers, WORKERS_MAX, &count, err);
+	enum err_code code = lease_list(app->node->redis, workers, FLEET_MAX, &count, err);
 
 	for (size_t i = 0; code == ERR_OK && i < count; i++) {
 		const struct lease_cordon *cordon = find(rows, workers[i].name);
