@@ -22,6 +22,14 @@ _fairlead()
 		if [ "$COMP_CWORD" -eq 3 ]; then
 			words=$(fairlead session list --limit 50 2>/dev/null | awk 'NR > 1 { print $1 }')
 		fi ;;
+	"schedule create"*) words="--cron --timezone --every --at --name --overlap --catch-up --paused --repo --branch --commit --label --env --prompt --timeout --pty --count --deliver --priority --attempts --concurrency --needs --prefers --json --url --key --help --" ;;
+	"schedule list"*) words="--limit --json --url --key --help" ;;
+	"schedule "[a-z]*)
+		words="--json --url --key --help"
+		[ "${COMP_WORDS[2]}" = preview ] && words="--cron --timezone --every --at --count --after $words"
+		if [ "$COMP_CWORD" -eq 3 ]; then
+			words="$words $(fairlead schedule list --limit 50 2>/dev/null | awk 'NR > 1 { print $1 }')"
+		fi ;;
 	"agent ask"*) words="--description --input --option --key --timeout --json --help" ;;
 	"agent wait-session"*) words="--timeout --json --help" ;;
 	"agent wait"*) words="--seconds --until --limit --json --help" ;;
@@ -48,11 +56,12 @@ _fairlead()
 	login) words="--url --key --help" ;;
 	esac
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words="up down status migrate login task session agent worker admin completion --help --version"
+		words="up down status migrate login task session schedule agent worker admin completion --help --version"
 	elif [ "$COMP_CWORD" -eq 2 ]; then
 		case ${COMP_WORDS[1]} in
 		task) words="run" ;;
 		session) words="list show why watch stop pause resume prompt delete retry dead redrive" ;;
+		schedule) words="create list show preview pause resume run delete" ;;
 		worker) words="list cordon uncordon drain" ;;
 		agent) words="ask wait wait-session note progress" ;;
 		admin) words="key tenant" ;;
@@ -62,6 +71,8 @@ _fairlead()
 	case $last in
 	--status) words="queued provisioning running pausing paused resuming stopping stopped completed failed cancelled" ;;
 	--deliver) words="branch patch" ;;
+	--overlap) words="skip queue cancel" ;;
+	--catch-up) words="none one all" ;;
 	--cause) words="attempts poison deadline" ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

@@ -18,6 +18,7 @@ static const struct {
 	{ "task", command_task, "submit work and follow it" },
 	{ "session", command_session, "list, show, watch and steer sessions" },
 	{ "agent", command_agent, "for agents: ask, wait, note, progress" },
+	{ "schedule", command_schedule, "tasks that are made again and again, or later" },
 	{ "worker", command_worker, "list workers, and give them no more sessions" },
 	{ "admin", command_admin, "keys and other operator work" },
 	{ "completion", command_completion, "print shell completion" },

@@ -1,41 +1,16 @@
 /* `fairlead task run`: submit a command as a task and follow it. */
-#include <getopt.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/id.h"
 #include "cli/client.h"
 #include "cli/command.h"
 #include "cli/render.h"
+#include "cli/task_options.h"
 #include "cli/watch.h"
 #include "json/value.h"
-#include "json/write.h"
-
-enum {
-	TASK_LABELS_MAX = 32,
-	TASK_ENV_MAX = 64,
-	TASK_WORDS_MAX = 16,
-	TASK_BODY_MAX = 512 * 1024,
-	TASK_COMMAND_SHOWN = 500
-};
-
-struct task_options {
-	const char *url, *key;
-	const char *repo, *branch, *commit, *prompt, *delivery;
-	const char *labels[TASK_LABELS_MAX], *env[TASK_ENV_MAX];
-	const char *needs[TASK_WORDS_MAX], *prefers[TASK_WORDS_MAX];
-	const char *after, *not_before, *deadline, *concurrency;
-	size_t label_count, env_count, needs_count, prefers_count;
-	uint64_t timeout_s, count, attempts, priority;
-	bool has_priority;
-	bool json, detach, pty;
-	char **argv;
-	int argc;
-};
 
 static const char task_usage[] =
 	"usage: fairlead task run [--repo URL|PATH] [--branch B] [--commit C] [--label K=V]...\n"
@@ -59,269 +34,25 @@ static int usage(FILE *to, int status)
 	return status;
 }
 
-static bool add(const char *what, const char **list, size_t *count, size_t max, const char *pair)
-{
-	if (strchr(pair, '=') == NULL || pair[0] == '=') {
-		(void)fprintf(stderr, "fairlead: --%s needs NAME=VALUE, not \"%s\"\n", what, pair);
-		return false;
-	}
-	if (*count == max) {
-		(void)fprintf(stderr, "fairlead: --%s is given more than %zu times\n", what, max);
-		return false;
-	}
-	list[(*count)++] = pair;
-	return true;
-}
-
-static bool number(const char *what, const char *text, uint64_t max, uint64_t *ret)
-{
-	if (parse_u64(str_of(text), max, ret) && *ret > 0) {
-		return true;
-	}
-	(void)fprintf(stderr, "fairlead: --%s must be 1 to %llu\n", what, (unsigned long long)max);
-	return false;
-}
-
-static bool take_priority(struct task_options *o)
-{
-	o->has_priority = parse_u64(str_of(optarg), 9, &o->priority);
-	if (!o->has_priority) {
-		(void)fprintf(stderr, "fairlead: --priority must be 0 to 9\n");
-	}
-	return o->has_priority;
-}
-
-static bool add_word(const char *what, const char **list, size_t *count)
-{
-	if (*count == TASK_WORDS_MAX) {
-		(void)fprintf(stderr, "fairlead: --%s is given more than %d times\n", what,
-		              TASK_WORDS_MAX);
-		return false;
-	}
-	list[(*count)++] = optarg;
-	return true;
-}
-
-static bool take(struct task_options *o, int c)
-{
-	switch (c) {
-	case 'r': o->repo = optarg; return true;
-	case 'b': o->branch = optarg; return true;
-	case 'c': o->commit = optarg; return true;
-	case 'm': o->prompt = optarg; return true;
-	case 'D': o->delivery = optarg; return true;
-	case 'u': o->url = optarg; return true;
-	case 'k': o->key = optarg; return true;
-	case 'j': o->json = true; return true;
-	case 'd': o->detach = true; return true;
-	case 'p': o->pty = true; return true;
-	case 't': return number("timeout", optarg, UINT64_C(7) * 86400, &o->timeout_s);
-	case 'n': return number("count", optarg, 100, &o->count);
-	case 'a': o->after = optarg; return true;
-	case 'B': o->not_before = optarg; return true;
-	case 'L': o->deadline = optarg; return true;
-	case 'C': o->concurrency = optarg; return true;
-	case 'A': return number("attempts", optarg, 10, &o->attempts);
-	case 'P': return take_priority(o);
-	case 'N': return add_word("needs", o->needs, &o->needs_count);
-	case 'F': return add_word("prefers", o->prefers, &o->prefers_count);
-	case 'l': return add("label", o->labels, &o->label_count, TASK_LABELS_MAX, optarg);
-	case 'e': return add("env", o->env, &o->env_count, TASK_ENV_MAX, optarg);
-	default: (void)fputs(task_usage, stderr); return false;
-	}
-}
-
 static int parse(int argc, char **argv, struct task_options *o)
 {
-	static const struct option known[] = {
-		{ "repo", required_argument, NULL, 'r' },
-		{ "branch", required_argument, NULL, 'b' },
-		{ "commit", required_argument, NULL, 'c' },
-		{ "prompt", required_argument, NULL, 'm' },
-		{ "deliver", required_argument, NULL, 'D' },
-		{ "url", required_argument, NULL, 'u' },
-		{ "key", required_argument, NULL, 'k' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "detach", no_argument, NULL, 'd' },
-		{ "pty", no_argument, NULL, 'p' },
-		{ "timeout", required_argument, NULL, 't' },
-		{ "count", required_argument, NULL, 'n' },
-		{ "label", required_argument, NULL, 'l' },
-		{ "env", required_argument, NULL, 'e' },
-		{ "after", required_argument, NULL, 'a' },
-		{ "not-before", required_argument, NULL, 'B' },
-		{ "deadline", required_argument, NULL, 'L' },
-		{ "concurrency", required_argument, NULL, 'C' },
-		{ "attempts", required_argument, NULL, 'A' },
-		{ "priority", required_argument, NULL, 'P' },
-		{ "needs", required_argument, NULL, 'N' },
-		{ "prefers", required_argument, NULL, 'F' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "+", known, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "+", task_options_known, NULL)) != -1) {
 		if (c == 'h') {
 			(void)usage(stdout, EXIT_DONE);
 			return -1;
 		}
-		if (!take(o, c)) {
+		if (c == '?') {
+			return usage(stderr, EXIT_USAGE);
+		}
+		if (!task_options_take(o, c)) {
 			return EXIT_USAGE;
 		}
 	}
 	o->argv = argv + optind;
 	o->argc = argc - optind;
 	return o->argc > 0 ? EXIT_DONE : usage(stderr, EXIT_USAGE);
-}
-
-static void write_pairs(struct jsonw *w, const char *name, const char *const *pairs, size_t count)
-{
-	if (count == 0) {
-		return;
-	}
-	jsonw_object(w, name);
-	for (size_t i = 0; i < count; i++) {
-		struct str value = str_of(pairs[i]);
-		struct str key = str_split(&value, '=');
-
-		jsonw_member(w, key, value);
-	}
-	jsonw_end_object(w);
-}
-
-/* A folder is named by its absolute path, so that the worker finds it. */
-static void write_repo(struct jsonw *w, const struct task_options *o)
-{
-	char path[PATH_MAX];
-	struct stat st;
-
-	jsonw_object(w, "repo");
-	jsonw_cstr(w, "mode", o->repo != NULL ? "git" : "none");
-	if (o->repo != NULL) {
-		bool folder = stat(o->repo, &st) == 0 && S_ISDIR(st.st_mode) &&
-		              realpath(o->repo, path) != NULL;
-
-		jsonw_cstr(w, "url", folder ? path : o->repo);
-	}
-	if (o->branch != NULL) {
-		jsonw_cstr(w, "branch", o->branch);
-	}
-	if (o->commit != NULL) {
-		jsonw_cstr(w, "commit", o->commit);
-	}
-	jsonw_end_object(w);
-}
-
-static void write_agent(struct jsonw *w, const struct task_options *o)
-{
-	jsonw_array(w, "agents");
-	jsonw_object(w, NULL);
-	jsonw_cstr(w, "type", "command");
-	jsonw_cstr(w, "version", "latest");
-	if (o->count > 0) {
-		jsonw_u64(w, "count", o->count);
-	}
-	jsonw_object(w, "settings");
-	jsonw_array(w, "argv");
-	for (int i = 0; i < o->argc; i++) {
-		jsonw_cstr(w, NULL, o->argv[i]);
-	}
-	jsonw_end_array(w);
-	write_pairs(w, "env", o->env, o->env_count);
-	if (o->timeout_s > 0) {
-		jsonw_u64(w, "timeout_s", o->timeout_s);
-	}
-	if (o->pty) {
-		jsonw_bool(w, "pty", true);
-	}
-	jsonw_end_object(w);
-	jsonw_end_object(w);
-	jsonw_end_array(w);
-}
-
-/* Without a prompt the beginning of the command says what the task is. */
-static void write_prompt(struct jsonw *w, const struct task_options *o)
-{
-	struct str prompt;
-	struct buf line;
-
-	if (o->prompt != NULL) {
-		jsonw_cstr(w, "prompt", o->prompt);
-		return;
-	}
-	buf_init(&line, TASK_BODY_MAX);
-	for (int i = 0; i < o->argc; i++) {
-		buf_addf(&line, "%s%s", i > 0 ? " " : "", o->argv[i]);
-	}
-	prompt = buf_str(&line);
-	if (prompt.n > TASK_COMMAND_SHOWN) {
-		prompt.n = TASK_COMMAND_SHOWN;
-		while (prompt.n > 0 && (prompt.p[prompt.n] & 0xc0) == 0x80) {
-			prompt.n--;
-		}
-	}
-	jsonw_str(w, "prompt", prompt);
-	buf_fini(&line);
-}
-
-static void write_given(struct jsonw *w, const char *name, const char *value)
-{
-	if (value != NULL) {
-		jsonw_cstr(w, name, value);
-	}
-}
-
-static void write_words(struct jsonw *w, const char *name, const char *const *words, size_t count)
-{
-	jsonw_array(w, name);
-	for (size_t i = 0; i < count; i++) {
-		jsonw_cstr(w, NULL, words[i]);
-	}
-	jsonw_end_array(w);
-}
-
-/* When it may run, how often, and where. */
-static void write_terms(struct jsonw *w, const struct task_options *o)
-{
-	write_given(w, "queueAfter", o->after);
-	write_given(w, "notBefore", o->not_before);
-	write_given(w, "deadline", o->deadline);
-	write_given(w, "concurrencyKey", o->concurrency);
-	if (o->has_priority) {
-		jsonw_u64(w, "priority", o->priority);
-	}
-	if (o->attempts > 0) {
-		jsonw_u64(w, "maxAttempts", o->attempts);
-	}
-	if (o->needs_count + o->prefers_count > 0) {
-		jsonw_object(w, "workers");
-		write_words(w, "required", o->needs, o->needs_count);
-		write_words(w, "preferred", o->prefers, o->prefers_count);
-		jsonw_end_object(w);
-	}
-}
-
-static void write_body(struct buf *out, const struct task_options *o)
-{
-	struct jsonw w;
-
-	jsonw_init(&w, out);
-	jsonw_object(&w, NULL);
-	write_prompt(&w, o);
-	write_repo(&w, o);
-	jsonw_object(&w, "runtime");
-	jsonw_cstr(&w, "type", "local");
-	jsonw_end_object(&w);
-	write_agent(&w, o);
-	if (o->delivery != NULL) {
-		jsonw_object(&w, "delivery");
-		jsonw_cstr(&w, "mode", o->delivery);
-		jsonw_end_object(&w);
-	}
-	write_pairs(&w, "labels", o->labels, o->label_count);
-	write_terms(&w, o);
-	jsonw_end_object(&w);
 }
 
 static enum err_code submit(struct client *client, const struct task_options *o,
@@ -333,7 +64,7 @@ static enum err_code submit(struct client *client, const struct task_options *o,
 	enum err_code code;
 
 	buf_init(&body, TASK_BODY_MAX);
-	write_body(&body, o);
+	task_options_write(o, &body);
 	if (buf_failed(&body)) {
 		buf_init(&reply->body, 0);
 		buf_fini(&body);

@@ -261,6 +261,40 @@ def a_tenant_says_how_long_its_logs_are_kept(stack):
     expect(stack.cli("admin", "tenant", "retention", "default", "default"), 0, "default")
 
 
+def a_schedule_runs_its_command_again_and_again(stack):
+    made = expect(stack.cli("schedule", "create", "--every", "1s", "--name", "beat", "--label", "by=schedule", "--", "echo", "tick"),
+                  0, err="-- next at 20")
+    sid = made.stdout.strip()
+    assert re.fullmatch("[0-9A-Z]{26}", sid), sid
+
+    def done():
+        page = stack.json("GET", "/api/v1/sessions?label=by%3Dschedule")[1]
+        return len([one for one in page["items"] if one["status"] == "completed"]) >= 2
+    wait_for("two runs are over", done, 30)
+    expect(stack.cli("schedule", "pause", sid), 0, ["paused"])
+    expect(stack.cli("schedule", "list"), 0, "every 1 s")
+    shown = expect(stack.cli("schedule", "show", sid), 0, "beat").stdout
+    assert shown.count(" ran ") >= 2, shown
+    by_hand = expect(stack.cli("schedule", "run", sid), 0).stdout.strip()
+    await_status(stack, by_hand, "completed")
+    expect(stack.cli("schedule", "show", sid), 0, "(by hand)")
+    expect(stack.cli("schedule", "resume", sid), 0, ["active"])
+    expect(stack.cli("schedule", "delete", sid), 0, [])
+    expect(stack.cli("schedule", "show", sid), 1, [], "no such schedule")
+
+
+def times_of_a_schedule_are_foreseen(stack):
+    day = ["schedule", "preview", "--cron", "30 2 * * *", "--timezone", "Europe/Berlin", "--count", "2"]
+    expect(stack.cli(*day, "--after", "2026-03-28T12:00:00+01:00"), 0, ["2026-03-29T01:00:00.000Z", "2026-03-30T00:30:00.000Z"])
+    expect(stack.cli("schedule", "preview", "--cron", "61 * * * *"), 1, [], "minute must have values from 0 to 59")
+    expect(stack.cli("schedule", "create", "--every", "1w", "--", "true"), USAGE, [], "--every must be")
+    expect(stack.cli("schedule", "create", "--every", "1h"), USAGE, [], "usage: fairlead schedule create")
+    expect(stack.cli("schedule", "create", "--", "true"), 1, [], "exactly one of cron")
+    made = expect(stack.cli("schedule", "create", "--at", "2094-12-31T23:00:00Z", "--json", "--", "true"), 0).stdout
+    assert json.loads(made)["nextAt"] == "2094-12-31T23:00:00.000Z", made
+    expect(stack.cli("schedule", "preview", json.loads(made)["id"]), 0, ["2094-12-31T23:00:00.000Z"])
+
+
 def completion_is_something_bash_can_source(stack):
     script = expect(stack.cli("completion", "bash"), 0).stdout
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
@@ -290,6 +324,8 @@ TESTS = [
     a_login_is_checked_and_remembered,
     a_revoked_key_stops_working,
     a_tenant_says_how_long_its_logs_are_kept,
+    a_schedule_runs_its_command_again_and_again,
+    times_of_a_schedule_are_foreseen,
     completion_is_something_bash_can_source,
     status_shows_each_service,
 ]
