@@ -102,14 +102,14 @@ static void rouse(struct channel *channel)
 /* ---- the rings ---- */
 
 /* Before and after whatever changes a ring's memory. */
-static void uncount(struct channel *channel, const struct ring *ring)
+static void uncount(struct channel *channel, size_t memory)
 {
-	channel->feed->ring_bytes -= ring->size;
+	channel->feed->ring_bytes -= memory;
 }
 
-static void count(struct channel *channel, const struct ring *ring)
+static void count(struct channel *channel, size_t memory)
 {
-	channel->feed->ring_bytes += ring->size;
+	channel->feed->ring_bytes += memory;
 }
 
 static void make_ring(struct channel *channel, struct channel_form *form)
@@ -124,7 +124,7 @@ static void drop_ring(struct channel *channel, struct channel_form *form)
 {
 	assert(LIST_EMPTY(&form->squeezes));
 	if (form->ring != NULL) {
-		uncount(channel, form->ring);
+		uncount(channel, ring_memory(form->ring));
 		ring_fini(form->ring);
 		free(form->ring);
 		form->ring = NULL;
@@ -145,9 +145,9 @@ static void squeeze_event(struct channel *channel, struct channel_form *form,
 
 	LIST_FOREACH(squeeze, &form->squeezes, form_link)
 	{
-		uncount(channel, &squeeze->ring);
+		uncount(channel, squeeze_memory(squeeze));
 		squeeze_push(squeeze, &event->at, log_event_class(event), frame, clock_mono_ms());
-		count(channel, &squeeze->ring);
+		count(channel, squeeze_memory(squeeze));
 	}
 }
 
@@ -160,7 +160,7 @@ static void push_page_in(struct channel *channel, enum format format, const stru
 	struct ring *ring = form->ring;
 	struct buf frame;
 
-	uncount(channel, ring);
+	uncount(channel, ring_memory(ring));
 	ring_limit(ring, is_short ? CHANNEL_SHORT_BYTES : feed->options.ring_bytes);
 	buf_init(&frame, FRAME_MAX);
 	for (size_t i = 0; i < page->count; i++) {
@@ -172,7 +172,7 @@ static void push_page_in(struct channel *channel, enum format format, const stru
 		squeeze_event(channel, form, event, buf_str(&frame));
 	}
 	buf_fini(&frame);
-	count(channel, ring);
+	count(channel, ring_memory(ring));
 }
 
 /* A new epoch may have come after another entry than the one that was the last here. */
@@ -252,7 +252,7 @@ struct squeeze *channel_squeeze(struct channel *channel, enum format format, uin
 void channel_unsqueeze(struct channel *channel, struct squeeze *squeeze)
 {
 	if (--squeeze->users == 0) {
-		uncount(channel, &squeeze->ring);
+		uncount(channel, squeeze_memory(squeeze));
 		LIST_REMOVE(squeeze, form_link);
 		squeeze_free(squeeze);
 	}
@@ -310,12 +310,12 @@ static void begin_again(struct channel *channel, const struct log_page *page)
 		struct squeeze *squeeze;
 
 		if (ring != NULL) {
-			uncount(channel, ring);
+			uncount(channel, ring_memory(ring));
 			ring_reset(ring, before);
 		}
 		LIST_FOREACH(squeeze, &channel->forms[format].squeezes, form_link)
 		{
-			uncount(channel, &squeeze->ring);
+			uncount(channel, squeeze_memory(squeeze));
 			squeeze_reset(squeeze, before);
 		}
 	}

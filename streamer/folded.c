@@ -231,7 +231,7 @@ static void make(struct channel *channel, uint64_t block, const struct source *s
 			if (channel->forms[format].ring != NULL) {
 				folded->rings[format] =
 					encode(channel, (enum format)format, &fold, source->before);
-				folded->bytes += folded->rings[format]->size;
+				folded->bytes += ring_memory(folded->rings[format]);
 			}
 		}
 		fold_fini(&fold);

@@ -36,8 +36,7 @@ static size_t bytes_of(const struct kept_page *kept)
 
 	for (int format = 0; format < FORMAT_COUNT; format++) {
 		if (kept->made[format]) {
-			bytes += kept->rings[format].size +
-			         kept->rings[format].slots * sizeof(struct ring_frame);
+			bytes += ring_memory(&kept->rings[format]);
 		}
 	}
 	return bytes;

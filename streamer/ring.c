@@ -31,6 +31,11 @@ void ring_reset(struct ring *ring, struct cursor before)
 	ring_init(ring, events_max, bytes_max, before);
 }
 
+size_t ring_memory(const struct ring *ring)
+{
+	return ring->size + ring->slots * sizeof(*ring->frames);
+}
+
 static struct ring_frame *slot_of(const struct ring *ring, uint64_t n)
 {
 	return &ring->frames[n & (ring->slots - 1)];

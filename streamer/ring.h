@@ -49,6 +49,8 @@ void ring_init(struct ring *ring, size_t events_max, size_t bytes_max, struct cu
 void ring_fini(struct ring *ring);
 void ring_reset(struct ring *ring, struct cursor before); /* empty, its memory given back */
 
+size_t ring_memory(const struct ring *ring); /* what it takes, in bytes */
+
 /* From now on hold no more bytes than that, and no more memory than that needs. */
 void ring_limit(struct ring *ring, size_t bytes_max);
 

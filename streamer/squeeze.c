@@ -7,9 +7,8 @@
 #include "base/mem.h"
 #include "ws/frame.h"
 
-enum { SLOTS = SQUEEZE_EVENTS, ID_BITS = 40 };
+enum { ID_BITS = 40 };
 
-_Static_assert((SLOTS & (SLOTS - 1)) == 0, "a mask finds the mark");
 _Static_assert(SQUEEZE_PIECE_MAX + WS_HEADER_SIZE <= SQUEEZE_BYTES, "a piece fits");
 
 /* ---- memory ---- */
@@ -75,7 +74,32 @@ static bool warm(struct squeeze *squeeze, uint64_t now_ms)
 
 static struct squeeze_mark *mark_of(const struct squeeze *squeeze, uint64_t n)
 {
-	return &squeeze->marks[n & (SLOTS - 1)];
+	return &squeeze->marks[n & (squeeze->slots - 1)];
+}
+
+/* The ring may have grown by its newest frame, which has no mark yet. */
+static void grow_marks(struct squeeze *squeeze)
+{
+	const struct ring *ring = &squeeze->ring;
+	struct squeeze_mark *marks;
+
+	if (squeeze->slots == ring->slots) {
+		return;
+	}
+	marks = mem_calloc(ring->slots, sizeof(*marks));
+	for (uint64_t n = ring->before.n + 1; n < ring->tip.n; n++) {
+		marks[n & (ring->slots - 1)] = *mark_of(squeeze, n);
+	}
+	free(squeeze->marks);
+	squeeze->marks = marks;
+	squeeze->slots = ring->slots;
+}
+
+static void drop_marks(struct squeeze *squeeze)
+{
+	free(squeeze->marks);
+	squeeze->marks = NULL;
+	squeeze->slots = 0;
 }
 
 /* What of a frame is compressed: of a message, what is behind the header (RFC 6455 section 5.2). */
@@ -156,12 +180,14 @@ void squeeze_push(struct squeeze *squeeze, const struct cursor *at, unsigned typ
 		wrap(squeeze->format, buf_str(piece), out);
 	}
 	ring_push(&squeeze->ring, at, type, buf_str(out));
+	grow_marks(squeeze);
 	*mark_of(squeeze, at->n) = mark;
 }
 
 void squeeze_reset(struct squeeze *squeeze, struct cursor before)
 {
 	ring_reset(&squeeze->ring, before);
+	drop_marks(squeeze);
 	press_refresh(squeeze->press);
 }
 
@@ -202,11 +228,12 @@ void squeeze_plan(const struct squeeze *squeeze, uint64_t last, const struct cur
 	ret->torn = false;
 	for (uint64_t n = at->n + 1; n <= squeeze->ring.tip.n; n++) {
 		const struct ring_frame *frame = ring_at(&squeeze->ring, n);
-		const struct squeeze_mark *mark = mark_of(squeeze, n);
+		const struct squeeze_mark *mark;
 
 		if (frame == NULL) {
 			return;
 		}
+		mark = mark_of(squeeze, n);
 		if (mark->is_wanted) {
 			if (!may_follow(mark, last) || !add_piece(squeeze, frame, ret)) {
 				return;
@@ -272,7 +299,6 @@ struct squeeze *squeeze_new(struct squeeze_pool *pool, enum format format, uint6
 	squeeze->types = types;
 	/* No two of them ever give a piece the same id. */
 	squeeze->last = ++pool->made << ID_BITS;
-	squeeze->marks = mem_calloc(SLOTS, sizeof(*squeeze->marks));
 	ring_init(&squeeze->ring, SQUEEZE_EVENTS, SQUEEZE_BYTES, before);
 	return squeeze;
 }
@@ -282,6 +308,11 @@ void squeeze_free(struct squeeze *squeeze)
 	cool(squeeze);
 	press_free(squeeze->press);
 	ring_fini(&squeeze->ring);
-	free(squeeze->marks);
+	drop_marks(squeeze);
 	free(squeeze);
+}
+
+size_t squeeze_memory(const struct squeeze *squeeze)
+{
+	return ring_memory(&squeeze->ring) + squeeze->slots * sizeof(*squeeze->marks);
 }

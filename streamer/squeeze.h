@@ -62,6 +62,7 @@ struct squeeze {
 	uint64_t types;
 	struct ring ring;
 	struct squeeze_mark *marks; /* of the ring's frames, by n */
+	size_t slots;               /* of marks: as many as the ring has */
 	struct gzip_sum sum;        /* of all pieces */
 	uint64_t last;              /* id of the newest piece */
 	uint64_t pushed_ms;
@@ -76,6 +77,7 @@ struct squeeze {
 struct squeeze *squeeze_new(struct squeeze_pool *pool, enum format format, uint64_t types,
                             struct cursor before) MUST_CHECK;
 void squeeze_free(struct squeeze *squeeze);
+size_t squeeze_memory(const struct squeeze *squeeze); /* of the ring and its marks */
 
 /* As with ring_push(): every event, in order; frame is what the format has for it. */
 void squeeze_push(struct squeeze *squeeze, const struct cursor *at, unsigned type, struct str frame,

@@ -407,7 +407,7 @@ static void push_text(struct squeeze *squeeze, const char *text, uint64_t now_ms
 
 static bool is_fresh(const struct squeeze *squeeze)
 {
-	return squeeze->marks[squeeze->ring.tip.n % SQUEEZE_EVENTS].is_fresh;
+	return squeeze->marks[squeeze->ring.tip.n % squeeze->slots].is_fresh;
 }
 
 static void fresh_pieces_are_made_for_those_who_wait_and_after_a_silence(void **state)
@@ -433,6 +433,30 @@ static void fresh_pieces_are_made_for_those_who_wait_and_after_a_silence(void **
 		assert_false(is_fresh(squeeze));
 	}
 	push_text(squeeze, "more", 1000 + SILENT_MS);
+	assert_true(is_fresh(squeeze));
+	squeeze_free(squeeze);
+	squeeze_pool_fini(&pool);
+}
+
+/* Every browser takes gzip: a session that somebody looks at and that says nothing is the rule. */
+static void a_silent_session_takes_no_memory(void **state)
+{
+	struct squeeze_pool pool;
+	struct squeeze *squeeze;
+
+	(void)state;
+	squeeze_pool_init(&pool, 4, SILENT_MS);
+	squeeze = squeeze_new(&pool, FORMAT_SSE, 1, (struct cursor){ 1, 7 });
+	assert_int_equal(squeeze_memory(squeeze), 0);
+	push_text(squeeze, "one", 1000);
+	assert_in_range(squeeze_memory(squeeze), 1, 8192);
+	for (int i = 0; i < 2 * SQUEEZE_EVENTS; i++) {
+		push_text(squeeze, "more", 1000);
+	}
+	assert_int_equal(squeeze->slots, SQUEEZE_EVENTS);
+	squeeze_reset(squeeze, (struct cursor){ 2, 7 });
+	assert_int_equal(squeeze_memory(squeeze), 0);
+	push_text(squeeze, "again", 1000);
 	assert_true(is_fresh(squeeze));
 	squeeze_free(squeeze);
 	squeeze_pool_fini(&pool);
@@ -472,6 +496,7 @@ int main(void)
 		cmocka_unit_test(every_gzip_client_reads_all_whenever_it_joins),
 		cmocka_unit_test(every_socket_reads_all_whenever_it_joins),
 		cmocka_unit_test(fresh_pieces_are_made_for_those_who_wait_and_after_a_silence),
+		cmocka_unit_test(a_silent_session_takes_no_memory),
 		cmocka_unit_test(memory_goes_to_those_who_use_it),
 	};
 
