@@ -65,6 +65,19 @@ static void park_reason(const struct session_wait *wait, char out[REASON_SIZE])
 	}
 }
 
+/* What it waits for may need a place here. */
+static bool waits_for_others(const struct session_run *s)
+{
+	const struct session_wait *wait;
+
+	TAILQ_FOREACH (wait, &s->waits, link) {
+		if (!id_is_nil(&wait->session)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Our slot is free before the queue gives it away. */
 static void park(struct session_run *s)
 {
@@ -74,7 +87,8 @@ static void park(struct session_run *s)
 	const struct queue_move move = { .sid = s->sid,
 		                         .attempt = s->attempt,
 		                         .reason = reason,
-		                         .stays = !session_may_leave(s) };
+		                         .stays = !session_may_leave(s),
+		                         .placeless = waits_for_others(s) };
 	enum queue_set set = QUEUE_NONE;
 
 	park_reason(&said, reason);

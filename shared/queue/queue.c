@@ -242,7 +242,7 @@ static void add_move(struct redis_cmd *cmd, const struct queue_move *move)
 	redis_arg_u64(cmd, move->delay_ms);
 	add_name(cmd, move->reason);
 	add_name(cmd, move->lost != NULL ? move->lost : move->worker);
-	redis_arg_u64(cmd, move->stays ? 1 : move->slots);
+	redis_arg_u64(cmd, move->placeless ? 2 : move->stays ? 1 : move->slots);
 }
 
 static enum err_code decode_move(const struct redis_reply *row, enum queue_set *ret,

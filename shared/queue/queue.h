@@ -173,6 +173,7 @@ struct queue_move {
 	const char *worker; /* queue_place, queue_prefer: the incarnation it is for */
 	unsigned slots;     /* queue_place, queue_unpark: of that worker; 0: not asked */
 	bool stays;         /* queue_park: never QUEUE_CLAIMED_EVICT: it could not come back */
+	bool placeless;     /* queue_park: nor does it count as residing: it waits for others */
 };
 
 /* leasing -> leased */

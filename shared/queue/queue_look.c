@@ -150,7 +150,7 @@ enum err_code queue_of_worker(const struct queue *queue, const char *incarnation
 	if (!queue_name_ok(incarnation)) {
 		return err_set(err, ERR_INVALID, "an incarnation's name");
 	}
-	redis_argf(cmd, "w:%s,p:%s", incarnation, incarnation);
+	redis_argf(cmd, "w:%s,p:%s,n:%s", incarnation, incarnation, incarnation);
 	redis_arg_u64(cmd, 0);
 	return list(queue, cmd, page, err);
 }

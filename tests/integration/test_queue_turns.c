@@ -445,6 +445,50 @@ static void who_could_not_come_back_is_not_asked_to_leave(void **state)
 	world_run(stay_body);
 }
 
+/* However many wait for what they submitted, that is run. */
+static void placeless_body(struct world *world)
+{
+	struct queue queue = queue_in(world);
+	const struct queue_claim claim = { "inc-1", "", 1, 1, 4 };
+	struct queue_item items[4];
+	struct queue_page page = { items, 4, 0 };
+	struct queue_move about = { .reason = "session", .placeless = true, .slots = 1 };
+	size_t count;
+	struct err err;
+
+	for (int i = 0; i < 3; i++) {
+		(void)submit(&queue, (struct queue_submit){ .tenant = "acme" });
+		assert_int_equal(queue_claim(&queue, &claim, items, &count, &err), ERR_OK);
+		assert_int_equal(count, 1);
+		about.sid = items[0].sid;
+		assert_int_equal(move(&queue, queue_opened, about), QUEUE_LEASED);
+		assert_int_equal(move(&queue, queue_park, about), QUEUE_PARKED);
+	}
+	(void)submit(&queue, (struct queue_submit){ .tenant = "acme" });
+	assert_int_equal(queue_claim(&queue, &claim, items, &count, &err), ERR_OK);
+	assert_true(count == 1 && items[0].claimed == QUEUE_CLAIMED_NEW);
+	about.placeless = false;
+	assert_int_equal(move(&queue, queue_unpark, about), QUEUE_PARKED);
+	assert_int_equal(finish(&queue, &items[0]), QUEUE_DONE);
+	assert_int_equal(queue_claim(&queue, &claim, items, &count, &err), ERR_OK);
+	assert_true(count == 1 && items[0].claimed == QUEUE_CLAIMED_BACK);
+	assert_true(id_eq(&items[0].sid, &about.sid));
+	assert_int_equal(queue_of_worker(&queue, "inc-1", &page, &err), ERR_OK);
+	assert_int_equal(page.count, 3);
+	for (size_t i = 0; i < 3; i++) {
+		about.sid = items[i].sid;
+		assert_int_equal(move(&queue, queue_finish, about), QUEUE_DONE);
+	}
+	assert_int_equal(queue_of_worker(&queue, "inc-1", &page, &err), ERR_OK);
+	assert_int_equal(page.count, 0);
+}
+
+static void who_waits_for_another_session_takes_no_place(void **state)
+{
+	(void)state;
+	world_run(placeless_body);
+}
+
 static void evict_body(struct world *world)
 {
 	struct queue queue = queue_in(world);
@@ -566,6 +610,7 @@ int main(void)
 		cmocka_unit_test(room_goes_to_the_next_when_the_first_is_stopped_by_another_limit),
 		cmocka_unit_test(a_parked_session_that_may_go_on_gets_the_next_slot_of_its_worker),
 		cmocka_unit_test(who_could_not_come_back_is_not_asked_to_leave),
+		cmocka_unit_test(who_waits_for_another_session_takes_no_place),
 		cmocka_unit_test(the_longest_parked_makes_room_and_is_first_when_it_may_go_on),
 		cmocka_unit_test(a_session_waits_for_the_worker_that_is_better_for_it),
 		cmocka_unit_test(demand_is_told_by_what_is_needed),

@@ -40,6 +40,7 @@ for _, sid in ipairs(call('ZRANGE', q .. ':back:' .. inc, 0, 127)) do
 	local h = item_of(sid)
 	call('ZREM', q .. ':back:' .. inc, sid)
 	call('ZREM', parked, sid)
+	call('ZREM', q .. ':n:' .. inc, sid)
 	call('ZREM', q .. ':parked', sid)
 	call('ZADD', q .. ':leased', at, sid)
 	call('ZADD', mine, at, sid)

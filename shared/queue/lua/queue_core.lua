@@ -9,6 +9,8 @@
 --              1|reason"; when there are any: lost incarnations "a,b,"; l words that it likes
 --   :w:<incarnation>  zset of what it has leasing or leased;  :p:<incarnation> of what is parked, by
 --              since when, or 0 when it cannot be asked to leave;
+--   :n:<incarnation> of what is parked until another session has ended: it takes no place, or those
+--              it waits for could find none;
 --   :back:<incarnation>  of what is parked and waits for a slot to go on;
 --   :wait:<incarnation>  of what is delayed in the hope of that worker
 -- What is ready is a tree for each class, which is all sessions that need the same words:

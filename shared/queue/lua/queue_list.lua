@@ -1,7 +1,7 @@
 -- queue_list: sessions of some sets, oldest first. Keys: see queue_core.
 --
 -- KEYS 1 {q<k>}
--- ARGV 1 names of zsets without the tag "leasing" or "w:<inc>,p:<inc>"  2 there for at least (ms)
+-- ARGV 1 names of zsets without the tag "leasing" or "w:<inc>,p:<inc>,n:<inc>"  2 there for at least (ms)
 --      3 most, at most 128
 -- returns {sid, what it was submitted with, how it is now, lost} ...
 local q, rows = KEYS[1], {}

@@ -5,7 +5,7 @@
 -- ARGV 1 bell channel  2 verb, then for each session: its sid, attempt it is about, "" whichever,
 --      epoch its log is in now, 0 as before, delay in ms (to ready: later), reason, incarnation:
 --      that was lost (requeue), that it is for (place, prefer), "" none; slots of its worker
---      (unpark, place); "1" when it cannot be asked to leave (park)
+--      (unpark, place); "1" when it cannot be asked to leave, "2" when it also takes no place (park)
 -- rings "ready", and "room" with the incarnations that have room again
 -- returns for each {ok | again, set} or {conflict, set} {missing}
 -- verb = from, to, where it is if this was done before
@@ -39,6 +39,7 @@ local function take_out(h)
 	call('ZREM', q .. ':' .. h.set, sid)
 	if h.set == 'parked' then
 		call('ZREM', q .. ':p:' .. inc, sid)
+		call('ZREM', q .. ':n:' .. inc, sid)
 		call('ZREM', q .. ':back:' .. inc, sid)
 	elseif string.sub(h.why, 1, 6) == 'limit:' then
 		unblock(h, string.sub(h.why, 7))
@@ -76,7 +77,9 @@ local function account(h, was, to, other, slots)
 	if had and (not has or name == 'place') then call('ZREM', q .. ':w:' .. inc, sid) end
 	if name == 'place' then inc = other end
 	if has and (not had or name == 'place') then call('ZADD', q .. ':w:' .. inc, at, sid) end
-	if to == 'parked' then call('ZADD', q .. ':p:' .. inc, slots == '1' and '0' or at, sid) end
+	if to == 'parked' then
+		call('ZADD', q .. (slots == '2' and ':n:' or ':p:') .. inc, slots == '1' and '0' or at, sid)
+	end
 	if had and not has then
 		count_out(h, to == 'parked')
 		bells.room[inc] = true
