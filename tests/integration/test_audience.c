@@ -55,11 +55,54 @@ static struct talker *watch(struct world *world, size_t streamer, const struct i
 	return talker;
 }
 
+/* Redis has lost what it knew of who looks. */
+static void forget(struct world *world, const struct id *sid)
+{
+	char line[160];
+
+	(void)snprintf(line, sizeof(line), "DEL {s:%s}:presence:nodes", sid->s);
+	world_say(world, line);
+	(void)snprintf(line, sizeof(line), "DEL {s:%s}:presence {s:%s}:presence:of", sid->s,
+	               sid->s);
+	world_say(world, line);
+}
+
+/* Somebody looks, and Redis no longer knows. */
+static struct talker *be_forgotten(struct world *world, const struct id *sid)
+{
+	struct talker *talker = watch(world, 0, sid, "");
+
+	expect_presence(talker);
+	if (json_count(list(talker, "users")) == 0) {
+		expect_presence(talker);
+	}
+	forget(world, sid);
+	return talker;
+}
+
+/* The streamer's next sign of life is not known: it says all again. */
+static void await_again(struct world *world, const struct id *sid)
+{
+	uint64_t until = clock_mono_ms() + 2 * (uint64_t)PRESENCE_RENEW_MS;
+	size_t count = 0;
+
+	while (count == 0) {
+		struct presence_set set;
+		struct err err;
+
+		assert_true(clock_mono_ms() < until);
+		assert_int_equal(fiber_sleep(100), ERR_OK);
+		assert_int_equal(presence_list(world->redis, sid, &set, &err), ERR_OK);
+		count = set.count;
+		presence_set_fini(&set);
+	}
+}
+
 static void two_body(struct world *world)
 {
-	struct id sid = world_session(world);
+	struct id sid = world_session(world), forgotten = world_session(world);
+	struct talker *first, *second, *third, *again = be_forgotten(world, &forgotten);
 	char observer[128];
-	struct talker *first, *second, *third;
 	struct viewer *sse;
 	uint64_t left_ms;
 
@@ -106,9 +149,11 @@ static void two_body(struct world *world)
 	viewer_close(sse);
 	talker_close(first);
 	talker_close(third);
+	await_again(world, &forgotten);
+	talker_close(again);
 }
 
-static void sockets_are_told_who_looks_through_any_streamer(void **state)
+static void sockets_are_told_who_looks_through_any_streamer_also_when_redis_forgets(void **state)
 {
 	(void)state;
 	run(two_body);
@@ -149,56 +194,12 @@ static void who_is_told_is_told_on_by_the_next_streamer(void **state)
 	world_run(&world);
 }
 
-/* Redis has lost what it knew of who looks. */
-static void forget(struct world *world, const struct id *sid)
-{
-	char line[160];
-
-	(void)snprintf(line, sizeof(line), "DEL {s:%s}:presence:nodes", sid->s);
-	world_say(world, line);
-	(void)snprintf(line, sizeof(line), "DEL {s:%s}:presence {s:%s}:presence:of", sid->s,
-	               sid->s);
-	world_say(world, line);
-}
-
-static void forgotten_body(struct world *world)
-{
-	struct id sid = world_session(world);
-	struct talker *talker = watch(world, 0, &sid, "");
-	uint64_t until;
-	size_t count = 0;
-
-	expect_presence(talker);
-	if (json_count(list(talker, "users")) == 0) {
-		expect_presence(talker);
-	}
-	forget(world, &sid);
-	until = clock_mono_ms() + 2 * (uint64_t)PRESENCE_RENEW_MS;
-	while (count == 0) { /* its next sign of life is not known: it joins again */
-		struct presence_set set;
-		struct err err;
-
-		assert_true(clock_mono_ms() < until);
-		assert_int_equal(fiber_sleep(100), ERR_OK);
-		assert_int_equal(presence_list(world->redis, &sid, &set, &err), ERR_OK);
-		count = set.count;
-		presence_set_fini(&set);
-	}
-	talker_close(talker);
-}
-
-static void a_streamer_that_was_forgotten_says_it_all_again(void **state)
-{
-	(void)state;
-	run(forgotten_body);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sockets_are_told_who_looks_through_any_streamer),
+		cmocka_unit_test(
+			sockets_are_told_who_looks_through_any_streamer_also_when_redis_forgets),
 		cmocka_unit_test(who_is_told_is_told_on_by_the_next_streamer),
-		cmocka_unit_test(a_streamer_that_was_forgotten_says_it_all_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

