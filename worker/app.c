@@ -252,6 +252,7 @@ static void open_lease(struct app *app, const struct conf *conf)
 	struct lease_keeper_options options = {
 		.redis = app->node->redis,
 		.renew_ms = conf->lease_renew,
+		.orphan_ms = conf->worker_orphan,
 		.worker = { .slots = conf->worker_slots,
 		            .resident = conf->worker_resident > 0
 		                                ? conf->worker_resident
@@ -501,15 +502,17 @@ enum err_code app_start(struct node *node, struct err *err)
 	return ERR_OK;
 }
 
-/* What ends or comes between turns in time goes without harm. */
+/* What ends or comes between turns in time goes without harm; the rest of the time is the grace of
+ * those that do not. */
 void app_drain(struct node *node, unsigned for_ms)
 {
 	struct app *app = node->app;
+	uint64_t grace_ms = app != NULL ? app->host.leave_ms : 0;
 
 	if (app != NULL && app->lease.options.redis != NULL) {
 		lease_keeper_drain(&app->lease, true);
 		session_drain_begin(&app->host);
-		(void)!session_drain_wait(&app->host, for_ms);
+		(void)!session_drain_wait(&app->host, for_ms > grace_ms ? for_ms - grace_ms : 0);
 	}
 }
 

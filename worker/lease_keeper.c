@@ -62,6 +62,14 @@ static enum err_code begin(struct lease_keeper *k, struct err *err)
 	return code;
 }
 
+static void lose(struct lease_keeper *k, const char *why)
+{
+	log_warn("worker.lost", "incarnation=%s why=%s", k->options.worker.incarnation, why);
+	k->registered = false;
+	k->until_ms = 0;
+	k->options.lost(k->options.arg);
+}
+
 static enum err_code renew(struct lease_keeper *k, struct err *err)
 {
 	uint64_t sent_ms = clock_mono_ms();
@@ -80,10 +88,9 @@ static enum err_code renew(struct lease_keeper *k, struct err *err)
 		k->says = k->says && !says;
 		extend(k, sent_ms);
 	} else if (code == ERR_FENCED) {
-		log_warn("worker.lost", "incarnation=%s", k->options.worker.incarnation);
-		k->registered = false;
-		k->until_ms = 0;
-		k->options.lost(k->options.arg);
+		lose(k, "fenced");
+	} else if (clock_mono_ms() >= k->until_ms + k->options.orphan_ms) {
+		lose(k, "silence");
 	}
 	return code;
 }

@@ -4,8 +4,9 @@
  * Its end is counted here, by this host's monotonic clock from before each renewal was sent, and
  * handed to all guards through `renewed`: what happens to Redis, to this process or to the network,
  * agents freeze in time.  While Redis is silent nothing else happens: the next renewal that is
- * answered thaws them.  Only an answer that the incarnation is lost ends its sessions; the keeper
- * then begins another one.
+ * answered thaws them.  Only an answer that the incarnation is lost ends its sessions, or orphan_ms
+ * without one after the lease was over: then the keeper gives it up itself, for the schedulers to
+ * find when Redis is back.  It then begins another one.
  */
 #pragma once
 
@@ -22,6 +23,7 @@ struct redis;
 struct lease_keeper_options {
 	struct redis *redis;
 	uint64_t renew_ms;
+	uint64_t orphan_ms;
 	/* What this worker says about itself; .incarnation is the keeper's to fill. */
 	struct lease_worker worker;
 	/* A new incarnation was given; the lease lasts until then (clock_mono_ms); it is lost. All

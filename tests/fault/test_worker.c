@@ -133,7 +133,110 @@ static void a_worker_whose_lease_was_lost_kills_and_begins_another_life(void **s
 	worker_world_run(lost_body, false);
 }
 
+/* ---- the worker stands still ---- */
+
+/* Events of an epoch after one of a later epoch. */
+static unsigned stale_events(const struct given *g, uint64_t epoch)
+{
+	struct str rest = buf_str(&g->text);
+	unsigned stale = 0;
+	uint64_t highest = 0;
+
+	while (rest.n > 0) {
+		struct str line = str_split(&rest, '\n');
+		uint64_t at;
+
+		if (parse_u64(str_split(&line, '-'), UINT64_MAX, &at)) {
+			highest = at > highest ? at : highest;
+			stale += at == epoch && highest > epoch;
+		}
+	}
+	return stale;
+}
+
+static void await_lost(struct worker_world *w, const char *incarnation)
+{
+	uint64_t until = clock_mono_ms() + 20000;
+	bool lives = true;
+	struct err err;
+
+	while (lives) {
+		assert_true(clock_mono_ms() < until);
+		(void)fiber_sleep(20);
+		assert_int_equal(lease_lives(w->redis, incarnation, &lives, &err), ERR_OK);
+	}
+}
+
+static void stopped_body(struct worker_world *w)
+{
+	struct lease_worker before;
+	struct given g;
+	uint64_t epoch, until = clock_mono_ms() + 20000;
+
+	worker_start(w, NULL);
+	before = w->registered;
+	given_run(w, &g, &ticks);
+	await_more_ticks(w, &g, 3);
+	epoch = g.epoch;
+	worker_signal(w, SIGSTOP);
+	await_lost(w, before.incarnation);
+	while (!agents_are_frozen(g.sid.s)) { /* by the guard alone */
+		assert_true(clock_mono_ms() < until);
+		(void)fiber_sleep(20);
+	}
+	requeue(w, &g, before.incarnation);
+	worker_signal(w, SIGCONT);
+	worker_await(w); /* in another life */
+	await_no_process(g.sid.s);
+	given_lease(w, &g, &ticks);
+	given_await_state(w, &g, SESSION_RUNNING);
+	given_await(w, &g, "\"cause\":\"requeue\"");
+	given_cancel(w, &g);
+	given_await_state(w, &g, SESSION_CANCELLED);
+	assert_true(g.epoch > epoch);
+	assert_int_equal(stale_events(&g, epoch), 0);
+	await_no_process(g.sid.s);
+	given_fini(&g);
+}
+
+static void a_worker_that_stood_still_past_its_lease_has_no_effect_any_more(void **state)
+{
+	(void)state;
+	worker_world_run(stopped_body, false);
+}
+
 /* ---- Redis stands still, dies, forgets ---- */
+
+static void orphan_body(struct worker_world *w)
+{
+	char before[QUEUE_WORKER_MAX + 1];
+	struct given g;
+	uint64_t begun;
+
+	worker_start(w, "FAIRLEAD_WORKER_ORPHAN=3s");
+	memcpy(before, w->registered.incarnation, sizeof(before));
+	given_run(w, &g, &ticks);
+	await_more_ticks(w, &g, 3);
+	redis_server_signal(&w->server, SIGSTOP);
+	begun = clock_mono_ms();
+	while (!agents_are_frozen(g.sid.s)) {
+		assert_true(clock_mono_ms() < begun + 20000);
+		(void)fiber_sleep(20);
+	}
+	await_no_process(g.sid.s);
+	assert_true(clock_mono_ms() >= begun + 3000);
+	redis_server_signal(&w->server, SIGCONT);
+	worker_await(w); /* in another life: the one before is not renewed */
+	await_lost(w, before);
+	assert_int_equal(given_set(w, &g), QUEUE_LEASED); /* it is the schedulers' to place */
+	given_fini(&g);
+}
+
+static void a_worker_kills_what_is_frozen_for_too_long(void **state)
+{
+	(void)state;
+	worker_world_run(orphan_body, false);
+}
 
 static void stall_body(struct worker_world *w)
 {
@@ -413,6 +516,8 @@ int main(void)
 		cmocka_unit_test(
 			a_killed_worker_is_followed_by_one_that_cleans_up_and_takes_the_next_epoch),
 		cmocka_unit_test(a_worker_whose_lease_was_lost_kills_and_begins_another_life),
+		cmocka_unit_test(a_worker_that_stood_still_past_its_lease_has_no_effect_any_more),
+		cmocka_unit_test(a_worker_kills_what_is_frozen_for_too_long),
 		cmocka_unit_test(a_redis_that_stands_still_kills_nobody_and_loses_nothing),
 		cmocka_unit_test(a_redis_that_restarts_kills_nobody),
 		cmocka_unit_test(a_redis_that_forgot_gets_the_log_back_from_the_journal),
