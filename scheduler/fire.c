@@ -15,7 +15,7 @@
 #include "task/task_json.h"
 #include "task/task_store.h"
 
-enum { PAGE = 64 };
+enum { PAGE = 64, FIRE_FIBERS = 4 };
 
 /* How a time is ended: as the schedule says, or because that cannot be done. */
 enum how { HOW_RUN, HOW_FAIL, HOW_PASS };
@@ -313,20 +313,70 @@ static enum err_code fire_due(struct app *app, const struct schedule_due *due, u
 	return code;
 }
 
+/* Several at a time: most of one is waiting for PostgreSQL. */
+struct page {
+	struct app *app;
+	struct turn *turn;
+	struct schedule_due_list list;
+	uint64_t listed_ms;
+	size_t next;
+	enum err_code code; /* why it ended early */
+	struct err err;
+};
+
+static void fire_some(void *arg)
+{
+	struct page *page = arg;
+
+	fiber_set_tag("duty=fire");
+	while (page->code == ERR_OK && page->next < page->list.count) {
+		const struct schedule_due *due = &page->list.items[page->next++];
+		struct err err;
+		enum err_code code = fire_due(page->app, due, page->listed_ms, page->turn, &err);
+
+		if (code != ERR_OK && page->code == ERR_OK) {
+			page->code = code;
+			page->err = err;
+		}
+	}
+}
+
+static void fire_all(struct page *page)
+{
+	struct fiber_group group = { 0 };
+	enum err_code code;
+
+	for (size_t i = 0; i < FIRE_FIBERS && i < page->list.count; i++) {
+		(void)fiber_start(page->app->node->loop, &group, "fire", fire_some, page);
+	}
+	code = fiber_group_wait(&group, FIBER_NO_TIMEOUT);
+	if (code != ERR_OK) {
+		fiber_group_cancel(&group, code);
+		fiber_shield();
+		(void)!fiber_group_wait(&group, FIBER_NO_TIMEOUT);
+		fiber_unshield();
+		page->code = err_set(&page->err, code, "firing schedules");
+	}
+}
+
 static enum err_code fire_page(struct app *app, struct turn *turn, size_t *ret_count,
                                struct err *err)
 {
 	struct arena *arena = arena_new();
-	struct schedule_due_list list = { .count = 0 };
-	enum err_code code = schedule_list_due(app->node->pg, &turn->walk, arena, &list, err);
-	uint64_t listed_ms = clock_mono_ms();
+	struct page page = { .app = app, .turn = turn };
+	enum err_code code = schedule_list_due(app->node->pg, &turn->walk, arena, &page.list, err);
 
-	for (size_t i = 0; code == ERR_OK && i < list.count; i++) {
-		code = fire_due(app, &list.items[i], listed_ms, turn, err);
-		turn->walk.after = list.items[i].id;
-		turn->walk.after_us = list.items[i].next_us;
+	if (code == ERR_OK) {
+		page.listed_ms = clock_mono_ms();
+		fire_all(&page);
+		code = page.code;
+		*err = page.err;
 	}
-	*ret_count = list.count;
+	*ret_count = page.list.count;
+	if (code == ERR_OK && page.list.count > 0) {
+		turn->walk.after = page.list.items[page.list.count - 1].id;
+		turn->walk.after_us = page.list.items[page.list.count - 1].next_us;
+	}
 	arena_free(arena);
 	return code;
 }
