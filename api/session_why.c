@@ -12,8 +12,8 @@
 #include "api/seen.h"
 #include "json/write.h"
 #include "queue/eta.h"
-#include "queue/fleet.h"
 #include "queue/queue_why.h"
+#include "queue/staff.h"
 #include "queue/words.h"
 #include "steer/notify.h"
 #include "steer/publish.h"
@@ -26,7 +26,7 @@ struct picture {
 	struct session row;
 	struct queue_why why;
 	bool queued; /* why is filled */
-	struct fleet fleet;
+	struct staff staff;
 	size_t fitting; /* workers */
 	struct eta_slots slots;
 };
@@ -48,11 +48,11 @@ static void find_missing(const struct picture *p, struct answer_why *a)
 {
 	size_t least = SIZE_MAX;
 
-	for (size_t i = 0; i < p->fleet.count; i++) {
+	for (size_t i = 0; i < p->staff.count; i++) {
 		struct str rest = str_of(p->why.needs), word, words[MISSING_MAX];
 		size_t count = 0;
 
-		while ((word = words_missing(p->fleet.workers[i].has, &rest)).p != NULL) {
+		while ((word = words_missing(p->staff.workers[i].has, &rest)).p != NULL) {
 			if (count < MISSING_MAX) {
 				words[count] = word;
 			}
@@ -81,10 +81,10 @@ static const char *joined(const struct picture *p, const struct answer_why *a)
 /* True: no worker may take it. */
 static bool explain_workers(const struct picture *p, struct answer_why *a)
 {
-	if (p->fitting > 0 || p->fleet.more) {
+	if (p->fitting > 0 || p->staff.more) {
 		return false;
 	}
-	if (p->fleet.count == 0) {
+	if (p->staff.count == 0) {
 		a->code = "no_worker";
 		a->text = "No worker is alive.";
 		return true;
@@ -190,7 +190,10 @@ static void explain_held(const struct picture *p, struct answer_why *a)
 {
 	struct str after = behind(p->why.reason, STR_LIT(STEER_HOLD_AFTER));
 
-	if (behind(p->why.reason, STR_LIT("limit:")).p != NULL) {
+	if (str_eq(str_of(p->why.reason), STR_LIT(QUEUE_EVICTED))) {
+		a->code = "evicted";
+		a->text = "It waits for an answer, and made room for others meanwhile.";
+	} else if (behind(p->why.reason, STR_LIT("limit:")).p != NULL) {
 		if (p->why.limit[0] != '\0') {
 			explain_limit(p, a);
 		} else {
@@ -238,9 +241,9 @@ static void explain_parked(const struct picture *p, struct answer_why *a)
 
 static const char *worker_of(const struct picture *p)
 {
-	for (size_t i = 0; p->queued && i < p->fleet.count; i++) {
-		if (strcmp(p->fleet.workers[i].incarnation, p->why.incarnation) == 0) {
-			return p->fleet.workers[i].worker;
+	for (size_t i = 0; p->queued && i < p->staff.count; i++) {
+		if (strcmp(p->staff.workers[i].incarnation, p->why.incarnation) == 0) {
+			return p->staff.workers[i].worker;
 		}
 	}
 	return NULL;
@@ -399,10 +402,10 @@ static enum err_code look(struct picture *p, struct err *err)
 		p->queued = code == ERR_OK;
 	}
 	if (code == ERR_OK) {
-		code = fleet_read(redis, &p->fleet, err);
+		code = staff_read(redis, &p->staff, err);
 	}
 	if (code == ERR_OK) {
-		p->slots = fleet_slots(&p->fleet, p->why.needs, &p->fitting);
+		p->slots = staff_slots(&p->staff, p->why.needs, &p->fitting);
 	}
 	return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
@@ -423,5 +426,5 @@ void serve_session_why(struct http_request *req, struct http_reply *reply)
 	}
 	jsonw_init(&w, &reply->body);
 	write_picture(&w, &p);
-	fleet_fini(&p.fleet);
+	staff_fini(&p.staff);
 }

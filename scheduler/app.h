@@ -13,6 +13,7 @@
 #include "scheduler/duty.h"
 #include "scheduler/epochs.h"
 #include "scheduler/fleet.h"
+#include "scheduler/measure.h"
 #include "scheduler/moves.h"
 #include "session/session_wait.h"
 
@@ -83,6 +84,7 @@ struct app {
 	struct session_overdue overdue;
 
 	struct backlog backlog;
+	struct measure measure;
 
 	/* retain */
 	struct id holder; /* of claims: nobody else's */

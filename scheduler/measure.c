@@ -1,12 +1,68 @@
 #include "scheduler/measure.h"
 
+#include <string.h>
+
+#include "base/clock.h"
 #include "metric/metric.h"
+#include "queue/demand.h"
 #include "scheduler/app.h"
 
-enum err_code measure_turn(struct app *app, struct err *err)
-{
-	double in[QUEUE_SET_COUNT] = { 0 };
+/* ---- by what is needed ---- */
 
+/* The place of a class, MEASURE_CLASSES for those that have none of their own. */
+static size_t place_of(struct measure *measure, const char *needs)
+{
+	const char *name = needs[0] != '\0' ? needs : "any";
+	size_t i = 0;
+
+	while (i < measure->count && strcmp(measure->names[i], name) != 0) {
+		i++;
+	}
+	if (i == MEASURE_CLASSES ||
+	    (i == measure->count &&
+	     !str_copy(measure->names[i], MEASURE_NAME_SIZE, str_of(name)))) {
+		return MEASURE_CLASSES;
+	}
+	measure->count += i == measure->count;
+	return i;
+}
+
+static void set_classes(struct measure *measure, const struct demands *demands)
+{
+	double ready[MEASURE_CLASSES + 1] = { 0 }, oldest[MEASURE_CLASSES + 1] = { 0 };
+
+	for (size_t i = 0; i < demands->count; i++) {
+		const struct demand *item = &demands->items[i];
+		size_t at = place_of(measure, item->needs);
+		double seconds = (double)item->oldest_ms / 1000;
+
+		ready[at] += (double)item->ready;
+		oldest[at] = seconds > oldest[at] ? seconds : oldest[at];
+	}
+	for (size_t i = 0; i <= measure->count; i++) {
+		size_t at = i < measure->count ? i : MEASURE_CLASSES;
+		const char *name = i < measure->count ? measure->names[i] : "other";
+
+		metric_set(METRIC_QUEUE_READY, name, ready[at]);
+		metric_set(METRIC_QUEUE_OLDEST, name, oldest[at]);
+	}
+}
+
+/* ---- by place ---- */
+
+static void add_waited(const double in[QUEUE_SET_COUNT], double limited, double seconds)
+{
+	double held = in[QUEUE_HELD] > limited ? in[QUEUE_HELD] - limited : 0;
+
+	metric_add(METRIC_QUEUE_WAITED, "turn", in[QUEUE_READY] * seconds);
+	metric_add(METRIC_QUEUE_WAITED, "time", in[QUEUE_DELAYED] * seconds);
+	metric_add(METRIC_QUEUE_WAITED, "limit", limited * seconds);
+	metric_add(METRIC_QUEUE_WAITED, "other", held * seconds);
+	metric_add(METRIC_QUEUE_WAITED, "parked", in[QUEUE_PARKED] * seconds);
+}
+
+static enum err_code count_all(const struct app *app, double in[QUEUE_SET_COUNT], struct err *err)
+{
 	for (unsigned shard = 0; shard < QUEUE_SHARDS; shard++) {
 		const struct queue queue = { app->node->redis, shard };
 		struct queue_counts counts;
@@ -19,8 +75,28 @@ enum err_code measure_turn(struct app *app, struct err *err)
 			in[i] += (double)counts.in[i];
 		}
 	}
+	return ERR_OK;
+}
+
+enum err_code measure_turn(struct app *app, struct err *err)
+{
+	struct measure *measure = &app->measure;
+	double in[QUEUE_SET_COUNT] = { 0 };
+	uint64_t now = clock_mono_ms();
+	struct demands demands;
+	enum err_code code = count_all(app, in, err);
+
+	if (code != ERR_OK || (code = demand_read(app->node->redis, &demands, err)) != ERR_OK) {
+		return code;
+	}
 	for (unsigned i = QUEUE_READY; i < QUEUE_DONE; i++) {
 		metric_set(METRIC_QUEUE_DEPTH, queue_set_name((enum queue_set)i), in[i]);
 	}
+	if (measure->at_ms > 0) {
+		add_waited(in, (double)demands.limited, (double)(now - measure->at_ms) / 1000);
+	}
+	measure->at_ms = now;
+	set_classes(measure, &demands);
+	demand_fini(&demands);
 	return ERR_OK;
 }

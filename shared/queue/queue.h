@@ -266,15 +266,6 @@ struct queue_counts {
 enum err_code queue_count(const struct queue *queue, struct queue_counts *ret,
                           struct err *err) MUST_CHECK;
 
-/* What is ready, by what it needs. */
-struct queue_demand {
-	char needs[QUEUE_NEEDS_MAX + 1];
-	uint64_t ready, oldest_ms; /* how many, and the age of the oldest */
-};
-/* From the first-th class on; demands has room for QUEUE_BATCH_MAX. */
-enum err_code queue_demanded(const struct queue *queue, size_t first, struct queue_demand *demands,
-                             size_t *ret_count, struct err *err) MUST_CHECK;
-
 /* Rung when something became ready ("ready"), or workers have room again ("room <incarnation>
  * ..."); for redis_subscribe(). */
 enum { QUEUE_KEY_SIZE = 128 };

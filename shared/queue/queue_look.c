@@ -155,8 +155,6 @@ enum err_code queue_of_worker(const struct queue *queue, const char *incarnation
 	return list(queue, cmd, page, err);
 }
 
-/* ---- how much ---- */
-
 static struct redis_cmd *begin_look(const struct queue *queue, const struct text *script)
 {
 	struct redis_cmd *cmd = redis_cmd_new();
@@ -166,33 +164,6 @@ static struct redis_cmd *begin_look(const struct queue *queue, const struct text
 	redis_script_begin(cmd, script, 1);
 	redis_argf(cmd, "%s", tag);
 	return cmd;
-}
-
-enum err_code queue_demanded(const struct queue *queue, size_t first, struct queue_demand *demands,
-                             size_t *ret_count, struct err *err)
-{
-	const struct text *script = &queue_lua_texts[QUEUE_LUA_QUEUE_DEMAND];
-	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = begin_look(queue, script);
-	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
-	enum err_code code;
-
-	redis_arg_u64(cmd, first);
-	code = redis_script(queue->redis, script, cmd, &reply, err);
-	if (code != ERR_OK) {
-		return err_wrap(err, "demand");
-	}
-	*ret_count = redis_reply_len(reply);
-	for (size_t i = 0; i < *ret_count && i < QUEUE_BATCH_MAX; i++) {
-		const struct redis_reply *row = redis_reply_at(reply, i);
-
-		if (!str_copy(demands[i].needs, sizeof(demands[i].needs),
-		              redis_reply_str(redis_reply_at(row, 0))) ||
-		    !redis_reply_u64(redis_reply_at(row, 1), &demands[i].ready) ||
-		    !redis_reply_u64(redis_reply_at(row, 2), &demands[i].oldest_ms)) {
-			return err_set(err, ERR_BACKEND, "demand: damaged");
-		}
-	}
-	return ERR_OK;
 }
 
 enum err_code queue_count(const struct queue *queue, struct queue_counts *ret, struct err *err)

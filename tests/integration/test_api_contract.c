@@ -149,6 +149,7 @@ static void answers_look_like_their_examples(void **state)
 		{ REST_OP_session_logs, "/logs", NULL },
 		{ REST_OP_session_info, "/info", NULL },
 		{ REST_OP_session_why, "/why", NULL },
+		{ REST_OP_scheduling_demand, NULL, NULL },
 		{ REST_OP_session_prompt, "/prompt", "{\"prompt\":\"x\"}" },
 		{ REST_OP_session_stop, "/stop", "{}" },
 		{ REST_OP_task_create, NULL, TASK },
@@ -168,12 +169,12 @@ static void answers_look_like_their_examples(void **state)
 			                      .path = session_path(&sid, "") },
 			       204);
 		}
-		struct answer answer = ask(
-			&(struct ask){ .key = api_keys.all,
-		                       .method = http_method_name(route->method),
-		                       .path = all[i].tail != NULL ? session_path(&sid, all[i].tail)
-		                                                   : route->pattern,
-		                       .body = all[i].body });
+		struct answer answer = ask(&(struct ask){
+			.key = route->scope == AUTH_ADMIN ? api_keys.admin : api_keys.all,
+			.method = http_method_name(route->method),
+			.path = all[i].tail != NULL ? session_path(&sid, all[i].tail)
+		                                    : route->pattern,
+			.body = all[i].body });
 		struct err err;
 		struct json_value *want = json_parse(str_of(rest_example(all[i].op)), &err);
 

@@ -239,11 +239,62 @@ static void others_do_not_see_why(void **state)
 	step(queue_finish, &sid, NULL, 0);
 }
 
+static const struct json_value *demand_for(const struct answer *answer, const char *word)
+{
+	const struct json_value *items = answer_at(answer, "items");
+
+	for (size_t i = 0; i < json_count(items); i++) {
+		const struct json_value *needs = json_get(json_at(items, i), "needs");
+
+		for (size_t k = 0; k < json_count(needs); k++) {
+			if (str_eq(json_as_str(json_at(needs, k)), str_of(word))) {
+				return json_at(items, i);
+			}
+		}
+	}
+	fail_msg("nothing needs %s", word);
+	return NULL;
+}
+
+static long long number(const struct json_value *of, const char *name)
+{
+	return (long long)json_as_i64(json_get(of, name));
+}
+
+static void demand_is_told_by_what_is_needed(void **state)
+{
+	struct id one = make_session(",\"workers\":{\"required\":[\"gpu\"]}");
+	struct id other = make_session(",\"workers\":{\"required\":[\"gpu\"]}");
+	struct id late = make_session(",\"workers\":{\"required\":[\"gpu\"]}");
+	struct answer answer;
+	const struct json_value *item;
+
+	(void)state;
+	hire((struct hire){ "big", words_needed(&one), 8, false });
+	answer = ask(&(struct ask){
+		.key = api_keys.admin, .method = "GET", .path = "/api/v1/scheduling/demand" });
+	assert_int_equal(answer.status, 200);
+	item = demand_for(&answer, "gpu");
+	assert_int_equal(number(item, "ready"), 3);
+	assert_int_equal(number(item, "soon"), 0);
+	assert_int_equal(number(json_get(item, "slots"), "free"), 8);
+	assert_int_equal(json_type_of(json_get(item, "workerSeconds")), JSON_T_NULL);
+	answer_free(&answer);
+	step(queue_finish, &one, NULL, 0);
+	step(queue_finish, &other, NULL, 0);
+	step(queue_finish, &late, NULL, 0);
+	expect(&(struct ask){ .key = api_keys.reader,
+	                      .method = "GET",
+	                      .path = "/api/v1/scheduling/demand" },
+	       403);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_place_has_its_reason),
 		cmocka_unit_test(others_do_not_see_why),
+		cmocka_unit_test(demand_is_told_by_what_is_needed),
 	};
 
 	return cmocka_run_group_tests(tests, api_world_setup, api_world_teardown);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "queue/demand.h"
 #include "queue/queue.h"
 #include "queue/queue_limit.h"
 #include "queue/queue_why.h"
@@ -596,6 +597,53 @@ static void demand_is_told_by_what_is_needed(void **state)
 	world_run(demand_body);
 }
 
+static void soon_body(struct world *world)
+{
+	struct queue queue = queue_in(world);
+	static struct queue_soon soon[QUEUE_SOON_MAX];
+	struct queue_demand demands[QUEUE_BATCH_MAX];
+	struct redis_reply *time = world_ask(world, "TIME");
+	uint64_t now_s, limited;
+	struct queue_item first, parked;
+	char reason[64];
+	size_t count;
+	struct err err;
+
+	assert_true(redis_reply_u64(redis_reply_at(time, 0), &now_s));
+	redis_reply_free(time);
+	(void)submit(&queue, (struct queue_submit){ .tenant = "acme" });
+	(void)submit(&queue, (struct queue_submit){ .tenant = "acme" });
+	first = claim_one(&queue);
+	(void)move(&queue, queue_opened, (struct queue_move){ .sid = first.sid });
+	(void)finish(&queue, &first);
+	parked = claim_one(&queue);
+	(void)move(&queue, queue_opened, (struct queue_move){ .sid = parked.sid });
+	(void)snprintf(reason, sizeof(reason), "timer@%llu",
+	               (unsigned long long)(now_s + 60) * 1000);
+	(void)move(&queue, queue_park, (struct queue_move){ .sid = parked.sid, .reason = reason });
+	(void)submit(&queue, (struct queue_submit){ .tenant = "acme",
+	                                            .not_before_ms = (now_s + 30) * 1000 });
+	(void)submit(&queue, (struct queue_submit){ .tenant = "acme",
+	                                            .not_before_ms = (now_s + 9000) * 1000 });
+	assert_int_equal(queue_soon(&queue, 600000, soon, &count, &limited, &err), ERR_OK);
+	assert_int_equal(count, 2);
+	assert_in_range(soon[0].in_ms, 1, 30000);
+	assert_in_range(soon[1].in_ms, soon[0].in_ms + 30000, 60000);
+	assert_int_equal(limited, 0);
+
+	/* The one that ended says how long such sessions run. */
+	(void)submit(&queue, (struct queue_submit){ .tenant = "acme" });
+	assert_int_equal(queue_demanded(&queue, 0, demands, &count, &err), ERR_OK);
+	assert_int_equal(count, 1);
+	assert_true(demands[0].spent.ended >= 1);
+}
+
+static void what_is_delayed_or_parked_until_a_time_is_known_before(void **state)
+{
+	(void)state;
+	world_run(soon_body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -614,6 +662,7 @@ int main(void)
 		cmocka_unit_test(the_longest_parked_makes_room_and_is_first_when_it_may_go_on),
 		cmocka_unit_test(a_session_waits_for_the_worker_that_is_better_for_it),
 		cmocka_unit_test(demand_is_told_by_what_is_needed),
+		cmocka_unit_test(what_is_delayed_or_parked_until_a_time_is_known_before),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

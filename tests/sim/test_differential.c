@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "event/log.h"
+#include "queue/demand.h"
 #include "queue/lease.h"
 #include "queue/queue.h"
 #include "queue/queue_limit.h"
@@ -466,7 +467,7 @@ static void play_move(struct play *play)
 		                   .attempt = roll(play, 2) == 0 ? roll(play, 6) : 0,
 		                   .epoch = roll(play, 9),
 		                   .delay_ms = roll(play, 4) == 0 ? roll(play, 500) : 0,
-		                   .reason = roll(play, 2) == 0 ? "why" : NULL,
+		                   .reason = PICK(play, "why", "timer@1700000100000", NULL),
 		                   .slots = (unsigned)roll(play, 3) };
 	enum queue_set set;
 	struct err err;
@@ -504,18 +505,21 @@ static void play_look(struct play *play)
 	struct queue_page page = { items, 4, 0 };
 	struct queue_promoted promoted;
 	struct queue_demand demands[QUEUE_BATCH_MAX];
+	struct queue_soon soon[QUEUE_SOON_MAX];
 	struct queue_why why;
+	uint64_t held;
 	struct id sid = any_session(play);
 	size_t count;
 	struct err err;
 
-	switch (roll(play, 5)) {
+	switch (roll(play, 6)) {
 	case 0:
 		(void)!queue_list(&play->queue, (enum queue_set)(1 + roll(play, 7)),
 		                  roll(play, 500), &page, &err);
 		break;
 	case 1: (void)!queue_of_worker(&play->queue, PICK(play, "i1", "i2"), &page, &err); break;
 	case 2: (void)!queue_explain(&play->queue, &sid, &why, &err); break;
+	case 4: (void)!queue_soon(&play->queue, 1000, soon, &count, &held, &err); break;
 	case 3: (void)!queue_demanded(&play->queue, 0, demands, &count, &err); break;
 	default:
 		assert_int_equal(queue_promote(&play->queue, roll(play, 3000), &promoted, &err),

@@ -1,5 +1,5 @@
 /* When sessions will start, as a table of what is known; words of workers. */
-#include <string.h>
+#include <stdio.h>
 
 #include "queue/eta.h"
 #include "queue/words.h"
@@ -64,7 +64,7 @@ static void what_is_held_for_a_limit_waits_for_those_who_have_it(void **state)
 	struct eta eta;
 
 	(void)state;
-	(void)strcpy(why.limit, "c:acme:deploy");
+	(void)snprintf(why.limit, sizeof(why.limit), "c:acme:deploy");
 	why.spent_tenant = (struct queue_spent){ 100000, 10 };
 	eta = eta_of(&why, &full);
 	assert_int_equal(eta.basis, ETA_LIMIT);
