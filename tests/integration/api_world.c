@@ -115,7 +115,6 @@ static void make_keys(struct access *access)
 	const char *all = "session:read,session:write,task:write,event:append";
 
 	make_key(access, TENANT, all, NULL, api_keys.all);
-	make_key(access, TENANT, "admin", NULL, api_keys.admin);
 	make_key(access, TENANT, "session:read", NULL, api_keys.reader);
 	make_key(access, TENANT, "admin", NULL, api_keys.admin);
 	make_key(access, TENANT, all, "red", api_keys.limited);
