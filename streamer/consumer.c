@@ -46,8 +46,8 @@ static void follow(struct socket *socket, const struct consumer *consumer)
 	struct channel *channel;
 	struct err err;
 
-	if (feed->stopping) {
-		return; /* it is told so next */
+	if (feed->stopping || socket_is_over(socket)) {
+		return; /* it is told so next; or its key has ended while it came */
 	}
 	channel = feed_channel(feed, &consumer->sid, who->tenant, &consumer->head);
 	/* The role is what it is by now. */
