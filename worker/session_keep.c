@@ -78,8 +78,10 @@ bool session_may_leave(const struct session_run *s)
 void session_make_room(struct session_run *s)
 {
 	const struct event_text_status status = { .state = SESSION_QUEUED,
-		                                  .reason = "others need its place while it "
-		                                            "waits",
+		                                  .reason = s->host->leaving
+		                                                    ? "its worker is being drained"
+		                                                    : "others need its place while "
+		                                                      "it waits",
 		                                  .evicted = true };
 	enum session_state state = SESSION_RUNNING;
 	enum err_code code;

@@ -88,10 +88,18 @@ static bool is_idle(const struct session_run *s)
 	        TAILQ_EMPTY(&s->notes));
 }
 
+/* One that waits for a person, and can be begun again, leaves what it has for when it comes back.
+ */
 void session_leave_if_idle(struct session_run *s)
 {
-	if (s->host->leaving && is_idle(s)) {
+	if (!s->host->leaving) {
+		return;
+	}
+	if (is_idle(s)) {
 		session_give_up(s, FATE_LEFT);
+	} else if (s->parked && s->wants_park && !s->drain_evicts && session_may_leave(s)) {
+		s->evict_asked = s->drain_evicts = true;
+		fiber_signal_raise(&s->wake);
 	}
 }
 
@@ -176,7 +184,7 @@ void session_leave_now(struct session_host *host)
 
 	LIST_FOREACH(s, &host->runs, link)
 	{
-		if (!s->ending) {
+		if (!s->ending && s->fate != FATE_EVICTED) {
 			session_give_up(s, FATE_LEFT);
 		}
 	}
@@ -189,7 +197,9 @@ enum err_code session_leave_all(struct session_host *host, uint64_t timeout_ms)
 	host->leaving = true;
 	LIST_FOREACH(s, &host->runs, link)
 	{
-		session_give_up(s, FATE_LEFT);
+		if (s->fate != FATE_EVICTED) {
+			session_give_up(s, FATE_LEFT);
+		}
 	}
 	return fiber_group_wait(&host->fibers, timeout_ms);
 }

@@ -99,10 +99,11 @@ struct session_run {
 		clock_stops; /* reasons for which its time does not run: see session_clock_stop() */
 
 	struct session_waits waits;
-	bool wants_park;  /* all it does is wait */
-	bool parked;      /* the queue may believe so */
-	bool evict_asked; /* to make room, if it can */
-	bool restored;    /* it made room before */
+	bool wants_park;   /* all it does is wait */
+	bool parked;       /* the queue may believe so */
+	bool evict_asked;  /* to make room, if it can */
+	bool drain_evicts; /* it was, by a drain */
+	bool restored;     /* it made room before */
 	struct session_asks asks;
 	unsigned returning;            /* askers that have what they waited for, but no slot yet */
 	struct fiber_signal park_wake; /* of the fiber that parks */

@@ -304,6 +304,38 @@ static void a_session_that_can_come_back_makes_room_and_goes_on_with_its_files(v
 	worker_world_run(room_body, false);
 }
 
+/* A worker that stops in order keeps it too, for its next life. */
+static void stopped_body(struct worker_world *w)
+{
+	const struct order asks = { .argv = SH(AGENT "echo run >> runs; a ask deploy --key deploy; "
+		                                     "echo runs $(wc -l < runs)") };
+	char request[ID_LEN + 1];
+	struct given g;
+
+	worker_start(w, "FAIRLEAD_DRAIN_TIMEOUT=10s");
+	given_run(w, &g, &asks);
+	given_await_set(w, &g, QUEUE_PARKED);
+	given_await(w, &g, " parked ");
+	worker_signal(w, SIGTERM);
+	assert_int_equal(worker_reap(w), 0);
+	given_await(w, &g, "\"reason\":\"its worker is being drained\",\"evicted\":true}");
+	assert_int_equal(given_set(w, &g), QUEUE_HELD);
+	worker_start(w, NULL);
+	release(w, &g);
+	request_of(&g, 0, request);
+	given_lease(w, &g, &asks);
+	answer(w, &g, request, "allow");
+	given_await_state(w, &g, SESSION_COMPLETED);
+	given_await(w, &g, "\"message\":\"runs 2\"");
+	given_fini(&g);
+}
+
+static void a_worker_that_stops_keeps_what_can_come_back(void **state)
+{
+	(void)state;
+	worker_world_run(stopped_body, false);
+}
+
 /* What was kept for a session that ends elsewhere goes when the worker looks. */
 static void sweep_body(struct worker_world *w)
 {
@@ -552,6 +584,7 @@ int main(void)
 		cmocka_unit_test(an_asker_that_leaves_takes_its_question_along),
 		cmocka_unit_test(
 			a_session_that_can_come_back_makes_room_and_goes_on_with_its_files),
+		cmocka_unit_test(a_worker_that_stops_keeps_what_can_come_back),
 		cmocka_unit_test(what_is_kept_of_an_ended_session_is_removed),
 		cmocka_unit_test(a_session_that_cannot_come_back_stays),
 		cmocka_unit_test(agents_wait_for_times_and_sessions_without_a_slot),
