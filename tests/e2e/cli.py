@@ -101,6 +101,8 @@ def sessions_are_listed_and_shown(stack):
     assert len(lines) == 4 and lines[1].split()[:2] == [sid, "failed"], lines
     shown = expect(stack.cli("session", "show", sid), 0).stdout
     assert re.search(r"^status +failed$", shown, re.M) and re.search(r"^exitCode +4$", shown, re.M), shown
+    why = expect(stack.cli("session", "why", sid), 0).stdout
+    assert re.search(r"^why +It has ended: failed\.$", why, re.M), why
     page = json.loads(expect(stack.cli("session", "list", "--json", "--status", "failed", "--limit", "200"), 0).stdout)
     assert page["items"] and all(s["status"] == "failed" for s in page["items"]), page
     expect(stack.cli("session", "list", "--status", "nonsense"), 1, [], "status")
