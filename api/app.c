@@ -40,6 +40,7 @@ static enum err_code start(struct node *node, struct err *err)
 	});
 	node->app = app;
 	marks_init(&app->marks, node);
+	gather_init(&app->gather, node);
 	return ERR_OK;
 }
 

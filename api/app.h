@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "api/gather.h"
 #include "api/marks.h"
 #include "auth/auth.h"
 #include "http/http.h"
@@ -11,6 +12,7 @@
 struct app {
 	struct auth *auth;
 	struct marks marks;
+	struct gather gather;
 };
 
 const struct node_options *app_options(void);

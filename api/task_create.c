@@ -53,10 +53,11 @@ static bool is_possible(struct http_request *req, struct http_reply *reply, stru
 	return true;
 }
 
-/* Without a key nobody asks for the answer again: one statement, one round trip. */
+/* With a key its answer is in the same transaction; without one it may share that of others. */
 static bool accept_task(struct http_request *req, struct http_reply *reply,
                         struct task_acceptance *acceptance, struct task_accepted *ret)
 {
+	struct app *app = node_of(req)->app;
 	const bool keyed = http_header(req, "Idempotency-Key").p != NULL;
 	struct once once = { .tx = NULL };
 	enum err_code code;
@@ -71,7 +72,7 @@ static bool accept_task(struct http_request *req, struct http_reply *reply,
 		return false;
 	}
 	code = keyed ? task_accept(once.tx, acceptance, req->arena, ret, &err)
-	             : task_accept_now(node_of(req)->pg, acceptance, req->arena, ret, &err);
+	             : gather_accept(&app->gather, acceptance, req->arena, ret, &err);
 	if (code != ERR_OK) {
 		once_abandon(&once);
 		if (code == ERR_NOT_FOUND) {

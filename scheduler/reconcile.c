@@ -163,7 +163,7 @@ static enum err_code restore(struct app *app, const struct session *session, str
 /* A session that is not queued yet is for reconcile_admit() and the API. */
 static bool is_new(const struct session *session)
 {
-	return session->state == SESSION_QUEUED && session->queued_us == 0 && session->n == 0;
+	return session->state == SESSION_QUEUED && session->queued_us == 0 && session->epoch <= 1;
 }
 
 static enum err_code restore_page(struct app *app, struct arena *arena, bool *ret_more,

@@ -4,108 +4,113 @@
 #include "task/task_json.h"
 #include "task_sql_gen.h"
 
-enum { SESSIONS_TEXT_MAX = TASK_SESSIONS_MAX * 64 };
-
-static void param_given(struct pg_params *params, struct str value)
-{
-	if (value.n > 0) {
-		pg_param_text(params, value);
-	} else {
-		pg_param_null(params);
-	}
-}
-
-static void param_moment(struct pg_params *params, int64_t at_us)
-{
-	if (at_us != 0) {
-		pg_param_i64(params, at_us);
-	} else {
-		pg_param_null(params);
-	}
-}
+enum {
+	BATCH_BYTES_MAX = 64 * 1024 * 1024
+}; /* more than it can be: bodies and batches are bounded */
 
 /* Names the sessions and says which agent each of them runs. */
-static void plan_sessions(const struct task_spec *spec, struct id *sessions, struct buf *out)
+static void plan_sessions(struct jsonw *w, const struct task_spec *spec, struct id *sessions)
 {
 	const struct task_agent *agents = spec->agents.items;
-	struct jsonw w;
 
-	jsonw_init(&w, out);
-	jsonw_array(&w, NULL);
+	jsonw_array(w, "sessions");
 	for (size_t i = 0; i < spec->agents.count; i++) {
 		for (uint64_t k = 0; k < agents[i].count; k++) {
 			*sessions = id_new();
-			jsonw_array(&w, NULL);
-			jsonw_cstr(&w, NULL, sessions->s);
-			jsonw_u64(&w, NULL, i);
-			jsonw_end_array(&w);
+			jsonw_array(w, NULL);
+			jsonw_cstr(w, NULL, sessions->s);
+			jsonw_u64(w, NULL, i);
+			jsonw_end_array(w);
 			sessions++;
 		}
 	}
-	jsonw_end_array(&w);
+	jsonw_end_array(w);
 }
 
-static void fill_params(struct pg_params *params, const struct task_acceptance *acceptance,
-                        const struct id *task, const char *plan, struct arena *arena)
+static void add_given(struct jsonw *w, const char *name, struct str value)
 {
-	const struct task_spec *spec = acceptance->spec;
-
-	pg_param_cstr(params, task->s);
-	pg_param_cstr(params, acceptance->tenant);
-	param_given(params, spec->project);
-	pg_param_text(params, spec->namespace);
-	pg_param_cstr(params, acceptance->created_by);
-	pg_param_text(params, task_prompt_json(spec, arena));
-	pg_param_text(params, task_repo_json(spec, arena));
-	pg_param_text(params, task_runtime_json(spec, arena));
-	pg_param_text(params, task_agents_json(spec, arena));
-	param_given(params, task_delivery_json(spec, arena));
-	pg_param_text(params, task_labels_json(spec, arena));
-	pg_param_cstr(params, acceptance->owner);
-	pg_param_text(params, task_workers_json(spec, arena));
-	param_given(params, spec->concurrency_key);
-	pg_param_cstr(params, plan);
-	pg_param_u64(params, spec->priority);
-	pg_param_u64(params, spec->max_attempts);
-	param_given(params, spec->queue_after);
-	param_moment(params, spec->not_before_us);
-	param_moment(params, spec->deadline_us);
-	pg_param_bool(params, acceptance->after_met);
-	if (acceptance->generation != 0) {
-		pg_param_u64(params, acceptance->generation);
-	} else {
-		pg_param_null(params);
+	if (value.n > 0) {
+		jsonw_str(w, name, value);
 	}
+}
+
+static void add_moment(struct jsonw *w, const char *name, int64_t at_us)
+{
+	if (at_us != 0) {
+		jsonw_i64(w, name, at_us);
+	}
+}
+
+/* The members are the columns of task_accept.sql. */
+static void insert_json(struct jsonw *w, struct task_item *item)
+{
+	const struct task_spec *spec = item->acceptance->spec;
+	struct str delivery = task_delivery_json(spec, item->arena);
+
+	item->accepted.task = id_new();
+	item->accepted.count = (size_t)task_session_count(spec);
+	item->accepted.sessions =
+		arena_take(item->arena, item->accepted.count * sizeof(*item->accepted.sessions));
+	jsonw_object(w, NULL);
+	jsonw_cstr(w, "id", item->accepted.task.s);
+	add_given(w, "project", spec->project);
+	jsonw_str(w, "namespace", spec->namespace.p != NULL ? spec->namespace : STR_LIT(""));
+	jsonw_cstr(w, "creator", item->acceptance->created_by);
+	jsonw_cstr(w, "owner", item->acceptance->owner);
+	jsonw_raw(w, "prompt", task_prompt_json(spec, item->arena));
+	jsonw_raw(w, "repo", task_repo_json(spec, item->arena));
+	jsonw_raw(w, "runtime", task_runtime_json(spec, item->arena));
+	jsonw_raw(w, "agents", task_agents_json(spec, item->arena));
+	if (delivery.n > 0) {
+		jsonw_raw(w, "delivery", delivery);
+	}
+	jsonw_raw(w, "labels", task_labels_json(spec, item->arena));
+	jsonw_raw(w, "workers", task_workers_json(spec, item->arena));
+	add_given(w, "key", spec->concurrency_key);
+	plan_sessions(w, spec, item->accepted.sessions);
+	jsonw_u64(w, "priority", spec->priority);
+	jsonw_u64(w, "attempts", spec->max_attempts);
+	add_given(w, "after", spec->queue_after);
+	jsonw_bool(w, "met", item->acceptance->after_met);
+	add_moment(w, "not_before", spec->not_before_us);
+	add_moment(w, "deadline", spec->deadline_us);
+	jsonw_end_object(w);
 }
 
 /* In tx, or alone. */
-static enum err_code insert(struct pg *pg, struct pg_tx *tx,
-                            const struct task_acceptance *acceptance, struct arena *arena,
-                            struct task_accepted *ret, struct err *err)
+static enum err_code insert(struct pg *pg, struct pg_tx *tx, struct task_item *const items[],
+                            size_t count, struct err *err)
 {
 	const struct text *query = &task_sql_texts[TASK_SQL_TASK_ACCEPT];
+	const struct task_acceptance *first = items[0]->acceptance;
 	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
-	struct task_accepted accepted = {
-		.task = id_new(),
-		.count = (size_t)task_session_count(acceptance->spec),
-	};
 	struct pg_params params = { 0 };
-	struct buf plan;
+	uint64_t sessions = 0;
 	enum err_code code;
+	struct buf batch;
+	struct jsonw w;
 
-	accepted.sessions = arena_take(arena, accepted.count * sizeof(*accepted.sessions));
-	buf_init(&plan, SESSIONS_TEXT_MAX);
-	plan_sessions(acceptance->spec, accepted.sessions, &plan);
-	fill_params(&params, acceptance, &accepted.task, buf_cstr(&plan), arena);
-	code = tx != NULL ? pg_tx_query(tx, query, &params, &rows, err)
-	                  : pg_query(pg, acceptance->tenant, query, &params, &rows, err);
-	buf_fini(&plan);
-	if (code == ERR_OK && pg_u64(rows, 0, 0) != accepted.count) {
-		code = err_set(err, ERR_INTERNAL, "task %s: not all sessions were inserted",
-		               accepted.task.s);
+	buf_init(&batch, BATCH_BYTES_MAX);
+	jsonw_init(&w, &batch);
+	jsonw_array(&w, NULL);
+	for (size_t i = 0; i < count; i++) {
+		insert_json(&w, items[i]);
+		sessions += items[i]->accepted.count;
 	}
-	if (code == ERR_OK) {
-		*ret = accepted;
+	jsonw_end_array(&w);
+	pg_param_cstr(&params, first->tenant);
+	if (first->generation != 0) {
+		pg_param_u64(&params, first->generation);
+	} else {
+		pg_param_null(&params);
+	}
+	pg_param_cstr(&params, buf_cstr(&batch));
+	code = tx != NULL ? pg_tx_query(tx, query, &params, &rows, err)
+	                  : pg_query(pg, first->tenant, query, &params, &rows, err);
+	buf_fini(&batch);
+	if (code == ERR_OK && pg_u64(rows, 0, 0) != sessions) {
+		code = err_set(err, ERR_INTERNAL, "task %s: not all sessions were inserted",
+		               items[0]->accepted.task.s);
 	}
 	return code;
 }
@@ -113,13 +118,20 @@ static enum err_code insert(struct pg *pg, struct pg_tx *tx,
 enum err_code task_accept(struct pg_tx *tx, const struct task_acceptance *acceptance,
                           struct arena *arena, struct task_accepted *ret, struct err *err)
 {
-	return insert(NULL, tx, acceptance, arena, ret, err);
+	struct task_item item = { .acceptance = acceptance, .arena = arena };
+	struct task_item *items[] = { &item };
+	enum err_code code = insert(NULL, tx, items, 1, err);
+
+	if (code == ERR_OK) {
+		*ret = item.accepted;
+	}
+	return code;
 }
 
-enum err_code task_accept_now(struct pg *pg, const struct task_acceptance *acceptance,
-                              struct arena *arena, struct task_accepted *ret, struct err *err)
+enum err_code task_accept_all(struct pg *pg, struct task_item *const items[], size_t count,
+                              struct err *err)
 {
-	return insert(pg, NULL, acceptance, arena, ret, err);
+	return insert(pg, NULL, items, count, err);
 }
 
 enum err_code task_after_get(struct pg *pg, struct pg_tx *tx, const struct task_after_ask *ask,

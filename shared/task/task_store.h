@@ -33,9 +33,14 @@ struct task_accepted {
 enum err_code task_accept(struct pg_tx *tx, const struct task_acceptance *acceptance,
                           struct arena *arena, struct task_accepted *ret,
                           struct err *err) MUST_CHECK;
-/* The same with a transaction of its own, in one round trip: after ERR_OK it is accepted. */
-enum err_code task_accept_now(struct pg *pg, const struct task_acceptance *acceptance,
-                              struct arena *arena, struct task_accepted *ret,
+/* Several of one tenant and generation, in one transaction of their own and one round trip: after
+ * ERR_OK all are accepted, else none (ERR_UNKNOWN, ERR_TIMEOUT: it is not known). */
+struct task_item {
+	const struct task_acceptance *acceptance;
+	struct arena *arena;
+	struct task_accepted accepted; /* after ERR_OK */
+};
+enum err_code task_accept_all(struct pg *pg, struct task_item *const items[], size_t count,
                               struct err *err) MUST_CHECK;
 
 /* What spec->queue_after may name. */
