@@ -105,6 +105,7 @@ static void on_redis_back(struct node *node)
 
 	if (app != NULL) {
 		app->connection = redis_connection(node->redis);
+		app->admit_all = true;
 		app->restore_due = clock_mono_ms() + RESTORE_GRACE_MS;
 		on_resumed(app);
 	}

@@ -69,6 +69,8 @@ struct app {
 
 	/* reconcile */
 	struct id admit_after, restore_after;
+	uint64_t admitted_ms; /* when all that was accepted was last looked at */
+	bool admit_all;       /* the next walk does */
 	uint64_t restored;    /* the generation in which all living sessions were looked at */
 	uint64_t restoring;   /* the one that is being walked */
 	uint64_t connection;  /* to Redis: the one that the generation is of */

@@ -13,7 +13,14 @@
 #include "steer/notify.h"
 #include "steer/publish.h"
 
-enum { ADMIT_OLDER_MS = 1000, ADMIT_PAGE = 64, RESTORE_PAGE = 64, TOKEN_SIZE = 64 };
+enum {
+	ADMIT_WINDOW_MS = 5000,
+	ADMIT_FULL_MS = 60000,
+	ADMIT_OLDER_MS = 1000,
+	ADMIT_PAGE = 64,
+	RESTORE_PAGE = 64,
+	TOKEN_SIZE = 64
+};
 
 /* first: it had its turn before. */
 /* Where a living session is that no worker has. */
@@ -80,20 +87,49 @@ static enum err_code admit(struct app *app, const struct session *session, struc
 	return code;
 }
 
+/*
+ * Where a walk begins.  What is not in the queue was accepted a moment ago, so most walks look only
+ * there: looking at all that wait would cost as much as they are many.  All are looked at now and
+ * then, when a walk was not all well, and when Redis was away.
+ */
+static void begin_walk(struct app *app)
+{
+	static const unsigned char none[10];
+	uint64_t now = clock_mono_ms(), wall_ms = (uint64_t)clock_wall_us() / 1000;
+
+	if (!id_is_nil(&app->admit_after)) {
+		return;
+	}
+	if (app->admit_all || now >= app->admitted_ms + ADMIT_FULL_MS) {
+		app->admit_all = false;
+		app->admitted_ms = now;
+	} else {
+		app->admit_after = id_make(wall_ms - ADMIT_WINDOW_MS, none);
+	}
+}
+
 enum err_code reconcile_admit(struct app *app, struct err *err)
 {
-	const struct session_walk walk = { app->admit_after, ADMIT_PAGE, ADMIT_OLDER_MS };
+	struct session_walk walk = { .max = ADMIT_PAGE, .older_ms = ADMIT_OLDER_MS };
 	struct arena *arena = arena_new();
 	struct session_batch batch;
-	enum err_code code = session_unqueued(app->node->pg, &walk, arena, &batch, err);
+	enum err_code code;
+
+	begin_walk(app);
+	walk.after = app->admit_after;
+	code = session_unqueued(app->node->pg, &walk, arena, &batch, err);
 
 	for (size_t i = 0; code == ERR_OK && i < batch.count; i++) {
 		code = admit(app, &batch.items[i], arena, err);
 		if (code != ERR_OK) {
+			app->admit_all = true;
 			code = duty_item_failed(batch.items[i].id.s, code, err);
 		}
 	}
-	if (code == ERR_OK) {
+	if (code != ERR_OK) {
+		app->admit_all = true;
+		app->admit_after = (struct id){ "" };
+	} else {
 		bool more = batch.count == ADMIT_PAGE;
 
 		app->admit_after = more ? batch.items[batch.count - 1].id : (struct id){ "" };

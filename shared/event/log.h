@@ -208,8 +208,8 @@ enum { LOG_KEY_SIZE = 48 };
 void log_bell_channel(const struct id *sid, char out[LOG_KEY_SIZE]);
 bool log_bell_parse_channel(struct str channel, struct id *ret) MUST_CHECK;
 
-/* The one channel on which every session's moves are told, "<sid> <tenant>": also commands that
- * went on, and every 64 KiB that wait for the archive. */
+/* The one channel on which every session's moves are told, "<sid> <tenant>", but not its creation:
+ * also commands that went on, and every 64 KiB that wait for the archive. */
 #define LOG_MOVES_CHANNEL "moves"
 enum { LOG_MOVES_TENANT_MAX = 64 };
 /* tenant: a view into the payload, at most LOG_MOVES_TENANT_MAX. */

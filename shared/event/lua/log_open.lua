@@ -12,7 +12,7 @@
 --      8 states ",a,b,": the head's must be one of them (recover: is left alone otherwise)
 --      9 state: the new state, "" none; recover without status event: used only without a head
 --     10 data of the status event, "" none   11 bell channel
--- rings the bell, and channel moves: "<sid> <tenant>"
+-- rings the bell, and but for create, of which the row knows, channel moves: "<sid> <tenant>"
 -- returns {ok | again, epoch, first n, last n, state, bytes beyond the watermark}
 --      or {missing} {stale} {rebuild} {fenced, epoch} {moved, state}
 local head, log = KEYS[1], KEYS[2]
@@ -77,5 +77,7 @@ redis.call('HSET', head, 't', ARGV[1], 'g', ARGV[2], 'e', e, 'n', text(n), 'st',
 	'of', text(first), 'a', ts, 'b', text(bytes), 'w', text(mark))
 redis.call('PUBLISH', ARGV[11],
 	e .. ' ' .. text(first) .. ' ' .. text(n) .. ' ' .. ts .. ' ' .. state .. '\n' .. bell)
-redis.call('PUBLISH', 'moves', string.match(head, '{s:(.-)}') .. ' ' .. ARGV[1])
+if how ~= 'create' then
+	redis.call('PUBLISH', 'moves', string.match(head, '{s:(.-)}') .. ' ' .. ARGV[1])
+end
 return {'ok', e, text(first), text(n), state, text(bytes)}
