@@ -264,6 +264,9 @@ static void find_gap(const struct cursor *after, struct log_page *page)
 	uint64_t first = page->count > 0 ? page->events[0].at.n : at->n + 1;
 
 	page->next = page->count > 0 ? page->events[page->count - 1].at : *after;
+	if (page->count == 0 && after->epoch == CURSOR_EPOCH_ANY && after->n == at->n) {
+		page->next = *at; /* asked by n alone: the end has an epoch */
+	}
 	if (page->count == 0 && after->n > at->n) {
 		page->gap = (struct log_gap){ LOG_GAP_NEVER, at->n + 1, after->n };
 		page->next = *at;

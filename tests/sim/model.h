@@ -21,7 +21,7 @@ struct model_reply {
 	char *p; /* string, status, error */
 	size_t n;
 	struct model_reply **items;
-	size_t count;
+	size_t count, room;
 };
 
 struct model_reply *model_reply_new(enum model_type type);
@@ -37,13 +37,19 @@ struct model *model_new(int64_t now_ms);
 void model_free(struct model *model);
 void model_flush(struct model *model);
 int64_t model_now(const struct model *model);
-void model_advance(struct model *model, int64_t ms); /* and expire what is due */
+void model_set_now(struct model *model, int64_t now_ms); /* forwards expires nothing */
+void model_advance(struct model *model, int64_t ms);     /* and expire what is due */
 
 /* One command, or one script. The caller frees the reply. */
 struct model_reply *model_call(struct model *model, const struct str *args, size_t count);
 struct model_reply *model_eval(struct model *model, struct str script, const struct str *keys,
                                size_t key_count, const struct str *args, size_t count);
 
-/* The i-th key; NULL at the end. */
-const char *model_key(const struct model *model, size_t i, const char **ret_type);
+/* The i-th key, in their order; NULL at the end. */
+const char *model_key(struct model *model, size_t i, const char **ret_type);
 uint64_t model_published(const struct model *model);
+void model_on_publish(struct model *model,
+                      void (*fn)(void *arg, struct str channel, struct str payload), void *arg);
+/* Of the last script: how many commands it ran, and whether it changed anything. */
+uint64_t model_calls(const struct model *model);
+bool model_changed(const struct model *model);

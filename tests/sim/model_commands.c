@@ -32,23 +32,11 @@ static bool is(struct str s, const char *word)
 	return str_eq_nocase(s, str_of(word));
 }
 
-static bool parse_double(struct str s, double *ret)
-{
-	char text[64], *end;
-
-	if (!str_copy(text, sizeof(text), s) || s.n == 0) {
-		return false;
-	}
-	*ret = strtod(text, &end);
-	return *end == '\0';
-}
-
 static struct model_reply *score_reply(double score)
 {
-	char text[64];
+	char text[NUMBER_SIZE];
 
-	(void)snprintf(text, sizeof(text), "%.17g", score);
-	return bulk(str_of(text));
+	return bulk(number_format(score, text));
 }
 
 /* ---- strings and keys ---- */
@@ -93,16 +81,17 @@ static struct model_reply *cmd_flushall(struct model *model, const struct str *a
 
 static struct value *any_value(struct model *model, struct str key)
 {
-	bool wrong;
+	bool wrong = false;
+	struct value *value = NULL;
 
-	for (int type = VALUE_STRING; type <= VALUE_STREAM; type++) {
-		struct value *value = value_find(model, key, (enum value_type)type, &wrong);
-
-		if (value != NULL) {
-			return value;
+	for (int type = VALUE_STRING; type <= VALUE_STREAM && value == NULL; type++) {
+		value = value_find(model, key, (enum value_type)type, &wrong);
+		if (!wrong && value == NULL) {
+			return NULL; /* it is not there at all */
 		}
+		wrong = false;
 	}
-	return NULL;
+	return value;
 }
 
 static struct model_reply *cmd_exists(struct model *model, const struct str *args, size_t count)
@@ -128,9 +117,11 @@ static struct model_reply *cmd_pexpire(struct model *model, const struct str *ar
 
 static struct model_reply *cmd_publish(struct model *model, const struct str *args, size_t count)
 {
-	(void)args;
 	(void)count;
 	model->published++;
+	if (model->on_publish != NULL) {
+		model->on_publish(model->publish_arg, args[1], args[2]);
+	}
 	return model_reply_int(0);
 }
 
@@ -232,7 +223,7 @@ static struct model_reply *cmd_zadd(struct model *model, const struct str *args,
 	if (wrong) {
 		return wrong_type();
 	}
-	if (count != at + 2 || !parse_double(args[at], &score)) {
+	if (count != at + 2 || !number_parse(args[at], &score)) {
 		return fail("ERR value is not a valid float");
 	}
 	if (only_old && zset_find(zset, args[at + 1]) == NULL) {
@@ -317,7 +308,7 @@ static struct model_reply *cmd_zincrby(struct model *model, const struct str *ar
 	if (wrong) {
 		return wrong_type();
 	}
-	if (!parse_double(args[2], &score)) {
+	if (!number_parse(args[2], &score)) {
 		return fail("ERR value is not a valid float");
 	}
 	if (zset == NULL) {
@@ -405,7 +396,7 @@ static struct model_reply *cmd_zrangebyscore(struct model *model, const struct s
 	if (wrong) {
 		return wrong_type();
 	}
-	if (!parse_double(args[2], &low) || !parse_double(args[3], &high)) {
+	if (!number_parse(args[2], &low) || !number_parse(args[3], &high)) {
 		return fail("ERR min or max is not a float");
 	}
 	if (count == 7 && (!is(args[4], "LIMIT") || !is(args[5], "0") ||
@@ -590,26 +581,29 @@ static const struct command {
 	const char *name;
 	size_t least; /* words, with the name */
 	command_fn *run;
+	bool writes;
 } commands[] = {
-	{ "GET", 2, cmd_get },         { "SET", 3, cmd_set },
-	{ "DEL", 2, cmd_del },         { "EXISTS", 2, cmd_exists },
-	{ "PEXPIRE", 3, cmd_pexpire }, { "PUBLISH", 3, cmd_publish },
-	{ "TIME", 1, cmd_time },       { "HGET", 3, cmd_hget },
-	{ "HMGET", 3, cmd_hmget },     { "HSET", 4, cmd_hset },
-	{ "HINCRBY", 4, cmd_hincrby }, { "ZADD", 4, cmd_zadd },
-	{ "ZREM", 3, cmd_zrem },       { "ZCARD", 2, cmd_zcard },
-	{ "ZSCORE", 3, cmd_zscore },   { "ZINCRBY", 4, cmd_zincrby },
-	{ "ZRANGE", 4, cmd_zrange },   { "ZRANGEBYSCORE", 4, cmd_zrangebyscore },
-	{ "HDEL", 3, cmd_hdel },       { "HGETALL", 2, cmd_hgetall },
-	{ "HLEN", 2, cmd_hlen },       { "ZRANK", 3, cmd_zrank },
-	{ "XADD", 5, cmd_xadd },       { "XTRIM", 5, cmd_xtrim },
-	{ "XRANGE", 4, cmd_xrange },   { "FLUSHALL", 1, cmd_flushall },
+	{ "HGET", 3, cmd_hget, false },       { "HMGET", 3, cmd_hmget, false },
+	{ "HSET", 4, cmd_hset, true },        { "ZADD", 4, cmd_zadd, true },
+	{ "ZREM", 3, cmd_zrem, true },        { "ZCARD", 2, cmd_zcard, false },
+	{ "ZSCORE", 3, cmd_zscore, false },   { "ZRANGE", 4, cmd_zrange, false },
+	{ "EXISTS", 2, cmd_exists, false },   { "TIME", 1, cmd_time, false },
+	{ "PUBLISH", 3, cmd_publish, false }, { "ZRANGEBYSCORE", 4, cmd_zrangebyscore, false },
+	{ "HGETALL", 2, cmd_hgetall, false }, { "HLEN", 2, cmd_hlen, false },
+	{ "HDEL", 3, cmd_hdel, true },        { "HINCRBY", 4, cmd_hincrby, true },
+	{ "ZRANK", 3, cmd_zrank, false },     { "ZINCRBY", 4, cmd_zincrby, true },
+	{ "XADD", 5, cmd_xadd, true },        { "XRANGE", 4, cmd_xrange, false },
+	{ "XTRIM", 5, cmd_xtrim, true },      { "GET", 2, cmd_get, false },
+	{ "SET", 3, cmd_set, true },          { "DEL", 2, cmd_del, true },
+	{ "PEXPIRE", 3, cmd_pexpire, true },  { "FLUSHALL", 1, cmd_flushall, true },
 };
 
 struct model_reply *model_call(struct model *model, const struct str *args, size_t count)
 {
 	for (size_t i = 0; count > 0 && i < ARRAY_LEN(commands); i++) {
 		if (is(args[0], commands[i].name)) {
+			model->changed |= commands[i].writes;
+			model->calls++;
 			return count >= commands[i].least ? commands[i].run(model, args, count)
 			                                  : fail("ERR wrong number of arguments");
 		}

@@ -1,10 +1,109 @@
 #include "tests/sim/model_data.h"
 
 #include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+
+/* ---- memory ---- */
+
+enum { CLASS_BYTES = 16, CLASSES = 64, BLOCK = 256 * 1024 };
+
+struct hollow {
+	struct hollow *next;
+};
+
+static struct hollow *hollows[CLASSES + 1];
+
+/* 0: too large for a class. */
+size_t pool_class(size_t size)
+{
+	size_t class = (size + CLASS_BYTES - 1) / CLASS_BYTES;
+
+	return class <= CLASSES ? class : 0;
+}
+
+void *pool_take(size_t size)
+{
+	static char *block;
+	static size_t left;
+	size_t class = pool_class(size);
+	struct hollow *hollow;
+
+	if (class == 0) {
+		return mem_realloc(NULL, size);
+	}
+	hollow = hollows[class];
+	if (hollow != NULL) {
+		hollows[class] = hollow->next;
+		return hollow;
+	}
+	if (left < class * CLASS_BYTES) { /* for the life of the process */
+		block = mem_realloc(NULL, BLOCK);
+		left = BLOCK;
+	}
+	left -= class * CLASS_BYTES;
+	block += class * CLASS_BYTES;
+	return block - class * CLASS_BYTES;
+}
+
+void pool_give(void *block, size_t size)
+{
+	size_t class = pool_class(size);
+	struct hollow *hollow = block;
+
+	if (class == 0) {
+		free(block);
+		return;
+	}
+	hollow->next = hollows[class];
+	hollows[class] = hollow;
+}
+
+/* ---- numbers ---- */
+
+struct str number_format(double v, char out[NUMBER_SIZE])
+{
+	int64_t whole = fabs(v) < 1e15 ? (int64_t)v : 0;
+	char *at = out + NUMBER_SIZE;
+	uint64_t left;
+
+	if (fabs(v) >= 1e15 || (double)whole != v || (whole == 0 && signbit(v) != 0)) {
+		int n = snprintf(out, NUMBER_SIZE, "%.17g", v);
+
+		return str_make(out, (size_t)n);
+	}
+	left = (uint64_t)(whole < 0 ? -whole : whole);
+	do {
+		*--at = (char)('0' + left % 10);
+		left /= 10;
+	} while (left > 0);
+	if (whole < 0) {
+		*--at = '-';
+	}
+	return str_make(at, (size_t)(out + NUMBER_SIZE - at));
+}
+
+bool number_parse(struct str s, double *ret)
+{
+	char text[64], *end;
+	uint64_t whole;
+
+	if (s.n > 0 && s.n <= 15 && parse_u64(s, UINT64_MAX, &whole)) {
+		*ret = (double)whole;
+		return true;
+	}
+	if (!str_copy(text, sizeof(text), s) || s.n == 0) {
+		return false;
+	}
+	*ret = strtod(text, &end);
+	return *end == '\0';
+}
+
+/* ---- values ---- */
 
 struct str text_copy(struct str s)
 {
@@ -54,32 +153,54 @@ static void value_free(struct value *value)
 	free(value);
 }
 
-/* Where key is, or would be. */
-static size_t place_of(const struct model *model, struct str key)
+/* ---- the table of keys: linear probing ---- */
+
+static uint64_t hash_of(struct str key)
 {
-	size_t low = 0, high = model->count;
+	uint64_t h = 14695981039346656037U;
 
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-
-		if (compare(str_of(model->values[mid]->key), key) < 0) {
-			low = mid + 1;
-		} else {
-			high = mid;
-		}
+	for (size_t i = 0; i < key.n; i++) {
+		h = (h ^ (unsigned char)key.p[i]) * 1099511628211U;
 	}
-	return low;
+	return h ^ (h >> 29);
 }
 
-static struct value *at_place(const struct model *model, size_t at, struct str key)
+static size_t place_of(const struct model *model, struct str key, uint64_t hash)
 {
-	return at < model->count && str_eq(str_of(model->values[at]->key), key) ? model->values[at]
-	                                                                        : NULL;
+	size_t mask = model->places_count - 1, i = hash & mask;
+
+	while (model->places[i] != NULL &&
+	       (model->places[i]->hash != hash || model->places[i]->key_len != key.n ||
+	        memcmp(model->places[i]->key, key.p, key.n) != 0)) {
+		i = (i + 1) & mask;
+	}
+	return i;
+}
+
+static void make_room(struct model *model)
+{
+	if (model->count == model->room) {
+		model->room = model->room * 2 + 64;
+		model->values = mem_realloc(model->values, model->room * sizeof(struct value *));
+	}
+	if (model->count * 2 < model->places_count) {
+		return;
+	}
+	free(model->places);
+	model->places_count = model->places_count > 0 ? model->places_count * 2 : 256;
+	model->places = mem_calloc(model->places_count, sizeof(struct value *));
+	for (size_t i = 0; i < model->count; i++) {
+		struct value *value = model->values[i];
+
+		model->places[place_of(model, str_make(value->key, value->key_len), value->hash)] =
+			value;
+	}
 }
 
 struct value *value_find(struct model *model, struct str key, enum value_type type, bool *ret_wrong)
 {
-	struct value *value = at_place(model, place_of(model, key), key);
+	struct value *value =
+		model->count > 0 ? model->places[place_of(model, key, hash_of(key))] : NULL;
 
 	if (value != NULL && value->type != type) {
 		*ret_wrong = true;
@@ -90,31 +211,50 @@ struct value *value_find(struct model *model, struct str key, enum value_type ty
 
 struct value *value_make(struct model *model, struct str key, enum value_type type)
 {
-	size_t at = place_of(model, key);
 	struct value *value = mem_calloc(1, sizeof(*value));
 
+	make_room(model);
 	value->key = mem_strndup(key);
+	value->key_len = key.n;
+	value->hash = hash_of(key);
 	value->type = type;
-	model->values = mem_realloc(model->values, (model->count + 1) * sizeof(struct value *));
-	memmove(&model->values[at + 1], &model->values[at],
-	        (model->count - at) * sizeof(struct value *));
-	model->values[at] = value;
-	model->count++;
+	value->at = model->count;
+	model->places[place_of(model, key, value->hash)] = value;
+	model->values[model->count++] = value;
+	model->sorted = false;
 	return value;
+}
+
+/* What was pushed on by the one that goes moves back. */
+static void vacate(struct model *model, size_t i)
+{
+	size_t mask = model->places_count - 1;
+
+	model->places[i] = NULL;
+	for (size_t k = (i + 1) & mask; model->places[k] != NULL; k = (k + 1) & mask) {
+		size_t home = model->places[k]->hash & mask;
+
+		if (((k - home) & mask) >= ((k - i) & mask)) {
+			model->places[i] = model->places[k];
+			model->places[k] = NULL;
+			i = k;
+		}
+	}
 }
 
 bool value_remove(struct model *model, struct str key)
 {
-	size_t at = place_of(model, key);
-	struct value *value = at_place(model, at, key);
+	size_t place = model->count > 0 ? place_of(model, key, hash_of(key)) : 0;
+	struct value *value = model->count > 0 ? model->places[place] : NULL;
 
 	if (value == NULL) {
 		return false;
 	}
+	vacate(model, place);
+	model->values[value->at] = model->values[--model->count];
+	model->values[value->at]->at = value->at;
+	model->sorted = false;
 	value_free(value);
-	model->count--;
-	memmove(&model->values[at], &model->values[at + 1],
-	        (model->count - at) * sizeof(struct value *));
 	return true;
 }
 
@@ -241,6 +381,9 @@ void model_flush(struct model *model)
 	while (model->count > 0) {
 		value_free(model->values[--model->count]);
 	}
+	if (model->places_count > 0) {
+		memset(model->places, 0, model->places_count * sizeof(struct value *));
+	}
 }
 
 void model_advance(struct model *model, int64_t ms)
@@ -255,6 +398,11 @@ void model_advance(struct model *model, int64_t ms)
 	}
 }
 
+void model_set_now(struct model *model, int64_t now_ms)
+{
+	model->now_ms = now_ms;
+}
+
 int64_t model_now(const struct model *model)
 {
 	return model->now_ms;
@@ -265,12 +413,48 @@ uint64_t model_published(const struct model *model)
 	return model->published;
 }
 
-const char *model_key(const struct model *model, size_t i, const char **ret_type)
+void model_on_publish(struct model *model,
+                      void (*fn)(void *arg, struct str channel, struct str payload), void *arg)
+{
+	model->on_publish = fn;
+	model->publish_arg = arg;
+}
+
+uint64_t model_calls(const struct model *model)
+{
+	return model->calls;
+}
+
+bool model_changed(const struct model *model)
+{
+	return model->changed;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	const struct value *const *x = a, *const *y = b;
+
+	return compare(str_make((*x)->key, (*x)->key_len), str_make((*y)->key, (*y)->key_len));
+}
+
+static void sort(struct model *model)
+{
+	qsort(model->values, model->count, sizeof(struct value *), compare_keys);
+	for (size_t i = 0; i < model->count; i++) {
+		model->values[i]->at = i;
+	}
+	model->sorted = true;
+}
+
+const char *model_key(struct model *model, size_t i, const char **ret_type)
 {
 	static const char *const names[] = { "string", "hash", "zset", "stream" };
 
 	if (i >= model->count) {
 		return NULL;
+	}
+	if (!model->sorted) {
+		sort(model);
 	}
 	*ret_type = names[model->values[i]->type];
 	return model->values[i]->key;

@@ -1,6 +1,7 @@
 /* The values of the model; for its own files. */
 #pragma once
 
+#include "base/attr.h"
 #include "tests/sim/model.h"
 
 enum value_type { VALUE_STRING, VALUE_HASH, VALUE_ZSET, VALUE_STREAM };
@@ -22,6 +23,8 @@ struct entry {
 
 struct value {
 	char *key;
+	size_t key_len, at; /* at: in model.values */
+	uint64_t hash;
 	enum value_type type;
 	int64_t expires_ms; /* 0: never */
 	struct str text;
@@ -33,12 +36,29 @@ struct value {
 };
 
 struct model {
-	struct value **values; /* sorted by key */
-	size_t count;
+	struct value **values;
+	size_t count, room;
+	struct value **places; /* by the key's hash, a power of two, never more than half full */
+	size_t places_count;
+	bool sorted; /* values, by key */
 	int64_t now_ms;
 	uint64_t published;
-	void *lua; /* lua_State */
+	void (*on_publish)(void *arg, struct str channel, struct str payload);
+	void *publish_arg;
+	uint64_t calls; /* of the last script */
+	bool changed;   /* by it */
+	void *lua;      /* lua_State */
 };
+
+/* Blocks of a few sizes that are used again and again; the size is given back with the block. */
+size_t pool_class(size_t size);
+void *pool_take(size_t size); /* not cleared */
+void pool_give(void *block, size_t size);
+
+/* "%.17g", which is how Redis writes numbers. */
+enum { NUMBER_SIZE = 40 };
+struct str number_format(double v, char out[NUMBER_SIZE]);
+bool number_parse(struct str s, double *ret) MUST_CHECK;
 
 struct str text_copy(struct str s);
 /* NULL when it is not there. *ret_wrong is set when it is of another type. */

@@ -9,7 +9,10 @@
 #include "base/mem.h"
 #include "tests/sim/model_data.h"
 
-enum { ARGS_MAX = 1024 };
+enum {
+	ARGS_MAX = 1024,
+	GC_PAUSE = 300, /* per cent: what is collected is still in the cache */
+};
 
 static void push_reply(lua_State *lua, const struct model_reply *reply)
 {
@@ -43,35 +46,28 @@ static struct model *model_of(lua_State *lua)
 	return model;
 }
 
-/* Numbers are written as Redis 7 writes them: "%.17g". */
+/* Numbers are written as Redis 7 writes them. */
 static int lua_call_redis(lua_State *lua)
 {
 	struct model *model = model_of(lua);
 	static struct str args[ARGS_MAX];
 	int count = lua_gettop(lua);
+	static char numbers[ARGS_MAX][NUMBER_SIZE];
 	struct model_reply *reply;
-	struct buf numbers;
 
 	if (count < 1 || count > ARGS_MAX) {
 		return luaL_error(lua, "redis.call with %d words", count);
 	}
-	buf_init(&numbers, (size_t)count * 40);
-	(void)buf_reserve(&numbers, (size_t)count * 40);
 	for (int i = 0; i < count; i++) {
-		size_t at = numbers.len;
-
 		if (lua_type(lua, i + 1) == LUA_TNUMBER) {
-			buf_addf(&numbers, "%.17g", lua_tonumber(lua, i + 1));
-			args[i] = str_make(numbers.data + at, numbers.len - at);
+			args[i] = number_format(lua_tonumber(lua, i + 1), numbers[i]);
 		} else if (lua_type(lua, i + 1) == LUA_TSTRING) {
 			args[i].p = lua_tolstring(lua, i + 1, &args[i].n);
 		} else {
-			buf_fini(&numbers);
 			return luaL_error(lua, "redis.call with neither text nor number");
 		}
 	}
 	reply = model_call(model, args, (size_t)count);
-	buf_fini(&numbers);
 	if (reply->type == MODEL_ERROR) {
 		lua_pushlstring(lua, reply->p, reply->n);
 		model_reply_free(reply);
@@ -145,6 +141,8 @@ struct model_reply *model_eval(struct model *model, struct str script, const str
 	struct model_reply *reply;
 	struct str s;
 
+	model->calls = 0;
+	model->changed = false;
 	set_list(lua, "KEYS", keys, key_count);
 	set_list(lua, "ARGV", args, count);
 	if (push_script(lua, script) && lua_pcall(lua, 0, 1, 0) == 0) {
@@ -157,14 +155,36 @@ struct model_reply *model_eval(struct model *model, struct str script, const str
 	return reply;
 }
 
+/* Lua says how large what it gives back is. */
+static void *give_lua(void *arg, void *old, size_t old_size, size_t size)
+{
+	void *fresh = NULL;
+
+	(void)arg;
+	if (size > 0 && old != NULL && pool_class(size) == pool_class(old_size)) {
+		return pool_class(size) == 0 ? mem_realloc(old, size) : old;
+	}
+	if (size > 0) {
+		fresh = pool_take(size);
+		if (old != NULL) {
+			memcpy(fresh, old, size < old_size ? size : old_size);
+		}
+	}
+	if (old != NULL) {
+		pool_give(old, old_size);
+	}
+	return fresh;
+}
+
 struct model *model_new(int64_t now_ms)
 {
 	struct model *model = mem_calloc(1, sizeof(*model));
-	lua_State *lua = luaL_newstate();
+	lua_State *lua = lua_newstate(give_lua, NULL);
 
 	model->now_ms = now_ms;
 	model->lua = lua;
 	luaL_openlibs(lua);
+	(void)lua_gc(lua, LUA_GCSETPAUSE, GC_PAUSE);
 	lua_pushlightuserdata(lua, model);
 	lua_setfield(lua, LUA_REGISTRYINDEX, "model");
 	lua_newtable(lua);
@@ -178,6 +198,7 @@ void model_free(struct model *model)
 {
 	model_flush(model);
 	free(model->values);
+	free(model->places);
 	lua_close(model->lua);
 	free(model);
 }

@@ -1,23 +1,26 @@
 #include <inttypes.h>
-#include <stdlib.h>
+#include <string.h>
 
-#include "base/mem.h"
-#include "tests/sim/model.h"
+#include "tests/sim/model_data.h"
 
 struct model_reply *model_reply_new(enum model_type type)
 {
-	struct model_reply *reply = mem_calloc(1, sizeof(*reply));
+	struct model_reply *reply = pool_take(sizeof(*reply));
 
-	reply->type = type;
+	*reply = (struct model_reply){ .type = type };
 	return reply;
 }
 
+/* The text lies behind its reply. */
 struct model_reply *model_reply_text(enum model_type type, struct str s)
 {
-	struct model_reply *reply = model_reply_new(type);
+	struct model_reply *reply = pool_take(sizeof(*reply) + s.n + 1);
 
-	reply->p = mem_strndup(s);
-	reply->n = s.n;
+	*reply = (struct model_reply){ .type = type, .p = (char *)(reply + 1), .n = s.n };
+	if (s.n > 0) {
+		memcpy(reply->p, s.p, s.n);
+	}
+	reply->p[s.n] = '\0';
 	return reply;
 }
 
@@ -31,7 +34,17 @@ struct model_reply *model_reply_int(int64_t v)
 
 void model_reply_push(struct model_reply *array, struct model_reply *item)
 {
-	array->items = mem_realloc(array->items, (array->count + 1) * sizeof(struct model_reply *));
+	if (array->count == array->room) {
+		size_t room = array->room * 2 + 8;
+		struct model_reply **items = pool_take(room * sizeof(struct model_reply *));
+
+		if (array->count > 0) {
+			memcpy(items, array->items, array->count * sizeof(struct model_reply *));
+			pool_give(array->items, array->room * sizeof(struct model_reply *));
+		}
+		array->items = items;
+		array->room = room;
+	}
 	array->items[array->count++] = item;
 }
 
@@ -43,9 +56,10 @@ void model_reply_free(struct model_reply *reply)
 	for (size_t i = 0; i < reply->count; i++) {
 		model_reply_free(reply->items[i]);
 	}
-	free(reply->items);
-	free(reply->p);
-	free(reply);
+	if (reply->room > 0) {
+		pool_give(reply->items, reply->room * sizeof(struct model_reply *));
+	}
+	pool_give(reply, sizeof(*reply) + (reply->p != NULL ? reply->n + 1 : 0));
 }
 
 void model_reply_format(const struct model_reply *reply, struct buf *out)

@@ -38,16 +38,18 @@ end
 for _, sid in ipairs(call('ZRANGE', q .. ':back:' .. inc, 0, 127)) do
 	if working >= tonumber(ARGV[3]) or #rows >= most then break end
 	local h = item_of(sid)
-	call('ZREM', q .. ':back:' .. inc, sid)
-	call('ZREM', parked, sid)
-	call('ZREM', q .. ':n:' .. inc, sid)
-	call('ZREM', q .. ':parked', sid)
-	call('ZADD', q .. ':leased', at, sid)
-	call('ZADD', mine, at, sid)
-	save(h, 'leased', '')
-	count_in(h)
-	working = working + 1
-	row(h, 'back')
+	if may_lease(h) then
+		call('ZREM', q .. ':back:' .. inc, sid)
+		call('ZREM', parked, sid)
+		call('ZREM', q .. ':n:' .. inc, sid)
+		call('ZREM', q .. ':parked', sid)
+		call('ZADD', q .. ':leased', at, sid)
+		call('ZADD', mine, at, sid)
+		save(h, 'leased', '')
+		count_in(h)
+		working = working + 1
+		row(h, 'back')
+	end
 end
 
 local function may_take()
@@ -57,8 +59,12 @@ end
 for _, sid in ipairs(call('ZRANGE', q .. ':wait:' .. inc, 0, 127)) do
 	if not may_take() then break end
 	local h = item_of(sid)
-	call('ZREM', q .. ':wait:' .. inc, sid)
-	if h and h.set == 'delayed' then lease(h, 'delayed') end
+	if not h or h.set ~= 'delayed' then
+		call('ZREM', q .. ':wait:' .. inc, sid)
+	elseif may_lease(h) then
+		call('ZREM', q .. ':wait:' .. inc, sid)
+		lease(h, 'delayed')
+	end
 end
 
 -- ---- what is ready ----

@@ -83,6 +83,14 @@ local function room_of(name)
 	return rooms[name]
 end
 
+-- Whether a lease of this session would be within all its limits. The key it kept is its own.
+local function may_lease(h)
+	for _, name in ipairs(limits_of(h)) do
+		if room_of(name) <= 0 and not call('ZSCORE', q .. ':k:' .. name, h.sid) then return false end
+	end
+	return true
+end
+
 -- ---- turns ----
 
 -- The pass with which somebody takes part again: what was used before, more or less than others, weighs

@@ -110,7 +110,7 @@ local function move(sid, attempt, epoch, delay, why, other, slots)
 	if not among(verb[1]) then return {'conflict', h.set} end
 
 	local was, to, score = h.set, verb[2], at
-	if name == 'unpark' and full(h.inc, slots) then
+	if name == 'unpark' and (full(h.inc, slots) or not may_lease(h)) then
 		call('ZADD', q .. ':back:' .. h.inc, 'NX', at, sid)
 		return {'ok', 'parked'}
 	end

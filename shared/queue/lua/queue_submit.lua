@@ -9,7 +9,8 @@
 local there = item_of(ARGV[1])
 if there then return {'again', there.set} end
 
-local h = {sid = ARGV[1], t = ARGV[2], u = ARGV[9], p = ARGV[3], need = ARGV[4], by = at, a = '0',
+-- Attempts go on from the epoch: after a loss of Redis none may have the number of one before it.
+local h = {sid = ARGV[1], t = ARGV[2], u = ARGV[9], p = ARGV[3], need = ARGV[4], by = at, a = ARGV[8],
 	e = ARGV[8], c = '', inc = '', first = ARGV[13]}
 call('HSET', q .. ':i:' .. h.sid, 'f', table.concat({h.t, h.u, ARGV[10], ARGV[11], ARGV[12], h.p, at,
 	h.need}, '|'))

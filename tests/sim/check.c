@@ -1,0 +1,513 @@
+/* What must hold after every command, whoever sent it and whatever was lost. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/model_data.h"
+#include "tests/sim/world.h"
+
+enum {
+	CALLS_MAX = 600,        /* redis.call of one script, in worlds this small */
+	FAULT_MEMORY = 3000000, /* us: what a fault may still cause */
+	TURNS_MAX = 14,         /* that others may take while a tenant waits, all weights equal */
+};
+
+/* What the queue has of a session. */
+struct item {
+	bool found;
+	enum queue_set set;
+	struct str inc, attempt, key;
+	unsigned sets, working, parked, keyed;
+};
+
+static struct item items[SESSIONS_MAX];
+
+static struct str nth(struct str text, unsigned n)
+{
+	struct str part = str_split(&text, '|');
+
+	while (n-- > 0) {
+		part = str_split(&text, '|');
+	}
+	return part;
+}
+
+static int index_of(struct str sid)
+{
+	for (unsigned i = 0; i < world->shape.sessions; i++) {
+		if (str_eq(sid, str_of(world->records[i].sid.s))) {
+			return (int)i;
+		}
+	}
+	return -1;
+}
+
+static struct value *value_of(const char *key, enum value_type type)
+{
+	bool wrong = false;
+
+	return value_find(world->model, str_of(key), type, &wrong);
+}
+
+static struct str field_of(struct value *hash, const char *name)
+{
+	const struct pair *pair = hash != NULL ? hash_find(hash, str_of(name)) : NULL;
+
+	return pair != NULL ? pair->value : (struct str){ "", 0 };
+}
+
+static void read_item(unsigned i)
+{
+	char key[64];
+	struct value *hash;
+	struct str state;
+
+	(void)snprintf(key, sizeof(key), "{q0}:i:%s", world->records[i].sid.s);
+	hash = value_of(key, VALUE_HASH);
+	items[i] = (struct item){ .found = hash != NULL };
+	if (hash == NULL) {
+		return;
+	}
+	state = field_of(hash, "s");
+	if (!queue_set_parse(nth(state, 0), &items[i].set)) {
+		world_fail("%s: the queue has it in no set", world->records[i].sid.s);
+	}
+	items[i].inc = nth(state, 2);
+	items[i].attempt = nth(state, 3);
+	items[i].key = nth(field_of(hash, "f"), 4);
+}
+
+/* ---- limits: they may be lowered below what is there, but never filled beyond ---- */
+
+static uint64_t limit_of(struct str name)
+{
+	struct value *hash = value_of("{q0}:limit", VALUE_HASH);
+	const struct pair *pair = hash != NULL ? hash_find(hash, name) : NULL;
+	uint64_t limit = name.p[0] == 'c' ? 1 : UINT64_MAX;
+
+	if (pair != NULL) {
+		(void)!parse_u64(pair->value, UINT64_MAX, &limit);
+	}
+	return limit;
+}
+
+static void check_limit(struct str name, size_t count)
+{
+	size_t i = 0;
+
+	while (i < world->limit_count && !str_eq(str_of(world->limits[i].name), name)) {
+		i++;
+	}
+	if (i == world->limit_count) {
+		if (i == NAMES_MAX || !str_copy(world->limits[i].name, 48, name)) {
+			return;
+		}
+		world->limit_count++;
+	}
+	if (count > world->limits[i].count && count > limit_of(name)) {
+		world_fail("%zu leases, more than the limit of %.*s", count, (int)name.n, name.p);
+	}
+	world->limits[i].count = count;
+}
+
+static bool counts(const struct item *item, char kind)
+{
+	return item->set == QUEUE_LEASING || item->set == QUEUE_LEASED ||
+	       (kind == 'c' && (item->set == QUEUE_PARKED || item->set == QUEUE_HELD ||
+	                        item->set == QUEUE_READY || item->set == QUEUE_DELAYED));
+}
+
+static void check_counted(struct str name, const struct value *zset)
+{
+	for (size_t k = 0; k < zset->count; k++) {
+		int i = index_of(zset->members[k].name);
+
+		if (i < 0 || !items[i].found || !counts(&items[i], name.p[0])) {
+			world_fail("%.*s counts %.*s, which has no lease", (int)name.n, name.p,
+			           (int)zset->members[k].name.n, zset->members[k].name.p);
+		} else {
+			items[i].keyed += name.p[0] == 't';
+		}
+	}
+}
+
+/* Whether one that was woken for the room there is has not taken it yet. */
+static bool is_promised(struct str name)
+{
+	for (unsigned i = 0; i < world->shape.sessions; i++) {
+		char limit[96];
+
+		(void)snprintf(limit, sizeof(limit), "c:%s:%.*s", world->records[i].tenant,
+		               (int)items[i].key.n, items[i].key.p);
+		if (items[i].found && items[i].set == QUEUE_READY && str_eq(str_of(limit), name)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void check_waits(const struct value *zset)
+{
+	for (size_t k = 0; k < zset->count; k++) {
+		struct str name = zset->members[k].name;
+		char key[96];
+		const struct value *counted;
+
+		(void)snprintf(key, sizeof(key), "{q0}:k:%.*s", (int)name.n, name.p);
+		counted = value_of(key, VALUE_ZSET);
+		if ((counted != NULL ? counted->count : 0) < limit_of(name) && !is_promised(name)) {
+			world_fail("somebody waits for %.*s, which has room", (int)name.n, name.p);
+		}
+	}
+}
+
+/* ---- sets ---- */
+
+static unsigned slots_of(struct str incarnation)
+{
+	(void)incarnation;
+	return world->shape.slots;
+}
+
+static void check_held_by(struct str incarnation, const struct value *zset, bool parked)
+{
+	for (size_t k = 0; k < zset->count; k++) {
+		int i = index_of(zset->members[k].name);
+
+		if (i < 0 || !str_eq(items[i].inc, incarnation)) {
+			world_fail("%.*s is counted for a worker that does not have it",
+			           (int)zset->members[k].name.n, zset->members[k].name.p);
+			return;
+		}
+		items[i].working += !parked;
+		items[i].parked += parked;
+	}
+	if (!parked && zset->count > slots_of(incarnation)) {
+		world_fail("%.*s has %zu sessions and %u slots", (int)incarnation.n, incarnation.p,
+		           zset->count, slots_of(incarnation));
+	}
+}
+
+static void count_members(const struct value *zset, enum queue_set set)
+{
+	for (size_t k = 0; k < zset->count; k++) {
+		int i = index_of(zset->members[k].name);
+
+		if (i < 0 || !items[i].found || items[i].set != set) {
+			world_fail("%.*s is in %s and elsewhere", (int)zset->members[k].name.n,
+			           zset->members[k].name.p, queue_set_name(set));
+		} else {
+			items[i].sets++;
+		}
+	}
+}
+
+static void check_key(const struct value *value)
+{
+	struct str name = str_of(value->key + sizeof("{q0}:") - 1);
+	enum queue_set set;
+
+	if (value->type != VALUE_ZSET) {
+		return;
+	}
+	if (queue_set_parse(name, &set)) {
+		count_members(value, set);
+	} else if (str_starts(name, STR_LIT("r:"))) {
+		count_members(value, QUEUE_READY);
+	} else if (str_starts(name, STR_LIT("w:"))) {
+		check_held_by(str_make(name.p + 2, name.n - 2), value, false);
+	} else if (str_starts(name, STR_LIT("p:"))) {
+		check_held_by(str_make(name.p + 2, name.n - 2), value, true);
+	} else if (str_starts(name, STR_LIT("k:"))) {
+		check_counted(str_make(name.p + 2, name.n - 2), value);
+		check_limit(str_make(name.p + 2, name.n - 2), value->count);
+	} else if (str_eq(name, STR_LIT("waits"))) {
+		check_waits(value);
+	}
+}
+
+static void check_queue(void)
+{
+	struct model *model = world->model;
+
+	for (size_t i = 0; i < world->limit_count; i++) {
+		char key[64];
+
+		(void)snprintf(key, sizeof(key), "{q0}:k:%s", world->limits[i].name);
+		if (value_of(key, VALUE_ZSET) == NULL) {
+			world->limits[i].count = 0;
+		}
+	}
+	for (unsigned i = 0; i < world->shape.sessions; i++) {
+		read_item(i);
+	}
+	for (size_t i = 0; i < model->count && !world->failed; i++) {
+		if (str_starts(str_of(model->values[i]->key), STR_LIT("{q0}:"))) {
+			check_key(model->values[i]);
+		}
+	}
+	for (unsigned i = 0; i < world->shape.sessions && !world->failed; i++) {
+		const struct item *item = &items[i];
+		bool leased = item->set == QUEUE_LEASING || item->set == QUEUE_LEASED;
+
+		if (item->found &&
+		    (item->sets != 1 || item->working != leased ||
+		     item->parked != (item->set == QUEUE_PARKED) || item->keyed != leased)) {
+			world_fail("%s is %s: in %u sets, %u of a worker, %u parked, counted %u",
+			           world->records[i].sid.s, queue_set_name(item->set), item->sets,
+			           item->working, item->parked, item->keyed);
+		}
+	}
+}
+
+/* ---- logs ---- */
+
+static uint64_t hash_of(const struct entry *entry)
+{
+	uint64_t h = 14695981039346656037U;
+
+	for (size_t i = 0; i < entry->count; i++) {
+		struct str v = entry->fields[i].value;
+
+		if (str_eq(entry->fields[i].name, STR_LIT("a"))) {
+			continue; /* a journal has its worker's idea of when */
+		}
+		for (size_t k = 0; k < v.n; k++) {
+			h = (h ^ (unsigned char)v.p[k]) * 1099511628211U;
+		}
+	}
+	return h;
+}
+
+static struct str entry_field(const struct entry *entry, const char *name)
+{
+	for (size_t i = 0; i < entry->count; i++) {
+		if (str_eq(entry->fields[i].name, str_of(name))) {
+			return entry->fields[i].value;
+		}
+	}
+	return (struct str){ "", 0 };
+}
+
+/* Whoever has seen an id has seen this and nothing else. */
+static void check_seen(struct record *record, const struct entry *entry)
+{
+	uint64_t hash = hash_of(entry);
+
+	for (size_t i = 0; i < record->seen_count; i++) {
+		if (record->seen[i].epoch == entry->epoch && record->seen[i].n == entry->n) {
+			if (record->seen[i].hash != hash) {
+				world_fail("%s: %" PRIu64 "-%" PRIu64 " was another event",
+				           record->sid.s, entry->epoch, entry->n);
+			}
+			return;
+		}
+	}
+	if (record->seen_count < SEEN_MAX) {
+		record->seen[record->seen_count].epoch = entry->epoch;
+		record->seen[record->seen_count].n = entry->n;
+		record->seen[record->seen_count++].hash = hash;
+	}
+}
+
+static void check_entry(struct record *record, const struct entry *entry)
+{
+	const struct cursor *before = &record->checked;
+	bool begins = str_eq(entry_field(entry, "t"), STR_LIT("epoch"));
+	enum session_state moved;
+
+	if (before->n > 0 && entry->n != before->n + 1) {
+		world_fail("%s: n is not dense: %" PRIu64 " after %" PRIu64, record->sid.s,
+		           entry->n, before->n);
+	} else if (entry->epoch < before->epoch ||
+	           (before->n > 0 && begins != (entry->epoch > before->epoch))) {
+		world_fail("%s: epoch %" PRIu64 " after %" PRIu64 " at %" PRIu64, record->sid.s,
+		           entry->epoch, before->epoch, entry->n);
+	} else if (record->ended && !begins) {
+		world_fail("%s: something follows the end", record->sid.s);
+	}
+	check_seen(record, entry);
+	record->checked = (struct cursor){ entry->epoch, entry->n };
+	if (session_state_parse(entry_field(entry, "s"), &moved)) {
+		record->ended = session_is_terminal(moved);
+	}
+}
+
+static void check_log(struct record *record)
+{
+	char key[64];
+	const struct value *log;
+
+	(void)snprintf(key, sizeof(key), "{s:%s}:log", record->sid.s);
+	log = value_of(key, VALUE_STREAM);
+	for (size_t i = 0; log != NULL && i < log->count && !world->failed; i++) {
+		if (log->entries[i].n > record->checked.n) {
+			check_entry(record, &log->entries[i]);
+		}
+	}
+}
+
+void check_forget(void)
+{
+	for (unsigned i = 0; i < world->shape.sessions; i++) {
+		struct record *record = &world->records[i];
+		size_t kept = 0;
+
+		record->checked = (struct cursor){ 0, 0 };
+		record->ended = false;
+		/* An epoch of which PostgreSQL had not heard may be given again. */
+		for (size_t k = 0; k < record->seen_count; k++) {
+			if (record->seen[k].epoch <= record->epoch) {
+				record->seen[kept++] = record->seen[k];
+			}
+		}
+		record->seen_count = kept;
+	}
+	world->limit_count = 0;
+}
+
+/* ---- rights ---- */
+
+enum { APPEND_EPOCH = 7, APPEND_KEY = 3 };
+
+static struct record *record_in(struct str key)
+{
+	int i = key.n > 3 + ID_LEN ? index_of(str_make(key.p + 3, ID_LEN)) : -1;
+
+	return i >= 0 ? &world->records[i] : NULL;
+}
+
+/* An effect of a worker: in its own epoch, while the queue says that the session is its. */
+static void check_effect(const struct ran *ran, const struct record *record)
+{
+	const struct player *player = ran->player;
+	unsigned i = (unsigned)(record - world->records);
+
+	if (player->kind != PLAYER_WORKER || ran->reply->count < 2 ||
+	    !str_eq(str_make(ran->reply->items[0]->p, ran->reply->items[0]->n), STR_LIT("ok"))) {
+		return;
+	}
+	for (unsigned k = 0; k < JOBS_MAX; k++) {
+		const struct job *job = &player->jobs[k];
+		uint64_t epoch = 0;
+
+		if (!job->active || job->gone || !id_eq(&job->sid, &record->sid)) {
+			continue;
+		}
+		(void)!parse_u64(str_make(ran->reply->items[1]->p, ran->reply->items[1]->n),
+		                 UINT64_MAX, &epoch);
+		if (epoch != job->epoch && world->generation == 1) {
+			world_fail("%s: an effect of epoch %" PRIu64 " was taken in %" PRIu64,
+			           record->sid.s, job->epoch, epoch);
+		}
+	}
+	read_item(i);
+	if (world->generation == 1 && items[i].found && items[i].set != QUEUE_LEASED &&
+	    items[i].set != QUEUE_PARKED) {
+		world_fail("%s: an effect of a worker was taken while the session is %s",
+		           record->sid.s, queue_set_name(items[i].set));
+	}
+}
+
+/* Nobody is lost who counts on its lease, or to whom nothing has happened. */
+static void check_lost(void)
+{
+	const struct value *lost = value_of("{w}:lost", VALUE_ZSET);
+
+	for (size_t i = 0; i < world->player_count; i++) {
+		const struct player *player = &world->players[i];
+		const char *incarnation = player->keeper.options.worker.incarnation;
+		const struct lease_keeper *keeper = &player->keeper;
+
+		if (player->kind != PLAYER_WORKER || player->dead || lost == NULL ||
+		    zset_find((struct value *)(uintptr_t)lost, str_of(incarnation)) == NULL) {
+			continue;
+		}
+		if (lease_keeper_holds(keeper)) {
+			world_fail("%s is lost while its worker counts on its lease", incarnation);
+		} else if (player->fault_us + FAULT_MEMORY < world->now_us && !world->failed) {
+			world_fail("%s is lost though nothing has happened to it", incarnation);
+		}
+	}
+}
+
+/* ---- fairness ---- */
+
+static unsigned tenant_of(struct str tenant)
+{
+	return tenant.n > 0 && tenant.p[0] == 'a' ? 0 : tenant.n > 0 && tenant.p[0] == 'b' ? 1 : 2;
+}
+
+static void check_turns(const struct ran *ran)
+{
+	for (size_t k = 0; k < ran->reply->count; k++) {
+		const struct model_reply *tenant = ran->reply->items[k]->items[1];
+		unsigned served = tenant_of(str_make(tenant->p, tenant->n));
+		bool ready[TENANTS_MAX] = { false };
+
+		for (unsigned i = 0; i < world->shape.sessions; i++) {
+			read_item(i);
+			if (items[i].found && items[i].set == QUEUE_READY) {
+				ready[tenant_of(str_of(world->records[i].tenant))] = true;
+			}
+		}
+		for (unsigned t = 0; t < TENANTS_MAX; t++) {
+			world->passed[t] = t == served || !ready[t] ? 0 : world->passed[t] + 1;
+			if (world->passed[t] > TURNS_MAX) {
+				world_fail("a tenant waits while others took %d turns", TURNS_MAX);
+			}
+		}
+	}
+}
+
+/* ---- all of it ---- */
+
+static bool is_script(const struct ran *ran, const char *name)
+{
+	return ran->script != NULL && strcmp(ran->script, name) == 0;
+}
+
+void check_after(const struct ran *ran)
+{
+	struct str key = ran->count > APPEND_KEY ? ran->words[APPEND_KEY] : STR_LIT("");
+	uint64_t calls = ran->script != NULL ? model_calls(world->model) : 0;
+	struct record *record;
+
+	world->calls_max = calls > world->calls_max ? calls : world->calls_max;
+	if (calls > CALLS_MAX) {
+		world_fail("%s made %" PRIu64 " calls", ran->script, calls);
+	}
+	if (ran->script == NULL || !model_changed(world->model)) {
+		return;
+	}
+	if (str_starts(key, STR_LIT("{q0}"))) {
+		check_queue();
+		if (world->shape.fair && is_script(ran, "queue_claim")) {
+			check_turns(ran);
+		}
+	} else if (str_starts(key, STR_LIT("{s:")) && (record = record_in(key)) != NULL) {
+		check_log(record);
+		if (is_script(ran, "log_append")) {
+			check_effect(ran, record);
+		}
+	} else if (is_script(ran, "lease_sweep")) {
+		check_lost();
+	}
+}
+
+bool check_all_done(void)
+{
+	for (unsigned i = 0; i < world->shape.sessions; i++) {
+		const struct record *record = &world->records[i];
+
+		if (!record->committed || !session_is_terminal(record->state)) {
+			return false;
+		}
+		read_item(i);
+		if (items[i].found && items[i].set != QUEUE_DONE) {
+			return false;
+		}
+	}
+	return true;
+}

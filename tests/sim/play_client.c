@@ -1,0 +1,158 @@
+/* Clients: they submit by the API's own calls, cancel, and change limits; any of it may stop half
+ * way. */
+#include <stdio.h>
+#include <string.h>
+
+#include "event/segment.h"
+#include "queue/queue_limit.h"
+#include "steer/notify.h"
+#include "steer/publish.h"
+#include "tests/sim/world.h"
+
+static void publish(struct player *player, struct record *record)
+{
+	struct steer_publication publication = { .sid = record->sid,
+		                                 .tenant = record->tenant,
+		                                 .user = record->user,
+		                                 .key = record->key[0] != '\0' ? record->key : NULL,
+		                                 .priority = record->priority,
+		                                 .needs = "",
+		                                 .not_before_ms = record->not_before_ms };
+	struct err err;
+
+	if (steer_publish(&player->node.store, player->node.pg, &publication, true, &err) ==
+	    ERR_OK) {
+		(void)!session_mark_queued(player->node.pg, record->tenant, &record->sid, 1, &err);
+	}
+}
+
+static void accept_one(struct player *player, struct record *record)
+{
+	struct err err;
+
+	if (pg_door(player->node.pg, &err) != ERR_OK || record->committed) {
+		return;
+	}
+	record->committed = true;
+	record->accepted_us = world->now_us;
+	record->epoch = 1;
+	record->generation = player->node.store.generation;
+	world_tell("accepted %s", record->sid.s);
+	if (!chance(5)) { /* else the API ends here */
+		publish(player, record);
+	}
+}
+
+static void cancel(struct player *player, struct record *record)
+{
+	const struct queue queue = steer_queue(player->node.redis, record->tenant);
+	const struct log_open opening = { .sid = record->sid,
+		                          .tenant = record->tenant,
+		                          .how = LOG_RAISE,
+		                          .cause = "cancel",
+		                          .token = "cancel-1",
+		                          .moves = true,
+		                          .to = SESSION_CANCELLED };
+	struct log_epoch epoch = { .sid = record->sid,
+		                   .tenant = record->tenant,
+		                   .cause = "cancel",
+		                   .generation = player->node.store.generation };
+	const struct queue_move done = { .sid = record->sid };
+	struct log_result result;
+	enum queue_set set;
+	struct err err;
+	enum err_code code = log_open(&player->node.store, &opening, &result, &err);
+
+	if (code == ERR_OK && result.outcome == LOG_OK) {
+		world_tell("cancelled %s", record->sid.s);
+		epoch.first = result.first;
+		code = log_epoch_store(player->node.pg, &epoch, &err);
+	}
+	if (code == ERR_OK && (result.outcome == LOG_OK || result.outcome == LOG_ENDED) &&
+	    !chance(4)) {
+		(void)!queue_finish(&queue, &done, &set, &err);
+	}
+}
+
+/* As POST /events does: in whatever epoch, while the session lives. */
+static void say(struct player *player, const struct record *record)
+{
+	const struct log_new event = { EVENT_TYPE_NOTE, STR_LIT("{\"text\":\"a client\"}") };
+	const struct log_batch batch = {
+		.sid = record->sid, .tenant = record->tenant, .events = &event, .count = 1
+	};
+	struct log_result result;
+	struct err err;
+
+	(void)!log_append(&player->node.store, &batch, &result, &err);
+}
+
+static bool all_accepted(void)
+{
+	for (unsigned i = 0; i < world->shape.sessions; i++) {
+		if (!world->records[i].committed) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void submit_all(void *arg)
+{
+	struct player *player = arg;
+
+	while (!fiber_cancelled() && !all_accepted()) {
+		for (unsigned i = 0; i < world->shape.sessions && !fiber_cancelled(); i++) {
+			struct record *record = &world->records[i];
+
+			if (record->committed) {
+				continue;
+			}
+			if (!world->shape.fair) {
+				(void)fiber_sleep(roll(250));
+			}
+			accept_one(player, record);
+		}
+	}
+	while (!fiber_cancelled() && world->now_us < world->faults_end_us) {
+		struct record *record = &world->records[roll(world->shape.sessions)];
+
+		(void)fiber_sleep(200 + roll(900));
+		if (record->committed && roll(2) == 0) {
+			say(player, record);
+		} else if (record->committed && chance(3)) {
+			cancel(player, record);
+		}
+	}
+}
+
+/* Limits are facts of PostgreSQL: after a loss of Redis they are told again. */
+static void set_limits(void *arg)
+{
+	struct player *player = arg;
+	const struct queue queue = { player->node.redis, 0 };
+	uint64_t told = 0;
+
+	while (!fiber_cancelled()) {
+		const struct queue_limit limits[] = {
+			{ QUEUE_LIMIT_TENANT, "acme", NULL, 1 + roll(3), false },
+			{ QUEUE_LIMIT_USER, "acme", "u0", 1 + roll(2), false },
+			{ QUEUE_LIMIT_USER, "brown", "u1", 1 + roll(2), roll(2) == 0 },
+		};
+		struct err err;
+
+		if ((told != player->node.store.generation || chance(2)) &&
+		    queue_limit_set(&queue, limits, ARRAY_LEN(limits), &err) == ERR_OK) {
+			told = player->node.store.generation;
+		}
+		(void)fiber_sleep(400 + roll(800));
+	}
+}
+
+void client_start(struct player *player)
+{
+	(void)player_spawn(player, "submit", submit_all, player);
+	if (!world->shape.fair && (world->seed & 1) == 0) {
+		(void)player_spawn(player, "limits", set_limits, player);
+	}
+}

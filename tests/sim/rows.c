@@ -1,0 +1,138 @@
+/* What the duties ask PostgreSQL, answered from the world's records. */
+#include <string.h>
+
+#include "event/origin.h"
+#include "event/segment.h"
+#include "pg/pg.h"
+#include "session/session_store.h"
+#include "tests/sim/world.h"
+
+bool __wrap_pg_available(const struct pg *pg);
+enum err_code __wrap_log_epoch_store(struct pg *pg, const struct log_epoch *epoch, struct err *err);
+enum err_code __wrap_log_origin_get(struct pg *pg, const struct id *sid, const char *tenant,
+                                    struct log_origin *ret, struct err *err);
+enum err_code __wrap_session_live(struct pg *pg, const struct session_walk *walk,
+                                  struct arena *arena, struct session_batch *ret, struct err *err);
+enum err_code __wrap_session_unqueued(struct pg *pg, const struct session_walk *walk,
+                                      struct arena *arena, struct session_batch *ret,
+                                      struct err *err);
+enum err_code __wrap_session_mark_queued(struct pg *pg, const char *tenant, const struct id *ids,
+                                         size_t count, struct err *err);
+enum err_code __wrap_session_epoch_last(struct pg *pg, const char *tenant, const struct id *id,
+                                        struct session_epoch *ret, struct err *err);
+
+bool __wrap_pg_available(const struct pg *pg)
+{
+	(void)pg;
+	return true;
+}
+
+enum err_code __wrap_log_epoch_store(struct pg *pg, const struct log_epoch *epoch, struct err *err)
+{
+	struct record *record = record_of(&epoch->sid);
+	enum err_code code = pg_door(pg, err);
+
+	if (code == ERR_OK && epoch->first.epoch > record->epoch &&
+	    world->bug != BUG_EPOCH_UNTOLD) {
+		record->epoch = epoch->first.epoch;
+		record->generation = epoch->generation;
+	}
+	return code;
+}
+
+enum err_code __wrap_log_origin_get(struct pg *pg, const struct id *sid, const char *tenant,
+                                    struct log_origin *ret, struct err *err)
+{
+	const struct record *record = record_of(sid);
+	enum err_code code = pg_door(pg, err);
+
+	(void)tenant;
+	if (code == ERR_OK) {
+		*ret = (struct log_origin){ record->state, record->epoch, record->archived };
+		if (record->archived.epoch > ret->epoch) {
+			ret->epoch = record->archived.epoch;
+		}
+	}
+	return code;
+}
+
+static void add_row(const struct record *record, struct session_batch *ret)
+{
+	ret->items[ret->count++] = (struct session){
+		.id = record->sid,
+		.tenant = str_of(record->tenant),
+		.state = record->state,
+		.epoch = record->at.epoch,
+		.n = record->at.n,
+		.queued_us = record->queued ? 1 : 0,
+		.priority = record->priority,
+		.owner = str_of(record->user),
+		.concurrency_key = str_of(record->key),
+		.not_before_us = (int64_t)record->not_before_ms * 1000,
+		.agent = STR_LIT("{\"type\":\"command\"}"),
+		.runtime = STR_LIT("{\"type\":\"local\"}"),
+		.labels = STR_LIT("{}"),
+		.workers = STR_LIT("{}"),
+	};
+}
+
+static enum err_code rows(struct pg *pg, const struct session_walk *walk, bool live,
+                          struct arena *arena, struct session_batch *ret, struct err *err)
+{
+	enum err_code code = pg_door(pg, err);
+
+	ret->count = 0;
+	ret->items = arena_take(arena, SESSIONS_MAX * sizeof(struct session));
+	for (unsigned i = 0; code == ERR_OK && i < world->shape.sessions; i++) {
+		const struct record *record = &world->records[i];
+		bool wanted =
+			live ? !session_is_terminal(record->state)
+			     : !record->queued &&
+					record->accepted_us + walk->older_ms * 1000 < world->now_us;
+
+		if (record->committed && wanted && ret->count < walk->max &&
+		    strcmp(record->sid.s, walk->after.s) > 0) {
+			add_row(record, ret);
+		}
+	}
+	return code;
+}
+
+enum err_code __wrap_session_live(struct pg *pg, const struct session_walk *walk,
+                                  struct arena *arena, struct session_batch *ret, struct err *err)
+{
+	return rows(pg, walk, true, arena, ret, err);
+}
+
+enum err_code __wrap_session_unqueued(struct pg *pg, const struct session_walk *walk,
+                                      struct arena *arena, struct session_batch *ret,
+                                      struct err *err)
+{
+	return rows(pg, walk, false, arena, ret, err);
+}
+
+enum err_code __wrap_session_mark_queued(struct pg *pg, const char *tenant, const struct id *ids,
+                                         size_t count, struct err *err)
+{
+	enum err_code code = pg_door(pg, err);
+
+	(void)tenant;
+	for (size_t i = 0; code == ERR_OK && i < count; i++) {
+		record_of(&ids[i])->queued = true;
+	}
+	return code;
+}
+
+enum err_code __wrap_session_epoch_last(struct pg *pg, const char *tenant, const struct id *id,
+                                        struct session_epoch *ret, struct err *err)
+{
+	const struct record *record = record_of(id);
+	enum err_code code = pg_door(pg, err);
+
+	(void)tenant;
+	if (code == ERR_OK) {
+		*ret = (struct session_epoch){ .epoch = record->epoch,
+			                       .generation = record->generation };
+	}
+	return code;
+}
