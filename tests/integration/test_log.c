@@ -521,6 +521,8 @@ static void reading_body(struct world *world)
 		assert_int_equal(page.count, 20 - from);
 		assert_int_equal(page.gap.reason, LOG_GAP_NONE);
 		assert_int_equal(page.next.n, 20);
+		assert_int_equal(page.next.epoch, 2);
+		assert_int_equal(page.head.at.epoch, 2);
 		log_page_fini(&page);
 	}
 }

@@ -566,6 +566,54 @@ static void a_session_waits_for_the_worker_that_is_better_for_it(void **state)
 	world_run(place_body);
 }
 
+static void back_within_limits_body(struct world *world)
+{
+	struct queue queue = queue_in(world);
+	struct queue_item parked, busy, item;
+	struct queue_move about = { .epoch = 2 };
+
+	limit(&queue, (struct queue_limit){ QUEUE_LIMIT_TENANT, "acme", NULL, 1, false });
+	(void)submit(&queue, (struct queue_submit){ .tenant = "acme" });
+	parked = claim_one(&queue);
+	about.sid = parked.sid;
+	assert_int_equal(move(&queue, queue_opened, about), QUEUE_LEASED);
+	assert_int_equal(move(&queue, queue_park, about), QUEUE_PARKED);
+	(void)submit(&queue, (struct queue_submit){ .tenant = "acme" });
+	busy = claim_one(&queue);
+	assert_int_equal(move(&queue, queue_unpark, about), QUEUE_PARKED);
+	claim_none(&queue);
+	assert_int_equal(finish(&queue, &busy), QUEUE_DONE);
+	item = claim_one(&queue);
+	assert_true(id_eq(&item.sid, &parked.sid));
+	assert_int_equal(item.claimed, QUEUE_CLAIMED_BACK);
+}
+
+static void prefer_within_limits_body(struct world *world)
+{
+	struct queue queue = queue_in(world);
+	struct queue_item first, item;
+	struct queue_move about = { .worker = "inc-2", .slots = 1, .delay_ms = 60000 };
+
+	limit(&queue, (struct queue_limit){ QUEUE_LIMIT_TENANT, "acme", NULL, 1, false });
+	(void)submit(&queue, (struct queue_submit){ .tenant = "acme" });
+	(void)submit(&queue, (struct queue_submit){ .tenant = "acme" });
+	item = claim_one(&queue);
+	about.sid = item.sid;
+	assert_int_equal(move(&queue, queue_prefer, about), QUEUE_DELAYED);
+	first = claim_one(&queue);
+	assert_int_equal(claim_for(&queue, "inc-2", 1, &item, 1), 0);
+	assert_int_equal(finish(&queue, &first), QUEUE_DONE);
+	assert_int_equal(claim_for(&queue, "inc-2", 1, &item, 1), 1);
+	assert_true(id_eq(&item.sid, &about.sid));
+}
+
+static void who_waits_for_a_worker_or_was_parked_is_within_the_limits_too(void **state)
+{
+	(void)state;
+	world_run(prefer_within_limits_body);
+	world_run(back_within_limits_body);
+}
+
 static void demand_body(struct world *world)
 {
 	struct queue queue = queue_in(world);
@@ -661,6 +709,7 @@ int main(void)
 		cmocka_unit_test(who_waits_for_another_session_takes_no_place),
 		cmocka_unit_test(the_longest_parked_makes_room_and_is_first_when_it_may_go_on),
 		cmocka_unit_test(a_session_waits_for_the_worker_that_is_better_for_it),
+		cmocka_unit_test(who_waits_for_a_worker_or_was_parked_is_within_the_limits_too),
 		cmocka_unit_test(demand_is_told_by_what_is_needed),
 		cmocka_unit_test(what_is_delayed_or_parked_until_a_time_is_known_before),
 	};

@@ -358,7 +358,7 @@ void check_forget(void)
 		record->ended = false;
 		/* An epoch of which PostgreSQL had not heard may be given again. */
 		for (size_t k = 0; k < record->seen_count; k++) {
-			if (record->seen[k].epoch <= record->epoch) {
+			if (record->seen[k].epoch <= record->told) {
 				record->seen[kept++] = record->seen[k];
 			}
 		}
@@ -388,19 +388,11 @@ static void check_effect(const struct ran *ran, const struct record *record)
 	    !str_eq(str_make(ran->reply->items[0]->p, ran->reply->items[0]->n), STR_LIT("ok"))) {
 		return;
 	}
-	for (unsigned k = 0; k < JOBS_MAX; k++) {
-		const struct job *job = &player->jobs[k];
-		uint64_t epoch = 0;
-
-		if (!job->active || job->gone || !id_eq(&job->sid, &record->sid)) {
-			continue;
-		}
-		(void)!parse_u64(str_make(ran->reply->items[1]->p, ran->reply->items[1]->n),
-		                 UINT64_MAX, &epoch);
-		if (epoch != job->epoch && world->generation == 1) {
-			world_fail("%s: an effect of epoch %" PRIu64 " was taken in %" PRIu64,
-			           record->sid.s, job->epoch, epoch);
-		}
+	if (!str_eq(str_make(ran->reply->items[1]->p, ran->reply->items[1]->n),
+	            ran->words[APPEND_EPOCH])) {
+		world_fail("%s: an effect of epoch %.*s was taken in %s", record->sid.s,
+		           (int)ran->words[APPEND_EPOCH].n, ran->words[APPEND_EPOCH].p,
+		           ran->reply->items[1]->p);
 	}
 	read_item(i);
 	if (world->generation == 1 && items[i].found && items[i].set != QUEUE_LEASED &&

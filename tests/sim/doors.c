@@ -198,6 +198,12 @@ static void on_arrival(struct happening *happening)
 {
 	struct call *call = CONTAINER_OF(happening, struct call, happening);
 
+	const struct player *player = call->player;
+
+	if (player->holds_back && player->frozen_until > world->now_us && !world->over) {
+		plan(happening, player->frozen_until);
+		return;
+	}
 	if (world->stalled_until > world->now_us && !world->over) {
 		plan(happening, world->stalled_until);
 		return;

@@ -35,7 +35,7 @@ static void accept_one(struct player *player, struct record *record)
 	}
 	record->committed = true;
 	record->accepted_us = world->now_us;
-	record->epoch = 1;
+	record->epoch = record->told = 1;
 	record->generation = player->node.store.generation;
 	world_tell("accepted %s", record->sid.s);
 	if (!chance(5)) { /* else the API ends here */

@@ -298,7 +298,8 @@ static void on_fault(struct happening *happening)
 	case 2:
 	case 3:
 		world_tell("%u freezes", player->number);
-		player->frozen_until = now + 50000 + roll(2600000);
+		player->holds_back = roll(2) == 0;
+		player->frozen_until = now + 50000 + roll(3200000);
 		player->fault_us = player->frozen_until;
 		break;
 	case 4:

@@ -75,6 +75,7 @@ struct player {
 	enum player_kind kind;
 	unsigned number;
 	bool dead;
+	bool holds_back; /* frozen before what it says has left it */
 	uint64_t frozen_until, cut_until, fault_us;
 	uint64_t sent_us, answered_us; /* a connection keeps the order */
 	uint64_t connection;
@@ -106,6 +107,7 @@ struct record {
 	enum session_state state; /* as followed */
 	struct cursor at, archived;
 	uint64_t epoch, generation; /* the highest, and its Redis */
+	uint64_t told;              /* the highest that it was told of */
 	bool cancelled;
 	struct {
 		uint64_t epoch, n, hash;
