@@ -22,7 +22,7 @@ void fleet_fini(struct fleet *fleet)
 static enum err_code add_loads(struct fleet *fleet, const struct queue *queue, size_t first,
                                uint64_t *ret_ready, struct err *err)
 {
-	const char *names[QUEUE_BATCH_MAX];
+	const char *names[QUEUE_BATCH_MAX] = { NULL };
 	struct queue_load loads[QUEUE_BATCH_MAX];
 	size_t left = fleet->count - first, count = left < QUEUE_BATCH_MAX ? left : QUEUE_BATCH_MAX;
 	enum err_code code;

@@ -409,7 +409,7 @@ enum err_code mirror_prepare(const struct mirror_options *options, struct str ur
 	struct mirror mirror = { .base = "" };
 	struct want want = { .options = options, .mirror = &mirror, .begun_ms = wall_ms() };
 	enum err_code code = git_check_url(url, options->allow_local, err);
-	int fd;
+	int fd = -1;
 
 	if (code != ERR_OK) {
 		return code;

@@ -217,7 +217,7 @@ static void check_key(const struct value *value)
 		count_members(value, QUEUE_READY);
 	} else if (str_starts(name, STR_LIT("w:"))) {
 		check_held_by(str_make(name.p + 2, name.n - 2), value, false);
-	} else if (str_starts(name, STR_LIT("p:"))) {
+	} else if (str_starts(name, STR_LIT("p:")) || str_starts(name, STR_LIT("n:"))) {
 		check_held_by(str_make(name.p + 2, name.n - 2), value, true);
 	} else if (str_starts(name, STR_LIT("k:"))) {
 		check_counted(str_make(name.p + 2, name.n - 2), value);

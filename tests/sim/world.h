@@ -34,7 +34,6 @@ enum {
 	JOBS_MAX = 8,
 	KEPT_MAX = 24,
 	PLAYER_FIBERS_MAX = 40,
-	EPOCHS_MAX = 64,
 	SEEN_MAX = 96,
 	NAMES_MAX = 32,
 };
