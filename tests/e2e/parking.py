@@ -8,6 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from first_light import wait_for  # noqa: E402
+from sockets import Socket  # noqa: E402
 from stack import Stack, Watcher, run_all  # noqa: E402
 
 DEPTH = 3
@@ -70,6 +71,48 @@ def many_parents_wait_for_their_children_at_once(stack):
         check(stack, watcher, 1)
 
 
+ASKS = """
+echo run >>runs
+"$BIN" agent ask deploy $KEYED
+echo "runs $(wc -l <runs) restored $FAIRLEAD_RESTORED"
+"""
+
+
+def asks(stack, keyed):
+    settings = {"argv": ["sh", "-c", ASKS], "env": {"BIN": stack.bin, "KEYED": "--key deploy" if keyed else ""}}
+    body = {"prompt": "test", "repo": {"mode": "none"}, "runtime": {"type": "local"},
+            "agents": [{"type": "command", "version": "latest", "settings": settings}]}
+    status, answer = stack.json("POST", "/api/v1/tasks", body)
+    assert status == 201, (status, answer)
+    watcher = follow(stack, answer["session_ids"][0])
+    wait_for("it is parked", lambda: any(kind == "parked" for _, kind, _ in watcher.events), 20)
+    return watcher
+
+
+def approve(stack, watcher):
+    request = [e["request_id"] for _, kind, e in watcher.events if kind == "permission_request"][-1]
+    ws = Socket(stack)
+    ws.say({"type": "approval_response", "sessionId": watcher.sid, "approvalId": request, "action": "approve",
+            "ref": "yes"})
+    frame = ws.next()
+    assert frame["type"] == "ack", frame
+    ws.close()
+
+
+def who_waits_for_a_person_makes_room_for_those_who_do_not(stack):
+    stays, leaves = asks(stack, False), asks(stack, True)
+    quick = follow(stack, stack.submit(["sh", "-c", "echo quick"])[0])
+    quick.join(30)
+    assert quick.ended, "it had no place"
+    assert any(e.get("evicted") for _, kind, e in leaves.events if kind == "status"), leaves.events
+    for watcher, line in ((stays, "runs 1 restored "), (leaves, "runs 2 restored 1")):
+        approve(stack, watcher)
+        watcher.join(30)
+        assert watcher.ended and watcher.problem is None, (watcher.sid, watcher.problem)
+        lines = [e["message"] for _, kind, e in watcher.events if kind == "log"]
+        assert lines == ["allow", line], lines
+
+
 def nothing_is_left_in_the_queue(stack):
     def idle():
         items = stack.json("GET", "/api/v1/sessions?perPage=100")[1]["items"]
@@ -80,7 +123,7 @@ def nothing_is_left_in_the_queue(stack):
 def main(bin_dir):
     with Stack(bin_dir, {"FAIRLEAD_WORKER_SLOTS": "1", "FAIRLEAD_WORKER_RESIDENT": "2"}) as stack:
         run_all([generations_wait_for_each_other_with_one_slot, many_parents_wait_for_their_children_at_once,
-                 nothing_is_left_in_the_queue], stack)
+                 who_waits_for_a_person_makes_room_for_those_who_do_not, nothing_is_left_in_the_queue], stack)
         assert stack.stop() == 0
 
 
