@@ -46,7 +46,7 @@ static void done_with(struct session_run *s, struct session_note *note)
 	free_note(note);
 }
 
-/* ---- their JSON: {id, seq, kind, payload} ---- */
+/* ---- their JSON: {id, seq, after, kind, payload} ---- */
 
 /* Text, or an array of blocks {type: text, text}. */
 static void add_text(const struct json_value *value, struct buf *out)
@@ -100,10 +100,30 @@ static struct session_note *decode(struct str body)
 	               json_as_str(json_get(json_get(root, "payload"), "reason")));
 	if (strcmp(note->kind, "prompt") == 0) {
 		note->prompt = prompt_of(json_get(root, "payload"));
+		note->seq = (uint64_t)json_as_i64(json_get(root, "seq"));
+		if (!id_parse(json_as_str(json_get(root, "after")), &note->after)) {
+			note->after = (struct id){ "" };
+		}
+		note->late_ms = clock_mono_ms() + SESSION_ORDER_MS;
 	} else if (strcmp(note->kind, "approval") == 0) {
 		decode_approval(note, json_get(root, "payload"));
 	}
 	return note;
+}
+
+/* Notes may be lost and told again, so they come in any order. */
+static void insert_prompt(struct session_run *s, struct session_note *note)
+{
+	struct session_note *before = TAILQ_LAST(&s->prompts, session_notes);
+
+	while (before != NULL && before->seq > note->seq) {
+		before = TAILQ_PREV(before, session_notes, link);
+	}
+	if (before != NULL) {
+		TAILQ_INSERT_AFTER(&s->prompts, before, note, link);
+	} else {
+		TAILQ_INSERT_HEAD(&s->prompts, note, link);
+	}
 }
 
 void session_command(struct session_host *host, const struct mail *mail)
@@ -134,7 +154,7 @@ void session_command(struct session_host *host, const struct mail *mail)
 	s->waiting++;
 	(void)map_put(s->seen, str_of(note->id), &seen_mark);
 	if (note->prompt != NULL) {
-		TAILQ_INSERT_TAIL(&s->prompts, note, link);
+		insert_prompt(s, note);
 		fiber_signal_raise(&s->prompted);
 	} else {
 		TAILQ_INSERT_TAIL(&s->notes, note, link);
@@ -320,6 +340,17 @@ static void give_prompt(struct session_run *s, const struct session_note *note, 
 	say_finished(s, note, why, text);
 }
 
+/* How long the prompt still waits for the one before it; 0: not any more. */
+static uint64_t waits_ms(const struct session_run *s, const struct session_note *note)
+{
+	uint64_t now = clock_mono_ms();
+
+	return id_is_nil(&note->after) || now >= note->late_ms ||
+	                       map_get(s->seen, str_of(note->after.s)) != NULL
+	               ? 0
+	               : note->late_ms - now;
+}
+
 void session_prompts_write(void *arg)
 {
 	struct session_run *s = arg;
@@ -333,6 +364,10 @@ void session_prompts_write(void *arg)
 		/* Not while the files of the turn before are being looked at. */
 		if (note == NULL || s->turn_ending) {
 			(void)!fiber_signal_wait(&s->prompted, FIBER_NO_TIMEOUT);
+			continue;
+		}
+		if (waits_ms(s, note) > 0) {
+			(void)!fiber_signal_wait(&s->prompted, waits_ms(s, note));
 			continue;
 		}
 		TAILQ_REMOVE(&s->prompts, note, link);

@@ -18,6 +18,7 @@ enum {
 	SESSION_QUIET_MS = 500, /* an agent that says nothing for this long has ended its turn */
 	SESSION_FREEZE_MS = 5000,
 	SESSION_PROMPT_MS = 60000,   /* to take a prompt from its standard input */
+	SESSION_ORDER_MS = 3000,     /* in which a prompt whose note was lost is told again */
 	SESSION_COMMANDS_MAX = 1024, /* that wait, and that are remembered when done */
 };
 
@@ -37,6 +38,9 @@ struct session_note { /* a command for it */
 	char id[ID_LEN + 1];
 	char kind[32];
 	char *prompt;      /* of a prompt, else NULL */
+	uint64_t seq;      /* of the session's commands */
+	struct id after;   /* a prompt that must be given before this one; nil: none */
+	uint64_t late_ms;  /* until when it is waited for */
 	char *answer;      /* of an approval its payload, else NULL */
 	struct id request; /* that it answers */
 	char reason[128];  /* of a stop, or "" */

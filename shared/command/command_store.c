@@ -179,6 +179,22 @@ enum err_code command_waiting(struct pg *pg, const struct id *sessions, size_t c
 	return code;
 }
 
+enum err_code command_before(struct pg *pg, const char *tenant, const struct id *session,
+                             uint64_t seq, struct id *ret, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+
+	pg_param_cstr(&params, session->s);
+	pg_param_u64(&params, seq);
+	code = pg_query(pg, tenant, sql(COMMAND_SQL_COMMAND_BEFORE), &params, &rows, err);
+	if (code != ERR_OK || pg_rows_count(rows) == 0 || !id_parse(pg_str(rows, 0, 0), ret)) {
+		*ret = (struct id){ "" };
+	}
+	return code;
+}
+
 enum err_code command_open(struct pg *pg, const struct command_query *query, struct arena *arena,
                            struct command_list *ret, struct err *err)
 {

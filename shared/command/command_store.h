@@ -84,6 +84,10 @@ enum err_code command_open(struct pg *pg, const struct command_query *query, str
 enum err_code command_waiting(struct pg *pg, const struct id *sessions, size_t count, bool *ret,
                               struct err *err) MUST_CHECK;
 
+/* The prompt that must reach the agent before that one: the last that waits. Nil: none. */
+enum err_code command_before(struct pg *pg, const char *tenant, const struct id *session,
+                             uint64_t seq, struct id *ret, struct err *err) MUST_CHECK;
+
 /* Of all tenants and sessions, created at least older_ms ago, not finished; in the order of
  * (session, seq), after the given one. */
 struct command_due_query {

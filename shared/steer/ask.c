@@ -237,9 +237,27 @@ enum err_code steer_write(const struct steer *steer, struct pg_tx *tx,
 
 /* ---- after the commit ---- */
 
+/* Its note may be lost or late: this one must not overtake it. Not knowing costs the order only
+ * then. */
+static struct id find_before(const struct steer *steer, const struct steer_session *session,
+                             const struct steer_ask *ask, const struct steer_done *done)
+{
+	struct id before = { "" };
+	struct err err;
+
+	if (ask->verb == STEER_PROMPT && done->seq > 1 &&
+	    command_before(steer->pg, steer->who->tenant, &session->id, done->seq, &before, &err) !=
+	            ERR_OK) {
+		log_debug("command.unordered", "command=%s code=%s %s", done->command.s,
+		          err_name(err.code), err.msg);
+	}
+	return before;
+}
+
 static void tell_worker(const struct steer *steer, const struct steer_session *session,
                         const struct steer_ask *ask, const struct steer_done *done)
 {
+	const struct id before = find_before(steer, session, ask, done);
 	struct jsonw w;
 	struct buf body;
 
@@ -248,6 +266,9 @@ static void tell_worker(const struct steer *steer, const struct steer_session *s
 	jsonw_object(&w, NULL);
 	jsonw_cstr(&w, "id", done->command.s);
 	jsonw_u64(&w, "seq", done->seq);
+	if (!id_is_nil(&before)) {
+		jsonw_cstr(&w, "after", before.s);
+	}
 	jsonw_cstr(&w, "kind", steer_kind(ask->verb));
 	jsonw_raw(&w, "payload", done->payload);
 	jsonw_end_object(&w);

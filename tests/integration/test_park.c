@@ -538,6 +538,53 @@ static void what_a_command_agent_cannot_do_is_refused_with_its_reason(void **sta
 	worker_world_run(words_body, false);
 }
 
+/* ---- in order ---- */
+
+static void send_prompt(struct worker_world *w, const struct given *g, const struct id *id,
+                        unsigned seq, const struct id *after)
+{
+	char body[256];
+	const int n = snprintf(body, sizeof(body),
+	                       "{\"id\":\"%s\",\"seq\":%u,\"after\":\"%s\",\"kind\":\"prompt\","
+	                       "\"payload\":{\"prompt\":\"%u\"}}",
+	                       id->s, seq, after->s, seq);
+	const struct mail mail = { .kind = STR_LIT("command"),
+		                   .incarnation = str_of(w->registered.incarnation),
+		                   .sid = g->sid,
+		                   .epoch = g->epoch,
+		                   .body = str_make(body, (size_t)n) };
+	struct err err;
+
+	assert_int_equal(mail_send(w->redis, w->registered.worker, &mail, &err), ERR_OK);
+}
+
+static void order_body(struct worker_world *w)
+{
+	static const char *const story[] = { "\"got 1\"", "\"got 2\"", "\"got 3\"", "\"got 4\"" };
+	const struct order order = { .argv = SH("for i in 1 2 3 4; do read l; echo got $l; done") };
+	const struct id ids[4] = { id_new(), id_new(), id_new(), id_new() }, lost = id_new();
+	struct given g;
+
+	worker_start(w, NULL);
+	given_run(w, &g, &order);
+	given_await_state(w, &g, SESSION_RUNNING);
+	send_prompt(w, &g, &ids[2], 3, &ids[1]);
+	send_prompt(w, &g, &ids[1], 2, &ids[0]);
+	(void)fiber_sleep(200); /* that nothing happens can only be waited for */
+	send_prompt(w, &g, &ids[0], 1, &(struct id){ "" });
+	given_await(w, &g, "\"got 3\"");
+	send_prompt(w, &g, &ids[3], 4, &lost); /* which never comes */
+	given_await_state(w, &g, SESSION_COMPLETED);
+	assert_in_order(&g, story, ARRAY_LEN(story));
+	given_fini(&g);
+}
+
+static void prompts_come_in_order_whichever_note_is_late(void **state)
+{
+	(void)state;
+	worker_world_run(order_body, false);
+}
+
 /* ---- a worker that never answers ---- */
 
 static void frozen_body(struct worker_world *w)
@@ -591,6 +638,7 @@ int main(void)
 		cmocka_unit_test(the_time_that_an_agent_waits_does_not_count),
 		cmocka_unit_test(what_an_agent_says_wrong_is_answered_and_harms_nobody),
 		cmocka_unit_test(what_a_command_agent_cannot_do_is_refused_with_its_reason),
+		cmocka_unit_test(prompts_come_in_order_whichever_note_is_late),
 		cmocka_unit_test(a_cancel_fences_a_worker_that_does_not_answer),
 	};
 

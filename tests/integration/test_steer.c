@@ -205,6 +205,27 @@ static void prompt_body(struct stage *stage)
 }
 ON_STAGE(a_prompt_is_a_row_and_a_note_to_the_worker, prompt_body)
 
+/* Who asked first died before it told the worker. */
+static void order_body(struct stage *stage)
+{
+	const struct steer_ask what = { .verb = STEER_PROMPT,
+		                        .payload = STR_LIT("{\"prompt\":\"x\"}") };
+	CLEANUP(json_value_cleanup) struct json_value *body = NULL;
+	struct steer_done first;
+	struct pg_tx *tx = NULL;
+	struct err err;
+
+	lease(stage);
+	must(pg_begin(stage->world->pg, TENANT, &tx, &err), &err);
+	must(steer_write(&stage->steer, tx, &stage->session, &what, &first, &err), &err);
+	must(pg_commit(tx, &err), &err);
+	(void)send_ask(stage, &what);
+	body = crew_mail(&stage->crew, "command", &stage->session.id);
+	assert_string_equal(json_as_str(json_get(body, "after")).p, first.command.s);
+	assert_int_equal(json_as_i64(json_get(body, "seq")), 2);
+}
+ON_STAGE(a_prompt_says_which_one_must_come_before_it, order_body)
+
 static void again_body(struct stage *stage)
 {
 	struct steer_ask what = { .verb = STEER_PROMPT,
@@ -443,6 +464,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_prompt_is_a_row_and_a_note_to_the_worker),
+		cmocka_unit_test(a_prompt_says_which_one_must_come_before_it),
 		cmocka_unit_test(a_command_by_the_clients_name_is_asked_once),
 		cmocka_unit_test(a_move_is_in_the_log_once_it_is_asked_for),
 		cmocka_unit_test(a_queued_session_stops_on_the_spot_and_says_so_again),
