@@ -706,12 +706,12 @@ static void be_put_off(struct world *world, const struct id *sid, const struct m
 {
 	static const char browser[] = "User-Agent: Mozilla/5.0\r\n" SAME;
 	struct ticket used = ticket(world, key->text, "");
-	char again[TAP_HEAD_MAX + sizeof(browser)];
+	char cookie[TAP_HEAD_MAX], again[TAP_HEAD_MAX + sizeof(browser)];
 	struct tap *it = follow(world, sid, used.query, browser);
 
 	assert_int_equal(it->status, 200);
-	cookie_of(it, again);
-	(void)strcat(again, browser);
+	cookie_of(it, cookie);
+	(void)snprintf(again, sizeof(again), "%s%s", cookie, browser);
 	tap_close(it);
 	it = follow(world, sid, used.query, again);
 	assert_int_equal(it->status, 200);
