@@ -311,6 +311,39 @@ def status_shows_each_service(stack):
         assert name in shown, shown
 
 
+def work_is_delivered_to_a_branch(stack):
+    repo = make_repo(os.path.join(stack.dir, "deliver"))
+    more = {"delivery": {"mode": "branch", "targetBranch": "work/it"}}
+    sid = stack.submit(["sh", "-c", "echo more >> README"], repo=repo, **more)[0]
+    delivered = {}
+
+    def is_done():
+        delivered.update(stack.json("GET", "/api/v1/sessions/" + sid)[1].get("delivered", {}))
+        return delivered.get("state") not in (None, "waiting")
+
+    wait_for("the delivery", is_done, 30)
+    assert delivered["state"] == "done", delivered
+    at = subprocess.run(["git", "-C", repo, "rev-parse", "work/it"], check=True, capture_output=True, text=True).stdout
+    assert at.strip() == delivered["commit"], (at, delivered)
+
+
+def a_drained_worker_gets_nothing_until_it_is_uncordoned(stack):
+    name = json.loads(expect(stack.cli("worker", "list", "--json"), 0).stdout)["items"][0]["name"]
+    expect(stack.cli("worker", "drain", name), 0, "draining")
+    sid = stack.submit(["true"])[0]
+    wait_for("it is shown", lambda: "draining" in stack.cli("worker", "list").stdout, 10)
+    def since():
+        return {w.get("since") for w in json.loads(stack.cli("worker", "list", "--json").stdout)["items"]} - {None}
+
+    before = since()
+    os.kill(stack.pid("worker"), signal.SIGTERM)  # its next life is drained too
+    wait_for("it lives again", lambda: since() and not since() & before, 30)
+    assert status_of(stack, sid) == "queued"
+    expect(stack.cli("worker", "uncordon", name), 0, "online")
+    await_status(stack, sid, "completed")
+    expect(stack.cli("worker", "cordon", "no/such"), 2, err="is not the name of a worker")
+
+
 TESTS = [
     a_task_exits_with_the_code_of_its_command,
     its_settings_reach_the_command,
@@ -328,6 +361,8 @@ TESTS = [
     a_tenant_says_how_long_its_logs_are_kept,
     a_schedule_runs_its_command_again_and_again,
     times_of_a_schedule_are_foreseen,
+    work_is_delivered_to_a_branch,
+    a_drained_worker_gets_nothing_until_it_is_uncordoned,
     completion_is_something_bash_can_source,
     status_shows_each_service,
 ]
