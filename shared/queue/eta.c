@@ -158,7 +158,7 @@ static struct eta among_all(const struct queue_why *why, double starts,
 {
 	struct wait wait = { 0, 0 };
 
-	if (slots->free >= starts) {
+	if ((double)slots->free >= starts) {
 		return band(&wait, ETA_RUNTIME);
 	}
 	if (runs(&why->of_all)) {

@@ -104,7 +104,10 @@ static uint64_t total_of(size_t offset)
 	uint64_t total = 0;
 
 	for (unsigned i = 0; i < load.processes; i++) {
-		total += *(volatile uint64_t *)((char *)&results[i] + offset);
+		uint64_t part;
+
+		memcpy(&part, (const char *)&results[i] + offset, sizeof(part));
+		total += part;
 	}
 	return total;
 }
