@@ -68,8 +68,8 @@ static void person_body(struct worker_world *w)
 {
 	static const char *const story[] = {
 		" permission_request {\"request_id\":\"",
-		"\"title\":\"rm -rf\",\"description\":\"all of it\",\"input\":{\"path\":\"/\"},"
-		"\"options\":[\"yes\",\"no\"]}",
+		("\"title\":\"rm -rf\",\"description\":\"all of it\",\"input\":{\"path\":\"/\"},"
+		 "\"options\":[\"yes\",\"no\"]}"),
 		" parked {\"for\":\"person\",\"request_id\":\"",
 		" command_started ",
 		" unparked {}",
@@ -252,8 +252,8 @@ static void room_body(struct worker_world *w)
 	static const char *const story[] = {
 		" permission_request ",
 		" parked ",
-		" status {\"status\":\"queued\",\"reason\":\"others need its place while it "
-		"waits\",\"evicted\":true}",
+		(" status {\"status\":\"queued\",\"reason\":\"others need its place while it "
+		 "waits\",\"evicted\":true}"),
 		"\"cause\":\"lease\"",
 		"\"restored\":true",
 		" command_started ",
