@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "cli/admin_limit.h"
 #include "cli/admin_tenant.h"
 #include "cli/command.h"
 #include "cli/local.h"
@@ -35,6 +36,9 @@ static const char admin_usage[] =
 	"       fairlead admin key ensure-admin\n"
 	"       fairlead admin tenant list [--json]\n"
 	"       fairlead admin tenant retention TENANT DAYS|forever|default\n"
+	"       fairlead admin tenant weight TENANT NUMBER|none\n"
+	"       fairlead admin limit set KIND NUMBER|none [--tenant T] [--name NAME]\n"
+	"       fairlead admin limit list [--json]\n"
 	"\n"
 	"Talks to the database at FAIRLEAD_PG_URL with FAIRLEAD_PEPPER[_FILE]; without them to "
 	"the\n"
@@ -344,6 +348,9 @@ int command_admin(int argc, char **argv)
 		                         .name = "made by fairlead admin",
 		                         .scopes = "session:read,session:write,task:write" };
 
+	if (argc > 1 && strcmp(argv[1], "limit") == 0) {
+		return admin_limit(argc, argv);
+	}
 	if (argc > 1 && strcmp(argv[1], "tenant") == 0) {
 		return admin_tenant(argc, argv);
 	}

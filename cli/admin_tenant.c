@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "cli/admin_limit.h"
 #include "cli/command.h"
 #include "cli/local.h"
 #include "json/write.h"
@@ -22,9 +23,12 @@ struct tenant_options {
 static const char tenant_usage[] =
 	"usage: fairlead admin tenant list [--json]\n"
 	"       fairlead admin tenant retention TENANT DAYS|forever|default\n"
+	"       fairlead admin tenant weight TENANT NUMBER|none\n"
 	"\n"
 	"Logs are removed that many days after they were written, and an ended session with the\n"
-	"last of its log; default is what the setting retention.default says.\n";
+	"last of its log; default is what the setting retention.default says.\n"
+	"A tenant of weight 3 gets three turns for each one of a tenant of weight 1, which all "
+	"have.\n";
 
 static void format_retention(uint64_t seconds, char out[TEXT_SIZE])
 {
@@ -141,6 +145,9 @@ int admin_tenant(int argc, char **argv)
 	    (argc == 3 || (argc == 4 && strcmp(argv[3], "--json") == 0))) {
 		options.json = argc == 4;
 		return local_run(run_list, &options);
+	}
+	if (argc == 5 && strcmp(argv[2], "weight") == 0) {
+		return admin_weight(argv[3], argv[4]);
 	}
 	if (argc != 5 || strcmp(argv[2], "retention") != 0) {
 		(void)fputs(tenant_usage,

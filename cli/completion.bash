@@ -37,7 +37,14 @@ _fairlead()
 	"admin tenant"*)
 		words="--json --help"
 		if [ "$COMP_CWORD" -eq 3 ]; then
-			words="list retention"
+			words="list retention weight"
+		fi ;;
+	"admin limit"*)
+		words="--tenant --name --json --help"
+		if [ "$COMP_CWORD" -eq 3 ]; then
+			words="list set"
+		elif [ "$COMP_CWORD" -eq 4 ]; then
+			words="tenant user project agent key"
 		fi ;;
 	"admin key"*)
 		words="--tenant --json --help"
@@ -64,7 +71,7 @@ _fairlead()
 		schedule) words="create list show preview pause resume run delete" ;;
 		worker) words="list cordon uncordon drain" ;;
 		agent) words="ask wait wait-session note progress" ;;
-		admin) words="key tenant" ;;
+		admin) words="key limit tenant" ;;
 		completion) words="bash" ;;
 		esac
 	fi

@@ -15,7 +15,9 @@
 #include "scheduler/deadline.h"
 #include "scheduler/deliver.h"
 #include "scheduler/fire.h"
+#include "scheduler/flag.h"
 #include "scheduler/grant.h"
+#include "scheduler/limits.h"
 #include "scheduler/measure.h"
 #include "scheduler/promote.h"
 #include "scheduler/reconcile.h"
@@ -36,6 +38,8 @@ enum {
 	DEADLINE_MS = 250,
 	MOVES_MS = 5000,
 	EPOCHS_MS = 1000,
+	LIMITS_MS = 250,
+	FLAG_MS = 250,
 	BACKOFF_MAX_MS = 1000,
 	SUB_PAUSE_MS = 1000,
 };
@@ -169,6 +173,8 @@ static void begin_duties(struct app *app)
 	begin_duty(app, DUTY_CORDON, "cordon", cordon_turn, CORDON_MS);
 	begin_duty(app, DUTY_MEASURE, "measure", measure_turn, MEASURE_MS);
 	begin_duty(app, DUTY_BACKLOG, "backlog", backlog_turn, BACKLOG_MS);
+	begin_duty(app, DUTY_LIMITS, "limits", limits_turn, LIMITS_MS);
+	begin_duty(app, DUTY_FLAG, "flag", flag_turn, FLAG_MS);
 	begin_duty(app, DUTY_EPOCHS, "epochs", epochs_turn, EPOCHS_MS);
 	begin_duty(app, DUTY_RETAIN, "retain", retain_turn, conf->retention_interval);
 	begin_duty(app, DUTY_RELEASE, "release", release_turn, RELEASE_MS);

@@ -47,6 +47,8 @@ enum duty_id {
 	DUTY_DEADLINE,
 	DUTY_FIRE,
 	DUTY_EPOCHS,
+	DUTY_LIMITS,
+	DUTY_FLAG,
 	DUTY_MOVES, /* and the other fibers that share `moves` */
 	DUTY_COUNT = DUTY_MOVES + ARCHIVE_FIBERS
 };
@@ -66,6 +68,9 @@ struct app {
 	struct fiber_signal handed;
 	struct epochs epochs;
 	struct learned *learned; /* LEARNED_MAX */
+
+	/* limits: what is in Redis, by which connection, and when all of it was */
+	uint64_t limits_version, limits_connection, limits_swept_ms;
 
 	/* reconcile */
 	struct id admit_after, restore_after;

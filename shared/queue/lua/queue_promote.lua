@@ -27,6 +27,7 @@ for i = 1, math.min(#classes, 256), 2 do
 	if call('EXISTS', q .. ':ready:' .. classes[i]) == 0 then
 		call('HDEL', q .. ':ci', classes[i])
 		call('HDEL', q .. ':cn', classes[i + 1])
+		call('HDEL', q .. ':flag', classes[i])
 	end
 end
 

@@ -1,0 +1,322 @@
+/* Which worker gets which session, and when: schedulers as processes, workers that the test plays.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "limit/limit_store.h"
+#include "queue/queue_limit.h"
+#include "scheduler_world.h"
+
+#define URL "https://host.example/a.git"
+#define GIT_BODY                                                                                   \
+	"{\"prompt\":\"go on\",\"repo\":{\"mode\":\"git\",\"url\":\"" URL "\"},"                   \
+	"\"runtime\":{\"type\":\"local\"},\"agents\":[" AGENT(1) "]}"
+#define GPU_BODY BODY(AGENT(1), ",\"workers\":{\"required\":[\"gpu=yes\"]}")
+
+enum { SOON_MS = 8000 };
+
+SQL(forget_limits, "DELETE FROM limits");
+
+static struct id accept_one(struct stage *stage, const char *body)
+{
+	return accept_task(stage->world, body).sessions[0];
+}
+
+struct expected {
+	struct player *player;
+	struct id sid;
+	enum queue_set set;
+	const char *text;
+};
+
+static bool is_ordered(struct stage *stage, void *arg)
+{
+	const struct expected *e = arg;
+
+	(void)stage;
+	return player_order(e->player, &e->sid) != NULL;
+}
+
+static bool is_in_set(struct stage *stage, void *arg)
+{
+	const struct expected *e = arg;
+
+	return stage_set(stage, &e->sid) == e->set;
+}
+
+/* Whether the log has an event of these words. */
+static unsigned told(struct stage *stage, const struct id *sid, const char *text)
+{
+	const struct log_range range = { *sid, TENANT, { 0, 0 }, LOG_READ_MAX, 1024 * 1024 };
+	struct log_page page;
+	unsigned count = 0;
+	struct err err;
+
+	if (log_read(&stage->store, &range, &page, &err) != ERR_OK) {
+		return 0;
+	}
+	for (size_t i = 0; i < page.count; i++) {
+		const struct log_event *event = &page.events[i];
+		char data[1024];
+
+		count += str_eq(event->type, STR_LIT("waiting")) &&
+		         str_copy(data, sizeof(data), event->data) && strstr(data, text) != NULL;
+	}
+	log_page_fini(&page);
+	return count;
+}
+
+static bool is_told(struct stage *stage, void *arg)
+{
+	const struct expected *e = arg;
+
+	return told(stage, &e->sid, e->text) > 0;
+}
+
+static void await_order(struct stage *stage, struct player *player, const struct id *sid)
+{
+	struct expected e = { .player = player, .sid = *sid };
+
+	(void)stage_await(stage, is_ordered, &e, "an order to run");
+}
+
+static void await_set(struct stage *stage, const struct id *sid, enum queue_set set)
+{
+	struct expected e = { .sid = *sid, .set = set };
+
+	(void)stage_await(stage, is_in_set, &e, queue_set_name(set));
+}
+
+static void say(struct stage *stage, struct player *player)
+{
+	struct err err;
+
+	assert_int_equal(lease_register(stage->redis, &player->lease, &err), ERR_OK);
+}
+
+/* ---- at once ---- */
+
+/* Nothing is looked at by itself for longer than this test lasts: only bells wake the scheduler. */
+static void bells_body(struct world *world)
+{
+	struct stage stage;
+	struct player *player;
+	struct id sids[6];
+	uint64_t begun;
+
+	stage_open(&stage, world);
+	stage.settings[0] = "FAIRLEAD_SCHEDULER_TICK=10s";
+	player = stage_worker(&stage, 0, "inc-1", 1);
+	stage_start_scheduler(&stage, 0);
+	for (size_t i = 0; i < 6; i++) {
+		sids[i] = accept_one(&stage, BODY(AGENT(1), ""));
+	}
+	begun = clock_mono_ms();
+	for (size_t done = 0; done < 6; done++) {
+		const struct order *order;
+
+		while (player->count == done) {
+			assert_true(clock_mono_ms() < begun + SOON_MS);
+			assert_int_equal(fiber_sleep(1), ERR_OK);
+		}
+		order = &player->orders[done];
+		stage_complete(&stage, order);
+	}
+	for (size_t i = 0; i < 6; i++) {
+		await_set(&stage, &sids[i], QUEUE_DONE);
+	}
+	stage_close(&stage);
+}
+
+static void what_is_ready_and_what_is_free_is_seen_without_looking(void **state)
+{
+	(void)state;
+	world_run(bells_body);
+}
+
+/* ---- placement ---- */
+
+static void place_body(struct world *world)
+{
+	struct stage stage;
+	struct player *cold, *warm;
+	struct id sid, other;
+	char name[QUEUE_NAME_MAX + 1];
+
+	stage_open(&stage, world);
+	cold = stage_worker(&stage, 0, "cold", 4);
+	warm = stage_worker(&stage, 1, "warm", 1);
+	queue_name_of(STR_LIT(URL), name);
+	(void)snprintf(warm->lease.holds, sizeof(warm->lease.holds), "repo=x,repo=%s", name);
+	say(&stage, warm);
+	stage_start_scheduler(&stage, 0);
+	sid = accept_one(&stage, GIT_BODY);
+	await_order(&stage, warm, &sid);
+	/* It is full now, and waited for as long as that saves. */
+	other = accept_one(&stage, GIT_BODY);
+	await_set(&stage, &other, QUEUE_DELAYED);
+	stage_complete(&stage, player_order(warm, &sid));
+	await_order(&stage, warm, &other);
+	/* What needs no repository goes where there is room. */
+	sid = accept_one(&stage, BODY(AGENT(1), ""));
+	await_order(&stage, cold, &sid);
+	stage_close(&stage);
+}
+
+static void a_session_goes_to_the_worker_that_holds_its_repository(void **state)
+{
+	(void)state;
+	world_run(place_body);
+}
+
+/* ---- limits ---- */
+
+static void say_limit(struct world *world, uint64_t value)
+{
+	struct limit limit = { .kind = QUEUE_LIMIT_TENANT, .tenant = TENANT, .value = value };
+	struct err err;
+
+	assert_int_equal(limit_set(world->pg, &limit, &err), ERR_OK);
+}
+
+static void limit_body(struct world *world)
+{
+	struct stage stage;
+	struct player *player;
+	struct id first, second, third;
+
+	stage_open(&stage, world);
+	say_limit(world, 1);
+	player = stage_worker(&stage, 0, "inc-1", 8);
+	stage_start_scheduler(&stage, 0);
+	stage_start_scheduler(&stage, 1);
+	first = accept_one(&stage, BODY(AGENT(1), ""));
+	await_order(&stage, player, &first);
+	second = accept_one(&stage, BODY(AGENT(1), ""));
+	third = accept_one(&stage, BODY(AGENT(1), ""));
+	await_set(&stage, &second, QUEUE_READY);
+	await_set(&stage, &third, QUEUE_READY);
+	assert_null(player_order(player, &second));
+	say_limit(world, 2);
+	while (player->count < 2) {
+		assert_int_equal(fiber_sleep(1), ERR_OK);
+	}
+	/* It is the same after everything in Redis was lost. */
+	stage_lose_redis(&stage);
+	player->count = 0;
+	await_set(&stage, &third, QUEUE_READY);
+	say_limit(world, 8);
+	await_order(&stage, player, &third);
+	tell(world->pg, "", &forget_limits, (const char *const[]){ NULL });
+	stage_close(&stage);
+}
+
+static void a_limit_takes_effect_at_once_and_outlives_redis(void **state)
+{
+	(void)state;
+	world_run(limit_body);
+}
+
+static void limits_are_checked_and_listed(struct world *world)
+{
+	struct limit bad[] = {
+		{ .kind = QUEUE_LIMIT_USER, .tenant = "", .name = "somebody", .value = 1 },
+		{ .kind = QUEUE_LIMIT_USER, .tenant = TENANT, .value = 1 },
+		{ .kind = QUEUE_LIMIT_TENANT, .tenant = TENANT, .name = "x", .value = 1 },
+		{ .kind = QUEUE_LIMIT_PROJECT, .tenant = TENANT, .name = "a b", .value = 1 },
+		{ .kind = QUEUE_WEIGHT, .tenant = TENANT, .value = 0 },
+		{ .kind = QUEUE_WEIGHT, .value = 2 },
+		{ .kind = QUEUE_LIMIT_AGENT, .value = LIMIT_VALUE_MAX + 1 },
+	};
+	struct limit good = {
+		.kind = QUEUE_LIMIT_USER, .tenant = TENANT, .name = "a person", .value = 3
+	};
+	struct limit unknown = { .kind = QUEUE_LIMIT_TENANT, .tenant = "nobody", .value = 1 };
+	struct limit read[4];
+	struct queue_limit queued;
+	char room[QUEUE_NAME_MAX + 1], name[QUEUE_NAME_MAX + 1];
+	size_t count;
+	struct err err;
+
+	clear_rows(world);
+	tell(world->pg, "", &forget_limits, (const char *const[]){ NULL });
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_int_equal(limit_set(world->pg, &bad[i], &err), ERR_INVALID);
+	}
+	assert_int_equal(limit_set(world->pg, &unknown, &err), ERR_NOT_FOUND);
+	assert_int_equal(limit_set(world->pg, &good, &err), ERR_OK);
+	assert_int_equal(limit_list(world->pg, 0, read, 4, &count, &err), ERR_OK);
+	assert_int_equal(count, 1);
+	assert_string_equal(read[0].name, "a person");
+	assert_int_equal(read[0].value, 3);
+	limit_of_queue(&read[0], room, &queued);
+	queue_name_of(STR_LIT("a person"), name);
+	assert_string_equal(queued.name, name);
+	good.none = true;
+	assert_int_equal(limit_set(world->pg, &good, &err), ERR_OK);
+	assert_int_equal(limit_list(world->pg, read[0].version, read, 4, &count, &err), ERR_OK);
+	assert_int_equal(count, 1);
+	assert_true(read[0].none);
+	tell(world->pg, "", &forget_limits, (const char *const[]){ NULL });
+}
+
+static void a_limit_that_cannot_be_is_refused(void **state)
+{
+	(void)state;
+	world_run(limits_are_checked_and_listed);
+}
+
+/* ---- what nobody can run ---- */
+
+static void flag_body(struct world *world)
+{
+	struct stage stage;
+	struct player *plain, *gpu;
+	struct expected e;
+	struct id sid, fine;
+
+	stage_open(&stage, world);
+	plain = stage_worker(&stage, 0, "plain", 1);
+	stage_start_scheduler(&stage, 0);
+	stage_start_scheduler(&stage, 1);
+	sid = accept_one(&stage, GPU_BODY);
+	e = (struct expected){ .sid = sid, .text = "gpu=yes" };
+	(void)stage_await(&stage, is_told, &e, "told that no worker has it");
+	fine = accept_one(&stage, BODY(AGENT(1), ""));
+	await_order(&stage, plain, &fine);
+	/* One that has it, and no slot: it is told, once, and waits for its turn. */
+	gpu = stage_worker(&stage, 1, "gpu", 0);
+	(void)snprintf(gpu->lease.has, sizeof(gpu->lease.has),
+	               "runtime=local,agent=command,gpu=yes");
+	say(&stage, gpu);
+	e.text = "\"over\":true";
+	(void)stage_await(&stage, is_told, &e, "told that one has it");
+	assert_int_equal(told(&stage, &sid, "gpu=yes"), 2);
+	assert_int_equal(told(&stage, &sid, "\"over\":true"), 1);
+	assert_int_equal(told(&stage, &fine, "worker"), 0);
+	gpu->lease.slots = 1;
+	say(&stage, gpu);
+	await_order(&stage, gpu, &sid);
+	stage_close(&stage);
+}
+
+static void what_no_worker_can_run_is_told_so_once_and_told_when_one_can(void **state)
+{
+	(void)state;
+	world_run(flag_body);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_ready_and_what_is_free_is_seen_without_looking),
+		cmocka_unit_test(a_session_goes_to_the_worker_that_holds_its_repository),
+		cmocka_unit_test(a_limit_takes_effect_at_once_and_outlives_redis),
+		cmocka_unit_test(a_limit_that_cannot_be_is_refused),
+		cmocka_unit_test(what_no_worker_can_run_is_told_so_once_and_told_when_one_can),
+	};
+
+	return cmocka_run_group_tests(tests, make_arena, free_arena);
+}
