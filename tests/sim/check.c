@@ -351,18 +351,8 @@ static void check_log(struct record *record)
 void check_forget(void)
 {
 	for (unsigned i = 0; i < world->shape.sessions; i++) {
-		struct record *record = &world->records[i];
-		size_t kept = 0;
-
-		record->checked = (struct cursor){ 0, 0 };
-		record->ended = false;
-		/* An epoch of which PostgreSQL had not heard may be given again. */
-		for (size_t k = 0; k < record->seen_count; k++) {
-			if (record->seen[k].epoch <= record->told) {
-				record->seen[kept++] = record->seen[k];
-			}
-		}
-		record->seen_count = kept;
+		world->records[i].checked = (struct cursor){ 0, 0 };
+		world->records[i].ended = false;
 	}
 	world->limit_count = 0;
 }

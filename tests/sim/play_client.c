@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "event/segment.h"
 #include "queue/queue_limit.h"
 #include "steer/notify.h"
@@ -28,14 +29,17 @@ static void publish(struct player *player, struct record *record)
 
 static void accept_one(struct player *player, struct record *record)
 {
+	unsigned char entropy[10] = { 0 };
 	struct err err;
 
 	if (pg_door(player->node.pg, &err) != ERR_OK || record->committed) {
 		return;
 	}
+	entropy[0] = (unsigned char)(record - world->records);
+	record->sid = id_make((uint64_t)(clock_wall_us() / 1000), entropy);
 	record->committed = true;
 	record->accepted_us = world->now_us;
-	record->epoch = record->told = 1;
+	record->epoch = 1;
 	record->generation = player->node.store.generation;
 	world_tell("accepted %s", record->sid.s);
 	if (!chance(5)) { /* else the API ends here */

@@ -75,9 +75,6 @@ static enum err_code complete(struct app *app, const struct queue_item *item, st
 		return retake_item(app, item, RETAKE_MISPLACED, err);
 	}
 	queue_token(item, token);
-	if (world->bug == BUG_TOLD_TOO_EARLY && code == ERR_OK) {
-		code = hand_over(app, item, item->epoch + 1, err);
-	}
 	if (code == ERR_OK) {
 		code = opening_make(app, &opening, &result, err);
 	}
@@ -314,10 +311,12 @@ void scheduler_start(struct player *player)
 {
 	struct app *app = &player->app;
 
-	*app = (struct app){ .node = &player->node, .connection = player->connection };
+	*app = (struct app){ .node = &player->node,
+		             .connection = player->connection,
+		             .admit_all = true };
 	player->node.app = app;
 	if (world->generation > 1) {
-		app->restore_due = world->now_us / 1000 + 1000;
+		app->restore_due = clock_mono_ms() + 1000;
 	}
 	begin_duty(player, &player->grant, "grant", grant_turn, 500);
 	begin_duty(player, &player->follow, "follow", follow_turn, world->shape.fair ? 30 : 150);

@@ -32,8 +32,7 @@ enum err_code __wrap_log_epoch_store(struct pg *pg, const struct log_epoch *epoc
 	struct record *record = record_of(&epoch->sid);
 	enum err_code code = pg_door(pg, err);
 
-	if (code == ERR_OK && epoch->first.epoch > record->epoch &&
-	    world->bug != BUG_EPOCH_UNTOLD) {
+	if (code == ERR_OK && epoch->first.epoch > record->epoch) {
 		record->epoch = epoch->first.epoch;
 		record->generation = epoch->generation;
 	}

@@ -106,7 +106,6 @@ struct record {
 	enum session_state state; /* as followed */
 	struct cursor at, archived;
 	uint64_t epoch, generation; /* the highest, and its Redis */
-	uint64_t told;              /* the highest that it was told of */
 	bool cancelled;
 	struct {
 		uint64_t epoch, n, hash;
