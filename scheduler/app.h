@@ -19,7 +19,7 @@
 
 struct redis_sub;
 
-enum { ARCHIVE_FIBERS = 4, LEARNED_MAX = 1024 };
+enum { ASTRAY_MAX = 16, ARCHIVE_FIBERS = 4, LEARNED_MAX = 1024 };
 
 /* The words of the setting scheduler.placement. */
 enum { PLACEMENT_SPREAD, PLACEMENT_PACK };
@@ -53,6 +53,12 @@ enum duty_id {
 	DUTY_COUNT = DUTY_MOVES + ARCHIVE_FIBERS
 };
 
+/* Parked, but queued by its log, when it was last looked at. */
+struct astray {
+	struct id sid;
+	uint64_t seen_ms;
+};
+
 struct app {
 	struct node *node;
 	struct redis_sub *sub;
@@ -62,6 +68,8 @@ struct app {
 	/* grant */
 	struct fleet fleet;
 	uint64_t looked_ms, resent_ms;
+	struct astray astray[ASTRAY_MAX];
+	unsigned astray_next;
 	uint64_t rung; /* how often something became ready since it was asked */
 	unsigned turn;
 	unsigned handing; /* handovers under way */

@@ -292,6 +292,30 @@ static enum err_code complete_half_done(struct app *app, const struct queue *que
 
 /* ---- workers that did not hear, or did not say ---- */
 
+/*
+ * Parked in the queue, but queued by its log. A worker that lets it go is between two steps; when
+ * it is so at the next look too, nobody is: two schedulers queued it again after a loss of Redis.
+ */
+static bool is_astray(struct app *app, const struct id *sid)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	for (unsigned i = 0; i < ASTRAY_MAX; i++) {
+		struct astray *seen = &app->astray[i];
+
+		if (id_eq(&seen->sid, sid)) {
+			bool still = now_ms - seen->seen_ms <= 2 * RESEND_MS;
+
+			*seen = (struct astray){ .seen_ms = 0 };
+			if (still) {
+				return true;
+			}
+		}
+	}
+	app->astray[app->astray_next++ % ASTRAY_MAX] = (struct astray){ *sid, now_ms };
+	return false;
+}
+
 static enum err_code remind_of(struct app *app, const struct queue_item *item,
                                const struct lease_worker *worker, struct err *err)
 {
@@ -306,9 +330,11 @@ static enum err_code remind_of(struct app *app, const struct queue_item *item,
 		return retake_finish(app, &item->sid, item->tenant, err);
 	}
 	if (head.state == SESSION_QUEUED) {
-		return retake_item(app, item, RETAKE_MISPLACED, err);
+		return item->set == QUEUE_LEASED || is_astray(app, &item->sid)
+		               ? retake_item(app, item, RETAKE_MISPLACED, err)
+		               : ERR_OK;
 	}
-	if (head.state != SESSION_PROVISIONING) {
+	if (head.state != SESSION_PROVISIONING || item->set != QUEUE_LEASED) {
 		return ERR_OK;
 	}
 	log_debug("session.reminded", "session=%s worker=%s", item->sid.s, worker->worker);
@@ -325,7 +351,9 @@ static enum err_code remind(struct app *app, const struct queue *queue,
 	enum err_code code = queue_of_worker(queue, worker->incarnation, &page, err);
 
 	for (size_t i = 0; code == ERR_OK && i < page.count; i++) {
-		if (items[i].set != QUEUE_LEASED || items[i].since_ms > before_ms) {
+		bool held = items[i].set == QUEUE_LEASED || items[i].set == QUEUE_PARKED;
+
+		if (!held || items[i].since_ms > before_ms) {
 			continue;
 		}
 		code = remind_of(app, &items[i], worker, err);
@@ -363,7 +391,8 @@ static enum err_code look_after(struct app *app, const struct queue *queue, bool
 
 enum err_code grant_turn(struct app *app, struct err *err)
 {
-	bool look = is_due(&app->looked_ms, LOOK_MS), resend = is_due(&app->resent_ms, RESEND_MS);
+	bool look = is_due(&app->looked_ms, LOOK_MS);
+	bool resend = look && is_due(&app->resent_ms, RESEND_MS);
 	struct fleet *fleet = &app->fleet;
 	enum err_code code = ERR_OK;
 

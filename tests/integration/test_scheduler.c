@@ -659,6 +659,39 @@ static void a_refused_session_goes_to_another_worker(void **state)
 	world_run(refuse_body);
 }
 
+/* What two schedulers can leave behind when Redis is lost: parked, and nobody is at it. */
+static void astray_body(struct world *world)
+{
+	struct stage stage;
+	struct queue queue = { NULL, 0 };
+	struct queue_move move = { .attempt = 0 };
+	struct player *player;
+	struct order order;
+	enum queue_set set;
+	struct err err;
+
+	stage_open(&stage, world);
+	queue.redis = stage.redis;
+	player = stage_worker(&stage, 0, "inc-1", 1);
+	stage_start_scheduler(&stage, 0);
+	move.sid = new_task(&stage).sessions[0];
+	(void)await_order(&stage, player, &move.sid, 0);
+	order = *player_order(player, &move.sid);
+	assert_true(stage_move(&stage, &order, SESSION_RUNNING, "{\"status\":\"running\"}"));
+	assert_int_equal(queue_park(&queue, &move, &set, &err), ERR_OK);
+	assert_true(stage_move(&stage, &order, SESSION_QUEUED, "{\"status\":\"queued\"}"));
+	(void)await_order(&stage, player, &move.sid, order.epoch);
+	stage_complete(&stage, player_order(player, &move.sid));
+	(void)await_row(&stage, &move.sid, "state", "completed");
+	stage_close(&stage);
+}
+
+static void a_session_that_is_parked_but_queued_by_its_log_is_begun_again(void **state)
+{
+	(void)state;
+	world_run(astray_body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -673,6 +706,7 @@ int main(void)
 		cmocka_unit_test(a_log_is_archived_and_followed_across_a_restart_of_postgresql),
 		cmocka_unit_test(commands_are_told_again_and_their_rows_follow_the_log),
 		cmocka_unit_test(a_refused_session_goes_to_another_worker),
+		cmocka_unit_test(a_session_that_is_parked_but_queued_by_its_log_is_begun_again),
 	};
 	return cmocka_run_group_tests(tests, make_arena, free_arena);
 }
