@@ -73,7 +73,8 @@ class Counter(Watcher):
             assert n == self.last_n + 1, (n, self.last_n)
             self.last_n = n
             if kind == "log":
-                self.bytes += len(event["message"]) + 1
+                # Under load a line may come in two pieces, and then it ends only once.
+                self.bytes += len(event["message"]) + (0 if event.get("partial") else 1)
         self.events.clear()
         return done
 
@@ -95,7 +96,10 @@ class Peak(threading.Thread):
 
     def run(self):
         while not self.stopped.wait(0.1):
-            self.peak = max(self.peak, self.read(self.pid))
+            try:
+                self.peak = max(self.peak, self.read(self.pid))
+            except FileNotFoundError:
+                return
 
     def grown(self):
         self.stopped.set()
