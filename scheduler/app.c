@@ -75,7 +75,11 @@ static void ring_for(struct app *app, struct str channel, struct str payload)
 	if (str_starts(payload, STR_LIT("room"))) {
 		fleet_freed(&app->fleet, payload);
 	} else {
-		app->rung++;
+		struct str count = payload;
+		uint64_t ready = 1;
+
+		(void)str_split(&count, ' ');
+		app->rung += parse_u64(count, QUEUE_BATCH_MAX, &ready) ? ready : 1;
 	}
 	duty_ring(&app->duties[DUTY_GRANT]);
 }

@@ -70,7 +70,7 @@ struct app {
 	uint64_t looked_ms, resent_ms;
 	struct astray astray[ASTRAY_MAX];
 	unsigned astray_next;
-	uint64_t rung; /* how often something became ready since it was asked */
+	uint64_t rung; /* sessions that became ready since it was asked */
 	unsigned turn;
 	unsigned handing; /* handovers under way */
 	struct fiber_signal handed;

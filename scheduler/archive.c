@@ -9,6 +9,9 @@
 #include "scheduler/looks.h"
 
 enum {
+	GATHER_MS = 30,
+	YIELD_MS = 500,
+	YIELD_LOOK_MS = 5,
 	PAGE = 64,
 	EVENTS_MIN = 128,      /* a full segment; fewer wait for more */
 	BYTES_MIN = 64 * 1024, /* or this many, as the scripts ring for */
@@ -128,9 +131,20 @@ static enum err_code archive_move(struct app *app, const struct move *move, stru
 enum err_code archive_moves(struct app *app, struct err *err)
 {
 	struct move move;
+	unsigned yielded = 0;
 
+	/* What begins moves again in a moment, and then all of it is one walk; and leases that are
+	 * being handed out have PostgreSQL to themselves meanwhile. */
+	if (!TAILQ_EMPTY(&app->moves.waiting)) {
+		(void)fiber_sleep(GATHER_MS);
+	}
 	while (moves_take(&app->moves, &move)) {
-		enum err_code code = archive_move(app, &move, err);
+		enum err_code code;
+
+		for (; app->handing > 0 && yielded < YIELD_MS; yielded += YIELD_LOOK_MS) {
+			(void)fiber_sleep(YIELD_LOOK_MS);
+		}
+		code = archive_move(app, &move, err);
 
 		if (code == ERR_OK) {
 			continue;

@@ -109,6 +109,9 @@ static bool act(struct handover *batch, struct handover_lease *lease, const stru
 	log_info("session.placed", "session=%s incarnation=%s waits_ms=%llu", lease->item.sid.s,
 	         incarnation, (unsigned long long)place->wait_ms);
 	metric_inc(METRIC_PLACEMENTS, waits ? "wait" : "other");
+	if (waits) {
+		fleet_await(&app->fleet, incarnation);
+	}
 	memcpy(lease->item.incarnation, incarnation, sizeof(incarnation));
 	memcpy(lease->worker, name, sizeof(name));
 	return !waits;

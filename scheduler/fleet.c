@@ -95,6 +95,15 @@ void fleet_freed(struct fleet *fleet, struct str payload)
 	}
 }
 
+void fleet_await(struct fleet *fleet, const char *incarnation)
+{
+	size_t i;
+
+	if (find(fleet, str_of(incarnation), &i)) {
+		fleet->uses[i].awaited = true;
+	}
+}
+
 const struct lease_worker *fleet_find(const struct fleet *fleet, const char *incarnation)
 {
 	size_t i;

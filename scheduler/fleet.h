@@ -22,8 +22,11 @@ enum { FLEET_MAX = 1024 };
 /* What a worker has in all shards. */
 struct fleet_use {
 	unsigned working, parked;
-	bool freed;         /* rang since it was last asked */
-	bool dry;           /* nothing was ready that it could run, in this turn */
+	bool freed;   /* rang since it was last asked */
+	bool sated;   /* there was nothing more for it when it was asked, and nothing was left since
+	               */
+	bool awaited; /* some session waits for it, and for no other */
+	bool dry;     /* nothing was ready that it could run, in this turn */
 	struct id evicting; /* that it was last asked to let go, */
 	uint64_t evict_ms;  /* and when: clock_mono_ms */
 };
@@ -44,6 +47,9 @@ enum err_code fleet_read(struct fleet *fleet, struct redis *redis, struct err *e
 
 /* What the queue's bell says: "room <incarnation> ...". */
 void fleet_freed(struct fleet *fleet, struct str payload);
+
+/* The next free slot of this one is some session's. */
+void fleet_await(struct fleet *fleet, const char *incarnation);
 
 /* NULL: not alive, as far as we know. */
 const struct lease_worker *fleet_find(const struct fleet *fleet, const char *incarnation);

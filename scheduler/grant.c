@@ -169,7 +169,7 @@ static size_t choose_workers(struct app *app, const struct queue *queue, uint64_
 			break;
 		}
 		asked[i] = true;
-		app->fleet.uses[i].freed = false;
+		app->fleet.uses[i].freed = app->fleet.uses[i].awaited = false;
 		*ask = (struct asking){ .app = app, .queue = queue, .worker = i };
 		ask->max = share_of(app, i, wanted);
 		ask->batch = mem_calloc(1, sizeof(*ask->batch));
@@ -221,6 +221,7 @@ static enum err_code claim_round(struct app *app, const struct queue *queue, uin
 		struct asking *ask = &asks[i];
 
 		app->fleet.uses[ask->worker].dry = ask->got < ask->max;
+		app->fleet.uses[ask->worker].sated = ask->got < ask->max;
 		*wanted -= ask->got < *wanted ? ask->got : *wanted;
 		if (ask->batch->count > 0) {
 			handover_start(ask->batch);
@@ -231,14 +232,19 @@ static enum err_code claim_round(struct app *app, const struct queue *queue, uin
 	return code;
 }
 
-static bool any_freed(const struct fleet *fleet)
+/* Whether a worker that has room again is to be asked: not when there was nothing for it when it
+ * had room before, and nothing was left over since, unless somebody may wait for it alone. */
+static bool any_freed(struct fleet *fleet)
 {
+	bool any = false;
+
 	for (size_t i = 0; i < fleet->count; i++) {
-		if (fleet->uses[i].freed && fleet_room(fleet, i) > 0) {
-			return true;
-		}
+		struct fleet_use *use = &fleet->uses[i];
+
+		use->freed = use->freed && (!use->sated || use->awaited || use->parked > 0);
+		any = any || (use->freed && !use->dry && fleet_room(fleet, i) > 0);
 	}
-	return false;
+	return any;
 }
 
 /* While somebody waits for a worker, or a worker that was full has room. */
@@ -258,6 +264,11 @@ static enum err_code grant_shard(struct app *app, const struct queue *queue, str
 		wanted += app->rung; /* came meanwhile */
 		app->rung = 0;
 		app->turn++;
+	}
+	for (size_t i = 0; i < app->fleet.count && wanted > 0; i++) {
+		struct fleet_use *use = &app->fleet.uses[i];
+
+		use->sated = use->sated && fleet_room(&app->fleet, i) > 0;
 	}
 	return code;
 }

@@ -19,9 +19,8 @@ struct reading {
 	struct handover *batch;
 	struct arena *arena;
 	struct session_batch rows;
-	enum err_code rows_code, waiting_code;
-	struct err rows_err, waiting_err;
-	bool waiting[HANDOVER_MAX];
+	enum err_code rows_code;
+	struct err rows_err;
 };
 
 /* What one fiber does about one lease. */
@@ -95,17 +94,6 @@ static void read_rows(void *arg)
 	                        reading->arena, &reading->rows, &reading->rows_err);
 }
 
-static void read_waiting(void *arg)
-{
-	struct reading *reading = arg;
-	struct id ids[HANDOVER_MAX];
-
-	ids_of(reading->batch, ids);
-	reading->waiting_code =
-		command_waiting(reading->batch->app->node->pg, ids, reading->batch->count,
-	                        reading->waiting, &reading->waiting_err);
-}
-
 /* The children use what is on the caller's stack: they end before this returns. */
 static enum err_code join(struct fiber_group *children)
 {
@@ -131,7 +119,6 @@ static enum err_code open_all(struct handover *batch, struct reading *reading)
 		(void)fiber_start(loop, &children, "open", raise_epoch, &steps[i]);
 	}
 	(void)fiber_start(loop, &children, "rows", read_rows, reading);
-	(void)fiber_start(loop, &children, "commands", read_waiting, reading);
 	(void)fiber_start(loop, &children, "alive", ask_alive, batch);
 	return join(&children);
 }
@@ -196,7 +183,7 @@ static void tell_worker(void *arg)
 	struct handover_lease *lease = step->lease;
 	const struct order_to to = whom(lease);
 
-	lease->code = order_run_row(step->batch->app, step->row, &to, lease->commands, &lease->err);
+	lease->code = order_run_row(step->batch->app, step->row, &to, false, &lease->err);
 }
 
 static void store_epoch(struct app *app, const struct handover_lease *lease)
@@ -280,7 +267,6 @@ static enum err_code tell_all(struct handover *batch, const struct reading *read
 		if (!lease->leased || row == NULL) {
 			continue;
 		}
-		lease->commands = reading->waiting[i];
 		steps[count] = (struct step){ batch, lease, row };
 		moves[count++] = (struct queue_move){ .sid = lease->item.sid,
 			                              .attempt = lease->item.attempt,
@@ -310,6 +296,28 @@ static enum err_code tell_all(struct handover *batch, const struct reading *read
 	return code;
 }
 
+/* What clients asked before there was a worker; nobody's beginning waits for that. */
+static enum err_code tell_waiting(struct handover *batch, const struct reading *reading,
+                                  struct err *err)
+{
+	struct id ids[HANDOVER_MAX];
+	bool waiting[HANDOVER_MAX];
+	enum err_code code;
+
+	ids_of(batch, ids);
+	code = command_waiting(batch->app->node->pg, ids, batch->count, waiting, err);
+	for (size_t i = 0; code == ERR_OK && i < batch->count; i++) {
+		const struct handover_lease *lease = &batch->leases[i];
+		const struct session *row = row_of(reading, &lease->item.sid);
+		const struct order_to to = whom(lease);
+
+		if (waiting[i] && lease->leased && row != NULL) {
+			code = order_waiting(batch->app, row, &to, err);
+		}
+	}
+	return code;
+}
+
 /* ---- the batch ---- */
 
 static enum err_code run(struct handover *batch, struct err *err)
@@ -330,12 +338,11 @@ static enum err_code run(struct handover *batch, struct err *err)
 		*err = reading->rows_err;
 		code = reading->rows_code;
 	}
-	if (code == ERR_OK && reading->waiting_code != ERR_OK) {
-		*err = reading->waiting_err;
-		code = reading->waiting_code;
-	}
 	if (code == ERR_OK) {
 		code = tell_all(batch, reading, err);
+	}
+	if (code == ERR_OK) {
+		code = tell_waiting(batch, reading, err);
 	}
 	arena_free(reading->arena);
 	free(reading);

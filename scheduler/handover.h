@@ -19,7 +19,7 @@ enum { HANDOVER_MAX = 32, HANDOVERS_MAX = 8 };
 struct handover_lease {
 	struct queue_item item;
 	char worker[QUEUE_WORKER_MAX + 1];
-	bool alive, leased, commands;
+	bool alive, leased;
 	enum err_code code; /* of raising the epoch, later of telling its worker */
 	enum err_code alive_code;
 	struct log_result result;

@@ -95,6 +95,16 @@ static enum err_code send_fresh(struct app *app, const struct session *row,
 	return code;
 }
 
+enum err_code order_waiting(struct app *app, const struct session *row, const struct order_to *to,
+                            struct err *err)
+{
+	struct arena *arena = arena_new();
+	enum err_code code = send_waiting(app, row, to, arena, err);
+
+	arena_free(arena);
+	return code;
+}
+
 enum err_code order_run_row(struct app *app, const struct session *row, const struct order_to *to,
                             bool commands, struct err *err)
 {
@@ -107,10 +117,7 @@ enum err_code order_run_row(struct app *app, const struct session *row, const st
 		code = behind ? send_fresh(app, row, to, err) : send_run(app, row, to, err);
 	}
 	if (code == ERR_OK && commands) {
-		struct arena *arena = arena_new();
-
-		code = send_waiting(app, row, to, arena, err);
-		arena_free(arena);
+		code = order_waiting(app, row, to, err);
 	}
 	return code == ERR_OK ? ERR_OK : err_wrap(err, "order %s", row->id.s);
 }

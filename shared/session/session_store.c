@@ -313,9 +313,14 @@ enum err_code session_get_all(struct pg *pg, const struct id *ids, size_t count,
 	enum err_code code;
 	struct buf list;
 
+	if (count == 1) {
+		/* The server keeps the plan of this one; it makes one for each list. */
+		pg_param_cstr(&params, ids[0].s);
+		return read_batch(pg, sql(SESSION_SQL_SESSION_GET), &params, arena, ret, err);
+	}
 	add_ids(&list, ids, count);
 	pg_param_cstr(&params, buf_cstr(&list));
-	code = read_batch(pg, sql(SESSION_SQL_SESSION_GET), &params, arena, ret, err);
+	code = read_batch(pg, sql(SESSION_SQL_SESSION_GET_ALL), &params, arena, ret, err);
 	buf_fini(&list);
 	return code;
 }

@@ -266,6 +266,11 @@ local function wake(name)
 	return 1
 end
 
+-- "ready" and how many became so; who was woken may stand for any number.
+local function ring(channel, count)
+	call('PUBLISH', channel, 'ready ' .. (woken > 0 and 128 or count))
+end
+
 -- A session takes no part any more, though it was perhaps woken for the room there is.
 local function wake_others(h)
 	for _, name in ipairs(limits_of(h)) do wake(name) end

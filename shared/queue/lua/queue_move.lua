@@ -134,7 +134,7 @@ local function move(sid, attempt, epoch, delay, why, other, slots)
 	end
 	if to == 'ready' then
 		enter(h)
-		bells.ready = true
+		bells.ready = (bells.ready or 0) + 1
 	else
 		call('ZADD', q .. ':' .. to, score, sid)
 		save(h, to, why)
@@ -149,7 +149,7 @@ for i = 3, #ARGV, 7 do
 		ARGV[i + 5], ARGV[i + 6])
 end
 learn(names, spent_after)
-if bells.ready or woken > 0 then call('PUBLISH', ARGV[1], 'ready') end
+if bells.ready or woken > 0 then ring(ARGV[1], bells.ready or 0) end
 if next(bells.room) then
 	local freed = {'room'}
 	for inc in pairs(bells.room) do freed[#freed + 1] = inc end

@@ -47,7 +47,7 @@ for _, name in ipairs(call('ZRANGE', q .. ':waits', 0, 15)) do
 	end
 	for _ = 1, math.min(room_of(name), 128 - woken) do wake(name) end
 end
-if #due + woken > 0 then call('PUBLISH', ARGV[2], 'ready') end
+if #due + woken > 0 then ring(ARGV[2], #due) end
 
 local next = call('ZRANGE', q .. ':delayed', 0, 0, 'WITHSCORES')
 return {#due, next[2] and string.format('%.0f', math.max(0, next[2] - now)) or '', woken, drift}

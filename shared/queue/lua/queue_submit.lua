@@ -23,6 +23,6 @@ elseif tonumber(ARGV[5]) > now then
 	save(h, 'delayed', '')
 else
 	enter(h)
-	call('PUBLISH', ARGV[7], 'ready')
+	ring(ARGV[7], 1)
 end
 return {'ok', h.set}

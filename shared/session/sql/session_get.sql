@@ -1,5 +1,5 @@
--- params: ids (comma list)
--- returns: sessions with their tasks, in the order of the columns of session_store.c
+-- params: id
+-- returns: a session with its task, in the order of the columns of session_store.c
 SELECT s.id, s.tenant_id, s.task_id, s.project_id, s.namespace, s.state, s.epoch, s.n,
        s.exit_code, s.reason, s.priority, s.retry_of, s.attempts, s.max_attempts, s.worker_id,
        (extract(epoch FROM s.created_at) * 1000000)::bigint,
@@ -15,4 +15,4 @@ SELECT s.id, s.tenant_id, s.task_id, s.project_id, s.namespace, s.state, s.epoch
        (extract(epoch FROM s.deadline) * 1000000)::bigint,
        s.failures
 FROM sessions s JOIN tasks t ON t.id = s.task_id
-WHERE s.id = ANY (string_to_array($1::text, ','))
+WHERE s.id = $1::text

@@ -1,0 +1,529 @@
+/*
+ * How long a session takes from being put in the queue to the worker that is to run it: one
+ * scheduler, workers with room, sessions that end at once; beside the least that Redis can do for
+ * such a hand-over: a push with a ring, and a pop by whoever hears it.
+ *
+ *	bench_dispatch [SECONDS]     under with-redis (AOF) and with-postgres
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "loop/fiber.h"
+#include "loop/loop.h"
+#include "pg/generation.h"
+#include "pg/pg.h"
+#include "pg/schema.h"
+#include "queue/lease.h"
+#include "queue/mail.h"
+#include "queue/queue.h"
+#include "redis/redis.h"
+#include "redis/sub.h"
+#include "session/session_store.h"
+#include "steer/publish.h"
+#include "task/task_json.h"
+#include "task/task_store.h"
+#include "tenant/tenant_store.h"
+
+#define TENANT "acme"
+
+enum {
+	SECONDS = 5,
+	SECONDS_MAX = 60,
+	RATE_MAX = 2000,
+	WORKERS = 4,
+	SLOTS = 64,
+	BATCH = 64,
+	FIBERS = 32,
+	SETTLE_MS = 3500, /* the scheduler has looked at what lived before */
+	RENEW_MS = 300,
+	WAIT_MS = 20000,
+	LOOK_MS = 10,
+	SETTING_SIZE = 256,
+	SETTINGS = 6,
+	UNARCHIVED_MAX = 16 * 1024 * 1024,
+};
+
+static const char body[] =
+	"{\"prompt\":\"go on\",\"repo\":{\"mode\":\"none\"},"
+	"\"runtime\":{\"type\":\"local\"},"
+	"\"agents\":[{\"type\":\"command\",\"settings\":{\"argv\":[\"true\"]}}]}";
+
+struct sample {
+	struct id sid;
+	uint64_t sent_us, got_us; /* 0: not yet */
+};
+
+struct host {
+	struct lease_worker lease;
+	char after[MAIL_ID_SIZE];
+	struct fiber_signal bell;
+};
+
+static struct {
+	struct loop *loop;
+	struct redis *redis, *worker_redis;
+	struct redis_sub *sub;
+	struct pg *pg;
+	struct log_store store;
+	struct fiber_group group, workers;
+	struct host hosts[WORKERS];
+	struct sample *samples;
+	struct map *by_id;
+	size_t count, next, got;
+	uint64_t begun_us, rate;
+	struct fiber_signal popped;
+	pid_t scheduler;
+	unsigned seconds;
+} bench;
+
+static void die(const char *what, const char *why)
+{
+	(void)fprintf(stderr, "bench_dispatch: %s: %s\n", what, why);
+	exit(1);
+}
+
+static void must(enum err_code code, const char *what, const struct err *err)
+{
+	if (code != ERR_OK) {
+		die(what, err->msg);
+	}
+}
+
+static const char *required(const char *name)
+{
+	const char *value = getenv(name);
+
+	if (value == NULL) {
+		die(name, "is not set: run it under with-redis and with-postgres");
+	}
+	return value;
+}
+
+static void start_scheduler(void)
+{
+	static char env[SETTINGS][SETTING_SIZE];
+	char *argv[] = { (char[]){ "fairlead-scheduler" }, NULL };
+	char *envp[] = { env[0], env[1], env[2], env[3], NULL };
+
+	(void)snprintf(env[0], SETTING_SIZE, "FAIRLEAD_REDIS_URL=%s", required("TEST_REDIS_URL"));
+	(void)snprintf(env[1], SETTING_SIZE, "FAIRLEAD_PG_URL=%s", required("TEST_PG_URL"));
+	(void)snprintf(env[2], SETTING_SIZE, "FAIRLEAD_LOG_LEVEL=warn");
+	(void)snprintf(env[3], SETTING_SIZE, "FAIRLEAD_UNSAFE_STORAGE=true");
+	bench.scheduler = fork();
+	if (bench.scheduler == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)execve(SCHEDULER_PROGRAM, argv, envp);
+		_exit(127);
+	}
+}
+
+/* ---- workers ---- */
+
+static void take(const struct mail *mail)
+{
+	struct sample *sample = map_get(bench.by_id, str_of(mail->sid.s));
+
+	if (str_eq(mail->kind, STR_LIT("run")) && sample != NULL && sample->got_us == 0) {
+		sample->got_us = clock_mono_us();
+		bench.got++;
+	}
+}
+
+/* What was told is over at once: its slot is free. */
+static void finish_all(const struct mail_page *page)
+{
+	const struct queue queue = { bench.worker_redis, 0 };
+	struct queue_move moves[MAIL_READ_MAX];
+	enum queue_set sets[MAIL_READ_MAX];
+	const struct queue_moves all = { moves, sets, page->count };
+	struct err err;
+
+	for (size_t i = 0; i < page->count; i++) {
+		moves[i] = (struct queue_move){ .sid = page->mails[i].sid };
+	}
+	must(queue_finish_all(&queue, &all, &err), "finish", &err);
+}
+
+static void read_mail(struct host *host)
+{
+	struct mail_page page = { .count = 1 };
+	struct err err;
+
+	while (page.count > 0) {
+		must(mail_read(bench.worker_redis, host->lease.worker, host->after, &page, &err),
+		     "mail", &err);
+		for (size_t i = 0; i < page.count; i++) {
+			take(&page.mails[i]);
+			memcpy(host->after, page.mails[i].id, sizeof(host->after));
+		}
+		if (page.count > 0) {
+			finish_all(&page);
+			mail_page_fini(&page);
+			page.count = 1;
+		} else {
+			mail_page_fini(&page);
+		}
+	}
+}
+
+static void work(void *arg)
+{
+	struct host *host = arg;
+	uint64_t renewed = 0;
+	struct err err;
+
+	while (!fiber_cancelled()) {
+		if (clock_mono_ms() >= renewed + RENEW_MS) {
+			renewed = clock_mono_ms();
+			must(lease_renew(bench.worker_redis, host->lease.incarnation, &err),
+			     "renew", &err);
+		}
+		read_mail(host);
+		(void)!fiber_signal_wait(&host->bell, RENEW_MS);
+	}
+}
+
+static void on_message(void *arg, struct str channel, struct str payload)
+{
+	char bell[QUEUE_KEY_SIZE];
+
+	(void)arg;
+	(void)payload;
+	if (str_eq(channel, STR_LIT("floor"))) {
+		fiber_signal_raise(&bench.popped);
+	}
+	for (unsigned i = 0; i < WORKERS; i++) {
+		mail_bell_channel(bench.hosts[i].lease.worker, bell);
+		if (str_eq(channel, str_of(bell))) {
+			fiber_signal_raise(&bench.hosts[i].bell);
+		}
+	}
+}
+
+static void on_resumed(void *arg)
+{
+	(void)arg;
+	for (unsigned i = 0; i < WORKERS; i++) {
+		fiber_signal_raise(&bench.hosts[i].bell);
+	}
+}
+
+static void start_workers(void)
+{
+	for (unsigned i = 0; i < WORKERS; i++) {
+		struct host *host = &bench.hosts[i];
+		struct lease_worker *lease = &host->lease;
+		char bell[QUEUE_KEY_SIZE];
+		struct err err;
+
+		lease->slots = lease->resident = SLOTS;
+		(void)snprintf(lease->worker, sizeof(lease->worker), "host-%u", i);
+		(void)snprintf(lease->incarnation, sizeof(lease->incarnation), "inc-%u", i);
+		(void)snprintf(lease->has, sizeof(lease->has), "runtime=local,agent=command");
+		(void)snprintf(host->after, sizeof(host->after), "0");
+		mail_bell_channel(lease->worker, bell);
+		redis_subscribe(bench.sub, str_of(bell));
+		must(lease_register(bench.worker_redis, lease, &err), "register", &err);
+		(void)fiber_start(bench.loop, &bench.workers, "worker", work, host);
+	}
+}
+
+/* ---- sessions ---- */
+
+static void accept_some(const struct task_acceptance *acceptance, size_t count)
+{
+	struct task_item items[BATCH] = { 0 }, *list[BATCH];
+	struct arena *arena = arena_new();
+	struct id ids[BATCH];
+	struct err err;
+
+	for (size_t i = 0; i < count; i++) {
+		items[i] = (struct task_item){ .acceptance = acceptance, .arena = arena };
+		list[i] = &items[i];
+	}
+	must(task_accept_all(bench.pg, list, count, &err), "accept", &err);
+	for (size_t i = 0; i < count; i++) {
+		ids[i] = items[i].accepted.sessions[0];
+		bench.samples[bench.count].sid = ids[i];
+		(void)map_put(bench.by_id, str_of(ids[i].s), &bench.samples[bench.count]);
+		bench.count++;
+	}
+	/* So that the scheduler does not put them into the queue itself. */
+	must(session_mark_queued(bench.pg, TENANT, ids, count, &err), "mark", &err);
+	arena_free(arena);
+}
+
+static void accept_all(size_t count)
+{
+	struct arena *arena = arena_new();
+	struct json_problems *problems = arena_take(arena, sizeof(*problems));
+	struct task_spec *spec = arena_take(arena, sizeof(*spec));
+	struct task_acceptance acceptance = { .tenant = TENANT,
+		                              .created_by = "bench",
+		                              .owner = "",
+		                              .spec = spec,
+		                              .generation = bench.store.generation };
+
+	if (task_decode(str_of(body), spec, arena, problems) != ERR_OK) {
+		die("task", "does not decode");
+	}
+	bench.count = bench.next = bench.got = 0;
+	memset(bench.samples, 0, count * sizeof(*bench.samples));
+	map_free(bench.by_id);
+	bench.by_id = map_new();
+	while (bench.count < count) {
+		size_t left = count - bench.count;
+
+		accept_some(&acceptance, left < BATCH ? left : BATCH);
+	}
+	arena_free(arena);
+}
+
+static void make_logs(void *arg)
+{
+	struct err err;
+
+	(void)arg;
+	while (bench.next < bench.count) {
+		const struct sample *sample = &bench.samples[bench.next++];
+
+		must(steer_make_log(&bench.store, bench.pg, &sample->sid, TENANT, true, &err),
+		     "log", &err);
+	}
+}
+
+static void crew(void (*fn)(void *arg))
+{
+	for (unsigned i = 0; i < FIBERS; i++) {
+		(void)fiber_start(bench.loop, &bench.group, "crew", fn, NULL);
+	}
+	if (fiber_group_wait(&bench.group, FIBER_NO_TIMEOUT) != ERR_OK) {
+		exit(1);
+	}
+}
+
+/* ---- one hand-over after the other, at a rate ---- */
+
+static void enqueue(void *arg)
+{
+	struct sample *sample = arg;
+	const struct queue queue = { bench.redis, 0 };
+	const struct queue_submit item = { .sid = sample->sid,
+		                           .tenant = TENANT,
+		                           .user = "u",
+		                           .project = "p",
+		                           .agent = "command",
+		                           .needs = "runtime=local,agent=command" };
+	enum queue_set set;
+	struct err err;
+
+	sample->sent_us = clock_mono_us();
+	must(queue_submit(&queue, &item, &set, &err), "submit", &err);
+}
+
+static void push(void *arg)
+{
+	static const char script[] = "redis.call('RPUSH', KEYS[1], ARGV[1]) "
+				     "redis.call('PUBLISH', 'floor', 'x')";
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	struct sample *sample = arg;
+	struct err err;
+
+	redis_arg_cstr(cmd, "EVAL");
+	redis_arg_cstr(cmd, script);
+	redis_arg_cstr(cmd, "1");
+	redis_arg_cstr(cmd, "floor:list");
+	redis_arg_u64(cmd, (uint64_t)(sample - bench.samples));
+	sample->sent_us = clock_mono_us();
+	must(redis_call(bench.redis, cmd, &reply, &err), "push", &err);
+}
+
+static bool pop_one(void)
+{
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	struct err err;
+	uint64_t i;
+
+	redis_arg_cstr(cmd, "LPOP");
+	redis_arg_cstr(cmd, "floor:list");
+	must(redis_call(bench.worker_redis, cmd, &reply, &err), "pop", &err);
+	if (!redis_reply_u64(reply, &i) || i >= bench.count) {
+		return false;
+	}
+	bench.samples[i].got_us = clock_mono_us();
+	bench.got++;
+	return true;
+}
+
+static void pop(void *arg)
+{
+	(void)arg;
+	while (!fiber_cancelled()) {
+		while (pop_one()) {
+		}
+		(void)!fiber_signal_wait(&bench.popped, RENEW_MS);
+	}
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void print(const char *what)
+{
+	uint64_t *us = mem_calloc(bench.count, sizeof(*us));
+	size_t n = 0;
+
+	for (size_t i = 0; i < bench.count; i++) {
+		const struct sample *sample = &bench.samples[i];
+
+		/* One that the scheduler found by itself was there before it was asked. */
+		if (sample->sent_us > 0 && sample->got_us > sample->sent_us) {
+			us[n++] = sample->got_us - sample->sent_us;
+		}
+	}
+	qsort(us, n, sizeof(*us), by_value);
+	if (n > 0) {
+		(void)printf("%-9s %5" PRIu64 " /s: p50 %7.3f ms, p99 %7.3f ms, max %7.3f ms "
+		             "(%zu of %zu)\n",
+		             what, bench.rate, (double)us[n / 2] / 1e3,
+		             (double)us[n * 99 / 100] / 1e3, (double)us[n - 1] / 1e3, n,
+		             bench.count);
+	}
+	free(us);
+}
+
+static void drive(const char *what, void (*fn)(void *arg))
+{
+	uint64_t until;
+
+	bench.begun_us = clock_mono_us();
+	for (size_t i = 0; i < bench.count;) {
+		uint64_t due = (clock_mono_us() - bench.begun_us) * bench.rate / 1000000;
+
+		for (; i < bench.count && i <= due; i++) {
+			(void)fiber_start(bench.loop, &bench.group, "sent", fn, &bench.samples[i]);
+		}
+		(void)fiber_sleep(1);
+	}
+	if (fiber_group_wait(&bench.group, FIBER_NO_TIMEOUT) != ERR_OK) {
+		exit(1);
+	}
+	for (until = clock_mono_ms() + WAIT_MS; bench.got < bench.count;) {
+		if (clock_mono_ms() > until || fiber_sleep(LOOK_MS) != ERR_OK) {
+			(void)printf("%-9s lost: %zu of %zu came\n", what, bench.got, bench.count);
+			break;
+		}
+	}
+	print(what);
+}
+
+static void measure(uint64_t rate)
+{
+	struct fiber *popper;
+
+	bench.rate = rate;
+	accept_all(rate * bench.seconds);
+	crew(make_logs);
+	bench.next = 0;
+	drive("fairlead", enqueue);
+	bench.got = 0;
+	for (size_t i = 0; i < bench.count; i++) {
+		bench.samples[i].sent_us = bench.samples[i].got_us = 0;
+	}
+	popper = fiber_start(bench.loop, &bench.workers, "pop", pop, NULL);
+	drive("floor", push);
+	fiber_cancel(popper, ERR_CANCELLED);
+}
+
+/* ---- everything ---- */
+
+static struct redis *dial(void)
+{
+	const struct redis_options options = { required("TEST_REDIS_URL"), 5000, 200 };
+	struct err err;
+	struct redis *redis = redis_new(bench.loop, &options, &err);
+
+	if (redis == NULL) {
+		die("redis", err.msg);
+	}
+	must(redis_wait_connected(redis, WAIT_MS, &err), "redis", &err);
+	return redis;
+}
+
+static void prepare(void)
+{
+	static const struct redis_sub_events events = { .message = on_message,
+		                                        .resumed = on_resumed };
+	const struct redis_options options = { required("TEST_REDIS_URL"), 5000, 200 };
+	const struct pg_options pg = { required("TEST_PG_URL"), 4, 10000, 10000 };
+	unsigned applied;
+	struct err err;
+
+	fiber_signal_init(&bench.popped);
+	for (unsigned i = 0; i < WORKERS; i++) {
+		fiber_signal_init(&bench.hosts[i].bell);
+	}
+	bench.redis = dial();
+	bench.worker_redis = dial();
+	bench.sub = redis_sub_new(bench.loop, &options, &events, NULL, &err);
+	bench.pg = pg_new(bench.loop, &pg);
+	must(pg_migrate(bench.pg, &pg_schema, &applied, &err), "migrate", &err);
+	must(tenant_ensure(bench.pg, TENANT, &err), "tenant", &err);
+	bench.store = (struct log_store){ .redis = bench.redis, .unarchived_max = UNARCHIVED_MAX };
+	must(pg_generation(bench.pg, str_of(redis_run_id(bench.redis)), &bench.store.generation,
+	                   &err),
+	     "generation", &err);
+	redis_subscribe(bench.sub, STR_LIT("floor"));
+	bench.samples = mem_calloc((size_t)RATE_MAX * bench.seconds, sizeof(*bench.samples));
+	bench.by_id = map_new();
+}
+
+static void run(void *arg)
+{
+	(void)arg;
+	prepare();
+	start_workers();
+	start_scheduler();
+	(void)fiber_sleep(SETTLE_MS);
+	measure(200);
+	measure(RATE_MAX);
+	(void)kill(bench.scheduler, SIGTERM);
+	(void)waitpid(bench.scheduler, NULL, 0);
+	fiber_group_cancel(&bench.workers, ERR_CANCELLED);
+	if (fiber_group_wait(&bench.workers, WAIT_MS) != ERR_OK) {
+		exit(1);
+	}
+	redis_sub_free(bench.sub);
+	redis_free(bench.redis);
+	redis_free(bench.worker_redis);
+	pg_free(bench.pg);
+	map_free(bench.by_id);
+	free(bench.samples);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long seconds = argc > 1 ? strtoul(argv[1], NULL, 10) : SECONDS;
+
+	bench.seconds = seconds > 0 && seconds <= SECONDS_MAX ? (unsigned)seconds : SECONDS;
+	bench.loop = loop_new();
+	(void)fiber_start(bench.loop, NULL, "bench", run, NULL);
+	loop_run(bench.loop);
+	loop_free(bench.loop);
+	return 0;
+}
