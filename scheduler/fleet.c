@@ -111,6 +111,15 @@ const struct lease_worker *fleet_find(const struct fleet *fleet, const char *inc
 	return find(fleet, str_of(incarnation), &i) ? &fleet->workers[i] : NULL;
 }
 
+void fleet_lost(struct fleet *fleet, const char *incarnation)
+{
+	size_t i;
+
+	if (find(fleet, str_of(incarnation), &i)) {
+		fleet->workers[i].draining = true;
+	}
+}
+
 bool fleet_is_cut(const struct fleet *fleet)
 {
 	return fleet->count == FLEET_MAX;

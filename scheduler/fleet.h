@@ -56,5 +56,8 @@ const struct lease_worker *fleet_find(const struct fleet *fleet, const char *inc
 /* Whether there may be living ones that are not in the list. */
 bool fleet_is_cut(const struct fleet *fleet);
 
+/* It turned out to be lost: nothing more for it until the next look. */
+void fleet_lost(struct fleet *fleet, const char *incarnation);
+
 unsigned fleet_room(const struct fleet *fleet, size_t i); /* sessions it could take now */
 struct place_worker fleet_place(const struct fleet *fleet, size_t i);

@@ -135,6 +135,7 @@ static enum err_code settle(struct app *app, struct handover_lease *lease, struc
 		return err_set(err, lease->alive_code, "whether %s lives", lease->item.incarnation);
 	}
 	if (!lease->alive) {
+		fleet_lost(&app->fleet, lease->item.incarnation);
 		return retake_item(app, &lease->item, RETAKE_MISPLACED, err);
 	}
 	switch (lease->result.outcome) {

@@ -573,6 +573,8 @@ static bool log_has(const struct stage *stage, const struct id *sid, enum event_
 	return has;
 }
 
+enum { LEASED_AGAIN_MAX = 12 };
+
 static void command_body(struct world *world)
 {
 	struct id early, done, unknown, expired, sid;
@@ -603,6 +605,8 @@ static void command_body(struct world *world)
 	player = stage_worker(&stage, 1, "inc-2", 1);
 	(void)await_order(&stage, player, &sid, order.epoch);
 	order = *player_order(player, &sid);
+	assert_true(order.epoch <
+	            LEASED_AGAIN_MAX); /* it is not given to the lost one over and over */
 	await_command(&stage, &unknown, "unknown");
 	assert_true(log_has(&stage, &sid, EVENT_TYPE_COMMAND_UNKNOWN));
 	say_command(&stage, &order, EVENT_TYPE_COMMAND_STARTED, &done);
