@@ -135,11 +135,11 @@ static void branch_body(struct worker_world *w)
 	(void)snprintf(words, sizeof(words), "rev-parse refs/fairlead/%s/2", g.sid.s);
 	git_line_of(w, words, commit);
 
-	ask_delivery(w, "one", commit, "work/done", answer);
+	ask_delivery(w, "one", commit, "topic/done", answer);
 	assert_string_equal(answer, "done");
-	git_line_of(w, "rev-parse refs/heads/work/done", at);
+	git_line_of(w, "rev-parse refs/heads/topic/done", at);
 	assert_string_equal(at, commit);
-	ask_delivery(w, "again", commit, "work/done", answer);
+	ask_delivery(w, "again", commit, "topic/done", answer);
 	assert_string_equal(answer, "done");
 
 	/* Somebody else put work there meanwhile: it stays. */
