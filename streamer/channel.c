@@ -36,7 +36,7 @@ static void write_to_due(struct loop_task *task)
 	}
 	if (!TAILQ_EMPTY(&channel->due)) {
 		channel_wake(channel);
-	} else {
+	} else if (!channel->is_pausing) {
 		lag_done(&channel->lag, &channel->sid);
 	}
 }
@@ -48,8 +48,14 @@ void channel_wake(struct channel *channel)
 
 static void begin_round(struct channel *channel)
 {
+	struct subscriber *subscriber;
+
 	channel->is_pausing = false;
 	channel->round_ms = clock_mono_ms();
+	TAILQ_FOREACH (subscriber, &channel->at_tip, link) {
+		subscriber->state = SUBSCRIBER_DUE;
+	}
+	TAILQ_CONCAT(&channel->due, &channel->at_tip, link);
 	channel_wake(channel);
 }
 
@@ -59,7 +65,9 @@ static void on_pause_over(struct loop_timer *timer)
 }
 
 /* At once, unless writing to all was begun so shortly before that doing it for each event would
- * cost too much: then what comes meanwhile goes out in one write. A few subscribers never wait. */
+ * cost too much: then what comes meanwhile goes out in one write. A few subscribers never wait.
+ * Until then those at the tip stay there: also who is written to in a round that is not over yet
+ * gets what came meanwhile in the next one. */
 static void begin_round_soon(struct channel *channel)
 {
 	uint64_t pause_ms = channel->followers / CHANNEL_WRITES_A_MS;
@@ -80,7 +88,6 @@ static void begin_round_soon(struct channel *channel)
 /* The rings have changed: everybody at the tip has something to look at. */
 static void rouse(struct channel *channel)
 {
-	struct subscriber *subscriber;
 	struct poll *poll;
 
 	lag_pushed(&channel->lag);
@@ -88,13 +95,9 @@ static void rouse(struct channel *channel)
 	{
 		fiber_signal_raise(&poll->moved);
 	}
-	TAILQ_FOREACH (subscriber, &channel->at_tip, link) {
-		subscriber->state = SUBSCRIBER_DUE;
-	}
-	TAILQ_CONCAT(&channel->due, &channel->at_tip, link);
-	if (!TAILQ_EMPTY(&channel->due)) {
+	if (!TAILQ_EMPTY(&channel->at_tip)) {
 		begin_round_soon(channel);
-	} else {
+	} else if (TAILQ_EMPTY(&channel->due)) {
 		lag_done(&channel->lag, &channel->sid);
 	}
 }

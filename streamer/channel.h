@@ -49,7 +49,7 @@ struct channel {
 	struct channel_form forms[FORMAT_COUNT];
 	size_t followers;           /* in all formats */
 	size_t pins;                /* readers that are at it */
-	struct subscribers at_tip;  /* have all there is */
+	struct subscribers at_tip;  /* have all there is, or all that this round writes */
 	struct subscribers due;     /* have something to write */
 	struct subscribers waiting; /* for history, and no reader has them yet */
 	struct subscribers folding; /* the same, for a folded block */
