@@ -11,7 +11,7 @@ enum { KEY_CACHE_MS = 1000 };
 
 uint64_t app_sees(const struct http_request *req)
 {
-	return event_classes_seen(auth_role_of(app_who(req)) == AUTH_PARTICIPANT
+	return event_classes_seen(auth_part_of(app_who(req)) == AUTH_PARTICIPANT
 	                                  ? EVENT_SEE_PARTICIPANT
 	                                  : EVENT_SEE_ANY);
 }

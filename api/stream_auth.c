@@ -24,7 +24,7 @@ void serve_stream_auth(struct http_request *req, struct http_reply *reply)
 	jsonw_init(&w, &reply->body);
 	jsonw_object(&w, NULL);
 	jsonw_str(&w, "stream", req->params[0]);
-	jsonw_cstr(&w, "role", auth_role_name(auth_role_of(who)));
+	jsonw_cstr(&w, "role", auth_part_name(auth_part_of(who)));
 	if (who->expires_us != 0) {
 		jsonw_time(&w, "expiresAt", who->expires_us);
 	}

@@ -41,8 +41,8 @@ static bool understand(struct http_request *req, struct http_reply *reply, struc
 		json_problem_add(problems, req->arena, "path",
 		                 "must be the path of a stream, from / on and without a query");
 	}
-	grant->observes = auth_role_of(who) == AUTH_OBSERVER;
-	if (body.has_role && (enum auth_role)body.role == AUTH_PARTICIPANT && grant->observes) {
+	grant->observes = auth_part_of(who) == AUTH_OBSERVER;
+	if (body.has_role && (enum auth_part)body.role == AUTH_PARTICIPANT && grant->observes) {
 		json_problem_add(problems, req->arena, "role",
 		                 "participant needs a key with the scope %s",
 		                 auth_scope_name(AUTH_SESSION_WRITE));
@@ -65,7 +65,7 @@ static void write_ticket(const struct auth_grant *grant, const char *ticket,
 	jsonw_cstr(&w, "ticket", ticket);
 	jsonw_u64(&w, "expiresIn", AUTH_TICKET_S);
 	jsonw_time(&w, "expiresAt", clock_wall_us() + AUTH_TICKET_S * INT64_C(1000000));
-	jsonw_cstr(&w, "role", auth_role_name(grant->observes ? AUTH_OBSERVER : AUTH_PARTICIPANT));
+	jsonw_cstr(&w, "role", auth_part_name(grant->observes ? AUTH_OBSERVER : AUTH_PARTICIPANT));
 	if (!id_is_nil(&grant->session)) {
 		jsonw_cstr(&w, "sessionId", grant->session.s);
 	}

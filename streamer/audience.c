@@ -306,7 +306,7 @@ static bool identify(const struct viewer *viewer, struct presence *ret)
 	const struct principal *who = &viewer->principal;
 	const char *user = who->owner[0] != '\0' ? who->owner : who->key.s;
 
-	*ret = (struct presence){ .role = auth_role_of(who) == AUTH_PARTICIPANT
+	*ret = (struct presence){ .role = auth_part_of(who) == AUTH_PARTICIPANT
 		                                  ? PRESENCE_PARTICIPANT
 		                                  : PRESENCE_OBSERVER };
 	return str_copy(ret->user, sizeof(ret->user), str_of(user)) &&

@@ -145,7 +145,7 @@ static void greet(const struct coming *c, const struct recent *recent)
 	if (!resumes(c) && (past->message_count > 0 || past->has_more)) {
 		consumer_greet_history(past, (struct str){ NULL, 0 }, out);
 	}
-	if (auth_role_of(c->who) == AUTH_PARTICIPANT) {
+	if (auth_part_of(c->who) == AUTH_PARTICIPANT) {
 		buf_add_str(out, buf_str(&recent->asks));
 	}
 	consumer_frame_consumers(&recent->present, (struct str){ NULL, 0 }, out);
@@ -244,7 +244,7 @@ static bool understand(struct http_request *req, struct rest_consumer *query,
 {
 	bool known = rest_query(req, &rest_consumer_table, query, problems) == ERR_OK;
 
-	if (query->role == 1 + AUTH_PARTICIPANT && auth_role_of(req->principal) == AUTH_OBSERVER) {
+	if (query->role == 1 + AUTH_PARTICIPANT && auth_part_of(req->principal) == AUTH_OBSERVER) {
 		json_problem_add(problems, req->arena, "role",
 		                 "participant needs a key with the scope session:write");
 	}

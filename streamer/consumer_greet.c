@@ -43,7 +43,7 @@ void consumer_greet_identity(const struct principal *who, struct buf *out)
 
 	jsonw_cstr(&w, "userId", who->owner[0] != '\0' ? who->owner : who->key.s);
 	jsonw_cstr(&w, "displayName", who->name);
-	jsonw_cstr(&w, "role", auth_role_name(auth_role_of(who)));
+	jsonw_cstr(&w, "role", auth_part_name(auth_part_of(who)));
 	end(&w, out);
 }
 

@@ -121,7 +121,7 @@ static void take_role(struct events_request *request, struct json_problems *prob
 	if (query->role == 1 + AUTH_OBSERVER) {
 		principal->observes = true;
 	}
-	participates = auth_role_of(principal) == AUTH_PARTICIPANT;
+	participates = auth_part_of(principal) == AUTH_PARTICIPANT;
 	refuse_if(query->role == 1 + AUTH_PARTICIPANT && !participates, "role",
 	          "participant needs a key with the scope session:write", request, problems);
 	request->classes &=

@@ -144,7 +144,7 @@ static enum err_code check_again(const struct events_request *request, struct er
 	}
 	auth_renew(&who, &key);
 	if (!auth_allows(&who, AUTH_SESSION_READ) ||
-	    auth_role_of(&who) != auth_role_of(request->principal)) {
+	    auth_part_of(&who) != auth_part_of(request->principal)) {
 		return err_set(err, ERR_UNAUTHORIZED, "this key has changed: ask again");
 	}
 	return ERR_OK;

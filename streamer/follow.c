@@ -238,7 +238,7 @@ enum err_code follow_subscribe(struct inbound *inbound, const void *body, struct
 		                       "must not be given together with after", err);
 	}
 	if (wish->has_role && wish->role == AUTH_PARTICIPANT &&
-	    auth_role_of(&inbound->who) != AUTH_PARTICIPANT) {
+	    auth_part_of(&inbound->who) != AUTH_PARTICIPANT) {
 		return inbound_problem(inbound, "role",
 		                       "participant needs a key with the scope session:write", err);
 	}

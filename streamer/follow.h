@@ -32,7 +32,7 @@ struct follow_subscribe {
 	struct str session;
 	struct follow_cursor after, starting_after;
 	unsigned profile; /* enum event_profile */
-	unsigned role;    /* enum auth_role, when has_role */
+	unsigned role;    /* enum auth_part, when has_role */
 	bool has_role;
 	bool presence;
 };

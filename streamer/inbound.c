@@ -180,7 +180,7 @@ enum err_code inbound_participate(const struct inbound *inbound, struct err *err
 {
 	const struct principal *who = &inbound->socket->outlet.viewer->principal;
 
-	return auth_role_of(who) == AUTH_PARTICIPANT
+	return auth_part_of(who) == AUTH_PARTICIPANT
 	               ? ERR_OK
 	               : err_set(err, ERR_FORBIDDEN,
 	                         "this is for participants: it needs a key with the scope %s",

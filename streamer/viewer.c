@@ -214,7 +214,7 @@ void viewer_release(struct viewer *viewer)
 
 uint64_t viewer_sees(const struct viewer *viewer)
 {
-	return event_classes_seen(auth_role_of(&viewer->principal) == AUTH_PARTICIPANT
+	return event_classes_seen(auth_part_of(&viewer->principal) == AUTH_PARTICIPANT
 	                                  ? EVENT_SEE_PARTICIPANT
 	                                  : EVENT_SEE_ANY);
 }
@@ -258,7 +258,7 @@ static void say_standing(struct outlet *outlet)
 	struct buf json;
 
 	begin_note(&w, &json);
-	jsonw_cstr(&w, "role", auth_role_name(auth_role_of(principal)));
+	jsonw_cstr(&w, "role", auth_part_name(auth_part_of(principal)));
 	if (principal->expires_us != 0) {
 		jsonw_time(&w, "expiresAt", principal->expires_us);
 	}
@@ -439,7 +439,7 @@ size_t viewers_keys(const struct viewers *viewers, struct id **ret)
 static void renew(struct viewer *viewer, const struct principal *key)
 {
 	const struct principal before = viewer->principal;
-	enum auth_role role;
+	enum auth_part part;
 
 	if (!same_namespaces(&before, key)) {
 		dismiss_all(viewer, "changed"); /* who reconnects is looked at anew */
@@ -458,8 +458,8 @@ static void renew(struct viewer *viewer, const struct principal *key)
 	if (key->expires_us != before.expires_us) {
 		viewer->warned = false;
 	}
-	role = auth_role_of(&viewer->principal);
-	if (role != auth_role_of(&before)) {
+	part = auth_part_of(&viewer->principal);
+	if (part != auth_part_of(&before)) {
 		say_standing_to_all(viewer);
 	}
 }

@@ -95,18 +95,18 @@ bool auth_allows_session(const struct principal *principal, const struct id *ses
 	return id_is_nil(&principal->session) || id_eq(&principal->session, session);
 }
 
-enum auth_role auth_role_of(const struct principal *principal)
+enum auth_part auth_part_of(const struct principal *principal)
 {
 	return auth_allows(principal, AUTH_SESSION_WRITE) && !principal->observes ? AUTH_PARTICIPANT
 	                                                                          : AUTH_OBSERVER;
 }
 
-const char *auth_role_name(enum auth_role role)
+const char *auth_part_name(enum auth_part part)
 {
-	return role == AUTH_PARTICIPANT ? "participant" : "observer";
+	return part == AUTH_PARTICIPANT ? "participant" : "observer";
 }
 
-bool auth_role_parse(struct str name, enum auth_role *ret)
+bool auth_part_parse(struct str name, enum auth_part *ret)
 {
 	*ret = str_eq(name, STR_LIT("participant")) ? AUTH_PARTICIPANT : AUTH_OBSERVER;
 	return *ret == AUTH_PARTICIPANT || str_eq(name, STR_LIT("observer"));

@@ -49,7 +49,7 @@ enum {
 #define AUTH_ALL UINT_MAX
 
 /* What somebody who follows a session is there: who may change it, or only look. */
-enum auth_role { AUTH_OBSERVER, AUTH_PARTICIPANT };
+enum auth_part { AUTH_OBSERVER, AUTH_PARTICIPANT };
 
 /* What the request showed: the key itself, or what was lent to it (auth_grant.h). */
 enum auth_means { AUTH_BY_KEY, AUTH_BY_TICKET, AUTH_BY_COOKIE };
@@ -73,9 +73,9 @@ bool auth_allows(const struct principal *principal, enum auth_scope scope);
 bool auth_allows_namespace(const struct principal *principal, struct str name);
 bool auth_allows_session(const struct principal *principal, const struct id *session);
 /* A participant has the scope session:write and did not ask for less. */
-enum auth_role auth_role_of(const struct principal *principal);
-const char *auth_role_name(enum auth_role role); /* "observer" */
-bool auth_role_parse(struct str name, enum auth_role *ret) MUST_CHECK;
+enum auth_part auth_part_of(const struct principal *principal);
+const char *auth_part_name(enum auth_part part); /* "observer" */
+bool auth_part_parse(struct str name, enum auth_part *ret) MUST_CHECK;
 /* What the key may do has changed to what `key` may: and so what was lent of it. */
 void auth_renew(struct principal *principal, const struct principal *key);
 /* Are both of one tenant and, as far as keys say, of one owner? */

@@ -22,7 +22,7 @@ void auth_grant_encode(const struct auth_grant *grant, struct buf *out)
 		}
 	}
 	buf_addf(out, "\n%s\n%s\n%s\n",
-	         auth_role_name(grant->observes ? AUTH_OBSERVER : AUTH_PARTICIPANT),
+	         auth_part_name(grant->observes ? AUTH_OBSERVER : AUTH_PARTICIPANT),
 	         grant->session.s, grant->path);
 }
 
@@ -47,12 +47,12 @@ bool auth_grant_decode(struct str text, struct auth_grant *ret)
 	struct str version = str_split(&text, '\n'), tenant = str_split(&text, '\n');
 	struct str scopes = str_split(&text, '\n'), role = str_split(&text, '\n');
 	struct str session = str_split(&text, '\n'), path = str_split(&text, '\n');
-	enum auth_role parsed;
+	enum auth_part parsed;
 
 	*ret = (struct auth_grant){ .scopes = scopes_of(scopes) };
 	if (!is_text || !str_eq(version, STR_LIT("1")) || text.p == NULL || text.n > 0 ||
 	    tenant.n == 0 || !str_copy(ret->tenant, sizeof(ret->tenant), tenant) ||
-	    !auth_role_parse(role, &parsed) ||
+	    !auth_part_parse(role, &parsed) ||
 	    (session.n > 0 && !id_parse(session, &ret->session)) ||
 	    !str_copy(ret->path, sizeof(ret->path), path)) {
 		return false;

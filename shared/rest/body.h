@@ -38,7 +38,7 @@ enum { REST_PATH_MAX = 256 };
 
 struct rest_ticket {
 	struct str session, path; /* "": any */
-	unsigned role;            /* enum auth_role, when has_role */
+	unsigned role;            /* enum auth_part, when has_role */
 	bool has_role;
 };
 extern const struct json_table rest_ticket_table;

@@ -35,7 +35,7 @@ static const char *level_name(unsigned i)
 
 static const char *role_name(unsigned i)
 {
-	return i <= AUTH_PARTICIPANT ? auth_role_name((enum auth_role)i) : NULL;
+	return i <= AUTH_PARTICIPANT ? auth_part_name((enum auth_part)i) : NULL;
 }
 
 static const char *sort_name(unsigned i)

@@ -90,7 +90,7 @@ extern const struct rest_query_table rest_logs_table;
 struct rest_events {
 	uint64_t types;                /* set of 1 << enum event_type; 0: all */
 	unsigned profile, level, sort; /* profile: 1 + enum event_profile; 0: full */
-	unsigned role;                 /* 1 + enum auth_role; 0: the credential's own */
+	unsigned role;                 /* 1 + enum auth_part; 0: the credential's own */
 	struct str ticket;             /* for shared/auth, which has taken it already */
 	int64_t since_us, until_us;
 	bool has_after, has_starting_after, has_page, has_limit, has_wait;
@@ -108,7 +108,7 @@ extern const struct rest_query_table rest_socket_table;
 /* Of the consumer's face. */
 struct rest_consumer {
 	unsigned profile; /* 1 + enum event_profile; 0: full */
-	unsigned role;    /* 1 + enum auth_role; 0: what the key is */
+	unsigned role;    /* 1 + enum auth_part; 0: what the key is */
 	bool has_after, has_starting_after, has_last_seen;
 	struct cursor after;
 	uint64_t starting_after, last_seen;

@@ -198,18 +198,18 @@ static void what_was_lent_shrinks_with_its_key_and_never_grows(void **state)
 	auth_renew(&lent, &key);
 	assert_string_equal(lent.tenant, "acme");
 	assert_int_equal(lent.scopes, auth_bit(AUTH_SESSION_READ) | auth_bit(AUTH_SESSION_WRITE));
-	assert_int_equal(auth_role_of(&lent), AUTH_PARTICIPANT);
+	assert_int_equal(auth_part_of(&lent), AUTH_PARTICIPANT);
 	assert_false(auth_allows(&lent, AUTH_TASK_WRITE));
 	key.scopes = auth_bit(AUTH_SESSION_READ) | auth_bit(AUTH_TASK_WRITE);
 	auth_renew(&lent, &key);
 	assert_int_equal(lent.scopes, auth_bit(AUTH_SESSION_READ));
-	assert_int_equal(auth_role_of(&lent), AUTH_OBSERVER);
+	assert_int_equal(auth_part_of(&lent), AUTH_OBSERVER);
 	key.scopes = auth_bit(AUTH_ADMIN);
 	auth_renew(&lent, &key);
-	assert_int_equal(auth_role_of(&lent), AUTH_PARTICIPANT);
+	assert_int_equal(auth_part_of(&lent), AUTH_PARTICIPANT);
 	assert_false(auth_allows(&lent, AUTH_ADMIN));
 	lent.observes = true;
-	assert_int_equal(auth_role_of(&lent), AUTH_OBSERVER);
+	assert_int_equal(auth_part_of(&lent), AUTH_OBSERVER);
 	assert_int_equal(lent.means, AUTH_BY_COOKIE);
 }
 
