@@ -46,8 +46,8 @@ static const char admin_usage[] =
 	"Streams that use a revoked key end within a second; limit gives a key other scopes, for "
 	"open\n"
 	"streams too. Keys of one owner are one user: a stream may go on with another of them.\n"
-	"ensure-admin keeps a key with the scope admin in this machine's home and prints its "
-	"file.\n"
+	"ensure-admin keeps a key with the scopes admin and system in this machine's home and\n"
+	"prints its file.\n"
 	"Scopes:\n";
 
 static int usage(FILE *to, int status)
@@ -270,7 +270,7 @@ static int run_ensure_admin(struct local *local)
 		return fail(&err);
 	}
 	if (access(path, F_OK) != 0) {
-		o.scopes = "admin";
+		o.scopes = "admin,system";
 		o.name = "first admin key";
 		if (create(local, &o, text, &id, &err) != ERR_OK) {
 			return fail(&err);

@@ -52,6 +52,10 @@ static void put_principal(struct buf *out, const struct principal *principal)
 	wire_put(out, principal->means, 1);
 	wire_put(out, principal->observes, 1);
 	wire_put_str(out, str_of(principal->session.s));
+	wire_put(out, principal->kind, 1);
+	wire_put(out, principal->role, 1);
+	wire_put_str(out, str_of(principal->user.s));
+	wire_put_str(out, str_of(principal->login.s));
 }
 
 static void put_socket(struct buf *out, const struct record_socket *socket)
@@ -202,16 +206,17 @@ static unsigned get_scopes(struct wire *wire)
 	return scopes;
 }
 
-static enum auth_means get_means(struct wire *wire)
+/* A byte below the bound, else 0. */
+static unsigned get_below(struct wire *wire, unsigned bound)
 {
-	uint64_t means = wire_get(wire, 1);
+	uint64_t value = wire_get(wire, 1);
 
-	wire->bad = wire->bad || means > AUTH_BY_COOKIE;
-	return wire->bad ? AUTH_BY_KEY : (enum auth_means)means;
+	wire->bad = wire->bad || value >= bound;
+	return wire->bad ? 0 : (unsigned)value;
 }
 
-/* Nil: any. */
-static void get_session(struct wire *wire, struct id *ret)
+/* Nil: none. */
+static void get_some_id(struct wire *wire, struct id *ret)
 {
 	struct str text = wire_get_str(wire, ID_LEN);
 
@@ -222,7 +227,7 @@ static void get_session(struct wire *wire, struct id *ret)
 static void get_principal(struct wire *wire, struct principal *ret)
 {
 	get_text(wire, ret->tenant, sizeof(ret->tenant));
-	get_id(wire, &ret->key);
+	get_some_id(wire, &ret->key);
 	get_text(wire, ret->name, sizeof(ret->name));
 	get_text(wire, ret->owner, sizeof(ret->owner));
 	ret->scopes = get_scopes(wire);
@@ -230,9 +235,13 @@ static void get_principal(struct wire *wire, struct principal *ret)
 	ret->any_namespace = wire_get(wire, 1) != 0;
 	get_text(wire, ret->namespaces, sizeof(ret->namespaces));
 	ret->expires_us = (int64_t)wire_get(wire, 8);
-	ret->means = get_means(wire);
+	ret->means = (enum auth_means)get_below(wire, AUTH_BY_LOGIN + 1);
 	ret->observes = wire_get(wire, 1) != 0;
-	get_session(wire, &ret->session);
+	get_some_id(wire, &ret->session);
+	ret->kind = (enum auth_kind)get_below(wire, AUTH_SERVICE + 1);
+	ret->role = (enum auth_role)get_below(wire, AUTH_ROLE_COUNT);
+	get_some_id(wire, &ret->user);
+	get_some_id(wire, &ret->login);
 }
 
 static void get_socket(struct wire *wire, struct record_socket *ret)

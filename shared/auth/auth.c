@@ -17,6 +17,16 @@ static const struct {
 #undef X
 };
 
+#define AUTH_BIT(id) (1U << AUTH_##id)
+static const struct {
+	const char *name, *help;
+	unsigned scopes;
+} roles[AUTH_ROLE_COUNT] = {
+#define X(id, name, scopes, help) [AUTH_ROLE_##id] = { name, help, scopes },
+#include "auth/role.def"
+#undef X
+};
+
 /* A slot is overwritten by the next key that falls into it: bounded, and never in the way. */
 struct slot {
 	struct cred_digest key; /* of the whole text that was presented */
@@ -70,9 +80,40 @@ bool auth_scopes_parse(struct str list, unsigned *ret)
 	return true;
 }
 
+const char *auth_role_name(enum auth_role role)
+{
+	return roles[role].name;
+}
+
+const char *auth_role_help(enum auth_role role)
+{
+	return roles[role].help;
+}
+
+unsigned auth_role_scopes(enum auth_role role)
+{
+	return roles[role].scopes;
+}
+
+bool auth_role_parse(struct str name, enum auth_role *ret)
+{
+	for (unsigned i = 0; i < AUTH_ROLE_COUNT; i++) {
+		if (str_eq(name, str_of(roles[i].name))) {
+			*ret = (enum auth_role)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+unsigned auth_scopes_meant(unsigned set)
+{
+	return (set & auth_bit(AUTH_ADMIN)) != 0 ? set | AUTH_SCOPES_OF_TENANT : set;
+}
+
 bool auth_allows(const struct principal *principal, enum auth_scope scope)
 {
-	return (principal->scopes & (auth_bit(scope) | auth_bit(AUTH_ADMIN))) != 0;
+	return (auth_scopes_meant(principal->scopes) & auth_bit(scope)) != 0;
 }
 
 bool auth_allows_namespace(const struct principal *principal, struct str name)
@@ -122,15 +163,14 @@ void auth_renew(struct principal *principal, const struct principal *key)
 	principal->observes = before.observes;
 	principal->session = before.session;
 	if (before.lent != AUTH_ALL) {
-		bool all = (key->scopes & auth_bit(AUTH_ADMIN)) != 0;
-
-		principal->scopes = before.lent & (all ? AUTH_ALL : key->scopes);
+		principal->scopes = before.lent & auth_scopes_meant(key->scopes);
 	}
 }
 
 bool auth_same_user(const struct principal *a, const struct principal *b)
 {
-	return strcmp(a->tenant, b->tenant) == 0 && strcmp(a->owner, b->owner) == 0;
+	return strcmp(a->tenant, b->tenant) == 0 && id_eq(&a->user, &b->user) &&
+	       (!id_is_nil(&a->user) || strcmp(a->owner, b->owner) == 0);
 }
 
 const struct auth_options *auth_options_of(const struct auth *auth)
@@ -153,44 +193,6 @@ void auth_free(struct auth *auth)
 		cred_wipe(auth, sizeof(*auth));
 		free(auth);
 	}
-}
-
-static bool cut_scheme(struct str authorization, struct str *ret_key)
-{
-	struct str rest = str_trim(authorization);
-	struct str scheme = str_split(&rest, ' ');
-
-	if (!str_eq_nocase(scheme, STR_LIT("ApiKey"))) {
-		return false;
-	}
-	*ret_key = str_trim(rest);
-	return true;
-}
-
-enum err_code auth_key_given(struct str authorization, struct str x_api_key, struct str *ret_key,
-                             struct err *err)
-{
-	struct str key = { NULL, 0 };
-
-	if (authorization.p == NULL && x_api_key.p == NULL) {
-		return err_set(
-			err, ERR_UNAUTHORIZED,
-			"send a key as \"Authorization: ApiKey <key>\" or \"X-API-Key: <key>\"");
-	}
-	if (authorization.p != NULL && !cut_scheme(authorization, &key)) {
-		return err_set(err, ERR_UNAUTHORIZED, "the scheme of Authorization must be ApiKey");
-	}
-	if (x_api_key.p != NULL) {
-		struct str other = str_trim(x_api_key);
-
-		if (authorization.p != NULL && !str_eq(key, other)) {
-			return err_set(err, ERR_UNAUTHORIZED,
-			               "Authorization and X-API-Key give two different keys");
-		}
-		key = other;
-	}
-	*ret_key = key;
-	return ERR_OK;
 }
 
 static enum err_code refuse(struct err *err)

@@ -1,7 +1,8 @@
 /*
- * Who a request acts for, and what it may do.  Everything is denied unless a key has the
- * scope for it (scope.def).  This is the one place that turns a credential into a principal;
- * auth_http.h reads it from a request and answers refusals.
+ * Who a request acts for, and what it may do.  Everything is denied unless there is a
+ * scope for it (scope.def): a key has scopes, a member of a tenant has those of its role
+ * (role.def). This is the one place that turns a credential into a principal; auth_http.h reads it
+ * from a request and answers refusals.
  *
  * Looked-up keys, wrong ones too, are remembered for up to a second in a table of fixed size,
  * so a revoked key works for at most that long.
@@ -33,6 +34,10 @@ static inline unsigned auth_bit(enum auth_scope scope)
 	return 1U << (unsigned)scope;
 }
 
+/* All that there is in one tenant: whatever needs no system. */
+#define AUTH_SCOPES_OF_TENANT ((1U << AUTH_SYSTEM) - 1)
+_Static_assert(AUTH_SYSTEM == AUTH_SCOPE_COUNT - 1, "system is the last scope");
+
 const char *auth_scope_name(enum auth_scope scope); /* "session:read" */
 const char *auth_scope_help(enum auth_scope scope);
 bool auth_scope_parse(struct str name, enum auth_scope *ret) MUST_CHECK;
@@ -48,16 +53,40 @@ enum {
 
 #define AUTH_ALL UINT_MAX
 
+/* What a member of a tenant is there: a set of scopes with a name, the least first. */
+enum auth_role {
+#define X(id, name, scopes, help) AUTH_ROLE_##id,
+#include "auth/role.def"
+#undef X
+	AUTH_ROLE_COUNT
+};
+
+const char *auth_role_name(enum auth_role role); /* "operator" */
+const char *auth_role_help(enum auth_role role);
+unsigned auth_role_scopes(enum auth_role role);
+bool auth_role_parse(struct str name, enum auth_role *ret) MUST_CHECK;
+/* What a set really allows: admin stands for all of its tenant. Sets are compared in this form. */
+unsigned auth_scopes_meant(unsigned set);
+
+/* On whose behalf: a key that nobody owns stands for itself. */
+enum auth_kind { AUTH_KEY, AUTH_USER, AUTH_SERVICE };
+
 /* What somebody who follows a session is there: who may change it, or only look. */
 enum auth_part { AUTH_OBSERVER, AUTH_PARTICIPANT };
 
-/* What the request showed: the key itself, or what was lent to it (auth_grant.h). */
-enum auth_means { AUTH_BY_KEY, AUTH_BY_TICKET, AUTH_BY_COOKIE };
+/* What the request showed: the key itself, what was lent to it (auth_grant.h), an access token, or
+ * the cookie of a browser login. */
+enum auth_means { AUTH_BY_KEY, AUTH_BY_TICKET, AUTH_BY_COOKIE, AUTH_BY_TOKEN, AUTH_BY_LOGIN };
 
 struct principal {
 	char tenant[AUTH_TENANT_MAX + 1];
-	struct id key;
-	char name[AUTH_KEY_NAME_MAX + 1]; /* of the key */
+	enum auth_kind kind;
+	enum auth_role
+		role;    /* of the user in the tenant; means nothing when the kind is AUTH_KEY */
+	struct id user;  /* nil: none */
+	struct id key;   /* nil: none */
+	struct id login; /* of the browser, or of the family of tokens; nil: none */
+	char name[AUTH_KEY_NAME_MAX + 1]; /* of the key, else of the user */
 	char owner[AUTH_OWNER_MAX + 1];   /* whose key it is; "": nobody was named */
 	unsigned scopes;                  /* set of auth_bit() */
 	unsigned lent;                    /* of what the key may do, only this; AUTH_ALL: all */
@@ -95,11 +124,6 @@ struct auth_options {
 
 struct auth *auth_new(const struct auth_options *options) MUST_CHECK;
 void auth_free(struct auth *auth);
-
-/* The key in "Authorization: ApiKey k" and "X-API-Key: k" ({NULL, 0}: header absent). Pure.
- * ERR_UNAUTHORIZED with a reason for the client: none given, another scheme, two that differ. */
-enum err_code auth_key_given(struct str authorization, struct str x_api_key, struct str *ret_key,
-                             struct err *err) MUST_CHECK;
 
 /* ERR_UNAUTHORIZED with a reason for the client (it does not tell unknown from revoked), or what
  * kept us from asking. */

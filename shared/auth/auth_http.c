@@ -2,177 +2,52 @@
 
 #include "auth/auth_grant.h"
 #include "auth/auth_origin.h"
-#include "cred/apikey.h"
-#include "http/parse.h"
 
 enum { RETRY_S = 1 };
 
-#define COOKIE_NAME     "fairlead_stream"
-#define PROTOCOL_PREFIX "fairlead.key."
+/* ---- what counts ---- */
 
-/* The only header of that name. False: there are two, and which one counts is anybody's guess. */
-static bool sole_header(const struct http_request *req, const char *name, struct str *ret)
+typedef enum err_code(check_fn)(struct auth *auth, const struct auth_shown *shown,
+                                struct principal *ret, struct err *err);
+
+static enum err_code check_key(struct auth *auth, const struct auth_shown *shown,
+                               struct principal *ret, struct err *err)
 {
-	struct str value = { NULL, 0 };
-
-	for (size_t i = 0; i < req->header_count; i++) {
-		const struct http_header *header = &req->headers[i];
-
-		if (!str_eq_nocase(header->name, str_of(name))) {
-			continue;
-		}
-		if (value.p != NULL) {
-			return false;
-		}
-		value = header->value.p != NULL ? header->value : STR_LIT("");
-	}
-	*ret = value;
-	return true;
+	return auth_check(auth, shown->text, ret, err);
 }
 
-/* ---- the address ---- */
-
-/* What others call the parameter that has their token. */
-static bool is_secret_name(struct str name)
+static enum err_code check_token(struct auth *auth, const struct auth_shown *shown,
+                                 struct principal *ret, struct err *err)
 {
-	static const char *const names[] = { "token",      "access_token",  "accesstoken", "auth",
-		                             "auth_token", "authorization", "bearer",      "jwt",
-		                             "key",        "api_key",       "api-key",     "apikey",
-		                             "x-api-key",  "secret",        "password" };
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (str_eq_nocase(name, str_of(names[i]))) {
-			return true;
-		}
-	}
-	return false;
+	(void)auth;
+	(void)shown;
+	(void)ret;
+	return err_set(err, ERR_UNAUTHORIZED, "the scheme of Authorization must be ApiKey");
 }
 
-/* Addresses are logged and handed on (Referer): a key in one is refused, good or not, so that
- * nobody comes to rely on it. */
-static enum err_code check_address(const struct http_request *req, struct err *err)
+static enum err_code check_ticket(struct auth *auth, const struct auth_shown *shown,
+                                  struct principal *ret, struct err *err)
 {
-	struct str name, value;
-	struct cred_key key;
-
-	for (size_t i = 0; http_query_at(req, i, &name, &value); i++) {
-		bool is_key = cred_key_parse(value, &key) != CRED_KEY_FOREIGN;
-
-		cred_wipe(&key, sizeof(key));
-		if (is_key || is_secret_name(name)) {
-			return err_set(
-				err, ERR_INVALID,
-				"a key or token does not belong into the address: send it in "
-				"a header, or follow a stream with ?ticket= of POST "
-				"/api/v1/stream-tickets");
-		}
-	}
-	return ERR_OK;
+	return auth_ticket_use(auth, shown->text, shown->path, ret, err);
 }
 
-bool auth_has_ticket(const struct http_request *req)
+static enum err_code check_stream_cookie(struct auth *auth, const struct auth_shown *shown,
+                                         struct principal *ret, struct err *err)
 {
-	struct str ticket;
-
-	return http_query(req, "ticket", &ticket);
+	return auth_cookie_use(auth, shown->text, shown->path, ret, err);
 }
 
-/* ---- headers ---- */
+static const struct {
+	check_fn *check;
+	bool is_cookie; /* comes by itself: so the page that caused the request has to be ours */
+} kinds[AUTH_SHOWN_COUNT] = {
+	[AUTH_SHOWN_KEY] = { check_key, false },
+	[AUTH_SHOWN_TOKEN] = { check_token, false },
+	[AUTH_SHOWN_TICKET] = { check_ticket, false },
+	[AUTH_SHOWN_STREAM_COOKIE] = { check_stream_cookie, true },
+};
 
-bool auth_is_websocket(const struct http_request *req)
-{
-	struct str rest = http_header(req, "Upgrade"), one;
-
-	while (http_list_next(&rest, &one)) {
-		if (str_eq_nocase(one, STR_LIT("websocket"))) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* The key in Sec-WebSocket-Protocol, { NULL, 0 } without one; false: there are two. */
-static bool protocol_key(const struct http_request *req, struct str *ret)
-{
-	struct str prefix = STR_LIT(PROTOCOL_PREFIX), found = { NULL, 0 };
-
-	for (size_t i = 0; i < req->header_count; i++) {
-		struct str rest = req->headers[i].value, one;
-
-		if (!str_eq_nocase(req->headers[i].name, STR_LIT("Sec-WebSocket-Protocol"))) {
-			continue;
-		}
-		while (http_list_next(&rest, &one)) {
-			if (!str_starts(one, prefix)) {
-				continue;
-			}
-			if (found.p != NULL) {
-				return false;
-			}
-			found = str_make(one.p + prefix.n, one.n - prefix.n);
-		}
-	}
-	*ret = found;
-	return true;
-}
-
-/* The value of our cookie (RFC 6265 section 5.4), { NULL, 0 } without one. Of two the browser puts
- * that of the longer path first. */
-static struct str cookie_of(const struct http_request *req)
-{
-	for (size_t i = 0; i < req->header_count; i++) {
-		struct str rest = req->headers[i].value;
-
-		if (!str_eq_nocase(req->headers[i].name, STR_LIT("Cookie"))) {
-			continue;
-		}
-		while (rest.p != NULL) {
-			struct str value = str_trim(str_split(&rest, ';'));
-			struct str name = str_split(&value, '=');
-
-			if (str_eq(name, STR_LIT(COOKIE_NAME)) && value.n > 0) {
-				return value;
-			}
-		}
-	}
-	return (struct str){ NULL, 0 };
-}
-
-static enum err_code find_key(struct auth *auth, struct str authorization, struct str x_api_key,
-                              struct principal *ret, struct err *err)
-{
-	struct str key;
-	enum err_code code = auth_key_given(authorization, x_api_key, &key, err);
-
-	return code != ERR_OK ? code : auth_check(auth, key, ret, err);
-}
-
-static enum err_code take_headers(const struct http_request *req, struct str *authorization,
-                                  struct str *x_api_key, struct err *err)
-{
-	if (!sole_header(req, "Authorization", authorization) ||
-	    !sole_header(req, "X-API-Key", x_api_key)) {
-		return err_set(err, ERR_UNAUTHORIZED, "a credential header is repeated");
-	}
-	return ERR_OK;
-}
-
-static enum err_code find_principal(struct auth *auth, const struct http_request *req,
-                                    struct principal *ret, struct err *err)
-{
-	struct str authorization, x_api_key;
-	enum err_code code = check_address(req, err);
-
-	if (code == ERR_OK && auth_has_ticket(req)) {
-		code = err_set(err, ERR_INVALID, "ticket is for routes that stream");
-	}
-	if (code == ERR_OK) {
-		code = take_headers(req, &authorization, &x_api_key, err);
-	}
-	return code != ERR_OK ? code : find_key(auth, authorization, x_api_key, ret, err);
-}
-
-/* ---- streams ---- */
+/* ---- which page asks ---- */
 
 static enum err_code check_site(const struct http_request *req, enum auth_site site, bool by_cookie,
                                 struct err *err)
@@ -192,61 +67,44 @@ static enum err_code check_site(const struct http_request *req, enum auth_site s
 	return ERR_OK;
 }
 
-/* EventSource repeats its address when it reconnects, a used ticket included: then the cookie that
- * came of it counts. */
-static enum err_code find_lent(struct auth *auth, const struct http_request *req, struct str ticket,
-                               struct principal *ret, struct err *err)
+/* ---- the decision ---- */
+
+static enum err_code check_shown(struct auth *auth, const struct http_request *req,
+                                 const struct auth_shown *shown, struct principal *ret,
+                                 struct err *err)
 {
 	enum auth_site site = auth_site_of(req, auth_options_of(auth)->origins);
-	struct str cookie = cookie_of(req);
-	enum err_code code = ERR_UNAUTHORIZED;
+	enum err_code code = check_site(req, site, kinds[shown->kind].is_cookie, err);
 
-	if (ticket.p != NULL) {
-		code = check_site(req, site, false, err);
-		if (code == ERR_OK) {
-			code = auth_ticket_use(auth, ticket, req->path, ret, err);
-		}
-	}
-	if (code != ERR_UNAUTHORIZED || cookie.p == NULL) {
-		return code;
-	}
-	code = check_site(req, site, true, err);
-	return code != ERR_OK ? code : auth_cookie_use(auth, cookie, req->path, ret, err);
+	return code != ERR_OK ? code : kinds[shown->kind].check(auth, shown, ret, err);
 }
 
-static enum err_code find_stream(struct auth *auth, const struct http_request *req,
-                                 struct principal *ret, struct err *err)
+/* What was given on purpose; else what the browser sent by itself, the first that is good.
+ * EventSource repeats its address when it reconnects, a used ticket included: then the cookie that
+ * came of it counts. */
+static enum err_code find_principal(struct auth *auth, const struct http_request *req, bool streams,
+                                    struct principal *ret, struct err *err)
 {
-	struct str authorization, x_api_key, by_protocol = { NULL, 0 }, ticket = { NULL, 0 };
-	enum err_code code = check_address(req, err);
+	struct auth_shown_set set;
+	enum err_code code = auth_shown_find(req, streams, &set, err);
 
-	if (code == ERR_OK) {
-		code = take_headers(req, &authorization, &x_api_key, err);
-	}
 	if (code != ERR_OK) {
 		return code;
 	}
-	if (auth_is_websocket(req) && !protocol_key(req, &by_protocol)) {
-		return err_set(err, ERR_UNAUTHORIZED, "Sec-WebSocket-Protocol has two keys");
+	if (set.is_given) {
+		code = check_shown(auth, req, &set.given, ret, err);
+	} else {
+		code = err_set(err, ERR_UNAUTHORIZED,
+		               "send a key as \"Authorization: ApiKey <key>\" or \"X-API-Key: "
+		               "<key>\"");
 	}
-	if (by_protocol.p != NULL && (authorization.p != NULL || x_api_key.p != NULL)) {
-		return err_set(err, ERR_UNAUTHORIZED,
-		               "send a key as a header or as a subprotocol, not both");
-	}
-	(void)http_query(req, "ticket", &ticket);
-	if (by_protocol.p == NULL && authorization.p == NULL && x_api_key.p == NULL &&
-	    (ticket.p != NULL || cookie_of(req).p != NULL)) {
-		return find_lent(auth, req, ticket, ret, err);
-	}
-	if (ticket.p != NULL) {
-		return err_set(err, ERR_UNAUTHORIZED, "send a key or a ticket, not both");
-	}
-	code = check_site(req, auth_site_of(req, auth_options_of(auth)->origins), false, err);
-	if (code != ERR_OK) {
+	if (set.is_given && set.given.kind != AUTH_SHOWN_TICKET) {
 		return code;
 	}
-	return by_protocol.p != NULL ? auth_check(auth, by_protocol, ret, err)
-	                             : find_key(auth, authorization, x_api_key, ret, err);
+	for (size_t i = 0; i < set.sent_count && code == ERR_UNAUTHORIZED; i++) {
+		code = check_shown(auth, req, &set.sent[i], ret, err);
+	}
+	return code;
 }
 
 static bool refuse(const struct http_request *req, const struct err *err, struct http_reply *reply)
@@ -285,7 +143,7 @@ bool auth_admit(struct auth *auth, const struct http_request *req, enum auth_sco
 {
 	struct err err;
 
-	if (find_principal(auth, req, ret, &err) != ERR_OK) {
+	if (find_principal(auth, req, false, ret, &err) != ERR_OK) {
 		return refuse(req, &err, reply);
 	}
 	return check_scope(req, scope, ret, reply);
@@ -296,7 +154,7 @@ bool auth_admit_stream(struct auth *auth, const struct http_request *req, enum a
 {
 	struct err err;
 
-	if (find_stream(auth, req, ret, &err) != ERR_OK) {
+	if (find_principal(auth, req, true, ret, &err) != ERR_OK) {
 		return refuse(req, &err, reply);
 	}
 	return check_scope(req, scope, ret, reply);
@@ -321,10 +179,11 @@ void auth_keep(struct auth *auth, const struct http_request *req, const struct p
 {
 	uint64_t life_s = auth_options_of(auth)->cookie_life_ms / 1000;
 	char made[AUTH_LENT_LEN + 1];
-	struct str cookie = cookie_of(req);
+	bool was_lent = principal->means == AUTH_BY_TICKET || principal->means == AUTH_BY_COOKIE;
+	struct str cookie = auth_cookie_of(req, AUTH_STREAM_COOKIE);
 	struct err err;
 
-	if (principal->means == AUTH_BY_KEY || !is_plain_path(req->path)) {
+	if (!was_lent || !is_plain_path(req->path)) {
 		return;
 	}
 	if (principal->means == AUTH_BY_TICKET) {
@@ -334,8 +193,8 @@ void auth_keep(struct auth *auth, const struct http_request *req, const struct p
 		cookie = str_of(made);
 	}
 	http_reply_header(reply, "Set-Cookie",
-	                  COOKIE_NAME "=%" STR_FMT "; Path=%" STR_FMT
-	                              "; Max-Age=%llu; HttpOnly; SameSite=Strict%s",
+	                  AUTH_STREAM_COOKIE "=%" STR_FMT "; Path=%" STR_FMT
+	                                     "; Max-Age=%llu; HttpOnly; SameSite=Strict%s",
 	                  STR_ARG(cookie), STR_ARG(req->path), (unsigned long long)life_s,
 	                  req->https ? "; Secure" : "");
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "auth/auth.h"
+#include "auth/auth_shown.h"
 #include "http/http.h"
 
 /*
@@ -27,8 +28,3 @@ bool auth_admit_stream(struct auth *auth, const struct http_request *req, enum a
  */
 void auth_keep(struct auth *auth, const struct http_request *req, const struct principal *principal,
                struct http_reply *reply);
-
-/* Does it ask for a WebSocket? */
-bool auth_is_websocket(const struct http_request *req);
-/* Is there a ticket in the address, of whatever worth? */
-bool auth_has_ticket(const struct http_request *req);

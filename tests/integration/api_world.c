@@ -116,7 +116,7 @@ static void make_keys(struct access *access)
 
 	make_key(access, TENANT, all, NULL, api_keys.all);
 	make_key(access, TENANT, "session:read", NULL, api_keys.reader);
-	make_key(access, TENANT, "admin", NULL, api_keys.admin);
+	make_key(access, TENANT, "admin,system", NULL, api_keys.admin);
 	make_key(access, TENANT, all, "red", api_keys.limited);
 	make_key(access, "rival", all, NULL, api_keys.foreign);
 }

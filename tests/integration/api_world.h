@@ -13,7 +13,7 @@
 enum { API_NODES = 2 };
 
 struct api_keys {
-	char all[128];     /* every scope but admin, tenant acme */
+	char all[128];     /* every scope but admin and system, tenant acme */
 	char reader[128];  /* session:read, tenant acme */
 	char admin[128];   /* admin, tenant acme */
 	char limited[128]; /* every scope, tenant acme, namespace red only */

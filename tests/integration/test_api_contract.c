@@ -170,7 +170,7 @@ static void answers_look_like_their_examples(void **state)
 			       204);
 		}
 		struct answer answer = ask(&(struct ask){
-			.key = route->scope == AUTH_ADMIN ? api_keys.admin : api_keys.all,
+			.key = route->scope >= AUTH_ADMIN ? api_keys.admin : api_keys.all,
 			.method = http_method_name(route->method),
 			.path = all[i].tail != NULL ? session_path(&sid, all[i].tail)
 		                                    : route->pattern,

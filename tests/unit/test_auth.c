@@ -4,29 +4,46 @@
 #include "auth/auth_bell.h"
 #include "auth/auth_grant.h"
 #include "auth/auth_origin.h"
+#include "auth/auth_shown.h"
 #include "tests/support/test.h"
 
 static const struct str none = { NULL, 0 };
 
+/* What a request with these headers shows; a NULL is not sent. */
+static enum err_code shown(const char *authorization, const char *x_api_key,
+                           struct auth_shown_set *ret, struct err *err)
+{
+	struct http_header headers[2];
+	struct http_request req = { .headers = headers, .path = STR_LIT("/api/v1/agents") };
+
+	if (authorization != NULL) {
+		headers[req.header_count++] =
+			(struct http_header){ STR_LIT("authorization"), str_of(authorization) };
+	}
+	if (x_api_key != NULL) {
+		headers[req.header_count++] =
+			(struct http_header){ STR_LIT("X-Api-Key"), str_of(x_api_key) };
+	}
+	return auth_shown_find(&req, false, ret, err);
+}
+
 static void given(const char *authorization, const char *x_api_key, const char *wanted)
 {
-	struct str key = none;
+	struct auth_shown_set set;
 	struct err err;
 
-	assert_int_equal(auth_key_given(str_of(authorization), str_of(x_api_key), &key, &err),
-	                 ERR_OK);
-	assert_true(str_eq(key, str_of(wanted)));
+	assert_int_equal(shown(authorization, x_api_key, &set, &err), ERR_OK);
+	assert_true(set.is_given);
+	assert_true(str_eq(set.given.text, str_of(wanted)));
 }
 
 static void refused(const char *authorization, const char *x_api_key, const char *reason)
 {
-	struct str key = none;
+	struct auth_shown_set set;
 	struct err err;
 
-	assert_int_equal(auth_key_given(str_of(authorization), str_of(x_api_key), &key, &err),
-	                 ERR_UNAUTHORIZED);
+	assert_int_equal(shown(authorization, x_api_key, &set, &err), ERR_UNAUTHORIZED);
 	assert_non_null(strstr(err.msg, reason));
-	assert_null(key.p);
 }
 
 static void a_key_comes_in_either_header_or_the_same_in_both(void **state)
@@ -36,13 +53,13 @@ static void a_key_comes_in_either_header_or_the_same_in_both(void **state)
 	given("apikey   abc ", NULL, "abc");
 	given(NULL, "abc", "abc");
 	given("ApiKey abc", "abc", "abc");
+	given("bearer a.b.c", NULL, "a.b.c");
 }
 
 static void everything_else_is_refused_with_a_reason(void **state)
 {
 	(void)state;
-	refused(NULL, NULL, "send a key");
-	refused("Bearer abc", NULL, "must be ApiKey");
+	refused("Bearer abc", "abc", "two different");
 	refused("abc", NULL, "must be ApiKey");
 	refused("", NULL, "must be ApiKey");
 	refused("Basic abc", "abc", "must be ApiKey");
@@ -81,8 +98,50 @@ static void nothing_is_allowed_without_its_scope(void **state)
 	assert_false(auth_allows(&principal, AUTH_ADMIN));
 	principal.scopes = auth_bit(AUTH_ADMIN);
 	for (unsigned i = 0; i < AUTH_SCOPE_COUNT; i++) {
-		assert_true(auth_allows(&principal, (enum auth_scope)i));
+		assert_true(auth_allows(&principal, (enum auth_scope)i) == (i != AUTH_SYSTEM));
 	}
+	principal.scopes = auth_bit(AUTH_SYSTEM);
+	for (unsigned i = 0; i < AUTH_SCOPE_COUNT; i++) {
+		assert_true(auth_allows(&principal, (enum auth_scope)i) == (i == AUTH_SYSTEM));
+	}
+}
+
+static void a_role_is_a_set_of_scopes_and_none_has_system(void **state)
+{
+	static const char *const names[] = { "viewer", "operator", "admin" };
+	enum auth_role role;
+
+	(void)state;
+	for (unsigned i = 0; i < AUTH_ROLE_COUNT; i++) {
+		unsigned scopes = auth_role_scopes((enum auth_role)i);
+
+		assert_string_equal(auth_role_name((enum auth_role)i), names[i]);
+		assert_true(auth_role_parse(str_of(names[i]), &role) && role == i);
+		assert_int_equal(scopes & auth_bit(AUTH_SYSTEM), 0);
+		/* A greater role has all of a lesser one. */
+		assert_true(i == 0 || (auth_role_scopes((enum auth_role)(i - 1)) & ~scopes) == 0);
+	}
+	assert_int_equal(auth_role_scopes(AUTH_ROLE_VIEWER), auth_bit(AUTH_SESSION_READ));
+	assert_int_equal(auth_role_scopes(AUTH_ROLE_OPERATOR) & auth_bit(AUTH_ADMIN), 0);
+	assert_int_equal(auth_scopes_meant(auth_bit(AUTH_ADMIN)),
+	                 auth_role_scopes(AUTH_ROLE_ADMIN));
+	assert_false(auth_role_parse(STR_LIT("owner"), &role));
+	assert_false(auth_role_parse(STR_LIT(""), &role));
+}
+
+static void keys_of_one_user_are_one_user_whatever_they_are_called(void **state)
+{
+	struct principal a = { .tenant = "acme", .owner = "me" }, b = a;
+
+	(void)state;
+	assert_true(auth_same_user(&a, &b));
+	a.user = id_new();
+	assert_false(auth_same_user(&a, &b));
+	b.user = a.user;
+	b.owner[0] = '\0';
+	assert_true(auth_same_user(&a, &b));
+	b.tenant[0] = 'b';
+	assert_false(auth_same_user(&a, &b));
 }
 
 static void a_key_for_some_namespaces_sees_no_others(void **state)
@@ -346,6 +405,8 @@ int main(void)
 		cmocka_unit_test(everything_else_is_refused_with_a_reason),
 		cmocka_unit_test(what_is_not_a_key_is_refused_without_asking),
 		cmocka_unit_test(nothing_is_allowed_without_its_scope),
+		cmocka_unit_test(a_role_is_a_set_of_scopes_and_none_has_system),
+		cmocka_unit_test(keys_of_one_user_are_one_user_whatever_they_are_called),
 		cmocka_unit_test(a_key_for_some_namespaces_sees_no_others),
 		cmocka_unit_test(lists_of_scopes_are_parsed_strictly),
 		cmocka_unit_test(a_grant_comes_back_as_it_was_written),

@@ -54,6 +54,10 @@ static struct record sample(struct record_followed *followed)
 	record.principal.means = AUTH_BY_COOKIE;
 	record.principal.observes = true;
 	record.principal.session = id_new();
+	record.principal.kind = AUTH_SERVICE;
+	record.principal.role = AUTH_ROLE_OPERATOR;
+	record.principal.user = id_new();
+	record.principal.login = id_new();
 	(void)str_copy(record.principal.name, sizeof(record.principal.name), STR_LIT("ci"));
 	(void)str_copy(record.principal.owner, sizeof(record.principal.owner), STR_LIT("me"));
 	record.principal.scopes = auth_bit(AUTH_SESSION_READ) | auth_bit(AUTH_TASK_WRITE);
@@ -77,6 +81,10 @@ static void assert_same_principal(const struct principal *a, const struct princi
 	assert_int_equal(a->means, b->means);
 	assert_int_equal(a->observes, b->observes);
 	assert_true(id_eq(&a->session, &b->session));
+	assert_int_equal(a->kind, b->kind);
+	assert_int_equal(a->role, b->role);
+	assert_true(id_eq(&a->user, &b->user));
+	assert_true(id_eq(&a->login, &b->login));
 }
 
 static void assert_same(const struct record *a, const struct record *b)
