@@ -114,30 +114,33 @@ static enum err_code need_redis(const struct auth *auth, struct err *err)
 
 static enum err_code refuse(const char *what, struct err *err)
 {
-	return err_set(err, ERR_UNAUTHORIZED, "this %s is unknown, used or too old", what);
+	return err_set(err, ERR_UNAUTHORIZED,
+	               "this %s is unknown, used or too old, or of a key that is no good", what);
 }
 
-/* The key as it is now, and of that only what was lent. */
-static enum err_code lend(struct auth *auth, const struct id *key, const struct auth_grant *grant,
+/* The key as it is now. Looked up first: while keys cannot be looked up nothing is spent. */
+static enum err_code check_key(struct auth *auth, const struct id *key, const char *what,
+                               struct principal *ret, struct err *err)
+{
+	enum err_code code = auth_check_id(auth, key, ret, err);
+
+	return code == ERR_UNAUTHORIZED ? refuse(what, err) : code;
+}
+
+/* Of the key as it is now, only what was lent. */
+static enum err_code lend(const struct principal *now, const struct auth_grant *grant,
                           struct str path, struct principal *ret, struct err *err)
 {
-	struct principal now;
-	enum err_code code;
-
 	if (grant->path[0] != '\0' && !str_eq(str_of(grant->path), auth_grant_path(path))) {
 		return err_set(err, ERR_UNAUTHORIZED, "this credential is for another path");
 	}
-	code = auth_check_id(auth, key, &now, err);
-	if (code != ERR_OK) {
-		return code;
-	}
-	if (!str_eq(str_of(grant->tenant), str_of(now.tenant))) {
+	if (!str_eq(str_of(grant->tenant), str_of(now->tenant))) {
 		return err_set(err, ERR_UNAUTHORIZED, "this credential is of another tenant");
 	}
 	*ret = (struct principal){ .lent = grant->scopes,
 		                   .observes = grant->observes,
 		                   .session = grant->session };
-	auth_renew(ret, &now);
+	auth_renew(ret, now);
 	return ERR_OK;
 }
 
@@ -183,6 +186,7 @@ enum err_code auth_ticket_use(struct auth *auth, struct str ticket, struct str p
 {
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
 	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	struct principal now;
 	struct auth_grant grant;
 	char hash[HEX_SIZE];
 	struct id key;
@@ -195,6 +199,10 @@ enum err_code auth_ticket_use(struct auth *auth, struct str ticket, struct str p
 		return err_set(err, ERR_UNAUTHORIZED,
 		               "ticket must be one of POST /api/v1/stream-tickets");
 	}
+	code = check_key(auth, &key, "ticket", &now, err);
+	if (code != ERR_OK) {
+		return code;
+	}
 	hash_of(auth, ticket, hash);
 	redis_arg_cstr(cmd, "GETDEL");
 	redis_argf(cmd, "{k:%s}:ticket:%s", key.s, hash);
@@ -206,7 +214,7 @@ enum err_code auth_ticket_use(struct auth *auth, struct str ticket, struct str p
 	    !auth_grant_decode(redis_reply_str(reply), &grant)) {
 		return refuse("ticket", err);
 	}
-	code = lend(auth, &key, &grant, path, ret, err);
+	code = lend(&now, &grant, path, ret, err);
 	ret->means = AUTH_BY_TICKET;
 	return code;
 }
@@ -254,6 +262,7 @@ enum err_code auth_cookie_use(struct auth *auth, struct str cookie, struct str p
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
 	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
 	const struct text *script = &auth_lua_texts[AUTH_LUA_COOKIE_USE];
+	struct principal now;
 	struct auth_grant grant;
 	char hash[HEX_SIZE];
 	struct id key;
@@ -264,6 +273,10 @@ enum err_code auth_cookie_use(struct auth *auth, struct str cookie, struct str p
 	}
 	if (!auth_lent_parse(cookie, AUTH_COOKIE_PREFIX, &key)) {
 		return refuse("cookie", err);
+	}
+	code = check_key(auth, &key, "cookie", &now, err);
+	if (code != ERR_OK) {
+		return code;
 	}
 	hash_of(auth, cookie, hash);
 	redis_script_begin(cmd, script, 1);
@@ -278,7 +291,7 @@ enum err_code auth_cookie_use(struct auth *auth, struct str cookie, struct str p
 	    !auth_grant_decode(redis_reply_str(reply), &grant)) {
 		return refuse("cookie", err);
 	}
-	code = lend(auth, &key, &grant, path, ret, err);
+	code = lend(&now, &grant, path, ret, err);
 	ret->means = AUTH_BY_COOKIE;
 	return code;
 }

@@ -49,7 +49,7 @@ enum err_code auth_ticket_issue(struct auth *auth, const struct principal *by,
                                 const struct auth_grant *grant, char ret[AUTH_LENT_LEN + 1],
                                 struct err *err) MUST_CHECK;
 /* ERR_UNAUTHORIZED with a reason for the client: used before, too old, of a key that is no good, or
- * not for this path. */
+ * not for this path. Any other error before it was spent leaves it as it was. */
 enum err_code auth_ticket_use(struct auth *auth, struct str ticket, struct str path,
                               struct principal *ret, struct err *err) MUST_CHECK;
 

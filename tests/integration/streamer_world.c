@@ -270,6 +270,8 @@ static void world_main(void *arg)
 	make_key(world, TENANT, auth_bit(AUTH_TASK_WRITE), NULL, world->poor_key);
 	make_key(world, TENANT, auth_bit(AUTH_ADMIN) | auth_bit(AUTH_SYSTEM), NULL,
 	         world->admin_key);
+	make_key(world, FOREIGN, auth_bit(AUTH_ADMIN) | auth_bit(AUTH_SYSTEM), NULL,
+	         world->foreign_admin_key);
 	make_key(world, TENANT, auth_bit(AUTH_SESSION_READ), "elsewhere", world->narrow_key);
 	world_start(world, 0);
 	world_await_ready(world, 0);

@@ -37,7 +37,7 @@ struct world {
 	char key[CRED_KEY_LEN + 1]; /* of a participant */
 	char observer_key[CRED_KEY_LEN + 1], foreign_key[CRED_KEY_LEN + 1],
 		poor_key[CRED_KEY_LEN + 1];
-	char admin_key[CRED_KEY_LEN + 1];
+	char admin_key[CRED_KEY_LEN + 1], foreign_admin_key[CRED_KEY_LEN + 1];
 	char narrow_key[CRED_KEY_LEN + 1]; /* of namespaces that no session here is in */
 	struct streamer streamers[STREAMERS];
 	const char *const *settings; /* of the streamers: "NAME=value", NULL at the end; or NULL */

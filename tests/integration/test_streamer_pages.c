@@ -465,6 +465,10 @@ static void streams_body(struct world *world)
 	assert_false(shows(&page, "\"next\":null"));
 	see(world, "/debug/streams?after=1000000", world->admin_key, 200, &page);
 	assert_true(shows(&page, "{\"items\":[],\"left\":0,\"next\":null}"));
+	see(world, "/debug/streams", world->foreign_admin_key, 200, &page);
+	assert_true(shows(&page, "{\"items\":[],\"left\":0,\"next\":null}"));
+	see(world, target, world->foreign_admin_key, 200, &page);
+	assert_true(shows(&page, "{\"items\":[],\"left\":0,\"next\":null}"));
 	see(world, "/debug/streams", world->foreign_key, 403, &page);
 	see(world, "/debug/streams", world->key, 403, &page);
 	see(world, "/debug/streams?perPage=0&x=1", world->admin_key, 400, &page);
