@@ -15,6 +15,8 @@
 
 enum {
 	TALKERS = 60,
+	CONSUMERS = 9, /* more of them, on the other face */
+	CLIENTS = TALKERS + CONSUMERS,
 	SESSIONS = 12,
 	FOLLOWED = 3, /* of each talker */
 	TAKEOVERS = 4,
@@ -27,6 +29,9 @@ enum {
 	PIECE_BYTES = 150,
 	PIECE_MS = 2,
 	PADDING = 1500,
+	CONSUMER_PADDING = 6000, /* they may not say much in a second */
+	CREATED = 2,             /* events of a session that was just made */
+	ROUND = 3,               /* events that are appended at once where none is large */
 	MASK = 0x1badcafe,
 };
 
@@ -47,6 +52,7 @@ struct client {
 	uint64_t pongs;
 	struct ws_deflater *deflater; /* NULL: its messages are plain */
 	bool slow, said_all, heard_all;
+	bool consumes; /* over /ws/consumer/{id}: its only session is the first */
 };
 
 /* ---- what it says ---- */
@@ -95,7 +101,9 @@ static void talk(void *arg)
 		client->said_all = client->run->stopping;
 		buf_reset(&text);
 		buf_reset(&out);
-		buf_addf(&text, "{\"type\":\"ping\",%*s\"ref\":\"%s%llu\"}", (int)PADDING, "",
+		buf_addf(&text, "{\"type\":%s,%*s\"ref\":\"%s%llu\"}",
+		         client->consumes ? "\"history_query\",\"limit\":1" : "\"ping\"",
+		         client->consumes ? (int)CONSUMER_PADDING : (int)PADDING, "",
 		         client->said_all ? "last-" : "", (unsigned long long)i);
 		add_message(client, i, buf_str(&text), &out);
 		send_slowly(client, buf_str(&out));
@@ -122,7 +130,7 @@ static void hear_event(struct client *client)
 	fail_msg("an event of another session");
 }
 
-static void hear_pong(struct client *client)
+static void hear_answer(struct client *client)
 {
 	char ref[32];
 
@@ -134,27 +142,75 @@ static void hear_pong(struct client *client)
 	client->pongs++;
 }
 
+static void hear_frame(struct client *client)
+{
+	struct str type = talker_str(client->talker, "type");
+
+	if (str_eq(type, STR_LIT("event"))) {
+		hear_event(client);
+	} else if (str_eq(type, STR_LIT("pong"))) {
+		hear_answer(client);
+	} else if (str_eq(type, STR_LIT("end"))) {
+		client->ended++;
+	} else if (!str_eq(type, STR_LIT("subscribed"))) {
+		fail_msg("%s", buf_cstr(&client->talker->payload));
+	}
+}
+
+/* Of each round it is shown the one event that has a form there. */
+static void consume_frame(struct client *client)
+{
+	struct str type = talker_str(client->talker, "type");
+
+	if (str_eq(type, STR_LIT("user_message"))) {
+		client->at[0] += ROUND;
+		assert_int_equal(talker_int(client->talker, "seq"), client->at[0]);
+	} else if (str_eq(type, STR_LIT("message_history"))) {
+		hear_answer(client);
+	} else if (str_eq(talker_str(client->talker, "subtype"), STR_LIT("session_ended"))) {
+		client->ended = FOLLOWED;
+	} else if (str_eq(type, STR_LIT("error")) || str_eq(type, STR_LIT("replay_gap"))) {
+		fail_msg("%s", buf_cstr(&client->talker->payload));
+	}
+}
+
 static void hear(void *arg)
 {
 	struct client *client = arg;
 
 	while (client->ended < FOLLOWED || !client->heard_all) {
-		struct str type;
-
 		talker_next(client->talker);
-		type = talker_str(client->talker, "type");
-		if (str_eq(type, STR_LIT("event"))) {
-			hear_event(client);
-		} else if (str_eq(type, STR_LIT("pong"))) {
-			hear_pong(client);
-		} else if (str_eq(type, STR_LIT("end"))) {
-			client->ended++;
-		} else if (!str_eq(type, STR_LIT("subscribed"))) {
-			fail_msg("%s", buf_cstr(&client->talker->payload));
+		if (client->consumes) {
+			consume_frame(client);
+		} else {
+			hear_frame(client);
 		}
 		if (client->slow && !client->run->stopping) {
 			assert_int_equal(fiber_sleep(SLOW_MS), ERR_OK);
 		}
+	}
+}
+
+/* None of the sessions with large events. */
+static void consume(struct client *client, size_t i, const char *offer)
+{
+	char target[128];
+
+	client->consumes = true;
+	client->sessions[0] = 1 + i % (LARGE_EVERY - 1);
+	client->at[0] = CREATED;
+	(void)snprintf(target, sizeof(target), "/ws/consumer/%s?starting_after=%d",
+	               client->run->sids[client->sessions[0]].s, CREATED);
+	client->talker = talker_open(client->run->world, 0, target, offer);
+}
+
+static void follow(struct client *client, size_t i, const char *offer)
+{
+	client->talker = talker_open(client->run->world, 0, "/api/v1/ws", offer);
+	for (size_t k = 0; k < FOLLOWED; k++) {
+		client->sessions[k] = (i + k * LARGE_EVERY) % SESSIONS;
+		talker_say(client->talker, "{\"type\":\"subscribe\",\"sessionId\":\"%s\"}",
+		           client->run->sids[client->sessions[k]].s);
 	}
 }
 
@@ -166,7 +222,7 @@ static void open_client(struct client *client, struct run *run, size_t i)
 	int small = SLOW_RCVBUF;
 
 	*client = (struct client){ .run = run, .slow = i % SLOW_EVERY == 0 };
-	client->talker = talker_open(run->world, 0, "/api/v1/ws", deflates ? offer : "");
+	(i < TALKERS ? follow : consume)(client, i, deflates ? offer : "");
 	assert_int_equal(client->talker->status, 101);
 	client->talker->mute = true; /* an answer would come between the pieces of a message */
 	if (deflates) {
@@ -176,11 +232,6 @@ static void open_client(struct client *client, struct run *run, size_t i)
 		assert_int_equal(setsockopt(client->talker->fd, SOL_SOCKET, SO_RCVBUF, &small,
 		                            sizeof(small)),
 		                 0);
-	}
-	for (size_t k = 0; k < FOLLOWED; k++) {
-		client->sessions[k] = (i + k * LARGE_EVERY) % SESSIONS;
-		talker_say(client->talker, "{\"type\":\"subscribe\",\"sessionId\":\"%s\"}",
-		           run->sids[client->sessions[k]].s);
 	}
 	(void)fiber_start(run->world->loop, &run->talkers, "talk", talk, client);
 	(void)fiber_start(run->world->loop, &run->talkers, "hear", hear, client);
@@ -208,7 +259,9 @@ static void append_all(void *arg)
 		if (session % LARGE_EVERY == 0) {
 			append_large(run->world, sid);
 		}
-		(void)world_notes(run->world, sid, 2, 2);
+		(void)world_notes(run->world, sid, ROUND - 1, ROUND - 1);
+		(void)world_append(run->world, sid, EVENT_TYPE_MESSAGE,
+		                   STR_LIT("{\"role\":\"user\",\"content\":\"on\"}"));
 		assert_int_equal(fiber_sleep(BATCH_MS), ERR_OK);
 	}
 	(void)world_finish(run->world, sid);
@@ -222,19 +275,19 @@ static void take_over(struct world *world)
 	streamer->pid = world_start_successor(world, 0);
 	assert_int_equal(world_await_end(before), 0);
 	world_await_ready(world, 0);
-	assert_int_equal(world_metric(world, 0, "fairlead_streams_taken_total"), TALKERS);
+	assert_int_equal(world_metric(world, 0, "fairlead_streams_taken_total"), CLIENTS);
 }
 
 static void sockets_body(struct world *world)
 {
-	struct client *clients = mem_calloc(TALKERS, sizeof(*clients));
+	struct client *clients = mem_calloc(CLIENTS, sizeof(*clients));
 	struct run run = { .world = world };
 
 	for (size_t i = 0; i < SESSIONS; i++) {
 		run.sids[i] = world_session(world);
 		(void)fiber_start(world->loop, &run.appenders, "append", append_all, &run);
 	}
-	for (size_t i = 0; i < TALKERS; i++) {
+	for (size_t i = 0; i < CLIENTS; i++) {
 		open_client(&clients[i], &run, i);
 	}
 	for (int i = 0; i < TAKEOVERS; i++) {
@@ -244,7 +297,7 @@ static void sockets_body(struct world *world)
 	run.stopping = true;
 	assert_int_equal(fiber_group_wait(&run.appenders, WORLD_WAIT_MS), ERR_OK);
 	assert_int_equal(fiber_group_wait(&run.talkers, 2 * WORLD_WAIT_MS), ERR_OK);
-	for (size_t i = 0; i < TALKERS; i++) {
+	for (size_t i = 0; i < CLIENTS; i++) {
 		assert_false(clients[i].talker->ended);
 		talker_close(clients[i].talker);
 		ws_deflater_free(clients[i].deflater);
