@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "api/handlers.h"
+#include "auth/auth_watch.h"
 #include "base/mem.h"
 #include "cred/digest.h"
 #include "event/event.h"
@@ -39,9 +40,18 @@ static enum err_code start(struct node *node, struct err *err)
 		.tickets_a_minute = node->conf.limit_tickets_key,
 	});
 	node->app = app;
+	app->watch = auth_watch_new(
+		&(struct auth_watch_options){
+			.loop = node->loop,
+			.auth = app->auth,
+			.redis_url = node->conf.redis_url,
+			.redis_timeout_ms = (unsigned)node->conf.redis_timeout,
+			.duties = &node->duties,
+		},
+		err);
 	marks_init(&app->marks, node);
 	gather_init(&app->gather, node);
-	return ERR_OK;
+	return app->watch != NULL ? ERR_OK : err->code;
 }
 
 static void close_app(struct node *node)
@@ -49,6 +59,7 @@ static void close_app(struct node *node)
 	struct app *app = node->app;
 
 	if (app != NULL) {
+		auth_watch_free(app->watch);
 		auth_free(app->auth);
 		marks_fini(&app->marks);
 		free(app);

@@ -11,6 +11,7 @@
 
 struct app {
 	struct auth *auth;
+	struct auth_watch *watch;
 	struct marks marks;
 	struct gather gather;
 };

@@ -66,7 +66,7 @@ static int fail(const struct err *err)
 }
 
 static enum err_code create(struct local *local, const struct admin_options *o,
-                            char text[CRED_KEY_LEN + 1], struct id *ret_id, struct err *err)
+                            char text[CRED_KEY_MAX + 1], struct id *ret_id, struct err *err)
 {
 	struct auth_key_new key = {
 		.tenant = o->tenant, .name = o->name, .owner = o->owner, .namespaces = o->namespaces
@@ -94,7 +94,7 @@ static enum err_code create(struct local *local, const struct admin_options *o,
 static int run_create(struct local *local)
 {
 	const struct admin_options *o = local->arg;
-	char text[CRED_KEY_LEN + 1];
+	char text[CRED_KEY_MAX + 1];
 	struct id id;
 	struct err err;
 
@@ -152,24 +152,19 @@ static void print_json(const struct auth_key_list *list)
 	buf_fini(&out);
 }
 
-static const char *state_of(const struct auth_key *key)
-{
-	if (key->revoked_us != 0) {
-		return "revoked";
-	}
-	return key->expires_us != 0 && key->expires_us < clock_wall_us() ? "expired" : "usable";
-}
-
 static void print_text(const struct auth_key_list *list)
 {
+	int64_t now_us = clock_wall_us();
+
 	(void)printf("%-26s %-8s %-20s %-32s %s\n", "KEY", "STATE", "CREATED", "SCOPES", "NAME");
 	for (size_t i = 0; i < list->count; i++) {
 		const struct auth_key *key = &list->items[i];
 		char created[CLOCK_RFC3339_SIZE];
 
 		clock_format(key->created_us, created);
-		(void)printf("%-26s %-8s %-20.19s %-32.*s %" STR_FMT "\n", key->id.s, state_of(key),
-		             created, (int)key->scopes.n, key->scopes.p, STR_ARG(key->name));
+		(void)printf("%-26s %-8s %-20.19s %-32.*s %" STR_FMT "\n", key->id.s,
+		             auth_key_status(key, now_us), created, (int)key->scopes.n,
+		             key->scopes.p, STR_ARG(key->name));
 	}
 }
 
@@ -177,11 +172,12 @@ static int run_list(struct local *local)
 {
 	const struct admin_options *o = local->arg;
 	struct arena *arena = arena_new();
+	const struct auth_key_filter filter = { .tenant = o->tenant, .max = AUTH_KEYS_LISTED_MAX };
 	struct auth_key_list list;
 	struct err err;
 	int status = EXIT_DONE;
 
-	if (auth_key_list(local->pg, o->tenant, arena, &list, &err) != ERR_OK) {
+	if (auth_key_list(local->pg, &filter, arena, &list, &err) != ERR_OK) {
 		status = fail(&err);
 	} else if (o->json) {
 		print_json(&list);
@@ -262,7 +258,7 @@ static int run_limit(struct local *local)
 static int run_ensure_admin(struct local *local)
 {
 	struct admin_options o = *(struct admin_options *)local->arg;
-	char path[HOME_PATH_MAX], text[CRED_KEY_LEN + 1], line[CRED_KEY_LEN + 2];
+	char path[HOME_PATH_MAX], text[CRED_KEY_MAX + 1], line[CRED_KEY_MAX + 2];
 	struct err err;
 	struct id id;
 

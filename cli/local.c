@@ -86,7 +86,7 @@ void local_ring(struct local *local, const struct id *key)
 	options.url = find_url(local, "FAIRLEAD_REDIS_URL", "conf/redis.url", url, sizeof(url));
 	redis = options.url != NULL ? redis_new(local->loop, &options, &err) : NULL;
 	if (redis != NULL) {
-		(void)!auth_bell_key(redis, key, &err);
+		(void)!auth_bell_ring(redis, AUTH_BELL_KEY, key, &err);
 		redis_free(redis);
 	}
 }

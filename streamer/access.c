@@ -102,6 +102,7 @@ static void keep(void *arg)
 
 	while (code == ERR_OK || code == ERR_TIMEOUT) {
 		look(access);
+		auth_note_uses(access->options.auth);
 		code = fiber_signal_wait(&access->rung, ACCESS_LOOK_MS);
 	}
 }
@@ -120,7 +121,7 @@ static enum err_code exchange(struct access *access, const struct auth_bell *bel
 {
 	struct outlet *outlet;
 	struct principal principal;
-	enum err_code code = auth_check_id(access->options.auth, &bell->key, &principal, err);
+	enum err_code code = auth_check_id(access->options.auth, &bell->id, &principal, err);
 
 	/* It may have gone meanwhile. */
 	outlet = viewers_find(access->options.viewers, bell->stream);
@@ -140,7 +141,7 @@ static void run_exchange(void *arg)
 	if (outcome == ERR_UNAUTHORIZED) {
 		outcome = ERR_FORBIDDEN;
 	}
-	log_info("access.exchange", "key=%s outcome=%s %s", job->bell.key.s, err_name(outcome),
+	log_info("access.exchange", "key=%s outcome=%s %s", job->bell.id.s, err_name(outcome),
 	         outcome != ERR_OK ? err.msg : "");
 	if (outcome != ERR_NOT_FOUND &&
 	    auth_stream_answer(access->options.redis, &job->bell.asked, outcome, &err) != ERR_OK &&
@@ -161,7 +162,8 @@ static void on_message(void *arg, struct str channel, struct str payload)
 	if (access->stopped || !auth_bell_decode(payload, &bell)) {
 		return;
 	}
-	if (bell.kind == AUTH_BELL_KEY) {
+	auth_heard(access->options.auth, &bell);
+	if (bell.kind != AUTH_BELL_STREAM) {
 		fiber_signal_raise(&access->rung);
 		return;
 	}
@@ -179,6 +181,7 @@ static void on_resumed(void *arg)
 {
 	struct access *access = arg;
 
+	auth_heard(access->options.auth, NULL);
 	fiber_signal_raise(&access->rung);
 }
 

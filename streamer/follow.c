@@ -109,7 +109,7 @@ static const struct json_field auth_fields[] = {
 	  .offset = offsetof(struct follow_auth, token),
 	  .present = JSON_NO_PRESENT,
 	  .min = 1,
-	  .max = CRED_KEY_LEN,
+	  .max = CRED_KEY_MAX,
 	  .help = "The key." },
 };
 

@@ -1,177 +1,22 @@
 #include "auth/auth.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
+#include "auth/auth_cache.h"
 #include "auth/auth_key_store.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { CACHE_SLOTS = 1024, CACHE_MS_MAX = 1000 };
-
-static const struct {
-	const char *name, *help;
-} scopes[AUTH_SCOPE_COUNT] = {
-#define X(id, name, help) [AUTH_##id] = { name, help },
-#include "auth/scope.def"
-#undef X
-};
-
-#define AUTH_BIT(id) (1U << AUTH_##id)
-static const struct {
-	const char *name, *help;
-	unsigned scopes;
-} roles[AUTH_ROLE_COUNT] = {
-#define X(id, name, scopes, help) [AUTH_ROLE_##id] = { name, help, scopes },
-#include "auth/role.def"
-#undef X
-};
-
-/* A slot is overwritten by the next key that falls into it: bounded, and never in the way. */
-struct slot {
-	struct cred_digest key; /* of the whole text that was presented */
-	uint64_t until_ms;      /* 0: empty */
-	bool known;
-	struct principal principal;
-};
+/* Between two notes; of those beyond the use is noted the next time. */
+enum { USED_MAX = 512 };
 
 struct auth {
 	struct auth_options options;
-	struct slot slots[CACHE_SLOTS];
+	struct auth_cache *cache;
+	struct id used[USED_MAX]; /* to be noted */
+	size_t used_count;
 };
-
-const char *auth_scope_name(enum auth_scope scope)
-{
-	return scopes[scope].name;
-}
-
-const char *auth_scope_help(enum auth_scope scope)
-{
-	return scopes[scope].help;
-}
-
-bool auth_scope_parse(struct str name, enum auth_scope *ret)
-{
-	for (unsigned i = 0; i < AUTH_SCOPE_COUNT; i++) {
-		if (str_eq(name, str_of(scopes[i].name))) {
-			*ret = (enum auth_scope)i;
-			return true;
-		}
-	}
-	return false;
-}
-
-bool auth_scopes_parse(struct str list, unsigned *ret)
-{
-	unsigned set = 0;
-
-	if (list.n == 0 || list.p[list.n - 1] == ',') {
-		return false;
-	}
-	while (list.p != NULL) {
-		enum auth_scope scope;
-
-		if (!auth_scope_parse(str_trim(str_split(&list, ',')), &scope)) {
-			return false;
-		}
-		set |= auth_bit(scope);
-	}
-	*ret = set;
-	return true;
-}
-
-const char *auth_role_name(enum auth_role role)
-{
-	return roles[role].name;
-}
-
-const char *auth_role_help(enum auth_role role)
-{
-	return roles[role].help;
-}
-
-unsigned auth_role_scopes(enum auth_role role)
-{
-	return roles[role].scopes;
-}
-
-bool auth_role_parse(struct str name, enum auth_role *ret)
-{
-	for (unsigned i = 0; i < AUTH_ROLE_COUNT; i++) {
-		if (str_eq(name, str_of(roles[i].name))) {
-			*ret = (enum auth_role)i;
-			return true;
-		}
-	}
-	return false;
-}
-
-unsigned auth_scopes_meant(unsigned set)
-{
-	return (set & auth_bit(AUTH_ADMIN)) != 0 ? set | AUTH_SCOPES_OF_TENANT : set;
-}
-
-bool auth_allows(const struct principal *principal, enum auth_scope scope)
-{
-	return (auth_scopes_meant(principal->scopes) & auth_bit(scope)) != 0;
-}
-
-bool auth_allows_namespace(const struct principal *principal, struct str name)
-{
-	struct str rest = str_of(principal->namespaces);
-
-	if (principal->any_namespace) {
-		return true;
-	}
-	while (name.n > 0 && rest.n > 0) {
-		if (str_eq(str_split(&rest, ','), name)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-bool auth_allows_session(const struct principal *principal, const struct id *session)
-{
-	return id_is_nil(&principal->session) || id_eq(&principal->session, session);
-}
-
-enum auth_part auth_part_of(const struct principal *principal)
-{
-	return auth_allows(principal, AUTH_SESSION_WRITE) && !principal->observes ? AUTH_PARTICIPANT
-	                                                                          : AUTH_OBSERVER;
-}
-
-const char *auth_part_name(enum auth_part part)
-{
-	return part == AUTH_PARTICIPANT ? "participant" : "observer";
-}
-
-bool auth_part_parse(struct str name, enum auth_part *ret)
-{
-	*ret = str_eq(name, STR_LIT("participant")) ? AUTH_PARTICIPANT : AUTH_OBSERVER;
-	return *ret == AUTH_PARTICIPANT || str_eq(name, STR_LIT("observer"));
-}
-
-void auth_renew(struct principal *principal, const struct principal *key)
-{
-	struct principal before = *principal;
-
-	*principal = *key;
-	principal->means = before.means;
-	principal->lent = before.lent;
-	principal->observes = before.observes;
-	principal->session = before.session;
-	if (before.lent != AUTH_ALL) {
-		principal->scopes = before.lent & auth_scopes_meant(key->scopes);
-	}
-}
-
-bool auth_same_user(const struct principal *a, const struct principal *b)
-{
-	return strcmp(a->tenant, b->tenant) == 0 && id_eq(&a->user, &b->user) &&
-	       (!id_is_nil(&a->user) || strcmp(a->owner, b->owner) == 0);
-}
 
 const struct auth_options *auth_options_of(const struct auth *auth)
 {
@@ -182,14 +27,15 @@ struct auth *auth_new(const struct auth_options *options)
 {
 	struct auth *auth = mem_calloc(1, sizeof(*auth));
 
-	assert(options->cache_ms <= CACHE_MS_MAX);
 	auth->options = *options;
+	auth->cache = auth_cache_new(options->cache_ms);
 	return auth;
 }
 
 void auth_free(struct auth *auth)
 {
 	if (auth != NULL) {
+		auth_cache_free(auth->cache);
 		cred_wipe(auth, sizeof(*auth));
 		free(auth);
 	}
@@ -200,35 +46,69 @@ static enum err_code refuse(struct err *err)
 	return err_set(err, ERR_UNAUTHORIZED, "this key is unknown, expired or revoked");
 }
 
-static struct slot *slot_of(struct auth *auth, const struct cred_digest *digest)
+static void add_use(struct auth *auth, const struct id *key)
 {
-	unsigned index = (unsigned)digest->bytes[0] | (unsigned)digest->bytes[1] << 8;
-
-	return &auth->slots[index % CACHE_SLOTS];
+	for (size_t i = 0; i < auth->used_count; i++) {
+		if (id_eq(&auth->used[i], key)) {
+			return;
+		}
+	}
+	if (auth->used_count < USED_MAX) {
+		auth->used[auth->used_count++] = *key;
+	}
 }
 
-/* Ask the database. ERR_OK with slot->known false: not a key that may be used. secret NULL: it was
+void auth_note_uses(struct auth *auth)
+{
+	struct buf ids;
+	struct err err;
+
+	if (auth->used_count == 0) {
+		return;
+	}
+	buf_init(&ids, USED_MAX * (ID_LEN + 1) + 1);
+	for (size_t i = 0; i < auth->used_count; i++) {
+		buf_addf(&ids, "%s%s", i > 0 ? "," : "", auth->used[i].s);
+	}
+	auth->used_count = 0;
+	(void)!auth_keys_touch(auth->options.pg, buf_cstr(&ids), &err);
+	buf_fini(&ids);
+}
+
+void auth_heard(struct auth *auth, const struct auth_bell *bell)
+{
+	if (bell != NULL) {
+		auth_cache_forget(auth->cache, bell);
+	} else {
+		auth_cache_clear(auth->cache);
+	}
+}
+
+/* Ask the database. ERR_OK with ret->known false: not a key that may be used. secret NULL: it was
  * shown before. */
 static enum err_code look_up(struct auth *auth, const struct id *id, const struct cred_key *secret,
-                             struct slot *slot, struct err *err)
+                             struct auth_cached *ret, struct err *err)
 {
 	struct auth_key_found found;
 	struct cred_digest hash;
 	enum err_code code = auth_key_find(auth->options.pg, id, &found, err);
 
+	*ret = (struct auth_cached){ .known = false };
 	if (code == ERR_NOT_FOUND) {
-		slot->known = false;
 		return ERR_OK;
 	}
 	if (code != ERR_OK) {
 		return err_wrap(err, "key look-up");
 	}
-	slot->known = found.usable;
+	ret->known = found.usable;
 	if (secret != NULL) {
 		hash = cred_key_hash(secret, &auth->options.pepper);
-		slot->known = cred_digest_eq(&hash, &found.hash) && found.usable;
+		ret->known = cred_digest_eq(&hash, &found.hash) && found.usable;
 	}
-	slot->principal = found.principal;
+	if (ret->known && found.stale) {
+		add_use(auth, id);
+	}
+	ret->principal = found.principal;
 	return ERR_OK;
 }
 
@@ -236,23 +116,22 @@ static enum err_code look_up(struct auth *auth, const struct id *id, const struc
 static enum err_code check(struct auth *auth, const struct cred_digest *digest, const struct id *id,
                            const struct cred_key *secret, struct principal *ret, struct err *err)
 {
-	struct slot fresh = { .key = *digest };
-	struct slot *slot = slot_of(auth, digest);
-	enum err_code code;
+	struct auth_cached found;
+	uint64_t turn = auth_cache_turn(auth->cache);
 
-	if (clock_mono_ms() >= slot->until_ms || !cred_digest_eq(&slot->key, digest)) {
-		code = look_up(auth, id, secret, &fresh, err);
+	if (!auth_cache_get(auth->cache, digest, &found)) {
+		enum err_code code = look_up(auth, id, secret, &found, err);
+
 		if (code != ERR_OK) {
 			return code;
 		}
-		fresh.until_ms = clock_mono_ms() + auth->options.cache_ms;
-		*slot = fresh;
+		auth_cache_put(auth->cache, digest, turn, &found);
 	}
-	if (!slot->known ||
-	    (slot->principal.expires_us != 0 && slot->principal.expires_us <= clock_wall_us())) {
+	if (!found.known ||
+	    (found.principal.expires_us != 0 && found.principal.expires_us <= clock_wall_us())) {
 		return refuse(err);
 	}
-	*ret = slot->principal;
+	*ret = found.principal;
 	return ERR_OK;
 }
 

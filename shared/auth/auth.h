@@ -4,8 +4,9 @@
  * (role.def). This is the one place that turns a credential into a principal; auth_http.h reads it
  * from a request and answers refusals.
  *
- * Looked-up keys, wrong ones too, are remembered for up to a second in a table of fixed size,
- * so a revoked key works for at most that long.
+ * Looked-up keys, wrong ones too, are remembered for up to a second in a table of fixed size
+ * (auth_cache.h), so a revoked key works for at most that long, and where its bell is heard no
+ * longer than that takes.
  */
 #pragma once
 
@@ -20,6 +21,7 @@
 #include "cred/digest.h"
 #include "pg/pg.h"
 
+struct buf;
 struct redis;
 
 enum auth_scope {
@@ -43,6 +45,7 @@ const char *auth_scope_help(enum auth_scope scope);
 bool auth_scope_parse(struct str name, enum auth_scope *ret) MUST_CHECK;
 /* "session:read,task:write" to a set; false when one is unknown or the list is empty. */
 bool auth_scopes_parse(struct str list, unsigned *ret) MUST_CHECK;
+void auth_scopes_format(unsigned scopes, struct buf *out); /* the same list */
 
 enum {
 	AUTH_TENANT_MAX = 64,
@@ -99,6 +102,18 @@ struct principal {
 };
 
 bool auth_allows(const struct principal *principal, enum auth_scope scope);
+/* A comma list of namespaces in the form in which they are kept and compared: trimmed, lower-case,
+ * none twice. False: one is empty or has other characters than letters, digits and ._-, or there
+ * are too many. */
+bool auth_namespaces_parse(struct str list, char ret[AUTH_NAMESPACES_MAX + 1]) MUST_CHECK;
+/* Leave it those namespaces that are on the list too. False: the list does not fit. */
+bool auth_namespaces_cut(struct principal *principal, struct str list) MUST_CHECK;
+/* May it give somebody these scopes in these namespaces (NULL: all)? Nobody gives more than they
+ * have. */
+bool auth_may_give(const struct principal *principal, unsigned scopes, const char *namespaces);
+/* Who acts, as it is written down: the id of the key, else of the user. */
+const char *auth_actor(const struct principal *principal);
+
 bool auth_allows_namespace(const struct principal *principal, struct str name);
 bool auth_allows_session(const struct principal *principal, const struct id *session);
 /* A participant has the scope session:write and did not ask for less. */
@@ -133,5 +148,12 @@ enum err_code auth_check(struct auth *auth, struct str key, struct principal *re
 /* The same for a key that is known by its id only: it was shown before. */
 enum err_code auth_check_id(struct auth *auth, const struct id *key, struct principal *ret,
                             struct err *err) MUST_CHECK;
+
+struct auth_bell;
+/* Somebody rang: who is named is looked up anew; NULL: bells may have been missed. */
+void auth_heard(struct auth *auth, const struct auth_bell *bell);
+/* On a fiber, now and then: writes down which keys were used since. A record for people: what could
+ * not be written is forgotten. */
+void auth_note_uses(struct auth *auth);
 
 const struct auth_options *auth_options_of(const struct auth *auth);

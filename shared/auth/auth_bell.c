@@ -1,5 +1,6 @@
 #include "auth/auth_bell.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -8,20 +9,27 @@
 
 enum { ANSWER_MS = 5000, POLL_MS = 20 };
 
+static const char *const names[] = {
+	[AUTH_BELL_KEY] = "key", [AUTH_BELL_USER] = "user", [AUTH_BELL_LOGIN] = "login"
+};
+
 bool auth_bell_decode(struct str payload, struct auth_bell *ret)
 {
 	struct str kind = str_split(&payload, ' '), first = str_split(&payload, ' ');
 	struct str key, asked;
 
 	*ret = (struct auth_bell){ .kind = AUTH_BELL_KEY };
-	if (str_eq(kind, STR_LIT("key"))) {
-		return payload.p == NULL && id_parse(first, &ret->key);
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+		if (str_eq(kind, str_of(names[i]))) {
+			ret->kind = (enum auth_bell_kind)i;
+			return payload.p == NULL && id_parse(first, &ret->id);
+		}
 	}
 	key = str_split(&payload, ' ');
 	asked = str_split(&payload, ' ');
 	ret->kind = AUTH_BELL_STREAM;
 	return str_eq(kind, STR_LIT("stream")) && payload.p == NULL &&
-	       auth_stream_parse(first, &ret->stream) && id_parse(key, &ret->key) &&
+	       auth_stream_parse(first, &ret->stream) && id_parse(key, &ret->id) &&
 	       id_parse(asked, &ret->asked);
 }
 
@@ -52,12 +60,14 @@ static enum err_code publish(struct redis *redis, const char *text, int64_t *ret
 	return code;
 }
 
-enum err_code auth_bell_key(struct redis *redis, const struct id *key, struct err *err)
+enum err_code auth_bell_ring(struct redis *redis, enum auth_bell_kind kind, const struct id *id,
+                             struct err *err)
 {
-	char text[sizeof("key ") + ID_LEN];
+	char text[sizeof("login ") + ID_LEN];
 	int64_t heard;
 
-	(void)snprintf(text, sizeof(text), "key %s", key->s);
+	assert(kind != AUTH_BELL_STREAM);
+	(void)snprintf(text, sizeof(text), "%s %s", names[kind], id->s);
 	return publish(redis, text, &heard, err);
 }
 

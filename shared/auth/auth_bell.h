@@ -3,6 +3,8 @@
  * AUTH_BELL.  Bells may be lost: what a key may do is read from its row anyway, soon.
  *
  *	key <id>                          its row has changed: look again
+ *	user <id>                         so has this user, or a membership of it
+ *	login <id>                        so has this login
  *	stream <stream> <key id> <asked>  give that stream this key, and say how it went
  */
 #pragma once
@@ -13,12 +15,12 @@
 
 enum { AUTH_STREAM_LEN = 16, AUTH_ASK_MS = 1000 };
 
-enum auth_bell_kind { AUTH_BELL_KEY, AUTH_BELL_STREAM };
+enum auth_bell_kind { AUTH_BELL_KEY, AUTH_BELL_USER, AUTH_BELL_LOGIN, AUTH_BELL_STREAM };
 
 struct auth_bell {
 	enum auth_bell_kind kind;
 	uint64_t stream;
-	struct id key;
+	struct id id;    /* of the key, user or login; for a stream: of its new key */
 	struct id asked; /* of a stream: who waits for the answer */
 };
 
@@ -30,7 +32,8 @@ void auth_stream_format(uint64_t stream, char out[AUTH_STREAM_LEN + 1]);
 bool auth_stream_parse(struct str text, uint64_t *ret) MUST_CHECK;
 
 /* On a fiber. */
-enum err_code auth_bell_key(struct redis *redis, const struct id *key, struct err *err) MUST_CHECK;
+enum err_code auth_bell_ring(struct redis *redis, enum auth_bell_kind kind, const struct id *id,
+                             struct err *err) MUST_CHECK;
 
 /* Ask whoever has the stream to go on for this principal. ERR_NOT_FOUND: nobody said within
  * AUTH_ASK_MS that the stream is there. ERR_FORBIDDEN: it is somebody else's. */

@@ -2,21 +2,9 @@
 
 #include "auth_sql_gen.h"
 #include "base/buf.h"
+#include "base/clock.h"
 
 enum { SCOPES_TEXT_MAX = 256 };
-enum {
-	FOUND_ID,
-	FOUND_TENANT,
-	FOUND_HASH,
-	FOUND_SCOPES,
-	FOUND_NAMESPACES,
-	FOUND_NAME,
-	FOUND_OWNER,
-	FOUND_EXPIRES,
-	FOUND_USABLE,
-	FOUND_EXPIRED,
-	FOUND_STALE, /* not of those that are watched */
-};
 enum {
 	LIST_ID,
 	LIST_NAME,
@@ -27,7 +15,12 @@ enum {
 	LIST_EXPIRES,
 	LIST_REVOKED,
 	LIST_LAST_USED,
+	LIST_OWNER_ID,
+	LIST_ENV,
+	LIST_REPLACES,
+	LIST_CREATED_BY,
 };
+enum { OLD_NAME, OLD_SCOPES, OLD_NAMESPACES, OLD_OWNER, OLD_OWNER_ID, OLD_LIFE };
 
 static const struct text *sql(enum auth_sql_id id)
 {
@@ -49,41 +42,8 @@ static bool owner_ok(struct str owner)
 	return owner.n >= 1 && owner.n <= AUTH_OWNER_MAX && str_is_utf8(owner);
 }
 
-/* Words of letters, digits and ._- with one comma between them. */
-static bool namespaces_ok(struct str list)
-{
-	if (list.n == 0 || list.n > AUTH_NAMESPACES_MAX || list.p[list.n - 1] == ',') {
-		return false;
-	}
-	while (list.p != NULL) {
-		struct str word = str_split(&list, ',');
-
-		for (size_t i = 0; i < word.n; i++) {
-			char c = word.p[i];
-
-			if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			      (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-')) {
-				return false;
-			}
-		}
-		if (word.n == 0) {
-			return false;
-		}
-	}
-	return true;
-}
-
-static void add_scopes(struct buf *out, unsigned scopes)
-{
-	for (unsigned i = 0; i < AUTH_SCOPE_COUNT; i++) {
-		if ((scopes & auth_bit((enum auth_scope)i)) != 0) {
-			buf_addf(out, "%s%s", out->len > 0 ? "," : "",
-			         auth_scope_name((enum auth_scope)i));
-		}
-	}
-}
-
-static enum err_code check_new(const struct auth_key_new *key, struct err *err)
+static enum err_code check_new(const struct auth_key_new *key,
+                               char namespaces[AUTH_NAMESPACES_MAX + 1], struct err *err)
 {
 	if (key->scopes == 0) {
 		return err_set(err, ERR_INVALID, "a key needs at least one scope");
@@ -97,93 +57,257 @@ static enum err_code check_new(const struct auth_key_new *key, struct err *err)
 		               "a key's owner is 1 to %d bytes of UTF-8 without control characters",
 		               AUTH_OWNER_MAX);
 	}
-	if (key->namespaces != NULL && !namespaces_ok(str_of(key->namespaces))) {
+	if (key->namespaces != NULL &&
+	    !auth_namespaces_parse(str_of(key->namespaces), namespaces)) {
 		return err_set(err, ERR_INVALID,
 		               "namespaces are a comma list of letters, digits, dots, dashes and "
 		               "underscores, at most %d bytes",
 		               AUTH_NAMESPACES_MAX);
 	}
+	if (key->env != NULL && !cred_env_ok(str_of(key->env))) {
+		return err_set(err, ERR_INVALID,
+		               "the environment of a key is 1 to %d lower-case letters and digits",
+		               CRED_ENV_MAX);
+	}
 	return ERR_OK;
 }
 
-static enum err_code insert(struct pg *pg, const struct auth_key_new *key, const struct id *id,
-                            const struct cred_digest *hash, struct err *err)
-{
-	struct pg_params params = { 0 };
-	struct buf scopes;
-	enum err_code code;
-
-	buf_init(&scopes, SCOPES_TEXT_MAX);
-	add_scopes(&scopes, key->scopes);
-	pg_param_cstr(&params, id->s);
-	pg_param_cstr(&params, key->tenant);
-	pg_param_cstr(&params, key->name);
-	pg_param_bytes(&params, cred_digest_str(hash));
-	pg_param_cstr(&params, buf_cstr(&scopes));
-	pg_param_cstr(&params, key->namespaces);
-	if (key->expires_us != 0) {
-		pg_param_i64(&params, key->expires_us);
-	} else {
-		pg_param_null(&params);
-	}
-	pg_param_cstr(&params, key->owner);
-	code = pg_query(pg, key->tenant, sql(AUTH_SQL_AUTH_KEY_CREATE), &params, NULL, err);
-	buf_fini(&scopes);
-	return code;
-}
-
-enum err_code auth_key_create(struct pg *pg, const struct auth_key_new *key,
-                              const struct cred_pepper *pepper, char ret_text[CRED_KEY_LEN + 1],
-                              struct id *ret_id, struct err *err)
-{
+/* A row before its key. */
+struct made {
+	struct str scopes;
+	const char *replaces; /* NULL: none */
 	struct cred_key secret;
 	struct cred_digest hash;
-	enum err_code code;
+};
 
-	code = check_new(key, err);
-	if (code != ERR_OK) {
-		return code;
+static void add_params(struct pg_params *params, const struct auth_key_new *key,
+                       const struct made *made)
+{
+	pg_param_cstr(params, made->secret.id.s);
+	pg_param_cstr(params, key->tenant);
+	pg_param_cstr(params, key->name);
+	pg_param_bytes(params, cred_digest_str(&made->hash));
+	pg_param_text(params, made->scopes);
+	pg_param_cstr(params, key->namespaces);
+	if (key->expires_us != 0) {
+		pg_param_i64(params, key->expires_us);
+	} else {
+		pg_param_null(params);
 	}
-	secret = cred_key_new();
-	hash = cred_key_hash(&secret, pepper);
-	code = insert(pg, key, &secret.id, &hash, err);
-	if (code == ERR_OK) {
-		cred_key_format(&secret, ret_text);
-		*ret_id = secret.id;
-	}
-	cred_wipe(&secret, sizeof(secret));
-	return code;
+	pg_param_cstr(params, key->owner);
+	pg_param_cstr(params, key->owner_id);
+	pg_param_cstr(params, key->env != NULL ? key->env : CRED_ENV_USUAL);
+	pg_param_cstr(params, made->replaces);
+	pg_param_cstr(params, key->created_by);
 }
 
-enum err_code auth_key_list(struct pg *pg, const char *tenant, struct arena *arena,
-                            struct auth_key_list *ret, struct err *err)
+static enum err_code insert(struct pg_tx *tx, const struct auth_key_new *key,
+                            const struct made *made, struct err *err)
 {
 	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
 	struct pg_params params = { 0 };
-	struct auth_key_list list;
 	enum err_code code;
 
-	pg_param_cstr(&params, tenant);
-	pg_param_u64(&params, AUTH_KEYS_LISTED_MAX);
-	code = pg_query(pg, tenant, sql(AUTH_SQL_AUTH_KEY_LIST), &params, &rows, err);
+	add_params(&params, key, made);
+	code = pg_tx_query(tx, sql(AUTH_SQL_AUTH_KEY_CREATE), &params, &rows, err);
+	if (code == ERR_OK && pg_rows_affected(rows) == 0) {
+		return err_set(err, ERR_NOT_FOUND, "the owner is no member of the tenant");
+	}
+	return code;
+}
+
+static void make_secret(struct made *made, const char *env, const struct cred_pepper *pepper)
+{
+	made->secret = cred_key_new(env);
+	made->hash = cred_key_hash(&made->secret, pepper);
+}
+
+static void hand_out(const struct made *made, char ret_text[CRED_KEY_MAX + 1], struct id *ret_id)
+{
+	cred_key_format(&made->secret, ret_text);
+	*ret_id = made->secret.id;
+}
+
+enum err_code auth_key_create(struct pg *pg, const struct auth_key_new *key,
+                              const struct cred_pepper *pepper, char ret_text[CRED_KEY_MAX + 1],
+                              struct id *ret_id, struct err *err)
+{
+	struct pg_tx *tx CLEANUP(pg_tx_cleanup) = NULL;
+	char namespaces[AUTH_NAMESPACES_MAX + 1];
+	struct auth_key_new row = *key;
+	struct made made = { .replaces = NULL };
+	struct buf scopes;
+	enum err_code code = check_new(key, namespaces, err);
+
 	if (code != ERR_OK) {
 		return code;
 	}
-	list.count = pg_rows_count(rows);
-	list.items = arena_take(arena, list.count * sizeof(*list.items));
+	row.namespaces = key->namespaces != NULL ? namespaces : NULL;
+	buf_init(&scopes, SCOPES_TEXT_MAX);
+	auth_scopes_format(key->scopes, &scopes);
+	made.scopes = buf_str(&scopes);
+	make_secret(&made, key->env, pepper);
+	code = pg_begin(pg, key->tenant, &tx, err);
+	if (code == ERR_OK) {
+		code = insert(tx, &row, &made, err);
+	}
+	if (code == ERR_OK) {
+		code = pg_commit(tx, err);
+		tx = NULL;
+	}
+	if (code == ERR_OK) {
+		hand_out(&made, ret_text, ret_id);
+	}
+	buf_fini(&scopes);
+	cred_wipe(&made, sizeof(made));
+	return code;
+}
+
+/* ---- rotating ---- */
+
+/* What the old key was; in the arena. */
+static enum err_code retire(struct pg_tx *tx, const struct auth_key_rotation *rotation,
+                            struct arena *arena, struct auth_key_new *ret, struct made *made,
+                            struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+
+	pg_param_cstr(&params, rotation->tenant);
+	pg_param_cstr(&params, rotation->id.s);
+	pg_param_u64(&params, rotation->grace_s);
+	code = pg_tx_query(tx, sql(AUTH_SQL_AUTH_KEY_RETIRE), &params, &rows, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (pg_rows_count(rows) == 0) {
+		return err_set(err, ERR_CONFLICT,
+		               "the key is revoked or expired, or was replaced before");
+	}
+#define TEXT(column)                                                                               \
+	(pg_is_null(rows, 0, column) ? NULL : arena_strdup(arena, pg_str(rows, 0, column)))
+	*ret = (struct auth_key_new){
+		.tenant = rotation->tenant,
+		.name = TEXT(OLD_NAME),
+		.namespaces = TEXT(OLD_NAMESPACES),
+		.owner = TEXT(OLD_OWNER),
+		.owner_id = TEXT(OLD_OWNER_ID),
+		.env = rotation->env,
+		.created_by = rotation->created_by,
+		.expires_us = pg_is_null(rows, 0, OLD_LIFE)
+		                      ? 0
+		                      : clock_wall_us() + pg_i64(rows, 0, OLD_LIFE),
+	};
+#undef TEXT
+	made->scopes = arena_str(arena, pg_str(rows, 0, OLD_SCOPES));
+	made->replaces = rotation->id.s;
+	return ERR_OK;
+}
+
+static enum err_code replace(struct pg *pg, const struct auth_key_rotation *rotation,
+                             struct arena *arena, struct made *made, struct err *err)
+{
+	struct pg_tx *tx CLEANUP(pg_tx_cleanup) = NULL;
+	struct auth_key_new row;
+	enum err_code code = pg_begin(pg, rotation->tenant, &tx, err);
+
+	if (code == ERR_OK) {
+		code = retire(tx, rotation, arena, &row, made, err);
+	}
+	if (code == ERR_OK) {
+		code = insert(tx, &row, made, err);
+		if (code == ERR_NOT_FOUND) {
+			return err_set(err, ERR_CONFLICT, "the key's owner is no member any more");
+		}
+	}
+	if (code == ERR_OK) {
+		code = pg_commit(tx, err);
+		tx = NULL;
+	}
+	return code;
+}
+
+enum err_code auth_key_rotate(struct pg *pg, const struct auth_key_rotation *rotation,
+                              const struct cred_pepper *pepper, char ret_text[CRED_KEY_MAX + 1],
+                              struct id *ret_id, struct err *err)
+{
+	struct arena *arena = arena_new();
+	struct made made = { .replaces = NULL };
+	struct auth_key old;
+	enum err_code code = auth_key_get(pg, rotation->tenant, &rotation->id, arena, &old, err);
+
+	if (code == ERR_OK) {
+		make_secret(&made, rotation->env, pepper);
+		code = replace(pg, rotation, arena, &made, err);
+	}
+	if (code == ERR_OK) {
+		hand_out(&made, ret_text, ret_id);
+	}
+	cred_wipe(&made, sizeof(made));
+	arena_free(arena);
+	return code;
+}
+
+/* ---- looking ---- */
+
+const char *auth_key_status(const struct auth_key *key, int64_t now_us)
+{
+	if (key->revoked_us != 0) {
+		return "revoked";
+	}
+	return key->expires_us != 0 && key->expires_us <= now_us ? "expired" : "usable";
+}
+
+static bool from_row(struct pg_rows *rows, size_t i, struct arena *arena, struct auth_key *ret)
+{
+#define TEXT(column) arena_str(arena, pg_str(rows, i, column))
+	*ret = (struct auth_key){
+		.name = TEXT(LIST_NAME),
+		.owner = TEXT(LIST_OWNER),
+		.owner_id = TEXT(LIST_OWNER_ID),
+		.scopes = TEXT(LIST_SCOPES),
+		.namespaces = TEXT(LIST_NAMESPACES),
+		.env = TEXT(LIST_ENV),
+		.replaces = TEXT(LIST_REPLACES),
+		.created_by = TEXT(LIST_CREATED_BY),
+		.any_namespace = pg_is_null(rows, i, LIST_NAMESPACES),
+		.created_us = pg_i64(rows, i, LIST_CREATED),
+		.expires_us = pg_i64(rows, i, LIST_EXPIRES),
+		.revoked_us = pg_i64(rows, i, LIST_REVOKED),
+		.last_used_us = pg_i64(rows, i, LIST_LAST_USED),
+	};
+#undef TEXT
+	return id_parse(pg_str(rows, i, LIST_ID), &ret->id);
+}
+
+static enum err_code look(struct pg *pg, const struct auth_key_filter *filter,
+                          const struct id *only, struct pg_rows **ret, struct err *err)
+{
+	struct pg_params params = { 0 };
+
+	pg_param_cstr(&params, filter->tenant);
+	pg_param_cstr(&params, id_is_nil(&filter->before) ? NULL : filter->before.s);
+	pg_param_cstr(&params, only != NULL ? only->s : NULL);
+	pg_param_u64(&params, filter->max + 1);
+	return pg_query(pg, filter->tenant, sql(AUTH_SQL_AUTH_KEY_LIST), &params, ret, err);
+}
+
+enum err_code auth_key_list(struct pg *pg, const struct auth_key_filter *filter,
+                            struct arena *arena, struct auth_key_list *ret, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct auth_key_list list;
+	enum err_code code = look(pg, filter, NULL, &rows, err);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	list.more = pg_rows_count(rows) > filter->max;
+	list.count = list.more ? filter->max : pg_rows_count(rows);
+	list.items = arena_take(arena, (list.count + 1) * sizeof(*list.items));
 	for (size_t i = 0; i < list.count; i++) {
-		list.items[i] = (struct auth_key){
-			.name = arena_str(arena, pg_str(rows, i, LIST_NAME)),
-			.owner = arena_str(arena, pg_str(rows, i, LIST_OWNER)),
-			.scopes = arena_str(arena, pg_str(rows, i, LIST_SCOPES)),
-			.namespaces = arena_str(arena, pg_str(rows, i, LIST_NAMESPACES)),
-			.any_namespace = pg_is_null(rows, i, LIST_NAMESPACES),
-			.created_us = pg_i64(rows, i, LIST_CREATED),
-			.expires_us = pg_i64(rows, i, LIST_EXPIRES),
-			.revoked_us = pg_i64(rows, i, LIST_REVOKED),
-			.last_used_us = pg_i64(rows, i, LIST_LAST_USED),
-		};
-		if (!id_parse(pg_str(rows, i, LIST_ID), &list.items[i].id)) {
+		if (!from_row(rows, i, arena, &list.items[i])) {
 			return err_set(err, ERR_INTERNAL, "key row %s does not decode",
 			               pg_str(rows, i, LIST_ID).p);
 		}
@@ -192,8 +316,26 @@ enum err_code auth_key_list(struct pg *pg, const char *tenant, struct arena *are
 	return ERR_OK;
 }
 
-enum err_code auth_key_revoke(struct pg *pg, const char *tenant, const struct id *id,
-                              bool *ret_revoked, struct err *err)
+enum err_code auth_key_get(struct pg *pg, const char *tenant, const struct id *id,
+                           struct arena *arena, struct auth_key *ret, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	const struct auth_key_filter filter = { .tenant = tenant, .max = 1 };
+	enum err_code code = look(pg, &filter, id, &rows, err);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (pg_rows_count(rows) == 0 || !from_row(rows, 0, arena, ret)) {
+		return err_set(err, ERR_NOT_FOUND, "no such key");
+	}
+	return ERR_OK;
+}
+
+/* ---- ending ---- */
+
+static enum err_code change_one(struct pg *pg, const char *tenant, const struct id *id,
+                                enum auth_sql_id how, bool *ret_done, struct err *err)
 {
 	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
 	struct pg_params params = { 0 };
@@ -201,11 +343,23 @@ enum err_code auth_key_revoke(struct pg *pg, const char *tenant, const struct id
 
 	pg_param_cstr(&params, tenant);
 	pg_param_cstr(&params, id->s);
-	code = pg_query(pg, tenant, sql(AUTH_SQL_AUTH_KEY_REVOKE), &params, &rows, err);
+	code = pg_query(pg, tenant, sql(how), &params, &rows, err);
 	if (code == ERR_OK) {
-		*ret_revoked = pg_rows_affected(rows) > 0;
+		*ret_done = pg_rows_affected(rows) > 0;
 	}
 	return code;
+}
+
+enum err_code auth_key_revoke(struct pg *pg, const char *tenant, const struct id *id,
+                              bool *ret_revoked, struct err *err)
+{
+	return change_one(pg, tenant, id, AUTH_SQL_AUTH_KEY_REVOKE, ret_revoked, err);
+}
+
+enum err_code auth_key_delete(struct pg *pg, const char *tenant, const struct id *id,
+                              bool *ret_deleted, struct err *err)
+{
+	return change_one(pg, tenant, id, AUTH_SQL_AUTH_KEY_DELETE, ret_deleted, err);
 }
 
 enum err_code auth_key_limit(struct pg *pg, const char *tenant, const struct id *id,
@@ -220,7 +374,7 @@ enum err_code auth_key_limit(struct pg *pg, const char *tenant, const struct id 
 		return err_set(err, ERR_INVALID, "a key needs at least one scope");
 	}
 	buf_init(&text, SCOPES_TEXT_MAX);
-	add_scopes(&text, scopes);
+	auth_scopes_format(scopes, &text);
 	pg_param_cstr(&params, tenant);
 	pg_param_cstr(&params, id->s);
 	pg_param_cstr(&params, buf_cstr(&text));
@@ -230,91 +384,4 @@ enum err_code auth_key_limit(struct pg *pg, const char *tenant, const struct id 
 		*ret_changed = pg_rows_affected(rows) > 0;
 	}
 	return code;
-}
-
-/* Scopes that this version does not know allow nothing here. */
-static unsigned known_scopes(struct str list)
-{
-	unsigned scopes = 0;
-
-	while (list.p != NULL) {
-		enum auth_scope scope;
-
-		if (auth_scope_parse(str_split(&list, ','), &scope)) {
-			scopes |= auth_bit(scope);
-		}
-	}
-	return scopes;
-}
-
-/* What does not decode is a key that nobody may use. */
-static void from_row(struct pg_rows *rows, size_t row, struct auth_key_found *ret)
-{
-	struct principal *principal = &ret->principal;
-	bool is_id;
-
-	*ret = (struct auth_key_found){
-		.principal = {
-			.scopes = known_scopes(pg_str(rows, row, FOUND_SCOPES)),
-			.lent = AUTH_ALL,
-			.any_namespace = pg_is_null(rows, row, FOUND_NAMESPACES),
-			.expires_us = pg_i64(rows, row, FOUND_EXPIRES),
-		},
-		.expired = pg_bool(rows, row, FOUND_EXPIRED),
-	};
-	(void)str_copy(principal->name, sizeof(principal->name), pg_str(rows, row, FOUND_NAME));
-	is_id = id_parse(pg_str(rows, row, FOUND_ID), &principal->key);
-	ret->usable = is_id && pg_bool(rows, row, FOUND_USABLE) && !ret->expired &&
-	              str_copy(principal->tenant, sizeof(principal->tenant),
-	                       pg_str(rows, row, FOUND_TENANT)) &&
-	              str_copy(principal->namespaces, sizeof(principal->namespaces),
-	                       pg_str(rows, row, FOUND_NAMESPACES)) &&
-	              str_copy(principal->owner, sizeof(principal->owner),
-	                       pg_str(rows, row, FOUND_OWNER)) &&
-	              cred_digest_from(pg_bytes(rows, row, FOUND_HASH), &ret->hash);
-}
-
-enum err_code auth_key_find(struct pg *pg, const struct id *id, struct auth_key_found *ret,
-                            struct err *err)
-{
-	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
-	struct pg_params params = { 0 };
-	struct auth_key_found found;
-	struct err ignored;
-	enum err_code code;
-
-	pg_param_cstr(&params, id->s);
-	code = pg_query(pg, "", sql(AUTH_SQL_AUTH_KEY_FIND), &params, &rows, err);
-	if (code != ERR_OK) {
-		return code;
-	}
-	if (pg_rows_count(rows) == 0) {
-		return err_set(err, ERR_NOT_FOUND, "no key %s", id->s);
-	}
-	from_row(rows, 0, &found);
-	if (found.usable && pg_bool(rows, 0, FOUND_STALE)) {
-		/* A record for people: that it could not be written refuses nobody. */
-		(void)!pg_query(pg, "", sql(AUTH_SQL_AUTH_KEY_TOUCH), &params, NULL, &ignored);
-	}
-	*ret = found;
-	return ERR_OK;
-}
-
-enum err_code auth_keys_watch(struct pg *pg, const char *ids, size_t count,
-                              struct auth_key_found *ret, size_t *ret_count, struct err *err)
-{
-	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
-	struct pg_params params = { 0 };
-	enum err_code code;
-
-	pg_param_cstr(&params, ids);
-	code = pg_query(pg, "", sql(AUTH_SQL_AUTH_KEY_WATCH), &params, &rows, err);
-	if (code != ERR_OK) {
-		return code;
-	}
-	*ret_count = pg_rows_count(rows) < count ? pg_rows_count(rows) : count;
-	for (size_t i = 0; i < *ret_count; i++) {
-		from_row(rows, i, &ret[i]);
-	}
-	return ERR_OK;
 }

@@ -1,4 +1,5 @@
-/* API keys as rows. The key itself exists only in what auth_key_create() returns. */
+/* API keys as rows. The key itself exists only in what auth_key_create() and auth_key_rotate()
+ * return. */
 #pragma once
 
 #include <stdbool.h>
@@ -8,7 +9,12 @@
 #include "base/arena.h"
 #include "cred/apikey.h"
 
-enum { AUTH_KEYS_LISTED_MAX = 1000, AUTH_KEYS_WATCHED_MAX = 1000 };
+enum {
+	AUTH_KEYS_LISTED_MAX = 1000,
+	AUTH_KEYS_WATCHED_MAX = 1000,
+	AUTH_KEY_GRACE_S = 24 * 3600, /* unless another is asked for */
+	AUTH_KEY_GRACE_MAX_S = 30 * 24 * 3600,
+};
 
 struct auth_key_new {
 	const char *tenant;
@@ -17,30 +23,50 @@ struct auth_key_new {
 	const char *namespaces; /* comma list; NULL: all */
 	int64_t expires_us;     /* 0: never */
 	const char *owner;      /* whose it is: a person or a program; NULL: nobody is named */
+	const char *owner_id;   /* the user that it acts for, a member of the tenant; NULL: none */
+	const char *env;        /* cred_env_ok(); NULL: the usual one */
+	const char *created_by; /* the principal; NULL: the host's operator */
 };
 
-/* ERR_NOT_FOUND: no such tenant. ERR_INVALID: no scope, or the name or the namespaces are too long
- * or malformed. */
+/* ERR_NOT_FOUND: no such tenant, or the owner is no member. ERR_INVALID: no scope, or the name or
+ * the namespaces are too long or malformed. */
 enum err_code auth_key_create(struct pg *pg, const struct auth_key_new *key,
-                              const struct cred_pepper *pepper, char ret_text[CRED_KEY_LEN + 1],
+                              const struct cred_pepper *pepper, char ret_text[CRED_KEY_MAX + 1],
                               struct id *ret_id, struct err *err) MUST_CHECK;
 
 struct auth_key {
 	struct id id;
 	struct str name;
-	struct str owner;              /* "": nobody is named */
+	struct str owner, owner_id;    /* "": nobody is named */
 	struct str scopes, namespaces; /* comma lists */
+	struct str env;
+	struct str replaces, created_by; /* "": none */
 	bool any_namespace;
 	int64_t created_us, expires_us, revoked_us, last_used_us; /* 0: not */
+};
+
+/* "usable", "expired" or "revoked". */
+const char *auth_key_status(const struct auth_key *key, int64_t now_us);
+
+struct auth_key_filter {
+	const char *tenant;
+	struct id before; /* nil: from the newest on */
+	unsigned max;     /* at most AUTH_KEYS_LISTED_MAX */
 };
 
 struct auth_key_list {
 	struct auth_key *items; /* of the arena, newest first */
 	size_t count;
+	bool more;
 };
 
-enum err_code auth_key_list(struct pg *pg, const char *tenant, struct arena *arena,
-                            struct auth_key_list *ret, struct err *err) MUST_CHECK;
+enum err_code auth_key_list(struct pg *pg, const struct auth_key_filter *filter,
+                            struct arena *arena, struct auth_key_list *ret,
+                            struct err *err) MUST_CHECK;
+
+/* ERR_NOT_FOUND: the tenant has none with that id. */
+enum err_code auth_key_get(struct pg *pg, const char *tenant, const struct id *id,
+                           struct arena *arena, struct auth_key *ret, struct err *err) MUST_CHECK;
 
 /* Change what a key may do from now on. *ret_changed false: there is none with that id, or it is
  * revoked. ERR_INVALID: no scope. */
@@ -51,17 +77,41 @@ enum err_code auth_key_limit(struct pg *pg, const char *tenant, const struct id 
 enum err_code auth_key_revoke(struct pg *pg, const char *tenant, const struct id *id,
                               bool *ret_revoked, struct err *err) MUST_CHECK;
 
+/* *ret_deleted false: there is none with that id. */
+enum err_code auth_key_delete(struct pg *pg, const char *tenant, const struct id *id,
+                              bool *ret_deleted, struct err *err) MUST_CHECK;
+
+struct auth_key_rotation {
+	const char *tenant;
+	struct id id;
+	uint64_t grace_s;       /* how long the old one stays good; at most AUTH_KEY_GRACE_MAX_S */
+	const char *env;        /* of the new one; NULL: the usual */
+	const char *created_by; /* NULL: the host's operator */
+};
+
+/* A new key that may do the same, for as long as the old one was made for; the old one ends after
+ * the grace. ERR_CONFLICT: it is no good any more, was replaced before, or its owner has gone.
+ * ERR_NOT_FOUND: there is none. */
+enum err_code auth_key_rotate(struct pg *pg, const struct auth_key_rotation *rotation,
+                              const struct cred_pepper *pepper, char ret_text[CRED_KEY_MAX + 1],
+                              struct id *ret_id, struct err *err) MUST_CHECK;
+
 /* What a look-up by id finds, for auth_check(). */
 struct auth_key_found {
 	struct principal principal;
 	struct cred_digest hash;
-	bool usable;  /* not revoked, not expired, its tenant not disabled */
+	bool usable;  /* not revoked, not expired, its tenant not disabled, its owner a member */
 	bool expired; /* why it is not usable, if that is the only reason */
+	bool stale;   /* its use was not noted within the last minute; not of those that are watched
+	               */
 };
 
-/* ERR_NOT_FOUND: no such id. Notes the use of a usable key, at most once a minute. */
+/* ERR_NOT_FOUND: no such id. */
 enum err_code auth_key_find(struct pg *pg, const struct id *id, struct auth_key_found *ret,
                             struct err *err) MUST_CHECK;
+
+/* Note that these were used just now, at most once a minute: ids is a comma list. */
+enum err_code auth_keys_touch(struct pg *pg, const char *ids, struct err *err) MUST_CHECK;
 
 /*
  * Many at once, without noting a use: ids is a comma list of count ids, at most

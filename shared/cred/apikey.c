@@ -3,7 +3,7 @@
 #include <sodium.h>
 #include <stdint.h>
 
-static const char prefix[] = "fl_live_";
+static const char prefix[] = CRED_KEY_PREFIX;
 static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
 /* CRC-32C (RFC 3720 appendix B.4): reflected polynomial 0x82F63B78. */
@@ -41,11 +41,30 @@ static bool in_alphabet(struct str s)
 	return true;
 }
 
-struct cred_key cred_key_new(void)
+bool cred_env_ok(struct str env)
+{
+	static const char *const others[] = { "ticket", "stream" };
+
+	for (size_t i = 0; i < env.n; i++) {
+		if (!((env.p[i] >= 'a' && env.p[i] <= 'z') ||
+		      (env.p[i] >= '0' && env.p[i] <= '9'))) {
+			return false;
+		}
+	}
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		if (str_eq(env, str_of(others[i]))) {
+			return false;
+		}
+	}
+	return env.n >= 1 && env.n <= CRED_ENV_MAX;
+}
+
+struct cred_key cred_key_new(const char *env)
 {
 	struct cred_key key = { .id = id_new() };
 	unsigned char random[CRED_SECRET_LEN];
 
+	(void)str_copy(key.env, sizeof(key.env), str_of(env));
 	/* Five of each byte's bits: 260 random bits, uniform without any carry. */
 	randombytes_buf(random, sizeof(random));
 	for (size_t i = 0; i < CRED_SECRET_LEN; i++) {
@@ -55,11 +74,15 @@ struct cred_key cred_key_new(void)
 	return key;
 }
 
-void cred_key_format(const struct cred_key *key, char out[CRED_KEY_LEN + 1])
+void cred_key_format(const struct cred_key *key, char out[CRED_KEY_MAX + 1])
 {
+	struct str env = str_of(key->env[0] != '\0' ? key->env : CRED_ENV_USUAL);
 	size_t n = sizeof(prefix) - 1;
 
 	memcpy(out, prefix, n);
+	memcpy(out + n, env.p, env.n);
+	n += env.n;
+	out[n++] = '_';
 	for (size_t i = 0; i < ID_LEN; i++) {
 		char c = key->id.s[i];
 
@@ -71,28 +94,47 @@ void cred_key_format(const struct cred_key *key, char out[CRED_KEY_LEN + 1])
 	format_check(str_make(out, n), out + n);
 }
 
+/* What stands before and after the env; false: it is nothing of ours. A key of another env that is
+ * cut short is known by its id only, since so much begins with fl_. */
+static bool cut_env(struct str text, struct str *ret_env, struct str *ret_rest)
+{
+	struct str rest = text, start = STR_LIT(prefix);
+	struct id id;
+
+	if (!str_starts(text, start)) {
+		return false;
+	}
+	rest = str_make(text.p + start.n, text.n - start.n);
+	*ret_env = str_split(&rest, '_');
+	*ret_rest = rest;
+	return rest.p != NULL && cred_env_ok(*ret_env) &&
+	       (str_eq(*ret_env, STR_LIT(CRED_ENV_USUAL)) ||
+	        (rest.n >= ID_LEN && id_parse(str_make(rest.p, ID_LEN), &id)));
+}
+
 enum cred_key_flaw cred_key_parse(struct str text, struct cred_key *ret)
 {
 	char check[CRED_CHECK_LEN + 1];
-	struct str id, secret;
+	struct str env, rest, id, secret;
 	struct cred_key key;
 
-	if (!str_starts(text, STR_LIT(prefix))) {
+	if (!cut_env(text, &env, &rest)) {
 		return CRED_KEY_FOREIGN;
 	}
-	if (text.n != CRED_KEY_LEN) {
+	if (rest.n != ID_LEN + 1 + CRED_SECRET_LEN + CRED_CHECK_LEN) {
 		return CRED_KEY_MISTYPED;
 	}
-	id = str_make(text.p + sizeof(prefix) - 1, ID_LEN);
+	id = str_make(rest.p, ID_LEN);
 	secret = str_make(id.p + ID_LEN + 1, CRED_SECRET_LEN);
 	if (!in_alphabet(id) || id.p[ID_LEN] != '_' || !in_alphabet(secret) ||
 	    !id_parse(id, &key.id)) {
 		return CRED_KEY_MISTYPED;
 	}
-	format_check(str_make(text.p, CRED_KEY_LEN - CRED_CHECK_LEN), check);
+	format_check(str_make(text.p, text.n - CRED_CHECK_LEN), check);
 	if (!str_eq(str_of(check), str_make(secret.p + secret.n, CRED_CHECK_LEN))) {
 		return CRED_KEY_MISTYPED;
 	}
+	(void)str_copy(key.env, sizeof(key.env), env);
 	(void)str_copy(key.secret, sizeof(key.secret), secret);
 	*ret = key;
 	return CRED_KEY_OK;

@@ -341,6 +341,18 @@ static void check_run_size(const struct report *r, const struct task_spec *spec)
 	}
 }
 
+/* As keys have them (auth.h): trimmed and in lower case. */
+static struct str plain_namespace(struct str given, struct arena *arena)
+{
+	struct str name = str_trim(given);
+	char *made = arena_strdup(arena, name);
+
+	for (size_t i = 0; i < name.n; i++) {
+		made[i] = (char)(made[i] >= 'A' && made[i] <= 'Z' ? made[i] - 'A' + 'a' : made[i]);
+	}
+	return str_make(made, name.n);
+}
+
 enum err_code task_decode(struct str body, struct task_spec *ret, struct arena *arena,
                           struct json_problems *problems)
 {
@@ -356,7 +368,10 @@ enum err_code task_decode(struct str body, struct task_spec *ret, struct arena *
 	if (ret->max_attempts == 0) {
 		ret->max_attempts = 1;
 	}
-	check_text(&r, "namespace", ret->namespace, task_check_namespace);
+	if (ret->namespace.n > 0) {
+		ret->namespace = plain_namespace(ret->namespace, arena);
+		check_text(&r, "namespace", ret->namespace, task_check_namespace);
+	}
 	check_repo(&r, &ret->repo);
 	if (ret->runtime.type == TASK_RUNTIME_DEVCONTAINER) {
 		refuse_value(&r, "runtime.type", runtime_types[ret->runtime.type]);

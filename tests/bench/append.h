@@ -29,7 +29,7 @@ struct append_bench {
 	pid_t redis_pid;
 	pid_t api_pid; /* 0: there is none */
 	unsigned api_port;
-	char key[CRED_KEY_LEN + 1];
+	char key[CRED_KEY_MAX + 1];
 	struct redis *redis;
 	struct pg *pg;
 	struct log_store store;

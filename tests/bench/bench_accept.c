@@ -57,7 +57,7 @@ static struct {
 	unsigned port;
 	pid_t apis[NODES_MAX], schedulers[NODES_MAX];
 	unsigned api_count, scheduler_count;
-	char key[CRED_KEY_LEN + 1];
+	char key[CRED_KEY_MAX + 1];
 	bool keyed; /* each request has an Idempotency-Key */
 	uint64_t until_us;
 } bench;

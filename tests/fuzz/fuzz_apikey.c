@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str text = str_make((const char *)data, size);
-	char again[CRED_KEY_LEN + 1];
+	char again[CRED_KEY_MAX + 1];
 	struct cred_key key;
 
 	if (cred_key_parse(text, &key) == CRED_KEY_OK) {

@@ -99,7 +99,7 @@ struct tap *keyring_follow(struct world *world, const struct id *sid, const char
 struct tap *keyring_follow_by(struct world *world, const struct id *sid, const char *key,
                               const char *query)
 {
-	char header[CRED_KEY_LEN + 64];
+	char header[CRED_KEY_MAX + 64];
 
 	(void)snprintf(header, sizeof(header), "X-API-Key: %s\r\n", key);
 	return keyring_follow(world, sid, query, header);

@@ -18,7 +18,7 @@ enum {
 void keyring_start_api(struct world *world);
 
 struct key_made {
-	char text[CRED_KEY_LEN + 1];
+	char text[CRED_KEY_MAX + 1];
 	struct id id;
 };
 

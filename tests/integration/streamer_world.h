@@ -34,11 +34,11 @@ struct world {
 	struct redis *redis;
 	struct pg *pg;
 	struct log_store store;
-	char key[CRED_KEY_LEN + 1]; /* of a participant */
-	char observer_key[CRED_KEY_LEN + 1], foreign_key[CRED_KEY_LEN + 1],
-		poor_key[CRED_KEY_LEN + 1];
-	char admin_key[CRED_KEY_LEN + 1], foreign_admin_key[CRED_KEY_LEN + 1];
-	char narrow_key[CRED_KEY_LEN + 1]; /* of namespaces that no session here is in */
+	char key[CRED_KEY_MAX + 1]; /* of a participant */
+	char observer_key[CRED_KEY_MAX + 1], foreign_key[CRED_KEY_MAX + 1],
+		poor_key[CRED_KEY_MAX + 1];
+	char admin_key[CRED_KEY_MAX + 1], foreign_admin_key[CRED_KEY_MAX + 1];
+	char narrow_key[CRED_KEY_MAX + 1]; /* of namespaces that no session here is in */
 	struct streamer streamers[STREAMERS];
 	const char *const *settings; /* of the streamers: "NAME=value", NULL at the end; or NULL */
 	bool keeps;                  /* Redis keeps its data through a kill */

@@ -205,7 +205,7 @@ static void address_body(struct world *world)
 {
 	static const char *const names[] = { "token", "access_token", "api_key", "key", "type" };
 	struct id sid = world_session(world);
-	char query[CRED_KEY_LEN + 64];
+	char query[CRED_KEY_MAX + 64];
 	struct tap *it;
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -343,7 +343,7 @@ static void limits_body(struct world *world)
 			last = keyring_make(world, KEYRING_BOTH, NULL, 0);
 	struct tap *open[5];
 	struct talker *talker;
-	char header[CRED_KEY_LEN + 64];
+	char header[CRED_KEY_MAX + 64];
 	int status;
 
 	keyring_start_api(world);

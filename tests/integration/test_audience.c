@@ -102,7 +102,7 @@ static void two_body(struct world *world)
 {
 	struct id sid = world_session(world), forgotten = world_session(world);
 	struct talker *first, *second, *third, *again = be_forgotten(world, &forgotten);
-	char observer[128];
+	char observer[CRED_KEY_MAX + 64];
 	struct viewer *sse;
 	uint64_t left_ms;
 
@@ -164,7 +164,7 @@ static void moved_body(struct world *world)
 	struct id sid = world_session(world);
 	struct talker *first = watch(world, 0, &sid, ""), *second;
 	struct streamer *streamer = &world->streamers[0];
-	char observer[128];
+	char observer[CRED_KEY_MAX + 64];
 	pid_t before = streamer->pid;
 
 	(void)snprintf(observer, sizeof(observer), "Authorization: ApiKey %s\r\n",

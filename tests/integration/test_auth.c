@@ -45,7 +45,7 @@ static void clear(struct world *world)
 }
 
 static struct id create(struct world *world, const char *namespaces, int64_t expires_us,
-                        char text[CRED_KEY_LEN + 1])
+                        char text[CRED_KEY_MAX + 1])
 {
 	struct auth_key_new key = { .tenant = TENANT,
 		                    .name = "laptop",
@@ -73,7 +73,7 @@ static void use_body(struct world *world)
 {
 	struct auth *auth = auth_with(world, 0);
 	struct principal principal;
-	char text[CRED_KEY_LEN + 1];
+	char text[CRED_KEY_MAX + 1];
 	struct id id;
 
 	clear(world);
@@ -108,7 +108,7 @@ static void refuse_body(struct world *world)
 	struct auth *wrong_pepper = auth_new(&other);
 	struct cred_key key, forged;
 	struct principal principal;
-	char text[CRED_KEY_LEN + 1];
+	char text[CRED_KEY_MAX + 1];
 	struct err err;
 	struct id id;
 	bool revoked;
@@ -117,11 +117,11 @@ static void refuse_body(struct world *world)
 	id = create(world, NULL, 0, text);
 	assert_int_equal(check(wrong_pepper, text, &principal), ERR_UNAUTHORIZED);
 	assert_int_equal(cred_key_parse(str_of(text), &key), CRED_KEY_OK);
-	forged = cred_key_new();
+	forged = cred_key_new(NULL);
 	forged.id = key.id;
 	cred_key_format(&forged, text);
 	assert_int_equal(check(auth, text, &principal), ERR_UNAUTHORIZED);
-	forged = cred_key_new();
+	forged = cred_key_new(NULL);
 	cred_key_format(&forged, text);
 	assert_int_equal(check(auth, text, &principal), ERR_UNAUTHORIZED);
 
@@ -164,9 +164,9 @@ static void cache_body(struct world *world)
 {
 	struct auth *auth = auth_with(world, CACHE_MS);
 	struct principal principal;
-	char text[CRED_KEY_LEN + 1];
-	struct cred_key unknown = cred_key_new();
-	char unknown_text[CRED_KEY_LEN + 1];
+	char text[CRED_KEY_MAX + 1];
+	struct cred_key unknown = cred_key_new(NULL);
+	char unknown_text[CRED_KEY_MAX + 1];
 	struct err err;
 	struct id id;
 	bool revoked;
@@ -202,15 +202,20 @@ static void touch_body(struct world *world)
 {
 	struct auth *auth = auth_with(world, 0);
 	struct principal principal;
-	char text[CRED_KEY_LEN + 1];
+	char text[CRED_KEY_MAX + 1];
 
 	clear(world);
 	(void)create(world, NULL, 0, text);
 	assert_int_equal(number(world->pg, "", &test_times_used), 0);
 	assert_int_equal(check(auth, text, &principal), ERR_OK);
+	assert_int_equal(number(world->pg, "", &test_times_used), 0); /* not while it waits */
+	auth_note_uses(auth);
 	assert_int_equal(number(world->pg, "", &test_times_used), 1);
+	assert_int_equal(check(auth, text, &principal), ERR_OK);
+	auth_note_uses(auth);
 	tell(world->pg, "", &test_use_long_ago, NULL);
 	assert_int_equal(check(auth, text, &principal), ERR_OK);
+	auth_note_uses(auth);
 	assert_int_equal(number(world->pg, "", &test_used_just_now), 1);
 	auth_free(auth);
 }
@@ -226,21 +231,23 @@ static void list_body(struct world *world)
 	struct arena *arena = arena_new();
 	struct auth_key_new bad = { .tenant = TENANT, .name = "", .scopes = auth_bit(AUTH_ADMIN) };
 	struct cred_pepper p = pepper();
+	struct auth_key_filter mine = { .tenant = TENANT, .max = 10 };
+	const struct auth_key_filter others = { .tenant = "other", .max = 10 };
 	struct auth_key_list list;
-	char text[CRED_KEY_LEN + 1];
+	char text[CRED_KEY_MAX + 1];
 	struct id first, second, id;
 	struct err err;
 
 	clear(world);
 	first = create(world, "ci", 0, text);
 	second = create(world, NULL, 0, text);
-	assert_int_equal(auth_key_list(world->pg, TENANT, arena, &list, &err), ERR_OK);
+	assert_int_equal(auth_key_list(world->pg, &mine, arena, &list, &err), ERR_OK);
 	assert_int_equal(list.count, 2);
 	assert_true(id_eq(&list.items[0].id, &second) && id_eq(&list.items[1].id, &first));
 	assert_true(str_eq(list.items[1].scopes, STR_LIT("session:read")));
 	assert_true(str_eq(list.items[1].namespaces, STR_LIT("ci")));
 	assert_true(list.items[0].any_namespace && list.items[0].revoked_us == 0);
-	assert_int_equal(auth_key_list(world->pg, "other", arena, &list, &err), ERR_OK);
+	assert_int_equal(auth_key_list(world->pg, &others, arena, &list, &err), ERR_OK);
 	assert_int_equal(list.count, 0);
 
 	assert_int_equal(auth_key_create(world->pg, &bad, &p, text, &id, &err), ERR_INVALID);
@@ -276,7 +283,7 @@ static void watch_body(struct world *world)
 		                    .owner = "ada" };
 	struct cred_pepper p = pepper();
 	struct auth_key_found found[3];
-	char text[CRED_KEY_LEN + 1], ids[4 * (ID_LEN + 1)];
+	char text[CRED_KEY_MAX + 1], ids[4 * (ID_LEN + 1)];
 	struct id owned, old, gone;
 	bool changed = false;
 	struct err err;
@@ -352,7 +359,7 @@ static void admit_body(struct world *world)
 {
 	struct arena *arena = arena_new();
 	struct asked asked = { .auth = auth_with(world, 0), .scope = AUTH_SESSION_READ };
-	char text[CRED_KEY_LEN + 1], *said;
+	char text[CRED_KEY_MAX + 1], *said;
 
 	clear(world);
 	(void)create(world, NULL, 0, text);
@@ -391,7 +398,7 @@ static void outage_body(struct world *world)
 	struct pg_options nowhere = { "host=127.0.0.1 port=1 connect_timeout=2", 1, 200, 200 };
 	struct auth_options options = { .pg = pg_new(world->loop, &nowhere), .pepper = pepper() };
 	struct asked asked = { .auth = auth_new(&options), .scope = AUTH_SESSION_READ };
-	char text[CRED_KEY_LEN + 1], *said;
+	char text[CRED_KEY_MAX + 1], *said;
 
 	clear(world);
 	(void)create(world, NULL, 0, text);

@@ -40,7 +40,7 @@ static void tell(struct world *world, const struct id *sid, const char *note)
 
 static struct talker *talk_at(struct world *world, const char *target, const char *key)
 {
-	char header[CRED_KEY_LEN + 64];
+	char header[CRED_KEY_MAX + 64];
 	struct talker *talker;
 
 	(void)snprintf(header, sizeof(header), "Authorization: ApiKey %s\r\n", key);
@@ -151,7 +151,7 @@ static void end_body(struct world *world)
 	assert_int_equal(talker_goodbye(talker), 4001);
 
 	keyring_take_back(world, &second);
-	assert_int_equal(auth_bell_key(world->redis, &second.id, &err), ERR_OK);
+	assert_int_equal(auth_bell_ring(world->redis, AUTH_BELL_KEY, &second.id, &err), ERR_OK);
 	expect_end(other, "revoked");
 	expect_end(short_one, "expired");
 	talker_close(talker);
@@ -238,7 +238,7 @@ static void role_body(struct world *world)
 	struct tap *less = keyring_follow_by(world, &sid, key.text, "?role=observer");
 	struct tap *reader = keyring_follow_by(world, &sid, world->observer_key, "");
 	struct talker *talker = talk(world, key.text);
-	char header[CRED_KEY_LEN + 64];
+	char header[CRED_KEY_MAX + 64];
 	struct cursor at = { 0, 0 };
 	struct buf page;
 

@@ -2,6 +2,7 @@
 
 #include "auth/auth.h"
 #include "auth/auth_bell.h"
+#include "auth/auth_cache.h"
 #include "auth/auth_grant.h"
 #include "auth/auth_origin.h"
 #include "auth/auth_shown.h"
@@ -159,6 +160,128 @@ static void a_key_for_some_namespaces_sees_no_others(void **state)
 	assert_false(auth_allows_namespace(&principal, STR_LIT("")));
 	principal.any_namespace = true;
 	assert_true(auth_allows_namespace(&principal, STR_LIT("")));
+}
+
+static void namespaces(const char *given, const char *wanted)
+{
+	char made[AUTH_NAMESPACES_MAX + 1] = "untouched";
+
+	assert_true(auth_namespaces_parse(str_of(given), made) == (wanted != NULL));
+	assert_string_equal(made, wanted != NULL ? wanted : "untouched");
+}
+
+static void lists_of_namespaces_have_one_form(void **state)
+{
+	char many[2 * AUTH_NAMESPACES_MAX];
+
+	(void)state;
+	namespaces("ci", "ci");
+	namespaces(" CI ,\tProd.1", "ci,prod.1");
+	namespaces("ci,CI,cı", NULL);
+	namespaces("ci,prod,CI,prod,c", "ci,prod,c");
+	namespaces("", NULL);
+	namespaces(" ", NULL);
+	namespaces("ci,", NULL);
+	namespaces(",ci", NULL);
+	namespaces("a,,b", NULL);
+	namespaces("a b", NULL);
+	namespaces("a;b", NULL);
+	memset(many, 'a', sizeof(many));
+	many[AUTH_NAMESPACES_MAX] = '\0';
+	namespaces(many, many);
+	many[AUTH_NAMESPACES_MAX] = 'a';
+	many[AUTH_NAMESPACES_MAX + 1] = '\0';
+	namespaces(many, NULL);
+	/* What is said twice takes no room. */
+	memset(many, 'b', sizeof(many));
+	for (size_t i = 3; i < sizeof(many); i += 4) {
+		many[i] = ',';
+	}
+	many[sizeof(many) - 1] = '\0';
+	namespaces(many, "bbb");
+}
+
+static void namespaces_are_cut_to_what_both_have(void **state)
+{
+	struct principal principal = { .any_namespace = true };
+
+	(void)state;
+	assert_true(auth_namespaces_cut(&principal, STR_LIT("ci,prod,test")));
+	assert_false(principal.any_namespace);
+	assert_true(auth_namespaces_cut(&principal, STR_LIT("test,ci,other")));
+	assert_string_equal(principal.namespaces, "ci,test");
+	assert_true(auth_namespaces_cut(&principal, STR_LIT("other")));
+	assert_string_equal(principal.namespaces, "");
+	assert_false(auth_allows_namespace(&principal, STR_LIT("other")));
+}
+
+static void nobody_gives_more_than_they_have(void **state)
+{
+	struct principal who = { .scopes = auth_bit(AUTH_ADMIN), .any_namespace = true };
+
+	(void)state;
+	assert_true(auth_may_give(&who, AUTH_SCOPES_OF_TENANT, NULL));
+	assert_true(auth_may_give(&who, auth_bit(AUTH_TASK_WRITE), "ci"));
+	assert_false(auth_may_give(&who, auth_bit(AUTH_SYSTEM), NULL));
+	who.scopes |= auth_bit(AUTH_SYSTEM);
+	assert_true(auth_may_give(&who, auth_bit(AUTH_SYSTEM), NULL));
+	who = (struct principal){ .scopes = auth_bit(AUTH_SESSION_READ) | auth_bit(AUTH_TASK_WRITE),
+		                  .namespaces = "ci,prod" };
+	assert_true(auth_may_give(&who, auth_bit(AUTH_TASK_WRITE), "prod,ci"));
+	assert_false(auth_may_give(&who, auth_bit(AUTH_TASK_WRITE), "prod,test"));
+	assert_false(auth_may_give(&who, auth_bit(AUTH_TASK_WRITE), NULL));
+	assert_false(auth_may_give(&who, auth_bit(AUTH_SESSION_WRITE), "ci"));
+	assert_false(auth_may_give(&who, auth_bit(AUTH_ADMIN), "ci"));
+}
+
+/* ---- what is remembered ---- */
+
+static void a_bell_empties_the_slots_of_whom_it_names(void **state)
+{
+	struct auth_cache *cache = auth_cache_new(AUTH_CACHE_MS_MAX);
+	struct auth_cached what = { .known = true }, got;
+	const struct cred_digest one = { { 1 } }, two = { { 2 } }, three = { { 3 } };
+	struct auth_bell bell = { .kind = AUTH_BELL_USER };
+
+	(void)state;
+	what.principal.key = id_new();
+	what.principal.user = id_new();
+	auth_cache_put(cache, &one, auth_cache_turn(cache), &what);
+	bell.id = what.principal.user;
+	what.principal.key = id_new();
+	what.principal.login = id_new();
+	auth_cache_put(cache, &two, auth_cache_turn(cache), &what);
+	what.principal.user = id_new();
+	auth_cache_put(cache, &three, auth_cache_turn(cache), &what);
+	assert_true(auth_cache_get(cache, &one, &got) && auth_cache_get(cache, &two, &got) &&
+	            auth_cache_get(cache, &three, &got));
+	auth_cache_forget(cache, &bell);
+	assert_false(auth_cache_get(cache, &one, &got) || auth_cache_get(cache, &two, &got));
+	assert_true(auth_cache_get(cache, &three, &got));
+	bell = (struct auth_bell){ .kind = AUTH_BELL_LOGIN, .id = what.principal.login };
+	auth_cache_forget(cache, &bell);
+	assert_false(auth_cache_get(cache, &three, &got));
+	auth_cache_put(cache, &one, auth_cache_turn(cache), &what);
+	auth_cache_clear(cache);
+	assert_false(auth_cache_get(cache, &one, &got));
+	auth_cache_free(cache);
+}
+
+static void what_was_asked_before_a_bell_is_not_kept_after_it(void **state)
+{
+	struct auth_cache *cache = auth_cache_new(AUTH_CACHE_MS_MAX);
+	const struct cred_digest shown = { { 1 } };
+	struct auth_cached what = { .known = true }, got;
+	const struct auth_bell bell = { .kind = AUTH_BELL_KEY, .id = id_new() };
+	uint64_t turn = auth_cache_turn(cache);
+
+	(void)state;
+	auth_cache_forget(cache, &bell);
+	auth_cache_put(cache, &shown, turn, &what);
+	assert_false(auth_cache_get(cache, &shown, &got));
+	auth_cache_put(cache, &shown, auth_cache_turn(cache), &what);
+	assert_true(auth_cache_get(cache, &shown, &got));
+	auth_cache_free(cache);
 }
 
 static void lists_of_scopes_are_parsed_strictly(void **state)
@@ -385,7 +508,11 @@ static void bells_are_decoded_strictly(void **state)
 	(void)state;
 	assert_true(auth_bell_decode(STR_LIT("key 01JD0M6T3Q8XK5V7W9YB2C4EFG"), &bell));
 	assert_int_equal(bell.kind, AUTH_BELL_KEY);
-	assert_string_equal(bell.key.s, "01JD0M6T3Q8XK5V7W9YB2C4EFG");
+	assert_string_equal(bell.id.s, "01JD0M6T3Q8XK5V7W9YB2C4EFG");
+	assert_true(auth_bell_decode(STR_LIT("user 01JD0M6T3Q8XK5V7W9YB2C4EFG"), &bell));
+	assert_int_equal(bell.kind, AUTH_BELL_USER);
+	assert_true(auth_bell_decode(STR_LIT("login 01JD0M6T3Q8XK5V7W9YB2C4EFG"), &bell));
+	assert_int_equal(bell.kind, AUTH_BELL_LOGIN);
 	assert_true(auth_bell_decode(STR_LIT("stream 0123456789abcdef 01JD0M6T3Q8XK5V7W9YB2C4EFG "
 	                                     "01JD0M7A9B1C2D3E4F5G6H7J8K"),
 	                             &bell));
@@ -408,6 +535,11 @@ int main(void)
 		cmocka_unit_test(a_role_is_a_set_of_scopes_and_none_has_system),
 		cmocka_unit_test(keys_of_one_user_are_one_user_whatever_they_are_called),
 		cmocka_unit_test(a_key_for_some_namespaces_sees_no_others),
+		cmocka_unit_test(lists_of_namespaces_have_one_form),
+		cmocka_unit_test(namespaces_are_cut_to_what_both_have),
+		cmocka_unit_test(nobody_gives_more_than_they_have),
+		cmocka_unit_test(a_bell_empties_the_slots_of_whom_it_names),
+		cmocka_unit_test(what_was_asked_before_a_bell_is_not_kept_after_it),
 		cmocka_unit_test(lists_of_scopes_are_parsed_strictly),
 		cmocka_unit_test(a_grant_comes_back_as_it_was_written),
 		cmocka_unit_test(a_path_is_the_same_with_and_without_the_prefix),

@@ -17,8 +17,8 @@ static enum cred_key_flaw flaw(const char *text)
 
 static void a_new_key_is_read_back_as_it_was(void **state)
 {
-	struct cred_key key = cred_key_new(), got;
-	char text[CRED_KEY_LEN + 1];
+	struct cred_key key = cred_key_new(NULL), got;
+	char text[CRED_KEY_MAX + 1];
 
 	(void)state;
 	cred_key_format(&key, text);
@@ -30,7 +30,7 @@ static void a_new_key_is_read_back_as_it_was(void **state)
 
 static void two_keys_share_nothing(void **state)
 {
-	struct cred_key a = cred_key_new(), b = cred_key_new();
+	struct cred_key a = cred_key_new(NULL), b = cred_key_new(NULL);
 
 	(void)state;
 	assert_false(id_eq(&a.id, &b.id));
@@ -40,7 +40,7 @@ static void two_keys_share_nothing(void **state)
 static void the_format_of_a_known_key_never_changes(void **state)
 {
 	struct cred_key key = { .id = { "01ARZ3NDEKTSV4RRFFQ69G5FAV" } };
-	char text[CRED_KEY_LEN + 1];
+	char text[CRED_KEY_MAX + 1];
 
 	(void)state;
 	memset(key.secret, '7', CRED_SECRET_LEN);
@@ -50,10 +50,48 @@ static void the_format_of_a_known_key_never_changes(void **state)
 	                          "2jwphq3");
 }
 
+static void a_key_says_where_it_belongs_and_old_ones_stay_good(void **state)
+{
+	struct cred_key key = cred_key_new("prod2"), got;
+	char text[CRED_KEY_MAX + 1];
+
+	(void)state;
+	cred_key_format(&key, text);
+	assert_memory_equal(text, "fl_prod2_", 9);
+	assert_int_equal(cred_key_parse(str_of(text), &got), CRED_KEY_OK);
+	assert_string_equal(got.env, "prod2");
+	assert_string_equal(got.secret, key.secret);
+	text[3] = 'b';
+	assert_int_equal(flaw(text), CRED_KEY_MISTYPED);
+	key = cred_key_new("");
+	cred_key_format(&key, text);
+	assert_memory_equal(text, "fl_live_", 8);
+	assert_int_equal(cred_key_parse(str_of(text), &got), CRED_KEY_OK);
+	/* A cut one is known by its id; what only looks a little like it is anybody's. */
+	assert_int_equal(flaw("fl_prod_01arz3ndektsv4rrffq69g5fav_77"), CRED_KEY_MISTYPED);
+	assert_int_equal(flaw("fl_live_"), CRED_KEY_MISTYPED);
+	assert_int_equal(flaw("fl_green_team"), CRED_KEY_FOREIGN);
+	assert_int_equal(flaw("fl_prod"), CRED_KEY_FOREIGN);
+	assert_int_equal(flaw("fl_ticket_01arz3ndektsv4rrffq69g5fav_77"), CRED_KEY_FOREIGN);
+}
+
+static void an_environment_is_a_short_plain_word(void **state)
+{
+	static const char *const bad[] = {
+		"", "Prod", "a_b", "a-b", "ticket", "stream", "seventeenletters1", "\xc3\xa4"
+	};
+
+	(void)state;
+	assert_true(cred_env_ok(STR_LIT("live")) && cred_env_ok(STR_LIT("sixteenletters16")));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_false(cred_env_ok(str_of(bad[i])));
+	}
+}
+
 static void any_single_wrong_character_is_a_typing_error(void **state)
 {
-	struct cred_key key = cred_key_new();
-	char text[CRED_KEY_LEN + 1];
+	struct cred_key key = cred_key_new(NULL);
+	char text[CRED_KEY_MAX + 1];
 
 	(void)state;
 	cred_key_format(&key, text);
@@ -71,8 +109,8 @@ static void any_single_wrong_character_is_a_typing_error(void **state)
 
 static void two_swapped_characters_are_a_typing_error(void **state)
 {
-	struct cred_key key = cred_key_new();
-	char text[CRED_KEY_LEN + 1];
+	struct cred_key key = cred_key_new(NULL);
+	char text[CRED_KEY_MAX + 1];
 
 	(void)state;
 	cred_key_format(&key, text);
@@ -92,8 +130,8 @@ static void two_swapped_characters_are_a_typing_error(void **state)
 
 static void every_cut_of_a_key_is_refused(void **state)
 {
-	struct cred_key key = cred_key_new(), got;
-	char text[CRED_KEY_LEN + 1];
+	struct cred_key key = cred_key_new(NULL), got;
+	char text[CRED_KEY_MAX + 1];
 
 	(void)state;
 	cred_key_format(&key, text);
@@ -117,7 +155,7 @@ static void what_is_not_ours_is_foreign(void **state)
 
 static void the_hash_depends_on_id_secret_and_pepper(void **state)
 {
-	struct cred_key a = cred_key_new(), b = a, c = a;
+	struct cred_key a = cred_key_new(NULL), b = a, c = a;
 	struct cred_pepper one = pepper(), two = one;
 	struct cred_digest hash = cred_key_hash(&a, &one), again = cred_key_hash(&a, &one), other;
 
@@ -172,7 +210,7 @@ static void random_hex_is_digits_and_never_the_same(void **state)
 
 static void what_is_wiped_is_zero(void **state)
 {
-	struct cred_key key = cred_key_new();
+	struct cred_key key = cred_key_new(NULL);
 	static const struct cred_key zero;
 
 	(void)state;
@@ -186,6 +224,8 @@ int main(void)
 		cmocka_unit_test(a_new_key_is_read_back_as_it_was),
 		cmocka_unit_test(two_keys_share_nothing),
 		cmocka_unit_test(the_format_of_a_known_key_never_changes),
+		cmocka_unit_test(a_key_says_where_it_belongs_and_old_ones_stay_good),
+		cmocka_unit_test(an_environment_is_a_short_plain_word),
 		cmocka_unit_test(any_single_wrong_character_is_a_typing_error),
 		cmocka_unit_test(two_swapped_characters_are_a_typing_error),
 		cmocka_unit_test(every_cut_of_a_key_is_refused),

@@ -1,11 +1,13 @@
--- params: tenant id, rows
--- returns: id, name, owner, scopes, namespaces, created, expires, revoked, last used (us); newest first
+-- params: tenant id, before this id (NULL: from the newest), the only id (NULL: any), rows
+-- returns: id, name, owner, scopes, namespaces, created, expires, revoked, last used (us), the owner's
+-- id, env, id of the key that it replaces, created by; newest first
 SELECT id, name, owner, array_to_string(scopes, ','), array_to_string(namespaces, ','),
        (extract(epoch FROM created_at) * 1000000)::bigint,
        (extract(epoch FROM expires_at) * 1000000)::bigint,
        (extract(epoch FROM revoked_at) * 1000000)::bigint,
-       (extract(epoch FROM last_used_at) * 1000000)::bigint
+       (extract(epoch FROM last_used_at) * 1000000)::bigint,
+       owner_id, env, replaces, created_by
 FROM api_keys
-WHERE tenant_id = $1::text
-ORDER BY created_at DESC, id DESC
-LIMIT $2::bigint
+WHERE tenant_id = $1::text AND ($2::text IS NULL OR id < $2::text) AND ($3::text IS NULL OR id = $3::text)
+ORDER BY id DESC
+LIMIT $4::bigint
