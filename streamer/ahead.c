@@ -9,11 +9,12 @@
 struct ahead {
 	struct log_event events[AHEAD_KEPT]; /* the oldest first */
 	char *data[AHEAD_KEPT];              /* theirs */
-	size_t count;
+	size_t count, bytes;                 /* of data */
 };
 
 static void drop_first(struct ahead *ahead)
 {
+	ahead->bytes -= ahead->events[0].data.n;
 	free(ahead->data[0]);
 	ahead->count--;
 	memmove(&ahead->events[0], &ahead->events[1], ahead->count * sizeof(ahead->events[0]));
@@ -38,7 +39,9 @@ static void add(struct ahead *ahead, const struct log_event *event, enum event_t
 
 	mark(event->data, &data);
 	n = data.len;
-	ahead->data[i] = buf_take(&data);
+	ahead->data[i] = mem_strndup(buf_str(&data)); /* no larger than it is */
+	buf_fini(&data);
+	ahead->bytes += n;
 	ahead->events[i] = (struct log_event){ .at = event->at,
 		                               .ts_ms = event->ts_ms,
 		                               .type = str_of(event_type_info(type)->name),
@@ -73,6 +76,11 @@ const struct log_event *ahead_after(const struct ahead *ahead, uint64_t n, uint6
 		}
 	}
 	return NULL;
+}
+
+size_t ahead_memory(const struct ahead *ahead)
+{
+	return ahead != NULL ? sizeof(*ahead) + ahead->bytes : 0;
 }
 
 void ahead_free(struct ahead *ahead)

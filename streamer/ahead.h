@@ -20,4 +20,5 @@ void ahead_push(struct ahead **ahead, const struct log_event *event);
 /* The first after n whose class is in the set, with the member "ahead": true; its memory is
  * ahead's. NULL: none. */
 const struct log_event *ahead_after(const struct ahead *ahead, uint64_t n, uint64_t classes);
+size_t ahead_memory(const struct ahead *ahead); /* what it takes, in bytes */
 void ahead_free(struct ahead *ahead);

@@ -14,6 +14,7 @@
 #include "streamer/events.h"
 #include "streamer/eventsource.h"
 #include "streamer/feed.h"
+#include "streamer/flight.h"
 #include "streamer/follow.h"
 #include "streamer/handover.h"
 #include "streamer/recent.h"
@@ -115,6 +116,7 @@ static enum err_code start_access(struct node *node, struct app *app, struct err
 static void free_app(struct app *app)
 {
 	recents_free(app->recents);
+	flights_free(app->flights);
 	access_free(app->access);
 	viewers_free(app->viewers);
 	auth_free(app->auth);
@@ -147,6 +149,7 @@ static enum err_code start(struct node *node, struct err *err)
 	struct app *app = mem_calloc(1, sizeof(*app));
 	enum err_code code = ERR_OK;
 
+	app->flights = feed.flights = flights_new();
 	app->recents = recents_new(&(struct recents_options){
 		.store = &node->store, .pg = node->pg, .feed = &app->feed });
 	if (start_access(node, app, err) == ERR_OK) {

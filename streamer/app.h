@@ -7,6 +7,7 @@
 struct access;
 struct auth;
 struct feed;
+struct flights;
 struct handover;
 struct recents;
 struct viewers;
@@ -15,6 +16,7 @@ struct app {
 	struct viewers *viewers;
 	struct access *access;
 	struct auth *auth;
+	struct flights *flights;
 	struct handover *handover; /* NULL: nobody can take over */
 	struct feed *feed;         /* NULL before the start and once it stops */
 	struct recents *recents;

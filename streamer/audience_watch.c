@@ -80,35 +80,47 @@ static void want_set(struct audience *audience)
 	}
 }
 
-static struct watch *find_watch(const struct audience *audience,
-                                const struct subscriber *subscriber)
+/* Its address is its name. */
+static struct str name_of(struct subscriber *const *subscriber)
 {
-	struct watch *watch;
+	return str_make((const char *)subscriber, sizeof(*subscriber));
+}
 
-	if (!subscriber->watches) {
-		return NULL;
-	}
-	LIST_FOREACH(watch, &audience->watches, link)
-	{
-		if (watch->subscriber == subscriber) {
-			return watch;
-		}
-	}
-	return NULL;
+static struct watch *find_watch(const struct audience *audience, struct subscriber *subscriber)
+{
+	return subscriber->watches ? map_get(audience->watch_of, name_of(&subscriber)) : NULL;
+}
+
+static void begin_watching(struct audience *audience)
+{
+	char channel[PRESENCE_CHANNEL_SIZE];
+
+	presence_channel(&audience->sid, channel);
+	redis_subscribe(audience->all->feed->sub, str_of(channel)); /* in force, the set is read */
+	audience->watch_of = map_new();
+	audience->is_known = false;
+}
+
+static void end_watching(struct audience *audience)
+{
+	char channel[PRESENCE_CHANNEL_SIZE];
+
+	presence_channel(&audience->sid, channel);
+	redis_unsubscribe(audience->all->feed->sub, str_of(channel));
+	map_free(audience->watch_of);
+	audience->watch_of = NULL;
+	audience->is_known = audience->wants_set = false;
+	presence_set_fini(&audience->set);
 }
 
 void audience_watch(struct subscriber *subscriber, uint64_t version)
 {
 	struct audience *audience =
 		audience_get(subscriber->channel->feed->audiences, &subscriber->channel->sid);
-	struct redis_sub *sub = audience->all->feed->sub;
 	struct watch *watch;
-	char channel[PRESENCE_CHANNEL_SIZE];
 
 	if (LIST_EMPTY(&audience->watches)) {
-		presence_channel(&audience->sid, channel);
-		redis_subscribe(sub, str_of(channel)); /* in force, the set is read */
-		audience->is_known = false;
+		begin_watching(audience);
 	}
 	watch = find_watch(audience, subscriber);
 	if (watch == NULL) {
@@ -116,6 +128,7 @@ void audience_watch(struct subscriber *subscriber, uint64_t version)
 		watch->subscriber = subscriber;
 		subscriber->watches = true;
 		LIST_INSERT_HEAD(&audience->watches, watch, link);
+		(void)map_put(audience->watch_of, name_of(&subscriber), watch);
 	}
 	watch->is_told = false;
 	watch->version = version;
@@ -127,16 +140,13 @@ void audience_watch(struct subscriber *subscriber, uint64_t version)
 void audience_unwatch(struct audience *audience, struct subscriber *subscriber)
 {
 	struct watch *watch = find_watch(audience, subscriber);
-	char channel[PRESENCE_CHANNEL_SIZE];
 
 	LIST_REMOVE(watch, link);
+	(void)map_remove(audience->watch_of, name_of(&subscriber));
 	free(watch);
 	subscriber->watches = false;
 	if (LIST_EMPTY(&audience->watches)) {
-		presence_channel(&audience->sid, channel);
-		redis_unsubscribe(audience->all->feed->sub, str_of(channel));
-		audience->is_known = audience->wants_set = false;
-		presence_set_fini(&audience->set);
+		end_watching(audience);
 	}
 }
 

@@ -187,6 +187,22 @@ static void look_at_epoch(struct channel *channel, const struct log_page *page)
 	}
 }
 
+static void push_page_ahead(struct channel *channel, const struct log_page *page)
+{
+	uncount(channel, ahead_memory(channel->ahead));
+	for (size_t i = 0; i < page->count; i++) {
+		ahead_push(&channel->ahead, &page->events[i]);
+	}
+	count(channel, ahead_memory(channel->ahead));
+}
+
+static void drop_ahead(struct channel *channel)
+{
+	uncount(channel, ahead_memory(channel->ahead));
+	ahead_free(channel->ahead);
+	channel->ahead = NULL;
+}
+
 static void push_page(struct channel *channel, const struct log_page *page)
 {
 	look_at_epoch(channel, page);
@@ -200,9 +216,7 @@ static void push_page(struct channel *channel, const struct log_page *page)
 			push_page_in(channel, (enum format)format, page);
 		}
 	}
-	for (size_t i = 0; i < page->count; i++) {
-		ahead_push(&channel->ahead, &page->events[i]);
-	}
+	push_page_ahead(channel, page);
 	if (page->count > 0) {
 		channel->tip = page->events[page->count - 1].at;
 	}
@@ -325,8 +339,7 @@ static void begin_again(struct channel *channel, const struct log_page *page)
 	channel->tip = before;
 	folded_forget(channel);
 	kept_forget(channel);
-	ahead_free(channel->ahead);
-	channel->ahead = NULL;
+	drop_ahead(channel);
 }
 
 /* A doorbell may have brought more while the page was read: then it is read again. */
@@ -429,6 +442,6 @@ void channel_free(struct channel *channel)
 	}
 	folded_forget(channel);
 	kept_forget(channel);
-	ahead_free(channel->ahead);
+	drop_ahead(channel);
 	free(channel);
 }

@@ -132,17 +132,32 @@ static bool is_fixed(const struct page *page, const struct cursor *at, bool caug
 	       (!caught_up || session_is_terminal(page->head.state));
 }
 
-/* Whoever waited may be allowed less by now. */
+static enum err_code look_up_key(const void *what, void *ret, struct err *err)
+{
+	const struct events_request *request = what;
+
+	return auth_check_id(app_of(request->req)->auth, &request->principal->key, ret, err);
+}
+
+static const struct flight_kind looking_up = { sizeof(struct principal), look_up_key, NULL };
+
+/* Whoever waited may be allowed less by now. All who waited ask this at once: what is looked up is
+ * shared by those of one key. */
 static enum err_code check_again(const struct events_request *request, struct err *err)
 {
-	struct principal who = *request->principal, key;
-	enum err_code code =
-		auth_check_id(app_of(request->req)->auth, &request->principal->key, &key, err);
+	struct principal who = *request->principal;
+	char key[sizeof("key ") + ID_LEN];
+	struct flight *flight;
+	enum err_code code;
 
+	(void)snprintf(key, sizeof(key), "key %s", who.key.s);
+	code = flight_hold(app_of(request->req)->flights, str_of(key), &looking_up, request,
+	                   &flight, err);
 	if (code != ERR_OK) {
 		return code;
 	}
-	auth_renew(&who, &key);
+	auth_renew(&who, (const struct principal *)(const void *)flight->fetched);
+	flight_release(flight);
 	if (!auth_allows(&who, AUTH_SESSION_READ) ||
 	    auth_part_of(&who) != auth_part_of(request->principal)) {
 		return err_set(err, ERR_UNAUTHORIZED, "this key has changed: ask again");

@@ -1,7 +1,10 @@
 #include "streamer/feed.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "auth/auth.h"
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -11,11 +14,17 @@
 #include "redis/sub.h"
 #include "streamer/audience.h"
 #include "streamer/channel.h"
+#include "streamer/flight.h"
 #include "streamer/outlet.h"
 #include "streamer/reader.h"
 #include "streamer/subscriber.h"
 
-enum { REDIS_BACKOFF_MAX_MS = 1000, STOP_MS = 10000, RETURN_PARTS = 64 };
+enum {
+	REDIS_BACKOFF_MAX_MS = 1000,
+	STOP_MS = 10000,
+	RETURN_PARTS = 64,
+	SOUGHT_KEY_SIZE = sizeof("head ") + ID_LEN + 1 + AUTH_TENANT_MAX,
+};
 
 /* ---- channels ---- */
 
@@ -48,14 +57,42 @@ struct channel *feed_channel(struct feed *feed, const struct id *sid, const char
 	return channel;
 }
 
+struct sought {
+	const struct log_store *store;
+	struct pg *pg;
+	const struct id *sid;
+	const char *tenant;
+};
+
+static enum err_code seek(const void *what, void *ret, struct err *err)
+{
+	const struct sought *sought = what;
+	struct log_head *head = ret;
+	const struct log_range range = { *sought->sid, sought->tenant, { 0, 0 }, 1, 1 };
+	struct log_page page;
+	enum err_code code = log_head_get(sought->store, sought->sid, sought->tenant, head, err);
+
+	if (code != ERR_OK || head->found) {
+		return code;
+	}
+	code = log_history(sought->store, sought->pg, &range, &page, err);
+	if (code == ERR_OK) {
+		*head = page.head;
+		log_page_fini(&page);
+	}
+	return code;
+}
+
+static const struct flight_kind seeking = { sizeof(struct log_head), seek, NULL };
+
 enum err_code feed_look(struct feed *feed, const struct id *sid, const char *tenant,
                         struct log_head *ret, struct err *err)
 {
 	const struct log_store *store = feed->options.store;
-	struct pg *pg = feed->options.pg;
 	const struct channel *channel = find(feed, sid);
-	struct log_range range = { *sid, tenant, { 0, 0 }, 1, 1 };
-	struct log_page page = { 0 };
+	const struct sought sought = { store, feed->options.pg, sid, tenant };
+	char key[SOUGHT_KEY_SIZE];
+	struct flight *flight;
 	enum err_code code;
 
 	if (channel != NULL && redis_connected(store->redis)) {
@@ -67,14 +104,11 @@ enum err_code feed_look(struct feed *feed, const struct id *sid, const char *ten
 			                  .at = channel->tip };
 		return ERR_OK;
 	}
-	code = log_head_get(store, sid, tenant, ret, err);
-	if (code != ERR_OK || ret->found) {
-		return code;
-	}
-	code = log_history(store, pg, &range, &page, err);
+	(void)snprintf(key, sizeof(key), "head %s %s", sid->s, tenant);
+	code = flight_hold(feed->options.flights, str_of(key), &seeking, &sought, &flight, err);
 	if (code == ERR_OK) {
-		*ret = page.head;
-		log_page_fini(&page);
+		memcpy(ret, flight->fetched, sizeof(*ret));
+		flight_release(flight);
 	}
 	return code;
 }

@@ -24,6 +24,7 @@
 
 struct audiences;
 struct channel;
+struct flights;
 struct map;
 struct pg;
 struct redis_sub;
@@ -55,7 +56,8 @@ struct feed_options {
 	unsigned stall_ms;       /* a client that takes nothing for this long is closed */
 	unsigned tick_ms;        /* events of one session may wait this long for each other */
 	unsigned fold_after_ms;  /* behind and full for this long a reader is slow */
-	struct viewers *viewers; /* the caller's; outlives the feed */
+	struct viewers *viewers; /* the caller's, as the next; they outlive the feed */
+	struct flights *flights;
 	size_t ring_events, ring_bytes;
 	size_t compress; /* sessions that are compressed at once; 0: none */
 	size_t memory;   /* of all rings: beyond it a ring that changes is cut short */
@@ -75,7 +77,8 @@ struct feed {
 	struct channels hungry;    /* with subscribers that wait for history */
 	struct channels lingering; /* without subscribers, the longest first */
 	size_t lingering_count;
-	size_t ring_bytes; /* of all of them, and of folded blocks and pages that are kept: */
+	/* Of all of them, and of what may come ahead, of folded blocks and pages that are kept: */
+	size_t ring_bytes;
 	size_t folded_bytes, kept_bytes;
 	struct folded_recent folded;
 	struct kept_pages kept;

@@ -3,11 +3,12 @@
 #include <stdio.h>
 
 #include "event/segment.h"
-#include "node/node.h"
+#include "streamer/app.h"
 
 enum {
 	READ_BYTES = 512 * 1024, /* of one read */
 	SMALL = 4096,            /* an item that is never left out */
+	KEY_SIZE = AUTH_TENANT_MAX + ID_LEN + CURSOR_SIZE + 32,
 };
 
 struct page *page_new(struct events_request *request)
@@ -36,19 +37,68 @@ void page_add(struct page *page, const struct log_event *event)
 	part->n = page->items.len - part->at;
 }
 
-enum err_code page_read(struct page *page, struct cursor after, uint64_t count,
-                        struct log_page *ret, struct err *err)
-{
-	struct node *node = node_of(page->request->req);
-	struct log_range range = { .sid = page->request->sid,
-		                   .tenant = page->request->principal->tenant,
-		                   .after = after,
-		                   .max_count =
-		                           count < LOG_READ_MAX ? (unsigned)count : LOG_READ_MAX,
-		                   .max_bytes = READ_BYTES };
+/* ---- reading ---- */
 
-	if (after.n < page->archived) {
-		return segment_read(node->pg, &range, ret, err);
+struct asked {
+	struct node *node;
+	struct log_range range;
+	uint64_t trimmed;
+	bool archived; /* only the archive is asked */
+};
+
+struct fetched {
+	struct log_page page;
+	uint64_t trimmed;
+};
+
+static enum err_code fetch(const void *what, void *ret, struct err *err)
+{
+	const struct asked *asked = what;
+	struct fetched *fetched = ret;
+
+	fetched->trimmed = asked->trimmed;
+	if (asked->archived) {
+		return segment_read(asked->node->pg, &asked->range, &fetched->page, err);
 	}
-	return log_history_on(&node->store, node->pg, &range, &page->trimmed, ret, err);
+	return log_history_on(&asked->node->store, asked->node->pg, &asked->range,
+	                      &fetched->trimmed, &fetched->page, err);
+}
+
+static void drop(void *fetched)
+{
+	log_page_fini(&((struct fetched *)fetched)->page);
+}
+
+static const struct flight_kind reading = { sizeof(struct fetched), fetch, drop };
+
+enum err_code page_read(struct page *page, struct cursor after, uint64_t count, struct flight **ret,
+                        struct err *err)
+{
+	const struct events_request *request = page->request;
+	const struct asked asked = {
+		.node = node_of(request->req),
+		.range = { .sid = request->sid,
+		           .tenant = request->principal->tenant,
+		           .after = after,
+		           .max_count = count < LOG_READ_MAX ? (unsigned)count : LOG_READ_MAX,
+		           .max_bytes = READ_BYTES },
+		.trimmed = page->trimmed,
+		.archived = after.n < page->archived,
+	};
+	char key[KEY_SIZE], at[CURSOR_SIZE];
+	enum err_code code;
+
+	cursor_format(&after, at);
+	(void)snprintf(key, sizeof(key), "%s %s %s %u %d", asked.range.sid.s, asked.range.tenant,
+	               at, asked.range.max_count, (int)asked.archived);
+	code = flight_hold(app_of(request->req)->flights, str_of(key), &reading, &asked, ret, err);
+	if (code == ERR_OK) {
+		page->trimmed = ((const struct fetched *)(const void *)(*ret)->fetched)->trimmed;
+	}
+	return code;
+}
+
+const struct log_page *page_read_of(const struct flight *read)
+{
+	return &((const struct fetched *)(const void *)read->fetched)->page;
 }

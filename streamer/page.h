@@ -7,6 +7,7 @@
 
 #include "event/segment_index.h"
 #include "streamer/events.h"
+#include "streamer/flight.h"
 
 enum {
 	PAGE_SCAN_MAX = 8192,         /* events looked at, but for those the archive pointed at */
@@ -39,8 +40,10 @@ struct page {
 /* items are to be freed with buf_fini(). */
 struct page *page_new(struct events_request *request);
 void page_add(struct page *page, const struct log_event *event);
-enum err_code page_read(struct page *page, struct cursor after, uint64_t count,
-                        struct log_page *ret, struct err *err) MUST_CHECK;
+/* One read, which serves others too: to be released with flight_release(). */
+enum err_code page_read(struct page *page, struct cursor after, uint64_t count, struct flight **ret,
+                        struct err *err) MUST_CHECK;
+const struct log_page *page_read_of(const struct flight *read);
 
 static inline struct cursor page_before(uint64_t n)
 {

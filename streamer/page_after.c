@@ -78,34 +78,38 @@ static bool take_events(struct page *page, const struct log_page *read, struct c
 	return true;
 }
 
-/* One read and what it brought. *ret_going false: the page ends here. */
+/* What a read brought. *ret_going false: the page ends here. */
+static enum err_code take_read(struct page *page, const struct log_page *read, bool tells,
+                               struct cursor *at, bool *ret_going, struct err *err)
+{
+	if (tells && reader_is_doubtful(&node_of(page->request->req)->store, read)) {
+		return err_set(err, ERR_REBUILD, "the log waits for its rebuild");
+	}
+	if (read->gap.reason != LOG_GAP_NONE && page->scanned > 0) {
+		*ret_going = false; /* the next page begins with it */
+		return ERR_OK;
+	}
+	page->gap = read->gap.reason != LOG_GAP_NONE ? read->gap : page->gap;
+	*at = read->count == 0 ? read->next : *at;
+	*ret_going = take_events(page, read, at) && read->count > 0;
+	if (tells) {
+		page->head = read->head;
+	}
+	return ERR_OK;
+}
+
 static enum err_code take_some(struct page *page, struct cursor *at, bool *ret_going,
                                struct err *err)
 {
-	struct log_page read;
+	bool tells = at->n >= page->archived; /* the read has a head */
+	struct flight *read;
 	enum err_code code = page_read(page, *at, LOG_READ_MAX, &read, err);
-	bool tells = code == ERR_OK && at->n >= page->archived; /* the read has a head */
 
-	if (code != ERR_OK) {
-		return code;
+	if (code == ERR_OK) {
+		code = take_read(page, page_read_of(read), tells, at, ret_going, err);
+		flight_release(read);
 	}
-	if (tells && reader_is_doubtful(&node_of(page->request->req)->store, &read)) {
-		log_page_fini(&read);
-		return err_set(err, ERR_REBUILD, "the log waits for its rebuild");
-	}
-	if (read.gap.reason != LOG_GAP_NONE && page->scanned > 0) {
-		log_page_fini(&read); /* the next page begins with it */
-		*ret_going = false;
-		return ERR_OK;
-	}
-	page->gap = read.gap.reason != LOG_GAP_NONE ? read.gap : page->gap;
-	*at = read.count == 0 ? read.next : *at;
-	*ret_going = take_events(page, &read, at) && read.count > 0;
-	if (tells) {
-		page->head = read.head;
-	}
-	log_page_fini(&read);
-	return ERR_OK;
+	return code;
 }
 
 enum err_code page_after(struct page *page, struct cursor *at, bool *ret_caught_up, struct err *err)

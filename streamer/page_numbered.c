@@ -53,19 +53,20 @@ static enum err_code halve(struct page *page, int64_t us, uint64_t lo, uint64_t 
 {
 	while (lo < hi) {
 		uint64_t middle = lo + (hi - lo) / 2;
-		struct log_page read;
+		struct flight *read;
+		const struct log_event *event;
 		enum err_code code = page_read(page, page_before(middle), 1, &read, err);
 
 		if (code != ERR_OK) {
 			return code;
 		}
-		if (read.count == 0 || read.events[0].at.n >= hi ||
-		    read.events[0].ts_ms * 1000 >= us) {
+		event = page_read_of(read)->count > 0 ? &page_read_of(read)->events[0] : NULL;
+		if (event == NULL || event->at.n >= hi || event->ts_ms * 1000 >= us) {
 			hi = middle;
 		} else {
-			lo = read.events[0].at.n + 1;
+			lo = event->at.n + 1;
 		}
-		log_page_fini(&read);
+		flight_release(read);
 	}
 	*ret = lo;
 	return ERR_OK;
@@ -104,23 +105,25 @@ static enum err_code read_block(struct page *page, uint64_t from, uint64_t to, s
 	uint64_t n = from;
 
 	while (n <= to) {
-		struct log_page read;
+		const struct log_page *events;
+		struct flight *read;
 		enum err_code code = page_read(page, page_before(n), to - n + 1, &read, err);
 
 		if (code != ERR_OK) {
 			return code;
 		}
-		if (read.gap.reason != LOG_GAP_NONE) {
-			page->gap = read.gap;
+		events = page_read_of(read);
+		if (events->gap.reason != LOG_GAP_NONE) {
+			page->gap = events->gap;
 		}
-		n = read.next.n >= n ? read.next.n + 1 : to + 1;
-		for (size_t i = 0; i < read.count; i++) {
-			if (read.events[i].at.n <= to &&
-			    event_filter_matches(&page->filter, &read.events[i])) {
-				page_add(block, &read.events[i]);
+		n = events->next.n >= n ? events->next.n + 1 : to + 1;
+		for (size_t i = 0; i < events->count; i++) {
+			if (events->events[i].at.n <= to &&
+			    event_filter_matches(&page->filter, &events->events[i])) {
+				page_add(block, &events->events[i]);
 			}
 		}
-		log_page_fini(&read);
+		flight_release(read);
 	}
 	return ERR_OK;
 }
@@ -238,15 +241,17 @@ static enum err_code filter(struct page *page, uint64_t lo, uint64_t hi, struct 
 /* Where the log begins, and where it ends now. */
 static enum err_code find_ends(struct page *page, struct log_gap *ret_removed, struct err *err)
 {
-	struct log_page read;
+	const struct log_page *first;
+	struct flight *read;
 	enum err_code code = page_read(page, (struct cursor){ 0, 0 }, 1, &read, err);
 
 	if (code == ERR_OK) {
-		page->head = read.head;
-		*ret_removed = read.gap.reason == LOG_GAP_RETENTION
-		                       ? read.gap
+		first = page_read_of(read);
+		page->head = first->head;
+		*ret_removed = first->gap.reason == LOG_GAP_RETENTION
+		                       ? first->gap
 		                       : (struct log_gap){ .reason = LOG_GAP_NONE };
-		log_page_fini(&read);
+		flight_release(read);
 	}
 	return code;
 }

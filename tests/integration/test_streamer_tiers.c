@@ -374,6 +374,52 @@ static void a_page_waits_for_what_is_to_come(void **state)
 	run(waiting_body);
 }
 
+/* Reads of events that Redis was asked for so far. */
+static uint64_t reads_of_redis(struct world *world)
+{
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	static const char line[] = "cmdstat_xrange:calls=";
+	const char *at;
+	struct err err;
+
+	redis_arg_cstr(cmd, "INFO");
+	redis_arg_cstr(cmd, "commandstats");
+	assert_int_equal(redis_call(world->redis, cmd, &reply, &err), ERR_OK);
+	at = memmem(redis_reply_str(reply).p, redis_reply_str(reply).n, line, sizeof(line) - 1);
+	return at != NULL ? strtoull(at + sizeof(line) - 1, NULL, 10) : 0;
+}
+
+static void crowd_body(struct world *world)
+{
+	enum { CROWD = 60, FEW = 6 };
+	struct id sid = world_session(world);
+	static struct waiter waiters[CROWD];
+	struct fiber_group group = { .count = 0 };
+	uint64_t before = reads_of_redis(world);
+
+	for (size_t i = 0; i < CROWD; i++) {
+		waiters[i] = (struct waiter){ world, sid, "?after=1-2&wait=60", 0, 0, 0 };
+		begin_wait(&waiters[i], &group);
+	}
+	await_polls(world, CROWD);
+	assert_in_range(reads_of_redis(world) - before, 1, CROWD / 2);
+	before = reads_of_redis(world);
+	(void)world_notes(world, &sid, 1, 1);
+	assert_int_equal(fiber_group_wait(&group, WORLD_WAIT_MS), ERR_OK);
+	for (size_t i = 0; i < CROWD; i++) {
+		assert_int_equal(waiters[i].status, 200);
+		assert_int_equal(waiters[i].items, 1);
+	}
+	assert_in_range(reads_of_redis(world) - before, 1, FEW);
+}
+
+static void a_crowd_that_waits_reads_together(void **state)
+{
+	(void)state;
+	run(crowd_body);
+}
+
 static int ask_raw(const struct world *world, const struct id *sid)
 {
 	struct sockaddr_un path = { .sun_family = AF_UNIX };
@@ -606,6 +652,7 @@ int main(void)
 		cmocka_unit_test(times_are_found_in_every_tier),
 		cmocka_unit_test(a_page_that_cannot_change_may_be_kept_and_no_other),
 		cmocka_unit_test(a_page_waits_for_what_is_to_come),
+		cmocka_unit_test(a_crowd_that_waits_reads_together),
 		cmocka_unit_test(nobody_waits_for_a_client_that_has_left),
 		cmocka_unit_test(a_stream_resumes_at_every_edge_between_the_tiers),
 		cmocka_unit_test(what_retention_removed_is_told_in_pages),

@@ -37,7 +37,11 @@ static void only_what_is_kept_whole_comes_ahead(void **state)
 	assert_int_equal(after(ahead, 3, POSITION_ALL_TYPES), 5);
 	assert_int_equal(after(ahead, 5, POSITION_ALL_TYPES), 0);
 	assert_int_equal(after(ahead, 0, UINT64_C(1) << (unsigned)EVENT_TYPE_STATUS), 5);
+	/* The structure, and the copies with what says so. */
+	assert_in_range(ahead_memory(ahead), 2 * strlen("{\"message\":\"m\",\"ahead\":true}"),
+	                2048);
 	ahead_free(ahead);
+	assert_int_equal(ahead_memory(NULL), 0);
 }
 
 static void a_copy_says_that_it_is_one(void **state)
@@ -68,11 +72,14 @@ static void the_newest_few_are_kept_and_large_ones_are_not(void **state)
 {
 	static char large[AHEAD_DATA_MAX + 1];
 	struct ahead *ahead = NULL;
+	size_t full = 0;
 
 	(void)state;
 	for (uint64_t n = 1; n <= 3 * (uint64_t)AHEAD_KEPT; n++) {
 		push(&ahead, n, "error", STR_LIT("{\"message\":\"m\"}"));
+		full = n == AHEAD_KEPT ? ahead_memory(ahead) : full;
 	}
+	assert_int_equal(ahead_memory(ahead), full);
 	assert_int_equal(after(ahead, 0, POSITION_ALL_TYPES), 2 * AHEAD_KEPT + 1);
 	memset(large, ' ', sizeof(large));
 	large[0] = '{';
