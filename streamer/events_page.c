@@ -156,7 +156,7 @@ static enum err_code check_again(const struct events_request *request, struct er
 	if (code != ERR_OK) {
 		return code;
 	}
-	auth_renew(&who, (const struct principal *)(const void *)flight->fetched);
+	auth_renew(&who, flight->fetched);
 	flight_release(flight);
 	if (!auth_allows(&who, AUTH_SESSION_READ) ||
 	    auth_part_of(&who) != auth_part_of(request->principal)) {

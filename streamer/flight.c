@@ -27,11 +27,12 @@ void flights_free(struct flights *flights)
 
 static struct flight *add(struct flights *flights, struct str key, const struct flight_kind *kind)
 {
-	struct flight *flight = mem_calloc(1, sizeof(*flight) + kind->size);
+	struct flight *flight = mem_calloc(1, sizeof(*flight));
 
 	flight->flights = flights;
 	flight->kind = kind;
 	flight->key = mem_strndup(key);
+	flight->fetched = mem_calloc(1, kind->size);
 	fiber_signal_init(&flight->changed);
 	return flight;
 }
@@ -126,6 +127,7 @@ void flight_release(struct flight *flight)
 	} else if (flight->err.code == ERR_OK && flight->kind->fini != NULL) {
 		flight->kind->fini(flight->fetched);
 	}
+	free(flight->fetched);
 	free(flight->key);
 	free(flight);
 }

@@ -34,7 +34,7 @@ struct flight {
 	struct flight *before, *after; /* after: of those who came while this one is fetched */
 	struct fiber_signal changed;
 	struct err err; /* what it ended with */
-	max_align_t fetched[];
+	void *fetched;
 };
 
 struct flights *flights_new(void) MUST_CHECK;

@@ -85,6 +85,7 @@ enum err_code page_read(struct page *page, struct cursor after, uint64_t count, 
 		.trimmed = page->trimmed,
 		.archived = after.n < page->archived,
 	};
+	const struct fetched *fetched;
 	char key[KEY_SIZE], at[CURSOR_SIZE];
 	enum err_code code;
 
@@ -93,12 +94,15 @@ enum err_code page_read(struct page *page, struct cursor after, uint64_t count, 
 	               at, asked.range.max_count, (int)asked.archived);
 	code = flight_hold(app_of(request->req)->flights, str_of(key), &reading, &asked, ret, err);
 	if (code == ERR_OK) {
-		page->trimmed = ((const struct fetched *)(const void *)(*ret)->fetched)->trimmed;
+		fetched = (*ret)->fetched;
+		page->trimmed = fetched->trimmed;
 	}
 	return code;
 }
 
 const struct log_page *page_read_of(const struct flight *read)
 {
-	return &((const struct fetched *)(const void *)read->fetched)->page;
+	const struct fetched *fetched = read->fetched;
+
+	return &fetched->page;
 }

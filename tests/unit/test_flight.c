@@ -59,7 +59,9 @@ static void ask(void *arg)
 	asker->code =
 		flight_hold(asker->flights, str_of(asker->key), &kind, &source, &flight, &err);
 	if (asker->code == ERR_OK) {
-		asker->got = ((const struct fetched *)(const void *)flight->fetched)->fetch;
+		const struct fetched *fetched = flight->fetched;
+
+		asker->got = fetched->fetch;
 		flight_release(flight);
 	}
 	asker->answered = true;
