@@ -1,8 +1,63 @@
 #include "api/answer.h"
 #include "api/app.h"
 #include "auth/auth_http.h"
+#include "rate/inflight.h"
+#include "rate/rate_http.h"
 #include "rest/query.h"
 #include "rest/rest.h"
+
+/* Counted under way until app_done(). */
+static bool enter(struct http_request *req, struct http_reply *reply, const struct app *app,
+                  struct principal *who)
+{
+	enum rate_kind kind;
+
+	if (!inflight_enter(app->inflight, who->tenant, who->key.s, &kind)) {
+		answer_code(req, reply, ERR_LIMIT,
+		            kind == RATE_KEY ? "too many requests of this key are under way"
+		                             : "too many requests of this tenant are under way");
+		return false;
+	}
+	req->principal = who;
+	return true;
+}
+
+void app_done(const struct http_request *req)
+{
+	const struct app *app = node_of(req)->app;
+	const struct principal *who = req->principal;
+
+	if (who != NULL) {
+		inflight_leave(app->inflight, who->tenant, who->key.s);
+	}
+}
+
+/* A redirect is an answer like any other, whatever it leads to. */
+static enum rate_class class_of(const struct rest_route *route)
+{
+	return route->side == REST_STREAMER ? RATE_READ : rest_class(route);
+}
+
+/* Who asks; false: reply is filled. */
+static bool identify(const struct http_request *req, struct http_reply *reply,
+                     const struct app *app, struct principal *who)
+{
+	const struct rest_route *route = req->route->facts;
+
+	if (!rate_admit_stranger(app->rate, req, reply)) {
+		return false;
+	}
+	if (auth_admit(app->auth, req, route->scope, who, reply)) {
+		return true;
+	}
+	if (reply->status == err_http_status(ERR_UNAUTHORIZED)) {
+		rate_charge_stranger(app->rate, req, false, reply);
+	} else if (reply->status == err_http_status(ERR_TIMEOUT)) {
+		buf_reset(&reply->headers);
+		answer_code(req, reply, ERR_UNAVAILABLE, NULL);
+	}
+	return false;
+}
 
 bool app_admit(struct http_request *req, struct http_reply *reply)
 {
@@ -15,18 +70,18 @@ bool app_admit(struct http_request *req, struct http_reply *reply)
 		answer_code(req, reply, ERR_UNAVAILABLE, NULL);
 		return false;
 	}
+	if (route->open) {
+		return rate_admit(app->rate, req, NULL, class_of(route), reply);
+	}
 	/* A streamer takes the ticket: it is good for one use. */
 	if (route->side == REST_STREAMER && auth_has_ticket(req)) {
 		return true;
 	}
-	if (!auth_admit(app->auth, req, route->scope, who, reply)) {
-		if (reply->status == err_http_status(ERR_TIMEOUT)) {
-			buf_reset(&reply->headers);
-			answer_code(req, reply, ERR_UNAVAILABLE, NULL);
-		}
+	if (!identify(req, reply, app, who) ||
+	    !rate_admit(app->rate, req, who, class_of(route), reply) ||
+	    !enter(req, reply, app, who)) {
 		return false;
 	}
-	req->principal = who;
 	fiber_set_tag("request=%s trace=%s tenant=%s", req->request_id, req->trace_id, who->tenant);
 	if (route->query == NULL && rest_query(req, NULL, NULL, &problems) != ERR_OK) {
 		answer_problems(req, reply, &problems);

@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "cred/digest.h"
 #include "event/event.h"
+#include "rate/inflight.h"
+#include "rate/rate_http.h"
 
 enum { KEY_CACHE_MS = 1000 };
 
@@ -24,12 +26,21 @@ static const char *listen_on(const struct conf *conf)
 
 static enum err_code start(struct node *node, struct err *err)
 {
+	struct rate *rate;
 	struct app *app;
 
 	if (node->conf.pepper[0] == '\0') {
 		return err_set(err, ERR_INVALID, "pepper is not set: keys cannot be checked");
 	}
+	rate = rate_open(&node->conf, node->redis, err);
+	if (rate == NULL) {
+		return err->code;
+	}
 	app = mem_calloc(1, sizeof(*app));
+	app->rate = rate;
+	app->inflight = inflight_new(
+		&(struct inflight_options){ .tenant = node->conf.http_tenant_concurrency,
+	                                    .key = node->conf.http_key_concurrency });
 	app->auth = auth_new(&(struct auth_options){
 		.pg = node->pg,
 		.pepper = cred_pepper_from(str_of(node->conf.pepper)),
@@ -61,6 +72,8 @@ static void close_app(struct node *node)
 	if (app != NULL) {
 		auth_watch_free(app->watch);
 		auth_free(app->auth);
+		rate_free(app->rate);
+		inflight_free(app->inflight);
 		marks_fini(&app->marks);
 		free(app);
 	}
@@ -75,6 +88,7 @@ const struct node_options *app_options(void)
 		.listen = listen_on,
 		.routes = routes,
 		.admit = app_admit,
+		.done = app_done,
 		.start = start,
 		.close = close_app,
 	};

@@ -9,9 +9,14 @@
 #include "http/http.h"
 #include "node/node.h"
 
+struct inflight;
+struct rate;
+
 struct app {
 	struct auth *auth;
 	struct auth_watch *watch;
+	struct rate *rate;
+	struct inflight *inflight;
 	struct marks marks;
 	struct gather gather;
 };
@@ -34,3 +39,5 @@ uint64_t app_sees(const struct http_request *req);
 /* Of a route with a row in rest/routes.def: is the key good, may it do this, and is the query one
  * that the route takes. False: the reply is filled. */
 bool app_admit(struct http_request *req, struct http_reply *reply);
+/* It was answered, or its client is gone. */
+void app_done(const struct http_request *req);

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "cred/digest.h"
+#include "rate/rate_http.h"
 #include "rest/rest.h"
 #include "streamer/access.h"
 #include "streamer/consumer.h"
@@ -27,6 +28,20 @@ static const char *listen_at(const struct conf *conf)
 	return conf->streamer_listen;
 }
 
+/* A page of events is read like any other answer. */
+static enum rate_class class_of(const struct http_request *req, const struct rest_route *route)
+{
+	enum rate_class which = rest_class(route);
+
+	if (which == RATE_STREAM && (route->traits & REST_SOCKET) == 0 &&
+	    (http_header(req, "Accept").n == 0 ||
+	     memmem(http_header(req, "Accept").p, http_header(req, "Accept").n, "event-stream",
+	            sizeof("event-stream") - 1) == NULL)) {
+		return RATE_READ;
+	}
+	return which;
+}
+
 static bool let_in(struct http_request *req, struct http_reply *reply,
                    const struct rest_route *route)
 {
@@ -39,8 +54,17 @@ static bool let_in(struct http_request *req, struct http_reply *reply,
 		http_retry_after(reply, 1);
 		return false;
 	}
+	if (!rate_admit_stranger(app->rate, req, reply)) {
+		return false;
+	}
 	if (!(streams ? auth_admit_stream : auth_admit)(app->auth, req, route->scope, principal,
 	                                                reply)) {
+		if (reply->status == err_http_status(ERR_UNAUTHORIZED)) {
+			rate_charge_stranger(app->rate, req, streams, reply);
+		}
+		return false;
+	}
+	if (!rate_admit(app->rate, req, principal, class_of(req, route), reply)) {
 		return false;
 	}
 	req->principal = principal;
@@ -107,6 +131,10 @@ static enum err_code start_access(struct node *node, struct app *app, struct err
 		                         .redis_url = conf->redis_url,
 		                         .redis_timeout_ms = (unsigned)conf->redis_timeout };
 
+	app->rate = rate_open(conf, node->redis, err);
+	if (app->rate == NULL) {
+		return err->code;
+	}
 	app->auth = access.auth = auth_new(&auth);
 	app->viewers = access.viewers = viewers_new(&limits);
 	app->access = access_new(&access, err);
@@ -120,6 +148,7 @@ static void free_app(struct app *app)
 	access_free(app->access);
 	viewers_free(app->viewers);
 	auth_free(app->auth);
+	rate_free(app->rate);
 	free(app);
 }
 

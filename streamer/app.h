@@ -9,6 +9,7 @@ struct auth;
 struct feed;
 struct flights;
 struct handover;
+struct rate;
 struct recents;
 struct viewers;
 
@@ -17,6 +18,7 @@ struct app {
 	struct access *access;
 	struct auth *auth;
 	struct flights *flights;
+	struct rate *rate;
 	struct handover *handover; /* NULL: nobody can take over */
 	struct feed *feed;         /* NULL before the start and once it stops */
 	struct recents *recents;

@@ -109,6 +109,7 @@ void http_conn_free(struct http_conn *conn)
 	loop_undefer(conn->server->loop, &conn->task);
 	http_stream_turn(conn);
 	LIST_REMOVE(conn, link);
+	http_server_forget(conn);
 	free(conn->wait);
 	free(conn);
 }

@@ -76,6 +76,7 @@ struct http_conn {
 	size_t ignored; /* bytes dropped in STREAM or LINGER */
 	const struct http_stream_ops *ops;
 	void *stream;
+	bool counted; /* in the server's addresses */
 	char peer[HTTP_PEER_SIZE];
 	LIST_ENTRY(http_conn) link;
 };
@@ -105,7 +106,8 @@ struct http_server {
 	struct http_proxies proxies;
 	struct fiber_group fibers;
 	LIST_HEAD(http_conns, http_conn) conns;
-	size_t conn_count; /* not DEAD */
+	size_t conn_count;     /* not DEAD */
+	struct map *addresses; /* owned size_t, above 0: connections that are counted */
 	int listen_fd;
 	char *unix_path;
 	unsigned port;
@@ -128,6 +130,7 @@ struct http_server {
 
 const char *http_server_date(struct http_server *server);
 void http_server_random(struct http_server *server, unsigned char *out, size_t n);
+void http_server_forget(struct http_conn *conn);      /* it is counted no more */
 void http_server_settled(struct http_server *server); /* a connection or a handler has gone */
 
 /* ---- listen.c ---- */

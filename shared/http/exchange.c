@@ -11,7 +11,9 @@
 
 static const char cors_request_headers[] = "Authorization, Content-Type, Idempotency-Key, "
 					   "If-Match, Last-Event-ID, X-API-Key, X-Request-Id";
-static const char cors_reply_headers[] = "ETag, Location, Retry-After, X-Request-Id, X-Stream-Id";
+static const char cors_reply_headers[] =
+	"ETag, Idempotency-Replayed, Location, RateLimit-Limit, RateLimit-Remaining, "
+	"RateLimit-Reset, Retry-After, X-Request-Id, X-Stream-Id";
 
 /* ---- life ---- */
 

@@ -161,11 +161,13 @@ struct http_options {
 	unsigned head_timeout_ms, body_timeout_ms, keepalive_ms, write_timeout_ms;
 	unsigned stream_timeout_ms; /* a stream's client takes nothing for so long; 0: as write */
 	unsigned max_connections;
-	unsigned accept_rate;        /* connections a second, and at once; 0: no limit */
-	unsigned max_pipelined;      /* requests read ahead while one is being answered */
-	const char *cors_origins;    /* "" none, "*" any, else a comma list */
-	const char *trusted_proxies; /* comma list of addresses whose X-Forwarded-For is believed */
-	const char *server_name;     /* for logs */
+	unsigned accept_rate;         /* connections a second, and at once; 0: no limit */
+	unsigned max_pipelined;       /* requests read ahead while one is being answered */
+	const char *cors_origins;     /* "" none, "*" any, else a comma list */
+	const char *trusted_proxies;  /* comma list of addresses whose word is believed */
+	unsigned forwarded_by;        /* enum http_forwarded_by: which field they write */
+	unsigned address_connections; /* of one address that is no trusted proxy; 0: no limit */
+	const char *server_name;      /* for logs */
 };
 
 /* Listens at once (SO_REUSEPORT on TCP). NULL and err when it cannot. */

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "http/forwarded.h"
 #include "http/parse.h"
 
 static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -80,7 +81,7 @@ static bool is_within(const struct http_proxy *proxy, const struct in6_addr *add
 	       (proxy->address.s6_addr[whole] ^ address->s6_addr[whole]) >> (8 - rest) == 0;
 }
 
-static bool is_trusted(const struct http_proxies *proxies, struct str peer)
+bool http_proxies_trust(const struct http_proxies *proxies, struct str peer)
 {
 	struct in6_addr address;
 	unsigned offset;
@@ -115,20 +116,14 @@ void http_peer_of(const struct sockaddr_storage *address, char out[HTTP_PEER_SIZ
 	}
 }
 
-/* The last element of a comma list; *rest is what was before it. */
-static struct str last_element(struct str *rest)
-{
-	const char *comma = rest->n > 0 ? memrchr(rest->p, ',', rest->n) : NULL;
-	struct str last = *rest;
-
-	if (comma == NULL) {
-		*rest = (struct str){ NULL, 0 };
-	} else {
-		last = str_make(comma + 1, (size_t)(rest->p + rest->n - (comma + 1)));
-		rest->n = (size_t)(comma - rest->p);
-	}
-	return str_trim(last);
-}
+/* The name of the field that is believed, and how it is read. */
+static const struct {
+	const char *name;
+	bool (*last)(struct str *rest, struct http_hop *ret);
+} fields[HTTP_FORWARDED_BY_COUNT] = {
+	[HTTP_BY_X_FORWARDED_FOR] = { "X-Forwarded-For", http_x_forwarded_last },
+	[HTTP_BY_FORWARDED] = { "Forwarded", http_forwarded_last },
+};
 
 struct str http_peer_behind(const struct http_proxies *proxies, const struct http_request *req,
                             struct str direct)
@@ -139,18 +134,18 @@ struct str http_peer_behind(const struct http_proxies *proxies, const struct htt
 
 	for (size_t i = req->header_count; i-- > 0;) {
 		struct str rest = req->headers[i].value;
+		struct http_hop hop;
 
-		if (!str_eq_nocase(req->headers[i].name, STR_LIT("X-Forwarded-For"))) {
+		if (!str_eq_nocase(req->headers[i].name, str_of(fields[proxies->by].name))) {
 			continue;
 		}
 		while (rest.p != NULL) {
-			struct str element = last_element(&rest);
-
-			if (!is_trusted(proxies, peer) ||
-			    !parse_address(element, &address, &offset)) {
+			if (!http_proxies_trust(proxies, peer) ||
+			    !fields[proxies->by].last(&rest, &hop) ||
+			    !parse_address(hop.address, &address, &offset)) {
 				return peer;
 			}
-			peer = element;
+			peer = hop.address;
 		}
 	}
 	return peer;
@@ -159,14 +154,30 @@ struct str http_peer_behind(const struct http_proxies *proxies, const struct htt
 bool http_peer_is_https(const struct http_proxies *proxies, const struct http_request *req,
                         struct str direct)
 {
+	bool both = proxies->by == HTTP_BY_FORWARDED;
+	const char *name = both ? "Forwarded" : "X-Forwarded-Proto";
+
 	for (size_t i = req->header_count; i-- > 0;) {
 		struct str rest = req->headers[i].value;
+		struct http_hop hop = { .proto = { NULL, 0 } };
 
-		if (str_eq_nocase(req->headers[i].name, STR_LIT("X-Forwarded-Proto"))) {
-			/* The last word is of the proxy that we trust. */
-			return is_trusted(proxies, direct) &&
-			       str_eq_nocase(last_element(&rest), STR_LIT("https"));
+		if (!str_eq_nocase(req->headers[i].name, str_of(name))) {
+			continue;
 		}
+		/* The last word is of the proxy that we trust. */
+		if (both && !http_forwarded_last(&rest, &hop)) {
+			return false;
+		}
+		if (!both) {
+			const char *comma = rest.n > 0 ? memrchr(rest.p, ',', rest.n) : NULL;
+
+			hop.proto = str_trim(
+				comma == NULL ? rest
+					      : str_make(comma + 1,
+			                                 (size_t)(rest.p + rest.n - (comma + 1))));
+		}
+		return http_proxies_trust(proxies, direct) &&
+		       str_eq_nocase(hop.proto, STR_LIT("https"));
 	}
 	return false;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "http/conn.h"
 #include "metric/metric.h"
@@ -122,10 +123,44 @@ static void set_options(const struct http_server *server, int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
 }
 
+/* False: there are as many of this address as there may be. */
+static bool count_address(struct http_server *server, const char *peer, bool *ret_counted)
+{
+	size_t *count;
+
+	*ret_counted = server->options.address_connections > 0 && strcmp(peer, "unix") != 0 &&
+	               !http_proxies_trust(&server->proxies, str_of(peer));
+	if (!*ret_counted) {
+		return true;
+	}
+	count = map_get(server->addresses, str_of(peer));
+	if (count == NULL) {
+		count = mem_calloc(1, sizeof(*count));
+		(void)map_put(server->addresses, str_of(peer), count);
+	}
+	if (*count >= server->options.address_connections) {
+		return false;
+	}
+	(*count)++;
+	return true;
+}
+
+void http_server_forget(struct http_conn *conn)
+{
+	struct map *addresses = conn->server->addresses;
+	size_t *count = conn->counted ? map_get(addresses, str_of(conn->peer)) : NULL;
+
+	if (count != NULL && --*count == 0) {
+		free(map_remove(addresses, str_of(conn->peer)));
+	}
+	conn->counted = false;
+}
+
 static void take_connection(struct http_server *server, int fd,
                             const struct sockaddr_storage *address)
 {
 	char peer[HTTP_PEER_SIZE];
+	bool counted;
 
 	metric_inc(METRIC_HTTP_ACCEPTED, NULL);
 	if (server->conn_count >= server->options.max_connections) {
@@ -138,11 +173,16 @@ static void take_connection(struct http_server *server, int fd,
 		turn_away(fd);
 		return;
 	}
+	http_peer_of(address, peer);
+	if (!count_address(server, peer, &counted)) {
+		metric_inc(METRIC_HTTP_REFUSED, err_name(ERR_LIMIT));
+		turn_away(fd);
+		return;
+	}
 	if (address->ss_family != AF_UNIX) {
 		set_options(server, fd);
 	}
-	http_peer_of(address, peer);
-	(void)http_conn_new(server, fd, peer);
+	http_conn_new(server, fd, peer)->counted = counted;
 }
 
 /* False when there is nothing more to accept now. */
@@ -373,6 +413,8 @@ struct http_server *http_server_new(struct loop *loop, const struct http_options
 		free(server);
 		return NULL;
 	}
+	server->proxies.by = (enum http_forwarded_by)options->forwarded_by;
+	server->addresses = map_new();
 	server->routes = http_routes_new(options->routes, options->route_count);
 	server->scratch = mem_calloc(1, HTTP_READ_SIZE);
 	server->random = mem_calloc(1, RANDOM_SIZE);
@@ -395,6 +437,7 @@ void http_server_free(struct http_server *server)
 	assert(server->fibers.count == 0);
 	loop_undefer(server->loop, &server->drain_task);
 	http_routes_free(server->routes);
+	map_free(server->addresses);
 	free(server->scratch);
 	free(server->random);
 	free(server);

@@ -33,6 +33,16 @@ struct life {
 	bool left; /* nobody comes to this process any more */
 };
 
+static void request_done(const struct http_request *req, int status, uint64_t took_us)
+{
+	const struct node *node = node_of(req);
+
+	probe_request_done(req, status, took_us);
+	if (node->options->done != NULL && req->route != NULL && req->route->facts != NULL) {
+		node->options->done(req);
+	}
+}
+
 static struct life *life_of(struct node *node)
 {
 	return CONTAINER_OF(node, struct life, node);
@@ -268,7 +278,7 @@ static enum err_code open_server(struct life *life, struct err *err)
 		.route_count = life->node.options->route_count + PROBE_COUNT,
 		.app = &life->node,
 		.admit = admit,
-		.done = probe_request_done,
+		.done = request_done,
 		.head_timeout_ms = (unsigned)conf->http_head_timeout,
 		.body_timeout_ms = (unsigned)conf->http_body_timeout,
 		.keepalive_ms = (unsigned)conf->http_keepalive,
@@ -279,6 +289,8 @@ static enum err_code open_server(struct life *life, struct err *err)
 		.max_pipelined = conf->http_pipeline,
 		.cors_origins = conf->cors_origins,
 		.trusted_proxies = conf->http_trusted_proxies,
+		.forwarded_by = conf->http_forwarded_by,
+		.address_connections = conf->http_address_connections,
 		.server_name = life->node.options->program,
 	};
 

@@ -27,6 +27,18 @@ const struct rest_route rest_routes[REST_OP_COUNT] = {
 #undef X
 };
 
+enum rate_class rest_class(const struct rest_route *route)
+{
+	if ((route->traits & REST_PROVES) != 0) {
+		return RATE_AUTH;
+	}
+	if ((route->traits & (REST_STREAMS | REST_SOCKET)) != 0) {
+		return RATE_STREAM;
+	}
+	return route->method == HTTP_GET || (route->traits & REST_READS) != 0 ? RATE_READ
+	                                                                      : RATE_WRITE;
+}
+
 const char *rest_example(enum rest_op op)
 {
 	static const char *const examples[REST_OP_COUNT] = {
@@ -55,7 +67,7 @@ size_t rest_http_routes(http_handler_fn *const handlers[REST_OP_COUNT], struct h
 				.flags = (route->traits & (REST_STREAMS | REST_SOCKET)) != 0
 				                 ? HTTP_ROUTE_STREAM
 				                 : 0,
-				.facts = route->open ? NULL : route,
+				.facts = route,
 			};
 		}
 	}

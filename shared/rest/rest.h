@@ -11,6 +11,7 @@
 #include "auth/auth.h"
 #include "http/http.h"
 #include "json/decode.h"
+#include "rate/limits.h"
 
 struct rest_query_table;
 
@@ -31,6 +32,8 @@ enum rest_trait {
 	REST_ENDS = 16,    /* 410 once the session has ended */
 	REST_SOCKET = 64,  /* becomes a WebSocket */
 	REST_RETRIED = 32, /* may answer 503 although it needs no key */
+	REST_READS = 128,  /* changes nothing, whatever its method */
+	REST_PROVES = 256, /* is asked to prove who one is: a log-in, a code */
 };
 
 struct rest_route {
@@ -50,11 +53,14 @@ struct rest_route {
 
 extern const struct rest_route rest_routes[REST_OP_COUNT];
 
+/* Of which limits it is: by its method unless its traits say more. */
+enum rate_class rest_class(const struct rest_route *route);
+
 /* What an answer looks like, JSON; NULL: no example is kept. */
 const char *rest_example(enum rest_op op);
 
-/* Routes of the operations that have a handler, facts set to the row unless it is open; out has
- * room for REST_OP_COUNT. Returns how many. */
+/* Routes of the operations that have a handler, facts set to the row; out has room for
+ * REST_OP_COUNT. Returns how many. */
 size_t rest_http_routes(http_handler_fn *const handlers[REST_OP_COUNT], struct http_route *out);
 
 /* The OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.0). */

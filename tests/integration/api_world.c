@@ -20,7 +20,7 @@
 #define PEPPER "a pepper of the tests, long enough"
 #define TENANT "acme"
 
-enum { SETTING_SIZE = 256, WAIT_MS = 20000, LOOK_US = 10000 };
+enum { SETTING_SIZE = 256, SETTINGS_MAX = 32, WAIT_MS = 20000, LOOK_US = 10000 };
 
 struct api_keys api_keys;
 
@@ -123,12 +123,13 @@ static void make_keys(struct access *access)
 
 /* ---- the nodes ---- */
 
+const char *const *api_settings;
+
 static void become_node(const char *path)
 {
 	static char own[9][SETTING_SIZE];
-	char *env[] = {
-		own[0], own[1], own[2], own[3], own[4], own[5], own[6], own[7], own[8], NULL
-	};
+	char *env[SETTINGS_MAX + 1] = { own[0], own[1], own[2], own[3], own[4],
+		                        own[5], own[6], own[7], own[8], NULL };
 	char *argv[] = { (char[]){ "fairlead-api" }, NULL };
 
 	(void)snprintf(own[0], SETTING_SIZE, "FAIRLEAD_REDIS_URL=%s", getenv("TEST_REDIS_URL"));
@@ -143,6 +144,10 @@ static void become_node(const char *path)
 	(void)snprintf(own[7], SETTING_SIZE, "%s", "FAIRLEAD_SESSION_UNARCHIVED_MAX=1MiB");
 	/* The servers of the tests keep nothing through a power cut. */
 	(void)snprintf(own[8], SETTING_SIZE, "%s", "FAIRLEAD_UNSAFE_STORAGE=true");
+	for (size_t i = 0; api_settings != NULL && api_settings[i] != NULL; i++) {
+		assert_true(ARRAY_LEN(own) + i < SETTINGS_MAX);
+		env[ARRAY_LEN(own) + i] = strdup(api_settings[i]);
+	}
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)execve(API_PROGRAM, argv, env);
 	_exit(127);
@@ -579,4 +584,48 @@ void stop_pg(void)
 void start_pg(void)
 {
 	pg_ctl("start");
+}
+
+static const char lock_tasks[] = "LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE";
+static const struct text lock_statement = { "api_world_lock", "0", lock_tasks,
+	                                    sizeof(lock_tasks) - 1 };
+
+static void (*locked_body)(void);
+
+static void run_locked(struct access *access)
+{
+	const struct pg_params none = { 0 };
+	struct pg_tx *tx;
+	struct err err;
+
+	must(pg_begin(access->pg, "", &tx, &err), &err);
+	must(pg_tx_query(tx, &lock_statement, &none, NULL, &err), &err);
+	locked_body();
+	pg_rollback(tx);
+}
+
+void with_locked_tasks(void (*body)(void))
+{
+	locked_body = body;
+	(void)with_access(run_locked, NULL, SESSION_QUEUED, 0);
+}
+
+static const char count_tasks_text[] = "SELECT count(*) FROM tasks";
+static const struct text tasks_query = { "api_world_tasks", "0", count_tasks_text,
+	                                 sizeof(count_tasks_text) - 1 };
+
+static void read_tasks(struct access *access)
+{
+	const struct pg_params none = { 0 };
+	struct pg_rows *rows = NULL;
+	struct err err;
+
+	must(pg_query(access->pg, "", &tasks_query, &none, &rows, &err), &err);
+	access->number = pg_u64(rows, 0, 0);
+	pg_rows_free(rows);
+}
+
+uint64_t count_tasks(void)
+{
+	return with_access(read_tasks, NULL, SESSION_QUEUED, 0).number;
 }

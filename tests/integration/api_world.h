@@ -12,6 +12,9 @@
 
 enum { API_NODES = 2 };
 
+/* Further settings of the nodes, "FAIRLEAD_NAME=value", ended by NULL; set before the set-up. */
+extern const char *const *api_settings;
+
 struct api_keys {
 	char all[128];     /* every scope but admin and system, tenant acme */
 	char reader[128];  /* session:read, tenant acme */
@@ -81,6 +84,9 @@ uint64_t lease_epoch(const struct id *sid); /* raises the epoch; what it is now 
 /* As a scheduler: the tenant of api_keys.all, and only it, has too much that is not archived. */
 void mark_backlog(bool over);
 
+/* While no task can be read or made by anybody: who asks for that waits. */
+void with_locked_tasks(void (*body)(void));
+uint64_t count_tasks(void);
 uint64_t count_commands(const struct id *sid);
 enum queue_set queued_in(const struct id *sid);
 

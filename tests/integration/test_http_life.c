@@ -459,6 +459,41 @@ static bool is_turned_away(struct client *client)
 	return true;
 }
 
+static void an_address_holds_only_so_many_connections(void **state)
+{
+	struct http_options options = { .address_connections = FEW };
+	struct http_options behind = { .address_connections = 1, .trusted_proxies = "127.0.0.1" };
+	struct http_stand stand = http_stand_start(&options, 0);
+	struct client clients[FEW], extra;
+
+	(void)state;
+	for (int i = 0; i < FEW; i++) {
+		clients[i] = client_open(stand.port);
+		client_expect(&clients[i], GET("/hello"), 200);
+	}
+	extra = client_open(stand.port);
+	client_expect(&extra, "", 503);
+	client_close(&extra);
+	client_close(&clients[0]);
+	while (clients[0] = client_open(stand.port), is_turned_away(&clients[0])) {
+		client_close(&clients[0]);
+	}
+	client_expect(&clients[0], GET("/hello"), 200);
+	for (int i = 0; i < FEW; i++) {
+		client_close(&clients[i]);
+	}
+	http_stand_stop(&stand);
+	stand = http_stand_start(&behind, 0);
+	for (int i = 0; i < FEW; i++) {
+		clients[i] = client_open(stand.port);
+		client_expect(&clients[i], GET("/hello"), 200);
+	}
+	for (int i = 0; i < FEW; i++) {
+		client_close(&clients[i]);
+	}
+	http_stand_stop(&stand);
+}
+
 /* A second's worth at once, then as many as the rate gives. */
 static void connections_that_come_too_fast_are_turned_away(void **state)
 {
@@ -595,6 +630,7 @@ int main(void)
 		cmocka_unit_test(drain_cuts_what_does_not_end),
 		cmocka_unit_test(a_thousand_connections_are_served),
 		cmocka_unit_test(one_connection_too_many_is_turned_away),
+		cmocka_unit_test(an_address_holds_only_so_many_connections),
 		cmocka_unit_test(connections_that_come_too_fast_are_turned_away),
 		cmocka_unit_test(without_descriptors_the_server_waits_and_goes_on),
 		cmocka_unit_test(a_unix_socket_serves_its_group_and_is_removed),

@@ -160,6 +160,8 @@ static void forwarded_addresses_are_believed_only_behind_trusted_ones(void **sta
 		{ "127.0.0.0/31", "127.0.0.1", "::1", "::1" },
 		{ "fd00::/8, unix", "unix", "9.9.9.9, fd12::1", "9.9.9.9" },
 		{ "127.0.0.1", "127.0.0.1", "", "127.0.0.1" },
+		{ "127.0.0.1", "127.0.0.1", "1.1.1.1, 5.6.7.8:99", "5.6.7.8" },
+		{ "127.0.0.1", "127.0.0.1", "1.1.1.1, [fd12::1]:99", "fd12::1" },
 		{ "0.0.0.0/0", "127.0.0.1", "1.1.1.1, 2.2.2.2", "1.1.1.1" },
 	};
 	struct err err;
@@ -183,6 +185,64 @@ static void forwarded_addresses_are_believed_only_behind_trusted_ones(void **sta
 	assert_int_equal(
 		http_proxies_parse(STR_LIT("1.2.3.4/33"), &(struct http_proxies){ 0 }, &err),
 		ERR_INVALID);
+}
+
+static struct str peer_by(const char *name, const char *value, bool *ret_https)
+{
+	static struct http_header header;
+	struct http_proxies proxies;
+	struct http_request req;
+	struct err err;
+
+	assert_int_equal(http_proxies_parse(STR_LIT("10.0.0.0/8"), &proxies, &err), ERR_OK);
+	proxies.by = HTTP_BY_FORWARDED;
+	header = (struct http_header){ str_of(name), str_of(value) };
+	req = request_with(&header, 1);
+	*ret_https = http_peer_is_https(&proxies, &req, STR_LIT("10.0.0.1"));
+	return http_peer_behind(&proxies, &req, STR_LIT("10.0.0.1"));
+}
+
+static void the_other_field_is_read_from_the_right_too(void **state)
+{
+	static const struct {
+		const char *value, *peer;
+		bool https;
+	} cases[] = {
+		{ "for=192.0.2.1", "192.0.2.1", false },
+		{ "For=\"192.0.2.1:4711\";Proto=https;by=10.0.0.1", "192.0.2.1", true },
+		{ "for=\"[2001:db8::7]:80\"", "2001:db8::7", false },
+		{ "for=\"[2001:db8::7]\"; proto=http", "2001:db8::7", false },
+		{ "for=1.1.1.1;proto=https, for=192.0.2.1", "192.0.2.1", false },
+		{ "for=1.1.1.1, for=10.1.2.3;proto=https", "1.1.1.1", true },
+		/* What a client left open on the left is of no use to it. */
+		{ "for=\"1.1.1.1, for=192.0.2.1;proto=http", "192.0.2.1", false },
+		{ "rubbish, for=192.0.2.1", "192.0.2.1", false },
+		{ "for=\"1.1.1.1\\\", for=192.0.2.1", "192.0.2.1", false },
+		/* What is no address ends the search. */
+		{ "for=_hidden", "10.0.0.1", false },
+		{ "for=unknown, for=10.1.2.3", "10.1.2.3", false },
+		{ "for=192.0.2.1;for=192.0.2.2", "10.0.0.1", false },
+		{ "for=192.0.2.1:x", "10.0.0.1", false },
+		{ "for=\"[::1\"", "10.0.0.1", false },
+		{ "for=", "10.0.0.1", false },
+		{ "for", "10.0.0.1", false },
+		{ "", "10.0.0.1", false },
+		{ "proto=https", "10.0.0.1", true },
+	};
+	bool https;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct str peer = peer_by("Forwarded", cases[i].value, &https);
+
+		if (!str_eq(peer, str_of(cases[i].peer)) || https != cases[i].https) {
+			fail_msg("%s: %" STR_FMT, cases[i].value, STR_ARG(peer));
+		}
+	}
+	/* Only the one that the proxies write counts. */
+	assert_true(str_eq(peer_by("X-Forwarded-For", "192.0.2.1", &https), STR_LIT("10.0.0.1")));
+	(void)peer_by("X-Forwarded-Proto", "https", &https);
+	assert_false(https);
 }
 
 static void a_coding_is_taken_when_it_is_named(void **state)
@@ -224,6 +284,7 @@ int main(void)
 		cmocka_unit_test(escapes_are_decoded_or_refused),
 		cmocka_unit_test(a_literal_beats_a_parameter_and_nothing_is_missed),
 		cmocka_unit_test(forwarded_addresses_are_believed_only_behind_trusted_ones),
+		cmocka_unit_test(the_other_field_is_read_from_the_right_too),
 		cmocka_unit_test(a_coding_is_taken_when_it_is_named),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -187,7 +187,7 @@ static void routes_are_made_for_the_operations_that_have_a_handler(void **state)
 	assert_string_equal(routes[0].pattern, "/api/v1/tasks");
 	assert_ptr_equal(routes[0].facts, &rest_routes[REST_OP_task_create]);
 	assert_string_equal(routes[0].body_type, "application/json");
-	assert_null(routes[1].facts); /* open */
+	assert_ptr_equal(routes[1].facts, &rest_routes[REST_OP_page]);
 	assert_null(routes[1].body_type);
 }
 
