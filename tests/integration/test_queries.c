@@ -20,6 +20,7 @@
 #include "task_sql_gen.h"
 #include "tenant_sql_gen.h"
 #include "tests/support/test.h"
+#include "token_sql_gen.h"
 
 static const struct noun {
 	const struct text *texts;
@@ -29,6 +30,7 @@ static const struct noun {
 	{ pg_sql_texts, PG_SQL_COUNT },
 	{ tenant_sql_texts, TENANT_SQL_COUNT },
 	{ auth_sql_texts, AUTH_SQL_COUNT },
+	{ token_sql_texts, TOKEN_SQL_COUNT },
 	{ schedule_sql_texts, SCHEDULE_SQL_COUNT },
 	{ session_sql_texts, SESSION_SQL_COUNT },
 	{ event_sql_texts, EVENT_SQL_COUNT },
