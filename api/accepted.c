@@ -2,7 +2,6 @@
 
 #include "api/answer.h"
 #include "api/app.h"
-#include "json/value.h"
 #include "json/write.h"
 #include "session/session_json.h"
 
@@ -44,16 +43,5 @@ void accepted_write(const struct task_accepted *accepted, struct http_reply *rep
 	jsonw_cstr(&w, "status", session_state_name(SESSION_QUEUED));
 	session_write_links(&w, "links", &accepted->sessions[0]);
 	jsonw_end_object(&w);
-}
-
-void accepted_locate(struct http_reply *reply)
-{
-	struct err err;
-	CLEANUP(json_value_cleanup)
-	struct json_value *body = json_parse(buf_str(&reply->body), &err);
-	struct str self = json_as_str(json_get(json_get(body, "links"), "self"));
-
-	if (reply->status == 201 && self.n > 0) {
-		http_reply_header(reply, "Location", "%" STR_FMT, STR_ARG(self));
-	}
+	http_reply_header(reply, "Location", "/api/v1/sessions/%s", accepted->sessions[0].s);
 }

@@ -11,7 +11,5 @@
 bool accepted_allows(struct http_request *req, struct http_reply *reply,
                      const struct task_spec *spec, const char *before);
 
-/* The answer, without Location... */
+/* The answer, with Location. */
 void accepted_write(const struct task_accepted *accepted, struct http_reply *reply);
-/* ...which is taken from the answer, so that a replay has it too. */
-void accepted_locate(struct http_reply *reply);

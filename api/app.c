@@ -6,6 +6,7 @@
 #include "auth/auth_watch.h"
 #include "base/mem.h"
 #include "cred/digest.h"
+#include "cred/subkey.h"
 #include "event/event.h"
 #include "rate/inflight.h"
 #include "rate/rate_http.h"
@@ -26,6 +27,7 @@ static const char *listen_on(const struct conf *conf)
 
 static enum err_code start(struct node *node, struct err *err)
 {
+	struct cred_pepper pepper;
 	struct rate *rate;
 	struct app *app;
 
@@ -38,12 +40,14 @@ static enum err_code start(struct node *node, struct err *err)
 	}
 	app = mem_calloc(1, sizeof(*app));
 	app->rate = rate;
+	pepper = cred_pepper_from(str_of(node->conf.pepper));
+	app->seal = cred_subkey(&pepper, "idempotent answers");
 	app->inflight = inflight_new(
 		&(struct inflight_options){ .tenant = node->conf.http_tenant_concurrency,
 	                                    .key = node->conf.http_key_concurrency });
 	app->auth = auth_new(&(struct auth_options){
 		.pg = node->pg,
-		.pepper = cred_pepper_from(str_of(node->conf.pepper)),
+		.pepper = pepper,
 		.cache_ms = KEY_CACHE_MS,
 		.redis = node->redis,
 		.origins = node->conf.cors_origins,

@@ -6,6 +6,7 @@
 #include "api/gather.h"
 #include "api/marks.h"
 #include "auth/auth.h"
+#include "cred/digest.h"
 #include "http/http.h"
 #include "node/node.h"
 
@@ -13,6 +14,7 @@ struct inflight;
 struct rate;
 
 struct app {
+	struct cred_pepper seal; /* of stored answers that show a secret */
 	struct auth *auth;
 	struct auth_watch *watch;
 	struct rate *rate;

@@ -4,12 +4,22 @@
 #include "api/app.h"
 #include "rest/rest.h"
 
+/* Of a user whatever it shows, else of the key. */
+static const char *name_of(const struct http_request *req)
+{
+	const struct principal *who = app_who(req);
+
+	return id_is_nil(&who->user) ? arena_printf(req->arena, "k:%s", who->key.s)
+	                             : arena_printf(req->arena, "u:%s", who->user.s);
+}
+
 static bool take_key(struct http_request *req, struct http_reply *reply, struct once *once)
 {
 	const struct rest_route *route = req->route->facts;
+	const struct app *app = node_of(req)->app;
 	struct str key = http_header(req, "Idempotency-Key");
 
-	if (key.p == NULL) {
+	if (key.p == NULL || (route->traits & REST_KEYED) == 0) {
 		return true;
 	}
 	if (!idempotency_key_ok(key)) {
@@ -20,9 +30,11 @@ static bool take_key(struct http_request *req, struct http_reply *reply, struct 
 	once->keyed = true;
 	once->claim = (struct idempotency_claim){
 		.tenant = app_tenant(req),
+		.principal = name_of(req),
 		.key = arena_strdup(req->arena, key),
 		.route = route->name,
 		.request = idempotency_digest(req->path, req->query, req->body),
+		.seal = (route->traits & REST_SECRET) != 0 ? &app->seal : NULL,
 	};
 	return true;
 }
@@ -44,7 +56,8 @@ static bool claim(struct http_request *req, struct http_reply *reply, struct onc
 		reply->status = answer.status;
 		reply->content_type = arena_strdup(req->arena, answer.media_type);
 		buf_add_str(&reply->body, answer.body);
-		http_reply_header(reply, "Idempotent-Replayed", "true");
+		buf_add_str(&reply->headers, answer.headers);
+		http_reply_header(reply, "Idempotency-Replayed", "true");
 		return false;
 	case IDEMPOTENCY_OTHER: answer_code(req, reply, ERR_KEY_REUSED, NULL); return false;
 	case IDEMPOTENCY_RUNNING: answer_code(req, reply, ERR_IN_PROGRESS, NULL); return false;
@@ -85,6 +98,7 @@ bool once_commit(struct http_request *req, struct http_reply *reply, struct once
 		.status = reply->status,
 		.media_type = str_of(reply->content_type),
 		.body = buf_str(&reply->body),
+		.headers = buf_str(&reply->headers),
 	};
 	struct err err = { .code = ERR_OK };
 	enum err_code code = ERR_OK;

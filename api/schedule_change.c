@@ -42,19 +42,6 @@ static void refuse_change(struct http_request *req, struct http_reply *reply, co
 
 /* ---- making ---- */
 
-/* From the body, so that a replay has it too. */
-static void add_location(struct http_reply *reply)
-{
-	struct err err;
-	CLEANUP(json_value_cleanup)
-	struct json_value *body = json_parse(buf_str(&reply->body), &err);
-	struct str id = json_as_str(json_get(body, "id"));
-
-	if (reply->status == 201 && id.n > 0) {
-		http_reply_header(reply, "Location", "/api/v1/schedules/%" STR_FMT, STR_ARG(id));
-	}
-}
-
 void serve_schedule_create(struct http_request *req, struct http_reply *reply)
 {
 	const struct id id = id_new();
@@ -68,7 +55,6 @@ void serve_schedule_create(struct http_request *req, struct http_reply *reply)
 		return;
 	}
 	if (!once_begin(req, reply, &once)) {
-		add_location(reply);
 		return;
 	}
 	if (schedule_insert(once.tx, &id, &what, &err) != ERR_OK ||
@@ -79,8 +65,8 @@ void serve_schedule_create(struct http_request *req, struct http_reply *reply)
 	}
 	reply->status = 201;
 	schedule_answer(req, reply, &made, NULL);
+	http_reply_header(reply, "Location", "/api/v1/schedules/%s", id.s);
 	if (once_commit(req, reply, &once)) {
-		add_location(reply);
 		log_info("schedule.created", "schedule=%s", id.s);
 	}
 }
@@ -97,16 +83,13 @@ struct change {
 	void (*refuse)(struct http_request *req, struct http_reply *reply, const struct err *err);
 };
 
-/* tx is ended. False: the reply is filled. */
-static bool make_change(struct http_request *req, struct http_reply *reply, const struct id *id,
-                        const struct change *change, struct schedule *ret)
+/* False: the reply is filled. */
+static bool make_change(struct http_request *req, struct http_reply *reply, struct pg_tx *tx,
+                        const struct id *id, const struct change *change, struct schedule *ret)
 {
-	struct pg_tx *tx CLEANUP(pg_tx_cleanup) = NULL;
-	enum err_code code;
 	struct err err;
 
-	if (pg_begin(node_of(req)->pg, app_tenant(req), &tx, &err) != ERR_OK ||
-	    schedule_lock(tx, id, req->arena, ret, &err) != ERR_OK) {
+	if (schedule_lock(tx, id, req->arena, ret, &err) != ERR_OK) {
 		schedule_refuse(req, reply, &err);
 		return false;
 	}
@@ -117,24 +100,28 @@ static bool make_change(struct http_request *req, struct http_reply *reply, cons
 		change->refuse(req, reply, &err);
 		return false;
 	}
-	code = schedule_lock(tx, id, req->arena, ret, &err);
-	if (code == ERR_OK) {
-		code = pg_commit(tx, &err);
-		tx = NULL;
-	}
-	if (code != ERR_OK) {
+	if (schedule_lock(tx, id, req->arena, ret, &err) != ERR_OK) {
 		answer_error(req, reply, &err);
+		return false;
 	}
-	return code == ERR_OK;
+	return true;
 }
 
 static void change(struct http_request *req, struct http_reply *reply, const struct change *what)
 {
 	struct schedule schedule;
+	struct once once;
 	struct id id;
 
-	if (schedule_seen_id(req, reply, &id) && make_change(req, reply, &id, what, &schedule)) {
-		schedule_answer(req, reply, &schedule, NULL);
+	if (!schedule_seen_id(req, reply, &id) || !once_begin(req, reply, &once)) {
+		return;
+	}
+	if (!make_change(req, reply, once.tx, &id, what, &schedule)) {
+		once_abandon(&once);
+		return;
+	}
+	schedule_answer(req, reply, &schedule, NULL);
+	if (once_commit(req, reply, &once)) {
 		log_info("schedule.changed", "schedule=%s", id.s);
 	}
 }

@@ -50,7 +50,6 @@ static bool accept_run(struct http_request *req, struct http_reply *reply,
 	struct err err;
 
 	if (!once_begin(req, reply, &once)) {
-		accepted_locate(reply);
 		return false;
 	}
 	if (make_task(req, once.tx, schedule, spec, ret, &err) != ERR_OK) {
@@ -96,7 +95,6 @@ void serve_schedule_run(struct http_request *req, struct http_reply *reply)
 		return;
 	}
 	metric_inc(METRIC_TASKS_ACCEPTED, NULL);
-	accepted_locate(reply);
 	log_info("schedule.run", "schedule=%s task=%s", schedule.id.s, accepted.task.s);
 	/* Also for a client that has left. */
 	fiber_shield();

@@ -64,7 +64,6 @@ static bool accept_task(struct http_request *req, struct http_reply *reply,
 	struct err err;
 
 	if (keyed && !once_begin(req, reply, &once)) {
-		accepted_locate(reply);
 		return false;
 	}
 	if (!is_possible(req, reply, once.tx, acceptance)) {
@@ -160,7 +159,6 @@ void serve_task_create(struct http_request *req, struct http_reply *reply)
 		return;
 	}
 	metric_inc(METRIC_TASKS_ACCEPTED, NULL);
-	accepted_locate(reply);
 	log_info("task.accepted", "task=%s sessions=%zu", accepted.task.s, accepted.count);
 	/* Also for a client that has left. */
 	fiber_shield();

@@ -2,9 +2,20 @@
 
 #include <assert.h>
 
+#include "cred/seal.h"
 #include "idempotency_sql_gen.h"
 
-enum { COL_ROUTE, COL_HASH, COL_STATUS, COL_MEDIA_TYPE, COL_RESPONSE };
+enum {
+	COL_ROUTE,
+	COL_HASH,
+	COL_STATUS,
+	COL_MEDIA_TYPE,
+	COL_RESPONSE,
+	COL_HEADERS,
+	COL_SEALED,
+};
+
+enum { SEALED_MAX = 1024 * 1024, HEADERS_MAX = 8 * 1024, BOUND_MAX = 1024 };
 
 static const struct text *sql(enum idempotency_sql_id id)
 {
@@ -28,12 +39,30 @@ struct cred_digest idempotency_digest(struct str path, struct str query, struct 
 	return cred_digest(parts, ARRAY_LEN(parts), NULL);
 }
 
+void idempotency_keep_headers(struct str lines, struct buf *out)
+{
+	static const char *const kept[] = { "Location", "ETag", "Link" };
+
+	while (lines.n > 0) {
+		struct str line = str_split(&lines, '\n'), value = line;
+		struct str name = str_split(&value, ':');
+
+		for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+			if (str_eq_nocase(name, str_of(kept[i]))) {
+				buf_add_str(out, line);
+				buf_add_char(out, '\n');
+			}
+		}
+	}
+}
+
 static struct pg_params params_of(const struct idempotency_claim *claim)
 {
 	struct pg_params params = { 0 };
 
 	assert(idempotency_key_ok(str_of(claim->key)));
 	pg_param_cstr(&params, claim->tenant);
+	pg_param_cstr(&params, claim->principal);
 	pg_param_cstr(&params, claim->key);
 	return params;
 }
@@ -58,6 +87,46 @@ static bool is_same_request(struct pg_rows *rows, const struct idempotency_claim
 	return str_eq(pg_str(rows, 0, COL_ROUTE), str_of(claim->route)) &&
 	       cred_digest_from(pg_bytes(rows, 0, COL_HASH), &stored) &&
 	       cred_digest_eq(&stored, &claim->request);
+}
+
+/* ---- secrets ---- */
+
+/* A seal opens beside its own row only. */
+static void bind(const struct idempotency_claim *claim, struct buf *out)
+{
+	buf_init(out, BOUND_MAX);
+	buf_addf(out, "%s %s %s", claim->tenant, claim->principal, claim->key);
+}
+
+static enum err_code seal(const struct idempotency_claim *claim, struct str plain, struct buf *out,
+                          struct err *err)
+{
+	struct buf bound;
+
+	bind(claim, &bound);
+	buf_init(out, SEALED_MAX);
+	cred_seal(claim->seal, buf_str(&bound), plain, out);
+	buf_fini(&bound);
+	return buf_failed(out) ? err_set(err, ERR_LIMIT, "the answer is too large to be sealed")
+	                       : ERR_OK;
+}
+
+static enum err_code unseal(const struct idempotency_claim *claim, struct str sealed,
+                            struct arena *arena, struct str *ret, struct err *err)
+{
+	struct buf bound, plain;
+	bool opened;
+
+	bind(claim, &bound);
+	buf_init(&plain, SEALED_MAX);
+	opened = claim->seal != NULL && cred_unseal(claim->seal, buf_str(&bound), sealed, &plain);
+	*ret = opened ? arena_str(arena, buf_str(&plain)) : STR_LIT("");
+	cred_wipe(plain.data, plain.len);
+	buf_fini(&plain);
+	buf_fini(&bound);
+	return opened ? ERR_OK
+	              : err_set(err, ERR_CONFLICT,
+	                        "it was done, but the stored answer cannot be read any more");
 }
 
 enum err_code idempotency_begin(struct pg_tx *tx, const struct idempotency_claim *claim,
@@ -90,26 +159,58 @@ enum err_code idempotency_begin(struct pg_tx *tx, const struct idempotency_claim
 		.status = (int)pg_i64(rows, 0, COL_STATUS),
 		.media_type = arena_str(arena, pg_str(rows, 0, COL_MEDIA_TYPE)),
 		.body = arena_str(arena, pg_bytes(rows, 0, COL_RESPONSE)),
+		.headers = arena_str(arena, pg_str(rows, 0, COL_HEADERS)),
 	};
+	if (pg_bool(rows, 0, COL_SEALED)) {
+		code = unseal(claim, ret->body, arena, &ret->body, err);
+		if (code != ERR_OK) {
+			return code;
+		}
+	}
 	*ret_outcome = IDEMPOTENCY_REPLAY;
 	return ERR_OK;
 }
 
-enum err_code idempotency_finish(struct pg_tx *tx, const struct idempotency_claim *claim,
-                                 const struct idempotency_answer *answer, struct err *err)
+static enum err_code save(struct pg_tx *tx, const struct idempotency_claim *claim,
+                          const struct idempotency_answer *answer, struct err *err)
 {
 	struct pg_params params = params_of(claim);
 
-	if (answer->status >= 500) {
-		return ERR_OK;
-	}
 	pg_param_cstr(&params, claim->route);
 	pg_param_bytes(&params, cred_digest_str(&claim->request));
 	pg_param_i64(&params, answer->status);
 	pg_param_text(&params, answer->media_type);
 	pg_param_bytes(&params, answer->body);
+	pg_param_text(&params, answer->headers);
+	pg_param_bool(&params, claim->seal != NULL);
 	pg_param_i64(&params, IDEMPOTENCY_KEEP_S);
 	return pg_tx_query(tx, sql(IDEMPOTENCY_SQL_IDEMPOTENCY_SAVE), &params, NULL, err);
+}
+
+enum err_code idempotency_finish(struct pg_tx *tx, const struct idempotency_claim *claim,
+                                 const struct idempotency_answer *answer, struct err *err)
+{
+	struct idempotency_answer kept = *answer;
+	struct buf headers, sealed;
+	enum err_code code = ERR_OK;
+
+	if (answer->status >= 500) {
+		return ERR_OK;
+	}
+	buf_init(&headers, HEADERS_MAX);
+	buf_init(&sealed, SEALED_MAX);
+	idempotency_keep_headers(answer->headers, &headers);
+	kept.headers = headers.len > 0 ? buf_str(&headers) : STR_LIT("");
+	if (claim->seal != NULL) {
+		code = seal(claim, answer->body, &sealed, err);
+		kept.body = buf_str(&sealed);
+	}
+	if (code == ERR_OK) {
+		code = save(tx, claim, &kept, err);
+	}
+	buf_fini(&sealed);
+	buf_fini(&headers);
+	return code;
 }
 
 enum err_code idempotency_purge(struct pg *pg, unsigned max, uint64_t *ret_count, struct err *err)

@@ -5,6 +5,10 @@
  * that this was said.  While a transaction holds a key, an advisory lock that dies with it
  * makes others wait outside (IDEMPOTENCY_RUNNING).  Answers of 500 and above are never stored,
  * their transaction is rolled back.  Rows live for a day.
+ *
+ * A key is of one principal: somebody else of the tenant who uses the same words has a key of his
+ * own.  An answer that shows a secret is sealed: what lies in the database cannot be read without
+ * the secret of the installation, and a client that lost the answer still gets it.
  */
 #pragma once
 
@@ -13,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "cred/digest.h"
@@ -30,20 +35,26 @@ enum idempotency_outcome {
 
 struct idempotency_claim {
 	const char *tenant;
-	const char *key;            /* idempotency_key_ok() */
-	const char *route;          /* method and pattern: a key is of one route */
-	struct cred_digest request; /* idempotency_digest() */
+	const char *principal;          /* who asks, in words that nobody else of the tenant has */
+	const char *key;                /* idempotency_key_ok() */
+	const char *route;              /* method and pattern: a key is of one route */
+	struct cred_digest request;     /* idempotency_digest() */
+	const struct cred_pepper *seal; /* of answers that show a secret; NULL: this one does not */
 };
 
 struct idempotency_answer {
 	int status;
 	struct str media_type, body; /* of the arena when replayed */
+	struct str headers;          /* "Name: value\r\n" lines; only some are kept */
 };
 
 /* 1 to 255 visible ASCII characters. */
 bool idempotency_key_ok(struct str key);
 
 struct cred_digest idempotency_digest(struct str path, struct str query, struct str body);
+
+/* The lines that are of the effect and not of the request (Location, ETag, Link). Pure. */
+void idempotency_keep_headers(struct str lines, struct buf *out);
 
 /* First thing in the transaction. ret is set only with IDEMPOTENCY_REPLAY. */
 enum err_code idempotency_begin(struct pg_tx *tx, const struct idempotency_claim *claim,

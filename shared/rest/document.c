@@ -112,6 +112,9 @@ static void add_route(struct buf *out, const struct rest_route *route)
 	}
 	if ((route->traits & REST_KEYED) != 0) {
 		buf_add_cstr(out, " Takes `Idempotency-Key`.");
+	} else if (rest_unkeyed((enum rest_op)(route - rest_routes)) != NULL) {
+		buf_addf(out, " Needs no `Idempotency-Key`: %s.",
+		         rest_unkeyed((enum rest_op)(route - rest_routes)));
 	}
 	if ((route->traits & REST_GUARDED) != 0) {
 		buf_add_cstr(out, " Takes `If-Match: \"<epoch>\"`: 412 in another epoch.");

@@ -39,6 +39,17 @@ enum rate_class rest_class(const struct rest_route *route)
 	                                                                      : RATE_WRITE;
 }
 
+const char *rest_unkeyed(enum rest_op op)
+{
+	static const char *const reasons[REST_OP_COUNT] = {
+#define X(name, reason) [REST_OP_##name] = (reason),
+#include "rest/unkeyed.def"
+#undef X
+	};
+
+	return reasons[op];
+}
+
 const char *rest_example(enum rest_op op)
 {
 	static const char *const examples[REST_OP_COUNT] = {

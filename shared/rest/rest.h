@@ -33,6 +33,7 @@ enum rest_trait {
 	REST_SOCKET = 64,  /* becomes a WebSocket */
 	REST_RETRIED = 32, /* may answer 503 although it needs no key */
 	REST_READS = 128,  /* changes nothing, whatever its method */
+	REST_SECRET = 512, /* its answer shows a secret once: with REST_KEYED it is stored sealed */
 	REST_PROVES = 256, /* is asked to prove who one is: a log-in, a code */
 };
 
@@ -55,6 +56,9 @@ extern const struct rest_route rest_routes[REST_OP_COUNT];
 
 /* Of which limits it is: by its method unless its traits say more. */
 enum rate_class rest_class(const struct rest_route *route);
+
+/* Why a POST takes no Idempotency-Key (unkeyed.def); NULL: nobody said. */
+const char *rest_unkeyed(enum rest_op op);
 
 /* What an answer looks like, JSON; NULL: no example is kept. */
 const char *rest_example(enum rest_op op);

@@ -20,7 +20,7 @@ static void a_repeated_post_is_done_once_and_answered_the_same(void **state)
 	assert_int_equal(again.status, 201);
 	assert_string_equal(buf_cstr(&first.reply.body), buf_cstr(&again.reply.body));
 	assert_non_null(client_field(&again.reply, "Location"));
-	assert_string_equal(client_field(&again.reply, "Idempotent-Replayed"), "true");
+	assert_string_equal(client_field(&again.reply, "Idempotency-Replayed"), "true");
 	answer_free(&first);
 	answer_free(&again);
 	what.body = "{\"prompt\":\"another\"," TASK_PARTS "}";

@@ -5,12 +5,15 @@
 #include "task_world.h"
 
 SQL(test_expire_keys, "UPDATE idempotency_keys SET expires_at = now() - interval '1 second'");
+SQL(test_readable_keys, "SELECT count(*) FROM idempotency_keys k WHERE k.response::text LIKE "
+                        "'%' || encode('shown_once', 'hex') || '%'");
 SQL(test_count_keys, "SELECT count(*) FROM idempotency_keys");
 
 static struct idempotency_claim claim_of(const char *key, const char *body)
 {
 	return (struct idempotency_claim){
 		.tenant = TENANT,
+		.principal = "k:one",
 		.key = key,
 		.route = "POST /api/v1/tasks",
 		.request = idempotency_digest(STR_LIT("/api/v1/tasks"), STR_LIT(""), str_of(body)),
@@ -67,8 +70,10 @@ static struct pg_tx *hold(struct world *world, const struct idempotency_claim *c
 
 static void answer_with(struct world *world, const struct idempotency_claim *claim, int status)
 {
-	struct idempotency_answer answer = { status, STR_LIT("application/json"),
-		                             str_make("{\"a\":\"\0\"}", 9) };
+	struct idempotency_answer answer = {
+		status, STR_LIT("application/json"), str_make("{\"a\":\"\0\"}", 9),
+		STR_LIT("RateLimit-Limit: 5\r\nLocation: /here\r\nSet-Cookie: a=b\r\n")
+	};
 	struct pg_tx *tx = hold(world, claim);
 	struct err err;
 
@@ -91,7 +96,11 @@ static void replay_body(struct world *world)
 	assert_int_equal(answer.status, 201);
 	assert_true(str_eq(answer.media_type, STR_LIT("application/json")));
 	assert_true(str_eq(answer.body, str_make("{\"a\":\"\0\"}", 9)));
+	assert_true(str_eq(answer.headers, STR_LIT("Location: /here\r\n")));
 	pg_rollback(tx);
+	other = claim;
+	other.principal = "k:two";
+	assert_int_equal(look_settled(world, &other), IDEMPOTENCY_FRESH);
 	other = claim_of("k-1", "another body");
 	assert_int_equal(look_settled(world, &other), IDEMPOTENCY_OTHER);
 	other = claim;
@@ -115,6 +124,42 @@ static void a_key_replays_its_answer_for_a_day(void **state)
 {
 	(void)state;
 	world_run(replay_body);
+}
+
+static void seal_body(struct world *world)
+{
+	const struct cred_pepper pepper = cred_pepper_from(STR_LIT("the secret of here")),
+				 foreign = cred_pepper_from(STR_LIT("that of elsewhere"));
+	struct idempotency_claim claim = claim_of("k-5", "body");
+	struct idempotency_answer answer = { 201, STR_LIT("application/json"),
+		                             STR_LIT("{\"key\":\"fl_live_shown_once\"}"),
+		                             STR_LIT("") };
+	enum idempotency_outcome outcome;
+	struct pg_tx *tx;
+	struct err err;
+
+	clear_rows(world);
+	claim.seal = &pepper;
+	tx = hold(world, &claim);
+	assert_int_equal(idempotency_finish(tx, &claim, &answer, &err), ERR_OK);
+	commit(tx);
+	assert_int_equal(number(world->pg, "", &test_readable_keys), 0);
+	answer.body = STR_LIT("");
+	tx = begin(world);
+	assert_int_equal(begin_key(tx, &claim, &answer), IDEMPOTENCY_REPLAY);
+	assert_true(str_eq(answer.body, STR_LIT("{\"key\":\"fl_live_shown_once\"}")));
+	pg_rollback(tx);
+	claim.seal = &foreign;
+	tx = begin(world);
+	assert_int_equal(idempotency_begin(tx, &claim, test_arena(), &outcome, &answer, &err),
+	                 ERR_CONFLICT);
+	pg_rollback(tx);
+}
+
+static void an_answer_that_shows_a_secret_is_sealed(void **state)
+{
+	(void)state;
+	world_run(seal_body);
 }
 
 static void running_body(struct world *world)
@@ -146,7 +191,8 @@ static void submit(void *arg)
 {
 	struct submitter *s = arg;
 	struct idempotency_claim claim = claim_of("k-4", "body");
-	struct idempotency_answer answer = { 201, STR_LIT("application/json"), STR_LIT("{}") };
+	struct idempotency_answer answer = { 201, STR_LIT("application/json"), STR_LIT("{}"),
+		                             STR_LIT("") };
 	struct task_accepted accepted;
 	struct pg_tx *tx = begin(s->world);
 	struct err err;
@@ -205,6 +251,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_key_replays_its_answer_for_a_day),
+		cmocka_unit_test(an_answer_that_shows_a_secret_is_sealed),
 		cmocka_unit_test(a_key_in_use_is_told_and_ends_with_its_transaction),
 		cmocka_unit_test(of_many_with_one_key_one_makes_the_task),
 		cmocka_unit_test(keys_are_visible_ascii),

@@ -191,6 +191,22 @@ static void routes_are_made_for_the_operations_that_have_a_handler(void **state)
 	assert_null(routes[1].body_type);
 }
 
+static void every_post_takes_an_idempotency_key_or_says_why_not(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < REST_OP_COUNT; i++) {
+		const struct rest_route *route = &rest_routes[i];
+		bool keyed = (route->traits & REST_KEYED) != 0;
+		bool excused = rest_unkeyed((enum rest_op)i) != NULL;
+
+		if ((route->method == HTTP_POST) != (keyed != excused) || (keyed && excused)) {
+			fail_msg("%s: REST_KEYED, or a reason in rest/unkeyed.def", route->name);
+		}
+		/* A secret that is shown once needs a key, else a lost answer is a lost secret. */
+		assert_true((route->traits & REST_SECRET) == 0 || keyed);
+	}
+}
+
 static void every_row_is_sound(void **state)
 {
 	(void)state;
@@ -350,6 +366,7 @@ int main(void)
 		cmocka_unit_test(an_event_keeps_its_members_and_loses_its_type),
 		cmocka_unit_test(an_event_that_is_too_large_is_refused),
 		cmocka_unit_test(routes_are_made_for_the_operations_that_have_a_handler),
+		cmocka_unit_test(every_post_takes_an_idempotency_key_or_says_why_not),
 		cmocka_unit_test(every_row_is_sound),
 		cmocka_unit_test(the_document_is_sound_and_lists_exactly_the_routes),
 	};
