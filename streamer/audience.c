@@ -395,7 +395,7 @@ void audience_leave(struct subscriber *subscriber)
 		stand_up(subscriber->seat);
 		subscriber->seat = NULL;
 	}
-	if (subscriber->watches) {
+	if (subscriber->watch != NULL) {
 		audience_unwatch(audience, subscriber);
 	}
 	if (audience != NULL) {

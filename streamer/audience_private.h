@@ -41,10 +41,9 @@ struct audience {
 	struct seats seats;
 	size_t seat_count;
 	struct watches watches;
-	struct map *watch_of; /* a subscriber's; NULL while nobody watches, as the set is empty: */
-	struct presence_set set;
-	bool is_known;  /* the set is */
-	bool wants_set; /* it has to be read */
+	struct presence_set set; /* while somebody watches */
+	bool is_known;           /* the set is */
+	bool wants_set;          /* it has to be read */
 	bool is_queued, is_again;
 	bool is_busy;      /* a fiber is at it */
 	bool is_renewing;  /* is on the list of those */

@@ -80,24 +80,12 @@ static void want_set(struct audience *audience)
 	}
 }
 
-/* Its address is its name. */
-static struct str name_of(struct subscriber *const *subscriber)
-{
-	return str_make((const char *)subscriber, sizeof(*subscriber));
-}
-
-static struct watch *find_watch(const struct audience *audience, struct subscriber *subscriber)
-{
-	return subscriber->watches ? map_get(audience->watch_of, name_of(&subscriber)) : NULL;
-}
-
 static void begin_watching(struct audience *audience)
 {
 	char channel[PRESENCE_CHANNEL_SIZE];
 
 	presence_channel(&audience->sid, channel);
 	redis_subscribe(audience->all->feed->sub, str_of(channel)); /* in force, the set is read */
-	audience->watch_of = map_new();
 	audience->is_known = false;
 }
 
@@ -107,8 +95,6 @@ static void end_watching(struct audience *audience)
 
 	presence_channel(&audience->sid, channel);
 	redis_unsubscribe(audience->all->feed->sub, str_of(channel));
-	map_free(audience->watch_of);
-	audience->watch_of = NULL;
 	audience->is_known = audience->wants_set = false;
 	presence_set_fini(&audience->set);
 }
@@ -117,18 +103,15 @@ void audience_watch(struct subscriber *subscriber, uint64_t version)
 {
 	struct audience *audience =
 		audience_get(subscriber->channel->feed->audiences, &subscriber->channel->sid);
-	struct watch *watch;
+	struct watch *watch = subscriber->watch;
 
 	if (LIST_EMPTY(&audience->watches)) {
 		begin_watching(audience);
 	}
-	watch = find_watch(audience, subscriber);
 	if (watch == NULL) {
-		watch = mem_calloc(1, sizeof(*watch));
+		watch = subscriber->watch = mem_calloc(1, sizeof(*watch));
 		watch->subscriber = subscriber;
-		subscriber->watches = true;
 		LIST_INSERT_HEAD(&audience->watches, watch, link);
-		(void)map_put(audience->watch_of, name_of(&subscriber), watch);
 	}
 	watch->is_told = false;
 	watch->version = version;
@@ -139,12 +122,9 @@ void audience_watch(struct subscriber *subscriber, uint64_t version)
 
 void audience_unwatch(struct audience *audience, struct subscriber *subscriber)
 {
-	struct watch *watch = find_watch(audience, subscriber);
-
-	LIST_REMOVE(watch, link);
-	(void)map_remove(audience->watch_of, name_of(&subscriber));
-	free(watch);
-	subscriber->watches = false;
+	LIST_REMOVE(subscriber->watch, link);
+	free(subscriber->watch);
+	subscriber->watch = NULL;
 	if (LIST_EMPTY(&audience->watches)) {
 		end_watching(audience);
 	}

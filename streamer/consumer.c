@@ -38,7 +38,30 @@ static bool spend(struct socket *socket)
 
 /* ---- the connection ---- */
 
-static void follow(struct socket *socket, const struct consumer *consumer)
+static struct consumer *make(void)
+{
+	struct consumer *consumer = mem_calloc(1, sizeof(*consumer));
+
+	consumer->start = mem_calloc(1, sizeof(*consumer->start));
+	buf_init(&consumer->start->greeting, GREETING_MAX);
+	return consumer;
+}
+
+static void free_start(struct consumer_start *start)
+{
+	if (start != NULL) {
+		buf_fini(&start->greeting);
+		free(start);
+	}
+}
+
+static void destroy(struct consumer *consumer)
+{
+	free_start(consumer->start);
+	free(consumer);
+}
+
+static void follow(struct socket *socket, const struct id *sid, const struct consumer_start *start)
 {
 	const struct principal *who = &socket->outlet.viewer->principal;
 	struct feed *feed = socket->outlet.feed;
@@ -49,12 +72,12 @@ static void follow(struct socket *socket, const struct consumer *consumer)
 	if (feed->stopping || socket_is_over(socket)) {
 		return; /* it is told so next; or its key has ended while it came */
 	}
-	channel = feed_channel(feed, &consumer->sid, who->tenant, &consumer->head);
+	channel = feed_channel(feed, sid, who->tenant, &start->head);
 	/* The role is what it is by now. */
-	subscriber = socket_follow(socket, channel, consumer->at,
-	                           consumer->classes & viewer_sees(socket->outlet.viewer), &err);
+	subscriber = socket_follow(socket, channel, start->at,
+	                           start->classes & viewer_sees(socket->outlet.viewer), &err);
 	if (subscriber != NULL) {
-		audience_watch(subscriber, consumer->present);
+		audience_watch(subscriber, start->present);
 		(void)subscriber_pump(subscriber);
 	}
 }
@@ -62,14 +85,16 @@ static void follow(struct socket *socket, const struct consumer *consumer)
 static void opened(struct socket *socket)
 {
 	struct consumer *consumer = socket->of_face;
+	struct consumer_start *start = consumer->start;
 
-	if (consumer->code != 0) {
-		socket_close(socket, consumer->code, consumer->reason);
-		return;
+	consumer->start = NULL; /* an idle connection is small */
+	if (start->code != 0) {
+		socket_close(socket, start->code, start->reason);
+	} else {
+		(void)outlet_say(&socket->outlet, buf_str(&start->greeting));
+		follow(socket, &consumer->sid, start);
 	}
-	(void)outlet_say(&socket->outlet, buf_str(&consumer->greeting));
-	buf_fini(&consumer->greeting);
-	follow(socket, consumer);
+	free_start(start);
 }
 
 /* One that has ended stays open: history can be asked for, and nobody comes back for nothing. */
@@ -83,10 +108,7 @@ static void over(struct socket *socket, const struct subscriber *subscriber, enu
 
 static void closed(struct socket *socket)
 {
-	struct consumer *consumer = socket->of_face;
-
-	buf_fini(&consumer->greeting);
-	free(consumer);
+	destroy(socket->of_face);
 }
 
 /* Of one that is open only its session is still asked for. */
@@ -101,7 +123,6 @@ static bool adopt(struct socket *socket, struct str own)
 {
 	struct consumer *consumer = mem_calloc(1, sizeof(*consumer));
 
-	buf_init(&consumer->greeting, GREETING_MAX);
 	socket->of_face = consumer;
 	return id_parse(own, &consumer->sid);
 }
@@ -138,7 +159,7 @@ static bool resumes(const struct coming *c)
 static void greet(const struct coming *c, const struct recent *recent)
 {
 	const struct past *past = &recent->past;
-	struct buf *out = &c->consumer->greeting;
+	struct buf *out = &c->consumer->start->greeting;
 
 	consumer_greet_identity(c->who, out);
 	consumer_greet_session(&recent->row, &recent->snapshot, out);
@@ -149,7 +170,7 @@ static void greet(const struct coming *c, const struct recent *recent)
 		buf_add_str(out, buf_str(&recent->asks));
 	}
 	consumer_frame_consumers(&recent->present, (struct str){ NULL, 0 }, out);
-	c->consumer->present = recent->present.version;
+	c->consumer->start->present = recent->present.version;
 	consumer_greet_agent(recent->snapshot.state, out);
 }
 
@@ -167,15 +188,15 @@ static struct cursor place_of(const struct coming *c)
 	if (query->has_last_seen) {
 		return (struct cursor){ CURSOR_EPOCH_ANY, query->last_seen };
 	}
-	return c->consumer->at;
+	return c->consumer->start->at;
 }
 
 /* ---- who comes, and to what ---- */
 
 static void turn_away(struct consumer *consumer, unsigned code, const char *reason)
 {
-	consumer->code = code;
-	consumer->reason = reason;
+	consumer->start->code = code;
+	consumer->start->reason = reason;
 }
 
 static bool may_come(const struct principal *who, const struct recent *recent)
@@ -197,10 +218,10 @@ static enum err_code find(struct coming *c, struct err *err)
 	}
 	code = recents_hold(app_of(c->req)->recents, &consumer->sid, c->who->tenant, &recent, err);
 	if (code == ERR_OK && may_come(c->who, recent)) {
-		consumer->head = recent->head;
-		consumer->at = recent->snapshot.at;
+		consumer->start->head = recent->head;
+		consumer->start->at = recent->snapshot.at;
 		greet(c, recent);
-		code = buf_failed(&consumer->greeting)
+		code = buf_failed(&consumer->start->greeting)
 		               ? err_set(err, ERR_LIMIT, "the greeting is too large")
 		               : ERR_OK;
 		recents_release(recent);
@@ -223,8 +244,8 @@ static void let_in(struct coming *c)
 	struct consumer *consumer = c->consumer;
 	struct socket *socket = NULL;
 
-	consumer->at = place_of(c);
-	consumer->classes =
+	consumer->start->at = place_of(c);
+	consumer->start->classes =
 		event_classes_in(c->query.profile != 0 ? (enum event_profile)(c->query.profile - 1)
 	                                               : EVENT_PROFILE_FULL);
 	if (app->feed != NULL) {
@@ -284,8 +305,7 @@ void consumer_get(struct http_request *req, struct http_reply *reply)
 		node_problem(req, reply, &err);
 		return;
 	}
-	c.consumer = mem_calloc(1, sizeof(*c.consumer));
-	buf_init(&c.consumer->greeting, GREETING_MAX);
+	c.consumer = make();
 	code = find(&c, &err);
 	if (code == ERR_OK) {
 		let_in(&c);
@@ -297,7 +317,6 @@ void consumer_get(struct http_request *req, struct http_reply *reply)
 		viewer_release(c.viewer);
 	}
 	if (c.consumer != NULL) {
-		buf_fini(&c.consumer->greeting);
-		free(c.consumer);
+		destroy(c.consumer);
 	}
 }

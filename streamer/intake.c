@@ -14,7 +14,8 @@ _Static_assert(SQUEEZE_PIECE_MAX + 2 * GZIP_BLOCK_MAX <= RECORD_RAW_MAX,
 
 struct intake *intake_new(enum intake_kind kind)
 {
-	struct intake *intake = mem_calloc(1, sizeof(*intake));
+	size_t gzip = kind == INTAKE_GZIP ? sizeof(struct gzip) : 0;
+	struct intake *intake = mem_calloc(1, sizeof(*intake) + gzip);
 
 	intake->kind = kind;
 	buf_init(&intake->raw, RECORD_RAW_MAX);
@@ -31,21 +32,25 @@ struct intake *intake_of(const struct record_gzip *record)
 	buf_reset(&intake->raw);
 	buf_add_str(&intake->raw, record->raw);
 	intake->is_over = record->is_over;
-	intake->gzip =
+	intake->gzip[0] =
 		(struct gzip){ .own = record->sum, .open = record->open, .head = record->head };
 	return intake;
 }
 
 struct record_gzip intake_record(const struct intake *intake)
 {
-	return (struct record_gzip){
+	struct record_gzip record = {
 		.is_it = true,
 		.is_over = intake->is_over,
-		.sum = gzip_sum(&intake->gzip),
-		.open = intake->gzip.open,
-		.head = intake->gzip.head,
 		.raw = intake->raw.len > 0 ? buf_str(&intake->raw) : STR_LIT(""),
 	};
+
+	if (intake->kind == INTAKE_GZIP) {
+		record.sum = gzip_sum(intake->gzip);
+		record.open = intake->gzip->open;
+		record.head = intake->gzip->head;
+	}
+	return record;
 }
 
 void intake_free(struct intake *intake)
@@ -96,11 +101,11 @@ static ssize_t write_block(struct intake *intake, const struct iovec *in, int co
 {
 	char head[GZIP_BLOCK_HEAD];
 	struct iovec iov[PLAN_PIECES + 1];
-	int pieces = gzip_plan(&intake->gzip, in, count, head, iov);
+	int pieces = gzip_plan(intake->gzip, in, count, head, iov);
 	ssize_t n = intake->write(intake->conn, iov, pieces);
 
 	*ret_full = n >= 0 && (size_t)n < total(iov, pieces);
-	return n < 0 ? -1 : (ssize_t)gzip_advance(&intake->gzip, in, count, (size_t)n);
+	return n < 0 ? -1 : (ssize_t)gzip_advance(intake->gzip, in, count, (size_t)n);
 }
 
 /* Without the first bytes. */
@@ -163,19 +168,19 @@ ssize_t intake_writev(struct intake *intake, const struct iovec *iov, int count)
 /* Lines without a field between two events say nothing (WHATWG HTML, section 9.2.6). */
 static void fill_block(struct intake *intake)
 {
-	while (gzip_open(&intake->gzip) > 0) {
+	while (gzip_open(intake->gzip) > 0) {
 		char blank[PADDING], head[GZIP_BLOCK_HEAD];
-		size_t open = gzip_open(&intake->gzip), bytes;
+		size_t open = gzip_open(intake->gzip), bytes;
 		struct iovec in = { blank, open < sizeof(blank) ? open : sizeof(blank) }, iov[2];
 		int count;
 
 		memset(blank, '\n', sizeof(blank));
-		count = gzip_plan(&intake->gzip, &in, 1, head, iov);
+		count = gzip_plan(intake->gzip, &in, 1, head, iov);
 		for (int i = 0; i < count; i++) {
 			buf_add(&intake->raw, iov[i].iov_base, iov[i].iov_len);
 		}
 		bytes = total(iov, count);
-		(void)gzip_advance(&intake->gzip, &in, 1, bytes);
+		(void)gzip_advance(intake->gzip, &in, 1, bytes);
 	}
 }
 
@@ -186,7 +191,7 @@ static void took(struct intake *intake, const struct squeeze_step *step)
 	}
 	intake->last = step->newest->id;
 	if (intake->kind == INTAKE_GZIP) {
-		gzip_share(&intake->gzip, &step->first->before, &step->newest->after);
+		gzip_share(intake->gzip, &step->first->before, &step->newest->after);
 	}
 	for (int i = 0; i < step->rest_count; i++) {
 		buf_add(&intake->raw, step->rest[i].iov_base, step->rest[i].iov_len);
@@ -211,7 +216,9 @@ enum intake_share intake_share(struct intake *intake, struct position *position,
 		squeeze->is_missed = true;
 		return INTAKE_NONE;
 	}
-	fill_block(intake);
+	if (intake->kind == INTAKE_GZIP) {
+		fill_block(intake);
+	}
 	if (!intake_flush(intake, &dead)) {
 		return dead ? INTAKE_DEAD : INTAKE_FULL;
 	}
@@ -243,6 +250,6 @@ void intake_finish(struct intake *intake)
 	}
 	intake->is_over = true;
 	fill_block(intake);
-	gzip_tail(&intake->gzip, tail);
+	gzip_tail(intake->gzip, tail);
 	buf_add(&intake->raw, tail, sizeof(tail));
 }

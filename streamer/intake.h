@@ -37,9 +37,9 @@ struct intake {
 	const void *reader;      /* whose position it is; NULL: nobody's so far */
 	struct squeeze *squeeze; /* the reader's; NULL: there is none */
 	uint64_t last;           /* the piece that its window ends with; 0: another end */
-	struct gzip gzip;
 	struct buf raw;
-	bool is_over; /* the end of the stream is in raw, or out */
+	bool is_over;       /* the end of the stream is in raw, or out */
+	struct gzip gzip[]; /* INTAKE_GZIP: one; INTAKE_MESSAGES: none */
 };
 
 /* write and conn are set by who owns it, before anything is written. */

@@ -56,13 +56,13 @@ struct outlet {
 	struct followings followings; /* all its subscribers */
 	LIST_ENTRY(outlet) wheel;
 	LIST_ENTRY(outlet) of_viewer;
-	uint64_t stream;   /* its name for clients */
-	uint32_t wrote_ms; /* clock_mono_ms, its lower half */
-	bool full;         /* until the socket has room */
-	bool finishing;    /* end it when left is out */
-	bool closing;      /* it was said goodbye to, and its answer is awaited */
-	bool ended;        /* by us or by the peer: nobody writes any more */
-	bool in_turns;     /* inside outlet_turns() */
+	uint64_t stream;    /* its name for clients */
+	uint32_t wrote_ms;  /* clock_mono_ms, its lower half */
+	bool full : 1;      /* until the socket has room */
+	bool finishing : 1; /* end it when left is out */
+	bool closing : 1;   /* it was said goodbye to, and its answer is awaited */
+	bool ended : 1;     /* by us or by the peer: nobody writes any more */
+	bool in_turns : 1;  /* inside outlet_turns() */
 };
 
 /* Holds the viewer, which is the outlet's from now on. */

@@ -64,6 +64,12 @@ struct socket {
 	bool gone;     /* closed() came */
 };
 
+/* Beside http's connection, with a subscriber and an intake: half of a kilobyte. */
+enum { SOCKET_BYTES_MAX = 512 };
+_Static_assert(sizeof(struct socket) + sizeof(struct subscriber) + sizeof(struct intake) <=
+                       SOCKET_BYTES_MAX,
+               "an idle socket is small");
+
 /*
  * Answer a handshake: 101 and a new socket as the reply's stream, or a refusal.  NULL: refused.
  * The viewer is taken in any case.

@@ -58,7 +58,7 @@ static void record_sessions(const struct socket *socket, struct arena *arena, st
 			                          .state = channel->state,
 			                          .position = subscriber->position,
 			                          .leaving = subscriber->leaving,
-			                          .watches = subscriber->watches,
+			                          .watches = subscriber->watch != NULL,
 			                          .shown = subscriber->shown };
 	}
 }

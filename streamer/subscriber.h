@@ -26,6 +26,7 @@
 struct channel;
 struct replay;
 struct seat;
+struct watch;
 
 enum subscriber_state {
 	SUBSCRIBER_NEW,
@@ -48,13 +49,13 @@ struct subscriber {
 	uint8_t state;    /* enum subscriber_state */
 	uint8_t format;   /* enum format */
 	bool leaving : 1; /* it is over when its half frame is out */
-	bool watches : 1; /* the audience: its client is told who comes and goes */
 	bool slow : 1;    /* it gets folded blocks until it has caught up */
 	uint32_t shown;   /* n of the last copy that came before its turn, its lower half */
 	struct pace pace;
 	TAILQ_ENTRY(subscriber) link;
 	LIST_ENTRY(subscriber) of_outlet;
-	struct seat *seat; /* in the session's audience; NULL: it has none */
+	struct seat *seat;   /* in the session's audience; NULL: it has none */
+	struct watch *watch; /* of it: its client is told who comes and goes; NULL: it is not */
 };
 
 /* What one connection costs beside http's own, when it follows one session. */

@@ -60,7 +60,7 @@ struct http_conn {
 	struct http_server *server;
 	int fd;
 	enum http_conn_state state;
-	enum http_listening listening;
+	enum http_listening listening, thawed_listening;
 	struct event read_event;
 	struct http_wait *wait; /* NULL: it waits for nothing but input */
 	struct loop_task task;
@@ -71,15 +71,18 @@ struct http_conn {
 	bool feeding;                 /* inside conn_feed(): do not enter again */
 	bool opening;                 /* opened() is due */
 	bool frozen;                  /* a stream that may move to another process; once thawed: */
-	bool thawed_room, thawed_end; /* it wants room; it ends */
-	enum http_listening thawed_listening;
-	size_t ignored; /* bytes dropped in STREAM or LINGER */
+	bool thawed_room, thawed_end; /* it wants room; it ends; and thawed_listening */
+	size_t ignored;               /* bytes dropped in STREAM or LINGER */
 	const struct http_stream_ops *ops;
 	void *stream;
 	bool counted; /* in the server's addresses */
 	char peer[HTTP_PEER_SIZE];
 	LIST_ENTRY(http_conn) link;
 };
+
+/* An idle stream has nothing else here: with its owner's structures, libevent's and malloc's it is
+ * to stay below a kilobyte. */
+_Static_assert(sizeof(struct http_conn) <= 384, "an idle connection is small");
 
 struct http_exchange {
 	struct http_server *server;
