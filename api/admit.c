@@ -1,6 +1,7 @@
 #include "api/answer.h"
 #include "api/app.h"
 #include "auth/auth_http.h"
+#include "log/log.h"
 #include "rate/inflight.h"
 #include "rate/rate_http.h"
 #include "rest/query.h"
@@ -59,10 +60,23 @@ static bool identify(const struct http_request *req, struct http_reply *reply,
 	return false;
 }
 
+/* Once: else it is a puzzle why all who come through it share one limit. */
+static void tell_of_proxy(const struct http_request *req, struct app *app)
+{
+	if (!app->told_of_proxy && node_of(req)->conf.http_trusted_proxies[0] == '\0' &&
+	    http_header(req, "X-Forwarded-For").n > 0) {
+		app->told_of_proxy = true;
+		log_warn("proxy.untrusted",
+		         "address=%.*s sends X-Forwarded-For; if it is a proxy of yours, name it "
+		         "in http.trusted_proxies: until then its clients are one address",
+		         (int)req->peer.n, req->peer.p);
+	}
+}
+
 bool app_admit(struct http_request *req, struct http_reply *reply)
 {
 	const struct rest_route *route = req->route->facts;
-	const struct app *app = node_of(req)->app;
+	struct app *app = node_of(req)->app;
 	struct principal *who = arena_take(req->arena, sizeof(*who));
 	struct json_problems problems;
 
@@ -70,6 +84,7 @@ bool app_admit(struct http_request *req, struct http_reply *reply)
 		answer_code(req, reply, ERR_UNAVAILABLE, NULL);
 		return false;
 	}
+	tell_of_proxy(req, app);
 	if (route->open) {
 		return rate_admit(app->rate, req, NULL, class_of(route), reply);
 	}

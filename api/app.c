@@ -64,6 +64,8 @@ static enum err_code start(struct node *node, struct err *err)
 			.duties = &node->duties,
 		},
 		err);
+	app->rates = (struct rate_follower){ node->pg, app->rate };
+	(void)fiber_start(node->loop, &node->duties, "rates", rate_store_follow, &app->rates);
 	marks_init(&app->marks, node);
 	gather_init(&app->gather, node);
 	return app->watch != NULL ? ERR_OK : err->code;

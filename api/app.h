@@ -9,6 +9,7 @@
 #include "cred/digest.h"
 #include "http/http.h"
 #include "node/node.h"
+#include "rate/rate_store.h"
 
 struct inflight;
 struct rate;
@@ -18,7 +19,9 @@ struct app {
 	struct auth *auth;
 	struct auth_watch *watch;
 	struct rate *rate;
+	struct rate_follower rates;
 	struct inflight *inflight;
+	bool told_of_proxy; /* that one is not believed */
 	struct marks marks;
 	struct gather gather;
 };

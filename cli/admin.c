@@ -37,6 +37,7 @@ static const char admin_usage[] =
 	"       fairlead admin tenant list [--json]\n"
 	"       fairlead admin tenant retention TENANT DAYS|forever|default\n"
 	"       fairlead admin tenant weight TENANT NUMBER|none\n"
+	"       fairlead admin tenant rate TENANT tenant|user|key LIMITS|default\n"
 	"       fairlead admin limit set KIND NUMBER|none [--tenant T] [--name NAME]\n"
 	"       fairlead admin limit list [--json]\n"
 	"\n"

@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/local.h"
 #include "json/write.h"
+#include "rate/rate_store.h"
 #include "tenant/tenant_store.h"
 
 enum { OUT_MAX = 4 * 1024 * 1024, DAY_S = 86400, DAYS_MAX = 36500, TEXT_SIZE = 32 };
@@ -17,6 +18,8 @@ enum { OUT_MAX = 4 * 1024 * 1024, DAY_S = 86400, DAYS_MAX = 36500, TEXT_SIZE = 3
 struct tenant_options {
 	const char *id;
 	uint64_t retention_s;
+	enum rate_kind kind;
+	const char *limits; /* NULL: as the setting says */
 	bool json;
 };
 
@@ -24,11 +27,14 @@ static const char tenant_usage[] =
 	"usage: fairlead admin tenant list [--json]\n"
 	"       fairlead admin tenant retention TENANT DAYS|forever|default\n"
 	"       fairlead admin tenant weight TENANT NUMBER|none\n"
+	"       fairlead admin tenant rate TENANT tenant|user|key LIMITS|default\n"
 	"\n"
 	"Logs are removed that many days after they were written, and an ended session with the\n"
 	"last of its log; default is what the setting retention.default says.\n"
 	"A tenant of weight 3 gets three turns for each one of a tenant of weight 1, which all "
-	"have.\n";
+	"have.\n"
+	"LIMITS are written as in the settings rate.*: \"read=600/1m:1200 write=60/1m\"; they take "
+	"the place of\nthe setting within two seconds.\n";
 
 static void format_retention(uint64_t seconds, char out[TEXT_SIZE])
 {
@@ -118,6 +124,35 @@ static int run_retention(struct local *local)
 	return EXIT_DONE;
 }
 
+static int run_rate(struct local *local)
+{
+	const struct tenant_options *o = local->arg;
+	struct err err;
+
+	if (rate_store_set(local->pg, o->id, o->kind, str_of(o->limits), &err) != ERR_OK) {
+		(void)fprintf(stderr, "fairlead: %s\n", err.msg);
+		return EXIT_FAILED;
+	}
+	(void)printf("limits of %s for each %s: %s\n", o->id, rate_kind_name(o->kind),
+	             o->limits != NULL ? o->limits : "default");
+	return EXIT_DONE;
+}
+
+static int set_rate(char **argv)
+{
+	struct tenant_options options = { .id = argv[3] };
+
+	for (unsigned i = 0; i < RATE_KIND_COUNT; i++) {
+		options.kind = (enum rate_kind)i;
+		if (i != RATE_ADDRESS && strcmp(argv[4], rate_kind_name(options.kind)) == 0) {
+			options.limits = strcmp(argv[5], "default") == 0 ? NULL : argv[5];
+			return local_run(run_rate, &options);
+		}
+	}
+	(void)fputs("fairlead: limits are for tenant, user or key\n", stderr);
+	return EXIT_USAGE;
+}
+
 static bool parse_retention(const char *word, uint64_t *ret)
 {
 	uint64_t days;
@@ -145,6 +180,9 @@ int admin_tenant(int argc, char **argv)
 	    (argc == 3 || (argc == 4 && strcmp(argv[3], "--json") == 0))) {
 		options.json = argc == 4;
 		return local_run(run_list, &options);
+	}
+	if (argc == 6 && strcmp(argv[2], "rate") == 0) {
+		return set_rate(argv);
 	}
 	if (argc == 5 && strcmp(argv[2], "weight") == 0) {
 		return admin_weight(argv[3], argv[4]);

@@ -37,7 +37,7 @@ _fairlead()
 	"admin tenant"*)
 		words="--json --help"
 		if [ "$COMP_CWORD" -eq 3 ]; then
-			words="list retention weight"
+			words="list rate retention weight"
 		fi ;;
 	"admin limit"*)
 		words="--tenant --name --json --help"

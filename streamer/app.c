@@ -190,6 +190,8 @@ static enum err_code start(struct node *node, struct err *err)
 		return err->code;
 	}
 	node->app = app;
+	app->rates = (struct rate_follower){ node->pg, app->rate };
+	(void)fiber_start(node->loop, &node->duties, "rates", rate_store_follow, &app->rates);
 	if (node->options->listens_late) {
 		code = take_over(node, err);
 	}

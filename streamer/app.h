@@ -2,6 +2,7 @@
 #pragma once
 
 #include "node/node.h"
+#include "rate/rate_store.h"
 #include "rest/rest.h"
 
 struct access;
@@ -19,6 +20,7 @@ struct app {
 	struct auth *auth;
 	struct flights *flights;
 	struct rate *rate;
+	struct rate_follower rates;
 	struct handover *handover; /* NULL: nobody can take over */
 	struct feed *feed;         /* NULL before the start and once it stops */
 	struct recents *recents;

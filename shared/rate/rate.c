@@ -38,7 +38,7 @@ struct rate {
 /* A subject that is limited, for the time of one call. */
 struct part {
 	const struct rate_subject *subject;
-	const struct gcra_limit *limit;
+	struct gcra_limit limit; /* a copy: it may be replaced while Redis is asked */
 	char name[RATE_NAME_SIZE];
 	uint64_t want;           /* 0: its purse has enough */
 	struct gcra_taken taken; /* when it was asked for */
@@ -64,20 +64,30 @@ struct rate *rate_new(const struct rate_options *options)
 	return rate;
 }
 
-void rate_free(struct rate *rate)
+static void free_overrides(struct rate *rate)
 {
 	size_t at = 0;
 	struct str key;
 	void *limits;
 
-	if (rate == NULL) {
-		return;
-	}
 	while (map_next(rate->overrides, &at, &key, &limits)) {
 		free(limits);
 	}
 	map_free(rate->overrides);
-	free(rate);
+}
+
+void rate_free(struct rate *rate)
+{
+	if (rate != NULL) {
+		free_overrides(rate);
+		free(rate);
+	}
+}
+
+void rate_override_none(struct rate *rate)
+{
+	free_overrides(rate);
+	rate->overrides = map_new();
 }
 
 static struct str override_key(struct str tenant, enum rate_kind kind, char out[OVERRIDE_MAX])
@@ -168,7 +178,7 @@ static void reach_in(struct rate *rate, struct part *part, uint64_t cost, uint64
 		purse->left -= cost;
 		return;
 	}
-	resize(purse, part->limit, now);
+	resize(purse, &part->limit, now);
 	part->want = purse->size > cost ? purse->size : cost;
 }
 
@@ -206,9 +216,9 @@ static void add_args(struct redis_cmd *cmd, const struct parts *parts, bool of_a
 		const struct part *part = &parts->list[i];
 
 		if (is_asked(part, of_address)) {
-			redis_arg_u64(cmd, part->limit->count);
-			redis_arg_u64(cmd, part->limit->period_us);
-			redis_arg_u64(cmd, part->limit->burst);
+			redis_arg_u64(cmd, part->limit.count);
+			redis_arg_u64(cmd, part->limit.period_us);
+			redis_arg_u64(cmd, part->limit.burst);
 			redis_arg_u64(cmd, parts->cost);
 			redis_arg_u64(cmd, part->want);
 		}
@@ -297,7 +307,7 @@ static void ask_nobody(struct rate *rate, struct parts *parts)
 
 		if (part->want > 0) {
 			part->want = parts->cost;
-			part->taken = gcra_take(part->limit, purse_of(rate, part->name)->paid_us,
+			part->taken = gcra_take(&part->limit, purse_of(rate, part->name)->paid_us,
 			                        now_us, parts->cost, parts->cost);
 		}
 	}
@@ -337,7 +347,7 @@ static struct rate_verdict verdict_of(struct rate *rate, const struct part *part
 	struct rate_verdict verdict = { .allowed = allowed,
 		                        .limited = true,
 		                        .kind = part->subject->kind,
-		                        .burst = part->limit->burst };
+		                        .burst = part->limit.burst };
 
 	if (purse->reset_at_ms > now) {
 		verdict.reset_ms = purse->reset_at_ms - now;
@@ -383,8 +393,8 @@ static void collect(const struct rate *rate, const struct rate_subject *subjects
 		struct part *part = &parts->list[parts->count];
 
 		*part = (struct part){ .subject = &subjects[i],
-			               .limit = limit_of(rate, &subjects[i], parts->which) };
-		if (part->limit->count > 0 && rate_name(part->subject, parts->which, part->name)) {
+			               .limit = *limit_of(rate, &subjects[i], parts->which) };
+		if (part->limit.count > 0 && rate_name(part->subject, parts->which, part->name)) {
 			parts->count++;
 		}
 	}

@@ -60,6 +60,8 @@ void rate_free(struct rate *rate); /* NULL is a no-op */
 void rate_override(struct rate *rate, struct str tenant, enum rate_kind kind,
                    const struct rate_limits *limits);
 
+void rate_override_none(struct rate *rate); /* no tenant has any */
+
 /* On a fiber: may they all ask for this? Takes cost from each, from purses where it can. An
  * address of this host (loopback, a unix socket) is not limited. */
 struct rate_verdict rate_spend(struct rate *rate, const struct rate_subject *subjects, size_t count,

@@ -629,3 +629,16 @@ uint64_t count_tasks(void)
 {
 	return with_access(read_tasks, NULL, SESSION_QUEUED, 0).number;
 }
+
+static void (*pg_body)(struct pg *pg);
+
+static void run_pg(struct access *access)
+{
+	pg_body(access->pg);
+}
+
+void with_pg(void (*body)(struct pg *pg))
+{
+	pg_body = body;
+	(void)with_access(run_pg, NULL, SESSION_QUEUED, 0);
+}

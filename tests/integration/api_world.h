@@ -10,6 +10,8 @@
 #include "session/session.h"
 #include "tests/support/http_client.h"
 
+struct pg;
+
 enum { API_NODES = 2 };
 
 /* Further settings of the nodes, "FAIRLEAD_NAME=value", ended by NULL; set before the set-up. */
@@ -84,6 +86,8 @@ uint64_t lease_epoch(const struct id *sid); /* raises the epoch; what it is now 
 /* As a scheduler: the tenant of api_keys.all, and only it, has too much that is not archived. */
 void mark_backlog(bool over);
 
+/* On a fiber. */
+void with_pg(void (*body)(struct pg *pg));
 /* While no task can be read or made by anybody: who asks for that waits. */
 void with_locked_tasks(void (*body)(void));
 uint64_t count_tasks(void);

@@ -1,6 +1,9 @@
 /* Who asks too often, too much at once, or with keys that are none: two API nodes that count
  * together. */
+#include <unistd.h>
+
 #include "api_world.h"
+#include "rate/rate_store.h"
 
 enum { KEY_WRITES = 5, WRONG_TRIES = 3 };
 
@@ -152,6 +155,73 @@ static void a_key_may_have_so_many_requests_under_way(void **state)
 	assert_int_equal(answer.status, 200);
 }
 
+static void while_redis_is_silent_each_node_counts_for_itself(void **state)
+{
+	const char *guesser = "X-Forwarded-For: 192.0.2.99\r\n";
+	struct ask what;
+
+	(void)state;
+	stop_redis();
+	for (unsigned node = 0; node < API_NODES; node++) {
+		for (unsigned i = 0; i < WRONG_TRIES; i++) {
+			what = from(listing, node, "fl_live_nonsense", guesser);
+			expect(&what, 401);
+		}
+		expect(&what, 429);
+		what = from(listing, node, api_keys.reader, NULL);
+		expect(&what, 200);
+	}
+	go_on_redis();
+	await_ready(0);
+	await_ready(1);
+}
+
+static void set_own(struct pg *pg)
+{
+	struct err err;
+
+	assert_int_equal(rate_store_set(pg, "acme", RATE_USER, STR_LIT("read=0"), &err), ERR_OK);
+	assert_int_equal(rate_store_set(pg, "acme", RATE_KEY, STR_LIT("write=7/1h"), &err), ERR_OK);
+	assert_int_equal(rate_store_set(pg, "acme", RATE_KEY, STR_LIT("write=7"), &err),
+	                 ERR_INVALID);
+	assert_int_equal(rate_store_set(pg, "acme", RATE_ADDRESS, STR_LIT(""), &err), ERR_INVALID);
+	assert_int_equal(rate_store_set(pg, "nobody", RATE_KEY, STR_LIT(""), &err), ERR_NOT_FOUND);
+}
+
+static void set_default(struct pg *pg)
+{
+	const struct str as_said = { NULL, 0 };
+	struct err err;
+
+	assert_int_equal(rate_store_set(pg, "acme", RATE_KEY, as_said, &err), ERR_OK);
+}
+
+/* Until node 0 speaks of that limit to this key. */
+static void await_limit(const char *key, uint64_t limit)
+{
+	const struct ask what = {
+		.key = key, .method = "POST", .path = "/api/v1/tasks", .body = "{}"
+	};
+	struct answer answer;
+	uint64_t seen;
+
+	do {
+		answer = ask(&what);
+		seen = field(&answer, "RateLimit-Limit");
+		answer_free(&answer);
+		(void)usleep(seen == limit ? 0 : 50000);
+	} while (seen != limit);
+}
+
+static void a_tenant_has_limits_of_its_own_on_all_nodes_soon(void **state)
+{
+	(void)state;
+	with_pg(set_own);
+	await_limit(api_keys.all, 7);
+	with_pg(set_default);
+	await_limit(api_keys.all, KEY_WRITES);
+}
+
 static int setup(void **state)
 {
 	api_settings = settings;
@@ -165,6 +235,8 @@ int main(void)
 		cmocka_unit_test(who_guesses_keys_is_slowed_down_by_address),
 		cmocka_unit_test(a_network_of_ipv6_is_one_address_and_no_credential_costs_less),
 		cmocka_unit_test(a_key_may_have_so_many_requests_under_way),
+		cmocka_unit_test(while_redis_is_silent_each_node_counts_for_itself),
+		cmocka_unit_test(a_tenant_has_limits_of_its_own_on_all_nodes_soon),
 	};
 
 	return cmocka_run_group_tests(tests, setup, api_world_teardown);

@@ -15,6 +15,7 @@
 #include "loop/loop.h"
 #include "pg/schema.h"
 #include "pg_sql_gen.h"
+#include "rate_sql_gen.h"
 #include "schedule_sql_gen.h"
 #include "session_sql_gen.h"
 #include "task_sql_gen.h"
@@ -31,6 +32,7 @@ static const struct noun {
 	{ tenant_sql_texts, TENANT_SQL_COUNT },
 	{ auth_sql_texts, AUTH_SQL_COUNT },
 	{ token_sql_texts, TOKEN_SQL_COUNT },
+	{ rate_sql_texts, RATE_SQL_COUNT },
 	{ schedule_sql_texts, SCHEDULE_SQL_COUNT },
 	{ session_sql_texts, SESSION_SQL_COUNT },
 	{ event_sql_texts, EVENT_SQL_COUNT },
