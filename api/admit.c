@@ -13,7 +13,7 @@ static bool enter(struct http_request *req, struct http_reply *reply, const stru
 {
 	enum rate_kind kind;
 
-	if (!inflight_enter(app->inflight, who->tenant, who->key.s, &kind)) {
+	if (!inflight_enter(app->inflight, who->tenant, auth_lender(who)->s, &kind)) {
 		answer_code(req, reply, ERR_LIMIT,
 		            kind == RATE_KEY ? "too many requests of this key are under way"
 		                             : "too many requests of this tenant are under way");
@@ -29,7 +29,7 @@ void app_done(const struct http_request *req)
 	const struct principal *who = req->principal;
 
 	if (who != NULL) {
-		inflight_leave(app->inflight, who->tenant, who->key.s);
+		inflight_leave(app->inflight, who->tenant, auth_lender(who)->s);
 	}
 }
 

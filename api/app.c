@@ -8,6 +8,7 @@
 #include "cred/digest.h"
 #include "cred/subkey.h"
 #include "event/event.h"
+#include "token/open.h"
 #include "rate/inflight.h"
 #include "rate/rate_http.h"
 
@@ -45,7 +46,9 @@ static enum err_code start(struct node *node, struct err *err)
 	app->inflight = inflight_new(
 		&(struct inflight_options){ .tenant = node->conf.http_tenant_concurrency,
 	                                    .key = node->conf.http_key_concurrency });
+	app->bearers = bearer_open(&node->conf, node->pg);
 	app->auth = auth_new(&(struct auth_options){
+		.bearers = app->bearers,
 		.pg = node->pg,
 		.pepper = pepper,
 		.cache_ms = KEY_CACHE_MS,
@@ -78,6 +81,7 @@ static void close_app(struct node *node)
 	if (app != NULL) {
 		auth_watch_free(app->watch);
 		auth_free(app->auth);
+		bearer_free(app->bearers);
 		rate_free(app->rate);
 		inflight_free(app->inflight);
 		marks_fini(&app->marks);

@@ -17,6 +17,7 @@ struct rate;
 struct app {
 	struct cred_pepper seal; /* of stored answers that show a secret */
 	struct auth *auth;
+	struct bearers *bearers;
 	struct auth_watch *watch;
 	struct rate *rate;
 	struct rate_follower rates;

@@ -16,7 +16,7 @@ static bool take_body(struct http_request *req, struct http_reply *reply,
 	int64_t now_us = clock_wall_us();
 
 	*ret = (struct schedule_new){ .tenant = app_tenant(req),
-		                      .created_by = app_who(req)->key.s,
+		                      .created_by = auth_actor(app_who(req)),
 		                      .owner = app_who(req)->owner,
 		                      .spec = &body->spec,
 		                      .anchor_us = now_us };

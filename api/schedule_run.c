@@ -19,7 +19,7 @@ static enum err_code make_task(struct http_request *req, struct pg_tx *tx,
 {
 	const struct principal *who = app_who(req);
 	const struct task_acceptance acceptance = { .tenant = who->tenant,
-		                                    .created_by = who->key.s,
+		                                    .created_by = auth_actor(who),
 		                                    .owner = who->owner,
 		                                    .spec = spec,
 		                                    .generation = node_of(req)->store.generation };

@@ -144,7 +144,7 @@ void serve_task_create(struct http_request *req, struct http_reply *reply)
 	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
 	struct task_spec *spec = arena_take(req->arena, sizeof(*spec));
 	struct task_acceptance acceptance = { .tenant = app_tenant(req),
-		                              .created_by = app_who(req)->key.s,
+		                              .created_by = auth_actor(app_who(req)),
 		                              .owner = app_who(req)->owner,
 		                              .spec = spec,
 		                              .generation = node_of(req)->store.generation };

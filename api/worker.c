@@ -162,7 +162,7 @@ static void answer_decided(struct http_request *req, struct http_reply *reply,
 		alive += strcmp(workers[i].name, cordon->name) == 0;
 	}
 	log_info("worker.decided", "name=%s status=%s by=%s", cordon->name, status,
-	         app_who(req)->key.s);
+	         auth_actor(app_who(req)));
 	jsonw_init(&w, &reply->body);
 	jsonw_object(&w, NULL);
 	jsonw_cstr(&w, "name", cordon->name);
@@ -181,7 +181,7 @@ static void decide(struct http_request *req, struct http_reply *reply, bool drai
 		return;
 	}
 	cordon.drain = drain;
-	if (cordon_set(node_of(req)->pg, &cordon, app_who(req)->key.s, &err) != ERR_OK) {
+	if (cordon_set(node_of(req)->pg, &cordon, auth_actor(app_who(req)), &err) != ERR_OK) {
 		answer_error(req, reply, &err);
 		return;
 	}

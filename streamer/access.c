@@ -40,7 +40,7 @@ static int by_key(const void *a, const void *b)
 {
 	const struct auth_key_found *one = a, *other = b;
 
-	return memcmp(one->principal.key.s, other->principal.key.s, ID_LEN);
+	return memcmp(auth_lender(&one->principal)->s, auth_lender(&other->principal)->s, ID_LEN);
 }
 
 /* With one query. */
@@ -123,6 +123,11 @@ static enum err_code exchange(struct access *access, const struct auth_bell *bel
 	struct principal principal;
 	enum err_code code = auth_check_id(access->options.auth, &bell->id, &principal, err);
 
+	/* Asked for with a token, which ends before its login does. */
+	if (code == ERR_OK && id_is_nil(&principal.key) && bell->expires_us != 0) {
+		principal.means = AUTH_BY_TOKEN;
+		principal.expires_us = bell->expires_us;
+	}
 	/* It may have gone meanwhile. */
 	outlet = viewers_find(access->options.viewers, bell->stream);
 	if (outlet == NULL) {

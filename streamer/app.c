@@ -20,6 +20,7 @@
 #include "streamer/handover.h"
 #include "streamer/recent.h"
 #include "streamer/viewer.h"
+#include "token/open.h"
 
 enum { KEY_CACHE_MS = 1000, READY_MS = 30000 };
 
@@ -119,7 +120,7 @@ static enum err_code start_access(struct node *node, struct app *app, struct err
 	const struct viewer_limits limits = { .tenant = conf->limit_streams_tenant,
 		                              .user = conf->limit_streams_user,
 		                              .key = conf->limit_streams_key };
-	const struct auth_options auth = { .pg = node->pg,
+	struct auth_options auth = { .pg = node->pg,
 		                           .pepper = cred_pepper_from(str_of(conf->pepper)),
 		                           .cache_ms = KEY_CACHE_MS,
 		                           .redis = node->redis,
@@ -135,6 +136,7 @@ static enum err_code start_access(struct node *node, struct app *app, struct err
 	if (app->rate == NULL) {
 		return err->code;
 	}
+	app->bearers = auth.bearers = bearer_open(conf, node->pg);
 	app->auth = access.auth = auth_new(&auth);
 	app->viewers = access.viewers = viewers_new(&limits);
 	app->access = access_new(&access, err);
@@ -148,6 +150,7 @@ static void free_app(struct app *app)
 	access_free(app->access);
 	viewers_free(app->viewers);
 	auth_free(app->auth);
+	bearer_free(app->bearers);
 	rate_free(app->rate);
 	free(app);
 }

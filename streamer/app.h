@@ -18,6 +18,7 @@ struct app {
 	struct viewers *viewers;
 	struct access *access;
 	struct auth *auth;
+	struct bearers *bearers;
 	struct flights *flights;
 	struct rate *rate;
 	struct rate_follower rates;

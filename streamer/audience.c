@@ -304,7 +304,7 @@ static void tell_all(void *arg)
 static bool identify(const struct viewer *viewer, struct presence *ret)
 {
 	const struct principal *who = &viewer->principal;
-	const char *user = who->owner[0] != '\0' ? who->owner : who->key.s;
+	const char *user = who->owner[0] != '\0' ? who->owner : auth_actor(who);
 
 	*ret = (struct presence){ .role = auth_part_of(who) == AUTH_PARTICIPANT
 		                                  ? PRESENCE_PARTICIPANT

@@ -41,7 +41,7 @@ void consumer_greet_identity(const struct principal *who, struct buf *out)
 	struct buf json;
 	struct jsonw w = begin(&json, "identity");
 
-	jsonw_cstr(&w, "userId", who->owner[0] != '\0' ? who->owner : who->key.s);
+	jsonw_cstr(&w, "userId", who->owner[0] != '\0' ? who->owner : auth_actor(who));
 	jsonw_cstr(&w, "displayName", who->name);
 	jsonw_cstr(&w, "role", auth_part_name(auth_part_of(who)));
 	end(&w, out);

@@ -136,7 +136,7 @@ static enum err_code look_up_key(const void *what, void *ret, struct err *err)
 {
 	const struct events_request *request = what;
 
-	return auth_check_id(app_of(request->req)->auth, &request->principal->key, ret, err);
+	return auth_check_id(app_of(request->req)->auth, auth_lender(request->principal), ret, err);
 }
 
 static const struct flight_kind looking_up = { sizeof(struct principal), look_up_key, NULL };
@@ -150,7 +150,7 @@ static enum err_code check_again(const struct events_request *request, struct er
 	struct flight *flight;
 	enum err_code code;
 
-	(void)snprintf(key, sizeof(key), "key %s", who.key.s);
+	(void)snprintf(key, sizeof(key), "key %s", auth_lender(&who)->s);
 	code = flight_hold(app_of(request->req)->flights, str_of(key), &looking_up, request,
 	                   &flight, err);
 	if (code != ERR_OK) {

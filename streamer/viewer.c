@@ -101,7 +101,7 @@ static enum err_code check_limits(const struct viewers *viewers, const struct pr
                                   struct err *err)
 {
 	const struct viewer_limits *limits = &viewers->limits;
-	const struct watched *watched = watched_of(viewers, &principal->key);
+	const struct watched *watched = watched_of(viewers, auth_lender(principal));
 	char name[SHARE_KEY_SIZE];
 
 	if (is_over(watched != NULL ? watched->streams : 0, limits->key)) {
@@ -141,6 +141,15 @@ void viewers_free(struct viewers *viewers)
 	free(viewers);
 }
 
+/* A token ends before what it hangs on does. */
+static bool same_end(const struct principal *a, const struct principal *b)
+{
+	bool by_token = a->means == AUTH_BY_TOKEN;
+
+	return by_token == (b->means == AUTH_BY_TOKEN) &&
+	       (!by_token || a->expires_us == b->expires_us);
+}
+
 static struct viewer *find_alike(const struct watched *watched, const struct principal *principal)
 {
 	struct viewer *viewer;
@@ -150,7 +159,7 @@ static struct viewer *find_alike(const struct watched *watched, const struct pri
 		const struct principal *other = &viewer->principal;
 
 		if (viewer->over == NULL && other->lent == principal->lent &&
-		    other->observes == principal->observes &&
+		    other->observes == principal->observes && same_end(other, principal) &&
 		    id_eq(&other->session, &principal->session)) {
 			return viewer;
 		}
@@ -160,13 +169,13 @@ static struct viewer *find_alike(const struct watched *watched, const struct pri
 
 struct viewer *viewer_hold(struct viewers *viewers, const struct principal *principal)
 {
-	struct watched *watched = watched_of(viewers, &principal->key);
+	struct watched *watched = watched_of(viewers, auth_lender(principal));
 	char name[SHARE_KEY_SIZE];
 	struct viewer *viewer;
 
 	if (watched == NULL) {
 		watched = mem_calloc(1, sizeof(*watched));
-		watched->id = principal->key;
+		watched->id = *auth_lender(principal);
 		(void)map_put(viewers->by_key, str_make(watched->id.s, ID_LEN), watched);
 	}
 	viewer = find_alike(watched, principal);
@@ -431,7 +440,9 @@ size_t viewers_keys(const struct viewers *viewers, struct id **ret)
 	while (map_next(viewers->by_key, &at, &key, &value)) {
 		const struct watched *watched = value;
 
-		(*ret)[count++] = watched->id;
+		if (!id_is_nil(&watched->id)) { /* else nothing can be looked up: it ends by its clock */
+			(*ret)[count++] = watched->id;
+		}
 	}
 	return count;
 }

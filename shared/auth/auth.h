@@ -22,6 +22,7 @@
 #include "pg/pg.h"
 
 struct buf;
+struct bearers;
 struct redis;
 
 enum auth_scope {
@@ -113,6 +114,8 @@ bool auth_namespaces_cut(struct principal *principal, struct str list) MUST_CHEC
 bool auth_may_give(const struct principal *principal, unsigned scopes, const char *namespaces);
 /* Who acts, as it is written down: the id of the key, else of the user. */
 const char *auth_actor(const struct principal *principal);
+/* What its right hangs on, and what can be looked up again by its id: the key, else the login. */
+const struct id *auth_lender(const struct principal *principal);
 
 bool auth_allows_namespace(const struct principal *principal, struct str name);
 bool auth_allows_session(const struct principal *principal, const struct id *session);
@@ -135,6 +138,7 @@ struct auth_options {
 	const char *origins;       /* of pages of others that may follow streams: a comma list */
 	uint64_t cookie_life_ms;   /* without use */
 	unsigned tickets_a_minute; /* of one key; 0: no limit */
+	struct bearers *bearers;   /* for access tokens; NULL: they are not taken. Borrowed */
 };
 
 struct auth *auth_new(const struct auth_options *options) MUST_CHECK;
@@ -145,7 +149,8 @@ void auth_free(struct auth *auth);
 enum err_code auth_check(struct auth *auth, struct str key, struct principal *ret,
                          struct err *err) MUST_CHECK;
 
-/* The same for a key that is known by its id only: it was shown before. */
+/* The same for a key, or a login (token/refresh.h), that is known by its id only: it was shown
+ * before. */
 enum err_code auth_check_id(struct auth *auth, const struct id *key, struct principal *ret,
                             struct err *err) MUST_CHECK;
 

@@ -16,7 +16,7 @@ static const char *const names[] = {
 bool auth_bell_decode(struct str payload, struct auth_bell *ret)
 {
 	struct str kind = str_split(&payload, ' '), first = str_split(&payload, ' ');
-	struct str key, asked;
+	struct str key, asked, expires;
 
 	*ret = (struct auth_bell){ .kind = AUTH_BELL_KEY };
 	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
@@ -27,10 +27,12 @@ bool auth_bell_decode(struct str payload, struct auth_bell *ret)
 	}
 	key = str_split(&payload, ' ');
 	asked = str_split(&payload, ' ');
+	expires = str_split(&payload, ' ');
 	ret->kind = AUTH_BELL_STREAM;
 	return str_eq(kind, STR_LIT("stream")) && payload.p == NULL &&
 	       auth_stream_parse(first, &ret->stream) && id_parse(key, &ret->id) &&
-	       id_parse(asked, &ret->asked);
+	       id_parse(asked, &ret->asked) &&
+	       (expires.p == NULL || parse_i64(expires, &ret->expires_us));
 }
 
 void auth_stream_format(uint64_t stream, char out[AUTH_STREAM_LEN + 1])
@@ -102,13 +104,14 @@ enum err_code auth_stream_ask(struct redis *redis, uint64_t stream,
 {
 	uint64_t until_ms = clock_mono_ms() + AUTH_ASK_MS;
 	const struct id asked = id_new();
-	char text[sizeof("stream") + AUTH_STREAM_LEN + 2 * (ID_LEN + 1) + 1];
+	char text[sizeof("stream") + AUTH_STREAM_LEN + 2 * (ID_LEN + 1) + 24];
 	char name[AUTH_STREAM_LEN + 1];
 	int64_t heard = 0;
 	enum err_code code;
 
 	auth_stream_format(stream, name);
-	(void)snprintf(text, sizeof(text), "stream %s %s %s", name, principal->key.s, asked.s);
+	(void)snprintf(text, sizeof(text), "stream %s %s %s %" PRId64, name,
+	               auth_lender(principal)->s, asked.s, principal->expires_us);
 	code = publish(redis, text, &heard, err);
 	if (code == ERR_OK && heard == 0) {
 		return err_set(err, ERR_NOT_FOUND, "no such stream is open");

@@ -5,7 +5,9 @@
  *	key <id>                          its row has changed: look again
  *	user <id>                         so has this user, or a membership of it
  *	login <id>                        so has this login
- *	stream <stream> <key id> <asked>  give that stream this key, and say how it went
+ *	stream <stream> <id> <asked> [<expires>]
+ *	                                  give that stream this key or login, until then at most
+ *(us, 0: no end of its own), and say how it went
  */
 #pragma once
 
@@ -20,8 +22,9 @@ enum auth_bell_kind { AUTH_BELL_KEY, AUTH_BELL_USER, AUTH_BELL_LOGIN, AUTH_BELL_
 struct auth_bell {
 	enum auth_bell_kind kind;
 	uint64_t stream;
-	struct id id;    /* of the key, user or login; for a stream: of its new key */
-	struct id asked; /* of a stream: who waits for the answer */
+	struct id id;       /* of the key, user or login; for a stream: of its new key or login */
+	int64_t expires_us; /* of a stream: 0: as long as the key or login */
+	struct id asked;    /* of a stream: who waits for the answer */
 };
 
 /* Pure. False: none of ours. */

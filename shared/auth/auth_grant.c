@@ -160,13 +160,13 @@ enum err_code auth_ticket_issue(struct auth *auth, const struct principal *by,
 	if (code != ERR_OK) {
 		return code;
 	}
-	make_text(AUTH_TICKET_PREFIX, &by->key, ret);
+	make_text(AUTH_TICKET_PREFIX, auth_lender(by), ret);
 	hash_of(auth, str_of(ret), hash);
 	buf_init(&value, AUTH_GRANT_SIZE_MAX);
 	auth_grant_encode(grant, &value);
 	redis_script_begin(cmd, script, 2);
-	redis_argf(cmd, "{k:%s}:ticket:%s", by->key.s, hash);
-	redis_argf(cmd, "{k:%s}:tickets", by->key.s);
+	redis_argf(cmd, "{k:%s}:ticket:%s", auth_lender(by)->s, hash);
+	redis_argf(cmd, "{k:%s}:tickets", auth_lender(by)->s);
 	redis_arg(cmd, buf_str(&value));
 	redis_arg_u64(cmd, TICKET_MS);
 	redis_arg_u64(cmd, auth_options_of(auth)->tickets_a_minute);
@@ -241,12 +241,12 @@ enum err_code auth_cookie_give(struct auth *auth, const struct principal *by, st
 		return err_set(err, ERR_INVALID, "the path is too long for a cookie");
 	}
 	(void)str_copy(grant.tenant, sizeof(grant.tenant), str_of(by->tenant));
-	make_text(AUTH_COOKIE_PREFIX, &by->key, ret);
+	make_text(AUTH_COOKIE_PREFIX, auth_lender(by), ret);
 	hash_of(auth, str_of(ret), hash);
 	buf_init(&value, AUTH_GRANT_SIZE_MAX);
 	auth_grant_encode(&grant, &value);
 	redis_script_begin(cmd, script, 1);
-	redis_argf(cmd, "{k:%s}:cookies", by->key.s);
+	redis_argf(cmd, "{k:%s}:cookies", auth_lender(by)->s);
 	redis_arg_cstr(cmd, hash);
 	redis_arg(cmd, buf_str(&value));
 	redis_arg_u64(cmd, auth_options_of(auth)->cookie_life_ms);

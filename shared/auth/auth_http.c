@@ -2,6 +2,7 @@
 
 #include "auth/auth_grant.h"
 #include "auth/auth_origin.h"
+#include "auth/auth_token.h"
 
 enum { RETRY_S = 1 };
 
@@ -19,10 +20,7 @@ static enum err_code check_key(struct auth *auth, const struct auth_shown *shown
 static enum err_code check_token(struct auth *auth, const struct auth_shown *shown,
                                  struct principal *ret, struct err *err)
 {
-	(void)auth;
-	(void)shown;
-	(void)ret;
-	return err_set(err, ERR_UNAUTHORIZED, "the scheme of Authorization must be ApiKey");
+	return auth_token_check(auth, shown->text, ret, err);
 }
 
 static enum err_code check_ticket(struct auth *auth, const struct auth_shown *shown,
@@ -107,11 +105,22 @@ static enum err_code find_principal(struct auth *auth, const struct http_request
 	return code;
 }
 
+/* RFC 9110 section 11.6.1: one for each scheme; RFC 6750 section 3.1 for the one that was tried. */
+static void challenge(const struct http_request *req, struct http_reply *reply)
+{
+	struct str tried = http_header(req, "Authorization");
+	bool by_token = str_eq_nocase(str_split(&tried, ' '), STR_LIT("Bearer"));
+
+	http_reply_header(reply, "WWW-Authenticate", "ApiKey realm=\"fairlead\"");
+	http_reply_header(reply, "WWW-Authenticate", "Bearer realm=\"fairlead\"%s",
+	                  by_token ? ", error=\"invalid_token\"" : "");
+}
+
 static bool refuse(const struct http_request *req, const struct err *err, struct http_reply *reply)
 {
 	if (err->code == ERR_UNAUTHORIZED) {
 		http_problem(reply, req, err->code, err->msg);
-		http_reply_header(reply, "WWW-Authenticate", "ApiKey realm=\"fairlead\"");
+		challenge(req, reply);
 		return false;
 	}
 	if (err->code == ERR_INVALID || err->code == ERR_FORBIDDEN) {

@@ -1,4 +1,4 @@
-/* What a key is now: its row, cut by what its owner is in the tenant. */
+/* What a key, or a login, is now: its row, cut by what its owner is in the tenant. */
 #include "auth/auth_key_store.h"
 #include "auth_sql_gen.h"
 
@@ -18,6 +18,7 @@ enum {
 	FOUND_SYSTEM,
 	FOUND_ROLE,
 	FOUND_OWNER_NAMESPACES,
+	FOUND_LOGIN,
 	FOUND_STALE, /* not of those that are watched */
 };
 
@@ -63,7 +64,7 @@ static bool take_owner(struct pg_rows *rows, size_t row, struct principal *princ
 static void from_row(struct pg_rows *rows, size_t row, struct auth_key_found *ret)
 {
 	struct principal *principal = &ret->principal;
-	bool is_id;
+	bool is_login = pg_bool(rows, row, FOUND_LOGIN), is_id;
 
 	*ret = (struct auth_key_found){
 		.principal = {
@@ -76,7 +77,8 @@ static void from_row(struct pg_rows *rows, size_t row, struct auth_key_found *re
 		.expired = pg_bool(rows, row, FOUND_EXPIRED),
 	};
 	(void)str_copy(principal->name, sizeof(principal->name), pg_str(rows, row, FOUND_NAME));
-	is_id = id_parse(pg_str(rows, row, FOUND_ID), &principal->key);
+	is_id = id_parse(pg_str(rows, row, FOUND_ID),
+	                 is_login ? &principal->login : &principal->key);
 	ret->usable = is_id && pg_bool(rows, row, FOUND_USABLE) && !ret->expired &&
 	              str_copy(principal->tenant, sizeof(principal->tenant),
 	                       pg_str(rows, row, FOUND_TENANT)) &&

@@ -106,7 +106,7 @@ struct auth_key_found {
 	               */
 };
 
-/* ERR_NOT_FOUND: no such id. */
+/* Also by the id of a login: then the principal has that, and no key. ERR_NOT_FOUND: no such id. */
 enum err_code auth_key_find(struct pg *pg, const struct id *id, struct auth_key_found *ret,
                             struct err *err) MUST_CHECK;
 
@@ -114,7 +114,7 @@ enum err_code auth_key_find(struct pg *pg, const struct id *id, struct auth_key_
 enum err_code auth_keys_touch(struct pg *pg, const char *ids, struct err *err) MUST_CHECK;
 
 /*
- * Many at once, without noting a use: ids is a comma list of count ids, at most
+ * Many at once, keys and logins, without noting a use: ids is a comma list of count ids, at most
  * AUTH_KEYS_WATCHED_MAX; ret has room for count. Fills one for each that exists, in no order,
  * and *ret_count.
  */

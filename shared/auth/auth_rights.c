@@ -204,6 +204,11 @@ const char *auth_actor(const struct principal *principal)
 	return id_is_nil(&principal->key) ? principal->user.s : principal->key.s;
 }
 
+const struct id *auth_lender(const struct principal *principal)
+{
+	return id_is_nil(&principal->key) ? &principal->login : &principal->key;
+}
+
 bool auth_allows(const struct principal *principal, enum auth_scope scope)
 {
 	return (auth_scopes_meant(principal->scopes) & auth_bit(scope)) != 0;
@@ -246,6 +251,9 @@ void auth_renew(struct principal *principal, const struct principal *key)
 	principal->lent = before.lent;
 	principal->observes = before.observes;
 	principal->session = before.session;
+	if (before.means == AUTH_BY_TOKEN) {
+		principal->expires_us = before.expires_us; /* a token has an end of its own */
+	}
 	if (before.lent != AUTH_ALL) {
 		principal->scopes = before.lent & auth_scopes_meant(key->scopes);
 	}

@@ -161,7 +161,8 @@ static enum err_code show_authorization(struct given_list *list, const struct ht
 		show(list, req, AUTH_SHOWN_TOKEN, str_trim(rest));
 		return ERR_OK;
 	}
-	return err_set(err, ERR_UNAUTHORIZED, "the scheme of Authorization must be ApiKey");
+	return err_set(err, ERR_UNAUTHORIZED,
+	               "the scheme of Authorization must be ApiKey or Bearer");
 }
 
 static enum err_code show_headers(struct given_list *list, const struct http_request *req,

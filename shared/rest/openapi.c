@@ -240,13 +240,14 @@ static void write_refusal(struct jsonw *w, const char *status)
 static void write_refusals(struct jsonw *w, const struct rest_route *route)
 {
 	bool has_id = rest_pattern_param(route->pattern, 0).p != NULL;
+	bool proves = (route->traits & REST_PROVES) != 0;
 	bool changes = route->method != HTTP_GET && !route->open;
 	const struct {
 		bool may;
 		const char *status;
 	} all[] = {
-		{ !route->open, "400" },
-		{ !route->open, "401" },
+		{ !route->open || route->body != NULL, "400" },
+		{ !route->open || proves, "401" },
 		{ !route->open, "403" },
 		{ has_id, "404" },
 		{ changes, "409" },
@@ -256,8 +257,8 @@ static void write_refusals(struct jsonw *w, const struct rest_route *route)
 		{ route->body != NULL, "415" },
 		{ (route->traits & REST_KEYED) != 0, "422" },
 		{ (route->traits & REST_SOCKET) != 0, "426" },
-		{ changes, "429" },
-		{ !route->open || (route->traits & REST_RETRIED) != 0, "503" },
+		{ changes || proves, "429" },
+		{ !route->open || proves || (route->traits & REST_RETRIED) != 0, "503" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
@@ -277,6 +278,10 @@ static void write_security(struct jsonw *w, const struct rest_route *route)
 		jsonw_end_object(w);
 		jsonw_object(w, NULL);
 		jsonw_array(w, "XApiKey");
+		jsonw_end_array(w);
+		jsonw_end_object(w);
+		jsonw_object(w, NULL);
+		jsonw_array(w, "Bearer");
 		jsonw_end_array(w);
 		jsonw_end_object(w);
 	}
@@ -351,6 +356,7 @@ static void write_components(struct jsonw *w)
 	jsonw_object(w, "securitySchemes");
 	write_scheme(w, "ApiKey", "Authorization", "ApiKey, a space, the key.");
 	write_scheme(w, "XApiKey", "X-API-Key", "The key.");
+	write_scheme(w, "Bearer", "Authorization", "Bearer, a space, an access token.");
 	jsonw_end_object(w);
 	jsonw_object(w, "schemas");
 	jsonw_raw(w, "Problem", str_of(problem_schema));

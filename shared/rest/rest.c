@@ -2,6 +2,7 @@
 
 #include "rest/body.h"
 #include "rest/query.h"
+#include "rest/token.h"
 #include "schedule/schedule_json.h"
 #include "task/task_json.h"
 

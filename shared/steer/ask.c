@@ -199,7 +199,7 @@ static enum err_code write_new(const struct steer *steer, struct pg_tx *tx,
 		                         .session = session->id,
 		                         .kind = verbs[ask->verb].kind,
 		                         .payload = done->payload,
-		                         .created_by = steer->who->key.s };
+		                         .created_by = auth_actor(steer->who) };
 	enum err_code code = ERR_OK;
 
 	if (!id_is_nil(&row.id)) {

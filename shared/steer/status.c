@@ -81,7 +81,7 @@ struct str steer_resolved_json(const struct steer_approval *approval, const stru
 	jsonw_init(&w, &out);
 	jsonw_object(&w, NULL);
 	write_decision(&w, approval);
-	jsonw_cstr(&w, "by", by->owner[0] != '\0' ? by->owner : by->key.s);
+	jsonw_cstr(&w, "by", by->owner[0] != '\0' ? by->owner : auth_actor(by));
 	jsonw_cstr(&w, "command_id", command->s);
 	jsonw_end_object(&w);
 	json = arena_str(arena, buf_str(&out));

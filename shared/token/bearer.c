@@ -78,9 +78,7 @@ static void write_claims(const struct bearers *bearers, const struct bearer *wha
 	jsonw_cstr(&w, "aud", bearers->options.audience);
 	jsonw_cstr(&w, "sub", what->user.s);
 	jsonw_cstr(&w, "tenant", what->tenant);
-	if (!id_is_nil(&what->login)) {
-		jsonw_cstr(&w, "sid", what->login.s);
-	}
+	jsonw_cstr(&w, "sid", what->login.s);
 	if (scopes[0] != '\0') {
 		jsonw_cstr(&w, "scope", scopes);
 	}
@@ -127,11 +125,10 @@ static enum err_code read_claims(const struct cred_jwt *jwt, struct bearer *ret,
 	struct str login = cred_jwt_text(jwt, "sid");
 
 	*ret = (struct bearer){ .expires_us = jwt->expires_s * MICRO };
-	if (!id_parse(jwt->subject, &ret->user) ||
+	if (!id_parse(jwt->subject, &ret->user) || !id_parse(login, &ret->login) ||
 	    !str_copy(ret->tenant, sizeof(ret->tenant), cred_jwt_text(jwt, "tenant")) ||
 	    ret->tenant[0] == '\0' ||
-	    !str_copy(ret->scopes, sizeof(ret->scopes), cred_jwt_text(jwt, "scope")) ||
-	    (login.n > 0 && !id_parse(login, &ret->login))) {
+	    !str_copy(ret->scopes, sizeof(ret->scopes), cred_jwt_text(jwt, "scope"))) {
 		return refuse(err, "the claims of the token are not ours");
 	}
 	swap(ret->scopes, ' ', ',');

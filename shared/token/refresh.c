@@ -88,7 +88,8 @@ bool refresh_parse(struct str text, const struct cred_pepper *secret, struct ref
 	return id_parse(id, &ret->login) && parse_u64(turn, TURN_MAX, &ret->turn);
 }
 
-_Static_assert((int)REFRESH_CHECK_LEN == (int)CRED_DIGEST_SIZE, "both checks fit a digest for comparing");
+_Static_assert((int)REFRESH_CHECK_LEN == (int)CRED_DIGEST_SIZE,
+               "both checks fit a digest for comparing");
 
 /* ---- rows ---- */
 
@@ -152,6 +153,8 @@ enum err_code refresh_begin(const struct refresh_options *options, const struct 
 	pg_param_bytes(&params, cred_digest_str(&hash));
 	pg_param_u64(&params, options->idle_s);
 	pg_param_u64(&params, options->life_s);
+	pg_param_cstr(&params, what->key != NULL ? what->key->s : NULL);
+	pg_param_cstr(&params, what->namespaces);
 	code = pg_query(options->pg, what->tenant, sql(TOKEN_SQL_REFRESH_CREATE), &params, &rows,
 	                err);
 	if (code == ERR_OK && pg_rows_count(rows) == 0) {

@@ -57,9 +57,11 @@ bool refresh_parse(struct str text, const struct cred_pepper *secret,
 struct refresh_new {
 	const char *tenant;
 	const struct id *user;
-	const char *scopes;  /* comma list: no more than this; NULL: what the user may */
-	const char *client;  /* what says of itself that it is, for people; cut */
-	const char *address; /* where it came from; cut */
+	const struct id *key;   /* that begins it, and with which it ends; NULL: none */
+	const char *scopes;     /* comma list: no more than this; NULL: what the user may */
+	const char *namespaces; /* comma list: no others; NULL: those of the user */
+	const char *client;     /* what says of itself that it is, for people; cut */
+	const char *address;    /* where it came from; cut */
 };
 
 /* What a token is good for: the next access token's facts, and the next refresh token. */

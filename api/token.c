@@ -1,0 +1,375 @@
+/* Access tokens, refresh tokens and the keys that sign them. What is secret is shown once, in the answer
+ * that makes it; that is why these routes keep no answers for an Idempotency-Key. */
+#include "api/answer.h"
+#include "api/app.h"
+#include "api/handlers.h"
+#include "auth/auth_bell.h"
+#include "base/clock.h"
+#include "json/write.h"
+#include "log/log.h"
+#include "rest/token.h"
+#include "token/open.h"
+
+enum { TOKEN_MAX = 8192, SCOPES_MAX = 256, MICRO = 1000000 };
+
+/* Somebody has to learn of it at once; who does not hear it looks again within a second. */
+static void ring(struct http_request *req, const struct id *login)
+{
+	struct err err;
+
+	if (auth_bell_ring(node_of(req)->redis, AUTH_BELL_LOGIN, login, &err) != ERR_OK) {
+		log_warn("token.bell", "login=%s code=%s %s", login->s, err_name(err.code), err.msg);
+	}
+}
+
+/* ---- making ---- */
+
+/* RFC 6749 section 5.1: nobody keeps such an answer. */
+static void answer_pair(struct http_request *req, struct http_reply *reply, int status,
+                        struct refreshed *made)
+{
+	const struct app *app = node_of(req)->app;
+	struct buf token;
+	struct jsonw w;
+	struct err err;
+
+	buf_init(&token, TOKEN_MAX);
+	if (bearer_issue(app->bearers, &made->bearer, &token, &err) != ERR_OK) {
+		buf_fini(&token);
+		answer_error(req, reply, &err);
+		return;
+	}
+	reply->status = status;
+	http_reply_header(reply, "Cache-Control", "no-store");
+	jsonw_init(&w, &reply->body);
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, "accessToken", buf_str(&token));
+	jsonw_cstr(&w, "tokenType", "Bearer");
+	jsonw_u64(&w, "expiresIn", bearer_options_of(app->bearers)->signing.access_s);
+	jsonw_time(&w, "expiresAt", made->bearer.expires_us);
+	jsonw_cstr(&w, "refreshToken", made->text);
+	jsonw_time(&w, "refreshExpiresAt", made->expires_us);
+	jsonw_cstr(&w, "login", made->bearer.login.s);
+	jsonw_end_object(&w);
+	cred_wipe(token.data, token.size);
+	buf_fini(&token);
+}
+
+/* The scopes that were asked for, as a comma list. False: the reply is filled. */
+static bool take_scopes(struct http_request *req, struct http_reply *reply,
+                        const struct rest_token *body, struct buf *out)
+{
+	const struct principal *who = app_who(req);
+	const struct str *names = body->scopes.items;
+	unsigned set = 0;
+
+	for (size_t i = 0; i < body->scopes.count; i++) {
+		enum auth_scope scope;
+
+		if (!auth_scope_parse(names[i], &scope)) {
+			answer_problem(req, reply, "scopes", "must be known scopes");
+			return false;
+		}
+		set |= auth_bit(scope);
+	}
+	if (!body->has_scopes) {
+		set = who->scopes;
+	}
+	if (!auth_may_give(who, set, who->any_namespace ? NULL : who->namespaces)) {
+		answer_problem(req, reply, "scopes", "must be no more than who asks has");
+		return false;
+	}
+	auth_scopes_format(set, out);
+	return true;
+}
+
+static void begin(struct http_request *req, struct http_reply *reply, const struct rest_token *body,
+                  const char *scopes)
+{
+	const struct principal *who = app_who(req);
+	const struct refresh_options options = refresh_open(&node_of(req)->conf, node_of(req)->pg);
+	struct str client = body->client.n > 0 ? body->client : http_header(req, "User-Agent");
+	struct refreshed made;
+	struct err err;
+
+	if (refresh_begin(&options,
+	                  &(struct refresh_new){
+				  .tenant = who->tenant,
+				  .user = &who->user,
+				  .key = id_is_nil(&who->key) ? NULL : &who->key,
+				  .scopes = scopes,
+				  .namespaces = who->any_namespace ? NULL : who->namespaces,
+				  .client = arena_strdup(req->arena, client),
+				  .address = arena_strdup(req->arena, req->peer),
+			  },
+	                  &made, &err) != ERR_OK) {
+		answer_error(req, reply, &err);
+		return;
+	}
+	answer_pair(req, reply, 201, &made);
+	cred_wipe(&made, sizeof(made));
+}
+
+/* A login begun by a token would outlive the one that the token is of. */
+void serve_token_create(struct http_request *req, struct http_reply *reply)
+{
+	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
+	const struct principal *who = app_who(req);
+	struct rest_token body = { .has_scopes = false };
+	struct buf scopes;
+
+	problems->count = 0;
+	if (req->body.n > 0 &&
+	    json_decode(req->body, &rest_token_table, &body, req->arena, problems) != ERR_OK) {
+		answer_problems(req, reply, problems);
+		return;
+	}
+	if (id_is_nil(&who->user) || id_is_nil(&who->key)) {
+		answer_code(req, reply, ERR_FORBIDDEN,
+		            "tokens are begun with the API key of a user (ownerId)");
+		return;
+	}
+	buf_init(&scopes, SCOPES_MAX);
+	if (take_scopes(req, reply, &body, &scopes)) {
+		begin(req, reply, &body, buf_cstr(&scopes));
+	}
+	buf_fini(&scopes);
+}
+
+/* False: the reply is filled. */
+static bool take_refresh(struct http_request *req, struct http_reply *reply, struct str *ret)
+{
+	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
+	struct rest_refresh body;
+
+	if (json_decode(req->body, &rest_refresh_table, &body, req->arena, problems) != ERR_OK) {
+		answer_problems(req, reply, problems);
+		return false;
+	}
+	*ret = body.token;
+	return true;
+}
+
+void serve_token_refresh(struct http_request *req, struct http_reply *reply)
+{
+	const struct refresh_options options = refresh_open(&node_of(req)->conf, node_of(req)->pg);
+	struct refreshed made;
+	struct id ended;
+	struct str text;
+	struct err err;
+
+	if (!take_refresh(req, reply, &text)) {
+		return;
+	}
+	if (refresh_use(&options, text, &made, &ended, &err) == ERR_OK) {
+		answer_pair(req, reply, 200, &made);
+		cred_wipe(&made, sizeof(made));
+		return;
+	}
+	if (!id_is_nil(&ended)) {
+		log_warn("token.reused", "login=%s address=%" STR_FMT, ended.s,
+		         STR_ARG(req->peer));
+		ring(req, &ended);
+	}
+	if (err.code == ERR_UNAUTHORIZED) {
+		answer_code(req, reply, err.code, err.msg);
+		http_reply_header(reply, "WWW-Authenticate", "Bearer realm=\"fairlead\"");
+	} else {
+		answer_error(req, reply, &err);
+	}
+}
+
+/* RFC 7009 section 2.2: one that does not count is as good as revoked. */
+void serve_token_revoke(struct http_request *req, struct http_reply *reply)
+{
+	const struct refresh_options options = refresh_open(&node_of(req)->conf, node_of(req)->pg);
+	struct id ended;
+	struct str text;
+	struct err err;
+
+	if (!take_refresh(req, reply, &text)) {
+		return;
+	}
+	if (refresh_return(&options, text, &ended, &err) != ERR_OK) {
+		answer_error(req, reply, &err);
+		return;
+	}
+	if (!id_is_nil(&ended)) {
+		ring(req, &ended);
+	}
+	reply->status = 204;
+	reply->content_type = NULL;
+}
+
+/* ---- logins ---- */
+
+/* Whose logins are meant. False: the reply is filled; others' are as good as none. */
+static bool take_user(struct http_request *req, struct http_reply *reply, struct id *ret)
+{
+	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
+	const struct principal *who = app_who(req);
+	struct rest_tokens query;
+
+	if (rest_query(req, &rest_tokens_table, &query, problems) != ERR_OK) {
+		answer_problems(req, reply, problems);
+		return false;
+	}
+	*ret = who->user;
+	if (query.user.n > 0 && !id_parse(query.user, ret)) {
+		answer_problem(req, reply, "user", "must be the id of a user");
+		return false;
+	}
+	if (id_is_nil(ret)) {
+		answer_problem(req, reply, "user", "is required: this key is of no user");
+		return false;
+	}
+	if (!id_eq(ret, &who->user) && !auth_allows(who, AUTH_ADMIN)) {
+		answer_code(req, reply, ERR_FORBIDDEN, "another user's logins need the scope admin");
+		return false;
+	}
+	return true;
+}
+
+static void write_login(struct jsonw *w, const struct refresh_row *row)
+{
+	struct str scopes = row->scopes;
+
+	jsonw_object(w, NULL);
+	jsonw_cstr(w, "id", row->login.s);
+	jsonw_str(w, "client", row->client);
+	jsonw_str(w, "address", row->address);
+	jsonw_array(w, "scopes");
+	while (scopes.n > 0) {
+		jsonw_str(w, NULL, str_split(&scopes, ','));
+	}
+	jsonw_end_array(w);
+	jsonw_time(w, "createdAt", row->created_us);
+	jsonw_time(w, "usedAt", row->used_us);
+	jsonw_time(w, "expiresAt", row->expires_us);
+	jsonw_end_object(w);
+}
+
+void serve_token_list(struct http_request *req, struct http_reply *reply)
+{
+	struct refresh_list list;
+	struct jsonw w;
+	struct id user;
+	struct err err;
+
+	if (!take_user(req, reply, &user)) {
+		return;
+	}
+	if (refresh_list(node_of(req)->pg, app_tenant(req), &user, req->arena, &list, &err) !=
+	    ERR_OK) {
+		answer_error(req, reply, &err);
+		return;
+	}
+	jsonw_init(&w, &reply->body);
+	jsonw_object(&w, NULL);
+	jsonw_array(&w, "items");
+	for (size_t i = 0; i < list.count; i++) {
+		write_login(&w, &list.items[i]);
+	}
+	jsonw_end_array(&w);
+	jsonw_end_object(&w);
+}
+
+/* False: the reply is filled. */
+static bool end(struct http_request *req, struct http_reply *reply, const struct id *user,
+                const struct id *login, struct refresh_ended *ret)
+{
+	struct err err;
+
+	if (refresh_end(node_of(req)->pg, app_tenant(req), user, login, req->arena, ret, &err) !=
+	    ERR_OK) {
+		answer_error(req, reply, &err);
+		return false;
+	}
+	for (size_t i = 0; i < ret->count; i++) {
+		ring(req, &ret->items[i]);
+	}
+	return true;
+}
+
+void serve_token_end(struct http_request *req, struct http_reply *reply)
+{
+	const struct principal *who = app_who(req);
+	const struct id *user = auth_allows(who, AUTH_ADMIN) ? NULL : &who->user;
+	struct refresh_ended ended = { .count = 0 };
+	struct id login;
+
+	if (id_parse(req->params[0], &login) && !end(req, reply, user, &login, &ended)) {
+		return;
+	}
+	if (ended.count == 0) {
+		answer_code(req, reply, ERR_NOT_FOUND, "no such login");
+		return;
+	}
+	reply->status = 204;
+	reply->content_type = NULL;
+}
+
+void serve_token_end_all(struct http_request *req, struct http_reply *reply)
+{
+	struct refresh_ended ended;
+	struct jsonw w;
+	struct id user;
+
+	if (!take_user(req, reply, &user) || !end(req, reply, &user, NULL, &ended)) {
+		return;
+	}
+	jsonw_init(&w, &reply->body);
+	jsonw_object(&w, NULL);
+	jsonw_u64(&w, "ended", ended.count);
+	jsonw_end_object(&w);
+}
+
+/* ---- keys ---- */
+
+static void publish(struct http_request *req, struct http_reply *reply)
+{
+	const struct app *app = node_of(req)->app;
+	struct signing *signing = bearer_signing(app->bearers);
+	struct err err;
+
+	if (signing_look(signing, false, &err) != ERR_OK) {
+		answer_error(req, reply, &err);
+		return;
+	}
+	signing_publish(signing, clock_wall_us(), &reply->body);
+}
+
+/* RFC 7517 section 5. */
+void serve_jwks(struct http_request *req, struct http_reply *reply)
+{
+	const struct app *app = node_of(req)->app;
+
+	if (app == NULL) {
+		answer_code(req, reply, ERR_UNAVAILABLE, NULL);
+		return;
+	}
+	publish(req, reply);
+	if (reply->status == 200) {
+		http_reply_header(reply, "Cache-Control", "public, max-age=%d", SIGNING_CACHE_S);
+	}
+}
+
+void serve_signing_rotate(struct http_request *req, struct http_reply *reply)
+{
+	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
+	const struct app *app = node_of(req)->app;
+	struct rest_signing query;
+	struct err err;
+
+	if (rest_query(req, &rest_signing_table, &query, problems) != ERR_OK) {
+		answer_problems(req, reply, problems);
+		return;
+	}
+	if (signing_rotate(bearer_signing(app->bearers), query.when == 2, &err) != ERR_OK) {
+		answer_error(req, reply, &err);
+		return;
+	}
+	log_info("token.rotated", "by=%s when=%s", auth_actor(app_who(req)),
+	         query.when == 2 ? "now" : "later");
+	publish(req, reply);
+}

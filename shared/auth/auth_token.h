@@ -1,0 +1,12 @@
+/*
+ * Access tokens as credentials: what a good one says (token/bearer.h), of a login, user and
+ * membership that still stand.  Those are looked up as keys are, by the id of the login, and
+ * remembered as long (auth_cache.h); the token can only narrow what they allow.
+ */
+#pragma once
+
+#include "auth/auth.h"
+
+/* On a fiber. ERR_UNAUTHORIZED with a reason for the client, or what kept us from asking. */
+enum err_code auth_token_check(struct auth *auth, struct str token, struct principal *ret,
+                               struct err *err) MUST_CHECK;
