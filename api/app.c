@@ -8,9 +8,9 @@
 #include "cred/digest.h"
 #include "cred/subkey.h"
 #include "event/event.h"
-#include "token/open.h"
 #include "rate/inflight.h"
 #include "rate/rate_http.h"
+#include "token/open.h"
 
 enum { KEY_CACHE_MS = 1000 };
 

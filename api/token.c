@@ -1,5 +1,7 @@
-/* Access tokens, refresh tokens and the keys that sign them. What is secret is shown once, in the answer
- * that makes it; that is why these routes keep no answers for an Idempotency-Key. */
+/* Access tokens, refresh tokens and the keys that sign them. What is secret is shown once, in the
+ * answer that makes it; that is why these routes keep no answers for an Idempotency-Key. */
+#include "rest/token.h"
+
 #include "api/answer.h"
 #include "api/app.h"
 #include "api/handlers.h"
@@ -7,7 +9,6 @@
 #include "base/clock.h"
 #include "json/write.h"
 #include "log/log.h"
-#include "rest/token.h"
 #include "token/open.h"
 
 enum { TOKEN_MAX = 8192, SCOPES_MAX = 256, MICRO = 1000000 };
@@ -18,7 +19,8 @@ static void ring(struct http_request *req, const struct id *login)
 	struct err err;
 
 	if (auth_bell_ring(node_of(req)->redis, AUTH_BELL_LOGIN, login, &err) != ERR_OK) {
-		log_warn("token.bell", "login=%s code=%s %s", login->s, err_name(err.code), err.msg);
+		log_warn("token.bell", "login=%s code=%s %s", login->s, err_name(err.code),
+		         err.msg);
 	}
 }
 
@@ -167,8 +169,7 @@ void serve_token_refresh(struct http_request *req, struct http_reply *reply)
 		return;
 	}
 	if (!id_is_nil(&ended)) {
-		log_warn("token.reused", "login=%s address=%" STR_FMT, ended.s,
-		         STR_ARG(req->peer));
+		log_warn("token.reused", "login=%s address=%" STR_FMT, ended.s, STR_ARG(req->peer));
 		ring(req, &ended);
 	}
 	if (err.code == ERR_UNAUTHORIZED) {
@@ -224,7 +225,8 @@ static bool take_user(struct http_request *req, struct http_reply *reply, struct
 		return false;
 	}
 	if (!id_eq(ret, &who->user) && !auth_allows(who, AUTH_ADMIN)) {
-		answer_code(req, reply, ERR_FORBIDDEN, "another user's logins need the scope admin");
+		answer_code(req, reply, ERR_FORBIDDEN,
+		            "another user's logins need the scope admin");
 		return false;
 	}
 	return true;

@@ -121,11 +121,11 @@ static enum err_code start_access(struct node *node, struct app *app, struct err
 		                              .user = conf->limit_streams_user,
 		                              .key = conf->limit_streams_key };
 	struct auth_options auth = { .pg = node->pg,
-		                           .pepper = cred_pepper_from(str_of(conf->pepper)),
-		                           .cache_ms = KEY_CACHE_MS,
-		                           .redis = node->redis,
-		                           .origins = conf->cors_origins,
-		                           .cookie_life_ms = conf->stream_cookie_life };
+		                     .pepper = cred_pepper_from(str_of(conf->pepper)),
+		                     .cache_ms = KEY_CACHE_MS,
+		                     .redis = node->redis,
+		                     .origins = conf->cors_origins,
+		                     .cookie_life_ms = conf->stream_cookie_life };
 	struct access_options access = { .loop = node->loop,
 		                         .pg = node->pg,
 		                         .redis = node->redis,

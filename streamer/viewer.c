@@ -440,7 +440,8 @@ size_t viewers_keys(const struct viewers *viewers, struct id **ret)
 	while (map_next(viewers->by_key, &at, &key, &value)) {
 		const struct watched *watched = value;
 
-		if (!id_is_nil(&watched->id)) { /* else nothing can be looked up: it ends by its clock */
+		if (!id_is_nil(&watched->id)) { /* else nothing can be looked up: it ends by its
+			                           clock */
 			(*ret)[count++] = watched->id;
 		}
 	}

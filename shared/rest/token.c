@@ -60,8 +60,9 @@ static const struct rest_query_field signing_fields[] = {
 	  .kind = REST_WORD,
 	  FIELD(rest_signing, when),
 	  .names = name_of_when,
-	  .help = "later: after everybody could learn of the next key, and tokens stay good; now: the "
-		  "others are void at once, and all access tokens with them." },
+	  .help = "later: after everybody could learn of the next key, and tokens stay good; now: "
+	          "the "
+	          "others are void at once, and all access tokens with them." },
 };
 const struct rest_query_table rest_signing_table = { sizeof(struct rest_signing), signing_fields,
 	                                             ARRAY_LEN(signing_fields) };

@@ -586,6 +586,62 @@ void start_pg(void)
 	pg_ctl("start");
 }
 
+static const char new_user[] =
+	"WITH u AS (INSERT INTO users (id, kind, name, home_id) VALUES ($1::text, 'person', 'Ada', "
+	"'" TENANT "') RETURNING id) "
+	"INSERT INTO memberships (tenant_id, user_id, role) SELECT '" TENANT
+	"', id, $2::text FROM u";
+static const struct text new_user_query = { "api_world_user", "0", new_user, sizeof(new_user) - 1 };
+static const char old_user[] = "DELETE FROM memberships WHERE user_id = $1::text";
+static const struct text old_user_query = { "api_world_leave", "0", old_user,
+	                                    sizeof(old_user) - 1 };
+
+static struct {
+	struct id id;
+	const char *role;
+	char *key;
+} made_user;
+
+static void run_make_user(struct access *access)
+{
+	const struct cred_pepper pepper = cred_pepper_from(str_of(PEPPER));
+	struct auth_key_new key = { .tenant = TENANT,
+		                    .name = "of a user",
+		                    .scopes = AUTH_SCOPES_OF_TENANT,
+		                    .owner_id = made_user.id.s };
+	struct pg_params params = { 0 };
+	struct id id;
+	struct err err;
+
+	pg_param_cstr(&params, made_user.id.s);
+	pg_param_cstr(&params, made_user.role);
+	must(pg_query(access->pg, "", &new_user_query, &params, NULL, &err), &err);
+	must(auth_key_create(access->pg, &key, &pepper, made_user.key, &id, &err), &err);
+}
+
+void make_user(const char *role, struct id *ret_user, char ret_key[128])
+{
+	made_user.id = *ret_user = id_new();
+	made_user.role = role;
+	made_user.key = ret_key;
+	(void)with_access(run_make_user, NULL, 0, 0);
+}
+
+static void run_drop_user(struct access *access)
+{
+	struct pg_params params = { 0 };
+	struct err err;
+
+	pg_param_cstr(&params, made_user.id.s);
+	must(pg_query(access->pg, "", &old_user_query, &params, NULL, &err), &err);
+}
+
+void drop_user(const struct id *user)
+{
+	made_user.id = *user;
+	(void)with_access(run_drop_user, NULL, 0, 0);
+}
+
 static const char lock_tasks[] = "LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE";
 static const struct text lock_statement = { "api_world_lock", "0", lock_tasks,
 	                                    sizeof(lock_tasks) - 1 };

@@ -32,6 +32,11 @@ struct api_keys {
 
 extern struct api_keys api_keys;
 
+/* Another person of tenant acme with that role, and a key that acts for them with all scopes. */
+void make_user(const char *role, struct id *ret_user, char ret_key[128]);
+/* It is no member any more. */
+void drop_user(const struct id *user);
+
 /* For cmocka_run_group_tests(). */
 int api_world_setup(void **state);
 int api_world_teardown(void **state);
