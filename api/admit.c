@@ -1,3 +1,4 @@
+#include "aomi/aomi_door.h"
 #include "api/answer.h"
 #include "api/app.h"
 #include "auth/auth_http.h"
@@ -39,16 +40,33 @@ static enum rate_class class_of(const struct rest_route *route)
 	return route->side == REST_STREAMER ? RATE_READ : rest_class(route);
 }
 
+/* A key that is none makes a guest where there are guests; guessing costs the same. */
+static bool admit_guest(struct http_request *req, struct http_reply *reply, const struct app *app,
+                        struct principal *who)
+{
+	const struct rest_route *route = req->route->facts;
+
+	if (!aomi_admit(auth_admit, app->auth, req, route->scope, who, reply)) {
+		return false;
+	}
+	if (aomi_is_guest(who) && aomi_shows_key(req)) {
+		rate_charge_stranger(app->rate, req, false, reply);
+	}
+	return reply->status != err_http_status(ERR_LIMIT);
+}
+
 /* Who asks; false: reply is filled. */
-static bool identify(const struct http_request *req, struct http_reply *reply,
-                     const struct app *app, struct principal *who)
+static bool identify(struct http_request *req, struct http_reply *reply, const struct app *app,
+                     struct principal *who)
 {
 	const struct rest_route *route = req->route->facts;
 
 	if (!rate_admit_stranger(app->rate, req, reply)) {
 		return false;
 	}
-	if (auth_admit(app->auth, req, route->scope, who, reply)) {
+	if ((route->traits & REST_GUEST) != 0
+	            ? admit_guest(req, reply, app, who)
+	            : auth_admit(app->auth, req, route->scope, who, reply)) {
 		return true;
 	}
 	if (reply->status == err_http_status(ERR_UNAUTHORIZED)) {
@@ -93,7 +111,7 @@ bool app_admit(struct http_request *req, struct http_reply *reply)
 		return true;
 	}
 	if (!identify(req, reply, app, who) ||
-	    !rate_admit(app->rate, req, who, class_of(route), reply) ||
+	    !rate_admit(app->rate, req, aomi_is_guest(who) ? NULL : who, class_of(route), reply) ||
 	    !enter(req, reply, app, who)) {
 		return false;
 	}

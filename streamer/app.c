@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "aomi/aomi_door.h"
 #include "auth/auth_http.h"
 #include "base/arena.h"
 #include "base/mem.h"
@@ -19,6 +20,7 @@
 #include "streamer/follow.h"
 #include "streamer/handover.h"
 #include "streamer/recent.h"
+#include "streamer/updates.h"
 #include "streamer/viewer.h"
 #include "token/open.h"
 
@@ -43,6 +45,26 @@ static enum rate_class class_of(const struct http_request *req, const struct res
 	return which;
 }
 
+/* Who asks. False: the reply is filled. */
+static bool find_out(struct http_request *req, struct http_reply *reply,
+                     const struct rest_route *route, struct principal *ret)
+{
+	const struct app *app = app_of(req);
+
+	if ((route->traits & REST_GUEST) == 0) {
+		return ((route->traits & (REST_STREAMS | REST_SOCKET)) != 0
+		                ? auth_admit_stream
+		                : auth_admit)(app->auth, req, route->scope, ret, reply);
+	}
+	if (!aomi_admit(auth_admit_stream, app->auth, req, route->scope, ret, reply)) {
+		return false;
+	}
+	if (aomi_is_guest(ret) && aomi_shows_key(req)) {
+		rate_charge_stranger(app->rate, req, true, reply);
+	}
+	return reply->status != err_http_status(ERR_LIMIT);
+}
+
 static bool let_in(struct http_request *req, struct http_reply *reply,
                    const struct rest_route *route)
 {
@@ -58,14 +80,14 @@ static bool let_in(struct http_request *req, struct http_reply *reply,
 	if (!rate_admit_stranger(app->rate, req, reply)) {
 		return false;
 	}
-	if (!(streams ? auth_admit_stream : auth_admit)(app->auth, req, route->scope, principal,
-	                                                reply)) {
+	if (!find_out(req, reply, route, principal)) {
 		if (reply->status == err_http_status(ERR_UNAUTHORIZED)) {
 			rate_charge_stranger(app->rate, req, streams, reply);
 		}
 		return false;
 	}
-	if (!rate_admit(app->rate, req, principal, class_of(req, route), reply)) {
+	if (!rate_admit(app->rate, req, aomi_is_guest(principal) ? NULL : principal,
+	                class_of(req, route), reply)) {
 		return false;
 	}
 	req->principal = principal;
@@ -243,10 +265,11 @@ static void redis_back(struct node *node)
 }
 
 http_handler_fn *const app_handlers[REST_OP_COUNT] = {
-	[REST_OP_event_stream] = events_get,        [REST_OP_event_stream_prefixed] = events_get,
-	[REST_OP_debug_streams] = debug_streams,    [REST_OP_socket] = follow_get,
-	[REST_OP_socket_prefixed] = follow_get,     [REST_OP_consumer] = consumer_get,
-	[REST_OP_consumer_prefixed] = consumer_get,
+	[REST_OP_event_stream] = events_get,           [REST_OP_event_stream_prefixed] = events_get,
+	[REST_OP_debug_streams] = debug_streams,       [REST_OP_socket] = follow_get,
+	[REST_OP_socket_prefixed] = follow_get,        [REST_OP_consumer] = consumer_get,
+	[REST_OP_consumer_prefixed] = consumer_get,    [REST_OP_aomi_updates] = updates_get,
+	[REST_OP_aomi_updates_prefixed] = updates_get,
 };
 
 const struct node_options app_options = {

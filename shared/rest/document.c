@@ -119,7 +119,10 @@ static void add_route(struct buf *out, const struct rest_route *route)
 	if ((route->traits & REST_GUARDED) != 0) {
 		buf_add_cstr(out, " Takes `If-Match: \"<epoch>\"`: 412 in another epoch.");
 	}
-	if ((route->traits & REST_STREAMS) != 0) {
+	if ((route->traits & REST_GUEST) != 0) {
+		buf_add_cstr(out, " Takes `X-Session-Id`; works without a key where a namespace is "
+		                  "open ([aomi.md](aomi.md)).");
+	} else if ((route->traits & REST_STREAMS) != 0) {
 		buf_add_cstr(out, " With `Accept: text/event-stream` a stream (SSE), which goes on "
 		                  "after `Last-Event-ID`; else a page.");
 	}

@@ -117,6 +117,9 @@ static void write_headers(struct jsonw *w, const struct rest_route *route)
 		write_header(w, "If-Match",
 		             "\"<epoch>\": the epoch that the session must be in, else 412.");
 	}
+	if ((route->traits & REST_GUEST) != 0) {
+		write_header(w, "X-Session-Id", "The client's own name of a chat.");
+	}
 	if ((route->traits & REST_STREAMS) != 0) {
 		write_header(w, "Last-Event-ID", "The cursor after which a stream goes on.");
 	}

@@ -31,6 +31,7 @@ enum rest_trait {
 	REST_PAGE = 8,     /* answers something else than JSON */
 	REST_ENDS = 16,    /* 410 once the session has ended */
 	REST_SOCKET = 64,  /* becomes a WebSocket */
+	REST_GUEST = 1024, /* works without a key where a namespace is open (aomi/aomi_door.h) */
 	REST_RETRIED = 32, /* may answer 503 although it needs no key */
 	REST_READS = 128,  /* changes nothing, whatever its method */
 	REST_SECRET = 512, /* its answer shows a secret once: with REST_KEYED it is stored sealed */

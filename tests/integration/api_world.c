@@ -97,8 +97,8 @@ static struct access with_access(void (*body)(struct access *access), const stru
 	return access;
 }
 
-static void make_key(struct access *access, const char *tenant, const char *scopes,
-                     const char *namespaces, char *ret)
+static struct id make_key(struct access *access, const char *tenant, const char *scopes,
+                          const char *namespaces, char *ret)
 {
 	const struct cred_pepper pepper = cred_pepper_from(str_of(PEPPER));
 	struct auth_key_new key = { .tenant = tenant, .name = "test", .namespaces = namespaces };
@@ -108,17 +108,24 @@ static void make_key(struct access *access, const char *tenant, const char *scop
 	assert_true(auth_scopes_parse(str_of(scopes), &key.scopes));
 	must(tenant_ensure(access->pg, tenant, &err), &err);
 	must(auth_key_create(access->pg, &key, &pepper, ret, &id, &err), &err);
+	return id;
 }
 
 static void make_keys(struct access *access)
 {
+	bool revoked;
+	struct err err;
+	struct id id;
 	const char *all = "session:read,session:write,task:write,event:append";
 
-	make_key(access, TENANT, all, NULL, api_keys.all);
-	make_key(access, TENANT, "session:read", NULL, api_keys.reader);
-	make_key(access, TENANT, "admin,system", NULL, api_keys.admin);
-	make_key(access, TENANT, all, "red", api_keys.limited);
-	make_key(access, "rival", all, NULL, api_keys.foreign);
+	(void)make_key(access, TENANT, all, NULL, api_keys.all);
+	(void)make_key(access, TENANT, "session:read", NULL, api_keys.reader);
+	(void)make_key(access, TENANT, "admin,system", NULL, api_keys.admin);
+	(void)make_key(access, TENANT, all, "red", api_keys.limited);
+	(void)make_key(access, TENANT, all, "default", api_keys.plain);
+	id = make_key(access, TENANT, all, NULL, api_keys.revoked);
+	must(auth_key_revoke(access->pg, TENANT, &id, &revoked, &err), &err);
+	(void)make_key(access, "rival", all, NULL, api_keys.foreign);
 }
 
 /* ---- the nodes ---- */

@@ -22,6 +22,8 @@ struct api_keys {
 	char reader[128];  /* session:read, tenant acme */
 	char admin[128];   /* admin, tenant acme */
 	char limited[128]; /* every scope, tenant acme, namespace red only */
+	char plain[128];   /* every scope, tenant acme, namespace default only */
+	char revoked[128]; /* it was: every scope, tenant acme */
 	char foreign[128]; /* every scope, tenant rival */
 };
 

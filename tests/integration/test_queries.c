@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "aomi_sql_gen.h"
 #include "auth_sql_gen.h"
 #include "base/str.h"
 #include "command_sql_gen.h"
@@ -33,6 +34,7 @@ static const struct noun {
 	{ auth_sql_texts, AUTH_SQL_COUNT },
 	{ token_sql_texts, TOKEN_SQL_COUNT },
 	{ rate_sql_texts, RATE_SQL_COUNT },
+	{ aomi_sql_texts, AOMI_SQL_COUNT },
 	{ schedule_sql_texts, SCHEDULE_SQL_COUNT },
 	{ session_sql_texts, SESSION_SQL_COUNT },
 	{ event_sql_texts, EVENT_SQL_COUNT },

@@ -216,7 +216,7 @@ static void every_row_is_sound(void **state)
 		assert_int_equal(route->body != NULL, route->body_max > 0);
 		assert_true(route->open || route->scope < AUTH_SCOPE_COUNT);
 		assert_true(route->method == HTTP_POST || route->method == HTTP_PUT ||
-		            route->body == NULL);
+		            route->method == HTTP_PATCH || route->body == NULL);
 		assert_true(!route->open || route->method == HTTP_GET ||
 		            (route->traits & REST_PROVES) != 0);
 		for (size_t k = 0; k < i; k++) {
@@ -334,6 +334,7 @@ static void the_document_is_sound_and_lists_exactly_the_routes(void **state)
 	static const char *const methods[] = { [HTTP_GET] = "get",
 		                               [HTTP_POST] = "post",
 		                               [HTTP_PUT] = "put",
+		                               [HTTP_PATCH] = "patch",
 		                               [HTTP_DELETE] = "delete" };
 	struct json_value *root = document();
 	const struct json_value *paths = json_get(root, "paths"), *path;

@@ -1,0 +1,7 @@
+-- params: tenant id, owner, the most
+-- returns: chats, in the order of the columns of chat_store.c
+SELECT c.tenant_id, c.owner, c.name, c.namespace, c.part, c.session_id, c.title, c.is_archived,
+       c.memory_mode, c.client_state, c.rig
+FROM chats c
+WHERE c.tenant_id = $1::text AND c.owner = $2::text
+ORDER BY c.last_active_at DESC, c.name LIMIT $3::bigint
