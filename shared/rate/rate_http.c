@@ -1,7 +1,5 @@
 #include "rate/rate_http.h"
 
-#include <inttypes.h>
-
 #include "auth/auth_shown.h"
 #include "conf/conf.h"
 
@@ -29,12 +27,19 @@ static uint64_t seconds(uint64_t ms)
 	return (ms + MS_A_SECOND - 1) / MS_A_SECOND;
 }
 
+static void tell_one(struct buf *headers, const char *name, uint64_t value)
+{
+	buf_add_cstr(headers, name);
+	buf_add_u64(headers, value);
+	buf_add_cstr(headers, "\r\n");
+}
+
 /* draft-ietf-httpapi-ratelimit-headers-03: what clients in the field read. */
 static void tell(const struct rate_verdict *verdict, struct http_reply *reply)
 {
-	http_reply_header(reply, "RateLimit-Limit", "%" PRIu64, verdict->burst);
-	http_reply_header(reply, "RateLimit-Remaining", "%" PRIu64, verdict->left);
-	http_reply_header(reply, "RateLimit-Reset", "%" PRIu64, seconds(verdict->reset_ms));
+	tell_one(&reply->headers, "RateLimit-Limit: ", verdict->burst);
+	tell_one(&reply->headers, "RateLimit-Remaining: ", verdict->left);
+	tell_one(&reply->headers, "RateLimit-Reset: ", seconds(verdict->reset_ms));
 }
 
 void rate_answer(const struct http_request *req, const struct rate_verdict *verdict,
