@@ -5,6 +5,7 @@
 #include "api/handlers.h"
 #include "auth/auth_watch.h"
 #include "base/mem.h"
+#include "cred/apikey.h"
 #include "cred/digest.h"
 #include "cred/subkey.h"
 #include "event/event.h"
@@ -34,6 +35,12 @@ static enum err_code start(struct node *node, struct err *err)
 
 	if (node->conf.pepper[0] == '\0') {
 		return err_set(err, ERR_INVALID, "pepper is not set: keys cannot be checked");
+	}
+	if (!cred_env_ok(str_of(node->conf.auth_env))) {
+		return err_set(err, ERR_INVALID,
+		               "auth.env must be 1 to %d lower-case letters and digits, and not "
+		               "ticket or stream",
+		               CRED_ENV_MAX);
 	}
 	rate = rate_open(&node->conf, node->redis, err);
 	if (rate == NULL) {

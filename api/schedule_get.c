@@ -108,7 +108,7 @@ void serve_schedule_list(struct http_request *req, struct http_reply *reply)
 {
 	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
 	struct schedule_filter filter = { .tenant = app_tenant(req) };
-	struct rest_schedules query;
+	struct rest_page query;
 	struct schedule_page page;
 	struct err err;
 

@@ -64,7 +64,7 @@ static bool take_owner(struct pg_rows *rows, size_t row, struct principal *princ
 static void from_row(struct pg_rows *rows, size_t row, struct auth_key_found *ret)
 {
 	struct principal *principal = &ret->principal;
-	bool is_login = pg_bool(rows, row, FOUND_LOGIN), is_id;
+	bool is_login = pg_bool(rows, row, FOUND_LOGIN), decodes;
 
 	*ret = (struct auth_key_found){
 		.principal = {
@@ -77,15 +77,16 @@ static void from_row(struct pg_rows *rows, size_t row, struct auth_key_found *re
 		.expired = pg_bool(rows, row, FOUND_EXPIRED),
 	};
 	(void)str_copy(principal->name, sizeof(principal->name), pg_str(rows, row, FOUND_NAME));
-	is_id = id_parse(pg_str(rows, row, FOUND_ID),
-	                 is_login ? &principal->login : &principal->key);
-	ret->usable = is_id && pg_bool(rows, row, FOUND_USABLE) && !ret->expired &&
-	              str_copy(principal->tenant, sizeof(principal->tenant),
-	                       pg_str(rows, row, FOUND_TENANT)) &&
-	              str_copy(principal->namespaces, sizeof(principal->namespaces),
-	                       pg_str(rows, row, FOUND_NAMESPACES)) &&
-	              take_owner(rows, row, principal) &&
-	              cred_digest_from(pg_bytes(rows, row, FOUND_HASH), &ret->hash);
+	/* The owner's id too where the key is no good: the owner's bell may change that. */
+	decodes = id_parse(pg_str(rows, row, FOUND_ID),
+	                   is_login ? &principal->login : &principal->key) &&
+	          str_copy(principal->tenant, sizeof(principal->tenant),
+	                   pg_str(rows, row, FOUND_TENANT)) &&
+	          str_copy(principal->namespaces, sizeof(principal->namespaces),
+	                   pg_str(rows, row, FOUND_NAMESPACES)) &&
+	          cred_digest_from(pg_bytes(rows, row, FOUND_HASH), &ret->hash) &&
+	          take_owner(rows, row, principal);
+	ret->usable = decodes && pg_bool(rows, row, FOUND_USABLE) && !ret->expired;
 }
 
 enum err_code auth_key_find(struct pg *pg, const struct id *id, struct auth_key_found *ret,

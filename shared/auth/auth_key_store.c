@@ -113,6 +113,9 @@ static enum err_code insert(struct pg_tx *tx, const struct auth_key_new *key,
 	if (code == ERR_OK && pg_rows_affected(rows) == 0) {
 		return err_set(err, ERR_NOT_FOUND, "the owner is no member of the tenant");
 	}
+	if (code == ERR_CONFLICT) {
+		return err_set(err, code, "the key was replaced at the same time");
+	}
 	return code;
 }
 
@@ -128,11 +131,10 @@ static void hand_out(const struct made *made, char ret_text[CRED_KEY_MAX + 1], s
 	*ret_id = made->secret.id;
 }
 
-enum err_code auth_key_create(struct pg *pg, const struct auth_key_new *key,
+enum err_code auth_key_insert(struct pg_tx *tx, const struct auth_key_new *key,
                               const struct cred_pepper *pepper, char ret_text[CRED_KEY_MAX + 1],
                               struct id *ret_id, struct err *err)
 {
-	struct pg_tx *tx CLEANUP(pg_tx_cleanup) = NULL;
 	char namespaces[AUTH_NAMESPACES_MAX + 1];
 	struct auth_key_new row = *key;
 	struct made made = { .replaces = NULL };
@@ -147,19 +149,37 @@ enum err_code auth_key_create(struct pg *pg, const struct auth_key_new *key,
 	auth_scopes_format(key->scopes, &scopes);
 	made.scopes = buf_str(&scopes);
 	make_secret(&made, key->env, pepper);
-	code = pg_begin(pg, key->tenant, &tx, err);
-	if (code == ERR_OK) {
-		code = insert(tx, &row, &made, err);
-	}
-	if (code == ERR_OK) {
-		code = pg_commit(tx, err);
-		tx = NULL;
-	}
+	code = insert(tx, &row, &made, err);
 	if (code == ERR_OK) {
 		hand_out(&made, ret_text, ret_id);
 	}
 	buf_fini(&scopes);
 	cred_wipe(&made, sizeof(made));
+	return code;
+}
+
+enum err_code auth_key_create(struct pg *pg, const struct auth_key_new *key,
+                              const struct cred_pepper *pepper, char ret_text[CRED_KEY_MAX + 1],
+                              struct id *ret_id, struct err *err)
+{
+	struct pg_tx *tx CLEANUP(pg_tx_cleanup) = NULL;
+	char text[CRED_KEY_MAX + 1];
+	struct id id;
+	enum err_code code = pg_begin(pg, key->tenant, &tx, err);
+
+	if (code == ERR_OK) {
+		code = auth_key_insert(tx, key, pepper, text, &id, err);
+	}
+	if (code != ERR_OK) {
+		return code;
+	}
+	code = pg_commit(tx, err);
+	tx = NULL;
+	if (code == ERR_OK) {
+		memcpy(ret_text, text, sizeof(text));
+		*ret_id = id;
+	}
+	cred_wipe(text, sizeof(text));
 	return code;
 }
 
@@ -205,44 +225,23 @@ static enum err_code retire(struct pg_tx *tx, const struct auth_key_rotation *ro
 	return ERR_OK;
 }
 
-static enum err_code replace(struct pg *pg, const struct auth_key_rotation *rotation,
-                             struct arena *arena, struct made *made, struct err *err)
-{
-	struct pg_tx *tx CLEANUP(pg_tx_cleanup) = NULL;
-	struct auth_key_new row;
-	enum err_code code = pg_begin(pg, rotation->tenant, &tx, err);
-
-	if (code == ERR_OK) {
-		code = retire(tx, rotation, arena, &row, made, err);
-	}
-	if (code == ERR_OK) {
-		code = insert(tx, &row, made, err);
-		if (code == ERR_NOT_FOUND) {
-			return err_set(err, ERR_CONFLICT, "the key's owner is no member any more");
-		}
-	}
-	if (code == ERR_OK) {
-		code = pg_commit(tx, err);
-		tx = NULL;
-	}
-	return code;
-}
-
-enum err_code auth_key_rotate(struct pg *pg, const struct auth_key_rotation *rotation,
+enum err_code auth_key_rotate(struct pg_tx *tx, const struct auth_key_rotation *rotation,
                               const struct cred_pepper *pepper, char ret_text[CRED_KEY_MAX + 1],
                               struct id *ret_id, struct err *err)
 {
 	struct arena *arena = arena_new();
 	struct made made = { .replaces = NULL };
-	struct auth_key old;
-	enum err_code code = auth_key_get(pg, rotation->tenant, &rotation->id, arena, &old, err);
+	struct auth_key_new row;
+	enum err_code code = retire(tx, rotation, arena, &row, &made, err);
 
 	if (code == ERR_OK) {
 		make_secret(&made, rotation->env, pepper);
-		code = replace(pg, rotation, arena, &made, err);
+		code = insert(tx, &row, &made, err);
 	}
 	if (code == ERR_OK) {
 		hand_out(&made, ret_text, ret_id);
+	} else if (code == ERR_NOT_FOUND) {
+		code = err_set(err, ERR_CONFLICT, "the key's owner is no member any more");
 	}
 	cred_wipe(&made, sizeof(made));
 	arena_free(arena);
@@ -281,25 +280,25 @@ static bool from_row(struct pg_rows *rows, size_t i, struct arena *arena, struct
 	return id_parse(pg_str(rows, i, LIST_ID), &ret->id);
 }
 
-static enum err_code look(struct pg *pg, const struct auth_key_filter *filter,
-                          const struct id *only, struct pg_rows **ret, struct err *err)
+static void add_wanted(struct pg_params *params, const struct auth_key_filter *filter,
+                       const struct id *only)
 {
-	struct pg_params params = { 0 };
-
-	pg_param_cstr(&params, filter->tenant);
-	pg_param_cstr(&params, id_is_nil(&filter->before) ? NULL : filter->before.s);
-	pg_param_cstr(&params, only != NULL ? only->s : NULL);
-	pg_param_u64(&params, filter->max + 1);
-	return pg_query(pg, filter->tenant, sql(AUTH_SQL_AUTH_KEY_LIST), &params, ret, err);
+	pg_param_cstr(params, filter->tenant);
+	pg_param_cstr(params, id_is_nil(&filter->before) ? NULL : filter->before.s);
+	pg_param_cstr(params, only != NULL ? only->s : NULL);
+	pg_param_u64(params, filter->max + 1);
 }
 
 enum err_code auth_key_list(struct pg *pg, const struct auth_key_filter *filter,
                             struct arena *arena, struct auth_key_list *ret, struct err *err)
 {
 	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
 	struct auth_key_list list;
-	enum err_code code = look(pg, filter, NULL, &rows, err);
+	enum err_code code;
 
+	add_wanted(&params, filter, NULL);
+	code = pg_query(pg, filter->tenant, sql(AUTH_SQL_AUTH_KEY_LIST), &params, &rows, err);
 	if (code != ERR_OK) {
 		return code;
 	}
@@ -316,20 +315,36 @@ enum err_code auth_key_list(struct pg *pg, const struct auth_key_filter *filter,
 	return ERR_OK;
 }
 
+static enum err_code only_row(struct pg_rows *rows, struct arena *arena, struct auth_key *ret,
+                              struct err *err)
+{
+	return pg_rows_count(rows) > 0 && from_row(rows, 0, arena, ret)
+	               ? ERR_OK
+	               : err_set(err, ERR_NOT_FOUND, "no such key");
+}
+
 enum err_code auth_key_get(struct pg *pg, const char *tenant, const struct id *id,
                            struct arena *arena, struct auth_key *ret, struct err *err)
 {
 	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
-	const struct auth_key_filter filter = { .tenant = tenant, .max = 1 };
-	enum err_code code = look(pg, &filter, id, &rows, err);
+	struct pg_params params = { 0 };
+	enum err_code code;
 
-	if (code != ERR_OK) {
-		return code;
-	}
-	if (pg_rows_count(rows) == 0 || !from_row(rows, 0, arena, ret)) {
-		return err_set(err, ERR_NOT_FOUND, "no such key");
-	}
-	return ERR_OK;
+	add_wanted(&params, &(struct auth_key_filter){ .tenant = tenant, .max = 1 }, id);
+	code = pg_query(pg, tenant, sql(AUTH_SQL_AUTH_KEY_LIST), &params, &rows, err);
+	return code == ERR_OK ? only_row(rows, arena, ret, err) : code;
+}
+
+enum err_code auth_key_get_in(struct pg_tx *tx, const char *tenant, const struct id *id,
+                              struct arena *arena, struct auth_key *ret, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+
+	add_wanted(&params, &(struct auth_key_filter){ .tenant = tenant, .max = 1 }, id);
+	code = pg_tx_query(tx, sql(AUTH_SQL_AUTH_KEY_LIST), &params, &rows, err);
+	return code == ERR_OK ? only_row(rows, arena, ret, err) : code;
 }
 
 /* ---- ending ---- */

@@ -1,5 +1,5 @@
-/* API keys as rows. The key itself exists only in what auth_key_create() and auth_key_rotate()
- * return. */
+/* API keys as rows. The key itself exists only in what auth_key_create(), auth_key_insert()
+ * and auth_key_rotate() return. */
 #pragma once
 
 #include <stdbool.h>
@@ -31,6 +31,11 @@ struct auth_key_new {
 /* ERR_NOT_FOUND: no such tenant, or the owner is no member. ERR_INVALID: no scope, or the name or
  * the namespaces are too long or malformed. */
 enum err_code auth_key_create(struct pg *pg, const struct auth_key_new *key,
+                              const struct cred_pepper *pepper, char ret_text[CRED_KEY_MAX + 1],
+                              struct id *ret_id, struct err *err) MUST_CHECK;
+
+/* The same in a transaction of the tenant. */
+enum err_code auth_key_insert(struct pg_tx *tx, const struct auth_key_new *key,
                               const struct cred_pepper *pepper, char ret_text[CRED_KEY_MAX + 1],
                               struct id *ret_id, struct err *err) MUST_CHECK;
 
@@ -67,6 +72,9 @@ enum err_code auth_key_list(struct pg *pg, const struct auth_key_filter *filter,
 /* ERR_NOT_FOUND: the tenant has none with that id. */
 enum err_code auth_key_get(struct pg *pg, const char *tenant, const struct id *id,
                            struct arena *arena, struct auth_key *ret, struct err *err) MUST_CHECK;
+enum err_code auth_key_get_in(struct pg_tx *tx, const char *tenant, const struct id *id,
+                              struct arena *arena, struct auth_key *ret,
+                              struct err *err) MUST_CHECK;
 
 /* Change what a key may do from now on. *ret_changed false: there is none with that id, or it is
  * revoked. ERR_INVALID: no scope. */
@@ -90,9 +98,9 @@ struct auth_key_rotation {
 };
 
 /* A new key that may do the same, for as long as the old one was made for; the old one ends after
- * the grace. ERR_CONFLICT: it is no good any more, was replaced before, or its owner has gone.
- * ERR_NOT_FOUND: there is none. */
-enum err_code auth_key_rotate(struct pg *pg, const struct auth_key_rotation *rotation,
+ * the grace. In a transaction of the tenant. ERR_CONFLICT: there is none, it is no good any more,
+ * was replaced before, or its owner has gone. */
+enum err_code auth_key_rotate(struct pg_tx *tx, const struct auth_key_rotation *rotation,
                               const struct cred_pepper *pepper, char ret_text[CRED_KEY_MAX + 1],
                               struct id *ret_id, struct err *err) MUST_CHECK;
 

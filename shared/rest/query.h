@@ -122,11 +122,12 @@ struct rest_streams {
 };
 extern const struct rest_query_table rest_streams_table;
 
-struct rest_schedules {
+struct rest_page {
 	struct str page; /* "": the first */
 	uint64_t per_page;
 };
-extern const struct rest_query_table rest_schedules_table;
+extern const struct rest_query_table rest_page_table;
+extern const struct rest_query_table rest_schedules_table; /* the same */
 
 struct rest_preview {
 	uint64_t count;

@@ -1,5 +1,6 @@
 #include "rest/rest.h"
 
+#include "rest/access.h"
 #include "rest/aomi.h"
 #include "rest/body.h"
 #include "rest/query.h"

@@ -84,3 +84,31 @@ enum err_code tenant_set_retention(struct pg *pg, const char *id, uint64_t secon
 	}
 	return code;
 }
+
+enum err_code tenant_create(struct pg *pg, const char *id, const char *name, struct err *err)
+{
+	struct pg_params params = { 0 };
+
+	if (!tenant_id_ok(str_of(id))) {
+		return err_set(err, ERR_INVALID, "a tenant id is 1 to %d letters, digits, - and _",
+		               TENANT_ID_MAX);
+	}
+	pg_param_cstr(&params, id);
+	pg_param_cstr(&params, name);
+	return pg_query(pg, "", &tenant_sql_texts[TENANT_SQL_TENANT_CREATE], &params, NULL, err);
+}
+
+enum err_code tenant_disable(struct pg *pg, const char *id, bool disabled, struct err *err)
+{
+	CLEANUP(pg_rows_cleanup) struct pg_rows *rows = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+
+	pg_param_cstr(&params, id);
+	pg_param_bool(&params, disabled);
+	code = pg_query(pg, "", &tenant_sql_texts[TENANT_SQL_TENANT_DISABLE], &params, &rows, err);
+	if (code == ERR_OK && pg_rows_count(rows) == 0) {
+		return err_set(err, ERR_NOT_FOUND, "there is no tenant %s", id);
+	}
+	return code;
+}

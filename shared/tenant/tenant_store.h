@@ -35,6 +35,13 @@ enum err_code tenant_list(struct pg *pg, struct arena *arena, struct tenant_list
 enum err_code tenant_set_retention(struct pg *pg, const char *id, uint64_t seconds,
                                    struct err *err) MUST_CHECK;
 
+/* ERR_CONFLICT: another has that id or name. ERR_INVALID: not a tenant id. */
+enum err_code tenant_create(struct pg *pg, const char *id, const char *name,
+                            struct err *err) MUST_CHECK;
+/* Nobody of a disabled tenant gets in; what runs goes on. ERR_NOT_FOUND: no such tenant. */
+enum err_code tenant_disable(struct pg *pg, const char *id, bool disabled,
+                             struct err *err) MUST_CHECK;
+
 /* 1 to 64 letters, digits, dashes and underscores. */
 bool tenant_id_ok(struct str id);
 

@@ -23,6 +23,7 @@
 #include "tenant_sql_gen.h"
 #include "tests/support/test.h"
 #include "token_sql_gen.h"
+#include "user_sql_gen.h"
 
 static const struct noun {
 	const struct text *texts;
@@ -35,6 +36,7 @@ static const struct noun {
 	{ token_sql_texts, TOKEN_SQL_COUNT },
 	{ rate_sql_texts, RATE_SQL_COUNT },
 	{ aomi_sql_texts, AOMI_SQL_COUNT },
+	{ user_sql_texts, USER_SQL_COUNT },
 	{ schedule_sql_texts, SCHEDULE_SQL_COUNT },
 	{ session_sql_texts, SESSION_SQL_COUNT },
 	{ event_sql_texts, EVENT_SQL_COUNT },

@@ -1,0 +1,66 @@
+#include "api/give.h"
+
+#include <string.h>
+
+#include "api/answer.h"
+#include "api/app.h"
+#include "log/log.h"
+
+bool give_namespaces(struct http_request *req, struct http_reply *reply,
+                     const struct json_list *given, const char **ret)
+{
+	const struct principal *who = app_who(req);
+	const struct str *names = given->items;
+	char *made = arena_take(req->arena, AUTH_NAMESPACES_MAX + 1);
+	struct buf list;
+	bool ok;
+
+	if (given->count == 0) {
+		*ret = who->any_namespace ? NULL : who->namespaces;
+		return true;
+	}
+	if (given->count == 1 && str_eq(str_trim(names[0]), STR_LIT("*"))) {
+		*ret = NULL;
+		return true;
+	}
+	buf_init(&list, 2 * (size_t)AUTH_NAMESPACES_MAX);
+	ok = true;
+	for (size_t i = 0; i < given->count; i++) {
+		ok = ok && memchr(names[i].p, ',', names[i].n) == NULL;
+		buf_addf(&list, "%s%" STR_FMT, i > 0 ? "," : "", STR_ARG(names[i]));
+	}
+	ok = ok && !buf_failed(&list) && auth_namespaces_parse(buf_str(&list), made);
+	buf_fini(&list);
+	if (!ok) {
+		answer_problem(req, reply, "namespaces",
+		               "must be letters, digits, dots, dashes and underscores each, 512 "
+		               "bytes together, or only \"*\"");
+	}
+	*ret = made;
+	return ok;
+}
+
+bool give_allowed(struct http_request *req, struct http_reply *reply, unsigned scopes,
+                  const char *namespaces)
+{
+	if (!auth_may_give(app_who(req), scopes, namespaces)) {
+		answer_code(req, reply, ERR_FORBIDDEN,
+		            "nobody gives more than they have: scopes, roles and namespaces "
+		            "included");
+		return false;
+	}
+	return true;
+}
+
+void give_ring(struct http_request *req, enum auth_bell_kind kind, const struct id *id)
+{
+	const struct app *app = node_of(req)->app;
+	const struct auth_bell bell = { .kind = kind, .id = *id };
+	struct err err;
+
+	auth_heard(app->auth, &bell);
+	if (auth_bell_ring(node_of(req)->redis, kind, id, &err) != ERR_OK) {
+		/* The others ask again within a second anyway. */
+		log_warn("auth.unrung", "id=%s code=%s %s", id->s, err_name(err.code), err.msg);
+	}
+}

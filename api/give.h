@@ -1,0 +1,20 @@
+/* What one principal may give another: nobody gives more than they have. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "auth/auth_bell.h"
+#include "http/http.h"
+#include "json/decode.h"
+
+/* Namespaces of a body (struct str each) in their one form, of the arena; NULL: all of them, which
+ * is what ["*"] says. Without any, those of whoever asks. False: the reply is filled. */
+bool give_namespaces(struct http_request *req, struct http_reply *reply,
+                     const struct json_list *given, const char **ret);
+
+/* May it give this set of scopes there? False: the reply is filled, 403. */
+bool give_allowed(struct http_request *req, struct http_reply *reply, unsigned scopes,
+                  const char *namespaces);
+
+/* Here and everywhere: what is remembered of them is forgotten. */
+void give_ring(struct http_request *req, enum auth_bell_kind kind, const struct id *id);
