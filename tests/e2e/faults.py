@@ -100,6 +100,66 @@ def while_redis_is_away_new_work_is_refused_for_now(stack):
     r.check()
 
 
+# The first life takes nothing from its standard input; the next tells what came.
+DEAF = """
+if [ ! -e "$1" ]; then : >"$1"; echo ready; exec sleep 600; fi
+while read -r number rest; do echo "got $number"; done
+"""
+PROMPTS_MAX = 40
+
+
+def prompts_until_one_is_stuck(stack, sid, watcher):
+    """The ids of the commands, in order: pipes have filled, so that the last has begun and does not end."""
+    ids = []
+
+    def ends(kind):
+        return {e["command_id"] for _, k, e in list(watcher.events) if k == kind}
+
+    while len(ids) < PROMPTS_MAX:
+        status, answer = stack.json("POST", "/api/v1/sessions/%s/prompt" % sid,
+                                    {"prompt": "%d %s" % (len(ids), "x" * 16000)})
+        assert status == 202, (status, answer)
+        ids.append(answer["commandId"])
+        wait_for("it has begun", lambda: ids[-1] in ends("command_started"), 20)
+        until = time.monotonic() + 1  # what there is room for ends at once
+        while ids[-1] not in ends("command_finished"):
+            if time.monotonic() > until:
+                return ids
+            time.sleep(0.02)
+    raise AssertionError("pipes without end")
+
+
+def a_prompt_on_its_way_when_its_worker_is_killed_is_asked_about_and_never_repeated(stack):
+    mark = os.path.join(stack.dir, "deaf")
+    os.makedirs(mark)
+    os.chmod(mark, 0o777)
+    sid = stack.submit(["sh", "-c", DEAF, "agent", os.path.join(mark, "begun")])[0]
+    watcher = Watcher(stack, sid)
+    watcher.start()
+
+    def said():
+        return [e["message"] for _, kind, e in list(watcher.events) if kind == "log"]
+
+    wait_for("the agent is there", lambda: said() == ["ready"], 30)
+    ids = prompts_until_one_is_stuck(stack, sid, watcher)
+    status, _ = stack.json("POST", "/api/v1/sessions/%s/prompt" % sid, {"prompt": "last x"})
+    assert status == 202, status
+    before = stack.kill9("worker")
+    wait_for("the worker is back", lambda: stack.pid("worker") not in (0, before))
+    wait_for("the next prompt is given", lambda: "got last" in said(), 30)
+
+    def unknown():
+        return [e["command_id"] for _, kind, e in list(watcher.events) if kind == "command_unknown"]
+
+    wait_for("one is asked about", unknown, 20)
+    stack.json("DELETE", "/api/v1/sessions/" + sid)
+    watcher.join(30)
+    assert watcher.ended and unknown() == ids[-1:], (unknown(), ids)
+    assert said() == ["ready", "got last"], said()
+    started = [e["command_id"] for _, kind, e in watcher.events if kind == "command_started"]
+    assert len(started) == len(set(started)) == len(ids) + 1, started
+
+
 def postgres(verb):
     subprocess.run(shlex.split(os.environ["TEST_PG_CTL"]) + [verb], check=True, timeout=60)
 
@@ -161,6 +221,7 @@ TESTS = [
     a_redis_that_is_killed_loses_nothing_and_stops_nobody,
     a_redis_that_is_killed_again_and_again,
     while_redis_is_away_new_work_is_refused_for_now,
+    a_prompt_on_its_way_when_its_worker_is_killed_is_asked_about_and_never_repeated,
     without_postgres_streams_and_agents_go_on,
     a_session_that_ends_without_postgres_is_told_to_it_later,
     nobody_is_left,
