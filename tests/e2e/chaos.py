@@ -131,14 +131,14 @@ def inflict(stack, faults, work):
 # ---- what runs meanwhile ----
 
 class Work(threading.Thread):
-    """Submits, follows some, cancels some, until told to stop."""
+    """Submits, follows some, cancels, stops and pauses some, until told to stop; what is paused is resumed in any case."""
 
     def __init__(self, stack, rng, repo, effects):
         super().__init__(daemon=True)
         self.stack, self.rng, self.repo, self.effects = stack, rng, repo, effects
         self.done = threading.Event()
         self.sessions = {}  # sid -> what it was submitted with
-        self.ended, self.cancelled = {}, set()
+        self.ended, self.cancelled, self.stopped = {}, set(), set()
         self.watchers = []
         self.problem = None
 
@@ -148,7 +148,7 @@ class Work(threading.Thread):
                 self.look()
                 for _ in range(OPEN - (len(self.sessions) - len(self.ended))):
                     self.submit(self.rng.choice(["plain", "plain", "waits", "git", "git", "keyed"]))
-                self.cancel()
+                self.steer()
                 self.done.wait(0.3)
         except Exception as e:  # the main thread tells
             self.problem = repr(e)
@@ -175,16 +175,23 @@ class Work(threading.Thread):
                 raise RuntimeError("%s was accepted and is not there: %d %r" % (sid, status, session))
             if session["status"] in TERMINAL:
                 self.ended[sid] = session
+            elif session["status"] == "paused":
+                self.ask("resume", sid)
 
-    def cancel(self):
+    def steer(self):
         alive = [s for s in self.sessions if s not in self.ended]
-        if alive and self.rng.random() < 0.1:
+        verb = self.rng.choices(["", "cancel", "stop", "pause"], [70, 8, 7, 15])[0]
+        if alive and verb:
             sid = self.rng.choice(alive)
-            status, answer = self.stack.json("DELETE", "/api/v1/sessions/" + sid)
-            if status == 204:
-                self.cancelled.add(sid)
-            elif status != 409:
-                raise RuntimeError("cancel: %d %r" % (status, answer))
+            if self.ask(verb, sid) and verb != "pause":
+                (self.cancelled if verb == "cancel" else self.stopped).add(sid)
+
+    def ask(self, verb, sid):
+        path = "/api/v1/sessions/" + sid
+        status, answer = self.stack.json("DELETE", path) if verb == "cancel" else self.stack.json("POST", path + "/" + verb)
+        if status not in (202, 204, 409, 410):
+            raise RuntimeError("%s: %d %r" % (verb, status, answer))
+        return status < 300
 
 
 # ---- what must be true then ----
@@ -194,8 +201,8 @@ def check_end(work, sid, events):
     if sid in work.cancelled:
         assert session["status"] == "cancelled", (sid, session["status"], last)
         return "cancelled"
-    if session["status"] == "completed":
-        return "completed"
+    if session["status"] == "completed" or session["status"] == "stopped" and sid in work.stopped:
+        return session["status"]
     # A cancel whose first answer was lost is answered 409 the second time. Three lost workers are poison.
     assert session["status"] == "cancelled" or last.get("reason") == "poison", (sid, session["status"], last)
     return session["status"]
@@ -383,7 +390,7 @@ def run(stack, count, seed):
     check_all_are_known(stack, work)
     wait_for("no agent is left", lambda: not living(MARK), 20)
     stack.stop()
-    assert not living(stack.home), living(stack.home)
+    wait_for("nothing is left", lambda: not stack.processes(), 10)
     assert not stack.crashes(), stack.crashes()
 
 
