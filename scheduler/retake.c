@@ -9,7 +9,12 @@
 #include "scheduler/opening.h"
 #include "steer/notify.h"
 
-enum { TOKEN_SIZE = 64, HOLD_DELAY_MS = 5000 };
+enum {
+	TOKEN_SIZE = 64,
+	HOLD_DELAY_MS = 5000,
+	UNBEGUN_MAX = 8,
+	OPENING_EVENTS = 2, /* of a lease: its epoch, and provisioning */
+};
 
 static const char lost_reason[] = "worker lost", poison_reason[] = "poison",
 		  misplaced_reason[] = "the worker did not take it";
@@ -25,10 +30,19 @@ enum err_code retake_finish(struct app *app, const struct id *sid, const char *t
 	return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
 
-/* A worker that never knew of the session was not lost on it. */
-static bool counts_as_lost(const struct queue_item *item, enum retake_why why)
+/*
+ * A worker that had not begun the session was not lost on it: it fell silent before, as a rule. But
+ * what is given away again and again without being begun may be what workers die of when they read
+ * it. Once somebody has raised the epoch the head says nothing of that worker any more.
+ */
+static bool counts_as_lost(const struct queue_item *item, const struct log_head *head,
+                           enum retake_why why)
 {
-	return why == RETAKE_LOST && item->set != QUEUE_LEASING;
+	const bool begun = head->state != SESSION_PROVISIONING || head->at.epoch != item->epoch ||
+	                   head->at.n >= head->opened + OPENING_EVENTS;
+
+	return why == RETAKE_LOST && item->set != QUEUE_LEASING &&
+	       (begun || item->attempt > UNBEGUN_MAX);
 }
 
 /* Whether the queue still has it as the caller saw it. */
@@ -48,10 +62,10 @@ static enum err_code is_current(struct app *app, const struct queue_item *item, 
 	return ERR_OK;
 }
 
-static struct opening plan(const struct queue_item *item, const struct log_head *head,
+static struct opening plan(const struct queue_item *item, const struct log_head *head, bool lost,
                            enum retake_why why, const char *token)
 {
-	bool poison = counts_as_lost(item, why) && item->lost + 1 >= QUEUE_LOST_MAX;
+	bool poison = lost && item->lost + 1 >= QUEUE_LOST_MAX;
 	struct opening opening = { .sid = item->sid,
 		                   .tenant = item->tenant,
 		                   .cause = "requeue",
@@ -85,10 +99,10 @@ static enum err_code hold(const struct queue *queue, const struct queue_item *it
 }
 
 static enum err_code requeue(struct app *app, const struct queue_item *item,
-                             const struct log_result *opened, enum retake_why why, struct err *err)
+                             const struct log_result *opened, bool lost, struct err *err)
 {
 	const struct queue queue = app_queue(app, item->tenant);
-	const bool lost = counts_as_lost(item, why), paused = opened->state == SESSION_PAUSED;
+	const bool paused = opened->state == SESSION_PAUSED;
 	const struct queue_move move = { .sid = item->sid,
 		                         .attempt = item->attempt,
 		                         .epoch = opened->epoch,
@@ -128,10 +142,11 @@ static enum err_code take_back(struct app *app, const struct queue_item *item,
 	char token[TOKEN_SIZE];
 	struct opening opening;
 	struct log_result result;
+	const bool lost = counts_as_lost(item, head, why);
 	enum err_code code;
 
 	(void)snprintf(token, sizeof(token), "requeue-%" PRIu64, item->attempt);
-	opening = plan(item, head, why, token);
+	opening = plan(item, head, lost, why, token);
 	code = opening_make(app, &opening, &result, err);
 	if (code != ERR_OK) {
 		return code;
@@ -147,7 +162,7 @@ static enum err_code take_back(struct app *app, const struct queue_item *item,
 	}
 	tell(item, &result, why);
 	return session_is_terminal(result.state) ? retake_finish(app, &item->sid, item->tenant, err)
-	                                         : requeue(app, item, &result, why, err);
+	                                         : requeue(app, item, &result, lost, err);
 }
 
 enum err_code retake_item(struct app *app, const struct queue_item *item, enum retake_why why,

@@ -133,6 +133,7 @@ struct log_head {
 	bool found; /* false: not in Redis, or another tenant's */
 	enum session_state state;
 	struct cursor at;    /* the last entry */
+	uint64_t opened;     /* n of the first entry of its epoch, 0: not known */
 	uint64_t watermark;  /* archived through this n */
 	uint64_t generation; /* when it differs from the store's the log waits for its rebuild */
 	uint64_t unarchived; /* bytes beyond the watermark */

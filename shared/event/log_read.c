@@ -80,7 +80,7 @@ static void add_head(struct redis_cmd *cmd, const char *key)
 	redis_arg_cstr(cmd, "HMGET");
 	redis_arg_cstr(cmd, key);
 	for (const char *const *f =
-	             (const char *const[]){ "t", "st", "e", "n", "w", "g", "b", NULL };
+	             (const char *const[]){ "t", "st", "e", "n", "w", "g", "b", "of", NULL };
 	     *f != NULL; f++) {
 		redis_arg_cstr(cmd, *f);
 	}
@@ -102,6 +102,9 @@ static enum err_code decode_head(const struct redis_reply *reply, const char *te
 	    !redis_reply_u64(redis_reply_at(reply, 5), &head.generation) ||
 	    !redis_reply_u64(redis_reply_at(reply, 6), &head.unarchived)) {
 		return err_set(err, ERR_BACKEND, "a damaged head");
+	}
+	if (!redis_reply_u64(redis_reply_at(reply, 7), &head.opened)) {
+		head.opened = 0;
 	}
 	*ret = head;
 	return ERR_OK;

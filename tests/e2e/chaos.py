@@ -224,14 +224,14 @@ class Effects:
 
 
 def check_effects(work, effects):
-    """Who has a successor writes no more."""
+    """Who has a successor writes no more. A key is free as soon as its session is cancelled, whatever its agent does."""
     newest, holder, over = {}, {}, set()
     for at, (sid, epoch) in enumerate(effects.lines):
         assert epoch >= newest.get(sid, 0), ("line %d: by %d, after %d began" % (at, epoch, newest[sid]), sid)
         newest[sid] = epoch
         key = work.sessions[sid].get("concurrencyKey")
-        if key is not None and holder.get(key) != (sid, epoch):
-            assert (sid, epoch) not in over, ("line %d: two at a time of %s" % (at, key), sid)
+        if key is not None and work.ended[sid]["status"] != "cancelled" and holder.get(key) != (sid, epoch):
+            assert (sid, epoch) not in over, ("line %d: two at a time of %s" % (at, key), sid, epoch, holder[key])
             over.add(holder.get(key))
             holder[key] = (sid, epoch)
 

@@ -336,6 +336,39 @@ static void the_third_lost_worker_fails_the_session(void **state)
 	world_run(poison_body);
 }
 
+static void innocent_body(struct world *world)
+{
+	static const char *const names[] = { "inc-1", "inc-2", "inc-3", "inc-4" };
+	struct player *player = NULL;
+	struct stage stage;
+	uint64_t epoch = 0;
+	struct id sid;
+	struct err err;
+
+	stage_open(&stage, world);
+	stage_start_scheduler(&stage, 0);
+	sid = new_task(&stage).sessions[0];
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+		if (player != NULL) {
+			player->silent = true;
+			assert_int_equal(lease_end(stage.redis, player->lease.incarnation, &err),
+			                 ERR_OK);
+		}
+		player = stage_worker(&stage, i, names[i], 1);
+		(void)await_order(&stage, player, &sid, epoch);
+		epoch = player_order(player, &sid)->epoch;
+	}
+	stage_complete(&stage, player_order(player, &sid));
+	(void)await_row(&stage, &sid, "state", "completed");
+	stage_close(&stage);
+}
+
+static void a_session_that_no_lost_worker_had_begun_is_not_poison(void **state)
+{
+	(void)state;
+	world_run(innocent_body);
+}
+
 static void rebuild_body(struct world *world)
 {
 	struct stage stage;
@@ -705,6 +738,7 @@ int main(void)
 			schedulers_killed_at_any_time_lose_nothing_and_lease_nothing_twice),
 		cmocka_unit_test(a_lost_workers_session_runs_elsewhere_in_the_next_epoch),
 		cmocka_unit_test(the_third_lost_worker_fails_the_session),
+		cmocka_unit_test(a_session_that_no_lost_worker_had_begun_is_not_poison),
 		cmocka_unit_test(an_empty_redis_gets_every_living_session_back),
 		cmocka_unit_test(a_redis_that_kept_its_data_leaves_leases_where_they_are),
 		cmocka_unit_test(a_log_is_archived_and_followed_across_a_restart_of_postgresql),
