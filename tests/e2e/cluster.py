@@ -53,7 +53,7 @@ class Cluster(Stack):
         open(os.path.join(self.dir, "up.log"), "w").close()  # tail() shows it
         self.describe_redis()
         subprocess.run([self.bin, "migrate"], env=self.env, check=True, stdout=subprocess.DEVNULL)
-        made = self.cli("admin", "key", "create", "--scope", "admin")
+        made = self.cli("admin", "key", "create", "--scope", "admin,system")
         self.key = made.stdout.split()[0]
         for kind, count in self.counts.items():
             for i in range(1, count + 1):
@@ -61,12 +61,17 @@ class Cluster(Stack):
         self.describe_front()
         for name in self.services:
             self.spawn(name)
-        wait_for("all is ready", self.is_ready, 90)
+        try:
+            wait_for("all is ready", self.is_ready, 60)
+        except AssertionError:
+            print(self.ended, self.tail(8))
+            raise
 
     def path(self, name):
         return os.path.join(self.home, name)
 
     def is_ready(self):
+        self.reap()
         try:
             if self.request("GET", "/readyz")[0] != 200:
                 return False
