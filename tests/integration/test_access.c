@@ -392,6 +392,57 @@ static void streams_are_limited_for_keys_users_and_tenants(void **state)
 	world_run(&world);
 }
 
+/* How often, not how many: those that were closed count too. */
+static void often_body(struct world *world)
+{
+	struct id sid = world_session(world);
+	struct key_made key = keyring_make(world, KEYRING_BOTH, NULL, 0),
+			other = keyring_make(world, KEYRING_BOTH, NULL, 0);
+	char header[CRED_KEY_MAX + 64], target[128];
+	struct buf body;
+	struct tap *it;
+
+	for (unsigned i = 0; i < 3; i++) {
+		it = keyring_follow_by(world, &sid, key.text, "");
+		assert_int_equal(it->status, 200);
+		assert_true(tap_field(it, "RateLimit-Remaining: ").n > 0);
+		tap_close(it);
+	}
+	it = keyring_follow_by(world, &sid, key.text, "");
+	assert_int_equal(it->status, 429);
+	assert_true(tap_field(it, "Retry-After: ").n > 0);
+	tap_close(it);
+	/* A page is read, not opened. */
+	(void)snprintf(header, sizeof(header), "Authorization: ApiKey %s\r\n", key.text);
+	(void)snprintf(target, sizeof(target), "/api/v1/sessions/%s/events", sid.s);
+	buf_init(&body, UINT16_MAX);
+	assert_int_equal(world_get(world, KEYRING_STREAMER, target, header, &body), 200);
+	buf_fini(&body);
+	it = keyring_follow_by(world, &sid, other.text, "");
+	assert_int_equal(it->status, 200);
+	tap_close(it);
+	/* Guessing is slowed down here too: its address is told by the proxy. */
+	for (unsigned i = 0; i < 2; i++) {
+		keyring_expect(world, &sid, "",
+		               "X-API-Key: nonsense\r\nX-Forwarded-For: 192.0.2.3\r\n", 401);
+	}
+	keyring_expect(world, &sid, "", "X-API-Key: nonsense\r\nX-Forwarded-For: 192.0.2.3\r\n",
+	               429);
+	keyring_expect(world, &sid, "", "X-API-Key: nonsense\r\nX-Forwarded-For: 192.0.2.4\r\n",
+	               401);
+}
+
+static void streams_may_be_opened_only_so_often(void **state)
+{
+	static const char *const settings[] = { "FAIRLEAD_HTTP_TRUSTED_PROXIES=unix",
+		                                "FAIRLEAD_RATE_KEY=stream=3/1h",
+		                                "FAIRLEAD_RATE_ADDRESS=auth=10/1h", NULL };
+	struct world world = { .body = often_body, .settings = settings };
+
+	(void)state;
+	world_run(&world);
+}
+
 static void flood_body(struct world *world)
 {
 	struct key_made key = keyring_make(world, KEYRING_BOTH, NULL, 0);
@@ -426,6 +477,7 @@ int main(void)
 		cmocka_unit_test(a_key_in_an_address_is_refused_and_told_the_way),
 		cmocka_unit_test(a_socket_takes_keys_from_pages_it_knows),
 		cmocka_unit_test(streams_are_limited_for_keys_users_and_tenants),
+		cmocka_unit_test(streams_may_be_opened_only_so_often),
 		cmocka_unit_test(a_key_gets_only_so_many_tickets),
 	};
 
