@@ -22,6 +22,7 @@ struct said {
 	struct aomi_request *r;
 	const struct namespace *namespace;
 	struct str message;
+	struct str state; /* of the client, JSON; "": it said nothing of it */
 };
 
 /* ---- the agent that is there ---- */
@@ -47,6 +48,34 @@ static enum err_code say_to(const struct said *said, struct steer_session *ret_s
 }
 
 /* ---- another session ---- */
+
+static void add_env(struct task_command *command, const char *name, struct str value,
+                    struct arena *arena)
+{
+	struct json_pair *pairs;
+
+	if (value.n == 0) {
+		return;
+	}
+	pairs = arena_take(arena, (command->env.count + 1) * sizeof(*pairs));
+	for (size_t i = 0; i < command->env.count; i++) {
+		pairs[i] = ((const struct json_pair *)command->env.items)[i];
+	}
+	pairs[command->env.count++] = (struct json_pair){ str_of(name), value };
+	command->env.items = pairs;
+}
+
+/* What its client chose and is, for an agent that asks; a prompt later does not change it. */
+static void tell_agent(const struct said *said, struct task_spec *spec)
+{
+	struct arena *arena = said->r->req->arena;
+	struct task_agent *agent = spec->agents.items;
+	const struct chat *chat = &said->r->chat;
+
+	add_env(&agent->command, "AOMI_MODEL", chat->rig, arena);
+	add_env(&agent->command, "AOMI_USER_STATE",
+	        said->state.n > 0 ? said->state : chat->client_state, arena);
+}
 
 /* As somebody would submit it. */
 static enum err_code make_spec(const struct said *said, struct task_spec *ret, struct err *err)
@@ -103,6 +132,9 @@ static enum err_code attach(const struct said *said, struct pg_tx *tx, struct id
 	}
 	if (code == ERR_OK) {
 		code = make_spec(said, spec, err);
+	}
+	if (code == ERR_OK) {
+		tell_agent(said, spec);
 	}
 	if (code == ERR_OK) {
 		code = task_accept(tx, &acceptance, arena, &accepted, err);
@@ -214,7 +246,6 @@ void serve_aomi_chat(struct http_request *req, struct http_reply *reply)
 {
 	struct namespace namespace;
 	struct rest_aomi_chat asked;
-	struct str state = { NULL, 0 };
 	struct aomi_request r;
 	struct err err;
 	struct said said = { .r = &r, .namespace = &namespace };
@@ -232,10 +263,10 @@ void serve_aomi_chat(struct http_request *req, struct http_reply *reply)
 		return;
 	}
 	if (aomi_state_ok(asked.user_state)) {
-		state = asked.user_state;
+		said.state = asked.user_state;
 	}
 	if (say(&said, &err) != ERR_OK ||
-	    chat_touch(node_of(req)->pg, &r.key, state, &err) != ERR_OK ||
+	    chat_touch(node_of(req)->pg, &r.key, said.state, &err) != ERR_OK ||
 	    chat_get(node_of(req)->pg, &r.key, req->arena, &r.chat, &err) != ERR_OK) {
 		answer_error(req, reply, &err);
 		return;

@@ -19,6 +19,7 @@ from stack import Stack, run_all  # noqa: E402
 # Answers its prompt, then each line that it is given.
 ECHO = ["sh", "-c", 'echo "you said $FAIRLEAD_PROMPT"; while read -r l; do echo "you said $l"; done']
 ONCE = ["sh", "-c", 'echo "once: $FAIRLEAD_PROMPT"']
+ASKS = ["sh", "-c", 'echo "$AOMI_MODEL $AOMI_USER_STATE"']
 SLOW = ["sh", "-c", "echo thinking; sleep 3600"]
 
 
@@ -109,7 +110,7 @@ def a_guest_talks_to_the_agent_of_an_open_namespace(stack):
     me = Client(stack)
     updates = Updates(me)  # before there is a chat
     first = me.chat("hello there")
-    assert first["is_processing"] and texts(first) == [("user", "hello there")], first
+    assert first["is_processing"] and texts(first)[0] == ("user", "hello there"), first
     assert texts(me.settled()) == [("user", "hello there"), ("agent", "you said hello there")]
     me.chat("and more")
     state = me.settled()
@@ -161,6 +162,15 @@ def an_interrupt_stops_what_runs_and_the_chat_goes_on(stack):
     assert texts(me.settled())[-1] == ("agent", "once: instead")
 
 
+def an_agent_is_told_which_model_and_which_wallet(stack):
+    me = Client(stack, stack.key)
+    assert me.ask("POST", "/api/control/model", rig="haiku", namespace="asks")[0] == 200
+    me.chat("x", namespace="asks", user_state='{"chainId": 1}')
+    assert texts(me.settled())[-1] == ("agent", 'haiku-3-5 {"chainId": 1}')
+    me.chat("y")
+    assert texts(me.settled())[-1] == ("agent", 'haiku-3-5 {"chainId": 1}')
+
+
 def both_nodes_and_streamers_agree_while_some_die(stack):
     me = Client(stack, stack.key)
     updates = Updates(me)
@@ -186,11 +196,13 @@ def main():
         put(stack, "default", ECHO, True)
         put(stack, "once", ONCE)
         put(stack, "slow", SLOW)
+        put(stack, "asks", ASKS)
         run_all([
             a_guest_talks_to_the_agent_of_an_open_namespace,
             what_a_page_posts_comes_on_the_stream_and_again_after_a_cursor,
             an_agent_that_has_ended_is_followed_by_another_in_the_same_chat,
             an_interrupt_stops_what_runs_and_the_chat_goes_on,
+            an_agent_is_told_which_model_and_which_wallet,
             both_nodes_and_streamers_agree_while_some_die,
         ], stack)
 
