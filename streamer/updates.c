@@ -19,7 +19,9 @@
 
 enum {
 	LOOK_MS = 1000, /* for a chat, or its next session, that is not there yet */
-	STAY_MS = 5000, /* on a session that says nothing, before the chat is looked at again */
+	STAY_MS = 5000, /* on a session that says nothing, before the chat is looked at again; with
+	                   a guest LOOK_MS, since no key of his can be revoked: his namespace is
+	                   closed */
 	READ_BYTES = 256 * 1024,
 	NOTE_MAX = 512,
 	FRAME_BYTES = 4 * EVENT_DATA_MAX,
@@ -309,7 +311,7 @@ static void wait_for(struct updates *u, uint64_t ms)
 /* As long as the session says something, and a while longer. *ret_over: it has ended. */
 static enum err_code stay(struct updates *u, bool *ret_over, struct err *err)
 {
-	uint64_t until_ms = clock_mono_ms() + STAY_MS;
+	uint64_t until_ms = clock_mono_ms() + (u->guest ? LOOK_MS : STAY_MS);
 	enum err_code code = ERR_OK;
 	bool caught_up = false;
 

@@ -191,6 +191,18 @@ def both_nodes_and_streamers_agree_while_some_die(stack):
     assert any(e["message"] == "still there" for e in again.await_count("system_notice", 1))
 
 
+def a_namespace_that_is_closed_is_closed_to_guests_who_are_in(stack):
+    me, mine = Client(stack), Client(stack, stack.key)
+    me.chat("hello")
+    me.settled()
+    mine.chat("hello")
+    followed, own = Updates(me), Updates(mine)
+    put(stack, "default", ECHO)
+    followed.join(10)
+    assert not followed.is_alive() and own.is_alive()
+    assert me.ask("GET", "/api/state")[0] == 401 and mine.ask("GET", "/api/state")[0] == 200
+
+
 def main():
     with Stack(sys.argv[1]) as stack:
         put(stack, "default", ECHO, True)
@@ -204,6 +216,7 @@ def main():
             an_interrupt_stops_what_runs_and_the_chat_goes_on,
             an_agent_is_told_which_model_and_which_wallet,
             both_nodes_and_streamers_agree_while_some_die,
+            a_namespace_that_is_closed_is_closed_to_guests_who_are_in,
         ], stack)
 
 

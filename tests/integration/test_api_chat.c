@@ -328,6 +328,10 @@ static void messages_in_a_row_are_all_there_before_any_agent_runs(void **state)
 	       400);
 	expect_as(api_keys.all, id, "POST", "/api/chat", 400);
 	expect_as(api_keys.all, id, "POST", "/api/chat?message=+", 400);
+	expect_as(api_keys.all, id, "POST", "/api/chat?message=a%00b", 400);
+	expect_as(api_keys.all, id, "POST", "/api/chat?message=a%ffb", 400);
+	expect_as(api_keys.all, id, "POST", "/api/system?message=a%00b", 400);
+	expect_as(api_keys.all, id, "GET", "/api/state?user_state=%7B%7D%00", 400);
 }
 
 static void many_first_messages_at_once_begin_one_session(void **state)
