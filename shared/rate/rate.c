@@ -31,6 +31,8 @@ struct rate {
 	struct rate_options options;
 	struct map *overrides; /* owned struct rate_limits */
 	uint64_t away_until_ms;
+	bool suspect,
+		probing; /* Redis did not answer last time; somebody tries whether it does now */
 	uint64_t seed;
 	struct purse purses[PURSES];
 };
@@ -281,6 +283,7 @@ static bool ask(struct rate *rate, struct parts *parts, bool of_address)
 	}
 	if (code != ERR_CANCELLED) {
 		rate->away_until_ms = clock_mono_ms() + AWAY_MS;
+		rate->suspect = true;
 		metric_inc(METRIC_RATE_ALONE, NULL);
 	}
 	return false;
@@ -323,12 +326,26 @@ static void ask_nobody(struct rate *rate, struct parts *parts)
 	}
 }
 
+/* While it is not known whether Redis is back, one request finds out, and no other waits for it. */
+static bool may_ask(const struct rate *rate)
+{
+	const struct redis *redis = rate->options.redis;
+
+	return redis != NULL && redis_connected(redis) && clock_mono_ms() >= rate->away_until_ms &&
+	       !(rate->suspect && rate->probing);
+}
+
 static void ask_all(struct rate *rate, struct parts *parts)
 {
-	bool away = rate->options.redis == NULL || !redis_connected(rate->options.redis) ||
-	            clock_mono_ms() < rate->away_until_ms;
+	bool answered = false;
 
-	if (!away && ask(rate, parts, false) && (is_refused(parts) || ask(rate, parts, true))) {
+	if (may_ask(rate)) {
+		rate->probing = true;
+		answered = ask(rate, parts, false) && (is_refused(parts) || ask(rate, parts, true));
+		rate->probing = false;
+	}
+	if (answered) {
+		rate->suspect = false;
 		return;
 	}
 	for (size_t i = 0; i < parts->count; i++) {

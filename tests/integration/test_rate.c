@@ -1,7 +1,9 @@
 /* Limits that nodes count together, on a real Redis. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/id.h"
 #include "rate/rate.h"
 #include "rate_lua_gen.h"
@@ -257,6 +259,67 @@ static void who_floods_costs_redis_nothing_and_has_one_limit_for_its_network(voi
 	world_run(flood_body);
 }
 
+struct crowd {
+	struct rate *rate;
+	struct rate_subject subject;
+	unsigned allowed, waited;
+};
+
+static void ask_in_crowd(void *arg)
+{
+	struct crowd *crowd = arg;
+	uint64_t began = clock_mono_ms(), took;
+
+	crowd->allowed += rate_spend(crowd->rate, &crowd->subject, 1, RATE_READ, 1).allowed;
+	took = clock_mono_ms() - began;
+	crowd->waited += took >= 190;
+}
+
+static void run_crowd(struct world *world, struct crowd *crowd)
+{
+	struct fiber_group group = { .count = 0 };
+
+	for (unsigned i = 0; i < 20; i++) {
+		(void)fiber_start(world->loop, &group, "ask", ask_in_crowd, crowd);
+	}
+	assert_int_equal(fiber_group_wait(&group, 10000), ERR_OK);
+}
+
+static void silent_body(struct world *world)
+{
+	pid_t redis = (pid_t)strtol(getenv("TEST_REDIS_PID"), NULL, 10);
+	struct rate_options options = { .redis = NULL };
+	struct redis_options quick = { getenv("TEST_REDIS_URL"), 200, 100 };
+	struct id id = id_new();
+	struct crowd crowd = { .subject = tenant_of(&id) };
+	struct err err;
+
+	options.limits[RATE_TENANT] = parsed("read=50/1h");
+	options.redis = redis_new(world->loop, &quick, &err);
+	assert_int_equal(redis_wait_connected(options.redis, WORLD_TIMEOUT_MS, &err), ERR_OK);
+	crowd.rate = rate_new(&options);
+	assert_int_equal(kill(redis, SIGSTOP), 0);
+	run_crowd(world, &crowd); /* all wait: nobody knew */
+	assert_int_equal(crowd.allowed, 20);
+	crowd.waited = 0;
+	run_crowd(world, &crowd); /* nobody does */
+	assert_int_equal(crowd.allowed, 40);
+	assert_int_equal(crowd.waited, 0);
+	assert_int_equal(fiber_sleep(1001), ERR_OK);
+	run_crowd(world, &crowd); /* one finds out, if the connection still stands */
+	assert_in_range(crowd.waited, 0, 1);
+	assert_int_equal(crowd.allowed, 50);
+	assert_int_equal(kill(redis, SIGCONT), 0);
+	rate_free(crowd.rate);
+	redis_free(options.redis);
+}
+
+static void while_redis_is_silent_one_request_waits_for_it_and_no_more(void **state)
+{
+	(void)state;
+	world_run(silent_body);
+}
+
 static void forget_body(struct world *world)
 {
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
@@ -289,6 +352,7 @@ int main(void)
 		cmocka_unit_test(nodes_together_let_through_what_one_would),
 		cmocka_unit_test(far_from_the_limit_redis_is_hardly_asked),
 		cmocka_unit_test(who_floods_costs_redis_nothing_and_has_one_limit_for_its_network),
+		cmocka_unit_test(while_redis_is_silent_one_request_waits_for_it_and_no_more),
 		cmocka_unit_test(redis_keeps_a_limit_no_longer_than_something_is_owed),
 	};
 
