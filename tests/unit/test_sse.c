@@ -44,6 +44,20 @@ static void fields_are_read_as_the_standard_says(void **state)
 	assert_reads(STR_LIT("data:a:b\n\n"), "/message/a:b|");
 }
 
+/* What other people's clients read too: tests/conformance/clients/eventsource.mjs. */
+static void odd_bytes_are_read_as_others_read_them(void **state)
+{
+	(void)state;
+	assert_reads(STR_LIT("\xef\xbb\xbf"
+	                     "event: note\nid: 1\ndata: bom\n\n"
+	                     "event: note\rid: 2\rdata: bare\rdata: cr\r\r"
+	                     "event: note\r\nid: 3\r\ndata: both\r\n\r\n"
+	                     "event: note\nid: 4\0\ndata: nul\n\n"
+	                     ": comment\nfoo: bar\nretry: soon\nevent: note\nid: 5\ndata:  two\n\n"
+	                     "event: note\nid: 6\ndata\n\n"),
+	             "1/note/bom|2/note/bare\ncr|3/note/both|3/note/nul|5/note/ two|6/note/|");
+}
+
 static void only_a_byte_order_mark_at_the_start_is_dropped(void **state)
 {
 	(void)state;
@@ -137,6 +151,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(events_are_read_whatever_ends_their_lines),
 		cmocka_unit_test(fields_are_read_as_the_standard_says),
+		cmocka_unit_test(odd_bytes_are_read_as_others_read_them),
 		cmocka_unit_test(only_a_byte_order_mark_at_the_start_is_dropped),
 		cmocka_unit_test(retry_and_comments_are_kept_apart_from_events),
 		cmocka_unit_test(a_line_or_an_event_beyond_the_cap_is_an_error),

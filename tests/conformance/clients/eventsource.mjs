@@ -5,7 +5,7 @@ import http from "node:http";
 import { fileURLToPath } from "node:url";
 import { EventSource } from "eventsource";
 import { Chromium } from "./chromium.mjs";
-import { append, ask, base, finish, freePort, key, kill, log, runAll, session, until } from "./stack.mjs";
+import { append, ask, base, finish, freePort, key, kill, log, runAll, service, session, until } from "./stack.mjs";
 
 const NAMES = ["status", "epoch", "note", "gap", "end"];
 const CLOSED = 2;
@@ -44,7 +44,8 @@ async function chromiumClient(chromium) {
   return {
     name: "Chromium",
     async open(path, authorized = true, from = base) {
-      const page = from === base ? pages[authorized] : await chromium.page(`${from}/`);
+      const page = from === base ? pages[authorized]
+        : await chromium.page(`${from}/`, authorized ? { Authorization: `ApiKey ${key}` } : {});
       const at = `window.seen${++count}`;
       await page.run(`${at} = (${record})(EventSource, ${JSON.stringify(path)}, ${JSON.stringify(NAMES)}), 0`);
       return {
@@ -223,17 +224,96 @@ async function only_the_types_that_were_asked_for_come_and_the_place_is_kept(cli
   assert.equal(last(seen).id, (await log(sid)).at(-1).id);
 }
 
+async function serving(answer, test) {
+  const port = await freePort(), server = http.createServer(answer);
+  await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
+  try {
+    await test(`http://127.0.0.1:${port}`);
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+}
+
+// What tests/unit/test_sse.c has our own parser read.
+async function odd_bytes_are_read_as_our_own_parser_reads_them(client) {
+  const bytes = "\ufeffevent: note\nid: 1\ndata: bom\n\n" + "event: note\rid: 2\rdata: bare\rdata: cr\r\r" +
+    "event: note\r\nid: 3\r\ndata: both\r\n\r\n" + "event: note\nid: 4\0\ndata: nul\n\n" +
+    ": comment\nfoo: bar\nretry: soon\nevent: note\nid: 5\ndata:  two\n\n" + "event: note\nid: 6\ndata\n\n";
+  await serving((request, answer) => {
+    answer.setHeader("Content-Type", request.url === "/" ? "text/plain" : "text/event-stream");
+    if (request.url === "/") answer.end();
+    else answer.write(bytes);
+  }, async (from) => {
+    const stream = await client.open("/odd", false, from);
+    const { events } = await has(stream, "6");
+    assert.deepEqual(events.map(({ data }) => data), ["bom", "bare\ncr", "both", "nul", " two", ""]);
+    assert.deepEqual(events.filter(({ data }) => data !== "nul").map(({ id }) => id), ["1", "2", "3", "5", "6"]);
+    assert.ok(!events[3].id.includes("4"), "an id with NUL is none");
+    await stream.close();
+  });
+}
+
+// Two streams are cut at once: the one that was told a shorter time comes back first, from where it was.
+async function the_time_to_come_back_is_kept(client) {
+  const came = [], cut = [];
+  await serving((request, answer) => {
+    if (!["/soon", "/later"].includes(request.url)) return answer.end();
+    came.push(`${request.url} ${request.headers["last-event-id"] ?? ""}`);
+    answer.setHeader("Content-Type", "text/event-stream");
+    answer.write(`${request.url === "/soon" ? "retry: 200\n\n" : ""}event: note\nid: 7\ndata: {}\n\n`);
+    if (came.length <= 2) cut.push(answer);
+    return undefined;
+  }, async (from) => {
+    const later = await client.open("/later", false, from), soon = await client.open("/soon", false, from);
+    await has(later, "7");
+    await has(soon, "7");
+    for (const answer of cut) answer.end();
+    await until("both are back", async () => came.length === 4);
+    assert.deepEqual(came.slice(2), ["/soon 7", "/later 7"]);
+    await soon.close();
+    await later.close();
+  });
+}
+
+// A load balancer that knows nothing of streams: an API node sends them where streamers answer.
+async function an_api_node_sends_it_to_a_streamer(client) {
+  const sid = await session(), seen = [];
+  await serving((request, answer) => {
+    const to = request.url.startsWith("/stream/") ? base : `http://127.0.0.1:${service("api-1").port}`;
+    const forward = http.request(to + request.url, { method: request.method, headers: request.headers }, (from) => {
+      seen.push(from.statusCode);
+      answer.writeHead(from.statusCode, from.rawHeaders);
+      from.pipe(answer);
+    });
+    answer.on("close", () => forward.destroy());
+    forward.on("error", () => answer.destroy());
+    request.pipe(forward);
+  }, async (from) => {
+    const stream = await client.open(path(sid), true, from);
+    const [id] = await append(sid, "through a redirect");
+    await isLog(await has(stream, id), sid);
+    assert.deepEqual(seen.filter((status) => [200, 307].includes(status)).slice(-2), [307, 200]);
+    await stream.close();
+  });
+}
+
 const TESTS = [
   events_come_live_by_name_with_their_ids,
   text_arrives_as_it_was_written,
   a_killed_streamer_is_left_for_another_without_loss,
   the_header_of_a_reconnect_is_younger_than_the_address,
-  comments_keep_a_silent_stream_open_and_are_not_seen,
-  the_end_is_told_and_204_stops_it,
-  history_of_a_finished_session_is_told_once,
   a_refusal_is_final,
-  it_comes_again_when_there_is_no_streamer_at_all,
-  only_the_types_that_were_asked_for_come_and_the_place_is_kept,
+  odd_bytes_are_read_as_our_own_parser_reads_them,
+  an_api_node_sends_it_to_a_streamer,
+  [
+    comments_keep_a_silent_stream_open_and_are_not_seen,
+    the_end_is_told_and_204_stops_it,
+    history_of_a_finished_session_is_told_once,
+    it_comes_again_when_there_is_no_streamer_at_all,
+    only_the_types_that_were_asked_for_come_and_the_place_is_kept,
+    the_time_to_come_back_is_kept,
+  ],
 ];
 
 const chromium = await Chromium.start();

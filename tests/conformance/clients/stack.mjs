@@ -87,32 +87,36 @@ export async function log(sid) {
   }
 }
 
-function service(name) {
+export function service(name) {
   const state = JSON.parse(readFileSync(process.env.CONFORMANCE_STATE));
-  return state.services.find((row) => row.name === name).pid;
+  return state.services.find((row) => row.name === name);
 }
 
 // Kill it with -9, and wait until another is there in its place.
 export async function kill(name) {
-  const before = service(name);
+  const before = service(name).pid;
   process.kill(before, "SIGKILL");
-  await until(`${name} is back`, () => service(name) !== before && service(name) > 0);
+  await until(`${name} is back`, () => service(name).pid !== before && service(name).pid > 0);
 }
 
-// Each test against each client; the first failure ends the run.
+async function passes(client, test) {
+  const began = Date.now(), name = `${client.name}: ${test.name.replaceAll("_", " ")}`;
+  try {
+    await test(client);
+  } catch (error) {
+    console.log(`FAILED: ${name}\n${error.stack}`);
+    return false;
+  }
+  console.log(`${((Date.now() - began) / 1000).toFixed(2).padStart(6)} s  ${name}`);
+  return true;
+}
+
+// Each test against each client; those that are in a list together run at once. The first failure ends the run.
 export async function runAll(clients, tests) {
   for (const client of clients) {
-    for (const test of tests) {
-      const began = Date.now();
-      try {
-        await test(client);
-      } catch (error) {
-        console.log(`FAILED: ${client.name}: ${test.name.replaceAll("_", " ")}`);
-        console.log(error.stack);
-        return 1;
-      }
-      const took = ((Date.now() - began) / 1000).toFixed(2).padStart(6);
-      console.log(`${took} s  ${client.name}: ${test.name.replaceAll("_", " ")}`);
+    for (const entry of tests) {
+      const passed = await Promise.all([entry].flat().map((test) => passes(client, test)));
+      if (passed.includes(false)) return 1;
     }
   }
   return 0;
