@@ -9,6 +9,7 @@
 #include "cred/digest.h"
 #include "cred/subkey.h"
 #include "event/event.h"
+#include "fetch/fetch.h"
 #include "rate/inflight.h"
 #include "rate/rate_http.h"
 #include "token/open.h"
@@ -54,8 +55,12 @@ static enum err_code start(struct node *node, struct err *err)
 		&(struct inflight_options){ .tenant = node->conf.http_tenant_concurrency,
 	                                    .key = node->conf.http_key_concurrency });
 	app->bearers = bearer_open(&node->conf, node->pg);
+	app->fetch = fetch_new(node->loop,
+	                       &(struct fetch_options){ .ca_file = node->conf.fetch_ca_file });
+	app->issuers = issuer_open(&node->conf, node->pg, app->fetch);
 	app->auth = auth_new(&(struct auth_options){
 		.bearers = app->bearers,
+		.issuers = app->issuers,
 		.pg = node->pg,
 		.pepper = pepper,
 		.cache_ms = KEY_CACHE_MS,
@@ -89,6 +94,8 @@ static void close_app(struct node *node)
 		auth_watch_free(app->watch);
 		auth_free(app->auth);
 		bearer_free(app->bearers);
+		issuer_free(app->issuers);
+		fetch_free(app->fetch);
 		rate_free(app->rate);
 		inflight_free(app->inflight);
 		marks_fini(&app->marks);

@@ -18,6 +18,8 @@ struct app {
 	struct cred_pepper seal; /* of stored answers that show a secret */
 	struct auth *auth;
 	struct bearers *bearers;
+	struct fetch *fetch;
+	struct issuers *issuers;
 	struct auth_watch *watch;
 	struct rate *rate;
 	struct rate_follower rates;

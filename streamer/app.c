@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "cred/digest.h"
+#include "fetch/fetch.h"
 #include "rate/rate_http.h"
 #include "rest/rest.h"
 #include "streamer/access.h"
@@ -159,6 +160,9 @@ static enum err_code start_access(struct node *node, struct app *app, struct err
 		return err->code;
 	}
 	app->bearers = auth.bearers = bearer_open(conf, node->pg);
+	app->fetch =
+		fetch_new(node->loop, &(struct fetch_options){ .ca_file = conf->fetch_ca_file });
+	app->issuers = auth.issuers = issuer_open(conf, node->pg, app->fetch);
 	app->auth = access.auth = auth_new(&auth);
 	app->viewers = access.viewers = viewers_new(&limits);
 	app->access = access_new(&access, err);
@@ -173,6 +177,8 @@ static void free_app(struct app *app)
 	viewers_free(app->viewers);
 	auth_free(app->auth);
 	bearer_free(app->bearers);
+	issuer_free(app->issuers);
+	fetch_free(app->fetch);
 	rate_free(app->rate);
 	free(app);
 }

@@ -19,6 +19,8 @@ struct app {
 	struct access *access;
 	struct auth *auth;
 	struct bearers *bearers;
+	struct fetch *fetch;
+	struct issuers *issuers;
 	struct flights *flights;
 	struct rate *rate;
 	struct rate_follower rates;

@@ -23,6 +23,11 @@ const struct auth_options *auth_options_of(const struct auth *auth)
 	return &auth->options;
 }
 
+struct auth_cache *auth_cache_of(struct auth *auth)
+{
+	return auth->cache;
+}
+
 struct auth *auth_new(const struct auth_options *options)
 {
 	struct auth *auth = mem_calloc(1, sizeof(*auth));

@@ -23,6 +23,7 @@
 
 struct buf;
 struct bearers;
+struct issuers;
 struct redis;
 
 enum auth_scope {
@@ -112,9 +113,11 @@ bool auth_namespaces_cut(struct principal *principal, struct str list) MUST_CHEC
 /* May it give somebody these scopes in these namespaces (NULL: all)? Nobody gives more than they
  * have. */
 bool auth_may_give(const struct principal *principal, unsigned scopes, const char *namespaces);
-/* Who acts, as it is written down: the id of the key, else of the user. */
+/* Who acts, as it is written down: the id of the key, else of the user, else what an issuer calls
+ * them. */
 const char *auth_actor(const struct principal *principal);
-/* What its right hangs on, and what can be looked up again by its id: the key, else the login. */
+/* What its right hangs on, and what can be looked up again by its id: the key, else the login.
+ * Nil: it hangs on nothing of ours (a token of another issuer). */
 const struct id *auth_lender(const struct principal *principal);
 
 bool auth_allows_namespace(const struct principal *principal, struct str name);
@@ -139,6 +142,7 @@ struct auth_options {
 	uint64_t cookie_life_ms;   /* without use */
 	unsigned tickets_a_minute; /* of one key; 0: no limit */
 	struct bearers *bearers;   /* for access tokens; NULL: they are not taken. Borrowed */
+	struct issuers *issuers;   /* for those of others; NULL: they are not taken. Borrowed */
 };
 
 struct auth *auth_new(const struct auth_options *options) MUST_CHECK;

@@ -109,6 +109,10 @@ enum err_code auth_stream_ask(struct redis *redis, uint64_t stream,
 	int64_t heard = 0;
 	enum err_code code;
 
+	if (id_is_nil(auth_lender(principal))) {
+		return err_set(err, ERR_FORBIDDEN,
+		               "a stream does not go on with a token of another issuer");
+	}
 	auth_stream_format(stream, name);
 	(void)snprintf(text, sizeof(text), "stream %s %s %s %" PRId64, name,
 	               auth_lender(principal)->s, asked.s, principal->expires_us);

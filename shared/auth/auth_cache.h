@@ -34,6 +34,8 @@ uint64_t auth_cache_turn(const struct auth_cache *cache);
 void auth_cache_put(struct auth_cache *cache, const struct cred_digest *shown, uint64_t turn,
                     const struct auth_cached *what);
 
+struct auth_cache *auth_cache_of(struct auth *auth);
+
 /* Whoever the bell names is looked up anew. */
 void auth_cache_forget(struct auth_cache *cache, const struct auth_bell *bell);
 /* Bells may have been missed. */

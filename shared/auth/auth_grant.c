@@ -160,6 +160,9 @@ enum err_code auth_ticket_issue(struct auth *auth, const struct principal *by,
 	if (code != ERR_OK) {
 		return code;
 	}
+	if (id_is_nil(auth_lender(by))) {
+		return err_set(err, ERR_FORBIDDEN, "a token of another issuer lends nothing");
+	}
 	make_text(AUTH_TICKET_PREFIX, auth_lender(by), ret);
 	hash_of(auth, str_of(ret), hash);
 	buf_init(&value, AUTH_GRANT_SIZE_MAX);

@@ -201,7 +201,10 @@ bool auth_may_give(const struct principal *principal, unsigned set, const char *
 
 const char *auth_actor(const struct principal *principal)
 {
-	return id_is_nil(&principal->key) ? principal->user.s : principal->key.s;
+	if (!id_is_nil(&principal->key)) {
+		return principal->key.s;
+	}
+	return id_is_nil(&principal->user) ? principal->owner : principal->user.s;
 }
 
 const struct id *auth_lender(const struct principal *principal)

@@ -28,12 +28,16 @@ enum err_code auth_token_check(struct auth *auth, struct str token, struct princ
 	struct bearers *bearers = auth_options_of(auth)->bearers;
 	struct principal now;
 	struct bearer bearer;
+	bool is_foreign;
 	enum err_code code;
 
 	if (bearers == NULL) {
 		return err_set(err, ERR_UNAUTHORIZED, "access tokens are not taken here");
 	}
-	code = bearer_verify(bearers, token, &bearer, err);
+	code = bearer_verify(bearers, token, &bearer, &is_foreign, err);
+	if (is_foreign && auth_options_of(auth)->issuers != NULL) {
+		return auth_foreign_check(auth, token, ret, err);
+	}
 	if (code != ERR_OK) {
 		return code;
 	}

@@ -239,7 +239,9 @@ struct fetch *fetch_new(struct loop *loop, const struct fetch_options *options)
 
 	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
 	fetch->loop = loop;
-	fetch->ca_file = options->ca_file != NULL ? mem_strdup(options->ca_file) : NULL;
+	fetch->ca_file = options->ca_file != NULL && options->ca_file[0] != '\0'
+	                         ? mem_strdup(options->ca_file)
+	                         : NULL;
 	fetch->multi = curl_multi_init();
 	loop_timer_init(&fetch->timer, loop, on_timer);
 	if (fetch->multi == NULL) {

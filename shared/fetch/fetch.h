@@ -29,7 +29,7 @@ enum fetch_flags {
 enum { FETCH_HEADERS_MAX = 16, FETCH_HEAD_MAX = 32 * 1024, FETCH_URL_MAX = 2048 };
 
 struct fetch_options {
-	const char *ca_file; /* PEM of those who may sign servers; NULL: the system's */
+	const char *ca_file; /* PEM of those who may sign servers; NULL or "": the system's */
 };
 
 struct fetch *fetch_new(struct loop *loop, const struct fetch_options *options) MUST_CHECK;

@@ -29,3 +29,12 @@ struct rest_signing {
 	unsigned when; /* 1 + index of "later", "now"; 0: later */
 };
 extern const struct rest_query_table rest_signing_table;
+
+enum { REST_ISSUER_ROLES = 16 };
+
+struct rest_issuer {
+	struct str tenant, issuer, audience, jwks_uri, algorithm, user_claim, role_claim;
+	struct json_list roles; /* struct json_pair: value of roleClaim, role */
+	struct str role;
+};
+extern const struct json_table rest_issuer_table;

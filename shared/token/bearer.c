@@ -164,9 +164,6 @@ static enum err_code verify(struct bearers *bearers, const struct cred_jwt *jwt,
 	const struct cred_jwk *key = NULL;
 	enum err_code code;
 
-	if (!str_eq(jwt->issuer, str_of(expected.issuer))) {
-		return refuse(err, "the token is of another issuer");
-	}
 	code = find_key(bearers, &jwt->jws, &key, err);
 	if (code == ERR_OK) {
 		code = cred_jwt_verify(jwt, key, &expected, err);
@@ -175,7 +172,7 @@ static enum err_code verify(struct bearers *bearers, const struct cred_jwt *jwt,
 }
 
 enum err_code bearer_verify(struct bearers *bearers, struct str token, struct bearer *ret,
-                            struct err *err)
+                            bool *ret_foreign, struct err *err)
 {
 	struct cred_digest digest = cred_digest(&token, 1, &bearers->key);
 	struct slot *slot = &bearers->slots[(digest.bytes[0] | digest.bytes[1] << 8) % SLOTS];
@@ -184,6 +181,7 @@ enum err_code bearer_verify(struct bearers *bearers, struct str token, struct be
 	struct err ignored;
 	enum err_code code;
 
+	*ret_foreign = false;
 	/* Also while the database is away, so that a token that is known is not refused for that.
 	 */
 	(void)!signing_look(bearers->signing, false, &ignored);
@@ -194,10 +192,13 @@ enum err_code bearer_verify(struct bearers *bearers, struct str token, struct be
 		return ERR_OK;
 	}
 	code = cred_jwt_parse(token, &jwt, err);
-	if (code == ERR_OK) {
-		code = verify(bearers, &jwt, &found, err);
-	} else {
+	*ret_foreign = code == ERR_OK && !str_eq(jwt.issuer, str_of(bearers->options.issuer));
+	if (code != ERR_OK) {
 		err->code = code = ERR_UNAUTHORIZED;
+	} else if (*ret_foreign) {
+		code = refuse(err, "the token is of another issuer");
+	} else {
+		code = verify(bearers, &jwt, &found, err);
 	}
 	if (code == ERR_OK) {
 		*slot = (struct slot){ digest, signing_epoch(bearers->signing), jwt.expires_s,

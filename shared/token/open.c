@@ -14,6 +14,12 @@ struct bearers *bearer_open(const struct conf *conf, struct pg *pg)
 	});
 }
 
+struct issuers *issuer_open(const struct conf *conf, struct pg *pg, struct fetch *fetch)
+{
+	return issuer_new(&(struct issuer_options){
+		.pg = pg, .fetch = fetch, .plain = conf->auth_plain_issuers });
+}
+
 struct refresh_options refresh_open(const struct conf *conf, struct pg *pg)
 {
 	return (struct refresh_options){

@@ -98,6 +98,7 @@ static void read_rows(const struct signing *signing, struct pg_rows *rows, struc
 			open_key(signing, pg_str(rows, i, ROW_KID), pg_str(rows, i, ROW_ALG),
 		                 pg_bytes(rows, i, ROW_SEALED));
 
+		/* Not when the transaction began: that may have waited for the lock since. */
 		ret->now_us = pg_i64(rows, i, ROW_NOW);
 		if (jwk != NULL) {
 			ret->keys[ret->count++] =
@@ -120,7 +121,6 @@ static enum err_code list(struct signing *signing, struct pg_tx *tx, struct sign
 	                  : pg_query(signing->options.pg, "", sql(TOKEN_SQL_SIGNING_LIST), &params,
 	                             &rows, err);
 	ret->count = 0;
-	ret->now_us = clock_wall_us();
 	if (code == ERR_OK) {
 		read_rows(signing, rows, ret);
 	}

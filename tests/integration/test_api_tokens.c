@@ -276,6 +276,80 @@ static void keys_are_rotated_by_the_systems_operators(void **state)
 	assert_int_equal(status_on(1, "GET", "/api/v1/sessions", pair.access), 200);
 }
 
+#define ISSUER "\"tenant\":\"acme\",\"issuer\":\"https://idp.example\",\"audience\":\"fairlead\""
+
+static void expect_post_by_admin(const char *body, int status)
+{
+	expect(&(struct ask){ .key = api_keys.admin,
+	                      .method = "POST",
+	                      .path = "/api/v1/issuers",
+	                      .body = body },
+	       status);
+}
+
+/* What a row with these further members is answered with; 201: it is removed again. */
+static int status_of_issuer(const char *members)
+{
+	char body[1024], path[128];
+	struct answer answer;
+	int status;
+
+	(void)snprintf(body, sizeof(body), "{%s}", members);
+	answer = ask(&(struct ask){
+		.key = api_keys.admin, .method = "POST", .path = "/api/v1/issuers", .body = body });
+	status = answer.status;
+	if (status == 201) {
+		(void)snprintf(path, sizeof(path), "/api/v1/issuers/%s",
+		               answer_text(&answer, "id"));
+		expect_post_by_admin(body, 409);
+		expect(&(struct ask){ .key = api_keys.admin, .method = "DELETE", .path = path },
+		       204);
+		expect(&(struct ask){ .key = api_keys.admin, .method = "DELETE", .path = path },
+		       404);
+	}
+	answer_free(&answer);
+	return status;
+}
+
+static void issuers_are_rows_of_the_systems_operators(void **state)
+{
+	struct answer answer;
+	struct id user;
+	char key[128];
+
+	(void)state;
+	make_user("admin", &user, key);
+	expect(&(struct ask){ .key = key, .method = "GET", .path = "/api/v1/issuers" }, 403);
+	assert_int_equal(status_of_issuer(ISSUER ",\"role\":\"viewer\""), 201);
+	assert_int_equal(status_of_issuer(ISSUER ",\"userClaim\":\"email\""), 201);
+	assert_int_equal(status_of_issuer(ISSUER ",\"roleClaim\":\"groups\","
+	                                         "\"roles\":{\"ops\":\"operator\"},"
+	                                         "\"algorithm\":\"PS256\""),
+	                 201);
+	assert_int_equal(status_of_issuer(ISSUER), 400);
+	assert_int_equal(status_of_issuer(ISSUER ",\"role\":\"king\""), 400);
+	assert_int_equal(status_of_issuer(ISSUER ",\"role\":\"viewer\",\"userClaim\":\"sub\""),
+	                 400);
+	assert_int_equal(status_of_issuer(ISSUER ",\"roleClaim\":\"groups\""), 400);
+	assert_int_equal(status_of_issuer(ISSUER ",\"roleClaim\":\"g\",\"roles\":{\"a\":\"b\"}"),
+	                 400);
+	assert_int_equal(status_of_issuer(ISSUER ",\"role\":\"viewer\",\"algorithm\":\"HS256\""),
+	                 400);
+	assert_int_equal(status_of_issuer(ISSUER ",\"role\":\"viewer\","
+	                                         "\"jwksUri\":\"http://idp.example/keys\""),
+	                 400);
+	assert_int_equal(status_of_issuer("\"tenant\":\"acme\",\"issuer\":\"file:///etc\","
+	                                  "\"audience\":\"a\",\"role\":\"viewer\""),
+	                 400);
+	assert_int_equal(status_of_issuer("\"tenant\":\"nobody\",\"issuer\":\"https://a\","
+	                                  "\"audience\":\"a\",\"role\":\"viewer\""),
+	                 400);
+	answer = ask(
+		&(struct ask){ .key = api_keys.admin, .method = "GET", .path = "/api/v1/issuers" });
+	assert_int_equal(json_count(answer_at(&answer, "items")), 0);
+	answer_free(&answer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +361,7 @@ int main(void)
 		cmocka_unit_test(a_credential_of_each_kind_is_one_too_many),
 		cmocka_unit_test(the_published_keys_verify_what_was_signed),
 		cmocka_unit_test(keys_are_rotated_by_the_systems_operators),
+		cmocka_unit_test(issuers_are_rows_of_the_systems_operators),
 	};
 	return cmocka_run_group_tests(tests, api_world_setup, api_world_teardown);
 }

@@ -90,11 +90,12 @@ static void issue_body(struct world *world)
 	struct bearer said = ada(), got;
 	struct buf token;
 	struct err err;
+	bool foreign;
 
 	clear(world);
 	assert_int_equal(issue(one, &said, &token), ERR_OK);
 	for (unsigned i = 0; i < 2; i++) {
-		assert_int_equal(bearer_verify(two, buf_str(&token), &got, &err), ERR_OK);
+		assert_int_equal(bearer_verify(two, buf_str(&token), &got, &foreign, &err), ERR_OK);
 		assert_string_equal(got.tenant, TENANT);
 		assert_true(id_eq(&got.user, &said.user) && id_eq(&got.login, &said.login));
 		assert_string_equal(got.scopes, "session:read,task:write");
@@ -102,8 +103,10 @@ static void issue_body(struct world *world)
 	}
 	assert_int_equal(number(world->pg, "", &test_token_keys), 1);
 	token.data[token.len - 20] = token.data[token.len - 20] == 'A' ? 'B' : 'A';
-	assert_int_equal(bearer_verify(two, buf_str(&token), &got, &err), ERR_UNAUTHORIZED);
-	assert_int_equal(bearer_verify(two, STR_LIT("nonsense"), &got, &err), ERR_UNAUTHORIZED);
+	assert_int_equal(bearer_verify(two, buf_str(&token), &got, &foreign, &err),
+	                 ERR_UNAUTHORIZED);
+	assert_int_equal(bearer_verify(two, STR_LIT("nonsense"), &got, &foreign, &err),
+	                 ERR_UNAUTHORIZED);
 	buf_fini(&token);
 	bearer_free(one);
 	bearer_free(two);
@@ -140,13 +143,15 @@ static void expire_body(struct world *world)
 	struct bearer said = ada(), got;
 	struct buf token;
 	struct err err;
+	bool foreign;
 
 	clear(world);
 	assert_int_equal(issue(bearers, &said, &token), ERR_OK);
-	assert_int_equal(bearer_verify(bearers, buf_str(&token), &got, &err), ERR_OK);
+	assert_int_equal(bearer_verify(bearers, buf_str(&token), &got, &foreign, &err), ERR_OK);
 	clock_replace(mono_as_it_is, wall_ahead);
 	ahead_us = (int64_t)(ACCESS_S + CRED_LEEWAY_S + 1) * 1000000;
-	assert_int_equal(bearer_verify(bearers, buf_str(&token), &got, &err), ERR_UNAUTHORIZED);
+	assert_int_equal(bearer_verify(bearers, buf_str(&token), &got, &foreign, &err),
+	                 ERR_UNAUTHORIZED);
 	clock_replace(NULL, NULL);
 	buf_fini(&token);
 	bearer_free(bearers);
@@ -164,14 +169,17 @@ static void foreign_body(struct world *world)
 	struct bearer said = ada(), got;
 	struct buf token, theirs;
 	struct err err;
+	bool foreign;
 
 	clear(world);
 	assert_int_equal(issue(ours, &said, &token), ERR_OK);
 	/* With another pepper our keys do not open, so others are made; ours do not know them. */
 	others = bearers_with(world, "b");
-	assert_int_equal(bearer_verify(others, buf_str(&token), &got, &err), ERR_UNAUTHORIZED);
+	assert_int_equal(bearer_verify(others, buf_str(&token), &got, &foreign, &err),
+	                 ERR_UNAUTHORIZED);
 	assert_int_equal(issue(others, &said, &theirs), ERR_OK);
-	assert_int_equal(bearer_verify(ours, buf_str(&theirs), &got, &err), ERR_UNAUTHORIZED);
+	assert_int_equal(bearer_verify(ours, buf_str(&theirs), &got, &foreign, &err),
+	                 ERR_UNAUTHORIZED);
 	buf_fini(&token);
 	buf_fini(&theirs);
 	bearer_free(ours);
@@ -209,6 +217,7 @@ static void rotate_body(struct world *world)
 	struct bearer said = ada(), got;
 	struct buf before, after;
 	struct err err;
+	bool foreign;
 
 	clear(world);
 	assert_int_equal(issue(bearers, &said, &before), ERR_OK);
@@ -219,11 +228,12 @@ static void rotate_body(struct world *world)
 	assert_memory_equal(before.data, after.data, strcspn(buf_cstr(&before), "."));
 	buf_fini(&after);
 	assert_int_equal(signing_rotate(bearer_signing(bearers), true, &err), ERR_OK);
-	assert_int_equal(bearer_verify(bearers, buf_str(&before), &got, &err), ERR_UNAUTHORIZED);
+	assert_int_equal(bearer_verify(bearers, buf_str(&before), &got, &foreign, &err),
+	                 ERR_UNAUTHORIZED);
 	assert_int_equal(issue(bearers, &said, &after), ERR_OK);
 	assert_int_equal(published(bearers), 1);
 	fresh = bearers_with(world, "a");
-	assert_int_equal(bearer_verify(fresh, buf_str(&after), &got, &err), ERR_OK);
+	assert_int_equal(bearer_verify(fresh, buf_str(&after), &got, &foreign, &err), ERR_OK);
 	buf_fini(&before);
 	buf_fini(&after);
 	bearer_free(bearers);

@@ -1,0 +1,3 @@
+-- params: id
+-- returns: nothing; no row is affected when there is none
+DELETE FROM issuers WHERE id = $1::text
