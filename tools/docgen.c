@@ -24,7 +24,8 @@ static const struct document {
 } documents[] = {
 	{ "api", rest_document },       { "configuration", conf_document },
 	{ "errors", docgen_errors },    { "events", event_docs },
-	{ "metrics", metric_document }, { "socket", inbound_document },
+	{ "metrics", metric_document }, { "permissions", rest_permissions },
+	{ "socket", inbound_document },
 };
 
 static int print(const struct document *document)

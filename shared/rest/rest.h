@@ -74,5 +74,8 @@ void rest_openapi(struct buf *out, const char *version);
 /* docs/api.md */
 void rest_document(struct buf *out);
 
+/* docs/permissions.md */
+void rest_permissions(struct buf *out);
+
 /* The n-th parameter's name in a pattern, {NULL, 0} when there is none. Pure. */
 struct str rest_pattern_param(const char *pattern, unsigned n);

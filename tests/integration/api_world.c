@@ -29,7 +29,7 @@ static struct {
 	struct {
 		pid_t pid;
 		char path[96];
-	} nodes[API_NODES];
+	} nodes[API_NODES + 1];
 } world;
 
 static const char insert_count[] = "SELECT count(*) FROM commands WHERE session_id = $1::text";
@@ -121,6 +121,7 @@ static void make_keys(struct access *access)
 	(void)make_key(access, TENANT, all, NULL, api_keys.all);
 	(void)make_key(access, TENANT, "session:read", NULL, api_keys.reader);
 	(void)make_key(access, TENANT, "admin,system", NULL, api_keys.admin);
+	(void)make_key(access, TENANT, "system", NULL, api_keys.system);
 	(void)make_key(access, TENANT, all, "red", api_keys.limited);
 	(void)make_key(access, TENANT, all, "default", api_keys.plain);
 	id = make_key(access, TENANT, all, NULL, api_keys.revoked);
@@ -131,18 +132,27 @@ static void make_keys(struct access *access)
 /* ---- the nodes ---- */
 
 const char *const *api_settings;
+const char *api_streamer;
 
-static void become_node(const char *path)
+static unsigned node_count(void)
 {
+	return api_streamer != NULL ? API_NODES + 1 : API_NODES;
+}
+
+static void become_node(unsigned node)
+{
+	const char *path = world.nodes[node].path;
+	bool streams = node == API_NODES;
 	static char own[9][SETTING_SIZE];
 	char *env[SETTINGS_MAX + 1] = { own[0], own[1], own[2], own[3], own[4],
 		                        own[5], own[6], own[7], own[8], NULL };
-	char *argv[] = { (char[]){ "fairlead-api" }, NULL };
+	char *argv[] = { (char[]){ "node" }, NULL };
 
 	(void)snprintf(own[0], SETTING_SIZE, "FAIRLEAD_REDIS_URL=%s", getenv("TEST_REDIS_URL"));
 	(void)snprintf(own[1], SETTING_SIZE, "FAIRLEAD_PG_URL=%s", getenv("TEST_PG_URL"));
 	(void)snprintf(own[2], SETTING_SIZE, "FAIRLEAD_PEPPER=%s", PEPPER);
-	(void)snprintf(own[3], SETTING_SIZE, "FAIRLEAD_API_LISTEN=unix:%s", path);
+	(void)snprintf(own[3], SETTING_SIZE, "FAIRLEAD_%s_LISTEN=unix:%s",
+	               streams ? "STREAMER" : "API", path);
 	(void)snprintf(own[4], SETTING_SIZE, "FAIRLEAD_REDIS_TIMEOUT=500ms");
 	(void)snprintf(own[5], SETTING_SIZE, "%s",
 	               "ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0");
@@ -156,7 +166,7 @@ static void become_node(const char *path)
 		env[ARRAY_LEN(own) + i] = strdup(api_settings[i]);
 	}
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)execve(API_PROGRAM, argv, env);
+	(void)execve(streams ? api_streamer : API_PROGRAM, argv, env);
 	_exit(127);
 }
 
@@ -167,7 +177,7 @@ static void start_node(unsigned node)
 	world.nodes[node].pid = fork();
 	assert_true(world.nodes[node].pid >= 0);
 	if (world.nodes[node].pid == 0) {
-		become_node(world.nodes[node].path);
+		become_node(node);
 	}
 }
 
@@ -239,10 +249,10 @@ int api_world_setup(void **state)
 	(void)str_copy(world.dir, sizeof(world.dir), STR_LIT("/tmp/fairlead-api.XXXXXX"));
 	assert_non_null(mkdtemp(world.dir));
 	(void)with_access(make_keys, NULL, SESSION_QUEUED, 0);
-	for (unsigned i = 0; i < API_NODES; i++) {
+	for (unsigned i = 0; i < node_count(); i++) {
 		start_node(i);
 	}
-	for (unsigned i = 0; i < API_NODES; i++) {
+	for (unsigned i = 0; i < node_count(); i++) {
 		await_ready(i);
 	}
 	return 0;
@@ -253,7 +263,7 @@ int api_world_teardown(void **state)
 	int bad = 0;
 
 	(void)state;
-	for (unsigned i = 0; i < API_NODES; i++) {
+	for (unsigned i = 0; i < node_count(); i++) {
 		bad |= stop_node(i, SIGTERM);
 		(void)unlink(world.nodes[i].path);
 	}

@@ -16,11 +16,14 @@ enum { API_NODES = 2 };
 
 /* Further settings of the nodes, "FAIRLEAD_NAME=value", ended by NULL; set before the set-up. */
 extern const char *const *api_settings;
+/* The program of a streamer that is one more node, API_NODES; set before the set-up. NULL: none. */
+extern const char *api_streamer;
 
 struct api_keys {
 	char all[128];     /* every scope but admin and system, tenant acme */
 	char reader[128];  /* session:read, tenant acme */
 	char admin[128];   /* admin, tenant acme */
+	char system[128];  /* system, tenant acme */
 	char limited[128]; /* every scope, tenant acme, namespace red only */
 	char plain[128];   /* every scope, tenant acme, namespace default only */
 	char revoked[128]; /* it was: every scope, tenant acme */
