@@ -115,9 +115,7 @@ static enum err_code attach(const struct said *said, struct pg_tx *tx, struct id
 	struct arena *arena = r->req->arena;
 	struct task_spec *spec = arena_take(arena, sizeof(*spec));
 	struct task_acceptance acceptance = { .tenant = r->key.tenant,
-		                              .created_by = id_is_nil(&r->acting.key)
-		                                                    ? r->acting.owner
-		                                                    : r->acting.key.s,
+		                              .created_by = auth_actor(&r->acting),
 		                              .owner = r->acting.owner,
 		                              .spec = spec,
 		                              .generation = node_of(r->req)->store.generation };

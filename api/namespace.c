@@ -183,7 +183,7 @@ void serve_namespace_put(struct http_request *req, struct http_reply *reply)
 		                        .name = str_of(name),
 		                        .agent = body.agent,
 		                        .open = body.open };
-	if (namespace_put(node_of(req)->pg, &namespace, app_who(req)->key.s, &is_new, &err) !=
+	if (namespace_put(node_of(req)->pg, &namespace, auth_actor(app_who(req)), &is_new, &err) !=
 	    ERR_OK) {
 		if (err.code == ERR_CONFLICT) {
 			answer_code(req, reply, ERR_CONFLICT,

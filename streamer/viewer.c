@@ -141,13 +141,6 @@ void viewers_free(struct viewers *viewers)
 	free(viewers);
 }
 
-/* Those that hang on nothing, guests among them, are all found under the same id. */
-static bool same_person(const struct principal *a, const struct principal *b)
-{
-	return strcmp(a->tenant, b->tenant) == 0 && strcmp(a->owner, b->owner) == 0 &&
-	       id_eq(&a->user, &b->user);
-}
-
 /* A token ends before what it hangs on does. */
 static bool same_end(const struct principal *a, const struct principal *b)
 {
@@ -157,6 +150,7 @@ static bool same_end(const struct principal *a, const struct principal *b)
 	       (!by_token || a->expires_us == b->expires_us);
 }
 
+/* Those that hang on nothing, guests among them, are all found under the same id. */
 static struct viewer *find_alike(const struct watched *watched, const struct principal *principal)
 {
 	struct viewer *viewer;
@@ -165,7 +159,7 @@ static struct viewer *find_alike(const struct watched *watched, const struct pri
 	{
 		const struct principal *other = &viewer->principal;
 
-		if (viewer->over == NULL && same_person(other, principal) &&
+		if (viewer->over == NULL && auth_same_user(other, principal) &&
 		    other->lent == principal->lent && other->observes == principal->observes &&
 		    same_end(other, principal) && id_eq(&other->session, &principal->session)) {
 			return viewer;
