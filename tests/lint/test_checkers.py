@@ -36,6 +36,11 @@ GOOD = {
     "api/kept.c": "void serve_get_a(void)\n{\n\tadd(METRIC_DONE, conf->home, ERR_OK, auth_bit(AUTH_ADMIN));\n"
                   "\tappend(log, EVENT_TYPE_STATUS);\n}\n",
     "streamer/kept.c": '[REST_OP_get_b] = get,\n{ "/ok", ok },\n',
+    "shared/pg/migrations/0001_core.sql": "CREATE TABLE things (\n    id text,\n    tenant_id text\n);\n"
+                                          "CREATE TABLE machines (\n    id text\n);\n",
+    "shared/thing/sql/thing_get.sql": "-- params: tenant id, id\nSELECT id FROM things WHERE tenant_id = $1 AND id = $2\n",
+    "shared/thing/sql/thing_add.sql": "INSERT INTO things (id, tenant_id) VALUES ($1, $2)\n",
+    "shared/thing/sql/machine_get.sql": "SELECT id FROM machines WHERE id = $1\n",
     "tests/unit/test_task.c": '#include "task/task.h"\n\nconst char *sql = "SELECT 1 FROM t";\n',
 }
 
@@ -44,6 +49,12 @@ LATER = "TO" + "DO"
 
 # checker, files that spoil the tree, what it must say
 BAD = [
+    ("tenants", {"shared/thing/sql/thing_drop.sql": "-- params: tenant_id = of whom\nDELETE FROM things WHERE id = $1\n"},
+     "thing_drop.sql: names a table with a tenant, and not whose rows"),
+    ("tenants", {"shared/thing/sql/thing_see.sql": "SELECT tenant_id FROM machines m JOIN things t ON t.id = m.id\n"},
+     "thing_see.sql: names a table with a tenant, and not whose rows"),
+    ("tenants", {"shared/thing/sql/thing_put.sql": "INSERT INTO things (id) VALUES ($1)\n"},
+     "thing_put.sql: names a table with a tenant, and not whose rows"),
     ("layers", {"shared/base/x.c": '#include "loop/loop.h"\n'}, "shared/base must not include shared/loop"),
     ("layers", {"shared/loop/x.c": '#include "task/task.h"\n'}, "shared/loop must not include shared/task"),
     ("layers", {"shared/redis/x.c": '#include "http/http.h"\n'}, "shared/redis must not include shared/http"),
@@ -145,7 +156,7 @@ def check_docs():
 def main():
     with tempfile.TemporaryDirectory() as root:
         write(root, GOOD)
-        for checker in ("layers", "size", "words", "rows"):
+        for checker in ("layers", "size", "words", "rows", "tenants"):
             status, output = run(f"{TOOLS}/check-{checker}", root)
             expect(status == 0, f"check-{checker} refuses the good tree", output)
     for checker, files, reason in BAD:
@@ -153,7 +164,7 @@ def main():
             write(root, {**GOOD, **files})
             status, output = run(f"{TOOLS}/check-{checker}", root)
             expect(status == 1 and reason in output, f"check-{checker} should say \"{reason}\" about {files}", output)
-    for checker in ("layers", "size", "words", "rows"):
+    for checker in ("layers", "size", "words", "rows", "tenants"):
         with tempfile.TemporaryDirectory() as root:
             status, output = run(f"{TOOLS}/check-{checker}", root)
             expect(status == 1, f"check-{checker} accepts an empty tree", output)
