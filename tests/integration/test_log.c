@@ -370,6 +370,12 @@ static void tenant_body(struct world *world)
 	struct log_range range = { rig.sid, "other", { 0, 0 }, 10, 1000 };
 	struct log_open lease = lease_of(&rig, "lease-1");
 	struct log_trim trim = { .sid = rig.sid, .tenant = "other", .from = 0, .to = 1 };
+	const struct log_event kept = { .id = { 1, 3 },
+		                        .type = STR_LIT("note"),
+		                        .data = STR_LIT("{}") };
+	const struct log_restore restore = {
+		.sid = rig.sid, .tenant = "other", .events = &kept, .count = 1
+	};
 	struct log_result got;
 	struct log_page page;
 	struct log_head head;
@@ -386,6 +392,9 @@ static void tenant_body(struct world *world)
 	assert_int_equal(log_head_get(&rig.store, &rig.sid, "other", &head, &err), ERR_OK);
 	assert_false(head.found);
 	assert_int_equal(log_trim(&rig.store, &trim, &got, &err), ERR_OK);
+	assert_int_equal(got.outcome, LOG_MISSING);
+	rig.store.generation++;
+	assert_int_equal(log_restore(&rig.store, &restore, &got, &err), ERR_OK);
 	assert_int_equal(got.outcome, LOG_MISSING);
 }
 
