@@ -370,9 +370,13 @@ static void tenant_body(struct world *world)
 	struct log_range range = { rig.sid, "other", { 0, 0 }, 10, 1000 };
 	struct log_open lease = lease_of(&rig, "lease-1");
 	struct log_trim trim = { .sid = rig.sid, .tenant = "other", .from = 0, .to = 1 };
-	const struct log_event kept = { .id = { 1, 3 },
+	const struct log_event kept = { .at = { 1, 3 },
+		                        .ts_ms = 1700000000000,
 		                        .type = STR_LIT("note"),
-		                        .data = STR_LIT("{}") };
+		                        .level = STR_LIT(""),
+		                        .data = STR_LIT("{}"),
+		                        .producer = STR_LIT("worker"),
+		                        .state = STR_LIT("") };
 	const struct log_restore restore = {
 		.sid = rig.sid, .tenant = "other", .events = &kept, .count = 1
 	};
