@@ -7,6 +7,7 @@
 #include "event/retention.h"
 #include "log/log.h"
 #include "scheduler/app.h"
+#include "token/refresh.h"
 
 enum { CLAIM_MS = 5000 }; /* beyond the pause between turns; renewed with every batch */
 
@@ -63,6 +64,9 @@ enum err_code retain_turn(struct app *app, struct err *err)
 		if (code == ERR_OK && more) {
 			code = keep_claim(app, &claim, &mine, err);
 		}
+	}
+	if (code == ERR_OK && mine) {
+		code = refresh_prune(app->node->pg, err);
 	}
 	if (sweep.segments > 0 || sweep.sessions > 0) {
 		log_info("retention.removed", "segments=%" PRIu64 " sessions=%" PRIu64,

@@ -1,6 +1,7 @@
 #include "streamer/follow.h"
 
-#include "cred/apikey.h"
+#include "auth/auth_token.h"
+#include "cred/jws.h"
 #include "rest/query.h"
 #include "streamer/app.h"
 #include "streamer/audience.h"
@@ -109,8 +110,8 @@ static const struct json_field auth_fields[] = {
 	  .offset = offsetof(struct follow_auth, token),
 	  .present = JSON_NO_PRESENT,
 	  .min = 1,
-	  .max = CRED_KEY_MAX,
-	  .help = "The key." },
+	  .max = CRED_TOKEN_MAX,
+	  .help = "The key, or an access token." },
 };
 
 const struct json_table follow_auth_table = { "Auth", sizeof(struct follow_auth), auth_fields,
@@ -289,7 +290,7 @@ enum err_code follow_auth(struct inbound *inbound, const void *body, struct err 
 	const struct follow_auth *wish = body;
 	struct socket *socket = inbound->socket;
 	struct principal principal;
-	enum err_code code = auth_check(socket->app->auth, wish->token, &principal, err);
+	enum err_code code = auth_text_check(socket->app->auth, wish->token, &principal, err);
 
 	if (code != ERR_OK) {
 		return readable(code, err);

@@ -58,3 +58,12 @@ enum err_code auth_token_check(struct auth *auth, struct str token, struct princ
 	}
 	return ERR_OK;
 }
+
+/* Keys of ours begin alike and have no dots; a token has two. */
+enum err_code auth_text_check(struct auth *auth, struct str text, struct principal *ret,
+                              struct err *err)
+{
+	bool is_token = text.n > 0 && memchr(text.p, '.', text.n) != NULL;
+
+	return is_token ? auth_token_check(auth, text, ret, err) : auth_check(auth, text, ret, err);
+}

@@ -11,6 +11,10 @@
 enum err_code auth_token_check(struct auth *auth, struct str token, struct principal *ret,
                                struct err *err) MUST_CHECK;
 
+/* A key or an access token, whichever the text is. */
+enum err_code auth_text_check(struct auth *auth, struct str text, struct principal *ret,
+                              struct err *err) MUST_CHECK;
+
 /*
  * A token of another issuer (token/issuer.h): a member of its tenant, or somebody with a role.
  * Streams opened with one end after AUTH_FOREIGN_LIFE_S at the latest, and nothing can be lent to

@@ -301,5 +301,6 @@ enum err_code refresh_prune(struct pg *pg, struct err *err)
 	struct pg_params params = { 0 };
 
 	pg_param_u64(&params, REFRESH_KEPT_S);
+	pg_param_u64(&params, REFRESH_PRUNED_MAX);
 	return pg_query(pg, "", sql(TOKEN_SQL_REFRESH_PRUNE), &params, NULL, err);
 }

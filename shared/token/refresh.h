@@ -36,6 +36,7 @@ enum {
 	              REFRESH_SECRET_LEN + 1 + REFRESH_CHECK_LEN,
 	REFRESH_CLIENT_MAX = 256,
 	REFRESH_LISTED_MAX = 1000,
+	REFRESH_PRUNED_MAX = 1000,  /* at a time */
 	REFRESH_KEPT_S = 7 * 86400, /* a login is remembered this long after its end */
 };
 
@@ -109,5 +110,5 @@ enum err_code refresh_end(struct pg *pg, const char *tenant, const struct id *us
                           const struct id *login, struct arena *arena, struct refresh_ended *ret,
                           struct err *err) MUST_CHECK;
 
-/* A duty: forget those that ended long ago. */
+/* A duty: forget some of those that ended long ago. */
 enum err_code refresh_prune(struct pg *pg, struct err *err) MUST_CHECK;

@@ -1,4 +1,6 @@
--- params: how long a login is remembered after its end (s)
+-- params: how long a login is remembered after its end (s), rows
 -- returns: nothing
 DELETE FROM refresh_tokens
-WHERE expires_at < now() - $1::bigint * interval '1 second'
+WHERE id IN (SELECT id FROM refresh_tokens
+             WHERE expires_at < now() - $1::bigint * interval '1 second'
+             ORDER BY expires_at LIMIT $2::bigint)
