@@ -12,7 +12,7 @@
 enum {
 	TOKEN_SIZE = 64,
 	HOLD_DELAY_MS = 5000,
-	UNBEGUN_MAX = 8,
+	UNBEGUN_MAX = 24,   /* claims */
 	OPENING_EVENTS = 2, /* of a lease: its epoch, and provisioning */
 };
 

@@ -352,12 +352,17 @@ static bool pop_one(void)
 {
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
 	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	enum err_code code;
 	struct err err;
 	uint64_t i;
 
 	redis_arg_cstr(cmd, "LPOP");
 	redis_arg_cstr(cmd, "floor:list");
-	must(redis_call(bench.worker_redis, cmd, &reply, &err), "pop", &err);
+	code = redis_call(bench.worker_redis, cmd, &reply, &err);
+	if (code == ERR_CANCELLED) { /* all have come */
+		return false;
+	}
+	must(code, "pop", &err);
 	if (!redis_reply_u64(reply, &i) || i >= bench.count) {
 		return false;
 	}

@@ -118,7 +118,7 @@ class Redis:
         if kind == "*":
             return [self.answer() for _ in range(int(rest))]
         if kind == "$":
-            return None if rest == "-1" else self.file.read(int(rest) + 2)[:-2].decode()
+            return None if rest == "-1" else self.file.read(int(rest) + 2)[:-2].decode(errors="replace")
         return rest
 
     def count(self, *commands):
