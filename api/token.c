@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "json/write.h"
 #include "log/log.h"
+#include "rate/rate_http.h"
 #include "token/open.h"
 
 enum { TOKEN_MAX = 8192, SCOPES_MAX = 256, MICRO = 1000000 };
@@ -142,8 +143,17 @@ void serve_token_create(struct http_request *req, struct http_reply *reply)
 static bool take_refresh(struct http_request *req, struct http_reply *reply, struct str *ret)
 {
 	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
+	const struct app *app = node_of(req)->app;
 	struct rest_refresh body;
 
+	if (app == NULL) {
+		answer_code(req, reply, ERR_UNAVAILABLE, NULL);
+		return false;
+	}
+	/* Nobody is known yet: what is counted is the address. */
+	if (!rate_admit(app->rate, req, NULL, RATE_AUTH, reply)) {
+		return false;
+	}
 	if (json_decode(req->body, &rest_refresh_table, &body, req->arena, problems) != ERR_OK) {
 		answer_problems(req, reply, problems);
 		return false;
