@@ -9,9 +9,9 @@ void queue_key_tag(unsigned shard, char out[QUEUE_KEY_SIZE])
 	(void)snprintf(out, QUEUE_KEY_SIZE, "{q%u}", shard);
 }
 
-void queue_key_item(unsigned shard, const struct id *sid, char out[QUEUE_KEY_SIZE])
+void queue_key_items(unsigned shard, char out[QUEUE_KEY_SIZE])
 {
-	(void)snprintf(out, QUEUE_KEY_SIZE, "{q%u}:i:%s", shard, sid->s);
+	(void)snprintf(out, QUEUE_KEY_SIZE, "{q%u}:i", shard);
 }
 
 void queue_key_set(unsigned shard, enum queue_set set, char out[QUEUE_KEY_SIZE])

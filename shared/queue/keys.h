@@ -7,7 +7,7 @@
 #include "queue/queue.h"
 
 void queue_key_tag(unsigned shard, char out[QUEUE_KEY_SIZE]); /* {q0} */
-void queue_key_item(unsigned shard, const struct id *sid, char out[QUEUE_KEY_SIZE]);
+void queue_key_items(unsigned shard, char out[QUEUE_KEY_SIZE]);
 void queue_key_set(unsigned shard, enum queue_set set, char out[QUEUE_KEY_SIZE]);
 void queue_key_bell(unsigned shard, char out[QUEUE_KEY_SIZE]);
 void lease_key_tag(char out[QUEUE_KEY_SIZE]);                     /* {w} */

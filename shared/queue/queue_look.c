@@ -7,10 +7,7 @@
 #include "queue_lua_gen.h"
 #include "redis/redis.h"
 
-/* Of an item's hash: what a row of queue_list has too, behind the id. */
-static const char *const fields[] = { "f", "s", "lost" };
-
-/* "tenant|user|project|agent|key|priority|age|words" */
+/* "tenant|user|project|agent|key|priority|age|words|words it likes" */
 static bool decode_submitted(struct str text, struct queue_item *ret)
 {
 	uint64_t priority, queued;
@@ -31,10 +28,10 @@ static bool decode_submitted(struct str text, struct queue_item *ret)
 	return true;
 }
 
-/* "set|since|incarnation|attempt|epoch|class|first|reason" */
+/* "set|since|incarnation|attempt|epoch|class|first|lost,|reason" */
 static bool decode_state(struct str text, struct queue_item *ret)
 {
-	struct str set = str_split(&text, '|');
+	struct str set = str_split(&text, '|'), lost;
 	uint64_t since;
 
 	if (!queue_set_parse(set, &ret->set) ||
@@ -47,19 +44,19 @@ static bool decode_state(struct str text, struct queue_item *ret)
 	ret->since_ms = (int64_t)since;
 	(void)str_split(&text, '|');
 	(void)str_split(&text, '|');
-	return str_copy(ret->reason, sizeof(ret->reason), text);
-}
-
-/* The values of `fields`, from element `at` of a row. */
-static bool decode_item(const struct redis_reply *row, size_t at, struct queue_item *ret)
-{
-	struct str lost = redis_reply_str(redis_reply_at(row, at + 2));
-
+	lost = str_split(&text, '|');
 	for (size_t i = 0; i < lost.n; i++) {
 		ret->lost += lost.p[i] == ',';
 	}
-	return decode_submitted(redis_reply_str(redis_reply_at(row, at)), ret) &&
-	       decode_state(redis_reply_str(redis_reply_at(row, at + 1)), ret);
+	return str_copy(ret->reason, sizeof(ret->reason), text);
+}
+
+/* What was submitted, a line, and how it is now. */
+static bool decode_item(struct str text, struct queue_item *ret)
+{
+	struct str line = str_split(&text, '\n');
+
+	return decode_submitted(line, ret) && decode_state(text, ret);
 }
 
 enum err_code queue_get(const struct queue *queue, const struct id *sid, struct queue_item *ret,
@@ -71,20 +68,18 @@ enum err_code queue_get(const struct queue *queue, const struct id *sid, struct 
 	char key[QUEUE_KEY_SIZE];
 	enum err_code code;
 
-	queue_key_item(queue->shard, sid, key);
-	redis_arg_cstr(cmd, "HMGET");
+	queue_key_items(queue->shard, key);
+	redis_arg_cstr(cmd, "HGET");
 	redis_arg_cstr(cmd, key);
-	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-		redis_arg_cstr(cmd, fields[i]);
-	}
+	redis_arg_cstr(cmd, sid->s);
 	code = redis_call(queue->redis, cmd, &reply, err);
 	if (code != ERR_OK) {
 		return err_wrap(err, "queue item %s", sid->s);
 	}
-	if (redis_reply_type(redis_reply_at(reply, 0)) == REDIS_NIL) {
+	if (redis_reply_type(reply) == REDIS_NIL) {
 		return err_set(err, ERR_NOT_FOUND, "%s is not in this shard", sid->s);
 	}
-	if (!decode_item(reply, 0, &item)) {
+	if (!decode_item(redis_reply_str(reply), &item)) {
 		return err_set(err, ERR_BACKEND, "queue item %s is damaged", sid->s);
 	}
 	*ret = item;
@@ -113,7 +108,7 @@ static enum err_code list(const struct queue *queue, struct redis_cmd *cmd, stru
 
 		*item = (struct queue_item){ .set = QUEUE_NONE };
 		if (!id_parse(redis_reply_str(redis_reply_at(row, 0)), &item->sid) ||
-		    !decode_item(row, 1, item)) {
+		    !decode_item(redis_reply_str(redis_reply_at(row, 1)), item)) {
 			return err_set(err, ERR_BACKEND, "queue_list: a damaged item");
 		}
 	}

@@ -2,7 +2,7 @@
  * What the queue's scripts cost on one Redis: whole lifecycles (claim, opened, finish) with turns,
  * limits and leases on, with and without many leases that live; under with-redis.
  *
- *	bench_scheduling [sessions]
+ *	bench_scheduling [sessions [live]]
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@ struct bench {
 	struct loop *loop;
 	struct redis *redis;
 	struct queue queue;
-	uint64_t sessions;
+	uint64_t sessions, live;
 	uint64_t next;
 	uint64_t done;
 	unsigned worker; /* the next fiber's */
@@ -139,6 +139,24 @@ static void say(struct bench *bench, const char *line)
 	redis_reply_free(ask(bench, line));
 }
 
+/* What the scripts call, and how long it takes, for each session. */
+static void print_calls(const struct bench *bench, struct str stats)
+{
+	(void)printf("    each calls:");
+	while (stats.n > 0) {
+		struct str line = str_split(&stats, '\n');
+		struct str name = str_split(&line, ':');
+		const char *calls = strstr(line.p, "calls="), *usec = strstr(line.p, "usec=");
+
+		if (str_starts(name, STR_LIT("cmdstat_")) && calls != NULL && usec != NULL) {
+			(void)printf(" %.*s %.2f (%.2f us)", (int)name.n - 8, name.p + 8,
+			             strtod(calls + 6, NULL) / (double)bench->sessions,
+			             strtod(usec + 5, NULL) / (double)bench->sessions);
+		}
+	}
+	(void)printf("\n");
+}
+
 /* The scripts' own time, and the longest of them, since the last call. */
 static void print_scripts(struct bench *bench)
 {
@@ -158,6 +176,7 @@ static void print_scripts(struct bench *bench)
 	}
 	(void)printf("    scripts: %.*s\n    longest: %" PRId64 " us (0: all below 200)\n",
 	             at != NULL ? (int)strcspn(at, "\r\n") : 0, at != NULL ? at : "", longest);
+	print_calls(bench, redis_reply_str(stats));
 	say(bench, "CONFIG RESETSTAT");
 	say(bench, "SLOWLOG RESET");
 }
@@ -210,23 +229,27 @@ static void body(void *arg)
 	}
 	say(bench, "CONFIG SET slowlog-log-slower-than 200");
 	lifecycles(bench, "no other leases");
+	if (bench->live == 0) {
+		redis_free(bench->redis);
+		return;
+	}
 	bench->hold = true;
-	bench->sessions = LIVE;
+	bench->sessions = bench->live;
 	bench->next = 0;
 	(void)crew(bench, submit_all);
 	(void)crew(bench, work);
 	bench->hold = false;
-	bench->sessions = bench->done > 0 ? LIVE : 0;
 	say(bench, "CONFIG RESETSTAT");
 	say(bench, "SLOWLOG RESET");
-	lifecycles(bench, "with 50,000 live leases");
+	lifecycles(bench, "with many live leases");
 	redis_free(bench->redis);
 }
 
 int main(int argc, char **argv)
 {
 	struct bench bench = { .loop = loop_new(),
-		               .sessions = argc > 1 ? strtoull(argv[1], NULL, 10) : LIVE };
+		               .sessions = argc > 1 ? strtoull(argv[1], NULL, 10) : LIVE,
+		               .live = argc > 2 ? strtoull(argv[2], NULL, 10) : LIVE };
 
 	(void)fiber_start(bench.loop, NULL, "bench", body, &bench);
 	loop_run(bench.loop);

@@ -59,23 +59,20 @@ static struct str field_of(struct value *hash, const char *name)
 
 static void read_item(unsigned i)
 {
-	char key[64];
-	struct value *hash;
-	struct str state;
+	struct value *all = value_of("{q0}:i", VALUE_HASH);
+	struct str state = field_of(all, world->records[i].sid.s), submitted;
 
-	(void)snprintf(key, sizeof(key), "{q0}:i:%s", world->records[i].sid.s);
-	hash = value_of(key, VALUE_HASH);
-	items[i] = (struct item){ .found = hash != NULL };
-	if (hash == NULL) {
+	items[i] = (struct item){ .found = state.n > 0 };
+	if (state.n == 0) {
 		return;
 	}
-	state = field_of(hash, "s");
+	submitted = str_split(&state, '\n');
 	if (!queue_set_parse(nth(state, 0), &items[i].set)) {
 		world_fail("%s: the queue has it in no set", world->records[i].sid.s);
 	}
 	items[i].inc = nth(state, 2);
 	items[i].attempt = nth(state, 3);
-	items[i].key = nth(field_of(hash, "f"), 4);
+	items[i].key = nth(submitted, 4);
 }
 
 /* ---- limits: they may be lowered below what is there, but never filled beyond ---- */
@@ -155,7 +152,7 @@ static void check_waits(const struct value *zset)
 		const struct value *counted;
 
 		(void)snprintf(key, sizeof(key), "{q0}:k:%.*s", (int)name.n, name.p);
-		counted = value_of(key, VALUE_ZSET);
+		counted = value_of(key, VALUE_SET);
 		if ((counted != NULL ? counted->count : 0) < limit_of(name) && !is_promised(name)) {
 			world_fail("somebody waits for %.*s, which has room", (int)name.n, name.p);
 		}
@@ -208,7 +205,7 @@ static void check_key(const struct value *value)
 	struct str name = str_of(value->key + sizeof("{q0}:") - 1);
 	enum queue_set set;
 
-	if (value->type != VALUE_ZSET) {
+	if (value->type != VALUE_ZSET && value->type != VALUE_SET) {
 		return;
 	}
 	if (queue_set_parse(name, &set)) {
@@ -235,7 +232,7 @@ static void check_queue(void)
 		char key[64];
 
 		(void)snprintf(key, sizeof(key), "{q0}:k:%s", world->limits[i].name);
-		if (value_of(key, VALUE_ZSET) == NULL) {
+		if (value_of(key, VALUE_SET) == NULL) {
 			world->limits[i].count = 0;
 		}
 	}

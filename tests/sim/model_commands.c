@@ -218,24 +218,112 @@ static struct model_reply *cmd_zadd(struct model *model, const struct str *args,
 	bool only_old = count > 4 && is(args[2], "XX");
 	struct value *zset = value_find(model, args[1], VALUE_ZSET, &wrong);
 	size_t at = only_new || only_old ? 3 : 2;
+	int64_t added = 0;
 	double score;
 
 	if (wrong) {
 		return wrong_type();
 	}
-	if (count != at + 2 || !number_parse(args[at], &score)) {
-		return fail("ERR value is not a valid float");
+	if (count < at + 2 || (count - at) % 2 != 0) {
+		return fail("ERR syntax error");
 	}
-	if (only_old && zset_find(zset, args[at + 1]) == NULL) {
-		return model_reply_int(0);
+	for (size_t i = at; i < count; i += 2) {
+		if (!number_parse(args[i], &score)) {
+			return fail("ERR value is not a valid float");
+		}
 	}
-	if (zset == NULL) {
-		zset = value_make(model, args[1], VALUE_ZSET);
+	for (size_t i = at; i < count; i += 2) {
+		bool known = zset_find(zset, args[i + 1]) != NULL;
+
+		if (known ? only_new : only_old) {
+			continue;
+		}
+		if (zset == NULL) {
+			zset = value_make(model, args[1], VALUE_ZSET);
+		}
+		(void)!number_parse(args[i], &score);
+		added += zset_set(zset, args[i + 1], score);
 	}
-	if (only_new && zset_find(zset, args[at + 1]) != NULL) {
-		return model_reply_int(0);
+	return model_reply_int(added);
+}
+
+/* ---- sets: zsets without scores ---- */
+
+static struct model_reply *cmd_sadd(struct model *model, const struct str *args, size_t count)
+{
+	bool wrong = false;
+	struct value *set = value_find(model, args[1], VALUE_SET, &wrong);
+	int64_t added = 0;
+
+	if (wrong) {
+		return wrong_type();
 	}
-	return model_reply_int(zset_set(zset, args[at + 1], score));
+	if (set == NULL) {
+		set = value_make(model, args[1], VALUE_SET);
+	}
+	for (size_t i = 2; i < count; i++) {
+		added += zset_set(set, args[i], 0);
+	}
+	return model_reply_int(added);
+}
+
+static struct model_reply *cmd_srem(struct model *model, const struct str *args, size_t count)
+{
+	bool wrong = false;
+	struct value *set = value_find(model, args[1], VALUE_SET, &wrong);
+	int64_t removed = 0;
+
+	if (wrong) {
+		return wrong_type();
+	}
+	for (size_t i = 2; set != NULL && i < count; i++) {
+		removed += zset_remove(set, args[i]);
+	}
+	if (set != NULL) {
+		value_drop_if_empty(model, set);
+	}
+	return model_reply_int(removed);
+}
+
+static struct model_reply *cmd_scard(struct model *model, const struct str *args, size_t count)
+{
+	bool wrong = false;
+	struct value *set = value_find(model, args[1], VALUE_SET, &wrong);
+
+	(void)count;
+	return wrong ? wrong_type() : model_reply_int(set != NULL ? (int64_t)set->count : 0);
+}
+
+static struct model_reply *cmd_sismember(struct model *model, const struct str *args, size_t count)
+{
+	bool wrong = false;
+	struct value *set = value_find(model, args[1], VALUE_SET, &wrong);
+
+	(void)count;
+	return wrong ? wrong_type() : model_reply_int(zset_find(set, args[2]) != NULL);
+}
+
+/* Some of them; which ones is nobody's to count on. */
+static struct model_reply *cmd_srandmember(struct model *model, const struct str *args,
+                                           size_t count)
+{
+	bool wrong = false;
+	struct value *set = value_find(model, args[1], VALUE_SET, &wrong);
+	struct model_reply *reply;
+	uint64_t most;
+
+	(void)count;
+	if (wrong) {
+		return wrong_type();
+	}
+	if (!parse_u64(args[2], INT64_MAX, &most)) {
+		return fail("ERR value is not an integer or out of range");
+	}
+	reply = model_reply_new(MODEL_ARRAY);
+	for (size_t i = 0; set != NULL && i < set->count && i < most; i++) {
+		model_reply_push(reply, bulk(set->members[i].name));
+	}
+	return reply;
 }
 
 static struct model_reply *cmd_hdel(struct model *model, const struct str *args, size_t count)
@@ -583,19 +671,37 @@ static const struct command {
 	command_fn *run;
 	bool writes;
 } commands[] = {
-	{ "HGET", 3, cmd_hget, false },       { "HMGET", 3, cmd_hmget, false },
-	{ "HSET", 4, cmd_hset, true },        { "ZADD", 4, cmd_zadd, true },
-	{ "ZREM", 3, cmd_zrem, true },        { "ZCARD", 2, cmd_zcard, false },
-	{ "ZSCORE", 3, cmd_zscore, false },   { "ZRANGE", 4, cmd_zrange, false },
-	{ "EXISTS", 2, cmd_exists, false },   { "TIME", 1, cmd_time, false },
-	{ "PUBLISH", 3, cmd_publish, false }, { "ZRANGEBYSCORE", 4, cmd_zrangebyscore, false },
-	{ "HGETALL", 2, cmd_hgetall, false }, { "HLEN", 2, cmd_hlen, false },
-	{ "HDEL", 3, cmd_hdel, true },        { "HINCRBY", 4, cmd_hincrby, true },
-	{ "ZRANK", 3, cmd_zrank, false },     { "ZINCRBY", 4, cmd_zincrby, true },
-	{ "XADD", 5, cmd_xadd, true },        { "XRANGE", 4, cmd_xrange, false },
-	{ "XTRIM", 5, cmd_xtrim, true },      { "GET", 2, cmd_get, false },
-	{ "SET", 3, cmd_set, true },          { "DEL", 2, cmd_del, true },
-	{ "PEXPIRE", 3, cmd_pexpire, true },  { "FLUSHALL", 1, cmd_flushall, true },
+	{ "HGET", 3, cmd_hget, false },
+	{ "HMGET", 3, cmd_hmget, false },
+	{ "HSET", 4, cmd_hset, true },
+	{ "ZADD", 4, cmd_zadd, true },
+	{ "ZREM", 3, cmd_zrem, true },
+	{ "ZCARD", 2, cmd_zcard, false },
+	{ "ZSCORE", 3, cmd_zscore, false },
+	{ "ZRANGE", 4, cmd_zrange, false },
+	{ "EXISTS", 2, cmd_exists, false },
+	{ "TIME", 1, cmd_time, false },
+	{ "PUBLISH", 3, cmd_publish, false },
+	{ "ZRANGEBYSCORE", 4, cmd_zrangebyscore, false },
+	{ "HGETALL", 2, cmd_hgetall, false },
+	{ "HLEN", 2, cmd_hlen, false },
+	{ "HDEL", 3, cmd_hdel, true },
+	{ "HINCRBY", 4, cmd_hincrby, true },
+	{ "ZRANK", 3, cmd_zrank, false },
+	{ "ZINCRBY", 4, cmd_zincrby, true },
+	{ "XADD", 5, cmd_xadd, true },
+	{ "XRANGE", 4, cmd_xrange, false },
+	{ "XTRIM", 5, cmd_xtrim, true },
+	{ "GET", 2, cmd_get, false },
+	{ "SET", 3, cmd_set, true },
+	{ "DEL", 2, cmd_del, true },
+	{ "PEXPIRE", 3, cmd_pexpire, true },
+	{ "FLUSHALL", 1, cmd_flushall, true },
+	{ "SADD", 3, cmd_sadd, true },
+	{ "SREM", 3, cmd_srem, true },
+	{ "SCARD", 2, cmd_scard, false },
+	{ "SISMEMBER", 3, cmd_sismember, false },
+	{ "SRANDMEMBER", 3, cmd_srandmember, false },
 };
 
 struct model_reply *model_call(struct model *model, const struct str *args, size_t count)

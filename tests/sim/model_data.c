@@ -141,6 +141,7 @@ static void value_free(struct value *value)
 			text_free(value->fields[i].name);
 			text_free(value->fields[i].value);
 			break;
+		case VALUE_SET:
 		case VALUE_ZSET: text_free(value->members[i].name); break;
 		case VALUE_STREAM: entry_fini(&value->entries[i]); break;
 		}

@@ -4,7 +4,7 @@
 #include "base/attr.h"
 #include "tests/sim/model.h"
 
-enum value_type { VALUE_STRING, VALUE_HASH, VALUE_ZSET, VALUE_STREAM };
+enum value_type { VALUE_STRING, VALUE_HASH, VALUE_ZSET, VALUE_SET, VALUE_STREAM };
 
 struct pair {
 	struct str name, value; /* owned */

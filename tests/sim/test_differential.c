@@ -181,6 +181,17 @@ static void compare_hash(struct world *world, const struct value *value)
 	}
 }
 
+static void compare_set(struct world *world, const struct value *value)
+{
+	compare_size(world, "SCARD", value->key, value->count);
+	for (size_t i = 0; i < value->count; i++) {
+		char *name = mem_strndup(value->members[i].name);
+
+		compare_with(world, value, "SISMEMBER", (const char *const[]){ name, NULL });
+		free(name);
+	}
+}
+
 static void compare_all(struct world *world)
 {
 	compare_size(world, "DBSIZE", NULL, model->count);
@@ -190,6 +201,7 @@ static void compare_all(struct world *world)
 		switch (value->type) {
 		case VALUE_STRING: compare_with(world, value, "GET", NULL); break;
 		case VALUE_HASH: compare_hash(world, value); break;
+		case VALUE_SET: compare_set(world, value); break;
 		case VALUE_ZSET:
 			compare_with(world, value, "ZRANGE",
 			             (const char *const[]){ "0", "-1", "WITHSCORES", NULL });
@@ -223,6 +235,14 @@ static const char *const shapes[] = {
 	"ZADD K I F",
 	"ZADD K NX I F",
 	"ZREM K F",
+	"ZREM K F F",
+	"ZADD K I F I F",
+	"ZADD K NX I F I F",
+	"SADD K F",
+	"SADD K F F",
+	"SREM K F",
+	"SCARD K",
+	"SISMEMBER K F",
 	"ZCARD K",
 	"ZSCORE K F",
 	"ZINCRBY K I F",

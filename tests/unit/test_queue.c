@@ -15,7 +15,6 @@ static void must_have_tag(const char *key, const char *tag)
 
 static void all_keys_of_a_shard_share_one_hash_tag(void **state)
 {
-	struct id sid = id_new();
 	char tag[QUEUE_KEY_SIZE], key[QUEUE_KEY_SIZE];
 
 	(void)state;
@@ -25,7 +24,7 @@ static void all_keys_of_a_shard_share_one_hash_tag(void **state)
 		queue_key_set(7, (enum queue_set)set, key);
 		must_have_tag(key, tag);
 	}
-	queue_key_item(7, &sid, key);
+	queue_key_items(7, key);
 	must_have_tag(key, tag);
 	queue_key_bell(7, key);
 	must_have_tag(key, tag);

@@ -11,10 +11,11 @@
 --          new | back | evict, and when it likes something: words it needs, words it likes} ...
 --      evict: this parked session is in the way of one that is ready
 local inc, has = ARGV[1], ARGV[2]
+local slots, places, most = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local mine, parked = q .. ':w:' .. inc, q .. ':p:' .. inc
 local working, residing = call('ZCARD', mine), 0
 residing = working + call('ZCARD', parked)
-local most, steps, rows = tonumber(ARGV[5]), 0, {}
+local steps, rows = 0, {}
 
 local function row(h, what)
 	local row = {h.sid, h.t, h.p, h.a, h.by, at, h.e, h.u, what}
@@ -23,10 +24,10 @@ local function row(h, what)
 end
 
 local function lease(h, from)
-	h.a, h.inc, h.first = string.format('%.0f', h.a + 1), inc, '0'
-	if from == 'delayed' then call('ZREM', q .. ':delayed', h.sid) end
-	call('ZADD', q .. ':leasing', at, h.sid)
-	call('ZADD', mine, at, h.sid)
+	h.a, h.inc, h.first = h.a + 1 .. '', inc, '0'
+	if from == 'delayed' then later('ZREM', q .. ':delayed', h.sid) end
+	later('ZADD', q .. ':leasing', h.sid, at)
+	later('ZADD', mine, h.sid, at)
 	save(h, 'leasing', '')
 	count_in(h)
 	working, residing = working + 1, residing + 1
@@ -35,16 +36,18 @@ end
 
 -- ---- what belongs to this worker ----
 
-for _, sid in ipairs(call('ZRANGE', q .. ':back:' .. inc, 0, 127)) do
-	if working >= tonumber(ARGV[3]) or #rows >= most then break end
+local back = call('ZRANGE', q .. ':back:' .. inc, 0, 127)
+know_all(back)
+for _, sid in ipairs(back) do
+	if working >= slots or #rows >= most then break end
 	local h = item_of(sid)
 	if may_lease(h) then
 		call('ZREM', q .. ':back:' .. inc, sid)
 		call('ZREM', parked, sid)
 		call('ZREM', q .. ':n:' .. inc, sid)
-		call('ZREM', q .. ':parked', sid)
-		call('ZADD', q .. ':leased', at, sid)
-		call('ZADD', mine, at, sid)
+		later('ZREM', q .. ':parked', sid)
+		later('ZADD', q .. ':leased', sid, at)
+		later('ZADD', mine, sid, at)
 		save(h, 'leased', '')
 		count_in(h)
 		working = working + 1
@@ -53,10 +56,12 @@ for _, sid in ipairs(call('ZRANGE', q .. ':back:' .. inc, 0, 127)) do
 end
 
 local function may_take()
-	return #rows < most and working < tonumber(ARGV[3]) and residing < tonumber(ARGV[4])
+	return #rows < most and working < slots and residing < places
 end
 
-for _, sid in ipairs(call('ZRANGE', q .. ':wait:' .. inc, 0, 127)) do
+local waiting = call('ZRANGE', q .. ':wait:' .. inc, 0, 127)
+know_all(waiting)
+for _, sid in ipairs(waiting) do
 	if not may_take() then break end
 	local h = item_of(sid)
 	if not h or h.set ~= 'delayed' then
@@ -69,54 +74,186 @@ end
 
 -- ---- what is ready ----
 
-local passes, last, weights = {}, {}, {} -- by key and who: known in this call
-local function true_pass(key, who)
-	local mine = passes[key]
-	if not mine then
-		mine = {}
-		passes[key] = mine
-		local all = call('HGET', key, '*')
-		last[key] = tonumber(all and string.match(all, '^[^|]+') or '0')
+-- Passes as they are in this call, by key; what changed is written at its end.
+local V, passes = q .. ':v', {}
+local function passes_of(key)
+	local all = passes[key]
+	if not all then
+		all = {of = {}, changed = {}, last = false, text = '0'}
+		passes[key] = all
 	end
-	if not mine[who] then
-		local known = call('HGET', key, who)
-		mine[who] = tonumber(known and string.match(known, '^[^|]+') or '0')
-	end
-	return mine[who]
+	return all
 end
 
--- The first of a tree's level whose turn it is; those that are full step back.
-local function first_of(tree, key, limit, full, c)
-	while steps < 128 do
-		steps = steps + 1
-		local entry = call('ZRANGE', tree, 0, 0, 'WITHSCORES')
-		local who = entry[1]
-		if not who then return nil end
-		local pass = true_pass(key, who)
-		if pass > tonumber(entry[2]) + 0.001 then
-			call('ZADD', tree, string.format('%.3f', pass), who)
-		elseif room_of(limit .. who) <= 0 then
-			call('ZREM', tree, who)
-			call('ZADD', full .. who, '0', c)
-			wait_for(limit .. who)
-		else
-			return who, tonumber(entry[2])
+local function pass_in(text)
+	return text and tonumber(string.match(text, '^[^|]+')) or 0
+end
+
+local weights, weighted = {}, call('EXISTS', q .. ':weight') == 1
+local function learn_passes(key, whos)
+	local all, ask = passes_of(key), {}
+	for _, who in ipairs(whos) do
+		if not all.of[who] then ask[#ask + 1] = who end
+	end
+	if #ask == 0 then return all end
+	if key == V and weighted then
+		local known = call('HMGET', q .. ':weight', unpack(ask))
+		for i, who in ipairs(ask) do weights[who] = known[i] and tonumber(known[i]) end
+	end
+	ask[#ask + 1] = '*'
+	local known = call('HMGET', key, unpack(ask))
+	for i = 1, #ask - 1 do all.of[ask[i]] = pass_in(known[i]) end
+	if not all.last then
+		all.text = known[#ask] and string.match(known[#ask], '^[^|]+') or '0'
+		all.last = tonumber(all.text)
+	end
+	return all
+end
+
+local function true_pass(key, who)
+	local all = passes[key]
+	return all and all.of[who] or learn_passes(key, {who}).of[who]
+end
+
+local function write_passes()
+	for key, all in pairs(passes) do
+		if next(all.changed) then
+			local words, n = {'HSET', key, '*', all.text .. '|' .. at}, 4
+			for who, pass in pairs(all.changed) do
+				words[n + 1], words[n + 2] = who, pass .. '|' .. at
+				n = n + 2
+			end
+			call(unpack(words))
 		end
 	end
 end
 
-local function charge(tree, key, who, pass)
-	local stride = STRIDE
-	if key == q .. ':v' then
-		weights[who] = weights[who] or call('HGET', q .. ':weight', who) or '1'
-		stride = STRIDE / weights[who]
+-- The tenants of a class are read from the first as far as they may be needed. Who is there, in
+-- order, is kept up to date here, and written when more is read, or at the end.
+local levels = {}
+local function write_level(level)
+	if next(level.gone) then
+		local words = {'ZREM', level.tree}
+		for who in pairs(level.gone) do words[#words + 1] = who end
+		call(unpack(words))
+		level.gone = {}
 	end
-	local next = math.max(pass, last[key] - CREDIT * stride) + stride
-	passes[key][who] = next
-	last[key] = math.max(last[key], pass)
-	call('HSET', key, who, string.format('%.3f|%s', next, at), '*',
-		string.format('%.3f|%s', last[key], at))
-	call('ZADD', tree, 'XX', string.format('%.3f', next), who)
+	if next(level.moved) then
+		local words, n = {'ZADD', level.tree}, 2
+		for who, pass in pairs(level.moved) do
+			words[n + 1], words[n + 2] = pass, who
+			n = n + 2
+		end
+		call(unpack(words))
+		level.moved = {}
+	end
+end
+
+local function read_level(level)
+	write_level(level)
+	local got, whos, scores = call('ZRANGE', level.tree, 0, level.wide - 1, 'WITHSCORES'), {}, {}
+	local n = #got / 2
+	for i = 1, n do whos[i], scores[i] = got[2 * i - 1], tonumber(got[2 * i]) end
+	level.i, level.n, level.who, level.pass, level.all = 1, n, whos, scores, n < level.wide
+	learn_passes(V, whos)
+end
+
+local function level_of(c)
+	local level = levels[c]
+	if not level then
+		level = {tree = q .. ':T:' .. c, wide = most - #rows + 1, gone = {}, moved = {}, i = 0, n = 0,
+			who = false, pass = false, all = false}
+		levels[c] = level
+		read_level(level)
+	elseif level.i > level.n and not level.all then
+		read_level(level)
+	end
+	return level
+end
+
+local function drop_top(level)
+	local who = level.who[level.i]
+	level.gone[who], level.moved[who] = true, nil
+	level.i = level.i + 1
+end
+
+-- text: the pass as it is written.
+local function move_top(level, pass, text)
+	local whos, scores, i, n = level.who, level.pass, level.i, level.n
+	local who = whos[i]
+	level.moved[who] = text
+	if pass > scores[n] and not level.all then -- somewhere behind what was read
+		level.i = i + 1
+		return
+	end
+	while i < n and (scores[i + 1] < pass or (scores[i + 1] == pass and whos[i + 1] < who)) do
+		whos[i], scores[i] = whos[i + 1], scores[i + 1]
+		i = i + 1
+	end
+	whos[i], scores[i] = who, pass
+end
+
+-- Others change trees too: what is known of them is written, and read again.
+local function forget_levels()
+	for _, level in pairs(levels) do write_level(level) end
+	levels = {}
+end
+
+local function is_behind(pass, true_one)
+	return true_one ~= pass and true_one > pass + 0.001 + pass * 1e-13
+end
+
+-- The tenant of a class whose turn it is; those that are full step back.
+local function first_tenant(c)
+	while steps < 128 do
+		steps = steps + 1
+		local level = level_of(c)
+		local t = level.who[level.i]
+		if not t then return nil end
+		local pass, true_one = level.pass[level.i], true_pass(V, t)
+		if is_behind(pass, true_one) then
+			move_top(level, true_one, true_one)
+		elseif room_of('t:' .. t) <= 0 then
+			drop_top(level)
+			call('ZADD', q .. ':ft:' .. t, '0', c)
+			wait_for('t:' .. t)
+		else
+			return t, pass
+		end
+	end
+end
+
+-- The same of a tenant's users.
+local function first_user(users, c, t)
+	local key = q .. ':v:' .. t
+	while steps < 128 do
+		steps = steps + 1
+		local first = call('ZRANGE', users, 0, 0, 'WITHSCORES')
+		local u = first[1]
+		if not u then return nil end
+		local pass, true_one, limit = tonumber(first[2]), true_pass(key, u), 'u:' .. t .. ':' .. u
+		if is_behind(pass, true_one) then
+			call('ZADD', users, true_one, u)
+		elseif room_of(limit) <= 0 then
+			call('ZREM', users, u)
+			call('ZADD', q .. ':fu:' .. t .. ':' .. u, '0', c)
+			wait_for(limit)
+		else
+			return u, pass, key
+		end
+	end
+end
+
+-- Returns the new pass, and how it is written.
+local function charge(key, who, pass)
+	local all, stride = passes[key], STRIDE
+	local last, weight = all.last, key == V and weights[who]
+	if weight then stride = STRIDE / weight end
+	local next = math.max(pass, last - CREDIT * stride) + stride
+	local text = next .. ''
+	all.of[who], all.changed[who] = next, text
+	if pass > last then all.last, all.text = pass, pass .. '' end
+	return next, text
 end
 
 -- How often sessions start: of those who need the same, of a tenant, of a user; of the latter two
@@ -170,20 +307,43 @@ local function pace_after(name, value)
 	return string.format('%s|%d|%d|%.3f|%.3f|%.0f', at, more and 1 or 0, n, mean, var, all.till)
 end
 
--- One session of the tenant whose turn it is in class c, or a step towards one. False: the tenant
--- has nothing to offer there, and is out of the tree.
+-- A session of these was taken. Returns whether more of the user, and of the tenant, are ready.
+local function leave_tree(h, c, users, more, utext, tpass, ttext)
+	local t, u, level = h.t, h.u, levels[c]
+	later('ZREM', q .. ':ready:' .. c, h.sid)
+	if more then
+		call('ZADD', users, utext, u)
+	else
+		call('ZREM', users, u)
+		if anybody_waits() then call('ZREM', q .. ':fu:' .. t .. ':' .. u, c) end
+	end
+	if more or call('EXISTS', users) == 1 then
+		move_top(level, tpass, ttext)
+		return more, true
+	end
+	drop_top(level)
+	if anybody_waits() then call('ZREM', q .. ':ft:' .. t, c) end
+	return false, false
+end
+
+-- One session of the tenant whose turn it is in class c, or a step towards one. A tenant that has
+-- nothing to offer there leaves the tree.
 local function serve(c, t, tpass)
 	local users = q .. ':U:' .. c .. ':' .. t
-	local u, upass = first_of(users, q .. ':v:' .. t, 'u:' .. t .. ':', q .. ':fu:' .. t .. ':', c)
+	local u, upass, key = first_user(users, c, t)
 	if not u then
-		if steps < 128 then call('ZREM', q .. ':T:' .. c, t) end
+		if steps < 128 then drop_top(level_of(c)) end
 		return
 	end
-	local sid = call('ZRANGE', q .. ':r:' .. c .. ':' .. t .. ':' .. u, 0, 0)[1]
+	local list = q .. ':r:' .. c .. ':' .. t .. ':' .. u
+	local sids = call('ZRANGE', list, 0, 1)
+	local sid = sids[1]
 	local h = item_of(sid)
 	local names = limits_of(h)
 	for i = 3, #names do
-		if room_of(names[i]) <= 0 and not call('ZSCORE', q .. ':k:' .. names[i], sid) then
+		if room_of(names[i]) <= 0 and not counts(names[i], sid) then
+			forget_levels()
+			steps = steps + 2
 			block(h, names[i])
 			for j = 3, #names do
 				if j ~= i then wake(names[j]) end
@@ -191,10 +351,10 @@ local function serve(c, t, tpass)
 			return
 		end
 	end
-	note_start(h, leave(h))
+	call('ZREM', list, sid)
+	local _, utext = charge(key, u, upass)
+	note_start(h, leave_tree(h, c, users, sids[2] ~= nil, utext, charge(V, t, tpass)))
 	lease(h, 'ready')
-	charge(q .. ':T:' .. c, q .. ':v', t, tpass)
-	charge(users, q .. ':v:' .. t, u, upass)
 end
 
 local function fits(need)
@@ -206,11 +366,11 @@ end
 
 local heads = {} -- class -> {tenant, pass}
 local function look(c)
-	local t, pass = first_of(q .. ':T:' .. c, q .. ':v', 't:', q .. ':ft:', c)
+	local t, pass = first_tenant(c)
 	heads[c] = t and {t, pass} or nil
 end
 
-if working < tonumber(ARGV[3]) and #rows < most then
+if working < slots and #rows < most then
 	local classes = call('HGETALL', q .. ':ci')
 	for i = 1, #classes, 2 do
 		if fits(classes[i + 1]) then look(classes[i]) end
@@ -224,16 +384,19 @@ while steps < 128 and may_take() do
 		end
 	end
 	if not best then break end
-	local t, pass = heads[best][1], heads[best][2]
-	if true_pass(q .. ':v', t) <= pass + 0.001 and room_of('t:' .. t) > 0 then
+	local t, pass, level = heads[best][1], heads[best][2], level_of(best)
+	if level.who[level.i] == t and not is_behind(pass, true_pass(V, t)) and room_of('t:' .. t) > 0 then
 		serve(best, t, pass)
 	end
 	look(best)
 end
 
+forget_levels()
+write_passes()
+write_all()
 learn(seen, pace_after)
 
-if next(heads) and working < tonumber(ARGV[3]) and #rows < most then
+if next(heads) and working < slots and #rows < most then
 	for _, sid in ipairs(call('ZRANGEBYSCORE', parked, '1', at, 'LIMIT', 0, 128)) do
 		if not call('ZSCORE', q .. ':back:' .. inc, sid) then
 			local h = item_of(sid)

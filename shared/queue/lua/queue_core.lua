@@ -3,10 +3,10 @@
 -- Keys of shard k are made from KEYS[1] = {q<k>}, so all are in its slot:
 --   :delayed :held :leasing :leased :parked :done   zsets, and a tree for what is ready: a session is
 --              in exactly one of them; scored by since when (ms), :delayed by when it is due
---   :i:<sid>   hash of a session: f what it was submitted with
---              "tenant|user|project|agent|key|priority|age (ms)|words"; s how it is now
---              "set|since (ms)|incarnation|attempt|epoch of its log|class while ready|first 0 or
---              1|reason"; when there are any: lost incarnations "a,b,"; l words that it likes
+--   :i         hash sid -> what it was submitted with, a line
+--              "tenant|user|project|agent|key|priority|age (ms)|words|words that it likes", and
+--              how it is now "set|since (ms)|incarnation|attempt|epoch of its log|class while ready|first
+--              0 or 1|lost incarnations "a,b,"|reason"
 --   :w:<incarnation>  zset of what it has leasing or leased;  :p:<incarnation> of what is parked, by
 --              since when, or 0 when it cannot be asked to leave;
 --   :n:<incarnation> of what is parked until another session has ended: it takes no place, or those
@@ -23,7 +23,7 @@
 --   :v:<tenant> the same of its users;  :weight hash tenant -> weight
 -- Limits count leases that live; a name is t:<tenant>, u:<tenant>:<user>, p:<tenant>:<project>,
 -- a:<tenant>:<type>, c:<tenant>:<key>:
---   :limit hash name, or "u:*" for all of a kind -> most at a time;  :k:<name> zset of its leases
+--   :limit hash name, or "u:*" for all of a kind -> most at a time;  :k:<name> set of its leases
 --   :b:<name> zset of sessions that are held until there is room;  :ft:<tenant> :fu:<tenant>:<user>
 --   zsets of classes in which a full tenant or user has stepped back;  :waits zset of names for
 --   which somebody waits, by when it was looked at
@@ -40,29 +40,107 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local at = string.format('%.0f', now)
 local STRIDE, CREDIT, HALF_LIFE_MS, AGING_MS = 1000, 5, 600000, 600000
 
+local I, K = q .. ':i', q .. ':k:'
+
+-- ---- writes that can wait: a command for all of a key is cheaper than one for each ----
+
+local pending, order = {}, {}
+
+local function settle(key)
+	local words = pending[key]
+	if words then
+		pending[key] = nil
+		call(unpack(words))
+	end
+end
+
+-- ZADD with a score, or ZREM. Whoever reads the key settles it first.
+local function later(command, key, sid, score)
+	local words = pending[key]
+	if not words or words[1] ~= command then
+		settle(key)
+		words = {command, key, nil, nil, nil, nil, nil, nil}
+		pending[key], order[#order + 1] = words, key
+	end
+	local n = #words
+	if score then
+		words[n + 1], words[n + 2] = score, sid
+	else
+		words[n + 1] = sid
+	end
+end
+
+-- ---- sessions ----
+
+-- What a session was submitted with is taken apart when somebody asks.
+local submitted = {__index = function(h, name)
+	h.t, h.u, h.pj, h.ag, h.key, h.p, h.by, h.need, h.likes = string.match(h.f,
+		'^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
+	return rawget(h, name)
+end}
+
+-- As they are in this call; what was saved is written at its end, by write_all().
+local items, saved = {}, {}
+
+local function know(sid, text)
+	if not text then
+		items[sid] = false
+		return
+	end
+	local f, set, since, inc, a, e, c, first, lost, why = string.match(text,
+		'^([^\n]*)\n([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
+	items[sid] = setmetatable({sid = sid, f = f, set = set, at = since, inc = inc, a = a, e = e,
+		c = c, first = first, lost = lost, why = why, names = false, keyed = false,
+		unsaved = false}, submitted)
+end
+
+local function know_all(sids)
+	if #sids == 0 then return end
+	local texts = call('HMGET', I, unpack(sids))
+	for i, sid in ipairs(sids) do
+		if items[sid] == nil then know(sid, texts[i]) end
+	end
+end
+
 local function item_of(sid)
-	local v = call('HMGET', q .. ':i:' .. sid, 'f', 's', 'lost', 'l')
-	if not v[1] then return nil end
-	local h = {sid = sid, lost = v[3] or '', likes = v[4] or ''}
-	h.t, h.u, h.pj, h.ag, h.key, h.p, h.by, h.need = string.match(v[1],
-		'^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
-	h.set, h.at, h.inc, h.a, h.e, h.c, h.first, h.why = string.match(v[2],
-		'^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
-	return h
+	if items[sid] == nil then know(sid, call('HGET', I, sid)) end
+	return items[sid] or nil
 end
 
 -- After it came into another set.
 local function save(h, set, why)
-	h.set, h.why = set, why
-	call('HSET', q .. ':i:' .. h.sid, 's', table.concat({set, at, h.inc, h.a, h.e, h.c, h.first, why},
-		'|'))
+	h.set, h.why, h.at = set, why, at
+	if not h.unsaved then
+		h.unsaved, saved[#saved + 1] = true, h
+	end
+end
+
+local function write_all()
+	for i = 1, #order do settle(order[i]) end
+	order = {}
+	if #saved == 0 then return end
+	local words = {'HSET', I}
+	for i, h in ipairs(saved) do
+		h.unsaved = false
+		words[2 * i + 1] = h.sid
+		words[2 * i + 2] = h.f .. '\n' .. h.set .. '|' .. h.at .. '|' .. h.inc .. '|' .. h.a .. '|' ..
+			h.e .. '|' .. h.c .. '|' .. h.first .. '|' .. h.lost .. '|' .. h.why
+	end
+	saved = {}
+	call(unpack(words))
 end
 
 local function limits_of(h)
-	local names = {'t:' .. h.t, 'u:' .. h.t .. ':' .. h.u}
-	if h.pj ~= '' then names[#names + 1] = 'p:' .. h.t .. ':' .. h.pj end
-	if h.ag ~= '' then names[#names + 1] = 'a:' .. h.t .. ':' .. h.ag end
-	if h.key ~= '' then names[#names + 1] = 'c:' .. h.t .. ':' .. h.key end
+	if h.names then return h.names end
+	local t = h.t
+	local names = {'t:' .. t, 'u:' .. t .. ':' .. h.u}
+	if h.pj ~= '' then names[#names + 1] = 'p:' .. t .. ':' .. h.pj end
+	if h.ag ~= '' then names[#names + 1] = 'a:' .. t .. ':' .. h.ag end
+	if h.key ~= '' then
+		h.keyed = 'c:' .. t .. ':' .. h.key
+		names[#names + 1] = h.keyed
+	end
+	h.names = names
 	return names
 end
 
@@ -70,7 +148,8 @@ end
 -- key of concurrency for which nothing else is said admits one session.
 local rooms, kinds, exact = {}, nil, false
 local function room_of(name)
-	if rooms[name] then return rooms[name] end
+	local room = rooms[name]
+	if room then return room end
 	if not kinds then
 		local all = call('HMGET', q .. ':limit', 't:*', 'u:*', 'p:*', 'a:*', 'c:*')
 		local known = 0
@@ -79,14 +158,19 @@ local function room_of(name)
 		exact = call('HLEN', q .. ':limit') > known
 	end
 	local limit = exact and call('HGET', q .. ':limit', name) or kinds[string.sub(name, 1, 1)]
-	rooms[name] = limit and limit - call('ZCARD', q .. ':k:' .. name) or math.huge
-	return rooms[name]
+	room = limit and limit - call('SCARD', K .. name) or math.huge
+	rooms[name] = room
+	return room
+end
+
+local function counts(name, sid)
+	return call('SISMEMBER', K .. name, sid) == 1
 end
 
 -- Whether a lease of this session would be within all its limits. The key it kept is its own.
 local function may_lease(h)
 	for _, name in ipairs(limits_of(h)) do
-		if room_of(name) <= 0 and not call('ZSCORE', q .. ':k:' .. name, h.sid) then return false end
+		if room_of(name) <= 0 and not counts(name, h.sid) then return false end
 	end
 	return true
 end
@@ -105,14 +189,14 @@ local function pass_of(key, who)
 end
 
 local function set_pass(key, who, pass)
-	call('HSET', key, who, string.format('%.3f|%s', pass, at))
+	call('HSET', key, who, pass .. '|' .. at)
 end
 
 local function show_tenant(c, t)
 	if call('EXISTS', q .. ':ft:' .. t) == 1 then
 		call('ZADD', q .. ':ft:' .. t, '0', c)
 	else
-		call('ZADD', q .. ':T:' .. c, 'NX', string.format('%.3f', pass_of(q .. ':v', t)), t)
+		call('ZADD', q .. ':T:' .. c, 'NX', pass_of(q .. ':v', t), t)
 	end
 end
 
@@ -121,7 +205,7 @@ local function show_user(c, t, u)
 	if call('EXISTS', full) == 1 then
 		call('ZADD', full, '0', c)
 	else
-		local pass = string.format('%.3f', pass_of(q .. ':v:' .. t, u))
+		local pass = pass_of(q .. ':v:' .. t, u)
 		call('ZADD', q .. ':U:' .. c .. ':' .. t, 'NX', pass, u)
 		show_tenant(c, t)
 	end
@@ -141,7 +225,7 @@ end
 
 -- A level of priority is worth AGING_MS of age, so that everything is served in the end.
 local function order_of(h)
-	return h.first == '1' and '0' or string.format('%.0f', h.by - h.p * AGING_MS)
+	return h.first == '1' and '0' or h.by - h.p * AGING_MS
 end
 
 -- Into the tree.
@@ -149,7 +233,7 @@ local function enter(h)
 	local c = class_of(h.need)
 	h.c, h.inc = c, ''
 	save(h, 'ready', '')
-	call('ZADD', q .. ':ready:' .. c, h.by, h.sid)
+	later('ZADD', q .. ':ready:' .. c, h.sid, h.by)
 	call('ZADD', q .. ':r:' .. c .. ':' .. h.t .. ':' .. h.u, order_of(h), h.sid)
 	show_user(c, h.t, h.u)
 end
@@ -159,7 +243,7 @@ local function leave(h)
 	local c, t, u = h.c, h.t, h.u
 	local mine, users = q .. ':r:' .. c .. ':' .. t .. ':' .. u, q .. ':U:' .. c .. ':' .. t
 	call('ZREM', mine, h.sid)
-	call('ZREM', q .. ':ready:' .. c, h.sid)
+	later('ZREM', q .. ':ready:' .. c, h.sid)
 	if call('EXISTS', mine) == 1 then return true, true end
 	call('ZREM', users, u)
 	call('ZREM', q .. ':fu:' .. t .. ':' .. u, c)
@@ -177,17 +261,29 @@ local function pace_key(ago)
 end
 
 -- Returns name -> value, false where nothing is known, and the names that this half hour has not seen.
+local remembered, unseen = {}, {}
 local function recall(names)
-	local found, values, new = {}, call('HMGET', pace_key(0), unpack(names)), {}
-	for i, name in ipairs(names) do
-		found[name] = values[i]
-		if not values[i] then new[#new + 1] = name end
+	local ask, old, new = {}, {}, {}
+	for _, name in ipairs(names) do
+		if remembered[name] == nil then
+			remembered[name], ask[#ask + 1] = false, name
+		end
 	end
-	if #new > 0 then
-		values = call('HMGET', pace_key(1), unpack(new))
-		for i, name in ipairs(new) do found[name] = values[i] end
+	if #ask > 0 then
+		local values = call('HMGET', pace_key(0), unpack(ask))
+		for i, name in ipairs(ask) do
+			remembered[name] = values[i]
+			if not values[i] then unseen[name], old[#old + 1] = true, name end
+		end
 	end
-	return found, new
+	if #old > 0 then
+		local values = call('HMGET', pace_key(1), unpack(old))
+		for i, name in ipairs(old) do remembered[name] = values[i] end
+	end
+	for _, name in ipairs(names) do
+		if unseen[name] then new[#new + 1] = name end
+	end
+	return remembered, new
 end
 
 -- change(name, value or false) gives the value from now on. There are PACES names at most.
@@ -197,12 +293,13 @@ local function learn(names, change)
 	local size, key, words = 0, pace_key(0), {}
 	if #new > 0 then size = call('HLEN', key) end
 	local begins = #new > 0 and size == 0
+	local full = {}
 	for _, name in ipairs(new) do
-		if size >= PACES then found[name] = nil end
+		full[name] = size >= PACES
 		size = size + 1
 	end
 	for _, name in ipairs(names) do
-		if found[name] ~= nil then
+		if not full[name] then
 			words[#words + 1], words[#words + 2] = name, change(name, found[name])
 		end
 	end
@@ -222,7 +319,7 @@ end
 
 local function block(h, name)
 	leave(h)
-	call('ZADD', q .. ':held', at, h.sid)
+	later('ZADD', q .. ':held', h.sid, at)
 	call('ZADD', q .. ':b:' .. name, order_of(h), h.sid)
 	wait_for(name)
 	save(h, 'held', 'limit:' .. name)
@@ -233,11 +330,15 @@ local function unblock(h, name)
 	if call('EXISTS', q .. ':b:' .. name) == 0 then call('ZREM', q .. ':waits', name) end
 end
 
+local function anybody_waits()
+	if waits == nil then waits = call('EXISTS', q .. ':waits') == 1 end
+	return waits
+end
+
 -- There may be room: whoever waits for it takes part again. Returns what became ready: 0 or 1
 -- session, or 1 for a tenant or a user.
 local function wake(name)
-	if waits == nil then waits = call('EXISTS', q .. ':waits') == 1 end
-	if not waits or room_of(name) <= 0 or not call('ZSCORE', q .. ':waits', name) then return 0 end
+	if not anybody_waits() or room_of(name) <= 0 or not call('ZSCORE', q .. ':waits', name) then return 0 end
 	local kind, rest = string.match(name, '^(.):(.*)$')
 	if kind == 't' or kind == 'u' then
 		local full = q .. (kind == 't' and ':ft:' or ':fu:') .. rest
@@ -260,7 +361,7 @@ local function wake(name)
 	end
 	local h = item_of(first)
 	unblock(h, name)
-	call('ZREM', q .. ':held', first)
+	later('ZREM', q .. ':held', first)
 	enter(h)
 	woken = woken + 1
 	return 1
@@ -277,21 +378,30 @@ local function wake_others(h)
 end
 
 local function count_in(h)
-	for _, name in ipairs(limits_of(h)) do
-		if call('ZADD', q .. ':k:' .. name, at, h.sid) == 1 and rooms[name] then
-			rooms[name] = rooms[name] - 1
+	local names = h.names or limits_of(h)
+	for i = 1, #names do
+		local name = names[i]
+		if call('SADD', K .. name, h.sid) == 1 then
+			local room = rooms[name]
+			if room then rooms[name] = room - 1 end
 		end
 	end
 end
 
--- A parked session keeps its key of concurrency only.
-local function count_out(h, parks)
-	for _, name in ipairs(limits_of(h)) do
-		if not parks or string.sub(name, 1, 1) ~= 'c' then
-			if call('ZREM', q .. ':k:' .. name, h.sid) == 1 and rooms[name] then
-				rooms[name] = rooms[name] + 1
+-- What had a lease counted for all its limits, what had none perhaps for its key, which a parked one
+-- keeps.
+local function count_out(h, had, parks)
+	local names, any, sid = h.names or limits_of(h), anybody_waits(), h.sid
+	for i = had and 1 or #names, #names do
+		local name = names[i]
+		if not parks or name ~= h.keyed then
+			if call('SREM', K .. name, sid) == 1 then
+				local room = rooms[name]
+				if room then rooms[name] = room + 1 end
 			end
-			wake(name)
 		end
+	end
+	for i = 1, any and #names or 0 do
+		if not parks or names[i] ~= h.keyed then wake(names[i]) end
 	end
 end

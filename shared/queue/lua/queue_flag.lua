@@ -43,7 +43,9 @@ end
 -- All of an age, or none.
 local last = found[#found]
 local rows = {c, episode, last}
-for _, sid in ipairs(call('ZRANGEBYSCORE', tree, from, last, 'LIMIT', 0, 256)) do
+local sids = call('ZRANGEBYSCORE', tree, from, last, 'LIMIT', 0, 256)
+know_all(sids)
+for _, sid in ipairs(sids) do
 	rows[#rows + 1] = sid
 	rows[#rows + 1] = item_of(sid).t
 end

@@ -21,5 +21,6 @@ for i = 2, #ARGV, 2 do
 		for _ = 1, math.min(room_of(ARGV[i]), 128 - woken) do wake(ARGV[i]) end
 	end
 end
+write_all()
 if woken > 0 then ring(ARGV[1], 0) end
 return {woken}

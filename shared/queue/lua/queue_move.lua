@@ -10,23 +10,29 @@
 -- returns for each {ok | again, set} or {conflict, set} {missing}
 -- verb = from, to, where it is if this was done before
 local verbs = {
-	opened = {',leasing,', 'leased', ',leased,'},
-	place = {',leasing,', 'leasing', ',,'},
-	prefer = {',leasing,', 'delayed', ',delayed,'},
-	refuse = {',leasing,leased,', 'ready', ',ready,delayed,'},
-	requeue = {',leasing,leased,parked,', 'ready', ',ready,delayed,held,'},
-	park = {',leased,', 'parked', ',parked,'},
-	unpark = {',parked,', 'leased', ',leased,'},
-	evict = {',parked,', 'held', ',held,'},
-	hold = {',ready,delayed,', 'held', ',held,'},
-	release = {',held,delayed,', 'ready', ',ready,'},
-	finish = {',ready,delayed,held,leasing,leased,parked,', 'done', ',done,'},
+	opened = ',leasing, leased ,leased,',
+	place = ',leasing, leasing ,,',
+	prefer = ',leasing, delayed ,delayed,',
+	refuse = ',leasing,leased, ready ,ready,delayed,',
+	requeue = ',leasing,leased,parked, ready ,ready,delayed,held,',
+	park = ',leased, parked ,parked,',
+	unpark = ',parked, leased ,leased,',
+	evict = ',parked, held ,held,',
+	hold = ',ready,delayed, held ,held,',
+	release = ',held,delayed, ready ,ready,',
+	finish = ',ready,delayed,held,leasing,leased,parked, done ,done,',
 }
-local name, verb, bells = ARGV[2], verbs[ARGV[2]], {room = {}}
+local name, bells = ARGV[2], {room = {}}
+local from, target, after = string.match(verbs[name], '^(%S+) (%S+) (%S+)$')
 local leases = {leasing = true, leased = true}
+local may, did = {}, {}
+for set in string.gmatch(from, '%a+') do may[set] = true end
+for set in string.gmatch(after, '%a+') do did[set] = true end
 
 local function full(worker, slots)
-	return slots ~= '0' and call('ZCARD', q .. ':w:' .. worker) >= tonumber(slots)
+	if slots == '0' then return false end
+	settle(q .. ':w:' .. worker)
+	return call('ZCARD', q .. ':w:' .. worker) >= tonumber(slots)
 end
 
 local function take_out(h)
@@ -36,11 +42,13 @@ local function take_out(h)
 		wake_others(h)
 		return
 	end
-	call('ZREM', q .. ':' .. h.set, sid)
+	later('ZREM', q .. ':' .. h.set, sid)
 	if h.set == 'parked' then
 		call('ZREM', q .. ':p:' .. inc, sid)
 		call('ZREM', q .. ':n:' .. inc, sid)
 		call('ZREM', q .. ':back:' .. inc, sid)
+	elseif h.why == '' then
+		return
 	elseif string.sub(h.why, 1, 6) == 'limit:' then
 		unblock(h, string.sub(h.why, 7))
 	elseif string.sub(h.why, 1, 5) == 'wait:' then
@@ -49,12 +57,10 @@ local function take_out(h)
 end
 
 -- How long sessions are on workers; of many that leave at once some tell.
-local spent, names = {}, {}
+local TELLERS = 4
+local spent, names, told = {}, {}, 0
 local function spend(name, ms, ended)
-	if not spent[name] then
-		if #names == 4 then return end
-		spent[name], names[#names + 1] = {0, 0}, name
-	end
+	if not spent[name] then spent[name], names[#names + 1] = {0, 0}, name end
 	spent[name][1], spent[name][2] = spent[name][1] + ms, spent[name][2] + ended
 end
 
@@ -69,24 +75,25 @@ end
 local function account(h, was, to, other, slots)
 	local sid, inc = h.sid, h.inc
 	local had, has = leases[was], leases[to]
-	if was == 'leased' and not has then
+	if was == 'leased' and not has and told < TELLERS then
+		told = told + 1
 		local ms, ended = math.max(0, now - h.at), to == 'done' and 1 or 0
 		spend('d|' .. h.need, ms, ended)
 		spend('d|' .. h.need .. '|' .. h.t, ms, ended)
 	end
-	if had and (not has or name == 'place') then call('ZREM', q .. ':w:' .. inc, sid) end
+	if had and (not has or name == 'place') then later('ZREM', q .. ':w:' .. inc, sid) end
 	if name == 'place' then inc = other end
-	if has and (not had or name == 'place') then call('ZADD', q .. ':w:' .. inc, at, sid) end
+	if has and (not had or name == 'place') then later('ZADD', q .. ':w:' .. inc, sid, at) end
 	if to == 'parked' then
 		call('ZADD', q .. (slots == '2' and ':n:' or ':p:') .. inc, slots == '1' and '0' or at, sid)
 	end
 	if had and not has then
-		count_out(h, to == 'parked')
+		count_out(h, true, to == 'parked')
 		bells.room[inc] = true
 	elseif has and not had then
 		count_in(h)
 	elseif name == 'evict' or to == 'done' or was == 'parked' then
-		count_out(h, name == 'evict')
+		count_out(h, false, name == 'evict')
 		bells.room[inc] = true
 	end
 	h.inc = (has or to == 'parked') and inc or ''
@@ -104,12 +111,11 @@ end
 local function move(sid, attempt, epoch, delay, why, other, slots)
 	local h = item_of(sid)
 	if not h then return {'missing'} end
-	local function among(list) return string.find(list, ',' .. h.set .. ',', 1, true) end
 	if attempt ~= '' and attempt ~= h.a then return {'conflict', h.set} end
-	if among(verb[3]) then return {'again', h.set} end
-	if not among(verb[1]) then return {'conflict', h.set} end
+	local was, to, score = h.set, target, at
+	if did[was] then return {'again', was} end
+	if not may[was] then return {'conflict', was} end
 
-	local was, to, score = h.set, verb[2], at
 	if name == 'unpark' and (full(h.inc, slots) or not may_lease(h)) then
 		call('ZADD', q .. ':back:' .. h.inc, 'NX', at, sid)
 		return {'ok', 'parked'}
@@ -118,7 +124,7 @@ local function move(sid, attempt, epoch, delay, why, other, slots)
 	if name == 'place' and full(other, slots) then return {'conflict', was} end
 	if name == 'requeue' and other ~= '' then
 		local _, times = string.gsub(h.lost, ',', ',')
-		call('HSET', q .. ':i:' .. sid, 'lost', h.lost .. other .. ',')
+		h.lost = h.lost .. other .. ','
 		if times >= 2 then to, why = 'held', 'poison' end
 	end
 	if to == 'ready' and tonumber(delay) > 0 then to = 'delayed' end
@@ -136,18 +142,21 @@ local function move(sid, attempt, epoch, delay, why, other, slots)
 		enter(h)
 		bells.ready = (bells.ready or 0) + 1
 	else
-		call('ZADD', q .. ':' .. to, score, sid)
+		later('ZADD', q .. ':' .. to, sid, score)
 		save(h, to, why)
 	end
 	if name == 'refuse' then refund(h) end
 	return {'ok', to}
 end
 
-local results = {}
+local results, sids = {}, {}
+for i = 3, #ARGV, 7 do sids[#sids + 1] = ARGV[i] end
+know_all(sids)
 for i = 3, #ARGV, 7 do
 	results[#results + 1] = move(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4],
 		ARGV[i + 5], ARGV[i + 6])
 end
+write_all()
 learn(names, spent_after)
 if bells.ready or woken > 0 then ring(ARGV[1], bells.ready or 0) end
 if next(bells.room) then

@@ -7,9 +7,10 @@
 -- returns {number promoted, ms until the next is due, "" none is delayed, number woken, leases that
 --          were counted but are none}
 local due = call('ZRANGEBYSCORE', q .. ':delayed', '-inf', at, 'LIMIT', 0, 128)
+know_all(due)
 for _, sid in ipairs(due) do
 	local h = item_of(sid)
-	call('ZREM', q .. ':delayed', sid)
+	later('ZREM', q .. ':delayed', sid)
 	if string.sub(h.why, 1, 5) == 'wait:' then
 		call('ZREM', q .. ':wait:' .. string.sub(h.why, 6), sid)
 	end
@@ -17,11 +18,13 @@ for _, sid in ipairs(due) do
 end
 
 local old = string.format('%.0f', now - ARGV[1])
-for _, sid in ipairs(call('ZRANGEBYSCORE', q .. ':done', '-inf', old, 'LIMIT', 0, 128)) do
-	call('ZREM', q .. ':done', sid)
-	call('DEL', q .. ':i:' .. sid)
+local over = call('ZRANGEBYSCORE', q .. ':done', '-inf', old, 'LIMIT', 0, 128)
+if #over > 0 then
+	call('ZREM', q .. ':done', unpack(over))
+	call('HDEL', I, unpack(over))
 end
 
+write_all()
 local classes = call('HGETALL', q .. ':ci')
 for i = 1, math.min(#classes, 256), 2 do
 	if call('EXISTS', q .. ':ready:' .. classes[i]) == 0 then
@@ -36,17 +39,18 @@ end
 local drift = 0
 for _, name in ipairs(call('ZRANGE', q .. ':waits', 0, 15)) do
 	call('ZADD', q .. ':waits', at, name)
-	for _, sid in ipairs(call('ZRANGE', q .. ':k:' .. name, 0, 7)) do
+	for _, sid in ipairs(call('SRANDMEMBER', K .. name, 8)) do
 		local h = item_of(sid)
 		local set = h and h.set
 		if set ~= 'leasing' and set ~= 'leased' and
 			(string.sub(name, 1, 1) ~= 'c' or not set or set == 'done') then
-			call('ZREM', q .. ':k:' .. name, sid)
+			call('SREM', K .. name, sid)
 			drift = drift + 1
 		end
 	end
 	for _ = 1, math.min(room_of(name), 128 - woken) do wake(name) end
 end
+write_all()
 if #due + woken > 0 then ring(ARGV[2], #due) end
 
 local next = call('ZRANGE', q .. ':delayed', 0, 0, 'WITHSCORES')

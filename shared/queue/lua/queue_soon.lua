@@ -21,8 +21,11 @@ local function tell(sid, due)
 end
 
 local due = call('ZRANGEBYSCORE', q .. ':delayed', '-inf', string.format('%.0f', till), 'LIMIT', 0, 128)
+know_all(due)
 for _, sid in ipairs(due) do tell(sid, tonumber(call('ZSCORE', q .. ':delayed', sid))) end
-for _, sid in ipairs(call('ZRANGE', q .. ':parked', 0, 127)) do tell(sid) end
+local parked = call('ZRANGE', q .. ':parked', 0, 127)
+know_all(parked)
+for _, sid in ipairs(parked) do tell(sid) end
 if #rows > 0 then
 	local known = recall(names)
 	for i, row in ipairs(rows) do row[3] = known[names[i]] or '' end

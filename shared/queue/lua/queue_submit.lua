@@ -11,10 +11,9 @@ if there then return {'again', there.set} end
 
 -- Attempts go on from the epoch: after a loss of Redis none may have the number of one before it.
 local h = {sid = ARGV[1], t = ARGV[2], u = ARGV[9], p = ARGV[3], need = ARGV[4], by = at, a = ARGV[8],
-	e = ARGV[8], c = '', inc = '', first = ARGV[13]}
-call('HSET', q .. ':i:' .. h.sid, 'f', table.concat({h.t, h.u, ARGV[10], ARGV[11], ARGV[12], h.p, at,
-	h.need}, '|'))
-if ARGV[14] ~= '' then call('HSET', q .. ':i:' .. h.sid, 'l', ARGV[14]) end
+	e = ARGV[8], c = '', inc = '', first = ARGV[13], lost = '', names = false, keyed = false}
+h.f = table.concat({h.t, h.u, ARGV[10], ARGV[11], ARGV[12], h.p, at, h.need, ARGV[14]},
+	'|')
 if ARGV[6] ~= '' then
 	call('ZADD', q .. ':held', at, h.sid)
 	save(h, 'held', ARGV[6])
@@ -25,4 +24,5 @@ else
 	enter(h)
 	ring(ARGV[7], 1)
 end
+write_all()
 return {'ok', h.set}

@@ -22,8 +22,8 @@ local due = h.set == 'delayed' and call('ZSCORE', q .. ':delayed', h.sid) or '0'
 local ahead = pass_of(q .. ':v', t) - pass_of(q .. ':v', '')
 local full, used, most, waiting = '', 0, 0, 0
 for _, name in ipairs(limits_of(h)) do
-	if full == '' and room_of(name) <= 0 and not call('ZSCORE', q .. ':k:' .. name, h.sid) then
-		full, used = name, call('ZCARD', q .. ':k:' .. name)
+	if full == '' and room_of(name) <= 0 and not counts(name, h.sid) then
+		full, used = name, call('SCARD', K .. name)
 		most = math.max(0, used + room_of(name))
 		waiting = call('ZRANK', q .. ':b:' .. name, h.sid) or 0
 	end
@@ -36,6 +36,6 @@ local row = {h.set, h.why, h.need, h.inc, at, h.at, string.format('%.0f', due), 
 	call('ZCARD', mine), rank(users, u), call('ZCARD', users), rank(tenants, t),
 	call('ZCARD', tenants), call('ZCARD', q .. ':ready:' .. c),
 	string.format('%.0f', math.floor(ahead / STRIDE + 0.5)), call('HGET', q .. ':weight', t) or '1',
-	call('ZCARD', q .. ':k:t:' .. t), full, used, most, waiting}
+	call('SCARD', K .. 't:' .. t), full, used, most, waiting}
 for i = 1, #lines do row[#row + 1] = known[lines[i]] or '' end
 return row
