@@ -227,7 +227,9 @@ def check_effects(work, effects):
     """Who has a successor writes no more. A key is free as soon as its session is cancelled, whatever its agent does."""
     newest, holder, over = {}, {}, set()
     for at, (sid, epoch) in enumerate(effects.lines):
-        assert epoch >= newest.get(sid, 0), ("line %d: by %d, after %d began" % (at, epoch, newest[sid]), sid)
+        assert epoch >= newest.get(sid, 0), ("line %d: by %d, after %d began" % (at, epoch, newest[sid]), sid,
+                                             [n for n, line in enumerate(effects.lines) if line[0] == sid],
+                                             [line[1] for line in effects.lines if line[0] == sid])
         newest[sid] = epoch
         key = work.sessions[sid].get("concurrencyKey")
         if key is not None and work.ended[sid]["status"] != "cancelled" and holder.get(key) != (sid, epoch):
@@ -301,7 +303,8 @@ def leases(redis):
         cursor, keys = redis.call("SCAN", cursor, "MATCH", "{q*", "COUNT", 1000)
         for key in keys:
             if re.match(r"\{q\d+\}:(leasing|leased|parked|held|delayed|[wpnkbr]:.*|back:.*|wait:.*|ready:.*)$", key):
-                found[key] = set(redis.call("ZRANGE", key, 0, -1))
+                found[key] = set(redis.call("SMEMBERS", key) if redis.call("TYPE", key) == "set" else
+                                 redis.call("ZRANGE", key, 0, -1))
         if cursor == "0":
             return {key: members for key, members in found.items() if members}
 
