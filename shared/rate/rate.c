@@ -21,6 +21,7 @@ struct purse {
 	uint64_t left;             /* taken ahead */
 	uint64_t size;             /* to take ahead next time */
 	uint64_t until_ms;         /* what is left is worth nothing after this */
+	bool filling;              /* somebody takes ahead just now: others take their own only */
 	uint64_t refused_until_ms; /* 0: not refused */
 	uint64_t known,
 		reset_at_ms; /* what Redis had left, as it said last, and when all will be */
@@ -43,6 +44,7 @@ struct part {
 	struct gcra_limit limit; /* a copy: it may be replaced while Redis is asked */
 	char name[RATE_NAME_SIZE];
 	uint64_t want;           /* 0: its purse has enough */
+	bool fills;              /* asks for more than it needs */
 	struct gcra_taken taken; /* when it was asked for */
 };
 
@@ -180,8 +182,15 @@ static void reach_in(struct rate *rate, struct part *part, uint64_t cost, uint64
 		purse->left -= cost;
 		return;
 	}
+	part->want = cost;
+	if (purse->filling) {
+		return;
+	}
 	resize(purse, &part->limit, now);
-	part->want = purse->size > cost ? purse->size : cost;
+	if (purse->size > cost) {
+		part->want = purse->size;
+		part->fills = purse->filling = true;
+	}
 }
 
 /* What is known of it now that Redis, or this node alone, has answered. */
@@ -439,6 +448,9 @@ static const struct part *settle(struct rate *rate, struct parts *parts)
 	for (size_t i = 0; i < parts->count; i++) {
 		struct part *part = &parts->list[i];
 
+		if (part->fills) {
+			purse_of(rate, part->name)->filling = false;
+		}
 		if (part->taken.retry_us > 0) {
 			refused = part;
 		}

@@ -275,14 +275,43 @@ static void ask_in_crowd(void *arg)
 	crowd->waited += took >= 190;
 }
 
-static void run_crowd(struct world *world, struct crowd *crowd)
+static void run_crowd(struct world *world, struct crowd *crowd, unsigned count)
 {
 	struct fiber_group group = { .count = 0 };
 
-	for (unsigned i = 0; i < 20; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		(void)fiber_start(world->loop, &group, "ask", ask_in_crowd, crowd);
 	}
 	assert_int_equal(fiber_group_wait(&group, 10000), ERR_OK);
+}
+
+/* While one takes ahead for all of them the others take what they need: a burst is not used up by
+ * what a crowd might have wanted. */
+static void crowd_body(struct world *world)
+{
+	struct rate *rate = node_with(world, "read=2000/1s:50000 write=100000/1s", "");
+	struct id id = id_new();
+	struct crowd crowd = { .rate = rate, .subject = tenant_of(&id) };
+	struct rate_verdict verdict;
+
+	for (unsigned i = 0; i < 4; i++) {
+		crowd.allowed = 0;
+		for (unsigned j = 0; j < 20; j++) { /* let the purse grow */
+			(void)rate_spend(rate, &crowd.subject, 1, RATE_READ, 100);
+		}
+		run_crowd(world, &crowd, 400);
+		assert_int_equal(crowd.allowed, 400);
+	}
+	verdict = rate_spend(rate, &crowd.subject, 1, RATE_READ, 1);
+	assert_true(verdict.allowed);
+	assert_true(verdict.left >= 35000);
+	rate_free(rate);
+}
+
+static void a_crowd_at_once_takes_no_more_than_it_needs(void **state)
+{
+	(void)state;
+	world_run(crowd_body);
 }
 
 static void silent_body(struct world *world)
@@ -299,14 +328,14 @@ static void silent_body(struct world *world)
 	assert_int_equal(redis_wait_connected(options.redis, WORLD_TIMEOUT_MS, &err), ERR_OK);
 	crowd.rate = rate_new(&options);
 	assert_int_equal(kill(redis, SIGSTOP), 0);
-	run_crowd(world, &crowd); /* all wait: nobody knew */
+	run_crowd(world, &crowd, 20); /* all wait: nobody knew */
 	assert_int_equal(crowd.allowed, 20);
 	crowd.waited = 0;
-	run_crowd(world, &crowd); /* nobody does */
+	run_crowd(world, &crowd, 20); /* nobody does */
 	assert_int_equal(crowd.allowed, 40);
 	assert_int_equal(crowd.waited, 0);
 	assert_int_equal(fiber_sleep(1001), ERR_OK);
-	run_crowd(world, &crowd); /* one finds out, if the connection still stands */
+	run_crowd(world, &crowd, 20); /* one finds out, if the connection still stands */
 	assert_in_range(crowd.waited, 0, 1);
 	assert_int_equal(crowd.allowed, 50);
 	assert_int_equal(kill(redis, SIGCONT), 0);
@@ -352,6 +381,7 @@ int main(void)
 		cmocka_unit_test(nodes_together_let_through_what_one_would),
 		cmocka_unit_test(far_from_the_limit_redis_is_hardly_asked),
 		cmocka_unit_test(who_floods_costs_redis_nothing_and_has_one_limit_for_its_network),
+		cmocka_unit_test(a_crowd_at_once_takes_no_more_than_it_needs),
 		cmocka_unit_test(while_redis_is_silent_one_request_waits_for_it_and_no_more),
 		cmocka_unit_test(redis_keeps_a_limit_no_longer_than_something_is_owed),
 	};
