@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "auth/auth_bell.h"
 #include "base/buf.h"
@@ -132,6 +133,10 @@ static enum err_code exchange(struct access *access, const struct auth_bell *bel
 	outlet = viewers_find(access->options.viewers, bell->stream);
 	if (outlet == NULL) {
 		return err_set(err, ERR_NOT_FOUND, "the stream has ended");
+	}
+	/* Another tenant's is as good as none. */
+	if (code == ERR_OK && strcmp(outlet->viewer->principal.tenant, principal.tenant) != 0) {
+		return err_set(err, ERR_NOT_FOUND, "the stream is of another tenant");
 	}
 	return code != ERR_OK ? code : viewer_exchange(outlet, &principal, err);
 }

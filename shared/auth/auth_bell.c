@@ -92,8 +92,7 @@ static enum err_code look(struct redis *redis, const struct id *asked, struct er
 		return ERR_OK;
 	}
 	if (str_eq(said, str_of(err_name(ERR_FORBIDDEN)))) {
-		return err_set(err, ERR_FORBIDDEN,
-		               "this stream is of another tenant or another owner's key");
+		return err_set(err, ERR_FORBIDDEN, "this stream is of another owner's key");
 	}
 	return said.n > 0 ? err_set(err, ERR_UNAVAILABLE, "stream: %" STR_FMT, STR_ARG(said))
 	                  : err_set(err, ERR_NOT_FOUND, "no such stream is open");

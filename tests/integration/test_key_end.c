@@ -335,7 +335,7 @@ static void exchange_body(struct world *world)
 	assert_int_equal(exchange(world, STR_LIT("nonsense"), fresh.text), 404);
 	assert_int_equal(exchange(world, stream, stranger.text), 403);
 	assert_int_equal(exchange(world, stream, nobody.text), 403);
-	assert_int_equal(exchange(world, stream, world->foreign_key), 403);
+	assert_int_equal(exchange(world, stream, world->foreign_key), 404);
 	assert_int_equal(exchange(world, stream, fresh.text), 200);
 	do {
 		tap_until(one, "auth");

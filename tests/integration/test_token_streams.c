@@ -1,14 +1,26 @@
 /* Streams opened with access tokens: they end with them, with their login, or go on with the next.
  */
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "cred/jws.h"
 #include "tests/integration/keyring.h"
 #include "tests/integration/talker.h"
 #include "token/bearer.h"
+#include "token/issuer.h"
 #include "token/refresh.h"
 
-enum { LONG_S = 900, BRIEF_S = 3, HEADER_MAX = 2048, TOKEN_MAX = 1500 };
+enum {
+	LONG_S = 900,
+	BRIEF_S = 3,
+	HEADER_MAX = 2048,
+	TOKEN_MAX = 1500,
+	PATH_SIZE = 512,
+	QUIET_MS = 200,
+	MICRO = 1000000
+};
 
 static const char new_user[] =
 	"WITH u AS (INSERT INTO users (id, kind, name, home_id) VALUES "
@@ -251,12 +263,136 @@ static void a_ticket_of_a_token_is_as_good_as_its_login(void **state)
 	world_run(&world);
 }
 
+/* ---- of another issuer ---- */
+
+/* Its keys, where the streamer finds them. */
+static void publish(const struct cred_jwk *key)
+{
+	char path[PATH_SIZE];
+	struct buf json;
+	FILE *file;
+
+	buf_init(&json, CRED_JWKS_TEXT_MAX);
+	cred_jwk_format(key, &json);
+	(void)snprintf(path, sizeof(path), "%s/keys", getenv("TEST_HTTPS_DIR"));
+	file = fopen(path, "w");
+	assert_non_null(file);
+	(void)fprintf(file, "{\"keys\":[%s]}", buf_cstr(&json));
+	assert_int_equal(fclose(file), 0);
+	buf_fini(&json);
+}
+
+static void take_issuer(struct world *world)
+{
+	struct issuer issuer = {
+		.id = id_new(), .tenant = TENANT, .audience = "fairlead", .role = "viewer"
+	};
+	struct err err;
+
+	issuer.rsa_alg = CRED_RS256;
+	assert_true(
+		str_copy(issuer.issuer, sizeof(issuer.issuer), str_of(getenv("TEST_HTTPS_URL"))));
+	(void)snprintf(issuer.jwks_uri, sizeof(issuer.jwks_uri), "%s/keys",
+	               getenv("TEST_HTTPS_URL"));
+	if (issuer_create(world->pg, &issuer, "test", &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+}
+
+static void sign_header(const struct cred_jwk *key, int64_t expires_s, char ret[HEADER_MAX])
+{
+	char claims[PATH_SIZE];
+	struct buf token;
+
+	(void)snprintf(claims, sizeof(claims),
+	               "{\"iss\":\"%s\",\"aud\":\"fairlead\",\"sub\":\"ci\",\"exp\":%lld}",
+	               getenv("TEST_HTTPS_URL"), (long long)expires_s);
+	buf_init(&token, CRED_TOKEN_MAX);
+	assert_true(cred_jws_sign(key, CRED_TYP_JWT, str_of(claims), &token));
+	(void)snprintf(ret, HEADER_MAX, "Authorization: Bearer %s\r\n", buf_cstr(&token));
+	buf_fini(&token);
+}
+
+/* Connected, and asking for what comes next. */
+static int begin_wait(struct world *world, const struct id *sid, const char *header)
+{
+	int fd = world_dial(world, KEYRING_STREAMER);
+	bool ended = false;
+	struct buf text;
+
+	buf_init(&text, UINT16_MAX);
+	buf_addf(&text,
+	         "GET /api/v1/sessions/%s/events?starting_after=2&wait=30 HTTP/1.1\r\nHost: h\r\n"
+	         "%sConnection: close\r\n\r\n",
+	         sid->s, header);
+	world_send(fd, buf_str(&text));
+	buf_reset(&text);
+	assert_false(world_receive(fd, &text, QUIET_MS, &ended)); /* it waits */
+	assert_false(ended);
+	buf_fini(&text);
+	return fd;
+}
+
+static void end_wait(int fd, const char *status, bool has_event)
+{
+	bool ended = false;
+	struct buf in;
+
+	buf_init(&in, SIZE_MAX / 2);
+	while (world_receive(fd, &in, WORLD_WAIT_MS, &ended)) {
+	}
+	if (strncmp(buf_cstr(&in), status, strlen(status)) != 0 ||
+	    has_event != (strstr(buf_cstr(&in), "\"seq\":3") != NULL)) {
+		fail_msg("%s", buf_cstr(&in));
+	}
+	(void)close(fd);
+	buf_fini(&in);
+}
+
+static void foreign_body(struct world *world)
+{
+	struct id sid = world_session(world), other = world_session(world);
+	struct cred_jwk *key = cred_jwk_generate("k1");
+	int64_t now_s = clock_wall_us() / MICRO;
+	char good[HEADER_MAX], brief[HEADER_MAX];
+	int waits, ends;
+
+	publish(key);
+	take_issuer(world);
+	sign_header(key, now_s + LONG_S, good);
+	sign_header(key, now_s + BRIEF_S, brief);
+	waits = begin_wait(world, &sid, good);
+	ends = begin_wait(world, &other, brief);
+	(void)world_notes(world, &sid, 1, 1);
+	end_wait(waits, "HTTP/1.1 200 ", true);
+	while (clock_wall_us() / MICRO <= now_s + BRIEF_S) {
+		assert_int_equal(fiber_sleep(QUIET_MS), ERR_OK);
+	}
+	(void)world_notes(world, &other, 1, 1);
+	end_wait(ends, "HTTP/1.1 401 ", false);
+	cred_jwk_free(key);
+}
+
+/* Nobody rings for a token that is not ours, and nothing of ours can be looked up: it is good until
+ * it expires. */
+static void a_token_of_another_issuer_may_wait_until_it_expires(void **state)
+{
+	char ca[PATH_SIZE];
+	const char *settings[] = { ca, NULL };
+	struct world world = { .body = foreign_body, .settings = settings };
+
+	(void)state;
+	(void)snprintf(ca, sizeof(ca), "FAIRLEAD_FETCH_CA_FILE=%s", getenv("TEST_HTTPS_CA"));
+	world_run(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_stream_ends_with_its_token_or_its_login),
 		cmocka_unit_test(a_stream_goes_on_with_the_next_token_of_its_user),
 		cmocka_unit_test(a_ticket_of_a_token_is_as_good_as_its_login),
+		cmocka_unit_test(a_token_of_another_issuer_may_wait_until_it_expires),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
