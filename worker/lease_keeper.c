@@ -38,7 +38,7 @@ void lease_keeper_hold(struct lease_keeper *k, struct str word)
 
 static void extend(struct lease_keeper *k, uint64_t sent_ms)
 {
-	k->until_ms = sent_ms + LEASE_TTL_MS;
+	k->until_ms = sent_ms + LEASE_TTL_MS - LEASE_MARGIN_MS;
 	k->options.renewed(k->options.arg, k->until_ms);
 	fiber_signal_raise(&k->changed);
 }

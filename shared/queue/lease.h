@@ -6,6 +6,9 @@
  * The clock of leases stands still while nobody sweeps: a sweep that finds more than a second since
  * the last one does not count that gap, so an outage of Redis or of all schedulers expires nobody.
  *
+ * A holder stops LEASE_MARGIN_MS before that by its own clock: a guard on a busy machine wakes late
+ * and needs a moment to freeze a whole tree of processes, while a successor may begin at once.
+ *
  * Keys are tagged {w}: a registry is one slot. {w:<worker>} tags a worker's mailbox.
  */
 #pragma once
@@ -19,7 +22,7 @@
 #include "base/str.h"
 #include "queue/queue.h"
 
-enum { LEASE_TTL_MS = 1500, LEASE_SWEEP_MAX = 128, LEASE_HOLDS_MAX = 1024 };
+enum { LEASE_TTL_MS = 1500, LEASE_MARGIN_MS = 200, LEASE_SWEEP_MAX = 128, LEASE_HOLDS_MAX = 1024 };
 
 struct lease_worker {
 	char incarnation[QUEUE_WORKER_MAX + 1];
@@ -44,7 +47,8 @@ enum err_code lease_register(struct redis *redis, const struct lease_worker *wor
                              struct err *err) MUST_CHECK;
 
 /* ERR_FENCED: it was lost or never registered: freeze, kill, start over with a new incarnation. The
- * caller counts its own deadline: sent_at (its monotonic clock, before the call) + LEASE_TTL_MS. */
+ * caller counts its own deadline: sent_at (its monotonic clock, before the call) + LEASE_TTL_MS -
+ * LEASE_MARGIN_MS. */
 enum err_code lease_renew(struct redis *redis, const char *incarnation, struct err *err) MUST_CHECK;
 
 /* An orderly end: the incarnation is lost at once, without waiting. Repeating is ERR_OK. */

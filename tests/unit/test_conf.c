@@ -203,7 +203,7 @@ static void all_problems_of_all_sources_are_told_at_once_with_their_place(void *
 	               "%1$s:5: pg.pool is set twice\n"
 	               "%1$s:6: must be between 16 and 512 bytes long\n"
 	               "FAIRLEAD_HTTP_PIPELINE: \"many\" must be a whole number\n"
-	               "FAIRLEAD_LEASE_RENEW: \"1s\" must be between 50ms and 750ms\n"
+	               "FAIRLEAD_LEASE_RENEW: \"1s\" must be between 50ms and 600ms\n"
 	               "--nope: unknown flag\n"
 	               "--worker.slots: \"0\" must be between 1 and 1024\n"
 	               "redis.url: is required; set FAIRLEAD_REDIS_URL\n"
