@@ -92,8 +92,7 @@ static void on_message(void *arg, struct str channel, struct str payload)
 
 	if (!str_eq(channel, STR_LIT(LOG_MOVES_CHANNEL))) {
 		ring_for(app, channel, payload);
-	} else if (log_moves_parse(payload, &sid, &tenant) &&
-	           moves_add(&app->moves, &sid, tenant)) {
+	} else if (log_moves_parse(payload, &sid, &tenant) && moves_add(&app->moves, &sid)) {
 		ring_archivers(app);
 	}
 }

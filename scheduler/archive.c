@@ -10,9 +10,10 @@
 
 enum {
 	GATHER_MS = 30,
-	YIELD_MS = 500,
+	YIELD_MS = 100,
 	YIELD_LOOK_MS = 5,
 	PAGE = 64,
+	MOVES_BATCH = 16,
 	EVENTS_MIN = 128,      /* a full segment; fewer wait for more */
 	BYTES_MIN = 64 * 1024, /* or this many, as the scripts ring for */
 	LINGER_MS = 10000,     /* or this long */
@@ -110,62 +111,6 @@ static enum err_code archive_one(struct app *app, struct session_trail *trail,
 	return end_trail(app, trail, err);
 }
 
-static enum err_code archive_move(struct app *app, const struct move *move, struct err *err)
-{
-	struct arena *arena = arena_new();
-	struct session_trails trails;
-	struct log_head head = { .found = false };
-	enum err_code code =
-		session_trail_get(app->node->pg, move->tenant, &move->sid, arena, &trails, err);
-
-	if (code == ERR_OK && trails.count > 0) {
-		code = log_head_get(&app->node->store, &move->sid, move->tenant, &head, err);
-	}
-	if (code == ERR_OK && trails.count > 0) {
-		code = archive_one(app, &trails.items[0], &head, HOW_MOVED, err);
-	}
-	arena_free(arena);
-	return code;
-}
-
-enum err_code archive_moves(struct app *app, struct err *err)
-{
-	struct move move;
-	unsigned yielded = 0;
-
-	/* What begins moves again in a moment, and then all of it is one walk; and leases that are
-	 * being handed out have PostgreSQL to themselves meanwhile. */
-	if (!TAILQ_EMPTY(&app->moves.waiting)) {
-		(void)fiber_sleep(GATHER_MS);
-	}
-	while (moves_take(&app->moves, &move)) {
-		enum err_code code;
-
-		for (; app->handing > 0 && yielded < YIELD_MS; yielded += YIELD_LOOK_MS) {
-			(void)fiber_sleep(YIELD_LOOK_MS);
-		}
-		code = archive_move(app, &move, err);
-
-		if (code == ERR_OK) {
-			continue;
-		}
-		code = duty_item_failed(move.sid.s, code, err);
-		if (code != ERR_OK) {
-			return code; /* the slow walk finds it */
-		}
-	}
-	return ERR_OK;
-}
-
-/* Whether this walk takes also what is not worth a segment yet. */
-static enum how how_of_cycle(struct app *app)
-{
-	uint64_t interval = app->node->conf.archive_interval;
-	uint64_t every = interval < LINGER_MS ? LINGER_MS / interval : 1;
-
-	return app->archive_cycle % every == 0 ? HOW_ALL : HOW_MOVED;
-}
-
 /* One page: all heads in one go, then those that have something to do. */
 static enum err_code archive_page(struct app *app, struct session_trails *trails,
                                   struct arena *arena, enum how how, struct err *err)
@@ -185,6 +130,65 @@ static enum err_code archive_page(struct app *app, struct session_trails *trails
 		}
 	}
 	return code;
+}
+
+/* Those that moved, with one look at their rows and one at their heads. */
+static enum err_code archive_batch(struct app *app, const struct id *sids, size_t count,
+                                   struct err *err)
+{
+	struct arena *arena = arena_new();
+	struct session_trails trails;
+	enum err_code code = session_trail_get_all(app->node->pg, sids, count, arena, &trails, err);
+
+	if (code == ERR_OK) {
+		code = archive_page(app, &trails, arena, HOW_MOVED, err);
+	}
+	arena_free(arena);
+	return code;
+}
+
+static size_t take_batch(struct moves *moves, struct id sids[MOVES_BATCH])
+{
+	struct move move;
+	size_t count = 0;
+
+	while (count < MOVES_BATCH && moves_take(moves, &move)) {
+		sids[count++] = move.sid;
+	}
+	return count;
+}
+
+enum err_code archive_moves(struct app *app, struct err *err)
+{
+	struct id sids[MOVES_BATCH];
+	enum err_code code = ERR_OK;
+
+	/* What begins moves again in a moment, and then all of it is one walk; and leases that are
+	 * being handed out have PostgreSQL to themselves meanwhile. */
+	if (!TAILQ_EMPTY(&app->moves.waiting)) {
+		(void)fiber_sleep(GATHER_MS);
+	}
+	while (code == ERR_OK && !TAILQ_EMPTY(&app->moves.waiting)) {
+		size_t count;
+
+		for (unsigned ms = 0; app->handing > 0 && ms < YIELD_MS; ms += YIELD_LOOK_MS) {
+			(void)fiber_sleep(YIELD_LOOK_MS);
+		}
+		count = take_batch(&app->moves, sids);
+		if (count > 0) {
+			code = archive_batch(app, sids, count, err);
+		}
+	}
+	return code; /* the slow walk finds what this one had taken */
+}
+
+/* Whether this walk takes also what is not worth a segment yet. */
+static enum how how_of_cycle(struct app *app)
+{
+	uint64_t interval = app->node->conf.archive_interval;
+	uint64_t every = interval < LINGER_MS ? LINGER_MS / interval : 1;
+
+	return app->archive_cycle % every == 0 ? HOW_ALL : HOW_MOVED;
 }
 
 /* All pages of one walk, then a pause. */

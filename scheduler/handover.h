@@ -14,7 +14,7 @@
 
 struct app;
 
-enum { HANDOVER_MAX = 32, HANDOVERS_MAX = 8 };
+enum { HANDOVER_MAX = 24, HANDOVERS_MAX = 8 };
 
 struct handover_lease {
 	struct queue_item item;

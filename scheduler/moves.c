@@ -20,7 +20,7 @@ void moves_fini(struct moves *moves)
 	map_free(moves->known);
 }
 
-bool moves_add(struct moves *moves, const struct id *sid, struct str tenant)
+bool moves_add(struct moves *moves, const struct id *sid)
 {
 	struct move *move;
 
@@ -29,7 +29,6 @@ bool moves_add(struct moves *moves, const struct id *sid, struct str tenant)
 	}
 	move = mem_calloc(1, sizeof(*move));
 	move->sid = *sid;
-	(void)str_copy(move->tenant, sizeof(move->tenant), tenant);
 	(void)map_put(moves->known, str_of(sid->s), move);
 	TAILQ_INSERT_TAIL(&moves->waiting, move, link);
 	return true;

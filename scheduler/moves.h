@@ -15,7 +15,6 @@ enum { MOVES_MAX = 4096 };
 
 struct move {
 	struct id sid;
-	char tenant[LOG_MOVES_TENANT_MAX + 1];
 	TAILQ_ENTRY(move) link;
 };
 
@@ -29,6 +28,6 @@ struct moves {
 void moves_init(struct moves *moves);
 void moves_fini(struct moves *moves);
 /* False: it is there already, or there is no room. */
-bool moves_add(struct moves *moves, const struct id *sid, struct str tenant);
+bool moves_add(struct moves *moves, const struct id *sid);
 /* False: none is waiting. */
 bool moves_take(struct moves *moves, struct move *ret) MUST_CHECK;

@@ -8,6 +8,8 @@
 #include "queue_lua_gen.h"
 #include "redis/redis.h"
 
+enum { SCRIPT_MOVES = 24 }; /* others wait for each script */
+
 static const char *const set_names[QUEUE_SET_COUNT] = {
 	[QUEUE_NONE] = "none",     [QUEUE_READY] = "ready",     [QUEUE_DELAYED] = "delayed",
 	[QUEUE_HELD] = "held",     [QUEUE_LEASING] = "leasing", [QUEUE_LEASED] = "leased",
@@ -301,28 +303,41 @@ static enum err_code run_move(const struct queue *queue, const struct queue_move
 	return code == ERR_OK ? ERR_OK : err_wrap(err, "%s %s", verb, move->sid.s);
 }
 
-static enum err_code run_moves(const struct queue *queue, const struct queue_moves *moves,
-                               const char *verb, struct err *err)
+/* One script. */
+static enum err_code run_some(const struct queue *queue, const char *verb,
+                              const struct queue_move *moves, size_t count, enum queue_set *sets,
+                              struct err *err)
 {
 	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
-	enum err_code code =
-		moves->count <= QUEUE_MOVES_MAX
-			? ask_moves(queue, verb, moves->items, moves->count, &reply, err)
-			: err_set(err, ERR_INVALID, "more than %d", QUEUE_MOVES_MAX);
+	enum err_code code = ask_moves(queue, verb, moves, count, &reply, err);
 
-	if (code != ERR_OK) {
-		return err_wrap(err, "%s", verb);
-	}
-	for (size_t i = 0; i < moves->count; i++) {
+	for (size_t i = 0; code == ERR_OK && i < count; i++) {
 		struct err why;
 
-		moves->sets[i] = QUEUE_NONE;
-		if (decode_move(redis_reply_at(reply, i), &moves->sets[i], &why) == ERR_BACKEND) {
+		sets[i] = QUEUE_NONE;
+		if (decode_move(redis_reply_at(reply, i), &sets[i], &why) == ERR_BACKEND) {
 			*err = why;
 			return ERR_BACKEND;
 		}
 	}
-	return ERR_OK;
+	return code == ERR_OK ? ERR_OK : err_wrap(err, "%s", verb);
+}
+
+static enum err_code run_moves(const struct queue *queue, const struct queue_moves *moves,
+                               const char *verb, struct err *err)
+{
+	enum err_code code = ERR_OK;
+
+	if (moves->count > QUEUE_MOVES_MAX) {
+		return err_set(err, ERR_INVALID, "%s: more than %d", verb, QUEUE_MOVES_MAX);
+	}
+	for (size_t i = 0; code == ERR_OK && i < moves->count; i += SCRIPT_MOVES) {
+		size_t left = moves->count - i;
+
+		code = run_some(queue, verb, moves->items + i,
+		                left < SCRIPT_MOVES ? left : SCRIPT_MOVES, moves->sets + i, err);
+	}
+	return code;
 }
 
 enum err_code queue_opened_all(const struct queue *queue, const struct queue_moves *moves,

@@ -1,5 +1,6 @@
 #include "session/session_trail.h"
 
+#include "base/buf.h"
 #include "session_sql_gen.h"
 
 enum { COL_ID, COL_TENANT, COL_STATE, COL_EPOCH, COL_N, COL_ATTEMPTS };
@@ -42,6 +43,25 @@ enum err_code session_trail_get(struct pg *pg, const char *tenant, const struct 
 
 	pg_param_cstr(&params, id->s);
 	code = pg_query(pg, tenant, sql(SESSION_SQL_SESSION_TRAIL_GET), &params, &rows, err);
+	return code == ERR_OK ? take_trails(rows, arena, ret, err) : code;
+}
+
+enum err_code session_trail_get_all(struct pg *pg, const struct id *ids, size_t count,
+                                    struct arena *arena, struct session_trails *ret,
+                                    struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+	struct buf list;
+
+	buf_init(&list, count * sizeof(struct id) + 1);
+	for (size_t i = 0; i < count; i++) {
+		buf_addf(&list, "%s%s", i > 0 ? "," : "", ids[i].s);
+	}
+	pg_param_cstr(&params, buf_cstr(&list));
+	code = pg_query(pg, "", sql(SESSION_SQL_SESSION_TRAIL_GET_ALL), &params, &rows, err);
+	buf_fini(&list);
 	return code == ERR_OK ? take_trails(rows, arena, ret, err) : code;
 }
 

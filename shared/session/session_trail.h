@@ -31,6 +31,10 @@ struct session_trails {
 enum err_code session_trail_get(struct pg *pg, const char *tenant, const struct id *id,
                                 struct arena *arena, struct session_trails *ret,
                                 struct err *err) MUST_CHECK;
+/* Those of `ids`, of any tenant, that are there and not marked, in no order. */
+enum err_code session_trail_get_all(struct pg *pg, const struct id *ids, size_t count,
+                                    struct arena *arena, struct session_trails *ret,
+                                    struct err *err) MUST_CHECK;
 /* Of all tenants, those not marked, ascending ids after `after`. */
 enum err_code session_trail_list(struct pg *pg, const struct id *after, unsigned max,
                                  struct arena *arena, struct session_trails *ret,
