@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "api/handlers.h"
+#include "api/setup.h"
 #include "auth/auth_watch.h"
 #include "base/mem.h"
 #include "cred/apikey.h"
@@ -10,6 +11,7 @@
 #include "cred/subkey.h"
 #include "event/event.h"
 #include "fetch/fetch.h"
+#include "login/open.h"
 #include "rate/inflight.h"
 #include "rate/rate_http.h"
 #include "token/open.h"
@@ -54,6 +56,7 @@ static enum err_code start(struct node *node, struct err *err)
 	app->inflight = inflight_new(
 		&(struct inflight_options){ .tenant = node->conf.http_tenant_concurrency,
 	                                    .key = node->conf.http_key_concurrency });
+	app->hasher = hasher_open(&node->conf, node->loop);
 	app->bearers = bearer_open(&node->conf, node->pg);
 	app->fetch = fetch_new(node->loop,
 	                       &(struct fetch_options){ .ca_file = node->conf.fetch_ca_file });
@@ -81,6 +84,7 @@ static enum err_code start(struct node *node, struct err *err)
 		err);
 	app->rates = (struct rate_follower){ node->pg, app->rate };
 	(void)fiber_start(node->loop, &node->duties, "rates", rate_store_follow, &app->rates);
+	(void)fiber_start(node->loop, &node->duties, "setup", setup_offer, node);
 	marks_init(&app->marks, node);
 	gather_init(&app->gather, node);
 	return app->watch != NULL ? ERR_OK : err->code;
@@ -93,6 +97,7 @@ static void close_app(struct node *node)
 	if (app != NULL) {
 		auth_watch_free(app->watch);
 		auth_free(app->auth);
+		hasher_free(app->hasher);
 		bearer_free(app->bearers);
 		issuer_free(app->issuers);
 		fetch_free(app->fetch);

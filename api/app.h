@@ -11,6 +11,7 @@
 #include "node/node.h"
 #include "rate/rate_store.h"
 
+struct hasher;
 struct inflight;
 struct rate;
 
@@ -19,6 +20,7 @@ struct app {
 	struct auth *auth;
 	struct bearers *bearers;
 	struct fetch *fetch;
+	struct hasher *hasher; /* of passwords */
 	struct issuers *issuers;
 	struct auth_watch *watch;
 	struct rate *rate;

@@ -52,6 +52,37 @@ bool give_allowed(struct http_request *req, struct http_reply *reply, unsigned s
 	return true;
 }
 
+bool give_user(struct http_request *req, struct http_reply *reply, struct str named, struct id *ret)
+{
+	const struct principal *who = app_who(req);
+
+	*ret = who->user;
+	if (named.n > 0 && !id_parse(named, ret)) {
+		answer_problem(req, reply, "user", "must be the id of a user");
+		return false;
+	}
+	if (id_is_nil(ret)) {
+		answer_problem(req, reply, "user", "is required: this key is of no user");
+		return false;
+	}
+	if (!id_eq(ret, &who->user) && !auth_allows(who, AUTH_ADMIN)) {
+		answer_code(req, reply, ERR_FORBIDDEN,
+		            "another user's logins need the scope admin");
+		return false;
+	}
+	return true;
+}
+
+enum err_code give_check_power(const struct principal *who, const struct user *user,
+                               struct err *err)
+{
+	unsigned has = auth_role_scopes(user->role) | (user->system ? auth_bit(AUTH_SYSTEM) : 0);
+
+	return auth_may_give(who, has, user->any_namespace ? NULL : user->namespaces.p)
+	               ? ERR_OK
+	               : err_set(err, ERR_FORBIDDEN, "this user may do more than this key");
+}
+
 void give_ring(struct http_request *req, enum auth_bell_kind kind, const struct id *id)
 {
 	const struct app *app = node_of(req)->app;

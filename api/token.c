@@ -4,6 +4,7 @@
 
 #include "api/answer.h"
 #include "api/app.h"
+#include "api/give.h"
 #include "api/handlers.h"
 #include "auth/auth_bell.h"
 #include "base/clock.h"
@@ -218,28 +219,13 @@ void serve_token_revoke(struct http_request *req, struct http_reply *reply)
 static bool take_user(struct http_request *req, struct http_reply *reply, struct id *ret)
 {
 	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
-	const struct principal *who = app_who(req);
 	struct rest_tokens query;
 
 	if (rest_query(req, &rest_tokens_table, &query, problems) != ERR_OK) {
 		answer_problems(req, reply, problems);
 		return false;
 	}
-	*ret = who->user;
-	if (query.user.n > 0 && !id_parse(query.user, ret)) {
-		answer_problem(req, reply, "user", "must be the id of a user");
-		return false;
-	}
-	if (id_is_nil(ret)) {
-		answer_problem(req, reply, "user", "is required: this key is of no user");
-		return false;
-	}
-	if (!id_eq(ret, &who->user) && !auth_allows(who, AUTH_ADMIN)) {
-		answer_code(req, reply, ERR_FORBIDDEN,
-		            "another user's logins need the scope admin");
-		return false;
-	}
-	return true;
+	return give_user(req, reply, query.user, ret);
 }
 
 static void write_login(struct jsonw *w, const struct refresh_row *row)

@@ -221,17 +221,6 @@ void serve_service_account_create(struct http_request *req, struct http_reply *r
 typedef enum err_code(change_fn)(struct pg_tx *tx, const char *tenant, struct user *user, void *arg,
                                  struct err *err);
 
-/* Nobody takes anything from those who have more. */
-static enum err_code check_power(const struct principal *who, const struct user *user,
-                                 struct err *err)
-{
-	unsigned has = auth_role_scopes(user->role) | (user->system ? auth_bit(AUTH_SYSTEM) : 0);
-
-	return auth_may_give(who, has, user->any_namespace ? NULL : user->namespaces.p)
-	               ? ERR_OK
-	               : err_set(err, ERR_FORBIDDEN, "this user may do more than this key");
-}
-
 /* False: the reply is filled. */
 static bool change(struct http_request *req, struct http_reply *reply, change_fn *how, void *arg,
                    struct user *ret)
@@ -250,7 +239,7 @@ static bool change(struct http_request *req, struct http_reply *reply, change_fn
 		code = user_lock(tx, tenant, &id, req->arena, ret, &err);
 	}
 	if (code == ERR_OK) {
-		code = check_power(app_who(req), ret, &err);
+		code = give_check_power(app_who(req), ret, &err);
 	}
 	if (code == ERR_OK) {
 		code = how(tx, tenant, ret, arg, &err);

@@ -6,6 +6,7 @@
 #include "event/claim.h"
 #include "event/retention.h"
 #include "log/log.h"
+#include "login/login.h"
 #include "scheduler/app.h"
 #include "token/refresh.h"
 
@@ -67,6 +68,9 @@ enum err_code retain_turn(struct app *app, struct err *err)
 	}
 	if (code == ERR_OK && mine) {
 		code = refresh_prune(app->node->pg, err);
+	}
+	if (code == ERR_OK && mine) {
+		code = login_prune(app->node->pg, err);
 	}
 	if (sweep.segments > 0 || sweep.sessions > 0) {
 		log_info("retention.removed", "segments=%" PRIu64 " sessions=%" PRIu64,

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "login/login.h"
 
 /* Between two notes; of those beyond the use is noted the next time. */
 enum { USED_MAX = 512 };
@@ -46,11 +47,6 @@ void auth_free(struct auth *auth)
 	}
 }
 
-static enum err_code refuse(struct err *err)
-{
-	return err_set(err, ERR_UNAUTHORIZED, "this key is unknown, expired or revoked");
-}
-
 static void add_use(struct auth *auth, const struct id *key)
 {
 	for (size_t i = 0; i < auth->used_count; i++) {
@@ -77,6 +73,7 @@ void auth_note_uses(struct auth *auth)
 	}
 	auth->used_count = 0;
 	(void)!auth_keys_touch(auth->options.pg, buf_cstr(&ids), &err);
+	(void)!login_touch(auth->options.pg, buf_cstr(&ids), &err);
 	buf_fini(&ids);
 }
 
@@ -89,13 +86,12 @@ void auth_heard(struct auth *auth, const struct auth_bell *bell)
 	}
 }
 
-/* Ask the database. ERR_OK with ret->known false: not a key that may be used. secret NULL: it was
+/* Ask the database. ERR_OK with ret->known false: not a key that may be used. hash NULL: it was
  * shown before. */
-static enum err_code look_up(struct auth *auth, const struct id *id, const struct cred_key *secret,
+static enum err_code look_up(struct auth *auth, const struct id *id, const struct cred_digest *hash,
                              struct auth_cached *ret, struct err *err)
 {
 	struct auth_key_found found;
-	struct cred_digest hash;
 	enum err_code code = auth_key_find(auth->options.pg, id, &found, err);
 
 	*ret = (struct auth_cached){ .known = false };
@@ -106,9 +102,8 @@ static enum err_code look_up(struct auth *auth, const struct id *id, const struc
 		return err_wrap(err, "key look-up");
 	}
 	ret->known = found.usable;
-	if (secret != NULL) {
-		hash = cred_key_hash(secret, &auth->options.pepper);
-		ret->known = cred_digest_eq(&hash, &found.hash) && found.usable;
+	if (hash != NULL) {
+		ret->known = cred_digest_eq(hash, &found.hash) && found.usable;
 	}
 	if (ret->known && found.stale) {
 		add_use(auth, id);
@@ -117,34 +112,39 @@ static enum err_code look_up(struct auth *auth, const struct id *id, const struc
 	return ERR_OK;
 }
 
-/* What is remembered under the digest, else what the database says. */
-static enum err_code check(struct auth *auth, const struct cred_digest *digest, const struct id *id,
-                           const struct cred_key *secret, struct principal *ret, struct err *err)
+enum err_code auth_fetch(struct auth *auth, const struct cred_digest *digest, const struct id *id,
+                         const struct cred_digest *hash, struct auth_cached *ret, struct err *err)
 {
-	struct auth_cached found;
 	uint64_t turn = auth_cache_turn(auth->cache);
+	enum err_code code = look_up(auth, id, hash, ret, err);
 
-	if (!auth_cache_get(auth->cache, digest, &found)) {
-		enum err_code code = look_up(auth, id, secret, &found, err);
+	if (code == ERR_OK) {
+		auth_cache_put(auth->cache, digest, turn, ret);
+	}
+	return code;
+}
 
-		if (code != ERR_OK) {
-			return code;
-		}
-		auth_cache_put(auth->cache, digest, turn, &found);
+bool auth_still_counts(const struct auth_cached *found)
+{
+	return found->known &&
+	       (found->principal.expires_us == 0 || found->principal.expires_us > clock_wall_us());
+}
+
+static enum err_code take(const struct auth_cached *found, struct principal *ret, struct err *err)
+{
+	if (!auth_still_counts(found)) {
+		return err_set(err, ERR_UNAUTHORIZED, "this key is unknown, expired or revoked");
 	}
-	if (!found.known ||
-	    (found.principal.expires_us != 0 && found.principal.expires_us <= clock_wall_us())) {
-		return refuse(err);
-	}
-	*ret = found.principal;
+	*ret = found->principal;
 	return ERR_OK;
 }
 
 enum err_code auth_check(struct auth *auth, struct str key, struct principal *ret, struct err *err)
 {
-	struct cred_digest digest;
+	struct cred_digest digest, hash;
+	struct auth_cached found;
 	struct cred_key parsed;
-	enum err_code code;
+	enum err_code code = ERR_OK;
 
 	switch (cred_key_parse(key, &parsed)) {
 	case CRED_KEY_OK: break;
@@ -154,9 +154,12 @@ enum err_code auth_check(struct auth *auth, struct str key, struct principal *re
 		return err_set(err, ERR_UNAUTHORIZED, "this key is cut short or mistyped");
 	}
 	digest = cred_digest(&key, 1, &auth->options.pepper);
-	code = check(auth, &digest, &parsed.id, &parsed, ret, err);
+	if (!auth_cache_get(auth->cache, &digest, &found)) {
+		hash = cred_key_hash(&parsed, &auth->options.pepper);
+		code = auth_fetch(auth, &digest, &parsed.id, &hash, &found, err);
+	}
 	cred_wipe(&parsed, sizeof(parsed));
-	return code;
+	return code == ERR_OK ? take(&found, ret, err) : code;
 }
 
 enum err_code auth_check_id(struct auth *auth, const struct id *key, struct principal *ret,
@@ -165,6 +168,11 @@ enum err_code auth_check_id(struct auth *auth, const struct id *key, struct prin
 	/* Two parts: the digest of no key that somebody could show. */
 	const struct str parts[] = { STR_LIT("id"), str_of(key->s) };
 	struct cred_digest digest = cred_digest(parts, ARRAY_LEN(parts), &auth->options.pepper);
+	struct auth_cached found;
+	enum err_code code = ERR_OK;
 
-	return check(auth, &digest, key, NULL, ret, err);
+	if (!auth_cache_get(auth->cache, &digest, &found)) {
+		code = auth_fetch(auth, &digest, key, NULL, &found, err);
+	}
+	return code == ERR_OK ? take(&found, ret, err) : code;
 }

@@ -114,7 +114,8 @@ enum err_code auth_stream_ask(struct redis *redis, uint64_t stream,
 	}
 	auth_stream_format(stream, name);
 	(void)snprintf(text, sizeof(text), "stream %s %s %s %" PRId64, name,
-	               auth_lender(principal)->s, asked.s, principal->expires_us);
+	               auth_lender(principal)->s, asked.s,
+	               principal->means == AUTH_BY_TOKEN ? principal->expires_us : 0);
 	code = publish(redis, text, &heard, err);
 	if (code == ERR_OK && heard == 0) {
 		return err_set(err, ERR_NOT_FOUND, "no such stream is open");

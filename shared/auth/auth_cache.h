@@ -40,3 +40,12 @@ struct auth_cache *auth_cache_of(struct auth *auth);
 void auth_cache_forget(struct auth_cache *cache, const struct auth_bell *bell);
 /* Bells may have been missed. */
 void auth_cache_clear(struct auth_cache *cache);
+
+/* ---- for those who find out what a credential is ---- */
+
+/* Look up the row and remember it under the digest. hash: what the row has to keep, so that it
+ * counts; NULL: it was shown before. */
+enum err_code auth_fetch(struct auth *auth, const struct cred_digest *digest, const struct id *id,
+                         const struct cred_digest *hash, struct auth_cached *ret,
+                         struct err *err) MUST_CHECK;
+bool auth_still_counts(const struct auth_cached *found);

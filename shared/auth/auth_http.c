@@ -1,6 +1,7 @@
 #include "auth/auth_http.h"
 
 #include "auth/auth_grant.h"
+#include "auth/auth_login.h"
 #include "auth/auth_origin.h"
 #include "auth/auth_token.h"
 
@@ -35,27 +36,46 @@ static enum err_code check_stream_cookie(struct auth *auth, const struct auth_sh
 	return auth_cookie_use(auth, shown->text, shown->path, ret, err);
 }
 
+static enum err_code check_login(struct auth *auth, const struct auth_shown *shown,
+                                 struct principal *ret, struct err *err)
+{
+	return auth_login_check(auth, shown->text, ret, err);
+}
+
+/* Which pages may have caused a request that has it. */
+enum sites {
+	SITES_ANY,    /* it was given on purpose */
+	SITES_OURS,   /* it comes by itself */
+	SITES_UNTOLD, /* so does this; but what changes something needs a token beside it */
+};
+
 static const struct {
 	check_fn *check;
-	bool is_cookie; /* comes by itself: so the page that caused the request has to be ours */
+	enum sites sites;
 } kinds[AUTH_SHOWN_COUNT] = {
-	[AUTH_SHOWN_KEY] = { check_key, false },
-	[AUTH_SHOWN_TOKEN] = { check_token, false },
-	[AUTH_SHOWN_TICKET] = { check_ticket, false },
-	[AUTH_SHOWN_STREAM_COOKIE] = { check_stream_cookie, true },
+	[AUTH_SHOWN_KEY] = { check_key, SITES_ANY },
+	[AUTH_SHOWN_TOKEN] = { check_token, SITES_ANY },
+	[AUTH_SHOWN_TICKET] = { check_ticket, SITES_ANY },
+	[AUTH_SHOWN_STREAM_COOKIE] = { check_stream_cookie, SITES_OURS },
+	[AUTH_SHOWN_LOGIN] = { check_login, SITES_UNTOLD },
 };
 
 /* ---- which page asks ---- */
 
-static enum err_code check_site(const struct http_request *req, enum auth_site site, bool by_cookie,
-                                struct err *err)
+static enum err_code check_site(const struct http_request *req, enum auth_site site,
+                                enum sites sites, struct err *err)
 {
+	bool by_cookie = sites != SITES_ANY;
+
 	if (auth_is_websocket(req) && site == AUTH_SITE_FOREIGN) {
 		return err_set(err, ERR_FORBIDDEN,
 		               "pages of this origin may not connect (cors.origins)");
 	}
 	if (by_cookie && auth_is_websocket(req) && http_header(req, "Origin").n == 0) {
 		return err_set(err, ERR_FORBIDDEN, "a WebSocket with a cookie needs Origin");
+	}
+	if (sites == SITES_UNTOLD && site == AUTH_SITE_UNTOLD) {
+		return ERR_OK;
 	}
 	if (by_cookie && site != AUTH_SITE_OURS) {
 		return err_set(err, ERR_FORBIDDEN,
@@ -72,9 +92,15 @@ static enum err_code check_shown(struct auth *auth, const struct http_request *r
                                  struct err *err)
 {
 	enum auth_site site = auth_site_of(req, auth_options_of(auth)->origins);
-	enum err_code code = check_site(req, site, kinds[shown->kind].is_cookie, err);
+	enum err_code code = check_site(req, site, kinds[shown->kind].sites, err);
 
-	return code != ERR_OK ? code : kinds[shown->kind].check(auth, shown, ret, err);
+	if (code == ERR_OK) {
+		code = kinds[shown->kind].check(auth, shown, ret, err);
+	}
+	if (code == ERR_OK && shown->kind == AUTH_SHOWN_LOGIN) {
+		code = auth_login_csrf(auth, req, &ret->login, err);
+	}
+	return code;
 }
 
 /* What was given on purpose; else what the browser sent by itself, the first that is good.
@@ -145,6 +171,12 @@ static bool check_scope(const struct http_request *req, enum auth_scope scope,
 	(void)err_set(&err, ERR_FORBIDDEN, "this needs a key with the scope %s",
 	              auth_scope_name(scope));
 	return refuse(req, &err, reply);
+}
+
+enum err_code auth_find(struct auth *auth, const struct http_request *req, struct principal *ret,
+                        struct err *err)
+{
+	return find_principal(auth, req, false, ret, err);
 }
 
 bool auth_admit(struct auth *auth, const struct http_request *req, enum auth_scope scope,

@@ -5,6 +5,11 @@
 #include "auth/auth_shown.h"
 #include "http/http.h"
 
+/* Who asks, of a route that answers everybody. ERR_UNAUTHORIZED: nobody, or nothing that counts;
+ * ERR_INVALID, ERR_FORBIDDEN: as auth_admit() would say. */
+enum err_code auth_find(struct auth *auth, const struct http_request *req, struct principal *ret,
+                        struct err *err) MUST_CHECK;
+
 /*
  * True: *ret is who the request acts for, and it has the scope. False: reply is filled: 401
  * with WWW-Authenticate, 403 naming the scope, 400 for a key in the address, or 503 while keys

@@ -2,6 +2,7 @@
 
 #include "cred/apikey.h"
 #include "http/parse.h"
+#include "login/login_http.h"
 
 #define PROTOCOL_PREFIX "fairlead.key."
 
@@ -235,6 +236,17 @@ static enum err_code find_given(const struct http_request *req, bool streams,
 	return code == ERR_OK ? agree(list, err) : code;
 }
 
+/* What the browser sent by itself under that name. */
+static void send(struct auth_shown_set *set, const struct http_request *req,
+                 enum auth_shown_kind kind, const char *name)
+{
+	struct str cookie = auth_cookie_of(req, name);
+
+	if (cookie.p != NULL) {
+		set->sent[set->sent_count++] = (struct auth_shown){ kind, cookie, req->path };
+	}
+}
+
 enum err_code auth_shown_find(const struct http_request *req, bool streams,
                               struct auth_shown_set *ret, struct err *err)
 {
@@ -248,13 +260,9 @@ enum err_code auth_shown_find(const struct http_request *req, bool streams,
 	set.is_given = given.count > 0;
 	set.given = given.items[0];
 	if (streams) {
-		struct str cookie = auth_cookie_of(req, AUTH_STREAM_COOKIE);
-
-		if (cookie.p != NULL) {
-			set.sent[set.sent_count++] =
-				(struct auth_shown){ AUTH_SHOWN_STREAM_COOKIE, cookie, req->path };
-		}
+		send(&set, req, AUTH_SHOWN_STREAM_COOKIE, AUTH_STREAM_COOKIE);
 	}
+	send(&set, req, AUTH_SHOWN_LOGIN, login_cookie_name(req));
 	*ret = set;
 	return ERR_OK;
 }

@@ -17,6 +17,7 @@ enum auth_shown_kind {
 	AUTH_SHOWN_TOKEN,         /* Bearer */
 	AUTH_SHOWN_TICKET,        /* ?ticket= of a route that streams */
 	AUTH_SHOWN_STREAM_COOKIE, /* what became of a ticket, for one path */
+	AUTH_SHOWN_LOGIN,         /* the cookie of a browser's login */
 	AUTH_SHOWN_COUNT
 };
 

@@ -3,6 +3,7 @@
 #include "rest/access.h"
 #include "rest/aomi.h"
 #include "rest/body.h"
+#include "rest/login.h"
 #include "rest/query.h"
 #include "rest/token.h"
 #include "schedule/schedule_json.h"

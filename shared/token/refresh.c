@@ -296,6 +296,17 @@ enum err_code refresh_end(struct pg *pg, const char *tenant, const struct id *us
 	return ERR_OK;
 }
 
+enum err_code refresh_end_user(struct pg_tx *tx, const struct id *user, const struct id *except,
+                               const char *reason, struct err *err)
+{
+	struct pg_params params = { 0 };
+
+	pg_param_cstr(&params, user->s);
+	pg_param_cstr(&params, except != NULL ? except->s : NULL);
+	pg_param_cstr(&params, reason);
+	return pg_tx_query(tx, sql(TOKEN_SQL_REFRESH_END_USER), &params, NULL, err);
+}
+
 enum err_code refresh_prune(struct pg *pg, struct err *err)
 {
 	struct pg_params params = { 0 };

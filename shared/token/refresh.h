@@ -110,5 +110,10 @@ enum err_code refresh_end(struct pg *pg, const char *tenant, const struct id *us
                           const struct id *login, struct arena *arena, struct refresh_ended *ret,
                           struct err *err) MUST_CHECK;
 
+/* All of a user, in all tenants, but one (NULL: none): in a transaction across tenants. The bell
+ * that is due is the user's. */
+enum err_code refresh_end_user(struct pg_tx *tx, const struct id *user, const struct id *except,
+                               const char *reason, struct err *err) MUST_CHECK;
+
 /* A duty: forget some of those that ended long ago. */
 enum err_code refresh_prune(struct pg *pg, struct err *err) MUST_CHECK;

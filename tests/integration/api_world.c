@@ -17,7 +17,6 @@
 #include "session/session_store.h"
 #include "tenant/tenant_store.h"
 
-#define PEPPER "a pepper of the tests, long enough"
 #define TENANT "acme"
 
 enum { SETTING_SIZE = 256, SETTINGS_MAX = 32, WAIT_MS = 20000, LOOK_US = 10000 };
@@ -100,7 +99,7 @@ static struct access with_access(void (*body)(struct access *access), const stru
 static struct id make_key(struct access *access, const char *tenant, const char *scopes,
                           const char *namespaces, char *ret)
 {
-	const struct cred_pepper pepper = cred_pepper_from(str_of(PEPPER));
+	const struct cred_pepper pepper = cred_pepper_from(str_of(API_PEPPER));
 	struct auth_key_new key = { .tenant = tenant, .name = "test", .namespaces = namespaces };
 	struct id id;
 	struct err err;
@@ -150,7 +149,7 @@ static void become_node(unsigned node)
 
 	(void)snprintf(own[0], SETTING_SIZE, "FAIRLEAD_REDIS_URL=%s", getenv("TEST_REDIS_URL"));
 	(void)snprintf(own[1], SETTING_SIZE, "FAIRLEAD_PG_URL=%s", getenv("TEST_PG_URL"));
-	(void)snprintf(own[2], SETTING_SIZE, "FAIRLEAD_PEPPER=%s", PEPPER);
+	(void)snprintf(own[2], SETTING_SIZE, "FAIRLEAD_PEPPER=%s", API_PEPPER);
 	(void)snprintf(own[3], SETTING_SIZE, "FAIRLEAD_%s_LISTEN=unix:%s",
 	               streams ? "STREAMER" : "API", path);
 	(void)snprintf(own[4], SETTING_SIZE, "FAIRLEAD_REDIS_TIMEOUT=500ms");
@@ -621,7 +620,7 @@ static struct {
 
 static void run_make_user(struct access *access)
 {
-	const struct cred_pepper pepper = cred_pepper_from(str_of(PEPPER));
+	const struct cred_pepper pepper = cred_pepper_from(str_of(API_PEPPER));
 	struct auth_key_new key = { .tenant = TENANT,
 		                    .name = "of a user",
 		                    .scopes = AUTH_SCOPES_OF_TENANT,

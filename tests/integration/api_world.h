@@ -14,6 +14,8 @@ struct pg;
 
 enum { API_NODES = 2 };
 
+#define API_PEPPER "a pepper of the tests, long enough"
+
 /* Further settings of the nodes, "FAIRLEAD_NAME=value", ended by NULL; set before the set-up. */
 extern const char *const *api_settings;
 /* The program of a streamer that is one more node, API_NODES; set before the set-up. NULL: none. */

@@ -13,6 +13,7 @@
 #include "delivery_sql_gen.h"
 #include "event_sql_gen.h"
 #include "idempotency_sql_gen.h"
+#include "login_sql_gen.h"
 #include "loop/loop.h"
 #include "pg/schema.h"
 #include "pg_sql_gen.h"
@@ -34,6 +35,7 @@ static const struct noun {
 	{ tenant_sql_texts, TENANT_SQL_COUNT },
 	{ auth_sql_texts, AUTH_SQL_COUNT },
 	{ token_sql_texts, TOKEN_SQL_COUNT },
+	{ login_sql_texts, LOGIN_SQL_COUNT },
 	{ rate_sql_texts, RATE_SQL_COUNT },
 	{ aomi_sql_texts, AOMI_SQL_COUNT },
 	{ user_sql_texts, USER_SQL_COUNT },

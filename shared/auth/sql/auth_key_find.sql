@@ -28,3 +28,20 @@ JOIN tenants t ON t.id = r.tenant_id
 JOIN users u ON u.id = r.user_id
 LEFT JOIN memberships m ON m.tenant_id = r.tenant_id AND m.user_id = r.user_id
 WHERE r.id = $1::text
+UNION ALL
+SELECT l.id, l.tenant_id, l.hash, 'admin,system', NULL, u.name, NULL,
+       (extract(epoch FROM least(l.idle_at, l.expires_at)) * 1000000)::bigint,
+       l.revoked_at IS NULL AND t.disabled_at IS NULL AND m.user_id IS NOT NULL
+           AND u.disabled_at IS NULL,
+       least(l.idle_at, l.expires_at) <= now(),
+       l.user_id, u.kind, u.system AND l.system,
+       CASE WHEN m.role = 'viewer' OR l.role = 'viewer' THEN 'viewer'
+            WHEN m.role = 'operator' OR l.role = 'operator' THEN 'operator'
+            ELSE m.role END,
+       array_to_string(m.namespaces, ','), true,
+       l.used_at < now() - interval '1 minute'
+FROM logins l
+JOIN tenants t ON t.id = l.tenant_id
+JOIN users u ON u.id = l.user_id
+LEFT JOIN memberships m ON m.tenant_id = l.tenant_id AND m.user_id = l.user_id
+WHERE l.id = $1::text

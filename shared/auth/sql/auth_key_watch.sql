@@ -29,3 +29,19 @@ JOIN tenants t ON t.id = r.tenant_id
 JOIN users u ON u.id = r.user_id
 LEFT JOIN memberships m ON m.tenant_id = r.tenant_id AND m.user_id = r.user_id
 WHERE r.id = ANY (string_to_array($1::text, ','))
+UNION ALL
+SELECT l.id, l.tenant_id, l.hash, 'admin,system', NULL, u.name, NULL,
+       (extract(epoch FROM least(l.idle_at, l.expires_at)) * 1000000)::bigint,
+       l.revoked_at IS NULL AND t.disabled_at IS NULL AND m.user_id IS NOT NULL
+           AND u.disabled_at IS NULL,
+       least(l.idle_at, l.expires_at) <= now(),
+       l.user_id, u.kind, u.system AND l.system,
+       CASE WHEN m.role = 'viewer' OR l.role = 'viewer' THEN 'viewer'
+            WHEN m.role = 'operator' OR l.role = 'operator' THEN 'operator'
+            ELSE m.role END,
+       array_to_string(m.namespaces, ','), true
+FROM logins l
+JOIN tenants t ON t.id = l.tenant_id
+JOIN users u ON u.id = l.user_id
+LEFT JOIN memberships m ON m.tenant_id = l.tenant_id AND m.user_id = l.user_id
+WHERE l.id = ANY (string_to_array($1::text, ','))

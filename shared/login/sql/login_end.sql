@@ -1,0 +1,7 @@
+-- params: tenant id, user id (NULL: any), id (NULL: all), but this id (NULL: none), reason
+-- returns: ids of those that were alive
+UPDATE logins SET revoked_at = now(), revoked_reason = $5::text
+WHERE tenant_id = $1::text AND ($2::text IS NULL OR user_id = $2::text)
+  AND ($3::text IS NULL OR id = $3::text) AND ($4::text IS NULL OR id <> $4::text)
+  AND revoked_at IS NULL
+RETURNING id
