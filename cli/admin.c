@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "cli/admin_limit.h"
+#include "cli/admin_setup.h"
 #include "cli/admin_tenant.h"
 #include "cli/command.h"
 #include "cli/local.h"
@@ -40,6 +41,8 @@ static const char admin_usage[] =
 	"       fairlead admin tenant rate TENANT tenant|user|key LIMITS|default\n"
 	"       fairlead admin limit set KIND NUMBER|none [--tenant T] [--name NAME]\n"
 	"       fairlead admin limit list [--json]\n"
+	"       fairlead admin setup-pin [--json]\n"
+	"       fairlead admin password-code EMAIL [--tenant T] [--json]\n"
 	"\n"
 	"Talks to the database at FAIRLEAD_PG_URL with FAIRLEAD_PEPPER[_FILE]; without them to "
 	"the\n"
@@ -347,6 +350,12 @@ int command_admin(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "limit") == 0) {
 		return admin_limit(argc, argv);
+	}
+	if (argc > 1 && strcmp(argv[1], "setup-pin") == 0) {
+		return admin_setup_pin(argc, argv);
+	}
+	if (argc > 1 && strcmp(argv[1], "password-code") == 0) {
+		return admin_password_code(argc, argv);
 	}
 	if (argc > 1 && strcmp(argv[1], "tenant") == 0) {
 		return admin_tenant(argc, argv);

@@ -71,7 +71,7 @@ _fairlead()
 		schedule) words="create list show preview pause resume run delete" ;;
 		worker) words="list cordon uncordon drain" ;;
 		agent) words="ask wait wait-session note progress" ;;
-		admin) words="key limit tenant" ;;
+		admin) words="key limit password-code setup-pin tenant" ;;
 		completion) words="bash" ;;
 		esac
 	fi

@@ -1,8 +1,9 @@
 /*
  * The page at /: sessions as they are, and one of them followed.
  *
- * The key is in this tab's sessionStorage.  The list is asked for again and again while the tab
- * is seen; events come as a stream that is read with fetch, because EventSource cannot send a key.
+ * Who looks is logged in by a cookie that no script sees, or has a key in this tab's sessionStorage.
+ * The list is asked for again and again while the tab is seen; events come as a stream that is read
+ * with fetch, because EventSource cannot send a key.
  * Whatever a session says is put on the page as text, never as markup.
  */
 'use strict';
@@ -21,6 +22,7 @@
   ];
   const $ = (id) => document.getElementById(id);
   let key = sessionStorage.getItem(KEY) || '';
+  let session = null; // of the cookie, when there is no key
   let group = GROUPS[0], pages = 1, listing = false, chosen = null, follower = null;
 
   const make = (tag, name, text) => {
@@ -47,19 +49,28 @@
   const problemOf = async (answer) => {
     try {
       const problem = await answer.json();
-      return problem.detail || problem.title;
+      const rules = Object.entries(problem.errors || {}).map(([name, broken]) => name + ' ' + broken.join(', '));
+      return rules.join('; ') || problem.detail || problem.title;
     } catch {
       return 'HTTP ' + answer.status;
     }
   };
 
+  const isIn = () => key !== '' || session !== null;
+
   const get = async (path, more) => {
-    const answer = await fetch(path, {
-      ...more, headers: { Authorization: 'ApiKey ' + key, ...(more && more.headers) },
-    });
+    const own = key ? { Authorization: 'ApiKey ' + key } : {};
+    const answer = await fetch(path, { ...more, headers: { ...own, ...(more && more.headers) } });
     if (!answer.ok) throw new Refused(answer.status, await problemOf(answer));
     return answer;
   };
+
+  const post = (path, body) => get(path, {
+    method: 'POST',
+    headers: { ...(body && { 'Content-Type': 'application/json' }),
+      ...(session && { 'X-CSRF-Token': session.csrfToken }) },
+    body: body && JSON.stringify(body),
+  });
 
   const tell = (text, bad) => {
     $('health').textContent = text;
@@ -134,7 +145,7 @@
 
   const refused = (error) => {
     if (error instanceof Refused && error.status === 401) {
-      askKey('This key is not accepted: ' + error.message + '.');
+      leave(key ? 'This key is not accepted: ' + error.message + '.' : 'You are logged out.');
     } else {
       tell(error instanceof Refused ? error.message : 'The server cannot be reached; trying again.', true);
     }
@@ -144,7 +155,7 @@
     if (listing) return;
     listing = true;
     let countsAt = 0;
-    while (key) {
+    while (isIn()) {
       if (!document.hidden) {
         try {
           await refresh();
@@ -373,29 +384,96 @@
     }
   };
 
-  /* ---- the key ---- */
+  /* ---- the door ---- */
 
-  const askKey = (problem) => {
+  const FORMS = ['login-form', 'setup-form', 'password-form'];
+  const codeInAddress = () => (/^#password=(.+)$/.exec(location.hash) || [])[1];
+
+  const showDoor = (form, said) => {
+    $('main').hidden = true;
+    $('leave').hidden = true;
+    $('who').textContent = '';
+    for (const name of FORMS) $(name).hidden = name !== form;
+    $('door-said').textContent = said || '';
+    $('door-said').hidden = !said;
+    $('door').hidden = false;
+    tell('');
+    const first = $(form).querySelector('input');
+    if (first) first.focus();
+  };
+
+  const chooseDoor = async (said) => {
+    if (codeInAddress()) {
+      showDoor('password-form', said);
+      return;
+    }
+    try {
+      const config = await (await fetch('/auth/config', { cache: 'no-store' })).json();
+      showDoor(config.setup ? 'setup-form' : 'login-form', said);
+    } catch {
+      showDoor('login-form', said || 'The server cannot be reached.');
+    }
+  };
+
+  const leave = (said) => {
     if (follower) follower.stop.abort();
     follower = null;
     chosen = null;
     key = '';
+    session = null;
     sessionStorage.removeItem(KEY);
-    $('main').hidden = true;
-    $('forget').hidden = true;
-    $('key-form').hidden = false;
-    $('key-problem').textContent = problem || '';
-    tell('');
-    $('key').focus();
+    return chooseDoor(said);
   };
 
   const begin = () => {
-    $('key-form').hidden = true;
+    $('door').hidden = true;
     $('main').hidden = false;
-    $('forget').hidden = false;
+    $('leave').hidden = false;
+    $('leave').textContent = key ? 'Forget key' : 'Log out';
+    $('who').textContent = session ? session.user.name : '';
     tell('connecting');
     keepListing();
     chooseFromAddress();
+  };
+
+  const findSession = async () => {
+    const answer = await (await get('/auth/session', { cache: 'no-store' })).json();
+    session = answer.authenticated && answer.csrfToken ? answer : null;
+  };
+
+  const start = async () => {
+    if (!key && !codeInAddress()) {
+      try {
+        await findSession();
+      } catch (error) {
+        await chooseDoor(error instanceof Refused ? error.message : 'The server cannot be reached.');
+        return;
+      }
+    }
+    if (isIn() && !codeInAddress()) begin(); else await chooseDoor();
+  };
+
+  /* One attempt at a time; what was typed stays where it was wrong, but for secrets. */
+  const onSubmit = (form, send) => {
+    $(form).onsubmit = async (event) => {
+      const problem = $(form).querySelector('.problem'), button = $(form).querySelector('button');
+      event.preventDefault();
+      problem.textContent = '';
+      button.disabled = true;
+      try {
+        await send();
+        $(form).reset();
+      } catch (error) {
+        problem.textContent = error instanceof Refused ? error.message : 'The server cannot be reached.';
+        for (const input of $(form).querySelectorAll('input[type=password]')) input.value = '';
+      }
+      button.disabled = false;
+    };
+  };
+
+  const enter = async (answer) => {
+    session = await answer.json();
+    begin();
   };
 
   const buildCounts = () => {
@@ -414,17 +492,41 @@
     }
   };
 
-  $('key-form').onsubmit = (event) => {
-    event.preventDefault();
+  onSubmit('login-form', async () => enter(await post('/auth/login', {
+    email: $('login-email').value, password: $('login-password').value,
+  })));
+  onSubmit('setup-form', async () => enter(await post('/api/v1/setup', {
+    pin: $('setup-pin').value.trim(), name: $('setup-name').value, email: $('setup-email').value,
+    password: $('setup-password').value,
+  })));
+  onSubmit('password-form', async () => {
+    await post('/auth/password', { code: codeInAddress(), password: $('new-password').value });
+    history.replaceState(null, '', '/');
+    await chooseDoor('The password is set: log in with it.');
+  });
+  onSubmit('key-form', async () => {
     key = $('key').value.trim();
-    $('key').value = '';
+    session = null;
     sessionStorage.setItem(KEY, key);
     begin();
+  });
+  $('leave').onclick = async () => {
+    if (session) {
+      try {
+        await post('/auth/logout');
+      } catch (error) {
+        if (!(error instanceof Refused && error.status === 401)) {
+          refused(error);
+          return;
+        }
+      }
+    }
+    await leave('');
   };
-  $('forget').onclick = () => askKey('');
+  window.onhashchange = () => { if (codeInAddress()) chooseDoor(); };
   $('more').onclick = () => { pages++; refresh().catch(refused); };
   $('to-end').onclick = () => { toEnd(); $('to-end').hidden = true; };
   $('events').onscroll = () => { if (isAtEnd()) $('to-end').hidden = true; };
   buildCounts();
-  if (key) begin(); else askKey('');
+  start();
 })();
