@@ -4,6 +4,7 @@
 #include "api/answer.h"
 #include "api/app.h"
 #include "api/handlers.h"
+#include "api/items.h"
 #include "base/mem.h"
 #include "json/write.h"
 #include "queue/lease.h"
@@ -23,9 +24,7 @@ void serve_agent_list(struct http_request *req, struct http_reply *reply)
 {
 	struct jsonw w;
 
-	jsonw_init(&w, &reply->body);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "items");
+	items_begin(reply, &w);
 	for (size_t i = 0; task_agent_types[i] != NULL; i++) {
 		write_type(&w, task_agent_types[i]);
 		jsonw_array(&w, "versions");
@@ -36,8 +35,7 @@ void serve_agent_list(struct http_request *req, struct http_reply *reply)
 		                        task_agent_types[i], suffix));
 		jsonw_end_object(&w);
 	}
-	jsonw_end_array(&w);
-	jsonw_end_object(&w);
+	items_end(&w, STR_LIT(""));
 }
 
 void serve_agent_schema(struct http_request *req, struct http_reply *reply)
@@ -57,15 +55,12 @@ void serve_runtime_list(struct http_request *req, struct http_reply *reply)
 	struct jsonw w;
 
 	(void)req;
-	jsonw_init(&w, &reply->body);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "items");
+	items_begin(reply, &w);
 	write_type(&w, "local");
 	jsonw_end_object(&w);
 	write_type(&w, "disabled");
 	jsonw_end_object(&w);
-	jsonw_end_array(&w);
-	jsonw_end_object(&w);
+	items_end(&w, STR_LIT(""));
 }
 
 /* The value of "key=value" in a worker's words, or `otherwise`. */
@@ -125,13 +120,10 @@ void serve_executor_list(struct http_request *req, struct http_reply *reply)
 		free(workers);
 		return;
 	}
-	jsonw_init(&w, &reply->body);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "items");
+	items_begin(reply, &w);
 	for (size_t i = 0; i < count; i++) {
 		write_worker(&w, &workers[i]);
 	}
-	jsonw_end_array(&w);
-	jsonw_end_object(&w);
+	items_end(&w, STR_LIT(""));
 	free(workers);
 }

@@ -4,7 +4,10 @@
 
 #include "api/answer.h"
 #include "api/app.h"
+#include "base/arena.h"
 #include "log/log.h"
+#include "rest/query.h"
+#include "rest/token.h"
 
 bool give_namespaces(struct http_request *req, struct http_reply *reply,
                      const struct json_list *given, const char **ret)
@@ -71,6 +74,18 @@ bool give_user(struct http_request *req, struct http_reply *reply, struct str na
 		return false;
 	}
 	return true;
+}
+
+bool give_user_asked(struct http_request *req, struct http_reply *reply, struct id *ret)
+{
+	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
+	struct rest_tokens query;
+
+	if (rest_query(req, &rest_tokens_table, &query, problems) != ERR_OK) {
+		answer_problems(req, reply, problems);
+		return false;
+	}
+	return give_user(req, reply, query.user, ret);
 }
 
 enum err_code give_check_power(const struct principal *who, const struct user *user,

@@ -21,6 +21,8 @@ bool give_allowed(struct http_request *req, struct http_reply *reply, unsigned s
  * False: the reply is filled. */
 bool give_user(struct http_request *req, struct http_reply *reply, struct str named,
                struct id *ret);
+/* The same, as the query says (rest_tokens_table). */
+bool give_user_asked(struct http_request *req, struct http_reply *reply, struct id *ret);
 /* Nobody takes anything from those who have more. */
 enum err_code give_check_power(const struct principal *who, const struct user *user,
                                struct err *err) MUST_CHECK;

@@ -6,6 +6,7 @@
 #include "api/answer.h"
 #include "api/app.h"
 #include "api/handlers.h"
+#include "api/items.h"
 #include "json/write.h"
 #include "log/log.h"
 #include "rest/token.h"
@@ -48,14 +49,11 @@ void serve_issuer_list(struct http_request *req, struct http_reply *reply)
 		answer_error(req, reply, &err);
 		return;
 	}
-	jsonw_init(&w, &reply->body);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "items");
+	items_begin(reply, &w);
 	for (size_t i = 0; i < list.count; i++) {
 		write_issuer(&w, &list.items[i]);
 	}
-	jsonw_end_array(&w);
-	jsonw_end_object(&w);
+	items_end(&w, STR_LIT(""));
 	free(list.items);
 }
 

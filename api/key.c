@@ -4,6 +4,7 @@
 #include "api/app.h"
 #include "api/give.h"
 #include "api/handlers.h"
+#include "api/items.h"
 #include "api/once.h"
 #include "auth/auth_key_store.h"
 #include "base/clock.h"
@@ -68,36 +69,22 @@ static void write_page(struct http_reply *reply, const struct auth_key_list *pag
 {
 	struct jsonw w;
 
-	jsonw_init(&w, &reply->body);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "items");
+	items_begin(reply, &w);
 	for (size_t i = 0; i < page->count; i++) {
 		write_key(&w, &page->items[i], NULL);
 	}
-	jsonw_end_array(&w);
-	if (page->more) {
-		jsonw_cstr(&w, "nextPage", page->items[page->count - 1].id.s);
-	}
-	jsonw_end_object(&w);
+	items_end(&w, page->more ? str_of(page->items[page->count - 1].id.s) : STR_LIT(""));
 }
 
 void serve_key_list(struct http_request *req, struct http_reply *reply)
 {
-	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
 	struct auth_key_filter filter = { .tenant = app_tenant(req) };
 	struct auth_key_list page;
-	struct rest_page query;
 	struct err err;
 
-	if (rest_query(req, &rest_page_table, &query, problems) != ERR_OK) {
-		answer_problems(req, reply, problems);
+	if (!items_asked_before(req, reply, &filter.before, &filter.max)) {
 		return;
 	}
-	if (query.page.n > 0 && !id_parse(query.page, &filter.before)) {
-		answer_problem(req, reply, "page", "must be the nextPage of an answer");
-		return;
-	}
-	filter.max = (unsigned)query.per_page;
 	if (auth_key_list(node_of(req)->pg, &filter, req->arena, &page, &err) != ERR_OK) {
 		answer_error(req, reply, &err);
 		return;

@@ -3,24 +3,10 @@
 #include "api/app.h"
 #include "api/give.h"
 #include "api/handlers.h"
+#include "api/items.h"
 #include "json/write.h"
 #include "log/log.h"
 #include "login/login.h"
-#include "rest/query.h"
-#include "rest/token.h"
-
-/* Whose are meant. False: the reply is filled. */
-static bool take_user(struct http_request *req, struct http_reply *reply, struct id *ret)
-{
-	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
-	struct rest_tokens query;
-
-	if (rest_query(req, &rest_tokens_table, &query, problems) != ERR_OK) {
-		answer_problems(req, reply, problems);
-		return false;
-	}
-	return give_user(req, reply, query.user, ret);
-}
 
 /* One's own, or for admins anybody's. */
 static const struct id *owner_of(const struct http_request *req)
@@ -51,7 +37,7 @@ void serve_login_list(struct http_request *req, struct http_reply *reply)
 	struct id user;
 	struct err err;
 
-	if (!take_user(req, reply, &user)) {
+	if (!give_user_asked(req, reply, &user)) {
 		return;
 	}
 	if (login_list(node_of(req)->pg,
@@ -60,14 +46,11 @@ void serve_login_list(struct http_request *req, struct http_reply *reply)
 		answer_error(req, reply, &err);
 		return;
 	}
-	jsonw_init(&w, &reply->body);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "items");
+	items_begin(reply, &w);
 	for (size_t i = 0; i < list.count; i++) {
 		write_login(&w, &list.items[i], app_who(req));
 	}
-	jsonw_end_array(&w);
-	jsonw_end_object(&w);
+	items_end(&w, STR_LIT(""));
 }
 
 void serve_login_get(struct http_request *req, struct http_reply *reply)
@@ -137,7 +120,7 @@ void serve_login_end_all(struct http_request *req, struct http_reply *reply)
 	struct jsonw w;
 	struct id user;
 
-	if (!take_user(req, reply, &user)) {
+	if (!give_user_asked(req, reply, &user)) {
 		return;
 	}
 	which.user = &user;

@@ -3,6 +3,7 @@
 #include "api/aomi.h"
 #include "api/app.h"
 #include "api/handlers.h"
+#include "api/items.h"
 #include "json/write.h"
 #include "task/task_json.h"
 
@@ -63,14 +64,11 @@ void serve_namespace_list(struct http_request *req, struct http_reply *reply)
 	if (!find_all(req, reply, &list)) {
 		return;
 	}
-	jsonw_init(&w, &reply->body);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "items");
+	items_begin(reply, &w);
 	for (size_t i = 0; i < list.count; i++) {
 		write_namespace(&w, &list.items[i], shows_agent);
 	}
-	jsonw_end_array(&w);
-	jsonw_end_object(&w);
+	items_end(&w, STR_LIT(""));
 }
 
 void serve_aomi_namespaces(struct http_request *req, struct http_reply *reply)

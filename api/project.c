@@ -2,6 +2,7 @@
 #include "api/answer.h"
 #include "api/app.h"
 #include "api/handlers.h"
+#include "api/items.h"
 #include "api/once.h"
 #include "base/clock.h"
 #include "json/write.h"
@@ -40,15 +41,13 @@ static void refuse(struct http_request *req, struct http_reply *reply, const str
 
 void serve_project_list(struct http_request *req, struct http_reply *reply)
 {
-	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
 	struct project_filter filter = { .tenant = app_tenant(req) };
 	struct project_page page;
 	struct rest_page query;
 	struct err err;
 	struct jsonw w;
 
-	if (rest_query(req, &rest_page_table, &query, problems) != ERR_OK) {
-		answer_problems(req, reply, problems);
+	if (!items_asked(req, reply, &query)) {
 		return;
 	}
 	filter.after = query.page.n > 0 ? query.page.p : NULL;
@@ -57,17 +56,11 @@ void serve_project_list(struct http_request *req, struct http_reply *reply)
 		answer_error(req, reply, &err);
 		return;
 	}
-	jsonw_init(&w, &reply->body);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "items");
+	items_begin(reply, &w);
 	for (size_t i = 0; i < page.count; i++) {
 		write_project(&w, &page.items[i]);
 	}
-	jsonw_end_array(&w);
-	if (page.more) {
-		jsonw_str(&w, "nextPage", page.items[page.count - 1].id);
-	}
-	jsonw_end_object(&w);
+	items_end(&w, page.more ? page.items[page.count - 1].id : STR_LIT(""));
 }
 
 /* False: the reply is filled. */

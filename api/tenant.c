@@ -2,6 +2,7 @@
 #include "api/answer.h"
 #include "api/app.h"
 #include "api/handlers.h"
+#include "api/items.h"
 #include "json/write.h"
 #include "log/log.h"
 #include "rest/access.h"
@@ -27,14 +28,11 @@ void serve_tenant_list(struct http_request *req, struct http_reply *reply)
 		answer_error(req, reply, &err);
 		return;
 	}
-	jsonw_init(&w, &reply->body);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "items");
+	items_begin(reply, &w);
 	for (size_t i = 0; i < list.count; i++) {
 		write_tenant(&w, list.items[i].id, list.items[i].name, list.items[i].disabled);
 	}
-	jsonw_end_array(&w);
-	jsonw_end_object(&w);
+	items_end(&w, STR_LIT(""));
 }
 
 void serve_tenant_create(struct http_request *req, struct http_reply *reply)

@@ -6,6 +6,7 @@
 #include "api/app.h"
 #include "api/give.h"
 #include "api/handlers.h"
+#include "api/items.h"
 #include "auth/auth_bell.h"
 #include "base/clock.h"
 #include "json/write.h"
@@ -215,19 +216,6 @@ void serve_token_revoke(struct http_request *req, struct http_reply *reply)
 
 /* ---- logins ---- */
 
-/* Whose logins are meant. False: the reply is filled; others' are as good as none. */
-static bool take_user(struct http_request *req, struct http_reply *reply, struct id *ret)
-{
-	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
-	struct rest_tokens query;
-
-	if (rest_query(req, &rest_tokens_table, &query, problems) != ERR_OK) {
-		answer_problems(req, reply, problems);
-		return false;
-	}
-	return give_user(req, reply, query.user, ret);
-}
-
 static void write_login(struct jsonw *w, const struct refresh_row *row)
 {
 	struct str scopes = row->scopes;
@@ -254,7 +242,7 @@ void serve_token_list(struct http_request *req, struct http_reply *reply)
 	struct id user;
 	struct err err;
 
-	if (!take_user(req, reply, &user)) {
+	if (!give_user_asked(req, reply, &user)) {
 		return;
 	}
 	if (refresh_list(node_of(req)->pg, app_tenant(req), &user, req->arena, &list, &err) !=
@@ -262,14 +250,11 @@ void serve_token_list(struct http_request *req, struct http_reply *reply)
 		answer_error(req, reply, &err);
 		return;
 	}
-	jsonw_init(&w, &reply->body);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "items");
+	items_begin(reply, &w);
 	for (size_t i = 0; i < list.count; i++) {
 		write_login(&w, &list.items[i]);
 	}
-	jsonw_end_array(&w);
-	jsonw_end_object(&w);
+	items_end(&w, STR_LIT(""));
 }
 
 /* False: the reply is filled. */
@@ -313,7 +298,7 @@ void serve_token_end_all(struct http_request *req, struct http_reply *reply)
 	struct jsonw w;
 	struct id user;
 
-	if (!take_user(req, reply, &user) || !end(req, reply, &user, NULL, &ended)) {
+	if (!give_user_asked(req, reply, &user) || !end(req, reply, &user, NULL, &ended)) {
 		return;
 	}
 	jsonw_init(&w, &reply->body);

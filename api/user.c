@@ -3,6 +3,7 @@
 #include "api/app.h"
 #include "api/give.h"
 #include "api/handlers.h"
+#include "api/items.h"
 #include "api/once.h"
 #include "json/write.h"
 #include "log/log.h"
@@ -16,17 +17,11 @@ static void write_page(struct http_reply *reply, const struct user_page *page)
 {
 	struct jsonw w;
 
-	jsonw_init(&w, &reply->body);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "items");
+	items_begin(reply, &w);
 	for (size_t i = 0; i < page->count; i++) {
 		user_write(&w, &page->items[i]);
 	}
-	jsonw_end_array(&w);
-	if (page->more) {
-		jsonw_cstr(&w, "nextPage", page->items[page->count - 1].id.s);
-	}
-	jsonw_end_object(&w);
+	items_end(&w, page->more ? str_of(page->items[page->count - 1].id.s) : STR_LIT(""));
 }
 
 static void answer_user(struct http_reply *reply, const struct user *user)
@@ -39,21 +34,13 @@ static void answer_user(struct http_reply *reply, const struct user *user)
 
 static void list(struct http_request *req, struct http_reply *reply, struct user_filter *filter)
 {
-	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
-	struct rest_page query;
 	struct user_page page;
 	struct err err;
 
-	if (rest_query(req, &rest_page_table, &query, problems) != ERR_OK) {
-		answer_problems(req, reply, problems);
-		return;
-	}
-	if (query.page.n > 0 && !id_parse(query.page, &filter->before)) {
-		answer_problem(req, reply, "page", "must be the nextPage of an answer");
+	if (!items_asked_before(req, reply, &filter->before, &filter->max)) {
 		return;
 	}
 	filter->tenant = app_tenant(req);
-	filter->max = (unsigned)query.per_page;
 	if (user_list(node_of(req)->pg, filter, req->arena, &page, &err) != ERR_OK) {
 		answer_error(req, reply, &err);
 		return;

@@ -4,6 +4,7 @@
 #include "api/answer.h"
 #include "api/app.h"
 #include "api/handlers.h"
+#include "api/items.h"
 #include "cordon/cordon_store.h"
 #include "json/write.h"
 #include "log/log.h"
@@ -112,9 +113,7 @@ void serve_worker_list(struct http_request *req, struct http_reply *reply)
 	struct jsonw w;
 	enum err_code code = look(req, &seen, &err);
 
-	jsonw_init(&w, &reply->body);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "items");
+	items_begin(reply, &w);
 	for (size_t i = 0; code == ERR_OK && i < seen.count; i++) {
 		code = write_living(req, &w, &seen, &seen.workers[i], &err);
 	}
@@ -123,8 +122,7 @@ void serve_worker_list(struct http_request *req, struct http_reply *reply)
 			write_absent(&w, &seen.cordons.items[i]);
 		}
 	}
-	jsonw_end_array(&w);
-	jsonw_end_object(&w);
+	items_end(&w, STR_LIT(""));
 	if (code != ERR_OK) {
 		buf_reset(&reply->body);
 		answer_error(req, reply, &err);

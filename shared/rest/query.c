@@ -359,24 +359,6 @@ static const struct rest_query_field streams_fields[] = {
 const struct rest_query_table rest_streams_table = { sizeof(struct rest_streams), streams_fields,
 	                                             ARRAY_LEN(streams_fields) };
 
-static const struct rest_query_field schedules_fields[] = {
-	{ .name = "page",
-	  .kind = REST_TEXT,
-	  FIELD(rest_page, page),
-	  .min = ID_LEN,
-	  .max = ID_LEN,
-	  .help = "The nextPage of the answer before." },
-	{ .name = "perPage",
-	  .kind = REST_NUMBER,
-	  FIELD(rest_page, per_page),
-	  .min = 1,
-	  .max = REST_PER_PAGE_MAX,
-	  .otherwise = REST_PER_PAGE,
-	  .help = "Schedules on a page." },
-};
-const struct rest_query_table rest_schedules_table = { sizeof(struct rest_page), schedules_fields,
-	                                               ARRAY_LEN(schedules_fields) };
-
 static const struct rest_query_field page_fields[] = {
 	{ .name = "page",
 	  .kind = REST_TEXT,

@@ -127,7 +127,6 @@ struct rest_page {
 	uint64_t per_page;
 };
 extern const struct rest_query_table rest_page_table;
-extern const struct rest_query_table rest_schedules_table; /* the same */
 
 struct rest_preview {
 	uint64_t count;
