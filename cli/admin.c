@@ -1,384 +1,221 @@
-/* `fairlead admin key ...`: keys are made and revoked by whoever can reach the database. */
-#include <getopt.h>
-#include <inttypes.h>
+/* `fairlead admin ...`: for whoever can reach the database, also when no API runs. */
+#include "cli/admin.h"
+
+#include <pwd.h>
+#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "auth/auth.h"
-#include "auth/auth_key_store.h"
-#include "base/arena.h"
-#include "base/buf.h"
-#include "base/clock.h"
-#include "cli/admin_limit.h"
-#include "cli/admin_setup.h"
-#include "cli/admin_tenant.h"
-#include "cli/command.h"
-#include "cli/local.h"
-#include "json/write.h"
-#include "tenant/tenant_store.h"
 
-enum { ADMIN_OUT_MAX = 4 * 1024 * 1024 };
+enum { OUT_MAX = 16 * 1024 * 1024, LISTED = 100 };
 
-struct admin_options {
-	const char *tenant, *name, *owner, *scopes, *namespaces, *id;
-	uint64_t days, minutes;
-	bool has_scopes, json;
+/* What a call runs beside. */
+struct host {
+	struct local *local;
+	struct arena *arena;
 };
 
-static const char admin_usage[] =
-	"usage: fairlead admin key create [--name NAME] [--scope A,B...] [--namespaces A,B...]\n"
-	"                                 [--owner WHO] [--days N | --minutes N] [--tenant T]\n"
-	"                                 [--json]\n"
-	"       fairlead admin key list [--tenant T] [--json]\n"
-	"       fairlead admin key revoke ID [--tenant T] [--json]\n"
-	"       fairlead admin key limit ID --scope A,B... [--tenant T] [--json]\n"
-	"       fairlead admin key ensure-admin\n"
-	"       fairlead admin tenant list [--json]\n"
-	"       fairlead admin tenant retention TENANT DAYS|forever|default\n"
-	"       fairlead admin tenant weight TENANT NUMBER|none\n"
-	"       fairlead admin tenant rate TENANT tenant|user|key LIMITS|default\n"
-	"       fairlead admin limit set KIND NUMBER|none [--tenant T] [--name NAME]\n"
-	"       fairlead admin limit list [--json]\n"
-	"       fairlead admin setup-pin [--json]\n"
-	"       fairlead admin password-code EMAIL [--tenant T] [--json]\n"
-	"\n"
-	"Talks to the database at FAIRLEAD_PG_URL with FAIRLEAD_PEPPER[_FILE]; without them to "
-	"the\n"
-	"system that `fairlead up` runs here. create prints the key: it is shown once.\n"
-	"Streams that use a revoked key end within a second; limit gives a key other scopes, for "
-	"open\n"
-	"streams too. Keys of one owner are one user: a stream may go on with another of them.\n"
-	"ensure-admin keeps a key with the scopes admin and system in this machine's home and\n"
-	"prints its file.\n"
-	"Scopes:\n";
-
-static int usage(FILE *to, int status)
+static int run_beside(struct local *local)
 {
-	(void)fputs(admin_usage, to);
-	for (unsigned scope = 0; scope < AUTH_SCOPE_COUNT; scope++) {
-		(void)fprintf(to, "  %-14s %s\n", auth_scope_name(scope), auth_scope_help(scope));
-	}
+	struct call *call = local->arg;
+	struct host host = { .local = local, .arena = arena_new() };
+	int status;
+
+	call->host = &host;
+	status = call->verb->run(call);
+	arena_free(host.arena);
 	return status;
 }
 
-static int fail(const struct err *err)
+int admin_around(struct call *call)
+{
+	return local_run(run_beside, call);
+}
+
+struct local *admin_local(const struct call *call)
+{
+	const struct host *host = call->host;
+
+	return host->local;
+}
+
+struct arena *admin_arena(const struct call *call)
+{
+	const struct host *host = call->host;
+
+	return host->arena;
+}
+
+const char *admin_tenant_of(const struct call *call)
+{
+	const char *tenant = call_text(call, OPTION_TENANT);
+
+	return tenant != NULL ? tenant : TENANT_DEFAULT;
+}
+
+const char *admin_actor(void)
+{
+	static char actor[ADMIN_ACTOR_SIZE];
+	const struct passwd *user = getpwuid(getuid());
+
+	if (user != NULL) {
+		(void)snprintf(actor, sizeof(actor), "host:%s", user->pw_name);
+	} else {
+		(void)snprintf(actor, sizeof(actor), "host:%u", (unsigned)getuid());
+	}
+	return actor;
+}
+
+enum err_code admin_settle(struct call *call, const char *kind, const char *id, struct err *err)
+{
+	(void)call;
+	(void)kind;
+	(void)id;
+	(void)err;
+	return ERR_OK;
+}
+
+int admin_fail(const struct err *err)
 {
 	(void)fprintf(stderr, "fairlead: %s\n", err->msg);
 	return EXIT_FAILED;
 }
 
-static enum err_code create(struct local *local, const struct admin_options *o,
-                            char text[CRED_KEY_MAX + 1], struct id *ret_id, struct err *err)
+int admin_wrong(const char *fmt, ...)
 {
-	struct auth_key_new key = {
-		.tenant = o->tenant, .name = o->name, .owner = o->owner, .namespaces = o->namespaces
-	};
-	struct cred_pepper pepper;
-	enum err_code code;
+	va_list args;
 
-	if (!auth_scopes_parse(str_of(o->scopes), &key.scopes)) {
-		return err_set(err, ERR_INVALID, "--scope must be a comma list of known scopes");
-	}
-	if (o->days > 0 || o->minutes > 0) {
-		key.expires_us =
-			clock_wall_us() + (int64_t)(o->days * 86400 + o->minutes * 60) * 1000000;
-	}
+	va_start(args, fmt);
+	(void)fputs("fairlead: ", stderr);
+	(void)vfprintf(stderr, fmt, args);
+	(void)fputc('\n', stderr);
+	va_end(args);
+	return EXIT_USAGE;
+}
+
+enum err_code admin_pepper(const struct call *call, struct cred_pepper *ret, struct err *err)
+{
+	const struct local *local = admin_local(call);
+
 	if (local->pepper[0] == '\0') {
 		return err_set(err, ERR_NOT_FOUND, "there is no pepper; set FAIRLEAD_PEPPER_FILE");
 	}
-	pepper = cred_pepper_from(str_of(local->pepper));
-	if ((code = tenant_ensure(local->pg, o->tenant, err)) != ERR_OK) {
-		return code;
-	}
-	return auth_key_create(local->pg, &key, &pepper, text, ret_id, err);
+	*ret = cred_pepper_from(str_of(local->pepper));
+	return ERR_OK;
 }
 
-static int run_create(struct local *local)
-{
-	const struct admin_options *o = local->arg;
-	char text[CRED_KEY_MAX + 1];
-	struct id id;
-	struct err err;
+/* ---- answers ---- */
 
-	if (create(local, o, text, &id, &err) != ERR_OK) {
-		return fail(&err);
-	}
-	if (o->json) {
-		(void)printf("{\"id\":\"%s\",\"key\":\"%s\"}\n", id.s, text);
-	} else {
-		(void)printf("%s\n", text);
-	}
-	return EXIT_DONE;
+void admin_begin(struct admin_answer *answer)
+{
+	buf_init(&answer->out, OUT_MAX);
+	jsonw_init(&answer->w, &answer->out);
 }
 
-static void write_key(struct jsonw *w, const struct auth_key *key)
+void admin_begin_items(struct admin_answer *answer)
 {
-	jsonw_object(w, NULL);
-	jsonw_cstr(w, "id", key->id.s);
-	jsonw_str(w, "name", key->name);
-	if (key->owner.n > 0) {
-		jsonw_str(w, "owner", key->owner);
-	}
-	jsonw_str(w, "scopes", key->scopes);
-	if (!key->any_namespace) {
-		jsonw_str(w, "namespaces", key->namespaces);
-	}
-	jsonw_time(w, "createdAt", key->created_us);
-	if (key->expires_us != 0) {
-		jsonw_time(w, "expiresAt", key->expires_us);
-	}
-	if (key->revoked_us != 0) {
-		jsonw_time(w, "revokedAt", key->revoked_us);
-	}
-	if (key->last_used_us != 0) {
-		jsonw_time(w, "lastUsedAt", key->last_used_us);
-	}
-	jsonw_end_object(w);
+	admin_begin(answer);
+	jsonw_object(&answer->w, NULL);
+	jsonw_array(&answer->w, "items");
 }
 
-static void print_json(const struct auth_key_list *list)
+int admin_end(struct call *call, struct admin_answer *answer, const struct column *columns,
+              size_t count)
 {
-	struct buf out;
-	struct jsonw w;
-
-	buf_init(&out, ADMIN_OUT_MAX);
-	jsonw_init(&w, &out);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "items");
-	for (size_t i = 0; i < list->count; i++) {
-		write_key(&w, &list->items[i]);
-	}
-	jsonw_end_array(&w);
-	jsonw_end_object(&w);
-	(void)printf("%s\n", buf_cstr(&out));
-	buf_fini(&out);
-}
-
-static void print_text(const struct auth_key_list *list)
-{
-	int64_t now_us = clock_wall_us();
-
-	(void)printf("%-26s %-8s %-20s %-32s %s\n", "KEY", "STATE", "CREATED", "SCOPES", "NAME");
-	for (size_t i = 0; i < list->count; i++) {
-		const struct auth_key *key = &list->items[i];
-		char created[CLOCK_RFC3339_SIZE];
-
-		clock_format(key->created_us, created);
-		(void)printf("%-26s %-8s %-20.19s %-32.*s %" STR_FMT "\n", key->id.s,
-		             auth_key_status(key, now_us), created, (int)key->scopes.n,
-		             key->scopes.p, STR_ARG(key->name));
-	}
-}
-
-static int run_list(struct local *local)
-{
-	const struct admin_options *o = local->arg;
-	struct arena *arena = arena_new();
-	const struct auth_key_filter filter = { .tenant = o->tenant, .max = AUTH_KEYS_LISTED_MAX };
-	struct auth_key_list list;
-	struct err err;
 	int status = EXIT_DONE;
 
-	if (auth_key_list(local->pg, &filter, arena, &list, &err) != ERR_OK) {
-		status = fail(&err);
-	} else if (o->json) {
-		print_json(&list);
+	if (buf_failed(&answer->out)) {
+		(void)fprintf(stderr, "fairlead: that is too much at once; say --limit\n");
+		status = EXIT_FAILED;
+	} else if (call_has(call, OPTION_JSON)) {
+		(void)printf("%s\n", buf_cstr(&answer->out));
 	} else {
-		print_text(&list);
+		table_print(buf_str(&answer->out), columns, count);
 	}
-	arena_free(arena);
+	buf_fini(&answer->out);
 	return status;
 }
 
-/* False: a sentence was printed. */
-static bool take_id(const struct admin_options *o, struct id *ret)
+int admin_end_items(struct call *call, struct admin_answer *answer, const struct column *columns,
+                    size_t count)
 {
-	if (id_parse(str_of(o->id), ret)) {
+	jsonw_end_array(&answer->w);
+	jsonw_end_object(&answer->w);
+	return admin_end(call, answer, columns, count);
+}
+
+int admin_done(struct call *call, const char *member, const char *id, const char *what)
+{
+	struct admin_answer answer;
+
+	admin_begin(&answer);
+	jsonw_object(&answer.w, NULL);
+	jsonw_cstr(&answer.w, member, id);
+	jsonw_bool(&answer.w, what, true);
+	jsonw_end_object(&answer.w);
+	if (!call_has(call, OPTION_JSON)) {
+		buf_fini(&answer.out);
+		(void)printf("%s\n", what);
+		return EXIT_DONE;
+	}
+	return admin_end(call, &answer, NULL, 0);
+}
+
+/* ---- words ---- */
+
+bool admin_take_id(const struct call *call, const char *what, struct id *ret)
+{
+	if (id_parse(str_of(call->words[0]), ret)) {
 		return true;
 	}
-	(void)fprintf(stderr, "fairlead: \"%s\" is not a key id; see: fairlead admin key list\n",
-	              o->id);
+	(void)admin_wrong("\"%s\" is not %s; see: fairlead admin %s list", call->words[0], what,
+	                  call->group->name);
 	return false;
 }
 
-static int run_revoke(struct local *local)
+bool admin_take_namespaces(const struct call *call, const char **ret)
 {
-	const struct admin_options *o = local->arg;
-	bool revoked = false;
-	struct err err;
-	struct id id;
+	const struct said *said = &call->said[OPTION_NAMESPACES];
+	char *made = arena_take(admin_arena(call), AUTH_NAMESPACES_MAX + 1);
+	struct buf list;
+	bool ok = true;
 
-	if (!take_id(o, &id)) {
-		return EXIT_USAGE;
+	*ret = NULL;
+	if (said->count == 0) {
+		return true;
 	}
-	if (auth_key_revoke(local->pg, o->tenant, &id, &revoked, &err) != ERR_OK) {
-		return fail(&err);
+	buf_init(&list, 4 * (size_t)AUTH_NAMESPACES_MAX);
+	for (size_t i = 0; i < said->count; i++) {
+		struct str rest = str_of(said->values[i]);
+
+		while (rest.n > 0) {
+			struct str name = str_trim(str_split(&rest, ','));
+
+			buf_addf(&list, "%s%" STR_FMT, list.len > 0 && name.n > 0 ? "," : "",
+			         STR_ARG(name));
+		}
 	}
-	if (revoked) {
-		local_ring(local, &id);
+	if (list.len == 0) {
+		(void)admin_wrong("no namespaces provided");
+		ok = false;
+	} else if (buf_failed(&list) || !auth_namespaces_parse(buf_str(&list), made)) {
+		(void)admin_wrong("--namespaces must be letters, digits, dots, dashes and "
+		                  "underscores each, %d bytes together",
+		                  AUTH_NAMESPACES_MAX);
+		ok = false;
 	}
-	if (o->json) {
-		(void)printf("{\"id\":\"%s\",\"revoked\":%s}\n", id.s, revoked ? "true" : "false");
-	} else {
-		(void)printf("%s\n", revoked ? "revoked"
-		                             : "there is no such key, or it was revoked before");
-	}
-	return revoked ? EXIT_DONE : EXIT_FAILED;
+	buf_fini(&list);
+	*ret = made;
+	return ok;
 }
 
-static int run_limit(struct local *local)
+void admin_window(const struct call *call, size_t count, size_t *ret_from, size_t *ret_to)
 {
-	const struct admin_options *o = local->arg;
-	bool changed = false;
-	unsigned scopes;
-	struct err err;
-	struct id id;
+	uint64_t from = call->said[OPTION_OFFSET].number, most = call->said[OPTION_LIMIT].number;
 
-	if (!take_id(o, &id)) {
-		return EXIT_USAGE;
-	}
-	if (!o->has_scopes || !auth_scopes_parse(str_of(o->scopes), &scopes)) {
-		(void)fprintf(stderr,
-		              "fairlead: --scope must be given: a comma list of known scopes\n");
-		return EXIT_USAGE;
-	}
-	if (auth_key_limit(local->pg, o->tenant, &id, scopes, &changed, &err) != ERR_OK) {
-		return fail(&err);
-	}
-	if (changed) {
-		local_ring(local, &id);
-	}
-	if (o->json) {
-		(void)printf("{\"id\":\"%s\",\"changed\":%s}\n", id.s, changed ? "true" : "false");
-	} else {
-		(void)printf("%s\n",
-		             changed ? "changed" : "there is no such key, or it is revoked");
-	}
-	return changed ? EXIT_DONE : EXIT_FAILED;
-}
-
-static int run_ensure_admin(struct local *local)
-{
-	struct admin_options o = *(struct admin_options *)local->arg;
-	char path[HOME_PATH_MAX], text[CRED_KEY_MAX + 1], line[CRED_KEY_MAX + 2];
-	struct err err;
-	struct id id;
-
-	if (home_path(path, local->home.dir, "admin.key", &err) != ERR_OK) {
-		return fail(&err);
-	}
-	if (access(path, F_OK) != 0) {
-		o.scopes = "admin,system";
-		o.name = "first admin key";
-		if (create(local, &o, text, &id, &err) != ERR_OK) {
-			return fail(&err);
-		}
-		(void)snprintf(line, sizeof(line), "%s\n", text);
-		if (home_write(path, 0600, NULL, line, strlen(line), &err) != ERR_OK) {
-			return fail(&err);
-		}
-	}
-	(void)printf("%s\n", path);
-	return EXIT_DONE;
-}
-
-static const struct {
-	const char *verb;
-	int words;
-	int (*run)(struct local *local);
-} verbs[] = {
-	{ "create", 0, run_create },
-	{ "list", 0, run_list },
-	{ "revoke", 1, run_revoke },
-	{ "limit", 1, run_limit },
-	{ "ensure-admin", 0, run_ensure_admin },
-};
-
-static bool parse(int argc, char **argv, struct admin_options *o)
-{
-	static const struct option known[] = {
-		{ "tenant", required_argument, NULL, 't' },
-		{ "name", required_argument, NULL, 'n' },
-		{ "scope", required_argument, NULL, 's' },
-		{ "namespaces", required_argument, NULL, 'N' },
-		{ "owner", required_argument, NULL, 'o' },
-		{ "days", required_argument, NULL, 'd' },
-		{ "minutes", required_argument, NULL, 'm' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
-		switch (c) {
-		case 't': o->tenant = optarg; break;
-		case 'n': o->name = optarg; break;
-		case 'o': o->owner = optarg; break;
-		case 's':
-			o->scopes = optarg;
-			o->has_scopes = true;
-			break;
-		case 'N': o->namespaces = optarg; break;
-		case 'j': o->json = true; break;
-		case 'h': exit(usage(stdout, EXIT_DONE));
-		case 'd':
-			if (!parse_u64(str_of(optarg), 36500, &o->days) || o->days == 0) {
-				(void)fprintf(stderr, "fairlead: --days must be 1 to 36500\n");
-				return false;
-			}
-			break;
-		case 'm':
-			if (!parse_u64(str_of(optarg), 1440, &o->minutes) || o->minutes == 0) {
-				(void)fprintf(stderr, "fairlead: --minutes must be 1 to 1440\n");
-				return false;
-			}
-			break;
-		default: return false;
-		}
-	}
-	return true;
-}
-
-int command_admin(int argc, char **argv)
-{
-	struct admin_options options = { .tenant = TENANT_DEFAULT,
-		                         .name = "made by fairlead admin",
-		                         .scopes = "session:read,session:write,task:write" };
-
-	if (argc > 1 && strcmp(argv[1], "limit") == 0) {
-		return admin_limit(argc, argv);
-	}
-	if (argc > 1 && strcmp(argv[1], "setup-pin") == 0) {
-		return admin_setup_pin(argc, argv);
-	}
-	if (argc > 1 && strcmp(argv[1], "password-code") == 0) {
-		return admin_password_code(argc, argv);
-	}
-	if (argc > 1 && strcmp(argv[1], "tenant") == 0) {
-		return admin_tenant(argc, argv);
-	}
-	if (argc > 1 && strcmp(argv[argc - 1], "--help") == 0) {
-		return usage(stdout, EXIT_DONE);
-	}
-	if (argc < 3 || strcmp(argv[1], "key") != 0) {
-		return usage(stderr, EXIT_USAGE);
-	}
-	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
-		if (strcmp(argv[2], verbs[i].verb) != 0) {
-			continue;
-		}
-		argv[2] = argv[0];
-		if (!parse(argc - 2, argv + 2, &options)) {
-			return EXIT_USAGE;
-		}
-		if (argc - 2 - optind != verbs[i].words) {
-			return usage(stderr, EXIT_USAGE);
-		}
-		options.id = argv[2 + optind];
-		return local_run(verbs[i].run, &options);
-	}
-	return usage(stderr, EXIT_USAGE);
+	most = most > 0 ? most : LISTED;
+	*ret_from = from < count ? (size_t)from : count;
+	*ret_to = count - *ret_from > most ? *ret_from + (size_t)most : count;
 }

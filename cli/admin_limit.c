@@ -1,68 +1,25 @@
-#include "cli/admin_limit.h"
-
-#include <getopt.h>
+/* `fairlead admin limit ...`: how many sessions may run at a time. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/mem.h"
-#include "cli/command.h"
-#include "cli/local.h"
-#include "json/write.h"
+#include "cli/admin.h"
+#include "cli/admin_weight.h"
 #include "limit/limit_store.h"
 
-enum { PAGE = 64, OUT_MAX = 4 * 1024 * 1024 };
+enum { PAGE = 64, LIMIT_ID_SIZE = 256 };
 
-struct limit_options {
-	struct limit limit;
-	bool json;
+static const struct column columns[] = {
+	{ "KIND", "kind" },
+	{ "TENANT", "tenant" },
+	{ "NAME", "name" },
+	{ "VALUE", "value" },
 };
 
-static const char limit_usage[] =
-	"usage: fairlead admin limit set KIND NUMBER|none [--tenant TENANT] [--name NAME]\n"
-	"       fairlead admin limit list [--json]\n"
-	"\n"
-	"KIND is tenant, user, project, agent or key, and NUMBER how many sessions of it may\n"
-	"run at a time. With --tenant it is said of that tenant, with --name of one of its users\n"
-	"(the owner of keys, or the id of a key without one), projects, types of agents or keys\n"
-	"of concurrency; without both, of all that have none of their own. It takes effect\n"
-	"within a second.\n";
-
-static int usage(FILE *to, int status)
+static void write_limit(struct jsonw *w, const struct limit *limit)
 {
-	(void)fputs(limit_usage, to);
-	return status;
-}
-
-static int run_set(struct local *local)
-{
-	const struct limit_options *o = local->arg;
-	struct err err;
-
-	if (limit_set(local->pg, &o->limit, &err) != ERR_OK) {
-		(void)fprintf(stderr, "fairlead: %s\n", err.msg);
-		return EXIT_FAILED;
-	}
-	(void)printf("%s %s %s: ", limit_kind_name(o->limit.kind),
-	             o->limit.tenant[0] != '\0' ? o->limit.tenant : "*", o->limit.name);
-	if (o->limit.none) {
-		(void)printf("none\n");
-	} else {
-		(void)printf("%" PRIu64 "\n", o->limit.value);
-	}
-	return EXIT_DONE;
-}
-
-static void print_one(const struct limit *limit, struct jsonw *w)
-{
-	if (w == NULL) {
-		(void)printf("%-8s %-26s %-40s %" PRIu64 "\n", limit_kind_name(limit->kind),
-		             limit->tenant[0] != '\0' ? limit->tenant : "*",
-		             limit->name[0] != '\0' ? limit->name : "-", limit->value);
-		return;
-	}
 	jsonw_object(w, NULL);
 	jsonw_cstr(w, "kind", limit_kind_name(limit->kind));
 	if (limit->tenant[0] != '\0') {
@@ -71,11 +28,15 @@ static void print_one(const struct limit *limit, struct jsonw *w)
 	if (limit->name[0] != '\0') {
 		jsonw_cstr(w, "name", limit->name);
 	}
-	jsonw_u64(w, "value", limit->value);
+	if (limit->none) {
+		jsonw_null(w, "value");
+	} else {
+		jsonw_u64(w, "value", limit->value);
+	}
 	jsonw_end_object(w);
 }
 
-static enum err_code print_all(struct local *local, struct jsonw *w, struct err *err)
+static enum err_code list_all(struct pg *pg, struct jsonw *w, struct err *err)
 {
 	struct limit *items = mem_calloc(PAGE, sizeof(*items));
 	size_t count = PAGE;
@@ -83,11 +44,11 @@ static enum err_code print_all(struct local *local, struct jsonw *w, struct err 
 	enum err_code code = ERR_OK;
 
 	while (code == ERR_OK && count == PAGE) {
-		code = limit_list(local->pg, after, items, PAGE, &count, err);
+		code = limit_list(pg, after, items, PAGE, &count, err);
 		for (size_t i = 0; code == ERR_OK && i < count; i++) {
 			after = items[i].version;
 			if (!items[i].none) {
-				print_one(&items[i], w);
+				write_limit(w, &items[i]);
 			}
 		}
 	}
@@ -95,31 +56,17 @@ static enum err_code print_all(struct local *local, struct jsonw *w, struct err 
 	return code;
 }
 
-static int run_list(struct local *local)
+static int run_list(struct call *call)
 {
-	const struct limit_options *o = local->arg;
-	enum err_code code;
+	struct admin_answer answer;
 	struct err err;
-	struct jsonw w;
-	struct buf out;
 
-	buf_init(&out, OUT_MAX);
-	jsonw_init(&w, &out);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "items");
-	if (!o->json) {
-		(void)printf("%-8s %-26s %-40s %s\n", "KIND", "TENANT", "NAME", "VALUE");
+	admin_begin_items(&answer);
+	if (list_all(admin_local(call)->pg, &answer.w, &err) != ERR_OK) {
+		buf_fini(&answer.out);
+		return admin_fail(&err);
 	}
-	code = print_all(local, o->json ? &w : NULL, &err);
-	jsonw_end_array(&w);
-	jsonw_end_object(&w);
-	if (code != ERR_OK) {
-		(void)fprintf(stderr, "fairlead: %s\n", err.msg);
-	} else if (o->json) {
-		(void)printf("%s\n", buf_cstr(&out));
-	}
-	buf_fini(&out);
-	return code == ERR_OK ? EXIT_DONE : EXIT_FAILED;
+	return admin_end_items(call, &answer, columns, ARRAY_LEN(columns));
 }
 
 static bool parse_value(const char *word, struct limit *limit)
@@ -128,62 +75,72 @@ static bool parse_value(const char *word, struct limit *limit)
 	return limit->none || parse_u64(str_of(word), LIMIT_VALUE_MAX, &limit->value);
 }
 
-static bool parse_options(int argc, char **argv, struct limit_options *o)
+static int set(struct call *call, const struct limit *limit)
 {
-	static const struct option options[] = { { "tenant", required_argument, NULL, 't' },
-		                                 { "name", required_argument, NULL, 'n' },
-		                                 { "json", no_argument, NULL, 'j' },
-		                                 { NULL, 0, NULL, 0 } };
-	int c;
+	char id[LIMIT_ID_SIZE];
+	struct admin_answer answer;
+	struct err err;
 
-	optind = 1;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 'j') {
-			o->json = true;
-		} else if (c != 't' && c != 'n') {
-			return false;
-		} else if (!str_copy(c == 't' ? o->limit.tenant : o->limit.name,
-		                     c == 't' ? sizeof(o->limit.tenant) : sizeof(o->limit.name),
-		                     str_of(optarg))) {
-			(void)fprintf(stderr, "fairlead: the name is too long\n");
-			return false;
-		}
+	(void)snprintf(id, sizeof(id), "%s/%s/%s", limit_kind_name(limit->kind),
+	               limit->tenant[0] != '\0' ? limit->tenant : "*", limit->name);
+	if (limit_set(admin_local(call)->pg, limit, &err) != ERR_OK ||
+	    admin_settle(call, "limit", id, &err) != ERR_OK) {
+		return admin_fail(&err);
 	}
-	return true;
+	admin_begin(&answer);
+	write_limit(&answer.w, limit);
+	return admin_end(call, &answer, columns, ARRAY_LEN(columns));
 }
 
-int admin_limit(int argc, char **argv)
+static int run_set(struct call *call)
 {
-	struct limit_options o = { .json = false };
+	struct limit limit = { .none = false };
+	const char *tenant = call_text(call, OPTION_TENANT), *name = call_text(call, OPTION_NAME);
 
-	if (argc > 2 && strcmp(argv[argc - 1], "--help") == 0) {
-		return usage(stdout, EXIT_DONE);
+	if (!limit_kind_parse(str_of(call->words[0]), &limit.kind) || limit.kind == QUEUE_WEIGHT) {
+		return admin_wrong("KIND must be tenant, user, project, agent or key");
 	}
-	if (argc < 3 || !parse_options(argc - 2, argv + 2, &o)) {
-		return usage(stderr, EXIT_USAGE);
+	if (!parse_value(call->words[1], &limit)) {
+		return admin_wrong("a limit must be 0 to %d, or \"none\"", LIMIT_VALUE_MAX);
 	}
-	argc -= 2 + optind;
-	argv += 2 + optind;
-	if (strcmp(argv[-optind], "list") == 0 && argc == 0) {
-		return local_run(run_list, &o);
+	if (!str_copy(limit.tenant, sizeof(limit.tenant), str_of(tenant)) ||
+	    !str_copy(limit.name, sizeof(limit.name), str_of(name))) {
+		return admin_wrong("the name is too long");
 	}
-	if (strcmp(argv[-optind], "set") != 0 || argc != 2 || o.json ||
-	    !limit_kind_parse(str_of(argv[0]), &o.limit.kind) || o.limit.kind == QUEUE_WEIGHT ||
-	    !parse_value(argv[1], &o.limit)) {
-		return usage(stderr, EXIT_USAGE);
-	}
-	return local_run(run_set, &o);
+	return set(call, &limit);
 }
 
-int admin_weight(const char *tenant, const char *weight)
+int admin_set_weight(struct call *call)
 {
-	struct limit_options o = { .limit = { .kind = QUEUE_WEIGHT } };
+	struct limit limit = { .kind = QUEUE_WEIGHT };
 
-	if (!str_copy(o.limit.tenant, sizeof(o.limit.tenant), str_of(tenant)) ||
-	    !parse_value(weight, &o.limit) || (!o.limit.none && o.limit.value == 0)) {
-		(void)fprintf(stderr, "fairlead: a weight must be 1 to %d, or \"none\"\n",
-		              LIMIT_VALUE_MAX);
-		return EXIT_USAGE;
+	if (!str_copy(limit.tenant, sizeof(limit.tenant), str_of(call->words[0])) ||
+	    !parse_value(call->words[1], &limit) || (!limit.none && limit.value == 0)) {
+		return admin_wrong("a weight must be 1 to %d, or \"none\"", LIMIT_VALUE_MAX);
 	}
-	return local_run(run_set, &o);
+	return set(call, &limit);
 }
+
+static const struct verb verbs[] = {
+	{ "list", NULL, 0, 0, run_list, "All limits and weights.", { OPTION_JSON } },
+	{ "set",
+	  "KIND NUMBER|none",
+	  2,
+	  2,
+	  run_set,
+	  "How many sessions of it may run at a time.",
+	  { OPTION_TENANT, OPTION_NAME, OPTION_JSON } },
+};
+
+const struct verb_group admin_limit = {
+	.command = "admin",
+	.name = "limit",
+	.verbs = verbs,
+	.count = ARRAY_LEN(verbs),
+	.around = admin_around,
+	.notes = "KIND is tenant, user, project, agent or key, and NUMBER how many sessions of it "
+		 "may run at\na time. With --tenant it is said of that tenant, with --name of one "
+		 "of its users (the owner\nof keys, or the id of a key without one), projects, "
+		 "types of agents or keys of concurrency;\nwithout both, of all that have none of "
+		 "their own. It takes effect within a second.\n",
+};

@@ -1,159 +1,115 @@
-#include "cli/admin_setup.h"
-
-#include <getopt.h>
+/* `fairlead admin setup-pin` and `fairlead admin password-code`: how people get in when nobody who
+ * is in can help. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "cli/command.h"
-#include "cli/local.h"
+#include "cli/admin.h"
 #include "login/password.h"
 #include "login/setup.h"
-#include "tenant/tenant_store.h"
 #include "user/user.h"
 
 enum { HOUR_S = 3600 };
 
-struct setup_options {
-	const char *email, *tenant;
-	bool json;
-};
-
-static const char setup_usage[] =
-	"usage: fairlead admin setup-pin [--json]\n"
-	"       fairlead admin password-code EMAIL [--tenant T] [--json]\n"
-	"\n"
-	"setup-pin prints a new PIN, with which the first administrator is made on the page at / "
-	"or by\n"
-	"POST /api/v1/setup; the one before counts no more. password-code prints a code with which "
-	"the\n"
-	"person, a member of the tenant, sets a password once.\n";
-
-static int fail(const struct err *err)
+static int tell(struct call *call, const char *member, const char *secret, int hours)
 {
-	(void)fprintf(stderr, "fairlead: %s\n", err->msg);
-	return EXIT_FAILED;
-}
+	struct admin_answer answer;
 
-/* False: a sentence was printed. */
-static bool take_secret(const struct local *local, struct cred_pepper *ret)
-{
-	if (local->pepper[0] == '\0') {
-		(void)fprintf(stderr, "fairlead: there is no pepper; set FAIRLEAD_PEPPER_FILE\n");
-		return false;
+	if (!call_has(call, OPTION_JSON)) {
+		(void)printf("%s\n", secret);
+		return EXIT_DONE;
 	}
-	*ret = cred_pepper_from(str_of(local->pepper));
-	return true;
+	admin_begin(&answer);
+	jsonw_object(&answer.w, NULL);
+	jsonw_cstr(&answer.w, member, secret);
+	if (call->word_count > 0) {
+		jsonw_cstr(&answer.w, "path",
+		           arena_printf(admin_arena(call), "/#password=%s", secret));
+	}
+	jsonw_i64(&answer.w, "hours", hours);
+	jsonw_end_object(&answer.w);
+	return admin_end(call, &answer, NULL, 0);
 }
 
-static int run_setup_pin(struct local *local)
+static int run_setup_pin(struct call *call)
 {
-	const struct setup_options *o = local->arg;
 	char pin[SETUP_PIN_LEN + 1];
 	struct cred_pepper secret;
 	bool made = false;
 	struct err err;
 
-	if (!take_secret(local, &secret)) {
-		return EXIT_FAILED;
-	}
-	if (setup_make(local->pg, &secret, true, pin, &made, &err) != ERR_OK) {
-		return fail(&err);
+	if (admin_pepper(call, &secret, &err) != ERR_OK ||
+	    setup_make(admin_local(call)->pg, &secret, true, pin, &made, &err) != ERR_OK) {
+		return admin_fail(&err);
 	}
 	if (!made) {
 		(void)fprintf(stderr, "fairlead: there is an administrator already; see: fairlead "
 		                      "admin password-code\n");
 		return EXIT_FAILED;
 	}
-	if (o->json) {
-		(void)printf("{\"pin\":\"%s\",\"hours\":%d}\n", pin, SETUP_LIFE_S / HOUR_S);
-	} else {
-		(void)printf("%s\n", pin);
-	}
-	return EXIT_DONE;
+	return admin_settle(call, "setup", "pin", &err) == ERR_OK
+	               ? tell(call, "pin", pin, SETUP_LIFE_S / HOUR_S)
+	               : admin_fail(&err);
 }
 
-static enum err_code make_code(struct local *local, const struct cred_pepper *secret,
-                               char code[PASSWORD_CODE_LEN + 1], struct err *err)
+static enum err_code make_code(struct call *call, char code[PASSWORD_CODE_LEN + 1], struct err *err)
 {
-	const struct setup_options *o = local->arg;
-	struct password_code_new wanted = { .tenant = o->tenant, .by = "host", .any = true };
+	struct password_code_new wanted = { .tenant = admin_tenant_of(call),
+		                            .by = admin_actor(),
+		                            .any = true };
+	struct pg *pg = admin_local(call)->pg;
 	char email[USER_EMAIL_MAX + 1];
 	struct password_row row;
+	struct cred_pepper secret;
 	int64_t ends_us;
+	enum err_code made;
 
-	if (!user_email_parse(str_of(o->email), email)) {
-		return err_set(err, ERR_INVALID, "\"%s\" is no address", o->email);
+	if (!user_email_parse(str_of(call->words[0]), email)) {
+		return err_set(err, ERR_INVALID, "\"%s\" is no address", call->words[0]);
 	}
-	if (password_find(local->pg, email, &row, err) != ERR_OK) {
-		return err->code;
+	if ((made = admin_pepper(call, &secret, err)) != ERR_OK ||
+	    (made = password_find(pg, email, &row, err)) != ERR_OK) {
+		return made;
 	}
 	wanted.user = &row.user;
-	if (password_code_create(local->pg, secret, &wanted, code, &ends_us, err) ==
-	    ERR_FORBIDDEN) {
-		return err_set(err, ERR_FORBIDDEN, "%s is no member of %s, or disabled", email,
-		               o->tenant);
+	made = password_code_create(pg, &secret, &wanted, code, &ends_us, err);
+	if (made == ERR_FORBIDDEN) {
+		return err_set(err, made, "%s is no member of %s, or disabled", email,
+		               wanted.tenant);
 	}
-	return err->code;
+	return made == ERR_OK ? admin_settle(call, "user", row.user.s, err) : made;
 }
 
-static int run_password_code(struct local *local)
+static int run_password_code(struct call *call)
 {
-	const struct setup_options *o = local->arg;
 	char code[PASSWORD_CODE_LEN + 1];
-	struct err err = { .code = ERR_OK };
-	struct cred_pepper secret;
+	struct err err;
 
-	if (!take_secret(local, &secret)) {
-		return EXIT_FAILED;
-	}
-	if (make_code(local, &secret, code, &err) != ERR_OK) {
-		return fail(&err);
-	}
-	if (o->json) {
-		(void)printf("{\"code\":\"%s\",\"path\":\"/#password=%s\",\"hours\":%d}\n", code,
-		             code, PASSWORD_CODE_S / HOUR_S);
-	} else {
-		(void)printf("%s\n", code);
-	}
-	return EXIT_DONE;
+	return make_code(call, code, &err) == ERR_OK
+	               ? tell(call, "code", code, PASSWORD_CODE_S / HOUR_S)
+	               : admin_fail(&err);
 }
 
-/* argv[1] is the verb; words: how many follow it. */
-static int run(int argc, char **argv, int words, int (*fn)(struct local *local))
-{
-	static const struct option known[] = {
-		{ "tenant", required_argument, NULL, 't' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	struct setup_options o = { .tenant = TENANT_DEFAULT };
-	int c;
+static const struct verb verbs[] = {
+	{ "setup-pin",
+	  NULL,
+	  0,
+	  0,
+	  run_setup_pin,
+	  "Print a new PIN, with which the first administrator is made.",
+	  { OPTION_JSON } },
+	{ "password-code",
+	  "EMAIL",
+	  1,
+	  1,
+	  run_password_code,
+	  "Print a code with which a person, a member of the tenant, sets a password once.",
+	  { OPTION_TENANT, OPTION_JSON } },
+};
 
-	argv[1] = argv[0];
-	while ((c = getopt_long(argc - 1, argv + 1, "", known, NULL)) != -1) {
-		switch (c) {
-		case 't': o.tenant = optarg; break;
-		case 'j': o.json = true; break;
-		case 'h': (void)fputs(setup_usage, stdout); return EXIT_DONE;
-		default: return EXIT_USAGE;
-		}
-	}
-	if (argc - 1 - optind != words) {
-		(void)fputs(setup_usage, stderr);
-		return EXIT_USAGE;
-	}
-	o.email = argv[1 + optind];
-	return local_run(fn, &o);
-}
-
-int admin_setup_pin(int argc, char **argv)
-{
-	return run(argc, argv, 0, run_setup_pin);
-}
-
-int admin_password_code(int argc, char **argv)
-{
-	return run(argc, argv, 1, run_password_code);
-}
+const struct verb_group admin_setup = {
+	.command = "admin",
+	.verbs = verbs,
+	.count = ARRAY_LEN(verbs),
+	.around = admin_around,
+	.notes = "setup-pin is for the page at / and POST /api/v1/setup; the PIN before counts no "
+		 "more.\n",
+};

@@ -1,40 +1,19 @@
-#include "cli/admin_tenant.h"
-
+/* `fairlead admin tenant ...` */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/arena.h"
-#include "base/buf.h"
-#include "cli/admin_limit.h"
-#include "cli/command.h"
-#include "cli/local.h"
-#include "json/write.h"
+#include "cli/admin.h"
+#include "cli/admin_weight.h"
 #include "rate/rate_store.h"
-#include "tenant/tenant_store.h"
+#include "user/user.h"
 
-enum { OUT_MAX = 4 * 1024 * 1024, DAY_S = 86400, DAYS_MAX = 36500, TEXT_SIZE = 32 };
+enum { DAY_S = 86400, DAYS_MAX = 36500, TEXT_SIZE = 32 };
 
-struct tenant_options {
-	const char *id;
-	uint64_t retention_s;
-	enum rate_kind kind;
-	const char *limits; /* NULL: as the setting says */
-	bool json;
+static const struct column columns[] = {
+	{ "TENANT", "id" }, { "RETENTION", "retention" }, { "STATE", "state" }, { "NAME", "name" },
+	{ NULL, "kind" },   { NULL, "limits" },
 };
-
-static const char tenant_usage[] =
-	"usage: fairlead admin tenant list [--json]\n"
-	"       fairlead admin tenant retention TENANT DAYS|forever|default\n"
-	"       fairlead admin tenant weight TENANT NUMBER|none\n"
-	"       fairlead admin tenant rate TENANT tenant|user|key LIMITS|default\n"
-	"\n"
-	"Logs are removed that many days after they were written, and an ended session with the\n"
-	"last of its log; default is what the setting retention.default says.\n"
-	"A tenant of weight 3 gets three turns for each one of a tenant of weight 1, which all "
-	"have.\n"
-	"LIMITS are written as in the settings rate.*: \"read=600/1m:1200 write=60/1m\"; they take "
-	"the place of\nthe setting within two seconds.\n";
 
 static void format_retention(uint64_t seconds, char out[TEXT_SIZE])
 {
@@ -49,108 +28,107 @@ static void format_retention(uint64_t seconds, char out[TEXT_SIZE])
 	}
 }
 
-static void print_json(const struct tenant_list *list)
+static void write_tenant(struct jsonw *w, const struct tenant *tenant)
 {
-	struct buf out;
-	struct jsonw w;
+	char text[TEXT_SIZE];
 
-	buf_init(&out, OUT_MAX);
-	jsonw_init(&w, &out);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "items");
-	for (size_t i = 0; i < list->count; i++) {
-		const struct tenant *tenant = &list->items[i];
-
-		jsonw_object(&w, NULL);
-		jsonw_str(&w, "id", tenant->id);
-		jsonw_str(&w, "name", tenant->name);
-		if (tenant->retention_s != TENANT_RETENTION_DEFAULT) {
-			jsonw_u64(&w, "retentionSeconds", tenant->retention_s);
-		}
-		jsonw_bool(&w, "disabled", tenant->disabled);
-		jsonw_end_object(&w);
+	format_retention(tenant->retention_s, text);
+	jsonw_object(w, NULL);
+	jsonw_str(w, "id", tenant->id);
+	jsonw_str(w, "name", tenant->name);
+	jsonw_cstr(w, "retention", text);
+	if (tenant->retention_s != TENANT_RETENTION_DEFAULT) {
+		jsonw_u64(w, "retentionSeconds", tenant->retention_s);
 	}
-	jsonw_end_array(&w);
-	jsonw_end_object(&w);
-	(void)printf("%s\n", buf_cstr(&out));
-	buf_fini(&out);
+	jsonw_cstr(w, "state", tenant->disabled ? "disabled" : "usable");
+	jsonw_bool(w, "disabled", tenant->disabled);
+	jsonw_end_object(w);
 }
 
-static void print_text(const struct tenant_list *list)
+static int run_list(struct call *call)
 {
-	(void)printf("%-26s %-12s %-8s %s\n", "TENANT", "RETENTION", "STATE", "NAME");
-	for (size_t i = 0; i < list->count; i++) {
-		const struct tenant *tenant = &list->items[i];
-		char text[TEXT_SIZE];
-
-		format_retention(tenant->retention_s, text);
-		(void)printf("%-26s %-12s %-8s %" STR_FMT "\n", tenant->id.p, text,
-		             tenant->disabled ? "disabled" : "usable", STR_ARG(tenant->name));
-	}
-}
-
-static int run_list(struct local *local)
-{
-	const struct tenant_options *o = local->arg;
-	struct arena *arena = arena_new();
+	struct admin_answer answer;
 	struct tenant_list list;
 	struct err err;
-	int status = EXIT_DONE;
 
-	if (tenant_list(local->pg, arena, &list, &err) != ERR_OK) {
-		(void)fprintf(stderr, "fairlead: %s\n", err.msg);
-		status = EXIT_FAILED;
-	} else if (o->json) {
-		print_json(&list);
-	} else {
-		print_text(&list);
+	if (tenant_list(admin_local(call)->pg, admin_arena(call), &list, &err) != ERR_OK) {
+		return admin_fail(&err);
 	}
-	arena_free(arena);
-	return status;
+	admin_begin_items(&answer);
+	for (size_t i = 0; i < list.count; i++) {
+		write_tenant(&answer.w, &list.items[i]);
+	}
+	return admin_end_items(call, &answer, columns, ARRAY_LEN(columns));
 }
 
-static int run_retention(struct local *local)
+/* The tenant as it is now. */
+static int show(struct call *call, const char *id)
 {
-	const struct tenant_options *o = local->arg;
-	char text[TEXT_SIZE];
+	struct admin_answer answer;
+	struct tenant_list list;
 	struct err err;
 
-	if (tenant_set_retention(local->pg, o->id, o->retention_s, &err) != ERR_OK) {
-		(void)fprintf(stderr, "fairlead: %s\n", err.msg);
-		return EXIT_FAILED;
+	if (tenant_list(admin_local(call)->pg, admin_arena(call), &list, &err) != ERR_OK) {
+		return admin_fail(&err);
 	}
-	format_retention(o->retention_s, text);
-	(void)printf("logs of %s are kept: %s\n", o->id, text);
-	return EXIT_DONE;
-}
-
-static int run_rate(struct local *local)
-{
-	const struct tenant_options *o = local->arg;
-	struct err err;
-
-	if (rate_store_set(local->pg, o->id, o->kind, str_of(o->limits), &err) != ERR_OK) {
-		(void)fprintf(stderr, "fairlead: %s\n", err.msg);
-		return EXIT_FAILED;
-	}
-	(void)printf("limits of %s for each %s: %s\n", o->id, rate_kind_name(o->kind),
-	             o->limits != NULL ? o->limits : "default");
-	return EXIT_DONE;
-}
-
-static int set_rate(char **argv)
-{
-	struct tenant_options options = { .id = argv[3] };
-
-	for (unsigned i = 0; i < RATE_KIND_COUNT; i++) {
-		options.kind = (enum rate_kind)i;
-		if (i != RATE_ADDRESS && strcmp(argv[4], rate_kind_name(options.kind)) == 0) {
-			options.limits = strcmp(argv[5], "default") == 0 ? NULL : argv[5];
-			return local_run(run_rate, &options);
+	admin_begin(&answer);
+	for (size_t i = 0; i < list.count; i++) {
+		if (str_eq(list.items[i].id, str_of(id))) {
+			write_tenant(&answer.w, &list.items[i]);
 		}
 	}
-	(void)fputs("fairlead: limits are for tenant, user or key\n", stderr);
-	return EXIT_USAGE;
+	return admin_end(call, &answer, columns, ARRAY_LEN(columns));
+}
+
+static int settle(struct call *call, enum err_code code, struct err *err)
+{
+	const char *id = call->words[0];
+
+	if (code == ERR_NOT_FOUND) {
+		(void)err_set(err, code, "there is no tenant %s", id);
+	}
+	if (code != ERR_OK || admin_settle(call, "tenant", id, err) != ERR_OK) {
+		return admin_fail(err);
+	}
+	return show(call, id);
+}
+
+static int run_create(struct call *call)
+{
+	const char *id = call->words[0], *name = call_text(call, OPTION_NAME);
+	struct err err;
+	enum err_code code;
+
+	if (!tenant_id_ok(str_of(id))) {
+		return admin_wrong("a tenant's id must be 1 to %d letters, digits, dashes and "
+		                   "underscores",
+		                   TENANT_ID_MAX);
+	}
+	if (name != NULL && !user_name_ok(str_of(name))) {
+		return admin_wrong("--name must be 1 to %d bytes without control characters",
+		                   USER_NAME_MAX);
+	}
+	code = tenant_create(admin_local(call)->pg, id, name != NULL ? name : id, &err);
+	if (code == ERR_CONFLICT) {
+		(void)err_set(&err, code, "another tenant has that id or name");
+	}
+	return settle(call, code, &err);
+}
+
+static int run_disable(struct call *call)
+{
+	struct err err;
+
+	return settle(call, tenant_disable(admin_local(call)->pg, call->words[0], true, &err),
+	              &err);
+}
+
+static int run_enable(struct call *call)
+{
+	struct err err;
+
+	return settle(call, tenant_disable(admin_local(call)->pg, call->words[0], false, &err),
+	              &err);
 }
 
 static bool parse_retention(const char *word, uint64_t *ret)
@@ -172,33 +150,95 @@ static bool parse_retention(const char *word, uint64_t *ret)
 	return true;
 }
 
-int admin_tenant(int argc, char **argv)
+static int run_retention(struct call *call)
 {
-	struct tenant_options options = { .id = NULL };
+	uint64_t seconds;
+	struct err err;
 
-	if (argc >= 3 && strcmp(argv[2], "list") == 0 &&
-	    (argc == 3 || (argc == 4 && strcmp(argv[3], "--json") == 0))) {
-		options.json = argc == 4;
-		return local_run(run_list, &options);
+	if (!parse_retention(call->words[1], &seconds)) {
+		return admin_wrong("retention must be 1 to %d days, \"forever\" or \"default\"",
+		                   DAYS_MAX);
 	}
-	if (argc == 6 && strcmp(argv[2], "rate") == 0) {
-		return set_rate(argv);
-	}
-	if (argc == 5 && strcmp(argv[2], "weight") == 0) {
-		return admin_weight(argv[3], argv[4]);
-	}
-	if (argc != 5 || strcmp(argv[2], "retention") != 0) {
-		(void)fputs(tenant_usage,
-		            argc > 2 && strcmp(argv[argc - 1], "--help") == 0 ? stdout : stderr);
-		return argc > 2 && strcmp(argv[argc - 1], "--help") == 0 ? EXIT_DONE : EXIT_USAGE;
-	}
-	options.id = argv[3];
-	if (!parse_retention(argv[4], &options.retention_s)) {
-		(void)fprintf(stderr,
-		              "fairlead: retention must be 1 to %d days, \"forever\" or "
-		              "\"default\"\n",
-		              DAYS_MAX);
-		return EXIT_USAGE;
-	}
-	return local_run(run_retention, &options);
+	return settle(call,
+	              tenant_set_retention(admin_local(call)->pg, call->words[0], seconds, &err),
+	              &err);
 }
+
+static int run_rate(struct call *call)
+{
+	const char *kind = call->words[1], *limits = call->words[2];
+	struct admin_answer answer;
+	struct err err;
+	unsigned i;
+
+	for (i = 0; i < RATE_KIND_COUNT; i++) {
+		if (i != RATE_ADDRESS && strcmp(kind, rate_kind_name((enum rate_kind)i)) == 0) {
+			break;
+		}
+	}
+	if (i == RATE_KIND_COUNT) {
+		return admin_wrong("limits are for tenant, user or key");
+	}
+	if (rate_store_set(admin_local(call)->pg, call->words[0], (enum rate_kind)i,
+	                   strcmp(limits, "default") == 0 ? (struct str){ NULL, 0 }
+	                                                  : str_of(limits),
+	                   &err) != ERR_OK ||
+	    admin_settle(call, "tenant", call->words[0], &err) != ERR_OK) {
+		return admin_fail(&err);
+	}
+	admin_begin(&answer);
+	jsonw_object(&answer.w, NULL);
+	jsonw_cstr(&answer.w, "id", call->words[0]);
+	jsonw_cstr(&answer.w, "kind", kind);
+	jsonw_cstr(&answer.w, "limits", limits);
+	jsonw_end_object(&answer.w);
+	return admin_end(call, &answer, columns, ARRAY_LEN(columns));
+}
+
+static const struct verb verbs[] = {
+	{ "list", NULL, 0, 0, run_list, "All tenants.", { OPTION_JSON } },
+	{ "create", "TENANT", 1, 1, run_create, "Make a tenant.", { OPTION_NAME, OPTION_JSON } },
+	{ "disable",
+	  "TENANT",
+	  1,
+	  1,
+	  run_disable,
+	  "Let nobody of a tenant in; what runs goes on.",
+	  { OPTION_JSON } },
+	{ "enable", "TENANT", 1, 1, run_enable, "Let them in again.", { OPTION_JSON } },
+	{ "retention",
+	  "TENANT DAYS|forever|default",
+	  2,
+	  2,
+	  run_retention,
+	  "How long its logs are kept.",
+	  { OPTION_JSON } },
+	{ "weight",
+	  "TENANT NUMBER|none",
+	  2,
+	  2,
+	  admin_set_weight,
+	  "Its share of the workers.",
+	  { OPTION_JSON } },
+	{ "rate",
+	  "TENANT tenant|user|key LIMITS|default",
+	  3,
+	  3,
+	  run_rate,
+	  "How often it, or each of its users or keys, may ask.",
+	  { OPTION_JSON } },
+};
+
+const struct verb_group admin_tenant = {
+	.command = "admin",
+	.name = "tenant",
+	.verbs = verbs,
+	.count = ARRAY_LEN(verbs),
+	.around = admin_around,
+	.notes =
+		"Logs are removed that many days after they were written, and an ended session "
+		"with the\nlast of its log; default is what the setting retention.default says. "
+		"A tenant of weight 3\ngets three turns for each one of a tenant of weight 1, "
+		"which all have. LIMITS are written as\nin the settings rate.*: \"read=600/1m:1200 "
+		"write=60/1m\"; they take the place of the setting\nwithin two seconds.\n",
+};

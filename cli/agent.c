@@ -2,7 +2,6 @@
  * (docs/agents.md). */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,29 +15,12 @@
 #include "base/str.h"
 #include "cli/command.h"
 #include "cli/render.h"
+#include "cli/verb.h"
+#include "cli/verbs.h"
 #include "json/value.h"
 #include "json/write.h"
 
-enum { LINE_MAX_BYTES = 64 * 1024, CHUNK = 4096, EXIT_DENIED = 3, OPTIONS_MAX = 16 };
-
-struct agent_options {
-	const char *description, *input, *key, *timeout, *seconds, *until;
-	const char *options[OPTIONS_MAX];
-	size_t option_count;
-	bool limit, json;
-};
-
-static const char agent_usage[] =
-	"usage: fairlead agent ask TITLE [--description TEXT] [--input JSON] [--option NAME]...\n"
-	"                          [--key KEY] [--timeout SECONDS]\n"
-	"       fairlead agent wait --seconds N | --until TIME [--limit]\n"
-	"       fairlead agent wait-session ID [--timeout SECONDS]\n"
-	"       fairlead agent note TEXT...\n"
-	"       fairlead agent progress PERCENT [STAGE...]\n"
-	"\n"
-	"For agents: each speaks to the worker that runs them and waits for its answer; while an\n"
-	"agent does nothing but wait, others have its slot. --json prints the whole answer.\n"
-	"ask ends with 0 when it is allowed and 3 when it is denied.\n";
+enum { LINE_MAX_BYTES = 64 * 1024, CHUNK = 4096, EXIT_DENIED = 3 };
 
 /* ---- the socket ---- */
 
@@ -148,7 +130,7 @@ static int show(const struct json_value *json, bool quiet)
 }
 
 /* What is asked; line is freed. */
-static int ask(struct buf *line, const struct agent_options *o)
+static int ask(struct buf *line, const struct call *call)
 {
 	struct buf answer;
 	int status = EXIT_FAILED;
@@ -158,8 +140,8 @@ static int ask(struct buf *line, const struct agent_options *o)
 		struct err err;
 		struct json_value *json = json_parse(buf_str(&answer), &err);
 
-		status = show(json, o->json);
-		if (o->json) {
+		status = show(json, call_has(call, OPTION_JSON));
+		if (call_has(call, OPTION_JSON)) {
 			render_text(stdout, buf_str(&answer));
 		}
 		if (str_eq(json_as_str(json_get(json, "behavior")), STR_LIT("deny"))) {
@@ -219,178 +201,163 @@ static bool add_input(struct jsonw *w, const char *text)
 	return true;
 }
 
-static int run_ask(const struct agent_options *o, const char *first, const char *text)
+static int run_ask(struct call *call)
 {
+	const struct said *choices = &call->said[OPTION_CHOICE];
 	struct buf line;
 	struct jsonw w = begin(&line, "permission_request");
 
-	(void)first;
-	jsonw_cstr(&w, "title", text);
-	if (o->description != NULL) {
-		jsonw_cstr(&w, "description", o->description);
+	jsonw_cstr(&w, "title", call->host);
+	if (call_has(call, OPTION_DESCRIPTION)) {
+		jsonw_cstr(&w, "description", call_text(call, OPTION_DESCRIPTION));
 	}
-	if (o->key != NULL) {
-		jsonw_cstr(&w, "key", o->key);
+	if (call_has(call, OPTION_ASK_KEY)) {
+		jsonw_cstr(&w, "key", call_text(call, OPTION_ASK_KEY));
 	}
-	if (o->option_count > 0) {
+	if (choices->count > 0) {
 		jsonw_array(&w, "options");
-		for (size_t i = 0; i < o->option_count; i++) {
-			jsonw_cstr(&w, NULL, o->options[i]);
+		for (size_t i = 0; i < choices->count; i++) {
+			jsonw_cstr(&w, NULL, choices->values[i]);
 		}
 		jsonw_end_array(&w);
 	}
-	if (!add_input(&w, o->input) || !add_number(&w, "timeout_s", o->timeout)) {
+	if (!add_input(&w, call_text(call, OPTION_INPUT)) ||
+	    !add_number(&w, "timeout_s", call_text(call, OPTION_TIMEOUT))) {
 		return EXIT_USAGE;
 	}
 	jsonw_end_object(&w);
-	return ask(&line, o);
+	return ask(&line, call);
 }
 
-static int run_wait(const struct agent_options *o, const char *first, const char *text)
+static int run_wait(struct call *call)
 {
 	struct buf line;
 	struct jsonw w = begin(&line, "wait_until");
 
-	(void)first;
-	(void)text;
-	if (o->until != NULL) {
-		jsonw_cstr(&w, "at", o->until);
+	if (call_has(call, OPTION_UNTIL)) {
+		jsonw_cstr(&w, "at", call_text(call, OPTION_UNTIL));
 	}
-	if (!add_number(&w, "seconds", o->seconds)) {
+	if (!add_number(&w, "seconds", call_text(call, OPTION_SECONDS))) {
 		return EXIT_USAGE;
 	}
-	jsonw_cstr(&w, "reason", o->limit ? "limit" : "timer");
+	jsonw_cstr(&w, "reason", call_has(call, OPTION_AT_LIMIT) ? "limit" : "timer");
 	jsonw_end_object(&w);
-	return ask(&line, o);
+	return ask(&line, call);
 }
 
-static int run_wait_session(const struct agent_options *o, const char *first, const char *text)
+static int run_wait_session(struct call *call)
 {
 	struct buf line;
 	struct jsonw w = begin(&line, "wait_for_session");
 
-	(void)text;
-	jsonw_cstr(&w, "session", first);
-	if (!add_number(&w, "timeout_s", o->timeout)) {
+	jsonw_cstr(&w, "session", call->words[0]);
+	if (!add_number(&w, "timeout_s", call_text(call, OPTION_TIMEOUT))) {
 		return EXIT_USAGE;
 	}
 	jsonw_end_object(&w);
-	return ask(&line, o);
+	return ask(&line, call);
 }
 
-static int run_note(const struct agent_options *o, const char *first, const char *text)
+static int run_note(struct call *call)
 {
 	struct buf line;
 	struct jsonw w = begin(&line, "note");
 
-	(void)first;
-	jsonw_cstr(&w, "message", text);
+	jsonw_cstr(&w, "message", call->host);
 	jsonw_end_object(&w);
-	return ask(&line, o);
+	return ask(&line, call);
 }
 
-static int run_progress(const struct agent_options *o, const char *first, const char *text)
+static int run_progress(struct call *call)
 {
-	const char *stage = strchr(text, ' ');
+	const char *stage = strchr(call->host, ' ');
 	struct buf line;
 	struct jsonw w = begin(&line, "progress");
 
-	if (!add_number(&w, "progress", first)) {
+	if (!add_number(&w, "progress", call->words[0])) {
 		return EXIT_USAGE;
 	}
 	if (stage != NULL) {
 		jsonw_cstr(&w, "stage", stage + 1);
 	}
 	jsonw_end_object(&w);
-	return ask(&line, o);
+	return ask(&line, call);
 }
 
-static const struct {
-	const char *verb;
-	int words; /* at least */
-	int (*run)(const struct agent_options *options, const char *first, const char *text);
-} verbs[] = {
-	{ "ask", 1, run_ask },
-	{ "wait", 0, run_wait },
-	{ "wait-session", 1, run_wait_session },
-	{ "note", 1, run_note },
-	{ "progress", 1, run_progress },
-};
-
-static bool parse(int argc, char **argv, struct agent_options *o)
+/* The words as one text are what the verbs run beside. */
+static int around(struct call *call)
 {
-	static const struct option known[] = {
-		{ "description", required_argument, NULL, 'd' },
-		{ "input", required_argument, NULL, 'i' },
-		{ "option", required_argument, NULL, 'o' },
-		{ "key", required_argument, NULL, 'k' },
-		{ "timeout", required_argument, NULL, 't' },
-		{ "seconds", required_argument, NULL, 's' },
-		{ "until", required_argument, NULL, 'u' },
-		{ "limit", no_argument, NULL, 'l' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
-		switch (c) {
-		case 'd': o->description = optarg; break;
-		case 'i': o->input = optarg; break;
-		case 'k': o->key = optarg; break;
-		case 't': o->timeout = optarg; break;
-		case 's': o->seconds = optarg; break;
-		case 'u': o->until = optarg; break;
-		case 'l': o->limit = true; break;
-		case 'j': o->json = true; break;
-		case 'h': (void)fputs(agent_usage, stdout); exit(EXIT_DONE);
-		case 'o':
-			if (o->option_count == OPTIONS_MAX) {
-				(void)fprintf(stderr, "fairlead: too many options\n");
-				return false;
-			}
-			o->options[o->option_count++] = optarg;
-			break;
-		default: return false;
-		}
-	}
-	return true;
-}
-
-int command_agent(int argc, char **argv)
-{
-	struct agent_options o = { .json = false };
-	const char *verb = argc > 1 ? argv[1] : "";
 	struct buf text;
-	int status = EXIT_USAGE;
+	int status;
 
-	if (strcmp(verb, "--help") == 0) {
-		(void)fputs(agent_usage, stdout);
-		return EXIT_DONE;
-	}
-	if (argc > 1) {
-		argv[1] = argv[0];
-		argc--;
-		argv++;
-	}
-	if (!parse(argc, argv, &o)) {
-		return EXIT_USAGE;
-	}
 	buf_init(&text, LINE_MAX_BYTES);
-	for (int i = optind; i < argc; i++) {
-		buf_add_cstr(&text, i > optind ? " " : "");
-		buf_add_cstr(&text, argv[i]);
+	for (int i = 0; i < call->word_count; i++) {
+		buf_addf(&text, "%s%s", i > 0 ? " " : "", call->words[i]);
 	}
-	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
-		if (strcmp(verb, verbs[i].verb) == 0 && argc - optind >= verbs[i].words) {
-			status = verbs[i].run(&o, argv[optind], buf_cstr(&text));
-			break;
-		}
-	}
-	if (status == EXIT_USAGE) {
-		(void)fputs(agent_usage, stderr);
+	buf_add_char(&text, '\0');
+	if (buf_failed(&text)) {
+		(void)fprintf(stderr, "fairlead: that is too much text\n");
+		status = EXIT_USAGE;
+	} else {
+		call->host = text.data;
+		status = call->verb->run(call);
 	}
 	buf_fini(&text);
 	return status;
+}
+
+static const struct verb verbs[] = {
+	{ "ask",
+	  "TITLE",
+	  1,
+	  VERB_WORDS_ANY,
+	  run_ask,
+	  "Ask the people who follow; ends with 0 when it is allowed and 3 when it is denied.",
+	  { OPTION_DESCRIPTION, OPTION_INPUT, OPTION_CHOICE, OPTION_ASK_KEY, OPTION_TIMEOUT,
+	    OPTION_JSON } },
+	{ "wait",
+	  NULL,
+	  0,
+	  VERB_WORDS_ANY,
+	  run_wait,
+	  "Wait; others have the slot meanwhile.",
+	  { OPTION_SECONDS, OPTION_UNTIL, OPTION_AT_LIMIT, OPTION_JSON } },
+	{ "wait-session",
+	  "ID",
+	  1,
+	  1,
+	  run_wait_session,
+	  "Wait for another session's end.",
+	  { OPTION_TIMEOUT, OPTION_JSON } },
+	{ "note",
+	  "TEXT...",
+	  1,
+	  VERB_WORDS_ANY,
+	  run_note,
+	  "Tell those who follow something.",
+	  { OPTION_JSON } },
+	{ "progress",
+	  "PERCENT [STAGE...]",
+	  1,
+	  VERB_WORDS_ANY,
+	  run_progress,
+	  "Tell them how far it is.",
+	  { OPTION_JSON } },
+};
+
+const struct verb_group verbs_agent = {
+	.command = "agent",
+	.verbs = verbs,
+	.count = ARRAY_LEN(verbs),
+	.around = around,
+	.notes = "For agents: each speaks to the worker that runs them and waits for its answer; "
+	         "while an\n"
+		 "agent does nothing but wait, others have its slot. --json prints the whole "
+	         "answer.\n"
+		 "wait takes --seconds or --until.\n",
+};
+
+int command_agent(int argc, char **argv)
+{
+	return verb_main("agent", argc, argv);
 }

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "auth/auth_bell.h"
 #include "base/str.h"
 #include "cli/command.h"
 #include "cli/state.h"
@@ -76,7 +75,7 @@ static bool is_down(const struct home *home, const char *url)
 	       !state_is_live(&state);
 }
 
-void local_ring(struct local *local, const struct id *key)
+void local_ring(struct local *local, enum auth_bell_kind kind, const struct id *id)
 {
 	char url[LOCAL_URL_MAX];
 	struct redis_options options = { .timeout_ms = RING_MS, .backoff_max_ms = RING_MS };
@@ -86,7 +85,7 @@ void local_ring(struct local *local, const struct id *key)
 	options.url = find_url(local, "FAIRLEAD_REDIS_URL", "conf/redis.url", url, sizeof(url));
 	redis = options.url != NULL ? redis_new(local->loop, &options, &err) : NULL;
 	if (redis != NULL) {
-		(void)!auth_bell_ring(redis, AUTH_BELL_KEY, key, &err);
+		(void)!auth_bell_ring(redis, kind, id, &err);
 		redis_free(redis);
 	}
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "auth/auth_bell.h"
 #include "base/id.h"
 #include "cli/home.h"
 
@@ -23,9 +24,10 @@ struct local {
 	int status;
 };
 
-/* Tell the streamers that a key has changed, if Redis is known (FAIRLEAD_REDIS_URL, or the one that
- * runs here) and answers at once: they find out by themselves half a second later. On a fiber. */
-void local_ring(struct local *local, const struct id *key);
+/* Tell the streamers that a key or a user has changed, if Redis is known (FAIRLEAD_REDIS_URL, or
+ * the one that runs here) and answers at once: they find out by themselves half a second later. On
+ * a fiber. */
+void local_ring(struct local *local, enum auth_bell_kind kind, const struct id *id);
 
 /* Run fn on a fiber with a database; returns what it returned, or EXIT_FAILED with a sentence. */
 int local_run(int (*fn)(struct local *local), void *arg);

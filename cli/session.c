@@ -1,7 +1,5 @@
 /* `fairlead session ...`: list, show, watch and steer sessions. */
-#include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/attr.h"
@@ -10,6 +8,8 @@
 #include "cli/client.h"
 #include "cli/command.h"
 #include "cli/render.h"
+#include "cli/verb.h"
+#include "cli/verbs.h"
 #include "cli/watch.h"
 #include "json/value.h"
 #include "json/write.h"
@@ -17,29 +17,13 @@
 enum { SESSION_PATH_MAX = 512, SESSION_PROMPT_MAX = 16 * 1024 };
 
 struct session_options {
-	const char *url, *key, *status, *after, *reason, *cause;
+	struct client *client;
+	const char *status, *after, *reason, *cause;
 	uint64_t limit;
 	bool json;
 	const char *id;
 	const char *text; /* the rest of the words, joined: a prompt */
 };
-
-static const char session_usage[] = "usage: fairlead session list [--status S] [--limit N]\n"
-				    "       fairlead session show ID\n"
-				    "       fairlead session why ID\n"
-				    "       fairlead session watch ID [--after CURSOR]\n"
-				    "       fairlead session stop|pause|resume ID [--reason TEXT]\n"
-				    "       fairlead session prompt ID TEXT...\n"
-				    "       fairlead session delete ID\n"
-				    "       fairlead session retry ID\n"
-				    "       fairlead session dead [--cause C] [--limit N]\n"
-				    "       fairlead session redrive [--cause C] [--limit N]\n"
-				    "\n"
-				    "Each takes --json, --url URL and --key KEY. stop lets the "
-				    "agent wrap up; delete ends it now.\n"
-				    "retry tries one that has ended once more, as a new session; "
-				    "dead lists what failed\nfor good (cause: attempts, poison or "
-				    "deadline), redrive retries all of that.\n";
 
 static int fail(const struct err *err)
 {
@@ -72,8 +56,8 @@ static void print_list(const struct json_value *items)
 }
 
 /* One exchange; on success the answer's JSON is printed as it is, or shown by show(). */
-static int ask(struct client *client, const struct session_options *o, const char *method,
-               const char *path, struct str body, void (*show)(const struct json_value *json))
+static int ask(const struct session_options *o, const char *method, const char *path,
+               struct str body, void (*show)(const struct json_value *json))
 {
 	const struct id key = id_new();
 	const struct client_ask asked = { method, path, body,
@@ -82,7 +66,7 @@ static int ask(struct client *client, const struct session_options *o, const cha
 	struct err err;
 	int status = EXIT_DONE;
 
-	if (client_request(client, &asked, &reply, &err) != ERR_OK ||
+	if (client_request(o->client, &asked, &reply, &err) != ERR_OK ||
 	    (reply.status >= 400 && client_problem(&reply, &err) != ERR_OK)) {
 		status = fail(&err);
 	} else if (o->json || show == NULL) {
@@ -105,14 +89,15 @@ static void show_list(const struct json_value *json)
 	print_list(json_get(json, "items"));
 }
 
-static int run_list(struct client *client, const struct session_options *o)
+static int run_list(struct call *call)
 {
+	const struct session_options *o = call->host;
 	char path[SESSION_PATH_MAX];
 
 	(void)snprintf(path, sizeof(path), "/api/v1/sessions?perPage=%llu%s%s",
 	               (unsigned long long)(o->limit > 0 ? o->limit : 20),
 	               o->status != NULL ? "&status=" : "", o->status != NULL ? o->status : "");
-	return ask(client, o, "GET", path, (struct str){ NULL, 0 }, show_list);
+	return ask(o, "GET", path, (struct str){ NULL, 0 }, show_list);
 }
 
 static void show_session(const struct json_value *json)
@@ -135,12 +120,13 @@ static void show_session(const struct json_value *json)
 	}
 }
 
-static int run_show(struct client *client, const struct session_options *o)
+static int run_show(struct call *call)
 {
+	const struct session_options *o = call->host;
 	char path[SESSION_PATH_MAX];
 
 	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s", o->id);
-	return ask(client, o, "GET", path, (struct str){ NULL, 0 }, show_session);
+	return ask(o, "GET", path, (struct str){ NULL, 0 }, show_session);
 }
 
 static void show_text(const char *name, struct str value)
@@ -184,21 +170,23 @@ static void show_why(const struct json_value *json)
 	show_text("90 % by", json_as_str(json_get(eta, "p90")));
 }
 
-static int run_why(struct client *client, const struct session_options *o)
+static int run_why(struct call *call)
 {
+	const struct session_options *o = call->host;
 	char path[SESSION_PATH_MAX];
 
 	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s/why", o->id);
-	return ask(client, o, "GET", path, (struct str){ NULL, 0 }, show_why);
+	return ask(o, "GET", path, (struct str){ NULL, 0 }, show_why);
 }
 
-static int run_watch(struct client *client, const struct session_options *o)
+static int run_watch(struct call *call)
 {
+	const struct session_options *o = call->host;
 	const struct watch_options options = { .session = o->id,
 		                               .after = o->after,
 		                               .json = o->json };
 
-	return watch(client, &options);
+	return watch(o->client, &options);
 }
 
 static void show_accepted(const struct json_value *json)
@@ -208,8 +196,8 @@ static void show_accepted(const struct json_value *json)
 	(void)printf("%" STR_FMT "\n", STR_ARG(status.n > 0 ? status : STR_LIT("accepted")));
 }
 
-static int post(struct client *client, const struct session_options *o, const char *verb,
-                const char *member, const char *text)
+static int post(const struct session_options *o, const char *verb, const char *member,
+                const char *text)
 {
 	char path[SESSION_PATH_MAX];
 	struct buf body;
@@ -224,37 +212,42 @@ static int post(struct client *client, const struct session_options *o, const ch
 		jsonw_cstr(&w, member, text);
 	}
 	jsonw_end_object(&w);
-	status = ask(client, o, "POST", path, buf_str(&body), show_accepted);
+	status = ask(o, "POST", path, buf_str(&body), show_accepted);
 	buf_fini(&body);
 	return status;
 }
 
-static int run_stop(struct client *client, const struct session_options *o)
+static int run_stop(struct call *call)
 {
-	return post(client, o, "stop", "reason", o->reason);
+	const struct session_options *o = call->host;
+	return post(o, "stop", "reason", o->reason);
 }
 
-static int run_pause(struct client *client, const struct session_options *o)
+static int run_pause(struct call *call)
 {
-	return post(client, o, "pause", "reason", o->reason);
+	const struct session_options *o = call->host;
+	return post(o, "pause", "reason", o->reason);
 }
 
-static int run_resume(struct client *client, const struct session_options *o)
+static int run_resume(struct call *call)
 {
-	return post(client, o, "resume", "reason", o->reason);
+	const struct session_options *o = call->host;
+	return post(o, "resume", "reason", o->reason);
 }
 
-static int run_prompt(struct client *client, const struct session_options *o)
+static int run_prompt(struct call *call)
 {
-	return post(client, o, "prompt", "message", o->text);
+	const struct session_options *o = call->host;
+	return post(o, "prompt", "message", o->text);
 }
 
-static int run_delete(struct client *client, const struct session_options *o)
+static int run_delete(struct call *call)
 {
+	const struct session_options *o = call->host;
 	char path[SESSION_PATH_MAX];
 
 	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s", o->id);
-	return ask(client, o, "DELETE", path, (struct str){ NULL, 0 }, NULL);
+	return ask(o, "DELETE", path, (struct str){ NULL, 0 }, NULL);
 }
 
 static void show_retry(const struct json_value *json)
@@ -262,12 +255,13 @@ static void show_retry(const struct json_value *json)
 	(void)printf("%" STR_FMT "\n", STR_ARG(json_as_str(json_get(json, "id"))));
 }
 
-static int run_retry(struct client *client, const struct session_options *o)
+static int run_retry(struct call *call)
 {
+	const struct session_options *o = call->host;
 	char path[SESSION_PATH_MAX];
 
 	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s/retry", o->id);
-	return ask(client, o, "POST", path, (struct str){ NULL, 0 }, show_retry);
+	return ask(o, "POST", path, (struct str){ NULL, 0 }, show_retry);
 }
 
 static void show_dead(const struct json_value *json)
@@ -287,14 +281,15 @@ static void show_dead(const struct json_value *json)
 	}
 }
 
-static int run_dead(struct client *client, const struct session_options *o)
+static int run_dead(struct call *call)
 {
+	const struct session_options *o = call->host;
 	char path[SESSION_PATH_MAX];
 
 	(void)snprintf(path, sizeof(path), "/api/v1/dead-letters?perPage=%llu%s%s",
 	               (unsigned long long)(o->limit > 0 ? o->limit : 20),
 	               o->cause != NULL ? "&cause=" : "", o->cause != NULL ? o->cause : "");
-	return ask(client, o, "GET", path, (struct str){ NULL, 0 }, show_dead);
+	return ask(o, "GET", path, (struct str){ NULL, 0 }, show_dead);
 }
 
 static void show_redriven(const struct json_value *json)
@@ -309,8 +304,9 @@ static void show_redriven(const struct json_value *json)
 	}
 }
 
-static int run_redrive(struct client *client, const struct session_options *o)
+static int run_redrive(struct call *call)
 {
+	const struct session_options *o = call->host;
 	struct buf body;
 	struct jsonw w;
 	int status;
@@ -325,110 +321,57 @@ static int run_redrive(struct client *client, const struct session_options *o)
 		jsonw_u64(&w, "limit", o->limit);
 	}
 	jsonw_end_object(&w);
-	status = ask(client, o, "POST", "/api/v1/dead-letters/redrive", buf_str(&body),
-	             show_redriven);
+	status = ask(o, "POST", "/api/v1/dead-letters/redrive", buf_str(&body), show_redriven);
 	buf_fini(&body);
 	return status;
 }
 
-static const struct {
-	const char *verb;
-	int words; /* after the verb: 0, 1 (id), 2 (id and text) */
-	int (*run)(struct client *client, const struct session_options *options);
-} verbs[] = {
-	{ "list", 0, run_list },     { "show", 1, run_show },     { "why", 1, run_why },
-	{ "watch", 1, run_watch },   { "stop", 1, run_stop },     { "pause", 1, run_pause },
-	{ "resume", 1, run_resume }, { "prompt", 2, run_prompt }, { "delete", 1, run_delete },
-	{ "retry", 1, run_retry },   { "dead", 0, run_dead },     { "redrive", 0, run_redrive },
-};
-
-static bool parse(int argc, char **argv, struct session_options *o)
-{
-	static const struct option known[] = {
-		{ "status", required_argument, NULL, 's' },
-		{ "limit", required_argument, NULL, 'n' },
-		{ "after", required_argument, NULL, 'a' },
-		{ "reason", required_argument, NULL, 'r' },
-		{ "cause", required_argument, NULL, 'c' },
-		{ "url", required_argument, NULL, 'u' },
-		{ "key", required_argument, NULL, 'k' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
-		switch (c) {
-		case 's': o->status = optarg; break;
-		case 'a': o->after = optarg; break;
-		case 'r': o->reason = optarg; break;
-		case 'c': o->cause = optarg; break;
-		case 'u': o->url = optarg; break;
-		case 'k': o->key = optarg; break;
-		case 'j': o->json = true; break;
-		case 'h': (void)fputs(session_usage, stdout); exit(EXIT_DONE);
-		case 'n':
-			if (!parse_u64(str_of(optarg), 200, &o->limit)) {
-				(void)fprintf(stderr, "fairlead: --limit must be 1 to 200\n");
-				return false;
-			}
-			break;
-		default: return false;
-		}
-	}
-	return true;
-}
-
 /* An id goes into a path, so it is checked here and not only by the server. */
-static bool check_id(struct session_options *o, const char *word)
-{
-	static char kept[ID_LEN + 1];
-	struct id id;
-
-	if (!id_parse(str_of(word), &id)) {
-		(void)fprintf(stderr, "fairlead: \"%s\" is not a session id\n", word);
-		return false;
-	}
-	memcpy(kept, id.s, sizeof(kept));
-	o->id = kept;
-	return true;
-}
-
-static bool take_words(int argc, char **argv, int words, struct session_options *o,
+static bool take_words(const struct call *call, struct session_options *o, struct id *id,
                        struct buf *text)
 {
-	if (argc < words || (words < 2 && argc != words)) {
-		(void)fputs(session_usage, stderr);
+	if (call->word_count > 0 && !id_parse(str_of(call->words[0]), id)) {
+		(void)fprintf(stderr, "fairlead: \"%s\" is not a session id\n", call->words[0]);
 		return false;
 	}
-	for (int i = 1; i < argc; i++) {
-		buf_addf(text, "%s%s", i > 1 ? " " : "", argv[i]);
+	for (int i = 1; i < call->word_count; i++) {
+		buf_addf(text, "%s%s", i > 1 ? " " : "", call->words[i]);
 	}
-	o->text = buf_cstr(text);
 	if (buf_failed(text)) {
 		(void)fprintf(stderr, "fairlead: the prompt is longer than %d bytes\n",
 		              SESSION_PROMPT_MAX);
 		return false;
 	}
-	return words == 0 || check_id(o, argv[0]);
+	o->id = id->s;
+	o->text = buf_cstr(text);
+	return true;
 }
 
-static int run(int argc, char **argv, size_t verb)
+static int around(struct call *call)
 {
-	struct session_options options = { .url = NULL };
 	struct client client;
+	struct session_options options = {
+		.client = &client,
+		.status = call_text(call, OPTION_STATUS),
+		.after = call_text(call, OPTION_AFTER),
+		.reason = call_text(call, OPTION_REASON),
+		.cause = call_text(call, OPTION_CAUSE),
+		.limit = call->said[OPTION_PAGE].number,
+		.json = call_has(call, OPTION_JSON),
+	};
+	int status = EXIT_USAGE;
 	struct buf text;
 	struct err err;
-	int status = EXIT_USAGE;
+	struct id id = { "" };
 
 	buf_init(&text, SESSION_PROMPT_MAX);
-	if (parse(argc, argv, &options) &&
-	    take_words(argc - optind, argv + optind, verbs[verb].words, &options, &text)) {
-		if (client_open(&client, options.url, options.key, &err) != ERR_OK) {
+	if (take_words(call, &options, &id, &text)) {
+		if (client_open(&client, call_text(call, OPTION_URL), call_text(call, OPTION_KEY),
+		                &err) != ERR_OK) {
 			status = fail(&err);
 		} else {
-			status = verbs[verb].run(&client, &options);
+			call->host = &options;
+			status = call->verb->run(call);
 			client_close(&client);
 		}
 	}
@@ -436,21 +379,66 @@ static int run(int argc, char **argv, size_t verb)
 	return status;
 }
 
+#define AT_SERVER OPTION_JSON, OPTION_URL, OPTION_KEY
+
+static const struct verb verbs[] = {
+	{ "list",
+	  NULL,
+	  0,
+	  0,
+	  run_list,
+	  "The newest sessions.",
+	  { OPTION_STATUS, OPTION_PAGE, AT_SERVER } },
+	{ "show", "ID", 1, 1, run_show, "One session.", { AT_SERVER } },
+	{ "why", "ID", 1, 1, run_why, "Why it waits, and for how long.", { AT_SERVER } },
+	{ "watch", "ID", 1, 1, run_watch, "Follow it to its end.", { OPTION_AFTER, AT_SERVER } },
+	{ "stop", "ID", 1, 1, run_stop, "Let the agent wrap up.", { OPTION_REASON, AT_SERVER } },
+	{ "pause", "ID", 1, 1, run_pause, "Have it wait.", { OPTION_REASON, AT_SERVER } },
+	{ "resume", "ID", 1, 1, run_resume, "Have it go on.", { OPTION_REASON, AT_SERVER } },
+	{ "prompt",
+	  "ID TEXT...",
+	  2,
+	  VERB_WORDS_ANY,
+	  run_prompt,
+	  "Tell the agent something.",
+	  { AT_SERVER } },
+	{ "delete", "ID", 1, 1, run_delete, "End it now.", { AT_SERVER } },
+	{ "retry",
+	  "ID",
+	  1,
+	  1,
+	  run_retry,
+	  "Try one that has ended once more, as a new session.",
+	  { AT_SERVER } },
+	{ "dead",
+	  NULL,
+	  0,
+	  0,
+	  run_dead,
+	  "Those that failed for good.",
+	  { OPTION_CAUSE, OPTION_PAGE, AT_SERVER } },
+	{ "redrive",
+	  NULL,
+	  0,
+	  0,
+	  run_redrive,
+	  "Retry all of them.",
+	  { OPTION_CAUSE, OPTION_PAGE, AT_SERVER } },
+};
+
+const struct verb_group verbs_session = {
+	.command = "session",
+	.verbs = verbs,
+	.count = ARRAY_LEN(verbs),
+	.around = around,
+	.notes = "stop lets the agent wrap up; delete ends it now. retry tries one that has ended "
+	         "once\n"
+		 "more, as a new session; dead lists what failed for good (cause: attempts, poison "
+	         "or\n"
+		 "deadline), redrive retries all of that.\n",
+};
+
 int command_session(int argc, char **argv)
 {
-	for (size_t i = 0; argc > 1 && i < ARRAY_LEN(verbs); i++) {
-		if (strcmp(argv[1], verbs[i].verb) == 0) {
-			argv[1] = argv[0];
-			return run(argc - 1, argv + 1, i);
-		}
-	}
-	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
-		(void)fputs(session_usage, stdout);
-		return EXIT_DONE;
-	}
-	if (argc > 1) {
-		(void)fprintf(stderr, "fairlead session: there is no \"%s\"\n\n", argv[1]);
-	}
-	(void)fputs(session_usage, stderr);
-	return EXIT_USAGE;
+	return verb_main("session", argc, argv);
 }

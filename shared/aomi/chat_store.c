@@ -201,6 +201,19 @@ enum err_code chat_parts(struct pg *pg, const struct chat_key *key, unsigned max
 	return ERR_OK;
 }
 
+static enum err_code chats_of(struct pg_rows *rows, struct arena *arena, struct chat_list *ret,
+                              struct err *err)
+{
+	ret->count = pg_rows_count(rows);
+	ret->items = arena_take(arena, (ret->count + 1) * sizeof(*ret->items));
+	for (size_t i = 0; i < ret->count; i++) {
+		if (!from_row(rows, i, arena, &ret->items[i])) {
+			return err_set(err, ERR_INTERNAL, "a row of chats does not decode");
+		}
+	}
+	return ERR_OK;
+}
+
 enum err_code chat_list(struct pg *pg, const char *tenant, const char *owner, uint64_t max,
                         struct arena *arena, struct chat_list *ret, struct err *err)
 {
@@ -215,14 +228,33 @@ enum err_code chat_list(struct pg *pg, const char *tenant, const char *owner, ui
 	if (code != ERR_OK) {
 		return code;
 	}
-	ret->count = pg_rows_count(rows);
-	ret->items = arena_take(arena, (ret->count + 1) * sizeof(*ret->items));
-	for (size_t i = 0; i < ret->count; i++) {
-		if (!from_row(rows, i, arena, &ret->items[i])) {
-			return err_set(err, ERR_INTERNAL, "a row of chats does not decode");
-		}
-	}
-	return ERR_OK;
+	return chats_of(rows, arena, ret, err);
+}
+
+enum err_code chat_list_all(struct pg *pg, const struct chat_filter *filter, struct arena *arena,
+                            struct chat_list *ret, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+
+	pg_param_cstr(&params, filter->tenant);
+	pg_param_cstr(&params, filter->owner);
+	pg_param_u64(&params, filter->skip);
+	pg_param_u64(&params, filter->max);
+	code = pg_query(pg, filter->tenant, sql(AOMI_SQL_CHAT_LIST_ALL), &params, &rows, err);
+	return code == ERR_OK ? chats_of(rows, arena, ret, err) : code;
+}
+
+enum err_code chat_hand_over(struct pg *pg, const struct chat_key *key,
+                             const struct chat_hand_over *to, struct err *err)
+{
+	struct pg_params params = key_params(key);
+
+	pg_param_cstr(&params, to->owner);
+	pg_param_cstr(&params, to->title);
+	pg_param_bool(&params, to->clear_title);
+	return change_one(pg, key->tenant, AOMI_SQL_CHAT_HAND_OVER, &params, "chat", err);
 }
 
 enum err_code chat_count(struct pg *pg, const char *tenant, const char *owner, uint64_t *ret,

@@ -126,3 +126,21 @@ enum err_code chat_living(struct pg *pg, const char *tenant, unsigned max, struc
 /* *ret: how many. */
 enum err_code chat_delete_all(struct pg *pg, const char *tenant, uint64_t *ret,
                               struct err *err) MUST_CHECK;
+
+struct chat_filter {
+	const char *tenant;
+	const char *owner; /* NULL: of all */
+	uint64_t skip, max;
+};
+/* For the host's operator: the last used first. */
+enum err_code chat_list_all(struct pg *pg, const struct chat_filter *filter, struct arena *arena,
+                            struct chat_list *ret, struct err *err) MUST_CHECK;
+
+struct chat_hand_over {
+	const char *owner; /* NULL: it stays */
+	const char *title; /* NULL: it stays */
+	bool clear_title;  /* the next message gives it one */
+};
+/* ERR_NOT_FOUND: no such chat. ERR_CONFLICT: that owner has one of this name. */
+enum err_code chat_hand_over(struct pg *pg, const struct chat_key *key,
+                             const struct chat_hand_over *to, struct err *err) MUST_CHECK;

@@ -400,3 +400,27 @@ enum err_code auth_key_limit(struct pg *pg, const char *tenant, const struct id 
 	}
 	return code;
 }
+
+enum err_code auth_key_change(struct pg *pg, const char *tenant, const struct id *id,
+                              const struct auth_key_change *change, bool *ret_changed,
+                              struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+
+	if (change->name != NULL && !name_ok(str_of(change->name))) {
+		return err_set(err, ERR_INVALID, "a key's name is 1 to %d bytes of UTF-8",
+		               AUTH_KEY_NAME_MAX);
+	}
+	pg_param_cstr(&params, tenant);
+	pg_param_cstr(&params, id->s);
+	pg_param_cstr(&params, change->name);
+	pg_param_bool(&params, change->has_namespaces);
+	pg_param_cstr(&params, change->namespaces);
+	code = pg_query(pg, tenant, sql(AUTH_SQL_AUTH_KEY_CHANGE), &params, &rows, err);
+	if (code == ERR_OK) {
+		*ret_changed = pg_rows_affected(rows) > 0;
+	}
+	return code;
+}

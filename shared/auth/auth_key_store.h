@@ -81,6 +81,18 @@ enum err_code auth_key_get_in(struct pg_tx *tx, const char *tenant, const struct
 enum err_code auth_key_limit(struct pg *pg, const char *tenant, const struct id *id,
                              unsigned scopes, bool *ret_changed, struct err *err) MUST_CHECK;
 
+struct auth_key_change {
+	const char *name; /* NULL: it stays */
+	bool has_namespaces;
+	const char *namespaces; /* auth_namespaces_parse(); NULL: all */
+};
+
+/* Change what a key is called and where it may act. *ret_changed false: there is none with that id,
+ * or it is revoked. ERR_INVALID: it cannot be called that. */
+enum err_code auth_key_change(struct pg *pg, const char *tenant, const struct id *id,
+                              const struct auth_key_change *change, bool *ret_changed,
+                              struct err *err) MUST_CHECK;
+
 /* *ret_revoked false: there is none with that id, or it was revoked before. */
 enum err_code auth_key_revoke(struct pg *pg, const char *tenant, const struct id *id,
                               bool *ret_revoked, struct err *err) MUST_CHECK;

@@ -9,6 +9,7 @@
 #include "auth_sql_gen.h"
 #include "base/str.h"
 #include "command_sql_gen.h"
+#include "contract_sql_gen.h"
 #include "cordon_sql_gen.h"
 #include "delivery_sql_gen.h"
 #include "event_sql_gen.h"
@@ -44,6 +45,7 @@ static const struct noun {
 	{ event_sql_texts, EVENT_SQL_COUNT },
 	{ task_sql_texts, TASK_SQL_COUNT },
 	{ command_sql_texts, COMMAND_SQL_COUNT },
+	{ contract_sql_texts, CONTRACT_SQL_COUNT },
 	{ cordon_sql_texts, CORDON_SQL_COUNT },
 	{ delivery_sql_texts, DELIVERY_SQL_COUNT },
 	{ idempotency_sql_texts, IDEMPOTENCY_SQL_COUNT },

@@ -1,0 +1,14 @@
+#include "cli/verbs.h"
+
+#include "cli/admin.h"
+
+const struct verb_group *const verb_groups[] = {
+	&verbs_session, &verbs_agent,     &admin_tenant, &admin_user,    &admin_role,
+	&admin_key,     &admin_namespace, &admin_chat,   &admin_session, &admin_contract,
+	&admin_limit,   &admin_setup,     NULL,
+};
+
+int command_admin(int argc, char **argv)
+{
+	return verb_main("admin", argc, argv);
+}

@@ -1,0 +1,6 @@
+/* The tables of commands, each in the file of its noun; cli/verbs.c has them all in a row. */
+#pragma once
+
+#include "cli/verb.h"
+
+extern const struct verb_group verbs_session, verbs_agent;
