@@ -15,13 +15,14 @@ _fairlead()
 	esac
 	case "${COMP_WORDS[1]} ${COMP_WORDS[2]}" in
 	"task run"*) words="--repo --branch --commit --label --env --prompt --timeout --pty --count --deliver --after --not-before --deadline --priority --attempts --concurrency --needs --prefers --detach --json --url --key --help --" ;;
-	"session list"*) words="--status --limit --json --url --key --help" ;;
-	"session dead"* | "session redrive"*) words="--cause --limit --json --url --key --help" ;;
 	"session "[a-z]*)
-		words="--json --url --key --after --reason --help"
-		if [ "$COMP_CWORD" -eq 3 ]; then
+		words=$(fairlead completion words session "${COMP_WORDS[2]}" 2>/dev/null)
+		case ${COMP_WORDS[2]} in
+		list | dead | redrive) ;;
+		*) if [ "$COMP_CWORD" -eq 3 ]; then
 			words=$(fairlead session list --limit 50 2>/dev/null | awk 'NR > 1 { print $1 }')
 		fi ;;
+		esac ;;
 	"schedule create"*) words="--cron --timezone --every --at --name --overlap --catch-up --paused --repo --branch --commit --label --env --prompt --timeout --pty --count --deliver --priority --attempts --concurrency --needs --prefers --json --url --key --help --" ;;
 	"schedule list"*) words="--limit --json --url --key --help" ;;
 	"schedule "[a-z]*)
@@ -30,30 +31,14 @@ _fairlead()
 		if [ "$COMP_CWORD" -eq 3 ]; then
 			words="$words $(fairlead schedule list --limit 50 2>/dev/null | awk 'NR > 1 { print $1 }')"
 		fi ;;
-	"agent ask"*) words="--description --input --option --key --timeout --json --help" ;;
-	"agent wait-session"*) words="--timeout --json --help" ;;
-	"agent wait"*) words="--seconds --until --limit --json --help" ;;
-	"agent "[a-z]*) words="--json --help" ;;
-	"admin tenant"*)
-		words="--json --help"
-		if [ "$COMP_CWORD" -eq 3 ]; then
-			words="list rate retention weight"
-		fi ;;
-	"admin limit"*)
-		words="--tenant --name --json --help"
-		if [ "$COMP_CWORD" -eq 3 ]; then
-			words="list set"
-		elif [ "$COMP_CWORD" -eq 4 ]; then
+	"agent "[a-z]*) words=$(fairlead completion words agent "${COMP_WORDS[2]}" 2>/dev/null) ;;
+	"admin "[a-z]*)
+		words=$(fairlead completion words admin "${COMP_WORDS[2]}" 2>/dev/null)
+		if [ "$COMP_CWORD" -gt 3 ]; then
+			words=$(fairlead completion words admin "${COMP_WORDS[2]}" "${COMP_WORDS[3]}" 2>/dev/null)
+		fi
+		if [ "${COMP_WORDS[2]} ${COMP_WORDS[3]}" = "limit set" ] && [ "$COMP_CWORD" -eq 4 ]; then
 			words="tenant user project agent key"
-		fi ;;
-	"admin key"*)
-		words="--tenant --json --help"
-		case ${COMP_WORDS[3]} in
-		create) words="--name --owner --scope --namespaces --days --minutes $words" ;;
-		limit) words="--scope $words" ;;
-		esac
-		if [ "$COMP_CWORD" -eq 3 ]; then
-			words="create list revoke limit ensure-admin"
 		fi ;;
 	esac
 	case ${COMP_WORDS[1]} in
@@ -67,11 +52,9 @@ _fairlead()
 	elif [ "$COMP_CWORD" -eq 2 ]; then
 		case ${COMP_WORDS[1]} in
 		task) words="run" ;;
-		session) words="list show why watch stop pause resume prompt delete retry dead redrive" ;;
 		schedule) words="create list show preview pause resume run delete" ;;
 		worker) words="list cordon uncordon drain" ;;
-		agent) words="ask wait wait-session note progress" ;;
-		admin) words="key limit password-code setup-pin tenant" ;;
+		session | agent | admin) words=$(fairlead completion words "${COMP_WORDS[1]}" 2>/dev/null) ;;
 		completion) words="bash" ;;
 		esac
 	fi
@@ -80,6 +63,7 @@ _fairlead()
 	--deliver) words="branch patch" ;;
 	--overlap) words="skip queue cancel" ;;
 	--catch-up) words="none one all" ;;
+	--role) words="viewer operator admin" ;;
 	--cause) words="attempts poison deadline" ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

@@ -300,9 +300,13 @@ def times_of_a_schedule_are_foreseen(stack):
 def completion_is_something_bash_can_source(stack):
     script = expect(stack.cli("completion", "bash"), 0).stdout
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
-    probe = script + "\nCOMP_WORDS=(fairlead session st) COMP_CWORD=2; _fairlead; echo \"${COMPREPLY[@]}\"\n"
-    done = subprocess.run(["bash"], input=probe, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["stop"], done
+    env = dict(stack.env, PATH=os.path.dirname(stack.bin) + ":" + os.environ["PATH"])
+    for words, offered in (("session st", "stop"), ("admin ten", "tenant"), ("admin key rot", "rotate"), ("admin key rotate X --gr", "--grace"),
+                           ("agent wait --unt", "--until"), ("session stop X --rea", "--reason"), ("schedule prev", "preview")):
+        count = len(words.split())
+        probe = script + "\nCOMP_WORDS=(fairlead %s) COMP_CWORD=%d; _fairlead; echo \"${COMPREPLY[@]}\"\n" % (words, count)
+        done = subprocess.run(["bash"], input=probe, capture_output=True, text=True, check=True, env=env)
+        assert done.stdout.split() == [offered], (words, done)
 
 
 def status_shows_each_service(stack):
