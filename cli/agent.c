@@ -351,9 +351,9 @@ const struct verb_group verbs_agent = {
 	.count = ARRAY_LEN(verbs),
 	.around = around,
 	.notes = "For agents: each speaks to the worker that runs them and waits for its answer; "
-	         "while an\n"
+		 "while an\n"
 		 "agent does nothing but wait, others have its slot. --json prints the whole "
-	         "answer.\n"
+		 "answer.\n"
 		 "wait takes --seconds or --until.\n",
 };
 

@@ -432,9 +432,9 @@ const struct verb_group verbs_session = {
 	.count = ARRAY_LEN(verbs),
 	.around = around,
 	.notes = "stop lets the agent wrap up; delete ends it now. retry tries one that has ended "
-	         "once\n"
+		 "once\n"
 		 "more, as a new session; dead lists what failed for good (cause: attempts, poison "
-	         "or\n"
+		 "or\n"
 		 "deadline), redrive retries all of that.\n",
 };
 
