@@ -220,6 +220,17 @@ def contracts(stack):
     admin(stack, "contract", "delete", *at, "--yes", code=1, err="contract not found")
 
 
+def how_people_get_in(stack):
+    made(stack, "user", "create", "--name", "Grace", "--email", "grace@example.org", "--role", "admin")
+    told = made(stack, "password-code", "Grace@example.org")
+    assert told["path"] == "/#password=" + told["code"] and told["hours"] > 0, told
+    assert len(admin(stack, "password-code", "grace@example.org").split()) == 1
+    admin(stack, "password-code", "grace@example.org", "--tenant", "acme", code=1, err="is no member of acme")
+    admin(stack, "password-code", code=2, err="usage: fairlead admin password-code EMAIL")
+    pin = stack.cli("admin", "setup-pin", "--json")
+    assert pin.returncode == 1 and "there is an administrator already" in pin.stderr or json.loads(pin.stdout)["pin"], pin
+
+
 def nothing_is_deleted_that_nobody_is_sure_of(stack):
     user = made(stack, "user", "create", "--name", "kept")["id"]
     expect(subprocess.run([stack.bin, "admin", "user", "delete", user], env=stack.env, capture_output=True, text=True,
@@ -258,7 +269,7 @@ def commands_are_told_of(stack):
 
 def main():
     with Stack(sys.argv[1]) as stack:
-        run_all([tenants, limits, users, roles, keys, a_member_who_leaves_takes_the_keys_along, namespaces, chats, sessions, contracts,
+        run_all([tenants, limits, users, roles, keys, a_member_who_leaves_takes_the_keys_along, namespaces, chats, sessions, contracts, how_people_get_in,
                  nothing_is_deleted_that_nobody_is_sure_of, commands_are_told_of], stack)
 
 
