@@ -12,6 +12,7 @@
 #include "event/event.h"
 #include "fetch/fetch.h"
 #include "login/open.h"
+#include "oidc/oidc.h"
 #include "rate/inflight.h"
 #include "rate/rate_http.h"
 #include "token/open.h"
@@ -33,6 +34,7 @@ static const char *listen_on(const struct conf *conf)
 static enum err_code start(struct node *node, struct err *err)
 {
 	struct cred_pepper pepper;
+	struct oidc_providers providers;
 	struct rate *rate;
 	struct app *app;
 
@@ -49,6 +51,13 @@ static enum err_code start(struct node *node, struct err *err)
 	if (rate == NULL) {
 		return err->code;
 	}
+	if (oidc_providers_read(node->conf.oidc_providers_file,
+	                        node->conf.oidc_fake ? OIDC_WITH_FAKE : 0, &providers,
+	                        err) != ERR_OK) {
+		oidc_providers_fini(&providers);
+		rate_free(rate);
+		return err->code;
+	}
 	app = mem_calloc(1, sizeof(*app));
 	app->rate = rate;
 	pepper = cred_pepper_from(str_of(node->conf.pepper));
@@ -61,6 +70,10 @@ static enum err_code start(struct node *node, struct err *err)
 	app->fetch = fetch_new(node->loop,
 	                       &(struct fetch_options){ .ca_file = node->conf.fetch_ca_file });
 	app->issuers = issuer_open(&node->conf, node->pg, app->fetch);
+	app->oidc = oidc_new(&(struct oidc_options){ .fetch = app->fetch,
+	                                             .secret = pepper,
+	                                             .providers = providers,
+	                                             .plain = node->conf.auth_plain_issuers });
 	app->auth = auth_new(&(struct auth_options){
 		.bearers = app->bearers,
 		.issuers = app->issuers,
@@ -100,6 +113,7 @@ static void close_app(struct node *node)
 		hasher_free(app->hasher);
 		bearer_free(app->bearers);
 		issuer_free(app->issuers);
+		oidc_free(app->oidc);
 		fetch_free(app->fetch);
 		rate_free(app->rate);
 		inflight_free(app->inflight);

@@ -22,6 +22,7 @@ struct app {
 	struct fetch *fetch;
 	struct hasher *hasher; /* of passwords */
 	struct issuers *issuers;
+	struct oidc *oidc;
 	struct auth_watch *watch;
 	struct rate *rate;
 	struct rate_follower rates;

@@ -39,6 +39,18 @@ void serve_page_style(struct http_request *req, struct http_reply *reply)
 	serve_text(reply, "text/css; charset=utf-8", API_PAGE_PAGE_STYLE);
 }
 
+void serve_device_page(struct http_request *req, struct http_reply *reply)
+{
+	(void)req;
+	serve_text(reply, "text/html; charset=utf-8", API_PAGE_DEVICE);
+}
+
+void serve_device_script(struct http_request *req, struct http_reply *reply)
+{
+	(void)req;
+	serve_text(reply, "text/javascript; charset=utf-8", API_PAGE_DEVICE_SCRIPT);
+}
+
 void serve_docs(struct http_request *req, struct http_reply *reply)
 {
 	(void)req;

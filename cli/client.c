@@ -9,25 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "cli/home.h"
 #include "cli/state.h"
+#include "cli/tokens.h"
 #include "json/value.h"
-#include "json/write.h"
 
-enum { LOGIN_MAX = 4096, REQUEST_TIMEOUT_S = 30, REQUEST_TRIES = 5, RETRY_MS = 200 };
-
-static enum err_code login_path(char out[HOME_PATH_MAX], struct err *err)
-{
-	const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-
-	if (config != NULL && config[0] == '/') {
-		return home_path(out, config, "fairlead/login.json", err);
-	}
-	if (home == NULL || home[0] != '/') {
-		return err_set(err, ERR_NOT_FOUND, "HOME is not set");
-	}
-	return home_path(out, home, ".config/fairlead/login.json", err);
-}
+enum { REQUEST_TIMEOUT_S = 30, REQUEST_TRIES = 5, RETRY_MS = 200 };
 
 static ssize_t read_file(const char *path, char *out, size_t size)
 {
@@ -43,20 +31,24 @@ static ssize_t read_file(const char *path, char *out, size_t size)
 
 static bool from_login(struct client *client)
 {
-	char path[HOME_PATH_MAX], text[LOGIN_MAX];
-	struct json_value *json;
-	struct err err;
-	bool ok;
+	struct tokens *tokens = mem_calloc(1, sizeof(*tokens));
 
-	if (login_path(path, &err) != ERR_OK || read_file(path, text, sizeof(text)) <= 0) {
+	if (!tokens_load(tokens)) {
+		free(tokens);
 		return false;
 	}
-	json = json_parse(str_of(text), &err);
-	ok = str_copy(client->url, sizeof(client->url), json_as_str(json_get(json, "url"))) &&
-	     str_copy(client->key, sizeof(client->key), json_as_str(json_get(json, "key"))) &&
-	     client->url[0] != '\0';
-	json_value_free(json);
-	return ok;
+	(void)str_copy(client->url, sizeof(client->url), str_of(tokens->url));
+	(void)str_copy(client->key, sizeof(client->key), str_of(tokens->key));
+	client->by_token = tokens->key[0] == '\0';
+	client->tokens = tokens;
+	return true;
+}
+
+static void drop_login(struct client *client)
+{
+	free(client->tokens);
+	client->tokens = NULL;
+	client->by_token = false;
 }
 
 static bool from_this_machine(struct client *client)
@@ -101,6 +93,7 @@ static bool from_store(struct client *client, const char *url, const char *key)
 		     str_eq(without_slash(str_of(client->url)), without_slash(str_of(url))))) {
 			return true;
 		}
+		drop_login(client);
 	}
 	return false;
 }
@@ -133,8 +126,38 @@ static enum err_code resolve(struct client *client, const char *url, const char 
 	    (key != NULL && !str_copy(client->key, sizeof(client->key), str_of(key)))) {
 		return err_set(err, ERR_INVALID, "the URL or the key is too long");
 	}
+	if (key != NULL) {
+		drop_login(client);
+	}
 	client->url[without_slash(str_of(client->url)).n] = '\0';
 	return ERR_OK;
+}
+
+void client_server(const char *named, char out[CLIENT_URL_MAX])
+{
+	const char *url = either(named, "FAIRLEAD_URL");
+	struct client local = { .curl = NULL };
+
+	if (url == NULL && from_this_machine(&local)) {
+		url = local.url;
+	}
+	(void)str_copy(out, CLIENT_URL_MAX, without_slash(str_of(url != NULL ? url : "")));
+}
+
+static enum err_code start(struct client *client, struct err *err)
+{
+	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
+	client->curl = curl_easy_init();
+	return client->curl != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "libcurl does not start");
+}
+
+enum err_code client_open_bare(struct client *client, const char *url, struct err *err)
+{
+	memset(client, 0, sizeof(*client));
+	if (!str_copy(client->url, sizeof(client->url), str_of(url))) {
+		return err_set(err, ERR_INVALID, "the URL is too long");
+	}
+	return start(client, err);
 }
 
 enum err_code client_open(struct client *client, const char *url, const char *key, struct err *err)
@@ -144,11 +167,10 @@ enum err_code client_open(struct client *client, const char *url, const char *ke
 	memset(client, 0, sizeof(*client));
 	code = resolve(client, url, key, err);
 	if (code != ERR_OK) {
+		drop_login(client);
 		return code;
 	}
-	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
-	client->curl = curl_easy_init();
-	return client->curl != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "libcurl does not start");
+	return start(client, err);
 }
 
 void client_close(struct client *client)
@@ -158,6 +180,19 @@ void client_close(struct client *client)
 		curl_global_cleanup();
 		client->curl = NULL;
 	}
+	drop_login(client);
+}
+
+enum err_code client_proof(struct client *client, char *out, size_t size, struct err *err)
+{
+	enum err_code code = client->by_token ? tokens_renew(client->tokens, err) : ERR_OK;
+
+	if (code == ERR_OK) {
+		(void)snprintf(out, size, "Authorization: %s %s",
+		               client->by_token ? "Bearer" : "ApiKey",
+		               client->by_token ? client->tokens->access : client->key);
+	}
+	return code;
 }
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
@@ -168,29 +203,29 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 	return buf_failed(body) ? 0 : size * count;
 }
 
-static struct curl_slist *headers_of(const struct client *client, bool body,
-                                     const char *idempotency)
+static struct curl_slist *headers_of(const struct client_ask *ask, const char *proof)
 {
 	char line[CLIENT_KEY_MAX + 32];
-	struct curl_slist *list = NULL;
+	struct curl_slist *list = proof != NULL ? curl_slist_append(NULL, proof) : NULL;
 
-	(void)snprintf(line, sizeof(line), "Authorization: ApiKey %s", client->key);
-	list = curl_slist_append(list, line);
-	if (body) {
-		list = curl_slist_append(list, "Content-Type: application/json");
+	if (ask->body.p != NULL) {
+		list = curl_slist_append(list,
+		                         (ask->flags & CLIENT_FORM) != 0
+		                                 ? "Content-Type: application/x-www-form-urlencoded"
+		                                 : "Content-Type: application/json");
 	}
-	if (idempotency != NULL) {
-		(void)snprintf(line, sizeof(line), "Idempotency-Key: %.200s", idempotency);
+	if (ask->idempotency_key != NULL) {
+		(void)snprintf(line, sizeof(line), "Idempotency-Key: %.200s", ask->idempotency_key);
 		list = curl_slist_append(list, line);
 	}
 	return list;
 }
 
-static CURLcode exchange(struct client *client, const struct client_ask *ask,
+static CURLcode exchange(struct client *client, const struct client_ask *ask, const char *proof,
                          struct client_reply *reply)
 {
 	char url[CLIENT_URL_MAX + 2048];
-	struct curl_slist *headers = headers_of(client, ask->body.p != NULL, ask->idempotency_key);
+	struct curl_slist *headers = headers_of(ask, proof);
 	CURL *curl = client->curl;
 	CURLcode code;
 
@@ -224,16 +259,22 @@ enum err_code client_request(struct client *client, const struct client_ask *ask
                              struct client_reply *ret, struct err *err)
 {
 	unsigned tries = repeatable(ask) ? REQUEST_TRIES : 1;
+	bool open = (ask->flags & CLIENT_OPEN) != 0;
+	char proof[CLIENT_PROOF_MAX];
 	CURLcode code = CURLE_OK;
 
 	buf_init(&ret->body, CLIENT_BODY_MAX);
+	ret->status = 0;
+	if (!open && client_proof(client, proof, sizeof(proof), err) != ERR_OK) {
+		return err->code;
+	}
 	for (unsigned i = 0; i < tries; i++) {
 		if (i > 0) {
 			(void)usleep(RETRY_MS * 1000U << (i - 1));
 		}
 		buf_reset(&ret->body);
 		ret->status = 0;
-		code = exchange(client, ask, ret);
+		code = exchange(client, ask, open ? NULL : proof, ret);
 		if (code == CURLE_OK && ret->status < 502) {
 			break;
 		}
@@ -277,31 +318,4 @@ enum err_code client_problem(const struct client_reply *reply, struct err *err)
 	buf_fini(&text);
 	json_value_free(json);
 	return ERR_BACKEND;
-}
-
-enum err_code client_save_login(const char *url, const char *key, struct err *err)
-{
-	char path[HOME_PATH_MAX];
-	struct buf buf;
-	struct jsonw w;
-	enum err_code code = login_path(path, err);
-
-	if (code != ERR_OK) {
-		return code;
-	}
-	for (char *at = strchr(path + 1, '/'); at != NULL; at = strchr(at + 1, '/')) {
-		*at = '\0';
-		(void)mkdir(path, 0700);
-		*at = '/';
-	}
-	buf_init(&buf, LOGIN_MAX);
-	jsonw_init(&w, &buf);
-	jsonw_object(&w, NULL);
-	jsonw_cstr(&w, "url", url);
-	jsonw_cstr(&w, "key", key);
-	jsonw_end_object(&w);
-	buf_add_char(&buf, '\n');
-	code = home_write(path, 0600, NULL, buf.data, buf.len, err);
-	buf_fini(&buf);
-	return code;
 }

@@ -15,12 +15,16 @@
 #include "base/err.h"
 #include "base/str.h"
 
+struct tokens;
+
 enum { CLIENT_URL_MAX = 256, CLIENT_KEY_MAX = 256, CLIENT_BODY_MAX = 32 * 1024 * 1024 };
 
 struct client {
 	void *curl; /* CURL * */
 	char url[CLIENT_URL_MAX];
 	char key[CLIENT_KEY_MAX];
+	bool by_token;         /* of a login, which is renewed when its time comes */
+	struct tokens *tokens; /* of that login; owned */
 };
 
 struct client_reply {
@@ -28,15 +32,23 @@ struct client_reply {
 	struct buf body;
 };
 
+/* A client of that server which has nothing to show. */
+enum err_code client_open_bare(struct client *client, const char *url, struct err *err) MUST_CHECK;
 /* url and key may be NULL. */
 enum err_code client_open(struct client *client, const char *url, const char *key,
                           struct err *err) MUST_CHECK;
 void client_close(struct client *client);
 
+enum client_ask_flags {
+	CLIENT_FORM = 1, /* the body is a form */
+	CLIENT_OPEN = 2, /* nothing that proves who asks */
+};
+
 struct client_ask {
 	const char *method;
 	const char *path;
-	struct str body;             /* {NULL, 0}: none */
+	struct str body; /* {NULL, 0}: none; JSON unless flags say else */
+	unsigned flags;
 	const char *idempotency_key; /* NULL: none; with one, a lost answer is asked for again */
 };
 
@@ -48,8 +60,13 @@ void client_reply_fini(struct client_reply *reply);
 /* The sentence of a problem+json answer, with its fields; into err. Returns ERR_BACKEND. */
 enum err_code client_problem(const struct client_reply *reply, struct err *err);
 
-/* Where `fairlead login` saves: $XDG_CONFIG_HOME/fairlead/login.json (0600). */
-enum err_code client_save_login(const char *url, const char *key, struct err *err) MUST_CHECK;
+/* "Authorization: ..." as it is now: renews a login whose access token is about to end. */
+enum err_code client_proof(struct client *client, char *out, size_t size,
+                           struct err *err) MUST_CHECK;
+enum { CLIENT_PROOF_MAX = 4096 + 64 };
+
+/* The server of a name, the environment, or this machine; "" is none. Nothing of what is saved. */
+void client_server(const char *named, char out[CLIENT_URL_MAX]);
 
 /* ---- following ---- */
 

@@ -102,14 +102,12 @@ static bool transfer(struct following *f, CURLM *multi, CURLcode *ret)
 	return true;
 }
 
-static struct curl_slist *set_request(struct following *f, const char *url)
+static struct curl_slist *set_request(struct following *f, const char *url, const char *proof)
 {
-	char line[CLIENT_KEY_MAX + 32];
-	struct curl_slist *headers = NULL;
+	char line[FOLLOW_ID_MAX + 32];
+	struct curl_slist *headers = curl_slist_append(NULL, proof);
 	CURL *curl = f->client->curl;
 
-	(void)snprintf(line, sizeof(line), "Authorization: ApiKey %s", f->client->key);
-	headers = curl_slist_append(headers, line);
 	headers = curl_slist_append(headers, "Accept: text/event-stream");
 	if (f->last_id[0] != '\0') {
 		(void)snprintf(line, sizeof(line), "Last-Event-ID: %s", f->last_id);
@@ -130,7 +128,7 @@ static struct curl_slist *set_request(struct following *f, const char *url)
 }
 
 /* One connection, to its end. False: interrupted. */
-static bool connect_once(struct following *f, CURLM *multi, CURLcode *ret)
+static bool connect_once(struct following *f, CURLM *multi, const char *proof, CURLcode *ret)
 {
 	char url[CLIENT_URL_MAX + 128];
 	struct curl_slist *headers;
@@ -142,7 +140,7 @@ static bool connect_once(struct following *f, CURLM *multi, CURLcode *ret)
 	buf_reset(&f->reply.body);
 	f->reply.status = 0;
 	f->got_event = false;
-	headers = set_request(f, url);
+	headers = set_request(f, url, proof);
 	(void)curl_multi_add_handle(multi, f->client->curl);
 	went_on = transfer(f, multi, ret);
 	(void)curl_easy_getinfo(f->client->curl, CURLINFO_RESPONSE_CODE, &f->reply.status);
@@ -206,14 +204,16 @@ static enum err_code judge(struct following *f, CURLcode code, struct err *err)
 static enum err_code follow_through(struct following *f, CURLM *multi, struct err *err)
 {
 	unsigned attempt = 0, ms;
+	char proof[CLIENT_PROOF_MAX];
 	enum err_code verdict;
 	CURLcode code;
 
 	for (;;) {
-		if (!connect_once(f, multi, &code)) {
+		verdict = client_proof(f->client, proof, sizeof(proof), err);
+		if (verdict == ERR_OK && !connect_once(f, multi, proof, &code)) {
 			return err_set(err, ERR_CANCELLED, "interrupted");
 		}
-		verdict = judge(f, code, err);
+		verdict = verdict == ERR_OK ? judge(f, code, err) : verdict;
 		if (verdict != ERR_UNAVAILABLE) {
 			return verdict;
 		}

@@ -191,8 +191,12 @@ struct question {
 static int ask(const struct schedule_options *o, const struct question *question)
 {
 	const struct id key = id_new();
-	const struct client_ask asked = { question->method, question->path, question->body,
-		                          strcmp(question->method, "POST") == 0 ? key.s : NULL };
+	const struct client_ask asked = {
+		.method = question->method,
+		.path = question->path,
+		.body = question->body,
+		.idempotency_key = strcmp(question->method, "POST") == 0 ? key.s : NULL,
+	};
 	struct client_reply reply;
 	struct client client;
 	struct err err;

@@ -60,8 +60,12 @@ static int ask(const struct session_options *o, const char *method, const char *
                struct str body, void (*show)(const struct json_value *json))
 {
 	const struct id key = id_new();
-	const struct client_ask asked = { method, path, body,
-		                          strcmp(method, "POST") == 0 ? key.s : NULL };
+	const struct client_ask asked = {
+		.method = method,
+		.path = path,
+		.body = body,
+		.idempotency_key = strcmp(method, "POST") == 0 ? key.s : NULL,
+	};
 	struct client_reply reply;
 	struct err err;
 	int status = EXIT_DONE;

@@ -59,7 +59,9 @@ static enum err_code submit(struct client *client, const struct task_options *o,
                             struct client_reply *reply, struct err *err)
 {
 	const struct id key = id_new();
-	struct client_ask ask = { "POST", "/api/v1/tasks", { NULL, 0 }, key.s };
+	struct client_ask ask = { .method = "POST",
+		                  .path = "/api/v1/tasks",
+		                  .idempotency_key = key.s };
 	struct buf body;
 	enum err_code code;
 

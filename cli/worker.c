@@ -75,7 +75,7 @@ static int fail(const struct err *err)
 static int ask(const struct worker_options *o, const char *method, const char *path,
                void (*show)(const struct json_value *json))
 {
-	const struct client_ask asked = { method, path, { NULL, 0 }, NULL };
+	const struct client_ask asked = { .method = method, .path = path };
 	struct client client;
 	struct client_reply reply;
 	struct err err;

@@ -46,6 +46,12 @@ struct cred_pepper cred_pepper_from(struct str secret)
 	return pepper;
 }
 
+void cred_sha256(struct str text, unsigned char out[CRED_SHA256_SIZE])
+{
+	begin();
+	(void)crypto_hash_sha256(out, (const unsigned char *)text.p, text.n);
+}
+
 bool cred_digest_eq(const struct cred_digest *a, const struct cred_digest *b)
 {
 	return sodium_memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;

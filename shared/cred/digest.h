@@ -10,7 +10,7 @@
 #include "base/attr.h"
 #include "base/str.h"
 
-enum { CRED_DIGEST_SIZE = 32, CRED_PEPPER_SIZE = 32 };
+enum { CRED_DIGEST_SIZE = 32, CRED_PEPPER_SIZE = 32, CRED_SHA256_SIZE = 32 };
 
 struct cred_digest {
 	unsigned char bytes[CRED_DIGEST_SIZE];
@@ -27,6 +27,9 @@ struct cred_pepper cred_pepper_from(struct str secret);
 /* Of the parts in order; where one part ends matters. pepper NULL: no key. */
 struct cred_digest cred_digest(const struct str *parts, size_t count,
                                const struct cred_pepper *pepper);
+
+/* SHA-256 (FIPS 180-4), for protocols that ask for it. */
+void cred_sha256(struct str text, unsigned char out[CRED_SHA256_SIZE]);
 
 /* Takes the same time wherever they differ. */
 bool cred_digest_eq(const struct cred_digest *a, const struct cred_digest *b);

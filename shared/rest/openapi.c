@@ -176,7 +176,8 @@ static void write_body(struct jsonw *w, const struct rest_route *route)
 	/* A body of which nothing is required may be left away. */
 	jsonw_bool(w, "required", needs_a_field(route->body));
 	jsonw_object(w, "content");
-	jsonw_object(w, "application/json");
+	jsonw_object(w, (route->traits & REST_FORM) != 0 ? "application/x-www-form-urlencoded"
+	                                                 : "application/json");
 	write_table(w, "schema", route->body);
 	jsonw_end_object(w);
 	jsonw_end_object(w);

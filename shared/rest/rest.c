@@ -4,6 +4,7 @@
 #include "rest/aomi.h"
 #include "rest/body.h"
 #include "rest/login.h"
+#include "rest/oidc.h"
 #include "rest/query.h"
 #include "rest/token.h"
 #include "schedule/schedule_json.h"
@@ -65,6 +66,15 @@ const char *rest_example(enum rest_op op)
 	return examples[op];
 }
 
+static const char *body_type(const struct rest_route *route)
+{
+	if (route->body_max == 0) {
+		return NULL;
+	}
+	return (route->traits & REST_FORM) != 0 ? "application/x-www-form-urlencoded"
+	                                        : "application/json";
+}
+
 size_t rest_http_routes(http_handler_fn *const handlers[REST_OP_COUNT], struct http_route *out)
 {
 	size_t count = 0;
@@ -78,7 +88,7 @@ size_t rest_http_routes(http_handler_fn *const handlers[REST_OP_COUNT], struct h
 				.pattern = route->pattern,
 				.handler = handlers[i],
 				.body_max = route->body_max,
-				.body_type = route->body_max > 0 ? "application/json" : NULL,
+				.body_type = body_type(route),
 				.flags = (route->traits & (REST_STREAMS | REST_SOCKET)) != 0
 				                 ? HTTP_ROUTE_STREAM
 				                 : 0,

@@ -36,6 +36,7 @@ enum rest_trait {
 	REST_READS = 128,  /* changes nothing, whatever its method */
 	REST_SECRET = 512, /* its answer shows a secret once: with REST_KEYED it is stored sealed */
 	REST_PROVES = 256, /* is asked to prove who one is: a log-in, a code */
+	REST_FORM = 2048,  /* its body is application/x-www-form-urlencoded */
 };
 
 struct rest_route {
