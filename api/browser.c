@@ -91,7 +91,7 @@ void browser_tell(struct http_request *req, struct http_reply *reply,
 
 /* ---- beginning ---- */
 
-static void end_old(struct http_request *req)
+void browser_end_old(struct http_request *req)
 {
 	const struct app *app = node_of(req)->app;
 	struct str cookie = auth_cookie_of(req, login_cookie_name(req));
@@ -120,7 +120,7 @@ void browser_begin(struct http_request *req, struct http_reply *reply,
 	struct principal now;
 	struct err err;
 
-	end_old(req);
+	browser_end_old(req);
 	if (auth_check_id(app->auth, &made->login, &now, &err) != ERR_OK) {
 		answer_error(req, reply, &err);
 		return;

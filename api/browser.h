@@ -19,6 +19,9 @@ struct login_new browser_login(struct http_request *req, const struct id *user, 
 void browser_begin(struct http_request *req, struct http_reply *reply,
                    const struct login_made *made);
 
+/* What the browser had before ends. */
+void browser_end_old(struct http_request *req);
+
 /* The reply is who asks. */
 void browser_tell(struct http_request *req, struct http_reply *reply,
                   const struct principal *principal);

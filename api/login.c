@@ -15,6 +15,7 @@
 #include "login/open.h"
 #include "login/password.h"
 #include "login/setup.h"
+#include "oidc/oidc.h"
 #include "rate/rate_http.h"
 #include "user/user.h"
 
@@ -31,6 +32,23 @@ static bool is_ready(struct http_request *req, struct http_reply *reply)
 }
 
 /* ---- telling ---- */
+
+static void write_providers(struct jsonw *w, const struct app *app)
+{
+	const struct oidc_providers *all = oidc_providers_of(app->oidc);
+
+	jsonw_array(w, "providers");
+	for (size_t i = 0; i < all->count; i++) {
+		const struct oidc_provider *provider = &all->items[i];
+
+		jsonw_object(w, NULL);
+		jsonw_cstr(w, "name", provider->name);
+		jsonw_str(w, "title", provider->title);
+		jsonw_bool(w, "browser", provider->kind == OIDC_STANDARD);
+		jsonw_end_object(w);
+	}
+	jsonw_end_array(w);
+}
 
 void serve_auth_config(struct http_request *req, struct http_reply *reply)
 {
@@ -50,6 +68,7 @@ void serve_auth_config(struct http_request *req, struct http_reply *reply)
 	jsonw_object(&w, NULL);
 	jsonw_bool(&w, "setup", needed);
 	jsonw_bool(&w, "password", true);
+	write_providers(&w, node_of(req)->app);
 	jsonw_end_object(&w);
 }
 

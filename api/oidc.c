@@ -5,8 +5,11 @@
  */
 #include "oidc/oidc.h"
 
+#include <stdio.h>
+
 #include "api/answer.h"
 #include "api/app.h"
+#include "api/browser.h"
 #include "api/door.h"
 #include "api/give.h"
 #include "api/handlers.h"
@@ -188,6 +191,7 @@ static enum err_code log_in(struct http_request *req, const struct oidc_person *
 	const struct login_options options = login_open(&node_of(req)->conf, node_of(req)->pg);
 	struct oidc_member member;
 	struct login_made made;
+	struct login_new wanted;
 	enum err_code code = oidc_member_find(node_of(req)->pg, person, &member, err);
 
 	if (code != ERR_OK) {
@@ -198,19 +202,15 @@ static enum err_code log_in(struct http_request *req, const struct oidc_person *
 	if (member.changed) {
 		give_ring(req, AUTH_BELL_USER, &member.user);
 	}
-	code = login_create(
-		&options,
-		&(struct login_new){
-			.user = &member.user,
-			.tenant = person->tenant.p,
-			.means = arena_printf(req->arena, "oidc:%s", person->provider->name),
-			.agent = arena_strdup(req->arena, http_header(req, "User-Agent")),
-			.address = arena_strdup(req->arena, req->peer),
-		},
-		&made, err);
+	wanted = browser_login(req, &member.user,
+	                       arena_printf(req->arena, "oidc:%s", person->provider->name));
+	wanted.tenant = person->tenant.p;
+	code = login_create(&options, &wanted, &made, err);
 	if (code == ERR_OK) {
-		log_info("login.begun", "user=%s tenant=%s provider=%s made=%d", member.user.s,
-		         made.tenant, person->provider->name, member.made);
+		browser_end_old(req);
+		log_info("login.begun", "login=%s user=%s tenant=%s provider=%s made=%d",
+		         made.login.s, member.user.s, made.tenant, person->provider->name,
+		         member.made);
 		login_set_cookie(req, reply, &made, options.life_s);
 		cred_wipe(&made, sizeof(made));
 	}

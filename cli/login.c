@@ -33,9 +33,9 @@ static const char login_usage[] =
 	"\n"
 	"Logs in at the server with a browser, here or on another device: it shows a code there,\n"
 	"and the other commands act as whoever allows it.  Without --server it is FAIRLEAD_URL, "
-        "or\n"
+	"or\n"
 	"the system on this machine.  With --key the key is checked and remembered instead; KEY "
-        "may\n"
+	"may\n"
 	"be - to read it from standard input.\n";
 static const char logout_usage[] =
 	"usage: fairlead logout\n\n"

@@ -47,7 +47,7 @@
       return;
     }
     csrf = session.csrfToken;
-    $('who').textContent = (session.name || '') + (session.tenant ? ' in ' + session.tenant : '');
+    $('who').textContent = (session.user ? session.user.name + ' in ' : '') + session.tenant;
   };
 
   const finish = (text) => {

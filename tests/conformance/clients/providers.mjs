@@ -92,6 +92,7 @@ async function idToken(nonce) {
     email: lie === "email" ? "alice@example.com" : "liar@liar.test", email_verified: true,
   };
   if (lie === "nononce") delete claims.nonce;
+  if (lie === "stranger") Object.assign(claims, { sub: "liar-2", email: "alice@example.com" });
   if (lie === "azp") Object.assign(claims, { aud: [CLIENT, "somebody"], azp: "somebody" });
   if (lie === "none") return `${b64({ alg: "none" })}.${b64(claims)}.`;
   if (lie === "hs256") {
@@ -132,7 +133,7 @@ async function lie(req, res) {
     case "/token":
       return answer(res, 200, { access_token: "a", token_type: "Bearer", id_token: await idToken(nonces.get(form.get("code"))) });
     case "/userinfo":
-      return answer(res, 200, { sub: "liar-1" });
+      return answer(res, 200, { sub: told.lie === "userinfo" ? "liar-3" : "liar-1" });
     // As GitHub has it: errors with 200, and who it is says an API of its own.
     case "/login/device/code":
       return answer(res, 200, { device_code: "hub-code", user_code: "HUB1-CODE", verification_uri: `${LIAR}/device`, expires_in: 300 });
