@@ -16,6 +16,7 @@
 #include "idempotency_sql_gen.h"
 #include "login_sql_gen.h"
 #include "loop/loop.h"
+#include "oidc_sql_gen.h"
 #include "pg/schema.h"
 #include "pg_sql_gen.h"
 #include "rate_sql_gen.h"
@@ -37,6 +38,7 @@ static const struct noun {
 	{ auth_sql_texts, AUTH_SQL_COUNT },
 	{ token_sql_texts, TOKEN_SQL_COUNT },
 	{ login_sql_texts, LOGIN_SQL_COUNT },
+	{ oidc_sql_texts, OIDC_SQL_COUNT },
 	{ rate_sql_texts, RATE_SQL_COUNT },
 	{ aomi_sql_texts, AOMI_SQL_COUNT },
 	{ user_sql_texts, USER_SQL_COUNT },
