@@ -45,10 +45,12 @@ _fairlead()
 	up) words="--port --bind --home --external-redis --external-postgres --help" ;;
 	status) words="--home --json --wait --help" ;;
 	down) words="--home --help" ;;
-	login) words="--url --key --help" ;;
+	login) words="--server --key --no-browser --help" ;;
+	whoami) words="--json --url --key --help" ;;
+	logout) words="--help" ;;
 	esac
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words="up down status migrate login task session schedule agent worker admin completion --help --version"
+		words="up down status migrate login logout whoami task session schedule agent worker admin completion --help --version"
 	elif [ "$COMP_CWORD" -eq 2 ]; then
 		case ${COMP_WORDS[1]} in
 		task) words="run" ;;

@@ -12,9 +12,9 @@
 #include "base/mem.h"
 #include "cli/client.h"
 #include "cli/command.h"
-#include "cli/verb.h"
 #include "cli/printable.h"
 #include "cli/tokens.h"
+#include "cli/verb.h"
 #include "cli_text_gen.h"
 #include "json/value.h"
 
