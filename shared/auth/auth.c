@@ -139,12 +139,13 @@ static enum err_code take(const struct auth_cached *found, struct principal *ret
 	return ERR_OK;
 }
 
-enum err_code auth_check(struct auth *auth, struct str key, struct principal *ret, struct err *err)
+/* What nobody has shown a moment ago. */
+static enum err_code check_new(struct auth *auth, struct str key, const struct cred_digest *digest,
+                               struct auth_cached *ret, struct err *err)
 {
-	struct cred_digest digest, hash;
-	struct auth_cached found;
+	struct cred_digest hash;
 	struct cred_key parsed;
-	enum err_code code = ERR_OK;
+	enum err_code code;
 
 	switch (cred_key_parse(key, &parsed)) {
 	case CRED_KEY_OK: break;
@@ -153,12 +154,23 @@ enum err_code auth_check(struct auth *auth, struct str key, struct principal *re
 	case CRED_KEY_MISTYPED:
 		return err_set(err, ERR_UNAUTHORIZED, "this key is cut short or mistyped");
 	}
-	digest = cred_digest(&key, 1, &auth->options.pepper);
-	if (!auth_cache_get(auth->cache, &digest, &found)) {
-		hash = cred_key_hash(&parsed, &auth->options.pepper);
-		code = auth_fetch(auth, &digest, &parsed.id, &hash, &found, err);
-	}
+	hash = cred_key_hash(&parsed, &auth->options.pepper);
+	code = auth_fetch(auth, digest, &parsed.id, &hash, ret, err);
 	cred_wipe(&parsed, sizeof(parsed));
+	return code;
+}
+
+enum err_code auth_check(struct auth *auth, struct str key, struct principal *ret, struct err *err)
+{
+	/* What is too long for a key is not worth hashing; what was parsed once is not again. */
+	struct str hashed = key.n <= CRED_KEY_MAX ? key : STR_LIT("");
+	struct cred_digest digest = cred_digest(&hashed, 1, &auth->options.pepper);
+	struct auth_cached found;
+	enum err_code code = ERR_OK;
+
+	if (!auth_cache_get(auth->cache, &digest, &found)) {
+		code = check_new(auth, key, &digest, &found, err);
+	}
 	return code == ERR_OK ? take(&found, ret, err) : code;
 }
 

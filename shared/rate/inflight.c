@@ -1,8 +1,8 @@
 #include "rate/inflight.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/map.h"
 #include "base/mem.h"
@@ -39,10 +39,15 @@ void inflight_free(struct inflight *inflight)
 	free(inflight);
 }
 
+/* For every request, so without printf. */
 static struct str name_of(char kind, const char *text, char out[NAME_SIZE])
 {
-	(void)snprintf(out, NAME_SIZE, "%c%s", kind, text);
-	return str_of(out);
+	struct str name = str_of(text);
+
+	assert(name.n < NAME_SIZE);
+	out[0] = kind;
+	memcpy(out + 1, name.p, name.n);
+	return str_make(out, 1 + name.n);
 }
 
 static bool count_one(struct inflight *inflight, struct str name, size_t most)

@@ -4,10 +4,11 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "loop/fiber.h"
 #include "token/issuer_keys.h"
 #include "token_sql_gen.h"
 
-enum { MICRO = 1000000 };
+enum { MICRO = 1000000, WAIT_MS = 10000 };
 enum {
 	ROW_ID,
 	ROW_TENANT,
@@ -27,6 +28,8 @@ struct issuers {
 	struct issuer_keys *keys;
 	struct issuer_list rows;
 	uint64_t looked_ms; /* 0: never */
+	bool looking; /* a fiber does; those who come before the first look is done wait for it */
+	struct fiber_signal looked;
 };
 
 /* ---- pure ---- */
@@ -212,6 +215,7 @@ struct issuers *issuer_new(const struct issuer_options *options)
 
 	issuers->options = *options;
 	issuers->keys = issuer_keys_new(options);
+	fiber_signal_init(&issuers->looked);
 	return issuers;
 }
 
@@ -230,17 +234,29 @@ static enum err_code look(struct issuers *issuers, struct err *err)
 	struct issuer_list fresh;
 	enum err_code code;
 
+	if (issuers->looking && issuers->rows.items == NULL) {
+		code = fiber_signal_wait(&issuers->looked, WAIT_MS);
+		if (code == ERR_OK && issuers->rows.items == NULL) {
+			code = ERR_UNAVAILABLE;
+		}
+		return code == ERR_OK ? code : err_set(err, code, "issuers cannot be read");
+	}
 	if (before_ms != 0 && now_ms - before_ms < ISSUER_LOOK_MS) {
 		return ERR_OK;
 	}
 	issuers->looked_ms = now_ms;
+	issuers->looking = true;
 	code = issuer_list(issuers->options.pg, &fresh, err);
+	issuers->looking = false;
+	if (code == ERR_OK) {
+		free(issuers->rows.items);
+		issuers->rows = fresh;
+	}
+	fiber_signal_raise(&issuers->looked);
 	if (code != ERR_OK) {
 		issuers->looked_ms = before_ms;
 		return err_wrap(err, "issuers");
 	}
-	free(issuers->rows.items);
-	issuers->rows = fresh;
 	return ERR_OK;
 }
 

@@ -8,9 +8,10 @@
 #include "cred/jwt.h"
 #include "cred/seal.h"
 #include "cred/subkey.h"
+#include "loop/fiber.h"
 #include "token_sql_gen.h"
 
-enum { MICRO = 1000000 };
+enum { MICRO = 1000000, WAIT_MS = 10000 };
 enum { ROW_KID, ROW_ALG, ROW_SEALED, ROW_ACTIVATES, ROW_RETIRES, ROW_NOW };
 
 struct signing_key {
@@ -30,6 +31,9 @@ struct signing {
 	struct signing_ring ring;
 	uint64_t looked_ms; /* 0: never */
 	uint64_t epoch;
+	bool looking; /* a fiber does, and others may wait for what it finds */
+	struct fiber_signal looked;
+	struct err failed; /* of the last look; code ERR_OK: it did not */
 };
 
 static const struct text *sql(enum token_sql_id id)
@@ -290,16 +294,41 @@ static enum err_code look(struct signing *signing, struct err *err)
 	return code;
 }
 
+/* For what another fiber finds. */
+static enum err_code await(struct signing *signing, struct err *err)
+{
+	enum err_code code = fiber_signal_wait(&signing->looked, WAIT_MS);
+
+	if (code != ERR_OK) {
+		return err_set(err, code, "signing keys are still looked for");
+	}
+	if (signing->failed.code != ERR_OK) {
+		*err = signing->failed;
+	}
+	return signing->failed.code;
+}
+
 enum err_code signing_look(struct signing *signing, bool missed, struct err *err)
 {
 	const uint64_t now_ms = clock_mono_ms(), before_ms = signing->looked_ms;
 	enum err_code code;
 
+	/* Whoever has no use for what there is waits: their token may be as good as any. */
+	if (signing->looking && (missed || signing->ring.count == 0)) {
+		return await(signing, err);
+	}
 	if (before_ms != 0 && now_ms - before_ms < (missed ? SIGNING_MISS_MS : SIGNING_LOOK_MS)) {
 		return ERR_OK;
 	}
 	signing->looked_ms = now_ms; /* those who come meanwhile go on with what there is */
+	signing->looking = true;
 	code = look(signing, err);
+	signing->looking = false;
+	signing->failed = (struct err){ .code = ERR_OK };
+	if (code != ERR_OK) {
+		signing->failed = *err;
+	}
+	fiber_signal_raise(&signing->looked);
 	if (code != ERR_OK) {
 		signing->looked_ms = before_ms;
 		return signing->ring.count > 0 && !missed ? ERR_OK : err_wrap(err, "signing keys");
@@ -372,6 +401,7 @@ struct signing *signing_new(const struct signing_options *options)
 
 	signing->options = *options;
 	signing->seal = cred_subkey(&options->secret, "signing keys");
+	fiber_signal_init(&signing->looked);
 	return signing;
 }
 

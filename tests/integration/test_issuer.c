@@ -289,7 +289,6 @@ static void flight_body(struct world *world)
 		(void)fiber_start(world->loop, &world->group, "waiter", wait_for_keys, &waiters[i]);
 	}
 	assert_int_equal(fiber_group_wait(&world->group, 10000), ERR_OK);
-	/* Those who came while the rows were read found none. */
 	assert_int_equal(waiters[0].code, ERR_OK);
 	assert_int_equal(asked_for("/keys"), 1);
 	for (size_t i = 0; i < WAITERS; i++) {

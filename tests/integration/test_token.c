@@ -11,7 +11,7 @@
 #include "token/bearer.h"
 #include "token/refresh.h"
 
-enum { ACCESS_S = 900, KEY_LIFE_S = 30 * 86400, IDLE_S = 3600, LIFE_S = 14 * 86400 };
+enum { ACCESS_S = 900, KEY_LIFE_S = 30 * 86400, IDLE_S = 3600, LIFE_S = 14 * 86400, CROWD = 8 };
 
 #define TENANT "tokens"
 #define USER   "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -508,6 +508,61 @@ static void logins_are_listed_and_ended_one_or_all(void **state)
 	world_run(list_body);
 }
 
+/* ---- at the same time ---- */
+
+struct crowd {
+	struct bearers *bearers;
+	struct str token;
+	enum err_code code;
+};
+
+static void verify_one(void *arg)
+{
+	struct crowd *one = arg;
+	struct bearer got;
+	struct err err;
+	bool foreign;
+
+	one->code = bearer_verify(one->bearers, one->token, &got, &foreign, &err);
+}
+
+static void crowd_body(struct world *world)
+{
+	struct bearers *maker = bearers_with(world, "a"), *fresh = bearers_with(world, "a");
+	struct crowd crowd[CROWD];
+	struct bearer said = ada();
+	struct buf token;
+	struct err err;
+
+	clear(world);
+	assert_int_equal(issue(maker, &said, &token), ERR_OK);
+	for (unsigned round = 0; round < 2; round++) {
+		for (size_t i = 0; i < CROWD; i++) {
+			crowd[i] = (struct crowd){ fresh, buf_str(&token), ERR_INTERNAL };
+			(void)fiber_start(world->loop, &world->group, "crowd", verify_one,
+			                  &crowd[i]);
+		}
+		assert_int_equal(fiber_group_wait(&world->group, 10000), ERR_OK);
+		for (size_t i = 0; i < CROWD; i++) {
+			assert_int_equal(crowd[i].code, ERR_OK);
+		}
+		/* The same with a key that none of them knows yet. */
+		buf_fini(&token);
+		assert_int_equal(fiber_sleep(SIGNING_MISS_MS + 1), ERR_OK);
+		assert_int_equal(signing_rotate(bearer_signing(maker), true, &err), ERR_OK);
+		assert_int_equal(issue(maker, &said, &token), ERR_OK);
+	}
+	buf_fini(&token);
+	bearer_free(maker);
+	bearer_free(fresh);
+}
+
+static void many_who_come_before_the_keys_wait_for_them(void **state)
+{
+	(void)state;
+	world_run(crowd_body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -522,6 +577,7 @@ int main(void)
 		cmocka_unit_test(an_invented_token_ends_nobodys_login),
 		cmocka_unit_test(a_login_ends_when_it_is_idle_or_old_or_its_user_is_gone),
 		cmocka_unit_test(logins_are_listed_and_ended_one_or_all),
+		cmocka_unit_test(many_who_come_before_the_keys_wait_for_them),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
