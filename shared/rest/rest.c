@@ -3,6 +3,7 @@
 #include "rest/access.h"
 #include "rest/aomi.h"
 #include "rest/body.h"
+#include "rest/contract.h"
 #include "rest/login.h"
 #include "rest/oidc.h"
 #include "rest/query.h"

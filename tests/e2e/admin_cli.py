@@ -220,6 +220,34 @@ def contracts(stack):
     admin(stack, "contract", "delete", *at, "--yes", code=1, err="contract not found")
 
 
+def contracts_over_rest(stack):
+    path = "/api/v1/contracts/5/0xAb"
+    status, one = stack.json("PUT", path, {"name": "Pool", "protocol": "swap", "abi": [1, {"a": None}], "isProxy": True})
+    assert status == 201 and (one["address"], one["abi"], one["isProxy"]) == ("0xab", [1, {"a": None}], True), one
+    assert made(stack, "contract", "show", "5", "0xaB") == one
+    assert stack.json("GET", path) == (200, one)
+    assert stack.json("PUT", path, {"name": "Pool 2"})[0] == 200
+    assert stack.json("PUT", "/api/v1/contracts/5/0xac", {"symbol": "AC"})[0] == 201
+    status, page = stack.json("GET", "/api/v1/contracts?chainId=5&perPage=1")
+    assert status == 200 and [c["symbol"] for c in page["items"]] == ["AC"] and page["nextPage"] == "1", page
+    page = stack.json("GET", "/api/v1/contracts?chainId=5&perPage=1&offset=1")[1]
+    assert [c["name"] for c in page["items"]] == ["Pool 2"] and "nextPage" not in page, page
+    for query, found in (("symbol=ac", 1), ("name=ool", 1), ("protocol=swap", 0), ("address=0XAB", 1), ("contractType=x", 0), ("version=1", 0)):
+        assert len(stack.json("GET", "/api/v1/contracts?" + query)[1]["items"]) == found, query
+    for bad in ({"name": "x" * 257}, {"abi": "x", "chainId": 3}, {"isProxy": "yes"}):
+        assert stack.json("PUT", path, bad)[0] == 400, bad
+    reader = made(stack, "key", "create", "--scope", "session:read")["key"]
+    wait_for("it may read", lambda: stack.request("GET", path, headers={"Authorization": "ApiKey " + reader})[0] == 200, 10)
+    assert stack.request("PUT", path, {}, {"Authorization": "ApiKey " + reader})[0] == 403
+    foreign = made(stack, "key", "create", "--scope", "admin", "--tenant", "acme")["key"]
+    for method in ("GET", "DELETE"):
+        assert stack.request(method, path, headers={"Authorization": "ApiKey " + foreign})[0] == 404
+    for path in (path, "/api/v1/contracts/5/0xAC"):
+        assert stack.request("DELETE", path)[0] == 204 and stack.request("DELETE", path)[0] == 404
+    for path in ("/api/v1/contracts/x/0xab", "/api/v1/contracts/0/0xab", "/api/v1/contracts/5/" + "a" * 129):
+        assert stack.request("GET", path)[0] == 404, path
+
+
 def how_people_get_in(stack):
     made(stack, "user", "create", "--name", "Grace", "--email", "grace@example.org", "--role", "admin")
     told = made(stack, "password-code", "Grace@example.org")
@@ -269,7 +297,7 @@ def commands_are_told_of(stack):
 
 def main():
     with Stack(sys.argv[1]) as stack:
-        run_all([tenants, limits, users, roles, keys, a_member_who_leaves_takes_the_keys_along, namespaces, chats, sessions, contracts, how_people_get_in,
+        run_all([tenants, limits, users, roles, keys, a_member_who_leaves_takes_the_keys_along, namespaces, chats, sessions, contracts, contracts_over_rest, how_people_get_in,
                  nothing_is_deleted_that_nobody_is_sure_of, commands_are_told_of], stack)
 
 
