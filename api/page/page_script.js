@@ -402,6 +402,17 @@
     if (first) first.focus();
   };
 
+  /* Where else people may prove who they are; they come back to this page. */
+  const showWays = (providers) => {
+    const ways = (providers || []).filter((provider) => provider.browser).map((provider) => {
+      const way = make('a', '', provider.title);
+      way.href = '/auth/oidc/login?provider=' + encodeURIComponent(provider.name) + '&return_to=%2F';
+      return way;
+    });
+    $('ways').replaceChildren('Or at ', ...ways.flatMap((way, i) => (i > 0 ? [', ', way] : [way])));
+    $('ways').hidden = ways.length === 0;
+  };
+
   const chooseDoor = async (said) => {
     if (codeInAddress()) {
       showDoor('password-form', said);
@@ -409,6 +420,7 @@
     }
     try {
       const config = await (await fetch('/auth/config', { cache: 'no-store' })).json();
+      showWays(config.providers);
       showDoor(config.setup ? 'setup-form' : 'login-form', said);
     } catch {
       showDoor('login-form', said || 'The server cannot be reached.');

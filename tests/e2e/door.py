@@ -3,6 +3,7 @@
 
 usage: door.py BIN_DIR [SCREENSHOT_DIR]
 """
+import json
 import os
 import re
 import sys
@@ -13,6 +14,8 @@ from browser import Browser  # noqa: E402
 from stack import Stack  # noqa: E402
 
 EMAIL, PASSWORD, OTHER = "grace@example.org", "a horse that nobody staples", "quite another horse"
+PROVIDER = {"name": "corp", "title": "The Corporation", "issuer": "https://id.example.com", "clientId": "fairlead",
+            "role": "viewer", "domains": ["example.com"]}
 ENV = {"FAIRLEAD_LOGIN_HASH_MEMORY": "8MiB", "FAIRLEAD_LOGIN_HASH_PASSES": "1"}
 
 
@@ -70,6 +73,7 @@ def follow(stack, browser):
 def out_and_in(browser):
     browser.click("#leave")
     browser.await_shown("#login-form")
+    await_text(browser, "#ways", "The Corporation")
     answer = browser.run("fetch('/api/v1/sessions').then((a) => a.status)")
     assert answer == 401, answer
     log_in(browser, OTHER)
@@ -103,7 +107,11 @@ def new_password(stack, browser, user):
 
 
 def main(bin_dir):
-    with Stack(bin_dir, ENV) as stack, Browser() as browser:
+    new = Stack(bin_dir, ENV)
+    new.env["FAIRLEAD_OIDC_PROVIDERS_FILE"] = os.path.join(new.dir, "providers.json")
+    with open(new.env["FAIRLEAD_OIDC_PROVIDERS_FILE"], "w") as f:
+        json.dump({"providers": [PROVIDER]}, f)
+    with new as stack, Browser() as browser:
         begun = time.monotonic()
         set_up(stack, browser)
         follow(stack, browser)
