@@ -1,5 +1,6 @@
 #include "api/marks.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,27 +11,47 @@
 
 enum { GATHER_MS = 50, BATCH_MAX = 128 };
 
-void marks_add(struct marks *marks, const struct id *sid)
+void marks_add(struct marks *marks, const char *tenant, const struct id *sid)
 {
+	struct mark *mark;
+
 	/* Beyond that PostgreSQL is too slow anyway: the reconciler comes later. */
 	if (marks->count < MARKS_MAX) {
-		marks->ids[marks->count++] = *sid;
+		mark = &marks->items[marks->count++];
+		mark->sid = *sid;
+		(void)snprintf(mark->tenant, sizeof(mark->tenant), "%s", tenant);
 		fiber_signal_raise(&marks->wake);
 	}
 }
 
+/* Those of the first one's tenant. */
+static size_t take_some(struct marks *marks, char tenant[AUTH_TENANT_MAX + 1],
+                        struct id batch[BATCH_MAX])
+{
+	size_t count = 0, left = 0;
+
+	memcpy(tenant, marks->items[0].tenant, AUTH_TENANT_MAX + 1);
+	for (size_t i = 0; i < marks->count; i++) {
+		if (count < BATCH_MAX && strcmp(marks->items[i].tenant, tenant) == 0) {
+			batch[count++] = marks->items[i].sid;
+		} else {
+			marks->items[left++] = marks->items[i];
+		}
+	}
+	marks->count = left;
+	return count;
+}
+
 static void write_some(struct marks *marks, struct node *node)
 {
-	size_t count = marks->count < BATCH_MAX ? marks->count : BATCH_MAX;
+	char tenant[AUTH_TENANT_MAX + 1];
 	struct id batch[BATCH_MAX];
+	size_t count = take_some(marks, tenant, batch);
 	struct err err;
 
-	memcpy(batch, marks->ids, count * sizeof(*batch));
-	marks->count -= count;
-	memmove(marks->ids, marks->ids + count, marks->count * sizeof(*batch));
-	if (session_mark_queued(node->pg, "", batch, count, &err) != ERR_OK) {
-		log_debug("sessions.unmarked", "count=%zu code=%s %s", count, err_name(err.code),
-		          err.msg);
+	if (session_mark_queued(node->pg, tenant, batch, count, &err) != ERR_OK) {
+		log_debug("sessions.unmarked", "tenant=%s count=%zu code=%s %s", tenant, count,
+		          err_name(err.code), err.msg);
 	}
 }
 
@@ -52,13 +73,13 @@ static void mark(void *arg)
 
 void marks_init(struct marks *marks, struct node *node)
 {
-	marks->ids = mem_calloc(MARKS_MAX, sizeof(*marks->ids));
+	marks->items = mem_calloc(MARKS_MAX, sizeof(*marks->items));
 	fiber_signal_init(&marks->wake);
 	(void)fiber_start(node->loop, &node->duties, "marks", mark, node);
 }
 
 void marks_fini(struct marks *marks)
 {
-	free(marks->ids);
-	marks->ids = NULL;
+	free(marks->items);
+	marks->items = NULL;
 }

@@ -58,7 +58,7 @@ void serve_schedule_create(struct http_request *req, struct http_reply *reply)
 		return;
 	}
 	if (schedule_insert(once.tx, &id, &what, &err) != ERR_OK ||
-	    schedule_lock(once.tx, &id, req->arena, &made, &err) != ERR_OK) {
+	    schedule_lock(once.tx, what.tenant, &id, req->arena, &made, &err) != ERR_OK) {
 		once_abandon(&once);
 		refuse_change(req, reply, &err);
 		return;
@@ -89,7 +89,7 @@ static bool make_change(struct http_request *req, struct http_reply *reply, stru
 {
 	struct err err;
 
-	if (schedule_lock(tx, id, req->arena, ret, &err) != ERR_OK) {
+	if (schedule_lock(tx, app_tenant(req), id, req->arena, ret, &err) != ERR_OK) {
 		schedule_refuse(req, reply, &err);
 		return false;
 	}
@@ -100,7 +100,7 @@ static bool make_change(struct http_request *req, struct http_reply *reply, stru
 		change->refuse(req, reply, &err);
 		return false;
 	}
-	if (schedule_lock(tx, id, req->arena, ret, &err) != ERR_OK) {
+	if (schedule_lock(tx, app_tenant(req), id, req->arena, ret, &err) != ERR_OK) {
 		answer_error(req, reply, &err);
 		return false;
 	}
@@ -146,9 +146,9 @@ static enum err_code pause(struct pg_tx *tx, const struct schedule *schedule, vo
                            struct err *err)
 {
 	(void)arg;
-	return schedule->spec.paused
-	               ? ERR_OK
-	               : schedule_set_paused(tx, &schedule->id, true, schedule->next_us, err);
+	return schedule->spec.paused ? ERR_OK
+	                             : schedule_set_paused(tx, schedule->tenant.p, &schedule->id,
+	                                                   true, schedule->next_us, err);
 }
 
 void serve_schedule_pause(struct http_request *req, struct http_reply *reply)
@@ -171,7 +171,7 @@ static enum err_code resume(struct pg_tx *tx, const struct schedule *schedule, v
 	if (schedule->next_us != 0 && !schedule_next(&timing, schedule->now_us, &next_us)) {
 		next_us = 0;
 	}
-	return schedule_set_paused(tx, &schedule->id, false, next_us, err);
+	return schedule_set_paused(tx, schedule->tenant.p, &schedule->id, false, next_us, err);
 }
 
 void serve_schedule_resume(struct http_request *req, struct http_reply *reply)

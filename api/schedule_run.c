@@ -34,7 +34,7 @@ static enum err_code make_task(struct http_request *req, struct pg_tx *tx,
 	}
 	if (code == ERR_OK) {
 		run.task = ret->task;
-		code = schedule_run_add(tx, &schedule->id, &run, &added, err);
+		code = schedule_run_add(tx, who->tenant, &schedule->id, &run, &added, err);
 	}
 	if (code == ERR_OK && !added) {
 		return err_set(err, ERR_CONFLICT, "it was removed, or run at this very moment");

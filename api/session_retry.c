@@ -40,7 +40,7 @@ static enum err_code publish(struct http_request *req, const struct session_retr
 		                     err);
 	}
 	if (code == ERR_OK) {
-		marks_add(&((struct app *)node->app)->marks, sid);
+		marks_add(&((struct app *)node->app)->marks, app_tenant(req), sid);
 	}
 	return code;
 }

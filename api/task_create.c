@@ -128,7 +128,7 @@ static void publish_all(struct http_request *req, const struct task_acceptance *
 			publication.sid = accepted->sessions[done];
 			code = steer_publish(&node->store, node->pg, &publication, stored, &err);
 			if (code == ERR_OK) {
-				marks_add(&((struct app *)node->app)->marks,
+				marks_add(&((struct app *)node->app)->marks, acceptance->tenant,
 				          &accepted->sessions[done++]);
 			}
 		}

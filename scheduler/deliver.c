@@ -100,7 +100,7 @@ static enum err_code tell_unknown(struct app *app, const struct command *command
 	enum err_code code = pg_begin(app->node->pg, command->tenant.p, &tx, err);
 
 	if (code == ERR_OK) {
-		code = command_finish_in(tx, &end, &changed, err);
+		code = command_finish_in(tx, command->tenant.p, &end, &changed, err);
 	}
 	if (code == ERR_OK && changed) {
 		code = append_unknown(app, command, err);

@@ -176,10 +176,10 @@ static enum err_code end_time(struct firing *f, struct pg_tx *tx, enum how how, 
 		end_as(f, SCHEDULE_FAILED, "its project is gone");
 	}
 	if (code == ERR_OK && how != HOW_PASS) {
-		code = schedule_run_add(tx, &f->due->id, &f->run, &added, err);
+		code = schedule_run_add(tx, f->due->tenant.p, &f->due->id, &f->run, &added, err);
 	}
 	*ret_again = !added;
-	return code == ERR_OK && added ? schedule_advance(tx, &f->due->id, &f->step, err) : code;
+	return code == ERR_OK && added ? schedule_advance(tx, f->due, &f->step, err) : code;
 }
 
 /* Not f->done: somebody else has it, or did it, or it has to be tried in another way. */

@@ -37,13 +37,15 @@ const char *command_state_name(enum command_state state)
 	return state_names[state];
 }
 
-static enum err_code lock_session(struct pg_tx *tx, const struct id *session, struct err *err)
+static enum err_code lock_session(struct pg_tx *tx, const char *tenant, const struct id *session,
+                                  struct err *err)
 {
 	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
 	struct pg_params params = { 0 };
 	enum err_code code;
 
 	pg_param_cstr(&params, session->s);
+	pg_param_cstr(&params, tenant);
 	code = pg_tx_query(tx, sql(COMMAND_SQL_COMMAND_LOCK), &params, &rows, err);
 	if (code == ERR_OK && pg_rows_count(rows) == 0) {
 		return err_set(err, ERR_NOT_FOUND, "no session %s", session->s);
@@ -60,7 +62,7 @@ enum err_code command_add(struct pg_tx *tx, const struct command_new *command, s
 	enum err_code code;
 
 	/* Two statements: the second one's snapshot must see what the lock waited for. */
-	code = lock_session(tx, &command->session, err);
+	code = lock_session(tx, command->tenant, &command->session, err);
 	if (code != ERR_OK) {
 		return code;
 	}
@@ -86,7 +88,7 @@ enum err_code command_again(struct pg_tx *tx, const struct command_new *command,
 {
 	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
 	struct pg_params params = { 0 };
-	enum err_code code = lock_session(tx, &command->session, err);
+	enum err_code code = lock_session(tx, command->tenant, &command->session, err);
 
 	if (code != ERR_OK) {
 		return code;
@@ -95,6 +97,7 @@ enum err_code command_again(struct pg_tx *tx, const struct command_new *command,
 	pg_param_cstr(&params, command->session.s);
 	pg_param_cstr(&params, command->kind);
 	pg_param_text(&params, command->payload);
+	pg_param_cstr(&params, command->tenant);
 	code = pg_tx_query(tx, sql(COMMAND_SQL_COMMAND_AGAIN), &params, &rows, err);
 	if (code != ERR_OK) {
 		return code;
@@ -107,18 +110,19 @@ enum err_code command_again(struct pg_tx *tx, const struct command_new *command,
 	return ERR_OK;
 }
 
-enum err_code command_answered(struct pg_tx *tx, const struct id *session, struct str request,
-                               bool *ret_answered, struct err *err)
+enum err_code command_answered(struct pg_tx *tx, const char *tenant, const struct id *session,
+                               struct str request, bool *ret_answered, struct err *err)
 {
 	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
 	struct pg_params params = { 0 };
-	enum err_code code = lock_session(tx, session, err);
+	enum err_code code = lock_session(tx, tenant, session, err);
 
 	if (code != ERR_OK) {
 		return code;
 	}
 	pg_param_cstr(&params, session->s);
 	pg_param_text(&params, request);
+	pg_param_cstr(&params, tenant);
 	code = pg_tx_query(tx, sql(COMMAND_SQL_COMMAND_ANSWERED), &params, &rows, err);
 	if (code == ERR_OK) {
 		*ret_answered = pg_rows_count(rows) > 0;
@@ -188,6 +192,7 @@ enum err_code command_before(struct pg *pg, const char *tenant, const struct id 
 
 	pg_param_cstr(&params, session->s);
 	pg_param_u64(&params, seq);
+	pg_param_cstr(&params, tenant);
 	code = pg_query(pg, tenant, sql(COMMAND_SQL_COMMAND_BEFORE), &params, &rows, err);
 	if (code != ERR_OK || pg_rows_count(rows) == 0 || !id_parse(pg_str(rows, 0, 0), ret)) {
 		*ret = (struct id){ "" };
@@ -206,6 +211,7 @@ enum err_code command_open(struct pg *pg, const struct command_query *query, str
 	pg_param_cstr(&params, query->session.s);
 	pg_param_u64(&params, query->after_seq);
 	pg_param_u64(&params, query->max);
+	pg_param_cstr(&params, query->tenant);
 	code = pg_query(pg, query->tenant, sql(COMMAND_SQL_COMMAND_OPEN), &params, &rows, err);
 	if (code != ERR_OK) {
 		return code;
@@ -273,10 +279,11 @@ enum err_code command_start(struct pg *pg, const char *tenant, const struct id *
 
 	pg_param_cstr(&params, id->s);
 	pg_param_u64(&params, epoch);
+	pg_param_cstr(&params, tenant);
 	return change(pg, tenant, COMMAND_SQL_COMMAND_START, &params, ret_changed, err);
 }
 
-static void end_params(const struct command_end *end, struct pg_params *params)
+static void end_params(const char *tenant, const struct command_end *end, struct pg_params *params)
 {
 	assert(end->state != COMMAND_QUEUED && end->state != COMMAND_STARTED);
 	pg_param_cstr(params, end->id.s);
@@ -286,6 +293,7 @@ static void end_params(const struct command_end *end, struct pg_params *params)
 	} else {
 		pg_param_null(params);
 	}
+	pg_param_cstr(params, tenant);
 }
 
 enum err_code command_finish(struct pg *pg, const char *tenant, const struct command_end *end,
@@ -293,18 +301,18 @@ enum err_code command_finish(struct pg *pg, const char *tenant, const struct com
 {
 	struct pg_params params = { 0 };
 
-	end_params(end, &params);
+	end_params(tenant, end, &params);
 	return change(pg, tenant, COMMAND_SQL_COMMAND_FINISH, &params, ret_changed, err);
 }
 
-enum err_code command_finish_in(struct pg_tx *tx, const struct command_end *end, bool *ret_changed,
-                                struct err *err)
+enum err_code command_finish_in(struct pg_tx *tx, const char *tenant, const struct command_end *end,
+                                bool *ret_changed, struct err *err)
 {
 	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
 	struct pg_params params = { 0 };
 	enum err_code code;
 
-	end_params(end, &params);
+	end_params(tenant, end, &params);
 	code = pg_tx_query(tx, sql(COMMAND_SQL_COMMAND_FINISH), &params, &rows, err);
 	if (code == ERR_OK) {
 		*ret_changed = pg_rows_affected(rows) > 0;

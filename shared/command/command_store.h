@@ -61,8 +61,8 @@ enum err_code command_again(struct pg_tx *tx, const struct command_new *command,
 
 /* Whether an answer to that permission request stands; from here on nobody else adds one. The same
  * lock, the same ERR_NOT_FOUND. */
-enum err_code command_answered(struct pg_tx *tx, const struct id *session, struct str request,
-                               bool *ret_answered, struct err *err) MUST_CHECK;
+enum err_code command_answered(struct pg_tx *tx, const char *tenant, const struct id *session,
+                               struct str request, bool *ret_answered, struct err *err) MUST_CHECK;
 
 struct command_list {
 	struct command *items; /* of the arena */
@@ -126,5 +126,5 @@ struct command_end {
 enum err_code command_finish(struct pg *pg, const char *tenant, const struct command_end *end,
                              bool *ret_changed, struct err *err) MUST_CHECK;
 /* The same in a transaction, which from here on has the row locked. */
-enum err_code command_finish_in(struct pg_tx *tx, const struct command_end *end, bool *ret_changed,
-                                struct err *err) MUST_CHECK;
+enum err_code command_finish_in(struct pg_tx *tx, const char *tenant, const struct command_end *end,
+                                bool *ret_changed, struct err *err) MUST_CHECK;

@@ -41,6 +41,7 @@ enum err_code delivery_add(struct pg *pg, const char *tenant, const struct deliv
 	pg_param_u64(&params, delivery->epoch);
 	pg_param_text(&params, delivery->ref);
 	pg_param_text(&params, delivery->commit);
+	pg_param_cstr(&params, tenant);
 	return pg_query(pg, tenant, sql(DELIVERY_SQL_DELIVERY_ADD), &params, NULL, err);
 }
 
@@ -100,6 +101,7 @@ enum err_code delivery_ask(struct pg *pg, const struct delivery *delivery, uint6
 	param_key(&params, delivery);
 	pg_param_u64(&params, delivery->asked);
 	pg_param_u64(&params, again_ms);
+	pg_param_cstr(&params, delivery->tenant.p);
 	code = pg_query(pg, delivery->tenant.p, sql(DELIVERY_SQL_DELIVERY_ASK), &params, &rows,
 	                err);
 	*ret_ours = code == ERR_OK && pg_rows_count(rows) > 0;
@@ -114,6 +116,7 @@ enum err_code delivery_end(struct pg *pg, const struct delivery *delivery,
 	param_key(&params, delivery);
 	pg_param_cstr(&params, state_names[state]);
 	pg_param_cstr(&params, reason);
+	pg_param_cstr(&params, delivery->tenant.p);
 	return pg_query(pg, delivery->tenant.p, sql(DELIVERY_SQL_DELIVERY_END), &params, NULL, err);
 }
 
@@ -125,6 +128,7 @@ enum err_code delivery_get(struct pg *pg, const char *tenant, const struct id *s
 	enum err_code code;
 
 	pg_param_cstr(&params, session->s);
+	pg_param_cstr(&params, tenant);
 	code = pg_query(pg, tenant, sql(DELIVERY_SQL_DELIVERY_GET), &params, &rows, err);
 	if (code == ERR_OK) {
 		*ret = pg_rows_count(rows) > 0 ? arena_str(arena, pg_str(rows, 0, 0))

@@ -213,6 +213,7 @@ enum err_code schedule_update(struct pg_tx *tx, const struct id *id,
 	struct pg_params params = { 0 };
 
 	write_params(&params, id, what);
+	pg_param_cstr(&params, what->tenant);
 	return pg_tx_query(tx, sql(SCHEDULE_SQL_SCHEDULE_UPDATE), &params, NULL, err);
 }
 
@@ -224,30 +225,33 @@ enum err_code schedule_get(struct pg *pg, const char *tenant, const struct id *i
 	enum err_code code;
 
 	pg_param_cstr(&params, id->s);
+	pg_param_cstr(&params, tenant);
 	code = pg_query(pg, tenant, sql(SCHEDULE_SQL_SCHEDULE_GET), &params, &rows, err);
 	return code == ERR_OK ? one_of(rows, id, arena, ret, err) : code;
 }
 
-enum err_code schedule_lock(struct pg_tx *tx, const struct id *id, struct arena *arena,
-                            struct schedule *ret, struct err *err)
+enum err_code schedule_lock(struct pg_tx *tx, const char *tenant, const struct id *id,
+                            struct arena *arena, struct schedule *ret, struct err *err)
 {
 	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
 	struct pg_params params = { 0 };
 	enum err_code code;
 
 	pg_param_cstr(&params, id->s);
+	pg_param_cstr(&params, tenant);
 	code = pg_tx_query(tx, sql(SCHEDULE_SQL_SCHEDULE_LOCK), &params, &rows, err);
 	return code == ERR_OK ? one_of(rows, id, arena, ret, err) : code;
 }
 
-enum err_code schedule_set_paused(struct pg_tx *tx, const struct id *id, bool paused,
-                                  int64_t next_us, struct err *err)
+enum err_code schedule_set_paused(struct pg_tx *tx, const char *tenant, const struct id *id,
+                                  bool paused, int64_t next_us, struct err *err)
 {
 	struct pg_params params = { 0 };
 
 	pg_param_cstr(&params, id->s);
 	pg_param_bool(&params, paused);
 	param_i64_given(&params, next_us);
+	pg_param_cstr(&params, tenant);
 	return pg_tx_query(tx, sql(SCHEDULE_SQL_SCHEDULE_SET_PAUSED), &params, NULL, err);
 }
 
@@ -257,6 +261,7 @@ enum err_code schedule_delete(struct pg *pg, const char *tenant, const struct id
 	struct pg_params params = { 0 };
 
 	pg_param_cstr(&params, id->s);
+	pg_param_cstr(&params, tenant);
 	return pg_query(pg, tenant, sql(SCHEDULE_SQL_SCHEDULE_DELETE), &params, NULL, err);
 }
 
@@ -316,6 +321,7 @@ enum err_code schedule_runs(struct pg *pg, const char *tenant, const struct id *
 
 	pg_param_cstr(&params, id->s);
 	pg_param_u64(&params, max);
+	pg_param_cstr(&params, tenant);
 	code = pg_query(pg, tenant, sql(SCHEDULE_SQL_SCHEDULE_RUNS), &params, &rows, err);
 	if (code != ERR_OK) {
 		return code;
@@ -332,16 +338,18 @@ enum err_code schedule_runs(struct pg *pg, const char *tenant, const struct id *
 	return ERR_OK;
 }
 
-static enum err_code forget_old(struct pg_tx *tx, const struct id *id, struct err *err)
+static enum err_code forget_old(struct pg_tx *tx, const char *tenant, const struct id *id,
+                                struct err *err)
 {
 	struct pg_params params = { 0 };
 
 	pg_param_cstr(&params, id->s);
 	pg_param_u64(&params, SCHEDULE_RUNS_KEPT);
+	pg_param_cstr(&params, tenant);
 	return pg_tx_query(tx, sql(SCHEDULE_SQL_SCHEDULE_RUN_PRUNE), &params, NULL, err);
 }
 
-enum err_code schedule_run_add(struct pg_tx *tx, const struct id *id,
+enum err_code schedule_run_add(struct pg_tx *tx, const char *tenant, const struct id *id,
                                const struct schedule_run *run, bool *ret_added, struct err *err)
 {
 	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
@@ -354,10 +362,11 @@ enum err_code schedule_run_add(struct pg_tx *tx, const struct id *id,
 	param_given(&params, str_of(run->task.s));
 	pg_param_text(&params, run->reason);
 	pg_param_bool(&params, run->by_hand);
+	pg_param_cstr(&params, tenant);
 	code = pg_tx_query(tx, sql(SCHEDULE_SQL_SCHEDULE_RUN_ADD), &params, &rows, err);
 	if (code == ERR_OK) {
 		*ret_added = pg_rows_affected(rows) == 1;
-		code = forget_old(tx, id, err);
+		code = forget_old(tx, tenant, id, err);
 	}
 	return code;
 }
@@ -406,6 +415,7 @@ enum err_code schedule_take(struct pg_tx *tx, const struct schedule_due *due, st
 
 	pg_param_cstr(&params, due->id.s);
 	pg_param_i64(&params, due->next_us);
+	pg_param_cstr(&params, due->tenant.p);
 	code = pg_tx_query(tx, sql(SCHEDULE_SQL_SCHEDULE_TAKE), &params, &rows, err);
 	if (code == ERR_OK && pg_rows_count(rows) == 0) {
 		*ret_taken = false;
@@ -420,14 +430,15 @@ enum err_code schedule_take(struct pg_tx *tx, const struct schedule_due *due, st
 	return code;
 }
 
-enum err_code schedule_advance(struct pg_tx *tx, const struct id *id,
+enum err_code schedule_advance(struct pg_tx *tx, const struct schedule_due *due,
                                const struct schedule_step *step, struct err *err)
 {
 	struct pg_params params = { 0 };
 
-	pg_param_cstr(&params, id->s);
+	pg_param_cstr(&params, due->id.s);
 	param_i64_given(&params, step->goes_on ? step->next_us : 0);
 	pg_param_u64(&params, step->caught_up);
+	pg_param_cstr(&params, due->tenant.p);
 	return pg_tx_query(tx, sql(SCHEDULE_SQL_SCHEDULE_ADVANCE), &params, NULL, err);
 }
 
@@ -445,6 +456,7 @@ enum err_code schedule_list_active(struct pg *pg, struct pg_tx *tx, const struct
 	pg_param_cstr(&params, due->id.s);
 	param_i64_given(&params, tx == NULL ? due->next_us : 0);
 	pg_param_u64(&params, SCHEDULE_ACTIVE_MAX);
+	pg_param_cstr(&params, due->tenant.p);
 	code = tx != NULL ? pg_tx_query(tx, query, &params, &rows, err)
 	                  : pg_query(pg, due->tenant.p, query, &params, &rows, err);
 	if (code != ERR_OK) {

@@ -72,11 +72,11 @@ enum err_code schedule_update(struct pg_tx *tx, const struct id *id,
 enum err_code schedule_get(struct pg *pg, const char *tenant, const struct id *id,
                            struct arena *arena, struct schedule *ret, struct err *err) MUST_CHECK;
 /* The same, and nobody else changes it until the transaction ends. */
-enum err_code schedule_lock(struct pg_tx *tx, const struct id *id, struct arena *arena,
-                            struct schedule *ret, struct err *err) MUST_CHECK;
+enum err_code schedule_lock(struct pg_tx *tx, const char *tenant, const struct id *id,
+                            struct arena *arena, struct schedule *ret, struct err *err) MUST_CHECK;
 
-enum err_code schedule_set_paused(struct pg_tx *tx, const struct id *id, bool paused,
-                                  int64_t next_us, struct err *err) MUST_CHECK;
+enum err_code schedule_set_paused(struct pg_tx *tx, const char *tenant, const struct id *id,
+                                  bool paused, int64_t next_us, struct err *err) MUST_CHECK;
 enum err_code schedule_delete(struct pg *pg, const char *tenant, const struct id *id,
                               struct err *err) MUST_CHECK;
 
@@ -130,7 +130,7 @@ enum err_code schedule_runs(struct pg *pg, const char *tenant, const struct id *
 
 /* Those older than SCHEDULE_RUNS_KEPT are forgotten. *ret_added false: that time is there already.
  */
-enum err_code schedule_run_add(struct pg_tx *tx, const struct id *id,
+enum err_code schedule_run_add(struct pg_tx *tx, const char *tenant, const struct id *id,
                                const struct schedule_run *run, bool *ret_added,
                                struct err *err) MUST_CHECK;
 
@@ -165,7 +165,7 @@ enum err_code schedule_take(struct pg_tx *tx, const struct schedule_due *due, st
                             struct schedule *ret, bool *ret_taken, struct err *err) MUST_CHECK;
 
 /* After the time that was due. */
-enum err_code schedule_advance(struct pg_tx *tx, const struct id *id,
+enum err_code schedule_advance(struct pg_tx *tx, const struct schedule_due *due,
                                const struct schedule_step *step, struct err *err) MUST_CHECK;
 
 /* What runs before have left, as far as PostgreSQL knows. */

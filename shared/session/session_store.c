@@ -130,6 +130,7 @@ enum err_code session_get(struct pg *pg, const char *tenant, const struct id *id
 	size_t count;
 
 	pg_param_cstr(&params, id->s);
+	pg_param_cstr(&params, tenant);
 	code = pg_query(pg, tenant, sql(SESSION_SQL_SESSION_GET), &params, &rows, err);
 	if (code == ERR_OK) {
 		code = from_rows(rows, arena, &items, &count, err);
@@ -313,11 +314,6 @@ enum err_code session_get_all(struct pg *pg, const struct id *ids, size_t count,
 	enum err_code code;
 	struct buf list;
 
-	if (count == 1) {
-		/* The server keeps the plan of this one; it makes one for each list. */
-		pg_param_cstr(&params, ids[0].s);
-		return read_batch(pg, sql(SESSION_SQL_SESSION_GET), &params, arena, ret, err);
-	}
 	add_ids(&list, ids, count);
 	pg_param_cstr(&params, buf_cstr(&list));
 	code = read_batch(pg, sql(SESSION_SQL_SESSION_GET_ALL), &params, arena, ret, err);
@@ -334,6 +330,7 @@ enum err_code session_mark_queued(struct pg *pg, const char *tenant, const struc
 
 	add_ids(&list, ids, count);
 	pg_param_cstr(&params, buf_cstr(&list));
+	pg_param_cstr(&params, tenant);
 	code = pg_query(pg, tenant, sql(SESSION_SQL_SESSION_MARK_QUEUED), &params, NULL, err);
 	buf_fini(&list);
 	return code;
@@ -380,6 +377,7 @@ enum err_code session_move(struct pg *pg, const char *tenant, const struct sessi
 	}
 	pg_param_cstr(&params, move->changes);
 	pg_param_cstr(&params, move->workspace);
+	pg_param_cstr(&params, tenant);
 	code = pg_query(pg, tenant, sql(SESSION_SQL_SESSION_MOVE), &params, &rows, err);
 	if (code != ERR_OK) {
 		return code;
@@ -402,6 +400,7 @@ enum err_code session_attempt_failed(struct pg *pg, const char *tenant, const st
 
 	pg_param_cstr(&params, id->s);
 	pg_param_u64(&params, attempt);
+	pg_param_cstr(&params, tenant);
 	return pg_query(pg, tenant, sql(SESSION_SQL_SESSION_ATTEMPT_FAILED), &params, NULL, err);
 }
 
@@ -411,6 +410,7 @@ enum err_code session_delete(struct pg *pg, const char *tenant, const struct id 
 	struct pg_params params = { 0 };
 
 	pg_param_cstr(&params, id->s);
+	pg_param_cstr(&params, tenant);
 	return change(pg, tenant, SESSION_SQL_SESSION_DELETE, &params, ret_deleted, err);
 }
 
@@ -436,6 +436,7 @@ enum err_code session_epoch_last(struct pg *pg, const char *tenant, const struct
 	enum err_code code;
 
 	pg_param_cstr(&params, id->s);
+	pg_param_cstr(&params, tenant);
 	code = pg_query(pg, tenant, sql(SESSION_SQL_SESSION_EPOCH_LAST), &params, &rows, err);
 	if (code == ERR_OK) {
 		bool known = pg_rows_count(rows) > 0;

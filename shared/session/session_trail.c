@@ -42,6 +42,7 @@ enum err_code session_trail_get(struct pg *pg, const char *tenant, const struct 
 	enum err_code code;
 
 	pg_param_cstr(&params, id->s);
+	pg_param_cstr(&params, tenant);
 	code = pg_query(pg, tenant, sql(SESSION_SQL_SESSION_TRAIL_GET), &params, &rows, err);
 	return code == ERR_OK ? take_trails(rows, arena, ret, err) : code;
 }
@@ -86,6 +87,7 @@ enum err_code session_trail_advance(struct pg *pg, const char *tenant, const str
 	pg_param_cstr(&params, id->s);
 	pg_param_u64(&params, epoch);
 	pg_param_u64(&params, n);
+	pg_param_cstr(&params, tenant);
 	return pg_query(pg, tenant, sql(SESSION_SQL_SESSION_TRAIL_ADVANCE), &params, NULL, err);
 }
 
@@ -97,6 +99,7 @@ enum err_code session_trail_end(struct pg *pg, const char *tenant, const struct 
 	enum err_code code;
 
 	pg_param_cstr(&params, id->s);
+	pg_param_cstr(&params, tenant);
 	code = pg_query(pg, tenant, sql(SESSION_SQL_SESSION_TRAIL_END), &params, &rows, err);
 	if (code == ERR_OK) {
 		*ret_marked = pg_rows_affected(rows) > 0;

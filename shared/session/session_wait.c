@@ -43,6 +43,7 @@ enum err_code session_after_met(struct pg *pg, const struct session_wait *wait, 
 	struct pg_params params = { 0 };
 
 	pg_param_cstr(&params, wait->id.s);
+	pg_param_cstr(&params, wait->tenant);
 	return pg_query(pg, wait->tenant, &session_sql_texts[SESSION_SQL_SESSION_AFTER_MET],
 	                &params, NULL, err);
 }

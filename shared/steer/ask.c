@@ -150,11 +150,12 @@ static enum err_code stop_queued(const struct steer *steer, struct steer_session
 /* ---- in the transaction ---- */
 
 /* The first answer stands: agents are answered once. */
-static enum err_code check_request(struct pg_tx *tx, const struct id *session,
+static enum err_code check_request(struct pg_tx *tx, const struct command_new *row,
                                    const struct steer_approval *approval, struct err *err)
 {
 	bool answered;
-	enum err_code code = command_answered(tx, session, approval->request, &answered, err);
+	enum err_code code =
+		command_answered(tx, row->tenant, &row->session, approval->request, &answered, err);
 
 	if (code == ERR_OK && answered) {
 		return err_set(err, ERR_CONFLICT, "the permission request has its answer");
@@ -177,12 +178,14 @@ static enum err_code add_row(struct pg_tx *tx, const struct command_new *row,
 		return ERR_OK;
 	}
 	if (ask->approval != NULL) {
-		code = check_request(tx, &row->session, ask->approval, err);
+		code = check_request(tx, row, ask->approval, err);
 	}
 	if (code == ERR_OK) {
 		code = command_add(tx, row, &done->command, &done->seq, err);
 	}
-	return code == ERR_OK && done->moved ? command_finish_in(tx, &end, &changed, err) : code;
+	return code == ERR_OK && done->moved
+	               ? command_finish_in(tx, row->tenant, &end, &changed, err)
+	               : code;
 }
 
 static enum session_state aim_of(const struct steer_session *session, enum steer_verb verb)

@@ -144,6 +144,7 @@ enum err_code task_after_get(struct pg *pg, struct pg_tx *tx, const struct task_
 
 	pg_param_text(&params, ask->id);
 	pg_param_cstr(&params, ask->namespaces);
+	pg_param_cstr(&params, ask->tenant);
 	code = tx != NULL ? pg_tx_query(tx, query, &params, &rows, err)
 	                  : pg_query(pg, ask->tenant, query, &params, &rows, err);
 	if (code == ERR_OK) {

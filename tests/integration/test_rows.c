@@ -292,6 +292,51 @@ static void another_tenant_sees_and_moves_nothing(void **state)
 	world_run(tenancy_body);
 }
 
+/* In a transaction to which row level security shows everything. */
+static void wall_body(struct world *world)
+{
+	struct command_new command = { .id = id_new(),
+		                       .tenant = TENANT,
+		                       .kind = "approval",
+		                       .payload = STR_LIT("{\"request_id\":\"r1\"}"),
+		                       .created_by = "k" };
+	struct command_end end = { .state = COMMAND_DONE };
+	struct task_accepted accepted;
+	struct task_after after;
+	struct pg_tx *tx;
+	bool changed = true;
+	uint64_t seq;
+	struct err err;
+
+	clear_rows(world);
+	accepted = accept_task(world, BODY(AGENT(1), ""));
+	command.session = accepted.sessions[0];
+	assert_int_equal(pg_begin(world->pg, "", &tx, &err), ERR_OK);
+	assert_int_equal(command_add(tx, &command, &end.id, &seq, &err), ERR_OK);
+	command.tenant = OTHER;
+	assert_int_equal(command_again(tx, &command, &changed, &seq, &err), ERR_NOT_FOUND);
+	assert_int_equal(
+		command_answered(tx, OTHER, &command.session, STR_LIT("r1"), &changed, &err),
+		ERR_NOT_FOUND);
+	assert_int_equal(command_finish_in(tx, OTHER, &end, &changed, &err), ERR_OK);
+	assert_false(changed);
+	assert_int_equal(task_after_get(NULL, tx,
+	                                &(struct task_after_ask){ .tenant = OTHER,
+	                                                          .id = str_of(accepted.task.s) },
+	                                &after, &err),
+	                 ERR_OK);
+	assert_int_equal(after.sessions, 0);
+	assert_int_equal(command_finish_in(tx, TENANT, &end, &changed, &err), ERR_OK);
+	assert_true(changed);
+	pg_rollback(tx);
+}
+
+static void statements_name_their_tenant_themselves(void **state)
+{
+	(void)state;
+	world_run(wall_body);
+}
+
 /* ---- following the log ---- */
 
 static bool move_to(struct world *world, const struct id *id, enum session_state state,
@@ -544,7 +589,7 @@ static bool is_answered(struct world *world, const struct id *session, struct st
 	bool answered = false;
 	struct err err;
 
-	assert_int_equal(command_answered(tx, session, request, &answered, &err), ERR_OK);
+	assert_int_equal(command_answered(tx, TENANT, session, request, &answered, &err), ERR_OK);
 	pg_rollback(tx);
 	return answered;
 }
@@ -640,6 +685,7 @@ int main(void)
 		cmocka_unit_test(filters_apply_to_the_page_and_to_the_total),
 		cmocka_unit_test(positions_are_parsed_strictly),
 		cmocka_unit_test(another_tenant_sees_and_moves_nothing),
+		cmocka_unit_test(statements_name_their_tenant_themselves),
 		cmocka_unit_test(a_late_move_changes_nothing),
 		cmocka_unit_test(reconcilers_walk_what_is_left_to_do),
 		cmocka_unit_test(epochs_are_remembered_once),

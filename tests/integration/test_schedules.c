@@ -369,6 +369,47 @@ static void what_is_once_ends_and_what_cannot_be_made_is_said(void **state)
 	world_run(fire_once_and_fail);
 }
 
+/* In a transaction to which row level security shows everything. */
+static void ask_as_another(struct world *world)
+{
+	const struct schedule_spec spec = spec_of(HOUR_S);
+	const struct schedule_run run = { .at_us = SECOND_US, .outcome = SCHEDULE_SKIPPED };
+	struct schedule_due due = { .tenant = STR_LIT(OTHER) };
+	struct schedule_step step = { .goes_on = true, .next_us = SECOND_US };
+	struct schedule got;
+	struct pg_tx *tx;
+	struct err err;
+	bool took = true;
+
+	open_stage(world);
+	due.id = make(&spec, 1000);
+	assert_int_equal(schedule_get(world->pg, TENANT, &due.id, test_arena(), &got, &err),
+	                 ERR_OK);
+	due.next_us = got.next_us;
+	assert_int_equal(pg_begin(world->pg, "", &tx, &err), ERR_OK);
+	assert_int_equal(schedule_lock(tx, OTHER, &due.id, test_arena(), &got, &err),
+	                 ERR_NOT_FOUND);
+	assert_int_equal(schedule_take(tx, &due, test_arena(), &got, &took, &err), ERR_OK);
+	assert_false(took);
+	assert_int_equal(schedule_set_paused(tx, OTHER, &due.id, true, 0, &err), ERR_OK);
+	assert_int_equal(schedule_advance(tx, &due, &step, &err), ERR_OK);
+	assert_int_equal(schedule_run_add(tx, OTHER, &due.id, &run, &took, &err), ERR_OK);
+	assert_false(took);
+	assert_int_equal(schedule_lock(tx, TENANT, &due.id, test_arena(), &got, &err), ERR_OK);
+	assert_true(got.next_us == due.next_us && !got.spec.paused && got.last_us == 0);
+	due.tenant = STR_LIT(TENANT);
+	assert_int_equal(schedule_take(tx, &due, test_arena(), &got, &took, &err), ERR_OK);
+	assert_true(took);
+	pg_rollback(tx);
+	stage_close(&stage);
+}
+
+static void statements_name_their_tenant_themselves(void **state)
+{
+	(void)state;
+	world_run(ask_as_another);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -380,6 +421,7 @@ int main(void)
 		cmocka_unit_test(a_redis_that_is_away_delays_only_what_must_cancel),
 		cmocka_unit_test(times_of_before_are_made_up_for_as_the_schedule_says),
 		cmocka_unit_test(what_is_once_ends_and_what_cannot_be_made_is_said),
+		cmocka_unit_test(statements_name_their_tenant_themselves),
 	};
 
 	return cmocka_run_group_tests(tests, make_arena, free_arena);

@@ -1,3 +1,3 @@
--- params: id
+-- params: id, tenant id
 -- returns: nothing; no row is affected when there is none
-DELETE FROM schedules WHERE id = $1::text
+DELETE FROM schedules WHERE id = $1::text AND tenant_id = $2::text

@@ -1,4 +1,4 @@
--- params: id
+-- params: id, tenant id
 -- returns: a schedule, in the order of the columns of schedule_store.c
 SELECT s.id, s.tenant_id, s.name, s.namespace, s.created_by, s.owner, s.cron, s.every_s,
        (extract(epoch FROM s.at) * 1000000)::bigint, s.timezone,
@@ -12,4 +12,4 @@ SELECT s.id, s.tenant_id, s.name, s.namespace, s.created_by, s.owner, s.cron, s.
         WHERE r.schedule_id = s.id AND r.task_id IS NOT NULL ORDER BY r.at DESC LIMIT 1),
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 FROM schedules s
-WHERE s.id = $1::text
+WHERE s.id = $1::text AND s.tenant_id = $2::text

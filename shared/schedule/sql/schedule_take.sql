@@ -1,4 +1,4 @@
--- params: id, the time that is due (us)
+-- params: id, the time that is due (us), tenant id
 -- returns: a schedule, in the order of the columns of schedule_store.c; none when that time is over or somebody else has it
 SELECT s.id, s.tenant_id, s.name, s.namespace, s.created_by, s.owner, s.cron, s.every_s,
        (extract(epoch FROM s.at) * 1000000)::bigint, s.timezone,
@@ -12,6 +12,6 @@ SELECT s.id, s.tenant_id, s.name, s.namespace, s.created_by, s.owner, s.cron, s.
         WHERE r.schedule_id = s.id AND r.task_id IS NOT NULL ORDER BY r.at DESC LIMIT 1),
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 FROM schedules s
-WHERE s.id = $1::text AND s.paused_at IS NULL
+WHERE s.id = $1::text AND s.tenant_id = $3::text AND s.paused_at IS NULL
   AND s.next_at = 'epoch'::timestamptz + $2::bigint * interval '1 microsecond'
 FOR UPDATE SKIP LOCKED
