@@ -131,14 +131,25 @@ static bool take_body(struct http_request *req, struct http_reply *reply,
 	       give_allowed(req, reply, auth_role_scopes(ret->as.role), ret->as.namespaces);
 }
 
+/* Whoever is at home in another tenant logs in as that tenant's administrators let them: it is for
+ * those who run the installation to say that this one trusts them. */
 static bool find_known(struct http_request *req, struct http_reply *reply, struct making *making)
 {
+	struct str home = { NULL, 0 };
 	struct err err;
 	enum err_code code = ERR_NOT_FOUND;
 
 	if (making->user.email != NULL) {
-		code = user_find_email(node_of(req)->pg, making->user.email, &making->user.id,
-		                       &err);
+		code = user_find_email(node_of(req)->pg, making->user.email, req->arena,
+		                       &making->user.id, &home, &err);
+	}
+	if (code == ERR_OK && !str_eq(home, str_of(app_tenant(req))) &&
+	    !auth_allows(app_who(req), AUTH_SYSTEM)) {
+		answer_code(
+			req, reply, ERR_FORBIDDEN,
+			"this person is at home in another tenant: `fairlead admin user create` on "
+			"the host lets them join");
+		return false;
 	}
 	making->is_known = code == ERR_OK;
 	if (code != ERR_OK && code != ERR_NOT_FOUND) {

@@ -69,6 +69,7 @@ static int run_list(struct call *call)
 static enum err_code find(const struct call *call, struct id *ret, struct err *err)
 {
 	char email[USER_EMAIL_MAX + 1];
+	struct str home;
 
 	if (id_parse(str_of(call->words[0]), ret)) {
 		return ERR_OK;
@@ -77,7 +78,8 @@ static enum err_code find(const struct call *call, struct id *ret, struct err *e
 		return err_set(err, ERR_INVALID,
 		               "\"%s\" is neither the id of a user nor an address", call->words[0]);
 	}
-	if (user_find_email(admin_local(call)->pg, email, ret, err) == ERR_NOT_FOUND) {
+	if (user_find_email(admin_local(call)->pg, email, admin_arena(call), ret, &home, err) ==
+	    ERR_NOT_FOUND) {
 		return err_set(err, ERR_NOT_FOUND, "user not found");
 	}
 	return err->code;
@@ -134,10 +136,11 @@ static enum err_code make(struct call *call, struct user_new *user, const struct
 	struct pg *pg = admin_local(call)->pg;
 	const char *tenant = admin_tenant_of(call);
 	enum err_code code = ERR_NOT_FOUND;
+	struct str home;
 	bool is_known;
 
 	if (user->email != NULL) {
-		code = user_find_email(pg, user->email, &user->id, err);
+		code = user_find_email(pg, user->email, admin_arena(call), &user->id, &home, err);
 	}
 	is_known = code == ERR_OK;
 	if (code != ERR_OK && code != ERR_NOT_FOUND) {

@@ -112,7 +112,8 @@ enum err_code user_lock(struct pg_tx *tx, const char *tenant, const struct id *i
 	return code == ERR_OK ? only_row(rows, arena, ret, err) : code;
 }
 
-enum err_code user_find_email(struct pg *pg, const char *email, struct id *ret, struct err *err)
+enum err_code user_find_email(struct pg *pg, const char *email, struct arena *arena, struct id *ret,
+                              struct str *ret_home, struct err *err)
 {
 	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
 	struct pg_params params = { 0 };
@@ -126,6 +127,7 @@ enum err_code user_find_email(struct pg *pg, const char *email, struct id *ret, 
 	if (pg_rows_count(rows) == 0 || !id_parse(pg_str(rows, 0, 0), ret)) {
 		return err_set(err, ERR_NOT_FOUND, "nobody has that address");
 	}
+	*ret_home = str_of(arena_strdup(arena, pg_str(rows, 0, 1)));
 	return ERR_OK;
 }
 

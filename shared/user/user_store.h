@@ -44,9 +44,10 @@ enum err_code user_get(struct pg *pg, const char *tenant, const struct id *id, s
 enum err_code user_lock(struct pg_tx *tx, const char *tenant, const struct id *id,
                         struct arena *arena, struct user *ret, struct err *err) MUST_CHECK;
 
-/* Whoever has the address (user_email_parse()), in whatever tenant. ERR_NOT_FOUND: nobody. */
-enum err_code user_find_email(struct pg *pg, const char *email, struct id *ret,
-                              struct err *err) MUST_CHECK;
+/* Whoever has the address (user_email_parse()), and in which tenant they are at home.
+ * ERR_NOT_FOUND: nobody. */
+enum err_code user_find_email(struct pg *pg, const char *email, struct arena *arena, struct id *ret,
+                              struct str *ret_home, struct err *err) MUST_CHECK;
 
 /* In a transaction of the tenant, which becomes its home. ERR_CONFLICT: somebody has the address.
  * It is seen once it has joined. */

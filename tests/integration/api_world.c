@@ -643,6 +643,32 @@ void make_user(const char *role, struct id *ret_user, char ret_key[128])
 	(void)with_access(run_make_user, NULL, 0, 0);
 }
 
+static const char membership[] =
+	"INSERT INTO memberships (tenant_id, user_id, role) VALUES ($1::text, $2::text, $3::text)";
+static const struct text membership_query = { "api_world_member", "0", membership,
+	                                      sizeof(membership) - 1 };
+
+static const char *joining[3];
+
+static void run_join_user(struct access *access)
+{
+	struct pg_params params = { 0 };
+	struct err err;
+
+	for (size_t i = 0; i < 3; i++) {
+		pg_param_cstr(&params, joining[i]);
+	}
+	must(pg_query(access->pg, "", &membership_query, &params, NULL, &err), &err);
+}
+
+void join_user(const char *user, const char *tenant, const char *role)
+{
+	joining[0] = tenant;
+	joining[1] = user;
+	joining[2] = role;
+	(void)with_access(run_join_user, NULL, 0, 0);
+}
+
 static void run_drop_user(struct access *access)
 {
 	struct pg_params params = { 0 };

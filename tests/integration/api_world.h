@@ -41,6 +41,8 @@ extern struct api_keys api_keys;
 
 /* Another person of tenant acme with that role, and a key that acts for them with all scopes. */
 void make_user(const char *role, struct id *ret_user, char ret_key[128]);
+/* A user of that id becomes a member of the tenant too, as those who run the installation do it. */
+void join_user(const char *user, const char *tenant, const char *role);
 /* It is no member any more. */
 void drop_user(const struct id *user);
 

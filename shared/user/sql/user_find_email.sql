@@ -1,3 +1,3 @@
 -- params: email
--- returns: id
-SELECT id FROM users WHERE email = $1::text
+-- returns: id, home
+SELECT id, home_id FROM users WHERE email = $1::text
