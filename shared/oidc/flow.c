@@ -145,7 +145,7 @@ static enum err_code check_answer(const struct oidc *oidc, const struct away *aw
 {
 	uint64_t now_s = (uint64_t)clock_wall_us() / MICRO;
 
-	if (away->begun_s > now_s + CRED_LEEWAY_S || now_s - away->begun_s > OIDC_AWAY_S) {
+	if (away->begun_s > now_s + CRED_LEEWAY_S || now_s > away->begun_s + OIDC_AWAY_S) {
 		return err_set(err, ERR_INVALID, "this login took too long: begin again");
 	}
 	*ret = oidc_provider_find(&oidc->options.providers, away->provider);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api_world.h"
+#include "login/login.h"
 #include "rest/query.h"
 #include "rest/rest.h"
 #include "tests/support/test.h"
@@ -34,6 +35,7 @@ enum thing {
 	KEY,
 	PROJECT,
 	LOGIN,
+	BROWSER,
 	STREAM,
 	NAMESPACE,
 	CHAT_ID,
@@ -64,12 +66,36 @@ static void make(const char *path, const char *body, enum thing thing)
 	answer_free(&answer);
 }
 
+static struct id person;
+
+static void log_in(struct pg *pg)
+{
+	const struct login_options options = { .pg = pg,
+		                               .secret = cred_pepper_from(STR_LIT("any")),
+		                               .idle_s = 3600,
+		                               .life_s = 86400 };
+	struct login_made made;
+	struct err err;
+
+	if (login_create(&options,
+	                 &(struct login_new){ .user = &person,
+	                                      .tenant = "acme",
+	                                      .means = "password",
+	                                      .agent = CANARY },
+	                 &made, &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+	(void)str_copy(acme.ids[BROWSER], sizeof(acme.ids[BROWSER]), str_of(made.login.s));
+}
+
 static void make_login(void)
 {
 	struct answer answer;
 	struct id user;
 
 	make_user("operator", &user, acme.user_key);
+	person = user;
+	with_pg(log_in);
 	answer = ask(&(struct ask){ .key = acme.user_key,
 	                            .method = "POST",
 	                            .path = "/api/v1/tokens",
