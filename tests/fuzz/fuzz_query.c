@@ -25,7 +25,8 @@ static void check_accepted(const struct http_request *req, const struct rest_que
 	struct str name, value, other;
 
 	for (size_t i = 0; http_query_at(req, i, &name, &value); i++) {
-		if (!is_known(table, name) || memchr(value.p, '\0', value.n) != NULL) {
+		if (!is_known(table, name) ||
+		    (value.n > 0 && memchr(value.p, 0, value.n) != NULL)) {
 			abort();
 		}
 		for (size_t k = 0; k < i; k++) {
