@@ -28,3 +28,7 @@ enum err_code door_revoke(struct http_request *req, struct str token, struct err
 /* {"error":...} and what it says, as RFC 6749 section 5.2 and SteadyState's clients expect it.
  * description NULL: none. */
 void door_error(struct http_reply *reply, int status, const char *error, const char *description);
+
+/* Where the provider at which this login of a browser began ends its own; nothing is added when
+ * there is no such place, or it cannot be told. */
+void door_end_address(struct http_request *req, struct buf *out);

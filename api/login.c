@@ -4,6 +4,7 @@
 #include "api/answer.h"
 #include "api/app.h"
 #include "api/browser.h"
+#include "api/door.h"
 #include "api/give.h"
 #include "api/handlers.h"
 #include "auth/auth_http.h"
@@ -216,14 +217,18 @@ void serve_auth_logout_page(struct http_request *req, struct http_reply *reply)
 void serve_auth_logout(struct http_request *req, struct http_reply *reply)
 {
 	const struct principal *who = app_who(req);
+	CLEANUP(buf_fini) struct buf address = { 0 };
 	struct id *ids;
 	size_t count;
+	struct jsonw w;
 	struct err err;
 
 	if (who->means != AUTH_BY_LOGIN) {
 		answer_code(req, reply, ERR_INVALID, "this request has no login of a browser");
 		return;
 	}
+	buf_init(&address, OIDC_ADDRESS_MAX);
+	door_end_address(req, &address);
 	if (login_end(node_of(req)->pg,
 	              &(struct login_which){ .tenant = who->tenant, .login = &who->login },
 	              "logged out", req->arena, &ids, &count, &err) != ERR_OK) {
@@ -233,6 +238,14 @@ void serve_auth_logout(struct http_request *req, struct http_reply *reply)
 	give_ring(req, AUTH_BELL_LOGIN, &who->login);
 	login_clear_cookie(req, reply);
 	log_info("login.ended", "login=%s user=%s", who->login.s, who->user.s);
-	reply->status = 204;
-	reply->content_type = NULL;
+	if (address.len == 0 || buf_failed(&address)) {
+		reply->status = 204;
+		reply->content_type = NULL;
+		return;
+	}
+	/* The provider would log them in again without a word: the page goes on there. */
+	jsonw_init(&w, &reply->body);
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, "endSessionUrl", buf_str(&address));
+	jsonw_end_object(&w);
 }

@@ -22,6 +22,7 @@
 #include "rest/query.h"
 
 #define AWAY_COOKIE     "fairlead_oidc"
+#define MEANS           "oidc:"
 #define AWAY_COOKIE_TLS "__Host-fairlead_oidc"
 
 enum { REDIRECT_MAX = DOOR_BASE_MAX + 32 };
@@ -203,7 +204,7 @@ static enum err_code log_in(struct http_request *req, const struct oidc_person *
 		give_ring(req, AUTH_BELL_USER, &member.user);
 	}
 	wanted = browser_login(req, &member.user,
-	                       arena_printf(req->arena, "oidc:%s", person->provider->name));
+	                       arena_printf(req->arena, MEANS "%s", person->provider->name));
 	wanted.tenant = person->tenant.p;
 	code = login_create(&options, &wanted, &made, err);
 	if (code == ERR_OK) {
@@ -252,5 +253,33 @@ void serve_oidc_callback(struct http_request *req, struct http_reply *reply)
 	/* Whatever became of it, that was it; unless it is another login's answer. */
 	if (code != ERR_INVALID) {
 		set_away(req, reply, "", 0);
+	}
+}
+
+/* ---- and away ---- */
+
+void door_end_address(struct http_request *req, struct buf *out)
+{
+	const struct principal *who = app_who(req);
+	const struct app *app = node_of(req)->app;
+	const struct oidc_provider *provider;
+	char back[REDIRECT_MAX + 1], base[DOOR_BASE_MAX + 1];
+	struct str prefix = STR_LIT(MEANS), means;
+	struct login_list list;
+	struct err ignored;
+
+	if (!door_base(req, base) ||
+	    login_list(node_of(req)->pg,
+	               &(struct login_which){ .tenant = who->tenant, .login = &who->login },
+	               req->arena, &list, &ignored) != ERR_OK ||
+	    list.count == 0 || !str_starts(list.items[0].means, prefix)) {
+		return;
+	}
+	means = list.items[0].means;
+	provider = oidc_provider_find(oidc_providers_of(app->oidc),
+	                              str_make(means.p + prefix.n, means.n - prefix.n));
+	if (provider != NULL) {
+		(void)snprintf(back, sizeof(back), "%s/", base);
+		oidc_end_address(app->oidc, provider, back, out);
 	}
 }

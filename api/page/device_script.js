@@ -27,7 +27,7 @@
   const showWays = async () => {
     const config = await ask('GET', '/auth/config');
     const back = encodeURIComponent(location.pathname + location.search);
-    const ways = [link('with a password', '/')];
+    const ways = [link('with a password', '/#device=' + encodeURIComponent(typed || ''))];
     for (const provider of config.providers || []) {
       if (provider.browser) {
         ways.push(link('at ' + provider.title,

@@ -483,9 +483,11 @@
     };
   };
 
+  /* Who came from the page where programs are let in goes back there. */
   const enter = async (answer) => {
+    const device = /^#device=([A-Za-z-]*)$/.exec(location.hash);
     session = await answer.json();
-    begin();
+    if (device) location.replace('/device?user_code=' + device[1]); else begin();
   };
 
   const buildCounts = () => {
@@ -525,7 +527,11 @@
   $('leave').onclick = async () => {
     if (session) {
       try {
-        await post('/auth/logout');
+        const answer = await post('/auth/logout');
+        if (answer.status === 200) {
+          location.assign((await answer.json()).endSessionUrl);
+          return;
+        }
       } catch (error) {
         if (!(error instanceof Refused && error.status === 401)) {
           refused(error);

@@ -83,16 +83,23 @@ static enum err_code stand(const struct finding *f, struct oidc_member *ret, str
 	return pg_tx_query(f->tx, sql(OIDC_SQL_MEMBER_ROLE), &params, NULL, err);
 }
 
+/* Somebody else may have come by the same name meanwhile, as another user: then this one is nobody.
+ */
 static enum err_code note(const struct finding *f, const struct oidc_member *member,
                           struct err *err)
 {
+	CLEANUP(pg_rows_cleanup) struct pg_rows *rows = NULL;
 	struct pg_params params = { 0 };
+	enum err_code code;
 
 	pg_param_cstr(&params, f->person->provider->as.issuer);
 	pg_param_cstr(&params, f->subject);
 	pg_param_cstr(&params, member->user.s);
 	pg_param_cstr(&params, f->person->provider->name);
-	return pg_tx_query(f->tx, sql(OIDC_SQL_MEMBER_NOTE), &params, NULL, err);
+	code = pg_tx_query(f->tx, sql(OIDC_SQL_MEMBER_NOTE), &params, &rows, err);
+	return code == ERR_OK && pg_rows_affected(rows) == 0
+	               ? err_set(err, ERR_CONFLICT, "you logged in twice at once: try again")
+	               : code;
 }
 
 static enum err_code find(struct finding *f, struct oidc_member *ret, struct err *err)

@@ -54,7 +54,7 @@ static bool lacks(const struct oidc_provider *provider, const struct json_value 
 {
 	bool wants_groups = provider->roles.count + provider->tenants.count > 0;
 
-	return json_get(claims, "email") == NULL ||
+	return json_get(claims, "email") == NULL || json_get(claims, "email_verified") == NULL ||
 	       (wants_groups &&
 	        json_get(claims, arena_strdup(arena, provider->groups_claim)) == NULL);
 }
@@ -90,6 +90,17 @@ static enum err_code ask_userinfo(const struct oidc *oidc, const char *url, stru
 	return code;
 }
 
+/* That an address was verified is about that address. */
+static bool belongs(const struct json_value *first, const struct json_value *second,
+                    const char *name)
+{
+	const struct json_value *email = json_get(first, "email");
+
+	return json_get(first, name) == NULL &&
+	       (strcmp(name, "email_verified") != 0 || email == NULL ||
+	        str_eq(json_as_str(email), json_as_str(json_get(second, "email"))));
+}
+
 /* One object of both, the first one's members first. */
 static struct json_value *merged(const struct json_value *first, const struct json_value *second,
                                  struct err *err)
@@ -111,7 +122,7 @@ static struct json_value *merged(const struct json_value *first, const struct js
 			bool plain =
 				str_copy(key, sizeof(key), name) && strpbrk(key, "\"\\") == NULL;
 
-			if (!plain || (i > 0 && json_get(first, key) != NULL)) {
+			if (!plain || (i > 0 && !belongs(first, second, key))) {
 				continue;
 			}
 			buf_addf(&text, "%s\"%s\":", any ? "," : "", key);

@@ -2,7 +2,7 @@
 """Logging in at identity providers: a real one (npm's oidc-provider) and one that lies, with a scripted browser, devices
 and the CLI.
 
-usage: log_in.py BIN_DIR
+usage: log_in.py BIN_DIR [SCREENSHOT_DIR]
 """
 import html
 import http.client
@@ -18,6 +18,7 @@ import urllib.parse
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
+from browser import Browser as Chromium  # noqa: E402
 from stack import Stack, free_port, run_all  # noqa: E402
 
 CLIENTS = os.path.join(HERE, "clients")
@@ -247,6 +248,25 @@ def answers_of_two_providers_are_not_mixed_up(world):
     assert status == 400 and "which provider" in text, (status, text)
 
 
+def who_logs_out_is_told_where_the_provider_ends_its_login(world):
+    browser = world.person()
+    csrf = {"X-CSRF-Token": world.session(browser)["csrfToken"]}
+    cookies = {host: dict(jar) for host, jar in browser.cookies.items()}
+    status, text = browser.ask("POST", world.url + "/auth/logout", headers=csrf)
+    to = urllib.parse.urlsplit(json.loads(text)["endSessionUrl"])
+    query = urllib.parse.parse_qs(to.query)
+    assert status == 200 and to.port == world.real and to.path == "/session/end", text
+    assert query == {"client_id": ["fairlead-test"], "post_logout_redirect_uri": [world.url + "/"]}, query
+    assert browser.ask("GET", json.loads(text)["endSessionUrl"])[0] == 200
+    browser.cookies = cookies
+    assert not world.session(browser)["authenticated"], "the login has ended, whoever has its cookie"
+    world.tell(lie="")
+    browser = Browser()
+    assert world.login(browser, provider="liar")[0] == 303
+    assert browser.ask("POST", world.url + "/auth/logout",
+                       headers={"X-CSRF-Token": world.session(browser)["csrfToken"]})[0] == 204
+
+
 def a_provider_that_is_away_is_said_to_be(world):
     begun = time.monotonic()
     for _ in range(3):
@@ -422,6 +442,36 @@ def who_guesses_codes_is_stopped(world):
     assert decide(world, browser, codes["user_code"], "allow")[0] == 429, "a right one does not help then"
 
 
+def the_pages_do_it_with_a_real_browser(world):
+    world.tell(account="alice", groups="devs", lie="")
+    codes = world.post("/oauth/device_authorization", form={"client_id": "fairlead-cli"})[1]
+    with Chromium() as browser:
+        browser.go(codes["verification_uri_complete"])
+        browser.await_shown("#login")
+        shoot(browser, "device_nobody")
+        browser.run("[...document.querySelectorAll('#ways a')].find(a => a.textContent === 'at The real one').click()")
+        browser.await_true("location.pathname === '/device' && document.querySelector('#who').textContent.includes('Alice')")
+        assert browser.run("document.cookie") == "", "a script sees the cookie"
+        browser.click("#code-form button")
+        browser.await_shown("#ask")
+        shoot(browser, "device_ask")
+        assert codes["user_code"] in browser.run("document.querySelector('#ask').textContent")
+        browser.click("#allow")
+        browser.await_true("document.querySelector('#done').textContent.startsWith('Done')")
+        assert token(world, codes["device_code"])[0] == 200
+        browser.go(world.url + "/")
+        browser.await_shown("#main")
+        browser.click("#leave")
+        browser.await_true("location.pathname === '/session/end'")
+        browser.go(world.url + "/auth/oidc/login?provider=real")
+        browser.await_shown("#main")
+
+
+def shoot(browser, name):
+    if len(sys.argv) > 2:
+        browser.screenshot(os.path.join(sys.argv[2], name + ".png"))
+
+
 # ---- the CLI ----
 
 def cli_login(world, browser, env=None):
@@ -509,6 +559,7 @@ TESTS = [
     who_may_not_log_in_does_not,
     what_a_liar_says_is_not_believed,
     answers_of_two_providers_are_not_mixed_up,
+    who_logs_out_is_told_where_the_provider_ends_its_login,
     a_provider_that_is_away_is_said_to_be,
     a_device_logs_in_at_a_provider,
     a_device_logs_in_as_github_does_it,
@@ -516,6 +567,7 @@ TESTS = [
     a_program_gets_what_a_person_allows,
     a_program_is_sent_away,
     who_guesses_codes_is_stopped,
+    the_pages_do_it_with_a_real_browser,
     the_cli_logs_in_and_out_as_a_person,
     tokens_are_in_the_keyring_where_there_is_one,
     a_provider_may_change_its_keys,
