@@ -372,8 +372,9 @@ static void print(const char *how, enum kind kind, const struct tally *tally,
 {
 	double cpu = (double)tally->cpu_us / (double)tally->count;
 
-	(void)printf("%-14s %-5s %9.0f requests/s %6.2f x  %7.2f us CPU/request", kind_names[kind],
-	             how, rate_of(tally), rate_of(tally) / rate_of(nobody), cpu);
+	(void)printf("%-14s %-5s %9.0f requests/s %5.2f x   %7.2f us CPU/request %5.2f x",
+	             kind_names[kind], how, rate_of(tally), rate_of(tally) / rate_of(nobody), cpu,
+	             (double)nobody->cpu_us / (double)nobody->count / cpu);
 	if (*how == 'w') {
 		(void)printf("   at least %.1f x: %s", wanted[kind],
 		             rate_of(tally) / rate_of(nobody) >= wanted[kind] ? "yes" : "NO");
