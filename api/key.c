@@ -177,7 +177,8 @@ static bool take_body(struct http_request *req, struct http_reply *reply, struct
 			                 "must have no control characters");
 		}
 		if (body.expires_us != 0 && body.expires_us <= clock_wall_us()) {
-			json_problem_add(problems, req->arena, "expiresAt", "must be to come");
+			json_problem_add(problems, req->arena, "expiresAt",
+			                 "must be in the future");
 		}
 		if (body.owner.n > 0 && !id_parse(body.owner, &owner)) {
 			json_problem_add(problems, req->arena, "ownerId",

@@ -89,6 +89,24 @@ static void render_status(struct render *render, const struct json_value *json)
 	}
 }
 
+static void render_attempt_failed(struct render *render, const struct json_value *json)
+{
+	render_note(render, "-- attempt %lld of %lld failed: %" STR_FMT "; the next one in %.1f s",
+	            (long long)json_as_i64(json_get(json, "attempt")),
+	            (long long)json_as_i64(json_get(json, "maxAttempts")),
+	            STR_ARG(json_as_str(json_get(json, "reason"))),
+	            (double)json_as_i64(json_get(json, "delayMs")) / 1000.0);
+}
+
+static void render_waiting(struct render *render, const struct json_value *json)
+{
+	struct str message = json_as_str(json_get(json, "message"));
+
+	if (message.n > 0 && !json_as_bool(json_get(json, "over"))) {
+		render_note(render, "-- waiting: %" STR_FMT, STR_ARG(message));
+	}
+}
+
 static void render_log(struct render *render, const struct json_value *json)
 {
 	struct str message = json_as_str(json_get(json, "message"));
@@ -186,7 +204,8 @@ static const struct {
 	{ "progress", render_progress }, { "file_edit", render_file_edit },
 	{ "diff", render_diff },         { "error", render_error },
 	{ "gap", render_gap },           { "note", render_note_event },
-	{ "delivery", render_delivery },
+	{ "delivery", render_delivery }, { "attempt_failed", render_attempt_failed },
+	{ "waiting", render_waiting },
 };
 
 void render_event(struct render *render, struct str type, struct str data)

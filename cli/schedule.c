@@ -518,6 +518,10 @@ static bool take_words(int argc, char **argv, enum words words, struct schedule_
 		break;
 	}
 	if (!fits) {
+		(void)fprintf(stderr, "fairlead schedule: %s\n\n",
+		              words == WORDS_COMMAND ? "say what to run: -- COMMAND [ARG]..."
+		              : words == WORDS_NONE  ? "there is a word too many"
+		                                     : "it takes the id of one schedule");
 		(void)fputs(schedule_usage, stderr);
 		return false;
 	}

@@ -104,20 +104,24 @@ static int run_list(struct call *call)
 	return ask(o, "GET", path, (struct str){ NULL, 0 }, show_list);
 }
 
+static void show_text(const char *name, struct str value)
+{
+	if (value.n > 0) {
+		(void)printf("%-10s ", name);
+		render_text(stdout, value);
+		(void)putchar('\n');
+	}
+}
+
 static void show_session(const struct json_value *json)
 {
 	static const char *const rows[] = { "id",        "status",  "prompt",    "createdAt",
-		                            "startedAt", "endedAt", "updatedAt", "taskId" };
+		                            "startedAt", "endedAt", "updatedAt", "worker" };
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct str value = json_as_str(json_get(json, rows[i]));
-
-		if (value.n > 0) {
-			(void)printf("%-10s ", rows[i]);
-			render_text(stdout, value);
-			(void)putchar('\n');
-		}
+		show_text(rows[i], json_as_str(json_get(json, rows[i])));
 	}
+	show_text("task", json_as_str(json_get(json_get(json, "task"), "id")));
 	if (json_type_of(json_get(json, "exitCode")) == JSON_T_NUMBER) {
 		(void)printf("%-10s %lld\n", "exitCode",
 		             (long long)json_as_i64(json_get(json, "exitCode")));
@@ -131,15 +135,6 @@ static int run_show(struct call *call)
 
 	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s", o->id);
 	return ask(o, "GET", path, (struct str){ NULL, 0 }, show_session);
-}
-
-static void show_text(const char *name, struct str value)
-{
-	if (value.n > 0) {
-		(void)printf("%-10s ", name);
-		render_text(stdout, value);
-		(void)putchar('\n');
-	}
 }
 
 static long long number(const struct json_value *of, const char *name)
@@ -165,10 +160,14 @@ static void show_why(const struct json_value *json)
 		             number(rank, "usersAhead") + 1, number(rank, "users"),
 		             number(rank, "tenantsAhead") + 1, number(rank, "tenants"));
 	}
-	if (!str_eq(place, STR_LIT("none"))) {
-		(void)printf("share      %lld leases, weight %lld, %lld turns beyond its share\n",
-		             number(share, "leases"), number(share, "weight"),
-		             number(share, "turns"));
+	if (!str_eq(place, STR_LIT("none")) && !str_eq(place, STR_LIT("done"))) {
+		long long leases = number(share, "leases"), turns = number(share, "turns");
+
+		(void)printf("share      %lld %s, weight %lld, %lld %s %s its share\n", leases,
+		             leases == 1 ? "lease" : "leases", number(share, "weight"),
+		             turns < 0 ? -turns : turns,
+		             turns == 1 || turns == -1 ? "turn" : "turns",
+		             turns < 0 ? "behind" : "beyond");
 	}
 	show_text("starts by", json_as_str(json_get(eta, "p50")));
 	show_text("90 % by", json_as_str(json_get(eta, "p90")));
@@ -302,6 +301,9 @@ static void show_redriven(const struct json_value *json)
 
 	for (size_t i = 0; i < json_count(items); i++) {
 		show_retry(json_at(items, i));
+	}
+	if (json_count(items) == 0) {
+		(void)fprintf(stderr, "nothing to redrive\n");
 	}
 	if (json_as_bool(json_get(json, "more"))) {
 		(void)fprintf(stderr, "there may be more: redrive again\n");

@@ -52,7 +52,12 @@ static int parse(int argc, char **argv, struct task_options *o)
 	}
 	o->argv = argv + optind;
 	o->argc = argc - optind;
-	return o->argc > 0 ? EXIT_DONE : usage(stderr, EXIT_USAGE);
+	if (o->argc == 0) {
+		(void)fprintf(stderr,
+		              "fairlead task run: say what to run: -- COMMAND [ARG]...\n\n");
+		return usage(stderr, EXIT_USAGE);
+	}
+	return EXIT_DONE;
 }
 
 static enum err_code submit(struct client *client, const struct task_options *o,

@@ -49,11 +49,11 @@ static void show_list(const struct json_value *json)
 			               (long long)json_as_i64(json_get(worker, "sessions")),
 			               (long long)json_as_i64(json_get(worker, "slots")));
 			(void)printf("%-8s ", use);
-			cell(worker, "id", 0);
+			(void)printf("%" STR_FMT "\n",
+			             STR_ARG(json_as_str(json_get(worker, "id"))));
 		} else {
-			(void)printf("%-8s ", "gone");
+			(void)printf("gone\n");
 		}
-		(void)putchar('\n');
 	}
 }
 
@@ -62,8 +62,8 @@ static void show_decided(const struct json_value *json)
 	long long alive = (long long)json_as_i64(json_get(json, "alive"));
 
 	cell(json, "name", 0);
-	cell(json, "status", 0);
-	(void)printf("%s\n", alive > 0 ? "" : "(none of that name is alive now)");
+	(void)printf("%" STR_FMT "%s\n", STR_ARG(json_as_str(json_get(json, "status"))),
+	             alive > 0 ? "" : " (none of that name is alive now)");
 }
 
 static int fail(const struct err *err)

@@ -76,7 +76,7 @@ static void decode_value(enum inbound_face face, const struct json_value *value,
 	struct str ref = json_as_str(json_get(value, "ref"));
 
 	if (json_type_of(value) != JSON_T_OBJECT) {
-		json_problem_add(problems, arena, "", "must be an object");
+		json_problem_add(problems, arena, "frame", "must be an object");
 		return;
 	}
 	if (ref.n <= INBOUND_REF_MAX) {
@@ -102,7 +102,7 @@ enum err_code inbound_decode(enum inbound_face face, struct str text, struct are
 	*ret_ref = STR_LIT("");
 	value = json_parse(text, &err);
 	if (value == NULL) {
-		json_problem_add(problems, arena, "", "%s", err.msg);
+		json_problem_add(problems, arena, "frame", "%s", err.msg);
 		return ERR_INVALID;
 	}
 	decode_value(face, value, arena, ret_row, ret_body, ret_ref, problems);

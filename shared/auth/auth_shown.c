@@ -159,6 +159,11 @@ static enum err_code show_authorization(struct given_list *list, const struct ht
 		return ERR_OK;
 	}
 	if (str_eq_nocase(scheme, STR_LIT("Bearer"))) {
+		if (str_starts(str_trim(rest), STR_LIT("fl_"))) {
+			return err_set(err, ERR_UNAUTHORIZED,
+			               "Bearer is for access tokens; send a key as "
+			               "\"Authorization: ApiKey <key>\"");
+		}
 		show(list, req, AUTH_SHOWN_TOKEN, str_trim(rest));
 		return ERR_OK;
 	}

@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -245,6 +246,7 @@ static bool is_media_type(struct str value, const char *wanted)
 static bool check_media_type(struct http_exchange *exchange, const char *wanted)
 {
 	size_t fields = 0;
+	char detail[128];
 
 	for (size_t i = 0; i < exchange->req.header_count; i++) {
 		fields += str_eq_nocase(exchange->req.headers[i].name, STR_LIT("Content-Type"));
@@ -252,7 +254,8 @@ static bool check_media_type(struct http_exchange *exchange, const char *wanted)
 	if (fields == 1 && is_media_type(http_header(&exchange->req, "Content-Type"), wanted)) {
 		return true;
 	}
-	answer_problem(exchange, ERR_MEDIA_TYPE, NULL);
+	(void)snprintf(detail, sizeof(detail), "Content-Type has to be %s", wanted);
+	answer_problem(exchange, ERR_MEDIA_TYPE, detail);
 	http_reply_header(&exchange->reply, "Accept", "%s", wanted);
 	return false;
 }

@@ -467,7 +467,7 @@ void json_problems_format(const struct json_problems *problems, struct buf *out)
 		if (is_earlier(problems, i)) {
 			continue;
 		}
-		jsonw_array(&w, field);
+		jsonw_array(&w, field[0] != '\0' ? field : "body");
 		for (size_t k = i; k < problems->count; k++) {
 			if (strcmp(problems->items[k].field, field) == 0) {
 				jsonw_cstr(&w, NULL, problems->items[k].rule);

@@ -5,7 +5,8 @@
  * Every problem of a body is reported, not only the first: a field path (JSON Pointer,
  * RFC 6901, without the leading slash and with dots: "repo.url", "agents[0].type") and
  * the rule that it broke.  Unknown fields are problems.  Only JSON_RAW and JSON_CUSTOM take
- * numbers with fractions.  What json/value.h refuses about the text is a problem of field "".
+ * numbers with fractions.  What json/value.h refuses about the text is a problem of field "",
+ * which json_problems_format calls "body".
  */
 #pragma once
 

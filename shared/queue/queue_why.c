@@ -97,6 +97,10 @@ static bool take_numbers(const struct redis_reply *row, struct queue_why *ret)
 			return false;
 		}
 	}
+	/* A tenant at its limit is not in the turn of the others, but still one of them. */
+	if (rank->tenants <= rank->tenants_ahead) {
+		rank->tenants = rank->tenants_ahead + 1;
+	}
 	ret->now_ms = (int64_t)now;
 	ret->since_ms = (int64_t)since;
 	ret->due_ms = (int64_t)due;

@@ -167,7 +167,7 @@ static void take_timing(const struct report *r, const struct body *body,
 		                            .anchor_us = r->now_us,
 		                            .at_us = body->at_us };
 	if (body->has_cron + body->has_every + body->has_at != 1) {
-		refuse(r, "cron", "exactly one of cron, everySeconds and at is required");
+		refuse(r, "cron", "is required, or everySeconds or at, and only one of them");
 	} else if (body->has_cron) {
 		take_cron(r, body, timing);
 	} else if (body->has_timezone) {

@@ -194,7 +194,7 @@ def what_is_not_there_is_named_so(stack):
     expect(stack.cli("session", "show", "../tasks"), USAGE, [], "is not a session id")
     expect(stack.cli("session", "watch", "--after", "nonsense", newest(stack)), 1, [], "cursor")
     expect(stack.cli("session", "fly", UNKNOWN), USAGE, [], "usage:")
-    expect(stack.cli("task", "run"), USAGE, [], "usage:")
+    expect(stack.cli("task", "run"), USAGE, [], "say what to run")
     expect(stack.cli("flight"), USAGE)
 
 
@@ -291,7 +291,7 @@ def times_of_a_schedule_are_foreseen(stack):
     expect(stack.cli("schedule", "preview", "--cron", "61 * * * *"), 1, [], "minute must have values from 0 to 59")
     expect(stack.cli("schedule", "create", "--every", "1w", "--", "true"), USAGE, [], "--every must be")
     expect(stack.cli("schedule", "create", "--every", "1h"), USAGE, [], "usage: fairlead schedule create")
-    expect(stack.cli("schedule", "create", "--", "true"), 1, [], "exactly one of cron")
+    expect(stack.cli("schedule", "create", "--", "true"), 1, [], "cron is required, or everySeconds or at, and only one of them")
     made = expect(stack.cli("schedule", "create", "--at", "2094-12-31T23:00:00Z", "--json", "--", "true"), 0).stdout
     assert json.loads(made)["nextAt"] == "2094-12-31T23:00:00.000Z", made
     expect(stack.cli("schedule", "preview", json.loads(made)["id"]), 0, ["2094-12-31T23:00:00.000Z"])

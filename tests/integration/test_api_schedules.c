@@ -164,8 +164,8 @@ static void bad_bodies_are_refused_by_field_and_rule(void **state)
 		const char *body, *field, *rule;
 	} all[] = {
 		{ "{}", "task", "is required" },
-		{ WITH("\"name\":\"x\""), "cron", "exactly one of cron, everySeconds and at" },
-		{ WITH(DAILY ",\"everySeconds\":5"), "cron", "exactly one of" },
+		{ WITH("\"name\":\"x\""), "cron", "is required, or everySeconds or at" },
+		{ WITH(DAILY ",\"everySeconds\":5"), "cron", "only one of them" },
 		{ WITH("\"cron\":\"61 * * * *\""), "cron", "minute must have values from 0 to 59" },
 		{ WITH("\"cron\":\"* * * * *\",\"timezone\":\"Europe/Atlantis\""), "timezone",
 		  "must be the name of a time zone" },

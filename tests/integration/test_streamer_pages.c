@@ -329,6 +329,7 @@ static const struct refusal refusals[] = {
 	{ "", SSE "Last-Event-ID: 3-\r\n", 400, "\"Last-Event-ID\"" },
 	{ "", "Accept: text/html\r\n", 406, "application/json or text/event-stream" },
 	{ "", "Authorization: Bearer x\r\n", 401, "WWW-Authenticate: " },
+	{ "", "Authorization: Bearer fl_live_x\r\n", 401, "Authorization: ApiKey <key>" },
 	{ "", "Authorization: ApiKey nonsense\r\n", 401, "WWW-Authenticate: " },
 };
 

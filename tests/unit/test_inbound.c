@@ -56,9 +56,9 @@ struct wrong {
 };
 
 static const struct wrong wrongs[] = {
-	{ "", "", "" },
-	{ "{\"type\":\"ping\"", "", "" },
-	{ "\"ping\"", "", "" },
+	{ "", "frame", "" },
+	{ "{\"type\":\"ping\"", "frame", "" },
+	{ "\"ping\"", "frame", "" },
 	{ "{\"ref\":\"a\"}", "type", "a" },
 	{ "{\"ref\":\"a\",\"type\":7}", "type", "a" },
 	{ "{\"ref\":\"a\",\"type\":\"dance\"}", "type", "a" },
