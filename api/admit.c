@@ -7,6 +7,7 @@
 #include "rate/rate_http.h"
 #include "rest/query.h"
 #include "rest/rest.h"
+#include "rest/trail.h"
 
 /* Counted under way until app_done(). */
 static bool enter(struct http_request *req, struct http_reply *reply, const struct app *app,
@@ -24,11 +25,14 @@ static bool enter(struct http_request *req, struct http_reply *reply, const stru
 	return true;
 }
 
-void app_done(const struct http_request *req)
+void app_done(const struct http_request *req, int status)
 {
 	const struct app *app = node_of(req)->app;
 	const struct principal *who = req->principal;
 
+	if (who != NULL || ((const struct rest_route *)req->route->facts)->open) {
+		rest_note_refusal(app != NULL ? app->denials : NULL, req, who, status);
+	}
 	if (who != NULL) {
 		inflight_leave(app->inflight, who->tenant, auth_lender(who)->s);
 	}
@@ -110,8 +114,12 @@ bool app_admit(struct http_request *req, struct http_reply *reply)
 	if (route->side == REST_STREAMER && auth_has_ticket(req)) {
 		return true;
 	}
-	if (!identify(req, reply, app, who) ||
-	    !rate_admit(app->rate, req, aomi_is_guest(who) ? NULL : who, class_of(route), reply) ||
+	*who = (struct principal){ .scopes = 0 };
+	if (!identify(req, reply, app, who)) {
+		rest_note_refusal(app->denials, req, who, reply->status);
+		return false;
+	}
+	if (!rate_admit(app->rate, req, aomi_is_guest(who) ? NULL : who, class_of(route), reply) ||
 	    !enter(req, reply, app, who)) {
 		return false;
 	}

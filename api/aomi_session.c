@@ -3,6 +3,7 @@
 #include "api/aomi.h"
 #include "api/app.h"
 #include "api/handlers.h"
+#include "api/once.h"
 #include "json/write.h"
 #include "log/log.h"
 
@@ -250,6 +251,9 @@ void serve_aomi_cleanup_all(struct http_request *req, struct http_reply *reply)
 	struct err err;
 	struct jsonw w;
 
+	if (!once_tell(req, reply, NULL)) {
+		return;
+	}
 	if (stop_all(req, &err) != ERR_OK ||
 	    chat_delete_all(node_of(req)->pg, app_tenant(req), &count, &err) != ERR_OK) {
 		answer_error(req, reply, &err);

@@ -4,6 +4,7 @@
 
 #include "api/handlers.h"
 #include "api/setup.h"
+#include "audit/denials.h"
 #include "auth/auth_watch.h"
 #include "base/mem.h"
 #include "cred/apikey.h"
@@ -62,6 +63,7 @@ static enum err_code start(struct node *node, struct err *err)
 	app->rate = rate;
 	pepper = cred_pepper_from(str_of(node->conf.pepper));
 	app->seal = cred_subkey(&pepper, "idempotent answers");
+	app->audit = audit_key(&pepper);
 	app->inflight = inflight_new(
 		&(struct inflight_options){ .tenant = node->conf.http_tenant_concurrency,
 	                                    .key = node->conf.http_key_concurrency });
@@ -98,6 +100,8 @@ static enum err_code start(struct node *node, struct err *err)
 	app->rates = (struct rate_follower){ node->pg, app->rate };
 	(void)fiber_start(node->loop, &node->duties, "rates", rate_store_follow, &app->rates);
 	(void)fiber_start(node->loop, &node->duties, "setup", setup_offer, node);
+	app->denials = denials_new(&(struct denials_options){
+		.pg = node->pg, .key = app->audit, .loop = node->loop, .duties = &node->duties });
 	marks_init(&app->marks, node);
 	gather_init(&app->gather, node);
 	return app->watch != NULL ? ERR_OK : err->code;
@@ -117,6 +121,7 @@ static void close_app(struct node *node)
 		fetch_free(app->fetch);
 		rate_free(app->rate);
 		inflight_free(app->inflight);
+		denials_free(app->denials);
 		marks_fini(&app->marks);
 		free(app);
 	}

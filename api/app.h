@@ -11,12 +11,15 @@
 #include "node/node.h"
 #include "rate/rate_store.h"
 
+struct denials;
 struct hasher;
 struct inflight;
 struct rate;
 
 struct app {
-	struct cred_pepper seal; /* of stored answers that show a secret */
+	struct cred_pepper seal;  /* of stored answers that show a secret */
+	struct cred_pepper audit; /* of the ends of its chains */
+	struct denials *denials;
 	struct auth *auth;
 	struct bearers *bearers;
 	struct fetch *fetch;
@@ -51,4 +54,4 @@ uint64_t app_sees(const struct http_request *req);
  * that the route takes. False: the reply is filled. */
 bool app_admit(struct http_request *req, struct http_reply *reply);
 /* It was answered, or its client is gone. */
-void app_done(const struct http_request *req);
+void app_done(const struct http_request *req, int status);

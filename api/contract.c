@@ -8,6 +8,7 @@
 #include "api/app.h"
 #include "api/handlers.h"
 #include "api/items.h"
+#include "api/once.h"
 #include "contract/contract_store.h"
 #include "log/log.h"
 
@@ -144,46 +145,61 @@ static bool take_body(struct http_request *req, struct http_reply *reply, struct
 	return true;
 }
 
+static const char *object_of(struct http_request *req, uint64_t chain, const char *address)
+{
+	return arena_printf(req->arena, "%" PRIu64 "/%s", chain, address);
+}
+
 void serve_contract_put(struct http_request *req, struct http_reply *reply)
 {
 	char address[CONTRACT_ADDRESS_MAX + 1];
 	struct contract contract = { .is_proxy = false };
 	struct pg *pg = node_of(req)->pg;
+	struct once once;
 	struct err err;
 	bool is_new;
 
 	if (!take_key(req, reply, &contract.chain_id, address) ||
-	    !take_body(req, reply, &contract)) {
+	    !take_body(req, reply, &contract) || !once_begin(req, reply, &once)) {
 		return;
 	}
 	contract.address = str_of(address);
 	if (contract_put(pg, app_tenant(req), &contract, &is_new, &err) != ERR_OK ||
 	    contract_get(pg, app_tenant(req), contract.chain_id, address, req->arena, &contract,
 	                 &err) != ERR_OK) {
+		once_abandon(&once);
 		refuse(req, reply, &err);
 		return;
 	}
 	reply->status = is_new ? 201 : 200;
 	answer_contract(reply, &contract);
-	log_info("contract.written", "chain=%" PRIu64 " address=%s by=%s", contract.chain_id,
-	         address, auth_actor(app_who(req)));
+	once.object = object_of(req, contract.chain_id, address);
+	if (once_commit(req, reply, &once)) {
+		log_info("contract.written", "chain=%" PRIu64 " address=%s by=%s",
+		         contract.chain_id, address, auth_actor(app_who(req)));
+	}
 }
 
 void serve_contract_delete(struct http_request *req, struct http_reply *reply)
 {
 	char address[CONTRACT_ADDRESS_MAX + 1];
 	uint64_t chain;
+	struct once once;
 	struct err err;
 
-	if (!take_key(req, reply, &chain, address)) {
+	if (!take_key(req, reply, &chain, address) || !once_begin(req, reply, &once)) {
 		return;
 	}
 	if (contract_delete(node_of(req)->pg, app_tenant(req), chain, address, &err) != ERR_OK) {
+		once_abandon(&once);
 		refuse(req, reply, &err);
 		return;
 	}
 	reply->status = 204;
 	reply->content_type = NULL;
-	log_info("contract.deleted", "chain=%" PRIu64 " address=%s by=%s", chain, address,
-	         auth_actor(app_who(req)));
+	once.object = object_of(req, chain, address);
+	if (once_commit(req, reply, &once)) {
+		log_info("contract.deleted", "chain=%" PRIu64 " address=%s by=%s", chain, address,
+		         auth_actor(app_who(req)));
+	}
 }

@@ -3,6 +3,7 @@
 #include "api/answer.h"
 #include "api/app.h"
 #include "api/handlers.h"
+#include "api/once.h"
 #include "json/write.h"
 #include "log/log.h"
 #include "oidc/device_code.h"
@@ -104,20 +105,27 @@ static void decide(struct http_request *req, struct http_reply *reply, const cha
 		.scopes = scopes,
 		.namespaces = who->any_namespace ? NULL : who->namespaces,
 	};
+	struct once once;
 	struct jsonw w;
 	struct err err;
 
+	if (!once_begin(req, reply, &once)) {
+		return;
+	}
 	if (device_code_decide(node_of(req)->pg, &secret, code, &decision, &err) != ERR_OK) {
+		once_abandon(&once);
 		refuse(req, reply, &err);
 		return;
 	}
-	log_info("device.decided", "user=%s decision=%s", who->user.s,
-	         allow ? "allowed" : "denied");
 	jsonw_init(&w, &reply->body);
 	jsonw_object(&w, NULL);
 	jsonw_cstr(&w, "userCode", code);
 	jsonw_cstr(&w, "decision", allow ? "allowed" : "denied");
 	jsonw_end_object(&w);
+	if (once_commit(req, reply, &once)) {
+		log_info("device.decided", "user=%s decision=%s", who->user.s,
+		         allow ? "allowed" : "denied");
+	}
 }
 
 void serve_device_code_allow(struct http_request *req, struct http_reply *reply)

@@ -4,6 +4,8 @@
 
 #include "api/app.h"
 #include "api/give.h"
+#include "api/login_trail.h"
+#include "api/once.h"
 #include "json/write.h"
 #include "log/log.h"
 #include "token/open.h"
@@ -68,8 +70,21 @@ enum err_code door_begin(struct http_request *req, const struct door_new *what,
 		.client = what->client,
 		.address = arena_strdup(req->arena, req->peer),
 	};
-	enum err_code code = refresh_begin(&options, &begin, ret, err);
+	const struct principal who = once_person(what->user, what->tenant);
+	const struct once facts = { .object = ret->bearer.login.s, .who = &who };
+	struct pg_tx *tx CLEANUP(pg_tx_cleanup) = NULL;
+	enum err_code code = once_open(req, &tx, err);
 
+	if (code == ERR_OK) {
+		code = refresh_begin(&options, &begin, ret, err);
+	}
+	if (code == ERR_OK) {
+		code = once_note(req, tx, &facts, err);
+	}
+	if (code == ERR_OK) {
+		code = pg_commit(tx, err);
+		tx = NULL;
+	}
 	return code == ERR_OK ? issue(req, ret, ret_access, err) : code;
 }
 
@@ -85,6 +100,7 @@ enum err_code door_refresh(struct http_request *req, struct str token, struct re
 	}
 	if (!id_is_nil(&ended)) {
 		log_warn("token.reused", "login=%s address=%" STR_FMT, ended.s, STR_ARG(req->peer));
+		token_note_reuse(req, &ended);
 		give_ring(req, AUTH_BELL_LOGIN, &ended);
 	}
 	return code;
@@ -93,9 +109,23 @@ enum err_code door_refresh(struct http_request *req, struct str token, struct re
 enum err_code door_revoke(struct http_request *req, struct str token, struct err *err)
 {
 	const struct refresh_options options = refresh_open(&node_of(req)->conf, node_of(req)->pg);
-	struct id ended;
-	enum err_code code = refresh_return(&options, token, &ended, err);
+	struct pg_tx *tx CLEANUP(pg_tx_cleanup) = NULL;
+	struct principal who;
+	struct once facts = { .who = &who };
+	struct id ended = { "" };
+	enum err_code code = once_open(req, &tx, err);
 
+	if (code == ERR_OK) {
+		code = refresh_return(&options, token, &ended, err);
+	}
+	if (code == ERR_OK && !id_is_nil(&ended) && token_find_login(req, &ended, &who)) {
+		facts.object = ended.s;
+		code = once_note(req, tx, &facts, err);
+	}
+	if (code == ERR_OK) {
+		code = pg_commit(tx, err);
+		tx = NULL;
+	}
 	if (code == ERR_OK && !id_is_nil(&ended)) {
 		give_ring(req, AUTH_BELL_LOGIN, &ended);
 	}

@@ -7,6 +7,7 @@
 #include "api/app.h"
 #include "api/handlers.h"
 #include "api/items.h"
+#include "api/once.h"
 #include "json/write.h"
 #include "log/log.h"
 #include "rest/token.h"
@@ -153,10 +154,22 @@ static bool understand(struct http_request *req, struct http_reply *reply, struc
 	return problems->count == 0;
 }
 
+static void refuse_new(struct http_request *req, struct http_reply *reply, const struct err *err)
+{
+	if (err->code == ERR_CONFLICT) {
+		answer_code(req, reply, ERR_CONFLICT, "there is one for this issuer and audience");
+	} else if (err->code == ERR_NOT_FOUND) {
+		answer_problem(req, reply, "tenant", "must be a tenant");
+	} else {
+		answer_error(req, reply, err);
+	}
+}
+
 void serve_issuer_create(struct http_request *req, struct http_reply *reply)
 {
 	struct issuer *issuer = arena_take(req->arena, sizeof(*issuer));
 	const char *by = auth_actor(app_who(req));
+	struct once once;
 	struct jsonw w;
 	struct err err;
 
@@ -164,36 +177,48 @@ void serve_issuer_create(struct http_request *req, struct http_reply *reply)
 		return;
 	}
 	issuer->created_us = (int64_t)id_time_ms(&issuer->id) * 1000;
-	switch ((int)issuer_create(node_of(req)->pg, issuer, by, &err)) {
-	case ERR_OK: break;
-	case ERR_CONFLICT:
-		answer_code(req, reply, ERR_CONFLICT, "there is one for this issuer and audience");
+	if (!once_begin(req, reply, &once)) {
 		return;
-	case ERR_NOT_FOUND: answer_problem(req, reply, "tenant", "must be a tenant"); return;
-	default: answer_error(req, reply, &err); return;
 	}
-	log_info("issuer.created", "id=%s tenant=%s by=%s", issuer->id.s, issuer->tenant, by);
+	if (issuer_create(node_of(req)->pg, issuer, by, &err) != ERR_OK) {
+		once_abandon(&once);
+		refuse_new(req, reply, &err);
+		return;
+	}
 	reply->status = 201;
 	jsonw_init(&w, &reply->body);
 	write_issuer(&w, issuer);
+	once.object = issuer->id.s;
+	if (once_commit(req, reply, &once)) {
+		log_info("issuer.created", "id=%s tenant=%s by=%s", issuer->id.s, issuer->tenant,
+		         by);
+	}
 }
 
 void serve_issuer_delete(struct http_request *req, struct http_reply *reply)
 {
 	bool deleted = false;
+	struct once once;
 	struct id id;
 	struct err err;
 
+	if (!once_begin(req, reply, &once)) {
+		return;
+	}
 	if (id_parse(req->params[0], &id) &&
 	    issuer_delete(node_of(req)->pg, &id, &deleted, &err) != ERR_OK) {
+		once_abandon(&once);
 		answer_error(req, reply, &err);
 		return;
 	}
 	if (!deleted) {
+		once_abandon(&once);
 		answer_code(req, reply, ERR_NOT_FOUND, "no such issuer");
 		return;
 	}
-	log_info("issuer.deleted", "id=%s by=%s", id.s, auth_actor(app_who(req)));
 	reply->status = 204;
 	reply->content_type = NULL;
+	if (once_commit(req, reply, &once)) {
+		log_info("issuer.deleted", "id=%s by=%s", id.s, auth_actor(app_who(req)));
+	}
 }

@@ -227,6 +227,13 @@ static void refuse_new(struct http_request *req, struct http_reply *reply, const
 	}
 }
 
+/* What it may do, for the audit. */
+static struct str detail_of(const struct http_request *req, const struct auth_key *key)
+{
+	return str_of(
+		arena_printf(req->arena, "{\"scopes\":\"%" STR_FMT "\"}", STR_ARG(key->scopes)));
+}
+
 void serve_key_create(struct http_request *req, struct http_reply *reply)
 {
 	char text[CRED_KEY_MAX + 1] = "";
@@ -245,6 +252,8 @@ void serve_key_create(struct http_request *req, struct http_reply *reply)
 		refuse_new(req, reply, &err);
 	} else {
 		show(reply, &made, text);
+		once.object = id.s;
+		once.detail = detail_of(req, &made);
 		if (once_commit(req, reply, &once)) {
 			log_info("key.created", "key=%s by=%s", id.s, key.created_by);
 		}
@@ -257,6 +266,7 @@ void serve_tenant_key_create(struct http_request *req, struct http_reply *reply)
 	char text[CRED_KEY_MAX + 1] = "", tenant[TENANT_ID_MAX + 1] = "";
 	struct auth_key_new key;
 	struct auth_key made;
+	struct once once;
 	struct err err;
 	struct id id;
 
@@ -266,16 +276,27 @@ void serve_tenant_key_create(struct http_request *req, struct http_reply *reply)
 	key.tenant = tenant;
 	if (!str_copy(tenant, sizeof(tenant), req->params[0]) || !tenant_id_ok(req->params[0])) {
 		answer_code(req, reply, ERR_NOT_FOUND, "no such tenant");
-	} else if (auth_key_create(node_of(req)->pg, &key, pepper_of(req), text, &id, &err) !=
-	                   ERR_OK ||
-	           auth_key_get(node_of(req)->pg, tenant, &id, req->arena, &made, &err) != ERR_OK) {
+		return;
+	}
+	if (!once_begin(req, reply, &once)) {
+		return;
+	}
+	if (auth_key_create(node_of(req)->pg, &key, pepper_of(req), text, &id, &err) != ERR_OK ||
+	    auth_key_get(node_of(req)->pg, tenant, &id, req->arena, &made, &err) != ERR_OK) {
+		once_abandon(&once);
 		if (err.code == ERR_NOT_FOUND) {
 			(void)err_set(&err, err.code, "no such tenant, or no member of it");
 		}
 		refuse(req, reply, &err);
 	} else {
 		show(reply, &made, text);
-		log_info("key.created", "key=%s tenant=%s by=%s", id.s, tenant, key.created_by);
+		once.object = id.s;
+		once.chain = tenant;
+		once.detail = detail_of(req, &made);
+		if (once_commit(req, reply, &once)) {
+			log_info("key.created", "key=%s tenant=%s by=%s", id.s, tenant,
+			         key.created_by);
+		}
 	}
 	cred_wipe(text, sizeof(text));
 }
@@ -333,6 +354,7 @@ void serve_key_rotate(struct http_request *req, struct http_reply *reply)
 		refuse(req, reply, &err);
 	} else {
 		show(reply, &made, text);
+		once.detail = str_of(arena_printf(req->arena, "{\"replacedBy\":\"%s\"}", id.s));
 		if (once_commit(req, reply, &once)) {
 			give_ring(req, AUTH_BELL_KEY, &rotation.id);
 			log_info("key.rotated", "key=%s new=%s by=%s", rotation.id.s, id.s,
@@ -347,38 +369,48 @@ void serve_key_rotate(struct http_request *req, struct http_reply *reply)
 void serve_key_revoke(struct http_request *req, struct http_reply *reply)
 {
 	struct auth_key key;
+	struct once once;
 	struct err err;
 	bool revoked;
 
-	if (!find_key(req, reply, &key)) {
+	if (!find_key(req, reply, &key) || !once_begin(req, reply, &once)) {
 		return;
 	}
 	if (auth_key_revoke(node_of(req)->pg, app_tenant(req), &key.id, &revoked, &err) != ERR_OK ||
 	    auth_key_get(node_of(req)->pg, app_tenant(req), &key.id, req->arena, &key, &err) !=
 	            ERR_OK) {
+		once_abandon(&once);
 		refuse(req, reply, &err);
 		return;
 	}
-	give_ring(req, AUTH_BELL_KEY, &key.id);
 	answer_key(reply, &key, NULL);
+	if (!once_commit(req, reply, &once)) {
+		return;
+	}
+	give_ring(req, AUTH_BELL_KEY, &key.id);
 	log_info("key.revoked", "key=%s by=%s", key.id.s, auth_actor(app_who(req)));
 }
 
 void serve_key_delete(struct http_request *req, struct http_reply *reply)
 {
 	struct auth_key key;
+	struct once once;
 	struct err err;
 	bool deleted;
 
-	if (!find_key(req, reply, &key)) {
+	if (!find_key(req, reply, &key) || !once_begin(req, reply, &once)) {
 		return;
 	}
 	if (auth_key_delete(node_of(req)->pg, app_tenant(req), &key.id, &deleted, &err) != ERR_OK) {
+		once_abandon(&once);
 		refuse(req, reply, &err);
 		return;
 	}
-	give_ring(req, AUTH_BELL_KEY, &key.id);
 	reply->status = 204;
 	reply->content_type = NULL;
+	if (!once_commit(req, reply, &once)) {
+		return;
+	}
+	give_ring(req, AUTH_BELL_KEY, &key.id);
 	log_info("key.deleted", "key=%s by=%s", key.id.s, auth_actor(app_who(req)));
 }

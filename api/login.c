@@ -7,6 +7,7 @@
 #include "api/door.h"
 #include "api/give.h"
 #include "api/handlers.h"
+#include "api/once.h"
 #include "auth/auth_http.h"
 #include "auth/auth_login.h"
 #include "auth/auth_shown.h"
@@ -188,6 +189,8 @@ void serve_auth_login(struct http_request *req, struct http_reply *reply)
 	struct login_made made;
 	struct login_new wanted;
 	struct rest_login body;
+	struct principal who;
+	struct once once;
 	struct err err;
 
 	if (!browser_is_ours(req, reply) || !take_body(req, reply, &body, email) ||
@@ -197,10 +200,21 @@ void serve_auth_login(struct http_request *req, struct http_reply *reply)
 	freshen(req, &row, body.password);
 	wanted = browser_login(req, &row.user, "password");
 	wanted.tenant = body.tenant.n > 0 ? arena_strdup(req->arena, body.tenant) : NULL;
+	if (!once_begin(req, reply, &once)) {
+		return;
+	}
 	if (login_create(&options, &wanted, &made, &err) == ERR_OK) {
-		browser_begin(req, reply, &made);
+		who = once_person(&row.user, made.tenant);
+		once.object = made.login.s;
+		once.who = &who;
+		if (once_commit(req, reply, &once)) {
+			browser_begin(req, reply, &made);
+		}
 		cred_wipe(&made, sizeof(made));
-	} else if (err.code == ERR_FORBIDDEN) {
+		return;
+	}
+	once_abandon(&once);
+	if (err.code == ERR_FORBIDDEN) {
 		answer_code(req, reply, err.code, "this person is no member there");
 	} else {
 		answer_error(req, reply, &err);
@@ -214,13 +228,29 @@ void serve_auth_logout_page(struct http_request *req, struct http_reply *reply)
 	serve_page(req, reply);
 }
 
+/* The provider would log them in again without a word: the page goes on there. */
+static void answer_logout(struct http_reply *reply, const struct buf *address)
+{
+	struct jsonw w;
+
+	if (address->len == 0 || buf_failed(address)) {
+		reply->status = 204;
+		reply->content_type = NULL;
+		return;
+	}
+	jsonw_init(&w, &reply->body);
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, "endSessionUrl", buf_str(address));
+	jsonw_end_object(&w);
+}
+
 void serve_auth_logout(struct http_request *req, struct http_reply *reply)
 {
 	const struct principal *who = app_who(req);
 	CLEANUP(buf_fini) struct buf address = { 0 };
+	struct once once;
 	struct id *ids;
 	size_t count;
-	struct jsonw w;
 	struct err err;
 
 	if (who->means != AUTH_BY_LOGIN) {
@@ -229,23 +259,21 @@ void serve_auth_logout(struct http_request *req, struct http_reply *reply)
 	}
 	buf_init(&address, OIDC_ADDRESS_MAX);
 	door_end_address(req, &address);
+	if (!once_begin(req, reply, &once)) {
+		return;
+	}
 	if (login_end(node_of(req)->pg,
 	              &(struct login_which){ .tenant = who->tenant, .login = &who->login },
 	              "logged out", req->arena, &ids, &count, &err) != ERR_OK) {
+		once_abandon(&once);
 		answer_error(req, reply, &err);
 		return;
 	}
-	give_ring(req, AUTH_BELL_LOGIN, &who->login);
 	login_clear_cookie(req, reply);
-	log_info("login.ended", "login=%s user=%s", who->login.s, who->user.s);
-	if (address.len == 0 || buf_failed(&address)) {
-		reply->status = 204;
-		reply->content_type = NULL;
-		return;
+	answer_logout(reply, &address);
+	once.object = who->login.s;
+	if (once_commit(req, reply, &once)) {
+		give_ring(req, AUTH_BELL_LOGIN, &who->login);
+		log_info("login.ended", "login=%s user=%s", who->login.s, who->user.s);
 	}
-	/* The provider would log them in again without a word: the page goes on there. */
-	jsonw_init(&w, &reply->body);
-	jsonw_object(&w, NULL);
-	jsonw_str(&w, "endSessionUrl", buf_str(&address));
-	jsonw_end_object(&w);
 }

@@ -4,6 +4,7 @@
 #include "api/give.h"
 #include "api/handlers.h"
 #include "api/items.h"
+#include "api/once.h"
 #include "json/write.h"
 #include "log/log.h"
 #include "login/login.h"
@@ -79,12 +80,26 @@ void serve_login_get(struct http_request *req, struct http_reply *reply)
 static bool end(struct http_request *req, struct http_reply *reply, const struct login_which *which,
                 size_t *ret_count)
 {
+	struct once once;
 	struct id *ids;
 	struct err err;
 
+	if (!once_begin(req, reply, &once)) {
+		return false;
+	}
 	if (login_end(node_of(req)->pg, which, "ended", req->arena, &ids, ret_count, &err) !=
 	    ERR_OK) {
+		once_abandon(&once);
 		answer_error(req, reply, &err);
+		return false;
+	}
+	if (*ret_count == 0) {
+		once_abandon(&once);
+		return true;
+	}
+	once.object = which->login != NULL ? which->login->s : which->user->s;
+	once.detail = str_of(arena_printf(req->arena, "{\"ended\":%zu}", *ret_count));
+	if (!once_commit(req, reply, &once)) {
 		return false;
 	}
 	for (size_t i = 0; i < *ret_count; i++) {

@@ -4,6 +4,7 @@
 #include "api/app.h"
 #include "api/handlers.h"
 #include "api/items.h"
+#include "api/once.h"
 #include "json/write.h"
 #include "task/task_json.h"
 
@@ -160,6 +161,7 @@ void serve_namespace_put(struct http_request *req, struct http_reply *reply)
 	char name[AOMI_NAMESPACE_MAX + 1];
 	struct rest_namespace body;
 	struct namespace namespace;
+	struct once once;
 	bool is_new;
 	struct err err;
 	struct jsonw w;
@@ -181,8 +183,12 @@ void serve_namespace_put(struct http_request *req, struct http_reply *reply)
 		                        .name = str_of(name),
 		                        .agent = body.agent,
 		                        .open = body.open };
+	if (!once_begin(req, reply, &once)) {
+		return;
+	}
 	if (namespace_put(node_of(req)->pg, &namespace, auth_actor(app_who(req)), &is_new, &err) !=
 	    ERR_OK) {
+		once_abandon(&once);
 		if (err.code == ERR_CONFLICT) {
 			answer_code(req, reply, ERR_CONFLICT,
 			            "a namespace of that name is open already");
@@ -194,20 +200,25 @@ void serve_namespace_put(struct http_request *req, struct http_reply *reply)
 	reply->status = is_new ? 201 : 200;
 	jsonw_init(&w, &reply->body);
 	write_namespace(&w, &namespace, true);
+	once.detail = body.open ? STR_LIT("{\"open\":true}") : STR_LIT("{\"open\":false}");
+	(void)once_commit(req, reply, &once);
 }
 
 void serve_namespace_delete(struct http_request *req, struct http_reply *reply)
 {
 	char name[AOMI_NAMESPACE_MAX + 1];
+	struct once once;
 	struct err err;
 
-	if (!take_name(req, reply, name)) {
+	if (!take_name(req, reply, name) || !once_begin(req, reply, &once)) {
 		return;
 	}
 	if (namespace_delete(node_of(req)->pg, app_tenant(req), name, &err) != ERR_OK) {
+		once_abandon(&once);
 		answer_error(req, reply, &err);
 		return;
 	}
 	reply->status = 204;
 	reply->content_type = NULL;
+	(void)once_commit(req, reply, &once);
 }

@@ -13,6 +13,7 @@
 #include "api/door.h"
 #include "api/give.h"
 #include "api/handlers.h"
+#include "api/once.h"
 #include "auth/auth_shown.h"
 #include "log/log.h"
 #include "login/login_http.h"
@@ -186,6 +187,29 @@ static bool take_once(const struct http_request *req, const char *name, struct s
 	return count <= 1;
 }
 
+/* A login, and its row in the audit. */
+static enum err_code create(struct http_request *req, const struct login_options *options,
+                            const struct login_new *wanted, struct login_made *ret, struct err *err)
+{
+	struct pg_tx *tx CLEANUP(pg_tx_cleanup) = NULL;
+	enum err_code code = once_open(req, &tx, err);
+
+	if (code == ERR_OK) {
+		code = login_create(options, wanted, ret, err);
+	}
+	if (code == ERR_OK) {
+		const struct principal who = once_person(wanted->user, ret->tenant);
+		const struct once facts = { .object = ret->login.s, .who = &who };
+
+		code = once_note(req, tx, &facts, err);
+	}
+	if (code == ERR_OK) {
+		code = pg_commit(tx, err);
+		tx = NULL;
+	}
+	return code;
+}
+
 static enum err_code log_in(struct http_request *req, const struct oidc_person *person,
                             struct http_reply *reply, struct err *err)
 {
@@ -206,7 +230,7 @@ static enum err_code log_in(struct http_request *req, const struct oidc_person *
 	wanted = browser_login(req, &member.user,
 	                       arena_printf(req->arena, MEANS "%s", person->provider->name));
 	wanted.tenant = person->tenant.p;
-	code = login_create(&options, &wanted, &made, err);
+	code = create(req, &options, &wanted, &made, err);
 	if (code == ERR_OK) {
 		browser_end_old(req);
 		log_info("login.begun", "login=%s user=%s tenant=%s provider=%s made=%d",

@@ -2,7 +2,8 @@
 
 #include "api/answer.h"
 #include "api/app.h"
-#include "rest/rest.h"
+#include "audit/audit_http.h"
+#include "rest/trail.h"
 
 /* Of a user whatever it shows, else of the key. */
 static const char *name_of(const struct http_request *req)
@@ -65,6 +66,80 @@ static bool claim(struct http_request *req, struct http_reply *reply, struct onc
 	return false;
 }
 
+/* ---- the audit ---- */
+
+static const struct rest_act *act_of(const struct http_request *req)
+{
+	const struct rest_route *route = req->route->facts;
+
+	return rest_act((enum rest_op)(route - rest_routes));
+}
+
+enum err_code once_note(struct http_request *req, struct pg_tx *tx, const struct once *facts,
+                        struct err *err)
+{
+	const struct rest_act *act = act_of(req);
+	const struct app *app = node_of(req)->app;
+	const struct principal *who = facts->who != NULL ? facts->who : app_who(req);
+	struct audit_entry entry;
+
+	if (act == NULL) {
+		return ERR_OK;
+	}
+	entry = (struct audit_entry){
+		.chain = facts->chain != NULL            ? facts->chain
+		         : act->of_system || who == NULL ? AUDIT_SYSTEM
+		                                         : who->tenant,
+		.who = audit_who_of(req, who),
+		.action = str_of(act->action),
+		.object = rest_act_object(req, act, str_of(facts->object)),
+		.outcome = AUDIT_DONE,
+		.detail = facts->detail,
+	};
+	return audit_append(tx, &app->audit, &entry, err);
+}
+
+bool once_tell(struct http_request *req, struct http_reply *reply, const char *object)
+{
+	struct once once;
+	struct err err;
+
+	if (!once_begin(req, reply, &once)) {
+		return false;
+	}
+	once.object = object;
+	if (once_note(req, once.tx, &once, &err) != ERR_OK) {
+		once_abandon(&once);
+		answer_error(req, reply, &err);
+		return false;
+	}
+	if (pg_commit(once.tx, &err) != ERR_OK) {
+		answer_error(req, reply, &err);
+		return false;
+	}
+	return true;
+}
+
+enum err_code once_open(struct http_request *req, struct pg_tx **ret, struct err *err)
+{
+	enum err_code code = pg_begin(node_of(req)->pg, "", ret, err);
+
+	if (code == ERR_OK) {
+		pg_join(node_of(req)->pg, *ret);
+	}
+	return code;
+}
+
+struct principal once_person(const struct id *user, const char *tenant)
+{
+	struct principal who = { .kind = AUTH_USER, .user = *user };
+
+	(void)str_copy(who.tenant, sizeof(who.tenant), str_of(tenant));
+	return who;
+}
+
+/* ---- the transaction ---- */
+
 bool once_begin(struct http_request *req, struct http_reply *reply, struct once *once)
 {
 	struct err err;
@@ -73,11 +148,15 @@ bool once_begin(struct http_request *req, struct http_reply *reply, struct once 
 	if (!take_key(req, reply, once)) {
 		return false;
 	}
-	if (pg_begin(node_of(req)->pg, app_tenant(req), &once->tx, &err) != ERR_OK) {
+	if (pg_begin(node_of(req)->pg, app_who(req) != NULL ? app_tenant(req) : "", &once->tx,
+	             &err) != ERR_OK) {
 		/* Nothing was asked of it yet, so nothing can have happened. */
 		answer_code(req, reply, err.code == ERR_CANCELLED ? err.code : ERR_UNAVAILABLE,
 		            NULL);
 		return false;
+	}
+	if (act_of(req) != NULL) {
+		pg_join(node_of(req)->pg, once->tx);
 	}
 	if (once->keyed && !claim(req, reply, once)) {
 		once_abandon(once);
@@ -105,6 +184,9 @@ bool once_commit(struct http_request *req, struct http_reply *reply, struct once
 
 	if (once->keyed) {
 		code = idempotency_finish(once->tx, &once->claim, &answer, &err);
+	}
+	if (code == ERR_OK) {
+		code = once_note(req, once->tx, once, &err);
 	}
 	if (code == ERR_OK) {
 		code = pg_commit(once->tx, &err);

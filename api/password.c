@@ -6,6 +6,8 @@
 #include "api/browser.h"
 #include "api/give.h"
 #include "api/handlers.h"
+#include "api/once.h"
+#include "audit/audit.h"
 #include "json/write.h"
 #include "log/log.h"
 #include "login/open.h"
@@ -102,6 +104,9 @@ static enum err_code store(struct http_request *req, struct change *change, stru
 		code = login_create_in(tx, &options, &again, &change->made, err);
 	}
 	if (code == ERR_OK) {
+		code = once_note(req, tx, &(struct once){ .object = who->user.s }, err);
+	}
+	if (code == ERR_OK) {
 		code = pg_commit(tx, err);
 		tx = NULL;
 	}
@@ -169,9 +174,13 @@ void serve_password_code(struct http_request *req, struct http_reply *reply)
 	char text[PASSWORD_CODE_LEN + 1];
 	int64_t ends_us = 0;
 	struct user user;
+	struct once once;
 	struct err err;
 	enum err_code code;
 
+	if (!once_begin(req, reply, &once)) {
+		return;
+	}
 	code = id_parse(req->params[0], &id)
 	               ? user_get(node_of(req)->pg, who->tenant, &id, req->arena, &user, &err)
 	               : err_set(&err, ERR_NOT_FOUND, "no such user");
@@ -185,13 +194,18 @@ void serve_password_code(struct http_request *req, struct http_reply *reply)
 		code = password_code_create(node_of(req)->pg, &secret, &wanted, text, &ends_us,
 		                            &err);
 	}
+	if (code != ERR_OK) {
+		once_abandon(&once);
+	}
 	if (code == ERR_NOT_FOUND || code == ERR_FORBIDDEN) {
 		answer_code(req, reply, code, code == ERR_NOT_FOUND ? "no such user" : err.msg);
 	} else if (code != ERR_OK) {
 		answer_error(req, reply, &err);
 	} else {
 		answer_new_code(req, reply, &id, text, ends_us);
-		log_info("password.code", "user=%s by=%s", id.s, auth_actor(who));
+		if (once_commit(req, reply, &once)) {
+			log_info("password.code", "user=%s by=%s", id.s, auth_actor(who));
+		}
 	}
 }
 
@@ -208,7 +222,15 @@ static enum err_code use_code(struct http_request *req, struct str code, const c
 			password_code_use(tx, &secret, code, req->arena, ret_user, ret_email, err);
 	}
 	if (outcome == ERR_OK && stored != NULL) {
+		struct principal who = { .kind = AUTH_USER, .user = *ret_user };
+		const struct once facts = { .object = ret_user->s,
+			                    .chain = AUDIT_SYSTEM,
+			                    .who = &who };
+
 		outcome = replace(tx, ret_user, stored, NULL, err);
+		if (outcome == ERR_OK) {
+			outcome = once_note(req, tx, &facts, err);
+		}
 		if (outcome == ERR_OK) {
 			outcome = pg_commit(tx, err);
 			tx = NULL;

@@ -138,23 +138,27 @@ void serve_project_create(struct http_request *req, struct http_reply *reply)
 	reply->status = 201;
 	answer_project(reply, &project);
 	http_reply_header(reply, "Location", "/api/v1/projects/%s", project.id.p);
+	once.object = project.id.p;
 	(void)once_commit(req, reply, &once);
 }
 
 void serve_project_rename(struct http_request *req, struct http_reply *reply)
 {
 	struct project project, wanted;
+	struct once once;
 	struct err err;
 
 	if (!take_body(req, reply, &rest_rename_table, &wanted) ||
-	    !find_project(req, reply, &project)) {
+	    !find_project(req, reply, &project) || !once_begin(req, reply, &once)) {
 		return;
 	}
 	if (project_rename(node_of(req)->pg, app_tenant(req), project.id.p, wanted.name.p, &err) !=
 	    ERR_OK) {
+		once_abandon(&once);
 		refuse(req, reply, &err);
 		return;
 	}
 	project.name = wanted.name;
 	answer_project(reply, &project);
+	(void)once_commit(req, reply, &once);
 }

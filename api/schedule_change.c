@@ -66,6 +66,7 @@ void serve_schedule_create(struct http_request *req, struct http_reply *reply)
 	reply->status = 201;
 	schedule_answer(req, reply, &made, NULL);
 	http_reply_header(reply, "Location", "/api/v1/schedules/%s", id.s);
+	once.object = id.s;
 	if (once_commit(req, reply, &once)) {
 		log_info("schedule.created", "schedule=%s", id.s);
 	}
@@ -184,16 +185,20 @@ void serve_schedule_resume(struct http_request *req, struct http_reply *reply)
 void serve_schedule_delete(struct http_request *req, struct http_reply *reply)
 {
 	struct schedule schedule;
+	struct once once;
 	struct err err;
 
-	if (!schedule_seen_row(req, reply, &schedule)) {
+	if (!schedule_seen_row(req, reply, &schedule) || !once_begin(req, reply, &once)) {
 		return;
 	}
 	if (schedule_delete(node_of(req)->pg, app_tenant(req), &schedule.id, &err) != ERR_OK) {
+		once_abandon(&once);
 		answer_error(req, reply, &err);
 		return;
 	}
 	reply->status = 204;
 	reply->content_type = NULL;
-	log_info("schedule.deleted", "schedule=%s", schedule.id.s);
+	if (once_commit(req, reply, &once)) {
+		log_info("schedule.deleted", "schedule=%s", schedule.id.s);
+	}
 }

@@ -81,7 +81,7 @@ void serve_session_delete(struct http_request *req, struct http_reply *reply)
 	struct steer_session session;
 	struct err err;
 
-	if (!seen_now(req, reply, &session)) {
+	if (!seen_now(req, reply, &session) || !once_tell(req, reply, session.id.s)) {
 		return;
 	}
 	if (steer_cancel(&steer, &session, STR_LIT("deleted"), &err) != ERR_OK) {

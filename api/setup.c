@@ -5,6 +5,7 @@
 #include "api/browser.h"
 #include "api/give.h"
 #include "api/handlers.h"
+#include "api/once.h"
 #include "log/log.h"
 #include "login/open.h"
 #include "login/password.h"
@@ -98,6 +99,10 @@ static enum err_code store(struct http_request *req, const struct cred_pepper *s
 	const struct login_options options = login_open(&node_of(req)->conf, node_of(req)->pg);
 	struct pg_tx *tx CLEANUP(pg_tx_cleanup) = NULL;
 	struct login_new login = browser_login(req, &first->user.id, "setup");
+	const struct principal who = { .kind = AUTH_USER, .user = first->user.id };
+	const struct once facts = { .object = first->user.id.s,
+		                    .chain = TENANT_DEFAULT,
+		                    .who = &who };
 	enum err_code code = tenant_ensure(node_of(req)->pg, TENANT_DEFAULT, err);
 
 	if (code == ERR_OK) {
@@ -111,6 +116,9 @@ static enum err_code store(struct http_request *req, const struct cred_pepper *s
 	}
 	if (code == ERR_OK) {
 		code = login_create_in(tx, &options, &login, &first->made, err);
+	}
+	if (code == ERR_OK) {
+		code = once_note(req, tx, &facts, err);
 	}
 	if (code == ERR_OK) {
 		code = pg_commit(tx, err);

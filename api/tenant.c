@@ -3,6 +3,7 @@
 #include "api/app.h"
 #include "api/handlers.h"
 #include "api/items.h"
+#include "api/once.h"
 #include "json/write.h"
 #include "log/log.h"
 #include "rest/access.h"
@@ -40,6 +41,7 @@ void serve_tenant_create(struct http_request *req, struct http_reply *reply)
 	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
 	struct rest_tenant body;
 	struct jsonw w;
+	struct once once;
 	struct err err;
 	enum err_code code;
 
@@ -58,8 +60,14 @@ void serve_tenant_create(struct http_request *req, struct http_reply *reply)
 		answer_problems(req, reply, problems);
 		return;
 	}
+	if (!once_begin(req, reply, &once)) {
+		return;
+	}
 	code = tenant_create(node_of(req)->pg, arena_strdup(req->arena, body.id),
 	                     arena_strdup(req->arena, body.name), &err);
+	if (code != ERR_OK) {
+		once_abandon(&once);
+	}
 	if (code == ERR_CONFLICT) {
 		answer_code(req, reply, code, "another tenant has that id or name");
 	} else if (code != ERR_OK) {
@@ -68,8 +76,11 @@ void serve_tenant_create(struct http_request *req, struct http_reply *reply)
 		reply->status = 201;
 		jsonw_init(&w, &reply->body);
 		write_tenant(&w, body.id, body.name, false);
-		log_info("tenant.created", "id=%" STR_FMT " by=%s", STR_ARG(body.id),
-		         auth_actor(app_who(req)));
+		once.object = arena_strdup(req->arena, body.id);
+		if (once_commit(req, reply, &once)) {
+			log_info("tenant.created", "id=%" STR_FMT " by=%s", STR_ARG(body.id),
+			         auth_actor(app_who(req)));
+		}
 	}
 }
 
@@ -77,12 +88,19 @@ void serve_tenant_create(struct http_request *req, struct http_reply *reply)
 static void set_disabled(struct http_request *req, struct http_reply *reply, bool disabled)
 {
 	char id[TENANT_ID_MAX + 1] = "";
+	struct once once;
 	struct err err;
 	struct jsonw w;
 	enum err_code code = ERR_NOT_FOUND;
 
+	if (!once_begin(req, reply, &once)) {
+		return;
+	}
 	if (str_copy(id, sizeof(id), req->params[0]) && tenant_id_ok(req->params[0])) {
 		code = tenant_disable(node_of(req)->pg, id, disabled, &err);
+	}
+	if (code != ERR_OK) {
+		once_abandon(&once);
 	}
 	if (code == ERR_NOT_FOUND) {
 		answer_code(req, reply, code, "no such tenant");
@@ -94,8 +112,10 @@ static void set_disabled(struct http_request *req, struct http_reply *reply, boo
 		jsonw_cstr(&w, "id", id);
 		jsonw_bool(&w, "disabled", disabled);
 		jsonw_end_object(&w);
-		log_info("tenant.decided", "id=%s disabled=%d by=%s", id, disabled,
-		         auth_actor(app_who(req)));
+		if (once_commit(req, reply, &once)) {
+			log_info("tenant.decided", "id=%s disabled=%d by=%s", id, disabled,
+			         auth_actor(app_who(req)));
+		}
 	}
 }
 

@@ -7,7 +7,12 @@
 #include "api/give.h"
 #include "api/handlers.h"
 #include "api/items.h"
+#include "api/login_trail.h"
+#include "api/once.h"
+#include "audit/audit_http.h"
+#include "audit/denials.h"
 #include "auth/auth_bell.h"
+#include "auth/auth_key_store.h"
 #include "base/clock.h"
 #include "json/write.h"
 #include "log/log.h"
@@ -95,8 +100,12 @@ static void begin(struct http_request *req, struct http_reply *reply, const stru
 	const struct refresh_options options = refresh_open(&node_of(req)->conf, node_of(req)->pg);
 	struct str client = body->client.n > 0 ? body->client : http_header(req, "User-Agent");
 	struct refreshed made;
+	struct once once;
 	struct err err;
 
+	if (!once_begin(req, reply, &once)) {
+		return;
+	}
 	if (refresh_begin(&options,
 	                  &(struct refresh_new){
 				  .tenant = who->tenant,
@@ -108,10 +117,17 @@ static void begin(struct http_request *req, struct http_reply *reply, const stru
 				  .address = arena_strdup(req->arena, req->peer),
 			  },
 	                  &made, &err) != ERR_OK) {
+		once_abandon(&once);
 		answer_error(req, reply, &err);
 		return;
 	}
 	answer_pair(req, reply, 201, &made);
+	once.object = made.bearer.login.s;
+	if (reply->status == 201) {
+		(void)once_commit(req, reply, &once);
+	} else {
+		once_abandon(&once);
+	}
 	cred_wipe(&made, sizeof(made));
 }
 
@@ -164,6 +180,32 @@ static bool take_refresh(struct http_request *req, struct http_reply *reply, str
 	return true;
 }
 
+bool token_find_login(struct http_request *req, const struct id *login, struct principal *ret)
+{
+	struct auth_key_found found;
+	struct err err;
+
+	if (auth_key_find(node_of(req)->pg, login, &found, &err) != ERR_OK) {
+		return false;
+	}
+	*ret = found.principal;
+	return true;
+}
+
+void token_note_reuse(struct http_request *req, const struct id *login)
+{
+	const struct app *app = node_of(req)->app;
+	struct principal who;
+	struct audit_entry entry = { .action = STR_LIT("login.reuse"), .outcome = AUDIT_DENIED };
+
+	if (token_find_login(req, login, &who)) {
+		entry.chain = who.tenant;
+		entry.who = audit_who_of(req, &who);
+		entry.object = str_of(arena_printf(req->arena, "login:%s", login->s));
+		denials_add(app->denials, &entry);
+	}
+}
+
 void serve_token_refresh(struct http_request *req, struct http_reply *reply)
 {
 	const struct refresh_options options = refresh_open(&node_of(req)->conf, node_of(req)->pg);
@@ -182,6 +224,7 @@ void serve_token_refresh(struct http_request *req, struct http_reply *reply)
 	}
 	if (!id_is_nil(&ended)) {
 		log_warn("token.reused", "login=%s address=%" STR_FMT, ended.s, STR_ARG(req->peer));
+		token_note_reuse(req, &ended);
 		ring(req, &ended);
 	}
 	if (err.code == ERR_UNAUTHORIZED) {
@@ -196,22 +239,31 @@ void serve_token_refresh(struct http_request *req, struct http_reply *reply)
 void serve_token_revoke(struct http_request *req, struct http_reply *reply)
 {
 	const struct refresh_options options = refresh_open(&node_of(req)->conf, node_of(req)->pg);
+	struct principal who;
+	struct once once;
 	struct id ended;
 	struct str text;
 	struct err err;
 
-	if (!take_refresh(req, reply, &text)) {
+	if (!take_refresh(req, reply, &text) || !once_begin(req, reply, &once)) {
 		return;
 	}
 	if (refresh_return(&options, text, &ended, &err) != ERR_OK) {
+		once_abandon(&once);
 		answer_error(req, reply, &err);
 		return;
 	}
-	if (!id_is_nil(&ended)) {
-		ring(req, &ended);
-	}
 	reply->status = 204;
 	reply->content_type = NULL;
+	if (id_is_nil(&ended) || !token_find_login(req, &ended, &who)) {
+		once_abandon(&once);
+		return;
+	}
+	once.object = ended.s;
+	once.who = &who;
+	if (once_commit(req, reply, &once)) {
+		ring(req, &ended);
+	}
 }
 
 /* ---- logins ---- */
@@ -261,11 +313,25 @@ void serve_token_list(struct http_request *req, struct http_reply *reply)
 static bool end(struct http_request *req, struct http_reply *reply, const struct id *user,
                 const struct id *login, struct refresh_ended *ret)
 {
+	struct once once;
 	struct err err;
 
+	if (!once_begin(req, reply, &once)) {
+		return false;
+	}
 	if (refresh_end(node_of(req)->pg, app_tenant(req), user, login, req->arena, ret, &err) !=
 	    ERR_OK) {
+		once_abandon(&once);
 		answer_error(req, reply, &err);
+		return false;
+	}
+	if (ret->count == 0) {
+		once_abandon(&once);
+		return true;
+	}
+	once.object = login != NULL ? login->s : user->s;
+	once.detail = str_of(arena_printf(req->arena, "{\"ended\":%zu}", ret->count));
+	if (!once_commit(req, reply, &once)) {
 		return false;
 	}
 	for (size_t i = 0; i < ret->count; i++) {
@@ -342,17 +408,26 @@ void serve_signing_rotate(struct http_request *req, struct http_reply *reply)
 	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
 	const struct app *app = node_of(req)->app;
 	struct rest_signing query;
+	struct once once;
 	struct err err;
 
 	if (rest_query(req, &rest_signing_table, &query, problems) != ERR_OK) {
 		answer_problems(req, reply, problems);
 		return;
 	}
+	if (!once_begin(req, reply, &once)) {
+		return;
+	}
 	if (signing_rotate(bearer_signing(app->bearers), query.when == 2, &err) != ERR_OK) {
+		once_abandon(&once);
 		answer_error(req, reply, &err);
 		return;
 	}
-	log_info("token.rotated", "by=%s when=%s", auth_actor(app_who(req)),
-	         query.when == 2 ? "now" : "later");
-	publish(req, reply);
+	once.detail =
+		query.when == 2 ? STR_LIT("{\"when\":\"now\"}") : STR_LIT("{\"when\":\"later\"}");
+	if (once_commit(req, reply, &once)) {
+		log_info("token.rotated", "by=%s when=%s", auth_actor(app_who(req)),
+		         query.when == 2 ? "now" : "later");
+		publish(req, reply);
+	}
 }

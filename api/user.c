@@ -174,6 +174,14 @@ static enum err_code make(struct pg_tx *tx, const char *tenant, const struct mak
 	return code == ERR_OK ? user_lock(tx, tenant, &making->user.id, arena, ret, err) : code;
 }
 
+/* What it may do from now on, for the audit. */
+static struct str detail_of(const struct http_request *req, const struct user *user)
+{
+	return str_of(arena_printf(req->arena, "{\"role\":\"%s\",\"disabled\":%s,\"system\":%s}",
+	                           auth_role_name(user->role), user->disabled ? "true" : "false",
+	                           user->system ? "true" : "false"));
+}
+
 static void create(struct http_request *req, struct http_reply *reply,
                    const struct json_table *table)
 {
@@ -196,6 +204,8 @@ static void create(struct http_request *req, struct http_reply *reply,
 	reply->status = 201;
 	answer_user(reply, &made);
 	http_reply_header(reply, "Location", "/api/v1/users/%s", made.id.s);
+	once.object = made.id.s;
+	once.detail = detail_of(req, &made);
 	if (once_commit(req, reply, &once)) {
 		give_ring(req, AUTH_BELL_USER, &made.id);
 		log_info("user.joined", "user=%s role=%s by=%s", made.id.s,
@@ -223,31 +233,29 @@ typedef enum err_code(change_fn)(struct pg_tx *tx, const char *tenant, struct us
 static bool change(struct http_request *req, struct http_reply *reply, change_fn *how, void *arg,
                    struct user *ret)
 {
-	struct pg_tx *tx CLEANUP(pg_tx_cleanup) = NULL;
 	const char *tenant = app_tenant(req);
 	enum err_code code;
+	struct once once;
 	struct err err;
 	struct id id;
 
-	if (!take_id(req, reply, &id)) {
+	if (!take_id(req, reply, &id) || !once_begin(req, reply, &once)) {
 		return false;
 	}
-	code = pg_begin(node_of(req)->pg, tenant, &tx, &err);
-	if (code == ERR_OK) {
-		code = user_lock(tx, tenant, &id, req->arena, ret, &err);
-	}
+	code = user_lock(once.tx, tenant, &id, req->arena, ret, &err);
 	if (code == ERR_OK) {
 		code = give_check_power(app_who(req), ret, &err);
 	}
 	if (code == ERR_OK) {
-		code = how(tx, tenant, ret, arg, &err);
-	}
-	if (code == ERR_OK) {
-		code = pg_commit(tx, &err);
-		tx = NULL;
+		code = how(once.tx, tenant, ret, arg, &err);
 	}
 	if (code != ERR_OK) {
+		once_abandon(&once);
 		refuse(req, reply, &err);
+		return false;
+	}
+	once.detail = detail_of(req, ret);
+	if (!once_commit(req, reply, &once)) {
 		return false;
 	}
 	give_ring(req, AUTH_BELL_USER, &id);

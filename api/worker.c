@@ -5,6 +5,7 @@
 #include "api/app.h"
 #include "api/handlers.h"
 #include "api/items.h"
+#include "api/once.h"
 #include "cordon/cordon_store.h"
 #include "json/write.h"
 #include "log/log.h"
@@ -173,14 +174,19 @@ static void answer_decided(struct http_request *req, struct http_reply *reply,
 static void decide(struct http_request *req, struct http_reply *reply, bool drain)
 {
 	struct lease_cordon cordon;
+	struct once once;
 	struct err err;
 
-	if (!take_name(req, reply, &cordon)) {
+	if (!take_name(req, reply, &cordon) || !once_begin(req, reply, &once)) {
 		return;
 	}
 	cordon.drain = drain;
 	if (cordon_set(node_of(req)->pg, &cordon, auth_actor(app_who(req)), &err) != ERR_OK) {
+		once_abandon(&once);
 		answer_error(req, reply, &err);
+		return;
+	}
+	if (!once_commit(req, reply, &once)) {
 		return;
 	}
 	if (lease_cordon_set(node_of(req)->redis, &cordon, &err) != ERR_OK) {
@@ -203,13 +209,18 @@ void serve_worker_drain(struct http_request *req, struct http_reply *reply)
 void serve_worker_uncordon(struct http_request *req, struct http_reply *reply)
 {
 	struct lease_cordon cordon;
+	struct once once;
 	struct err err;
 
-	if (!take_name(req, reply, &cordon)) {
+	if (!take_name(req, reply, &cordon) || !once_begin(req, reply, &once)) {
 		return;
 	}
 	if (cordon_clear(node_of(req)->pg, cordon.name, &err) != ERR_OK) {
+		once_abandon(&once);
 		answer_error(req, reply, &err);
+		return;
+	}
+	if (!once_commit(req, reply, &once)) {
 		return;
 	}
 	if (lease_cordon_clear(node_of(req)->redis, cordon.name, &err) != ERR_OK) {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit/audit.h"
 #include "auth/auth.h"
 
 enum { OUT_MAX = 16 * 1024 * 1024, LISTED = 100 };
@@ -15,16 +16,33 @@ enum { OUT_MAX = 16 * 1024 * 1024, LISTED = 100 };
 struct host {
 	struct local *local;
 	struct arena *arena;
+	struct pg_tx *tx; /* what the verb asks of the database goes through it; NULL: it is over */
 };
+
+static enum err_code begin(struct host *host, struct err *err)
+{
+	enum err_code code = pg_begin(host->local->pg, "", &host->tx, err);
+
+	if (code == ERR_OK) {
+		pg_join(host->local->pg, host->tx);
+	}
+	return code;
+}
 
 static int run_beside(struct local *local)
 {
 	struct call *call = local->arg;
 	struct host host = { .local = local, .arena = arena_new() };
-	int status;
+	int status = EXIT_FAILED;
+	struct err err;
 
 	call->host = &host;
-	status = call->verb->run(call);
+	if (begin(&host, &err) == ERR_OK) {
+		status = call->verb->run(call);
+		pg_rollback(host.tx);
+	} else {
+		status = admin_fail(&err);
+	}
 	arena_free(host.arena);
 	return status;
 }
@@ -70,11 +88,35 @@ const char *admin_actor(void)
 
 enum err_code admin_settle(struct call *call, const char *kind, const char *id, struct err *err)
 {
-	(void)call;
-	(void)kind;
-	(void)id;
-	(void)err;
-	return ERR_OK;
+	struct host *host = call->host;
+	const char *group = call->group->name != NULL ? call->group->name : "";
+	bool of_tenant = strcmp(group, "tenant") != 0 && strcmp(group, "limit") != 0;
+	const struct audit_entry entry = {
+		.chain = of_tenant ? admin_tenant_of(call) : AUDIT_SYSTEM,
+		.who = { .kind = STR_LIT("host"),
+		         .id = str_of(admin_actor()),
+		         .name = STR_LIT(""),
+		         .address = STR_LIT(""),
+		         .agent = STR_LIT("fairlead admin"),
+		         .request = STR_LIT("") },
+		.action = str_of(arena_printf(host->arena, "%s%s%s", group,
+		                              group[0] != '\0' ? "." : "", call->verb->name)),
+		.object = str_of(arena_printf(host->arena, "%s:%s", kind, id)),
+	};
+	struct cred_pepper secret, key;
+	struct pg_tx *tx = host->tx;
+	enum err_code code = admin_pepper(call, &secret, err);
+
+	if (code == ERR_OK) {
+		key = audit_key(&secret);
+		code = audit_append(tx, &key, &entry, err);
+	}
+	if (code != ERR_OK) {
+		return code;
+	}
+	host->tx = NULL;
+	code = pg_commit(tx, err);
+	return code == ERR_OK ? begin(host, err) : code;
 }
 
 int admin_fail(const struct err *err)

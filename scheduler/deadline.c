@@ -55,7 +55,9 @@ static enum err_code stop(struct app *app, const struct session_overdue *overdue
 		                       .reason = STR_LIT(reason),
 		                       .command = overdue->id };
 	struct arena *arena = arena_new();
-	const struct steer steer = { &app->node->store, app->node->pg, &who, arena };
+	const struct steer steer = {
+		.store = &app->node->store, .pg = app->node->pg, .who = &who, .arena = arena
+	};
 	struct steer_done done;
 	enum err_code code;
 

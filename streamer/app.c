@@ -3,13 +3,15 @@
 #include <stdlib.h>
 
 #include "aomi/aomi_door.h"
+#include "audit/denials.h"
 #include "auth/auth_http.h"
 #include "base/arena.h"
 #include "base/mem.h"
 #include "cred/digest.h"
+#include "cred/subkey.h"
 #include "fetch/fetch.h"
 #include "rate/rate_http.h"
-#include "rest/rest.h"
+#include "rest/trail.h"
 #include "streamer/access.h"
 #include "streamer/consumer.h"
 #include "streamer/debug.h"
@@ -81,10 +83,12 @@ static bool let_in(struct http_request *req, struct http_reply *reply,
 	if (!rate_admit_stranger(app->rate, req, reply)) {
 		return false;
 	}
+	*principal = (struct principal){ .scopes = 0 };
 	if (!find_out(req, reply, route, principal)) {
 		if (reply->status == err_http_status(ERR_UNAUTHORIZED)) {
 			rate_charge_stranger(app->rate, req, streams, reply);
 		}
+		rest_note_refusal(app->denials, req, principal, reply->status);
 		return false;
 	}
 	if (!rate_admit(app->rate, req, aomi_is_guest(principal) ? NULL : principal,
@@ -95,6 +99,16 @@ static bool let_in(struct http_request *req, struct http_reply *reply,
 	fiber_set_tag("request=%s trace=%s tenant=%s", req->request_id, req->trace_id,
 	              principal->tenant);
 	return true;
+}
+
+/* What is refused to somebody who was let in. */
+static void done(const struct http_request *req, int status)
+{
+	const struct app *app = app_of(req);
+
+	if (app != NULL && req->principal != NULL) {
+		rest_note_refusal(app->denials, req, req->principal, status);
+	}
 }
 
 static bool admit(struct http_request *req, struct http_reply *reply)
@@ -180,6 +194,7 @@ static void free_app(struct app *app)
 	issuer_free(app->issuers);
 	fetch_free(app->fetch);
 	rate_free(app->rate);
+	denials_free(app->denials);
 	free(app);
 }
 
@@ -213,6 +228,14 @@ static enum err_code start(struct node *node, struct err *err)
 	app->recents = recents_new(&(struct recents_options){
 		.store = &node->store, .pg = node->pg, .feed = &app->feed });
 	if (start_access(node, app, err) == ERR_OK) {
+		const struct cred_pepper *secret = &auth_options_of(app->auth)->pepper;
+
+		app->trail = (struct steer_trail){
+			.permissions = cred_subkey(secret, "permissions"),
+			.audit = audit_key(secret),
+			.must_sign = conf->approvals_signed == 1,
+		};
+		feed.trail = &app->trail;
 		feed.viewers = app->viewers;
 		app->feed = feed_new(&feed, err);
 	}
@@ -221,6 +244,11 @@ static enum err_code start(struct node *node, struct err *err)
 		return err->code;
 	}
 	node->app = app;
+	app->denials = app->trail.denials =
+		denials_new(&(struct denials_options){ .pg = node->pg,
+	                                               .key = app->trail.audit,
+	                                               .loop = node->loop,
+	                                               .duties = &node->duties });
 	app->rates = (struct rate_follower){ node->pg, app->rate };
 	(void)fiber_start(node->loop, &node->duties, "rates", rate_store_follow, &app->rates);
 	if (node->options->listens_late) {
@@ -283,6 +311,7 @@ const struct node_options app_options = {
 	.needs = NODE_REDIS | NODE_PG,
 	.listen = listen_at,
 	.admit = admit,
+	.done = done,
 	.start = start,
 	.drain = drain,
 	.stop = stop,

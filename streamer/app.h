@@ -4,8 +4,10 @@
 #include "node/node.h"
 #include "rate/rate_store.h"
 #include "rest/rest.h"
+#include "steer/steer.h"
 
 struct access;
+struct denials;
 struct auth;
 struct feed;
 struct flights;
@@ -17,6 +19,8 @@ struct viewers;
 struct app {
 	struct viewers *viewers;
 	struct access *access;
+	struct denials *denials;
+	struct steer_trail trail;
 	struct auth *auth;
 	struct bearers *bearers;
 	struct fetch *fetch;

@@ -10,7 +10,9 @@ static struct steer steer_of(const struct inbound *inbound)
 	return (struct steer){ .store = options->store,
 		               .pg = options->pg,
 		               .who = &inbound->who,
-		               .arena = inbound->arena };
+		               .arena = inbound->arena,
+		               .trail = options->trail,
+		               .address = str_of(http_conn_peer(inbound->socket->outlet.conn)) };
 }
 
 enum err_code ask_session(struct inbound *inbound, struct str session, struct ask *ret,

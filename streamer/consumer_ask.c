@@ -1,5 +1,6 @@
 /* What clients of the consumer's face ask; docs/consumer.md says what becomes of each. */
 #include "presence/presence.h"
+#include "steer/signature.h"
 #include "streamer/ask.h"
 #include "streamer/consumer.h"
 #include "streamer/consumer_frame.h"
@@ -117,6 +118,8 @@ struct permission {
 	struct inbound_head head;
 	struct str request, message, updated_input, updates, command;
 	unsigned behavior;
+	struct steer_signature signature;
+	bool is_signed;
 };
 
 static const char updates_rule[] =
@@ -179,6 +182,12 @@ static const struct json_field permission_fields[] = {
 	  .decode = decode_updates,
 	  .schema = "{\"type\":\"array\",\"maxItems\":32,\"items\":{\"type\":\"object\"}}" },
 	{ .name = "message", .kind = JSON_STR, FIELD(permission, message), .max = MESSAGE_MAX },
+	{ .name = "signature",
+	  .kind = JSON_OBJECT,
+	  .offset = offsetof(struct permission, signature),
+	  .present = offsetof(struct permission, is_signed),
+	  .table = &steer_signature_table,
+	  .help = "docs/audit.md says how." },
 	COMMAND_FIELD(permission),
 };
 
@@ -189,13 +198,15 @@ const struct json_table consumer_permission_table = { "PermissionResponse",
 enum err_code consumer_permission(struct inbound *inbound, const void *body, struct err *err)
 {
 	const struct permission *permission = body;
-	const struct steer_approval answer = { .request = permission->request,
-		                               .behavior = behaviors[permission->behavior],
-		                               .scope = permission->updates.n > 0 ? "always"
-		                                                                  : "once",
-		                               .updated_input = permission->updated_input,
-		                               .permissions = permission->updates,
-		                               .message = permission->message };
+	const struct steer_approval answer = {
+		.request = permission->request,
+		.behavior = behaviors[permission->behavior],
+		.scope = permission->updates.n > 0 ? "always" : "once",
+		.updated_input = permission->updated_input,
+		.permissions = permission->updates,
+		.message = permission->message,
+		.signature = permission->is_signed ? &permission->signature : NULL
+	};
 	struct steer_ask what = { .verb = STEER_APPROVAL, .approval = &answer };
 	struct ask ask;
 	enum err_code code = find(inbound, &ask, err);

@@ -28,6 +28,7 @@ struct flights;
 struct map;
 struct pg;
 struct redis_sub;
+struct steer_trail;
 struct outlet;
 struct subscriber;
 struct viewers;
@@ -52,11 +53,12 @@ struct feed_options {
 	const char *redis_url;
 	unsigned redis_timeout_ms;
 	unsigned keepalive_ms;
-	unsigned retry_ms;       /* for clients */
-	unsigned stall_ms;       /* a client that takes nothing for this long is closed */
-	unsigned tick_ms;        /* events of one session may wait this long for each other */
-	unsigned fold_after_ms;  /* behind and full for this long a reader is slow */
-	struct viewers *viewers; /* the caller's, as the next; they outlive the feed */
+	unsigned retry_ms;      /* for clients */
+	unsigned stall_ms;      /* a client that takes nothing for this long is closed */
+	unsigned tick_ms;       /* events of one session may wait this long for each other */
+	unsigned fold_after_ms; /* behind and full for this long a reader is slow */
+	const struct steer_trail *trail; /* the caller's: of what clients ask by frames */
+	struct viewers *viewers;         /* the caller's, as the next; they outlive the feed */
 	struct flights *flights;
 	size_t ring_events, ring_bytes;
 	size_t compress; /* sessions that are compressed at once; 0: none */

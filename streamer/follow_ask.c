@@ -1,6 +1,7 @@
 #include "streamer/follow_ask.h"
 
 #include "rest/body.h"
+#include "steer/signature.h"
 #include "streamer/ask.h"
 #include "streamer/channel.h"
 #include "streamer/socket.h"
@@ -145,6 +146,8 @@ struct approval {
 	struct inbound_head head;
 	struct str session, request, command, message, updated_input;
 	unsigned action;
+	struct steer_signature signature;
+	bool is_signed;
 };
 
 static const struct json_field approval_fields[] = {
@@ -173,6 +176,12 @@ static const struct json_field approval_fields[] = {
 	  .kind = JSON_RAW,
 	  FIELD(approval, updated_input),
 	  .max = STEER_PAYLOAD_MAX },
+	{ .name = "signature",
+	  .kind = JSON_OBJECT,
+	  .offset = offsetof(struct approval, signature),
+	  .present = offsetof(struct approval, is_signed),
+	  .table = &steer_signature_table,
+	  .help = "docs/audit.md says how." },
 	ASK_COMMAND_FIELD(approval),
 };
 
@@ -186,7 +195,10 @@ enum err_code follow_approval(struct inbound *inbound, const void *body, struct 
 		                               .behavior = behaviors[approval->action],
 		                               .scope = scopes[approval->action],
 		                               .updated_input = approval->updated_input,
-		                               .message = approval->message };
+		                               .message = approval->message,
+		                               .signature = approval->is_signed
+		                                                    ? &approval->signature
+		                                                    : NULL };
 	struct steer_ask what = { .verb = STEER_APPROVAL, .approval = &answer };
 	struct str session =
 		approval->session.n > 0 ? approval->session : only_session(inbound->socket);

@@ -2,9 +2,13 @@
 
 #include <stdlib.h>
 
+#include "audit/audit_http.h"
+#include "audit/denials.h"
 #include "log/log.h"
 #include "metric/metric.h"
+#include "steer/steer.h"
 #include "streamer/consumer.h"
+#include "streamer/feed.h"
 #include "streamer/follow.h"
 #include "streamer/follow_ask.h"
 #include "streamer/socket.h"
@@ -196,6 +200,26 @@ static enum err_code run(struct inbound *inbound, const struct inbound_row *row,
 	return row->run(inbound, body, err);
 }
 
+/* Who was not allowed what is for the audit. */
+static void note(const struct inbound *inbound, const struct inbound_row *row)
+{
+	const struct outlet *outlet = &inbound->socket->outlet;
+	const struct steer_trail *trail = outlet->feed->options.trail;
+	struct audit_entry entry;
+
+	if (trail == NULL || trail->denials == NULL) {
+		return;
+	}
+	entry = (struct audit_entry){
+		.chain = inbound->who.tenant,
+		.who = audit_who_is(&inbound->who),
+		.action = str_of(arena_printf(inbound->arena, "frame.%s", row->type)),
+		.outcome = AUDIT_DENIED,
+	};
+	entry.who.address = str_of(http_conn_peer(outlet->conn));
+	denials_add(trail->denials, &entry);
+}
+
 static bool may_send(struct socket *socket)
 {
 	return socket->face->spend == NULL || socket->face->spend(socket);
@@ -225,6 +249,9 @@ void inbound_run(struct socket *socket, enum inbound_face face, struct str text)
 		acknowledge(&inbound);
 	} else if (err.code != ERR_CANCELLED) {
 		refuse(&inbound, &err);
+		if (err.code == ERR_FORBIDDEN) {
+			note(&inbound, row);
+		}
 	}
 	metric_inc(METRIC_SOCKET_FRAMES, err.code == ERR_OK ? "ok" : err_name(err.code));
 	arena_free(inbound.arena);

@@ -112,6 +112,18 @@ static enum err_code look_up(struct auth *auth, const struct id *id, const struc
 	return ERR_OK;
 }
 
+/* Whom a credential that is no good was of: may do nothing, for the audit. */
+static struct principal stranger(const struct principal *of)
+{
+	struct principal who = {
+		.kind = of->kind, .key = of->key, .user = of->user, .login = of->login
+	};
+
+	(void)str_copy(who.tenant, sizeof(who.tenant), str_of(of->tenant));
+	(void)str_copy(who.name, sizeof(who.name), str_of(of->name));
+	return who;
+}
+
 enum err_code auth_fetch(struct auth *auth, const struct cred_digest *digest, const struct id *id,
                          const struct cred_digest *hash, struct auth_cached *ret, struct err *err)
 {
@@ -133,6 +145,7 @@ bool auth_still_counts(const struct auth_cached *found)
 static enum err_code take(const struct auth_cached *found, struct principal *ret, struct err *err)
 {
 	if (!auth_still_counts(found)) {
+		*ret = stranger(&found->principal);
 		return err_set(err, ERR_UNAUTHORIZED, "this key is unknown, expired or revoked");
 	}
 	*ret = found->principal;

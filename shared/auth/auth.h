@@ -149,7 +149,8 @@ struct auth *auth_new(const struct auth_options *options) MUST_CHECK;
 void auth_free(struct auth *auth);
 
 /* ERR_UNAUTHORIZED with a reason for the client (it does not tell unknown from revoked), or what
- * kept us from asking. */
+ * kept us from asking. A key that is known but no good: *ret says whose it is, and may do nothing.
+ */
 enum err_code auth_check(struct auth *auth, struct str key, struct principal *ret,
                          struct err *err) MUST_CHECK;
 

@@ -130,6 +130,23 @@ enum err_code command_answered(struct pg_tx *tx, const char *tenant, const struc
 	return code;
 }
 
+enum err_code command_use_nonce(struct pg_tx *tx, const char *tenant, const struct id *session,
+                                struct str nonce, bool *ret_fresh, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+
+	pg_param_cstr(&params, tenant);
+	pg_param_cstr(&params, session->s);
+	pg_param_text(&params, nonce);
+	code = pg_tx_query(tx, sql(COMMAND_SQL_COMMAND_NONCE), &params, &rows, err);
+	if (code == ERR_OK) {
+		*ret_fresh = pg_rows_affected(rows) > 0;
+	}
+	return code;
+}
+
 static bool state_parse(struct str name, enum command_state *ret)
 {
 	for (unsigned i = 0; i < COMMAND_STATE_COUNT; i++) {

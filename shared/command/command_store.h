@@ -122,6 +122,10 @@ struct command_end {
 	struct str result;        /* JSON; {NULL, 0}: none */
 };
 
+/* A signed answer's nonce is used. *ret_fresh false: it was before. */
+enum err_code command_use_nonce(struct pg_tx *tx, const char *tenant, const struct id *session,
+                                struct str nonce, bool *ret_fresh, struct err *err) MUST_CHECK;
+
 /* *ret_changed false: it was finished before, and that stands. */
 enum err_code command_finish(struct pg *pg, const char *tenant, const struct command_end *end,
                              bool *ret_changed, struct err *err) MUST_CHECK;

@@ -39,7 +39,7 @@ static void request_done(const struct http_request *req, int status, uint64_t to
 
 	probe_request_done(req, status, took_us);
 	if (node->options->done != NULL && req->route != NULL && req->route->facts != NULL) {
-		node->options->done(req);
+		node->options->done(req, status);
 	}
 }
 

@@ -46,7 +46,7 @@ struct node_options {
 	bool (*admit)(struct http_request *req,
 	              struct http_reply *reply); /* of routes with facts; NULL: none */
 	/* After each request that admit() saw, whatever became of it. NULL: nothing to do. */
-	void (*done)(const struct http_request *req);
+	void (*done)(const struct http_request *req, int status);
 	/* Runs on a fiber once the server listens; may start duties in node->duties. An error ends
 	 * the process. */
 	enum err_code (*start)(struct node *node, struct err *err);

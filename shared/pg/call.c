@@ -18,6 +18,10 @@ enum {
 
 struct pg_tx {
 	struct pg_hold hold;
+	struct pg_tx *outer;       /* it is a part of that one */
+	struct pg *pg;             /* while joined */
+	const struct fiber *fiber; /* whose calls go through it, while joined */
+	LIST_ENTRY(pg_tx) link;
 	bool begun;        /* BEGIN travels with the first statement */
 	struct err failed; /* what ended it, before it was committed */
 	unsigned timeout_ms;
@@ -134,6 +138,114 @@ static enum err_code acquire(struct pg *pg, struct pg_hold *hold, struct err *er
 	return ERR_OK;
 }
 
+/* ---- joined transactions ---- */
+
+static struct pg_tx *joined(const struct pg *pg)
+{
+	const struct fiber *fiber = fiber_current();
+	struct pg_tx *tx;
+
+	LIST_FOREACH(tx, &pg->joined, link)
+	{
+		if (tx->fiber == fiber) {
+			return tx;
+		}
+	}
+	return NULL;
+}
+
+void pg_join(struct pg *pg, struct pg_tx *tx)
+{
+	assert(tx->fiber == NULL && tx->outer == NULL && joined(pg) == NULL);
+	tx->pg = pg;
+	tx->fiber = fiber_current();
+	LIST_INSERT_HEAD(&pg->joined, tx, link);
+}
+
+void pg_part(struct pg_tx *tx)
+{
+	if (tx->fiber != NULL) {
+		LIST_REMOVE(tx, link);
+		tx->fiber = NULL;
+	}
+}
+
+enum err_code pg_tx_act_for(struct pg_tx *tx, const char *tenant, struct err *err)
+{
+	const char *setting = tenant_setting(tenant);
+	struct pg_params params = { 0 };
+
+	if (setting == NULL) {
+		return not_a_tenant(err);
+	}
+	tx = tx->outer != NULL ? tx->outer : tx;
+	if (strcmp(setting, tx->tenant) == 0) {
+		return ERR_OK;
+	}
+	(void)str_copy(tx->tenant, sizeof(tx->tenant), str_of(setting));
+	pg_param_cstr(&params, setting);
+	/* Else it travels with BEGIN. */
+	return tx->begun ? pg_tx_query(tx, &pg_sql_texts[PG_SQL_SET_TENANT], &params, NULL, err)
+	                 : ERR_OK;
+}
+
+static const char *tenant_of(const struct pg_tx *tx)
+{
+	return strcmp(tx->tenant, "*") == 0 ? "" : tx->tenant;
+}
+
+/* What is asked for another tenant sees that one's rows, and the transaction goes on for its own.
+ */
+static enum err_code query_joined(struct pg_tx *tx, const char *tenant, const struct text *query,
+                                  const struct pg_params *params, struct pg_rows **ret,
+                                  struct err *err)
+{
+	char own[TENANT_MAX];
+	enum err_code code;
+
+	(void)str_copy(own, sizeof(own), str_of(tenant_of(tx)));
+	code = pg_tx_act_for(tx, tenant, err);
+	if (code == ERR_OK) {
+		code = pg_tx_query(tx, query, params, ret, err);
+	}
+	return code == ERR_OK ? pg_tx_act_for(tx, own, err) : code;
+}
+
+static enum err_code begin_joined(struct pg_tx *outer, const char *tenant, struct pg_tx **ret,
+                                  struct err *err)
+{
+	struct pg_tx *tx;
+
+	if (tenant_setting(tenant) == NULL) {
+		return not_a_tenant(err);
+	}
+	tx = mem_calloc(1, sizeof(*tx));
+	tx->outer = outer;
+	(void)str_copy(tx->tenant, sizeof(tx->tenant), str_of(tenant_of(outer)));
+	if (pg_tx_act_for(outer, tenant, err) != ERR_OK) {
+		free(tx);
+		return err->code;
+	}
+	*ret = tx;
+	return ERR_OK;
+}
+
+/* A part has ended: its statements stand or fall with the whole. */
+static enum err_code end_joined(struct pg_tx *tx, struct err *err)
+{
+	struct pg_tx *outer = tx->outer;
+	enum err_code code = ERR_OK;
+
+	if (outer->failed.code != ERR_OK) {
+		*err = outer->failed;
+		code = err->code;
+	} else {
+		code = pg_tx_act_for(outer, tx->tenant, err);
+	}
+	free(tx);
+	return code;
+}
+
 /* ---- one statement ---- */
 
 enum err_code pg_query(struct pg *pg, const char *tenant, const struct text *query,
@@ -142,11 +254,15 @@ enum err_code pg_query(struct pg *pg, const char *tenant, const struct text *que
 	struct pg_hold hold = { NULL };
 	const char *setting = tenant_setting(tenant);
 	unsigned timeout_ms = pg->statement_timeout_ms + ANSWER_GRACE_MS;
+	struct pg_tx *whole = joined(pg);
 	PGresult *rows = NULL;
 	enum err_code code;
 
 	if (setting == NULL) {
 		return not_a_tenant(err);
+	}
+	if (whole != NULL) {
+		return query_joined(whole, tenant, query, params, ret, err);
 	}
 	code = acquire(pg, &hold, err);
 	if (code != ERR_OK) {
@@ -189,6 +305,9 @@ enum err_code pg_begin(struct pg *pg, const char *tenant, struct pg_tx **ret, st
 	struct pg_tx *tx;
 	enum err_code code;
 
+	if (joined(pg) != NULL) {
+		return begin_joined(joined(pg), tenant, ret, err);
+	}
 	if (setting == NULL) {
 		return not_a_tenant(err);
 	}
@@ -227,10 +346,13 @@ static enum err_code tx_check(struct pg_tx *tx, struct err *err)
 enum err_code pg_tx_query(struct pg_tx *tx, const struct text *query,
                           const struct pg_params *params, struct pg_rows **ret, struct err *err)
 {
-	struct pg_conn *conn = tx->hold.conn;
+	struct pg_conn *conn;
 	PGresult *rows = NULL;
-	enum err_code code = tx_check(tx, err);
+	enum err_code code;
 
+	tx = tx->outer != NULL ? tx->outer : tx;
+	conn = tx->hold.conn;
+	code = tx_check(tx, err);
 	if (code != ERR_OK) {
 		return code;
 	}
@@ -271,8 +393,13 @@ enum err_code pg_commit(struct pg_tx *tx, struct err *err)
 {
 	struct pg_conn *conn = tx->hold.conn;
 	PGresult *none = NULL;
-	enum err_code code = tx_check(tx, err);
+	enum err_code code;
 
+	if (tx->outer != NULL) {
+		return end_joined(tx, err);
+	}
+	pg_part(tx);
+	code = tx_check(tx, err);
 	if (code != ERR_OK || !tx->begun) {
 		pg_rollback(tx);
 		return code;
@@ -292,6 +419,15 @@ void pg_rollback(struct pg_tx *tx)
 	if (tx == NULL) {
 		return;
 	}
+	if (tx->outer != NULL) {
+		if (tx->outer->failed.code == ERR_OK) {
+			(void)err_set(&tx->outer->failed, ERR_INTERNAL,
+			              "postgres: a part of the transaction was taken back");
+		}
+		free(tx);
+		return;
+	}
+	pg_part(tx);
 	conn = tx->hold.conn;
 	if (conn != NULL && tx->begun) {
 		tx->hold.conn = NULL;

@@ -92,6 +92,18 @@ void pg_rollback(struct pg_tx *tx);    /* NULL is a no-op; works in a cancelled 
 void pg_tx_cleanup(struct pg_tx **tx); /* for CLEANUP(): rolls back if still open; set to NULL after
                                           pg_commit */
 
+/*
+ * From here on whatever this fiber asks of the pool goes through the transaction, until it ends or
+ * pg_part(): so an act and its record (audit/audit.h) are one, whoever's functions the act is
+ * made of.  A pg_begin() then gives a part of it: its commit does nothing, and if it is rolled back
+ * the whole cannot be committed any more.  What is asked for another tenant is answered for that
+ * one.
+ */
+void pg_join(struct pg *pg, struct pg_tx *tx);
+void pg_part(struct pg_tx *tx); /* one that is not joined: a no-op */
+/* The tenant that its further statements are for. */
+enum err_code pg_tx_act_for(struct pg_tx *tx, const char *tenant, struct err *err) MUST_CHECK;
+
 /* ---- rows ---- */
 
 void pg_rows_free(struct pg_rows *rows);

@@ -29,6 +29,7 @@ struct pg {
 	unsigned counts[PG_CONN_STATES];
 	struct pg_waiters waiters;
 	unsigned waiting;
+	LIST_HEAD(pg_joined, pg_tx) joined; /* transactions that their fibers' calls go through */
 
 	unsigned failures; /* connects that failed in a row */
 	uint64_t retry_at_ms;

@@ -1,8 +1,11 @@
+#include "audit/audit_http.h"
+#include "base/clock.h"
 #include "command/command_store.h"
 #include "json/decode.h"
 #include "json/write.h"
 #include "log/log.h"
 #include "steer/notify.h"
+#include "steer/signature.h"
 #include "steer/status.h"
 #include "steer/steer.h"
 
@@ -166,8 +169,26 @@ static enum err_code check_request(struct pg_tx *tx, const struct command_new *r
 	return code;
 }
 
-static enum err_code add_row(struct pg_tx *tx, const struct command_new *row,
-                             const struct steer_ask *ask, struct steer_done *done, struct err *err)
+/* A signature that was seen before is a copy, whatever became of the answer. */
+static enum err_code use_signature(const struct steer *steer, struct pg_tx *tx,
+                                   const struct id *session, const struct steer_approval *approval,
+                                   struct err *err)
+{
+	bool fresh = true;
+	enum err_code code = ERR_OK;
+
+	if (approval->signature != NULL && steer->trail != NULL) {
+		code = command_use_nonce(tx, steer->who->tenant, session,
+		                         approval->signature->nonce, &fresh, err);
+	}
+	return code == ERR_OK && !fresh
+	               ? err_set(err, ERR_FORBIDDEN, "the signature was used before")
+	               : code;
+}
+
+static enum err_code add_row(const struct steer *steer, struct pg_tx *tx,
+                             const struct command_new *row, const struct steer_ask *ask,
+                             struct steer_done *done, struct err *err)
 {
 	const struct command_end end = { .id = row->id, .state = COMMAND_DONE };
 	bool changed;
@@ -178,7 +199,8 @@ static enum err_code add_row(struct pg_tx *tx, const struct command_new *row,
 		return ERR_OK;
 	}
 	if (ask->approval != NULL) {
-		code = check_request(tx, row, ask->approval, err);
+		code = use_signature(steer, tx, &row->session, ask->approval, err);
+		code = code == ERR_OK ? check_request(tx, row, ask->approval, err) : code;
 	}
 	if (code == ERR_OK) {
 		code = command_add(tx, row, &done->command, &done->seq, err);
@@ -216,7 +238,7 @@ static enum err_code write_new(const struct steer *steer, struct pg_tx *tx,
 	if (code == ERR_OK && !done->moved) {
 		code = check_state(session, ask->verb, err);
 	}
-	return code == ERR_OK ? add_row(tx, &row, ask, done, err) : code;
+	return code == ERR_OK ? add_row(steer, tx, &row, ask, done, err) : code;
 }
 
 enum err_code steer_write(const struct steer *steer, struct pg_tx *tx,
@@ -359,6 +381,42 @@ void steer_follow(const struct steer *steer, struct steer_session *session,
 	fiber_unshield();
 }
 
+/* The answer in the audit: what for, and how. */
+static enum err_code write_down(const struct steer *steer, struct pg_tx *tx,
+                                const struct steer_session *session, const struct steer_ask *ask,
+                                const struct steer_done *done, struct err *err)
+{
+	const struct steer_approval *approval = ask->approval;
+	struct audit_entry entry;
+	enum err_code code;
+	struct buf detail;
+	struct jsonw w;
+
+	if (approval == NULL || steer->trail == NULL || done->repeated) {
+		return ERR_OK;
+	}
+	buf_init(&detail, AUDIT_DETAIL_MAX);
+	jsonw_init(&w, &detail);
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, "request", approval->request);
+	jsonw_cstr(&w, "behavior", approval->behavior);
+	jsonw_cstr(&w, "scope", approval->scope);
+	jsonw_bool(&w, "signed", approval->signature != NULL);
+	jsonw_cstr(&w, "command", done->command.s);
+	jsonw_end_object(&w);
+	entry = (struct audit_entry){
+		.chain = steer->who->tenant,
+		.who = audit_who_is(steer->who),
+		.action = STR_LIT("approval.answer"),
+		.object = str_of(arena_printf(steer->arena, "session:%s", session->id.s)),
+		.detail = buf_str(&detail),
+	};
+	entry.who.address = steer->address;
+	code = audit_append(tx, &steer->trail->audit, &entry, err);
+	buf_fini(&detail);
+	return code;
+}
+
 static enum err_code commit(const struct steer *steer, struct steer_session *session,
                             const struct steer_ask *ask, struct steer_done *ret, struct err *err)
 {
@@ -370,6 +428,9 @@ static enum err_code commit(const struct steer *steer, struct steer_session *ses
 		return code == ERR_CANCELLED ? code : err_set(err, ERR_UNAVAILABLE, "PostgreSQL");
 	}
 	code = steer_write(steer, tx, session, ask, ret, err);
+	if (code == ERR_OK) {
+		code = write_down(steer, tx, session, ask, ret, err);
+	}
 	if (code == ERR_OK) {
 		struct pg_tx *ready = tx;
 
@@ -387,6 +448,11 @@ enum err_code steer_send(const struct steer *steer, struct steer_session *sessio
 	struct steer_done done;
 	bool waits = true;
 
+	if (ask->approval != NULL && steer->trail != NULL &&
+	    steer_check_signature(steer->trail, &session->id, str_of(auth_actor(steer->who)),
+	                          ask->approval, clock_wall_us(), err) != ERR_OK) {
+		return err->code;
+	}
 	if (ask->approval != NULL) {
 		if (steer_is_asked(steer, session, ask->approval->request, &waits, err) != ERR_OK) {
 			return steer_only_read(err);

@@ -20,14 +20,27 @@
 #include "queue/mail.h"
 #include "session/session_store.h"
 
+struct denials;
 struct json_list;
+struct steer_signature;
+
+/* How answers to permission requests are checked and written down (steer/signature.h,
+ * audit/audit.h); of a process. */
+struct steer_trail {
+	struct cred_pepper permissions; /* the subkey of that name */
+	struct cred_pepper audit;       /* audit_key() */
+	bool must_sign;
+	struct denials *denials; /* of what was refused; NULL: nowhere */
+};
 
 /* For whom, and with what; made for a request. */
 struct steer {
 	const struct log_store *store;
 	struct pg *pg;
 	const struct principal *who;
-	struct arena *arena; /* what is found or made lives there */
+	struct arena *arena;             /* what is found or made lives there */
+	const struct steer_trail *trail; /* NULL: answers are neither checked nor written down */
+	struct str address;              /* where it comes from, for the audit */
 };
 
 /* ---- which session ---- */
@@ -80,13 +93,14 @@ enum {
 
 /* The answer to a permission request. */
 struct steer_approval {
-	struct str request;       /* its request_id */
-	const char *behavior;     /* "allow" or "deny" */
-	const char *scope;        /* "once", "session" or "always" */
-	struct str updated_input; /* JSON; {NULL, 0}: as it was asked */
-	struct str permissions;   /* JSON: rules to go with it; {NULL, 0}: none */
-	struct str message;       /* to the agent; "": none */
-	bool is_void;             /* steer_is_asked() says no; steer_send() asks by itself */
+	struct str request;                      /* its request_id */
+	const char *behavior;                    /* "allow" or "deny" */
+	const char *scope;                       /* "once", "session" or "always" */
+	struct str updated_input;                /* JSON; {NULL, 0}: as it was asked */
+	struct str permissions;                  /* JSON: rules to go with it; {NULL, 0}: none */
+	struct str message;                      /* to the agent; "": none */
+	const struct steer_signature *signature; /* NULL: none */
+	bool is_void; /* steer_is_asked() says no; steer_send() asks by itself */
 };
 
 /* Whether an agent waits for the answer to that request: it is in the session's log, and the agent
@@ -115,6 +129,7 @@ struct steer_done {
 
 /* All of it. ERR_GONE, ERR_CONFLICT, ERR_ILLEGAL_MOVE: not in the state it is in. ERR_NOT_FOUND: no
  * such permission request waits. ERR_CONFLICT: the permission request has its answer.
+ * ERR_FORBIDDEN: its signature does not count, or is missing.
  * ERR_KEY_REUSED: something else was asked by that name. ERR_UNKNOWN: ask again to learn. */
 enum err_code steer_send(const struct steer *steer, struct steer_session *session,
                          const struct steer_ask *ask, struct steer_done *ret,

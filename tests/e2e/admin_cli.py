@@ -279,6 +279,21 @@ def nothing_is_deleted_that_nobody_is_sure_of(stack):
     admin(stack, "user", "show", user, code=1, err="user not found")
 
 
+def what_was_done_is_in_the_audit(stack):
+    who = json.loads(admin(stack, "audit", "list", "--tenant", ".", "--action", "tenant.create", "--json").splitlines()[0])
+    assert who["object"] == "tenant:acme" and who["actor"]["kind"] == "host" and who["actor"]["id"].startswith("host:"), who
+    assert "key.create" in admin(stack, "audit", "list", "--action", "key.")
+    lines = admin(stack, "audit", "export", "--all").splitlines()
+    assert len(admin(stack, "audit", "export", "--all", "--csv").splitlines()) == 1 + len(lines)
+    admin(stack, "audit", "list", "--outcome", "perhaps", code=2, err="--outcome must be")
+    ends = [json.loads(line) for line in admin(stack, "audit", "verify", "--json").splitlines()]
+    assert {e["tenant"] for e in ends} >= {".", "default"} and all(e["whole"] for e in ends), ends
+    end = next(e for e in ends if e["tenant"] == "default")
+    admin(stack, "audit", "verify", "--tenant", "default", "--anchor", "%d:%s" % (end["rows"], end["hash"]), out="ok")
+    admin(stack, "audit", "verify", "--tenant", "default", "--anchor", "%d:%s" % (end["rows"], "0" * 64), code=1, out="FLAW")
+    admin(stack, "audit", "verify", "--anchor", "x", code=2, err="--anchor must be")
+
+
 def commands_are_told_of(stack):
     admin(stack, code=2, err="usage: fairlead admin tenant list")
     admin(stack, "nonsense", code=2, err='there is no "nonsense"')
@@ -298,7 +313,7 @@ def commands_are_told_of(stack):
 def main():
     with Stack(sys.argv[1]) as stack:
         run_all([tenants, limits, users, roles, keys, a_member_who_leaves_takes_the_keys_along, namespaces, chats, sessions, contracts, contracts_over_rest, how_people_get_in,
-                 nothing_is_deleted_that_nobody_is_sure_of, commands_are_told_of], stack)
+                 nothing_is_deleted_that_nobody_is_sure_of, what_was_done_is_in_the_audit, commands_are_told_of], stack)
 
 
 if __name__ == "__main__":

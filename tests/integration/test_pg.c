@@ -367,9 +367,12 @@ static void without_a_tenant_nothing_is_seen(void **state)
 
 static void audit_body(struct world *world)
 {
-	SQL(test_audit, "INSERT INTO audit (tenant_id, actor, action, object, prev_hash, hash) "
-	                "VALUES ('ta', 'a', 'b', 'c', decode(md5(clock_timestamp()::text), 'hex'), "
-	                "'\\x01')");
+	SQL(test_audit, "INSERT INTO audit (tenant_id, n, at, actor_kind, actor, actor_name, "
+	                "address, agent, action, "
+	                "object, outcome, request_id, detail, prev_hash, hash) "
+	                "VALUES ('ta', 1, now(), 'key', 'a', '', '', '', 'b', 'c', 'done', '', "
+	                "'{}', '\\x00', '\\x01') "
+	                "ON CONFLICT DO NOTHING");
 	SQL(test_audit_edit, "UPDATE audit SET actor = 'x'");
 	SQL(test_audit_delete, "DELETE FROM audit");
 	SQL(test_audit_truncate, "TRUNCATE audit");

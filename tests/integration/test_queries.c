@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "aomi_sql_gen.h"
+#include "audit_sql_gen.h"
 #include "auth_sql_gen.h"
 #include "base/str.h"
 #include "command_sql_gen.h"
@@ -47,6 +48,7 @@ static const struct noun {
 	{ event_sql_texts, EVENT_SQL_COUNT },
 	{ task_sql_texts, TASK_SQL_COUNT },
 	{ command_sql_texts, COMMAND_SQL_COUNT },
+	{ audit_sql_texts, AUDIT_SQL_COUNT },
 	{ contract_sql_texts, CONTRACT_SQL_COUNT },
 	{ cordon_sql_texts, CORDON_SQL_COUNT },
 	{ delivery_sql_texts, DELIVERY_SQL_COUNT },

@@ -3,10 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "cred/base64url.h"
+#include "cred/mac.h"
 #include "json/value.h"
 #include "redis/redis.h"
 #include "steer/notify.h"
 #include "steer/publish.h"
+#include "steer/signature.h"
 #include "steer/steer.h"
 #include "task_world.h"
 #include "tests/integration/crew.h"
@@ -95,7 +99,9 @@ static void on_stage(struct world *world, void (*body)(struct stage *stage))
 		                          .generation = 1,
 		                          .unarchived_max = 16 * 1024 * 1024 };
 	stage.crew.store = &stage.store;
-	stage.steer = (struct steer){ &stage.store, world->pg, &stage.who, test_arena() };
+	stage.steer = (struct steer){
+		.store = &stage.store, .pg = world->pg, .who = &stage.who, .arena = test_arena()
+	};
 	must(redis_wait_connected(stage.store.redis, WAIT_MS, &err), &err);
 	flush(stage.store.redis);
 	publish(&stage);
@@ -342,6 +348,120 @@ static void approval_body(struct stage *stage)
 }
 ON_STAGE(the_first_answer_to_a_permission_request_stands, approval_body)
 
+/* As a client that has the key of its participant. */
+static void sign(struct stage *stage, struct steer_approval *approval,
+                 struct steer_signature *signature, char mac_text[64])
+{
+	struct cred_pepper key =
+		steer_signing_key(&stage->steer.trail->permissions, &stage->session.id,
+	                          str_of(auth_actor(&stage->who)));
+	const struct str parts[] = { STR_LIT("fairlead approval 1"),
+		                     str_of(stage->session.id.s),
+		                     str_of(auth_actor(&stage->who)),
+		                     approval->request,
+		                     str_of(approval->behavior),
+		                     str_of(approval->scope),
+		                     signature->input,
+		                     signature->permissions,
+		                     approval->message,
+		                     signature->at,
+		                     signature->nonce };
+	struct cred_digest mac = cred_mac(&key, parts, ARRAY_LEN(parts));
+	struct buf text;
+
+	buf_init(&text, 64);
+	cred_base64url_encode(cred_digest_str(&mac), &text);
+	assert_true(str_copy(mac_text, 64, buf_str(&text)));
+	buf_fini(&text);
+	signature->mac = str_of(mac_text);
+	approval->signature = signature;
+}
+
+struct rival {
+	struct stage *stage;
+	struct steer_session session;
+	struct steer_ask ask;
+	enum err_code code;
+};
+
+static void answer_too(void *arg)
+{
+	struct rival *rival = arg;
+	struct steer_done done;
+	struct err err;
+
+	rival->code = steer_send(&rival->stage->steer, &rival->session, &rival->ask, &done, &err);
+}
+
+/* Two answers at once, both signed well: one counts. */
+static void expect_one_of_two(struct stage *stage, const struct steer_approval *one,
+                              const struct steer_approval *other)
+{
+	struct rival rivals[] = {
+		{ .stage = stage,
+		  .session = stage->session,
+		  .ask = { STEER_APPROVAL, .approval = one } },
+		{ .stage = stage,
+		  .session = stage->session,
+		  .ask = { STEER_APPROVAL, .approval = other } },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rivals); i++) {
+		(void)fiber_start(stage->world->loop, &stage->world->group, "rival", answer_too,
+		                  &rivals[i]);
+	}
+	assert_int_equal(fiber_group_wait(&stage->world->group, WAIT_MS), ERR_OK);
+	assert_true((rivals[0].code == ERR_OK && rivals[1].code == ERR_CONFLICT) ||
+	            (rivals[1].code == ERR_OK && rivals[0].code == ERR_CONFLICT));
+}
+
+static void signed_body(struct stage *stage)
+{
+	SQL(test_signed_rows, "SELECT count(*) FROM audit WHERE action = 'approval.answer' AND "
+	                      "outcome = 'done' AND (detail::jsonb ->> 'signed')::boolean");
+	uint64_t before = number(stage->world->pg, "", &test_signed_rows);
+	struct steer_trail trail = { .permissions = { "for tests" }, .must_sign = true };
+	struct steer_signature one = { .nonce = STR_LIT("first-0123456789") }, other = one;
+	struct steer_approval yes = { .request = STR_LIT("s1"),
+		                      .behavior = "allow",
+		                      .scope = "once" };
+	struct steer_approval no = { .request = STR_LIT("s2"),
+		                     .behavior = "deny",
+		                     .scope = "once" };
+	struct steer_ask what = { .verb = STEER_APPROVAL, .approval = &yes };
+	char at[32], mac[64], mac_too[64];
+
+	stage->steer.trail = &trail;
+	(void)snprintf(at, sizeof(at), "%lld", (long long)(clock_wall_us() / 1000));
+	one.at = other.at = str_of(at);
+	lease(stage);
+	request(stage, "s1");
+	request(stage, "s2");
+	request(stage, "s3");
+	assert_int_equal(refused(stage, &what), ERR_FORBIDDEN);
+	sign(stage, &yes, &one, mac);
+	yes.scope = "always";
+	assert_int_equal(refused(stage, &what), ERR_FORBIDDEN);
+	yes.scope = "once";
+	(void)send_ask(stage, &what);
+	/* The very same once more, and its nonce in another answer. */
+	assert_int_equal(refused(stage, &what), ERR_FORBIDDEN);
+	what.approval = &no;
+	sign(stage, &no, &other, mac_too);
+	assert_int_equal(refused(stage, &what), ERR_FORBIDDEN);
+	other.nonce = STR_LIT("second-0123456789");
+	sign(stage, &no, &other, mac_too);
+	(void)send_ask(stage, &what);
+	yes.request = no.request = STR_LIT("s3");
+	one.nonce = STR_LIT("third-0123456789");
+	other.nonce = STR_LIT("fourth-0123456789");
+	sign(stage, &yes, &one, mac);
+	sign(stage, &no, &other, mac_too);
+	expect_one_of_two(stage, &yes, &no);
+	assert_int_equal(number(stage->world->pg, "", &test_signed_rows), before + 3);
+}
+ON_STAGE(a_signed_answer_counts_once_and_is_written_down, signed_body)
+
 static void say_state(struct stage *stage, enum session_state to, const char *data)
 {
 	const struct log_new event = { EVENT_TYPE_STATUS, str_of(data) };
@@ -469,6 +589,7 @@ int main(void)
 		cmocka_unit_test(a_move_is_in_the_log_once_it_is_asked_for),
 		cmocka_unit_test(a_queued_session_stops_on_the_spot_and_says_so_again),
 		cmocka_unit_test(the_first_answer_to_a_permission_request_stands),
+		cmocka_unit_test(a_signed_answer_counts_once_and_is_written_down),
 		cmocka_unit_test(an_answer_brings_back_who_made_room_and_waits_for_it),
 		cmocka_unit_test(cancelling_fences_the_worker_and_may_be_repeated),
 		cmocka_unit_test(who_may_not_see_a_session_is_told_that_there_is_none),

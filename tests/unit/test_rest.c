@@ -4,6 +4,7 @@
 #include "rest/body.h"
 #include "rest/query.h"
 #include "rest/rest.h"
+#include "rest/trail.h"
 #include "tests/support/test.h"
 
 static struct arena *arena;
@@ -207,6 +208,29 @@ static void every_post_takes_an_idempotency_key_or_says_why_not(void **state)
 	}
 }
 
+static void every_change_is_in_the_audit_or_says_why_not(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < REST_OP_COUNT; i++) {
+		const struct rest_route *route = &rest_routes[i];
+		bool changes = route->method != HTTP_GET && (route->traits & REST_READS) == 0;
+		bool acts = rest_act((enum rest_op)i) != NULL;
+		bool plain = rest_plain((enum rest_op)i) != NULL;
+
+		/* A login that begins by being sent back here is a GET. */
+		if (changes ? acts == plain
+		            : plain || (acts && (route->traits & REST_PROVES) == 0)) {
+			fail_msg("%s: a row in rest/acts.def, or a reason in rest/plain.def",
+			         route->name);
+		}
+		/* Whoever may give or take rights is written down. */
+		if (changes && !route->open &&
+		    (route->scope == AUTH_ADMIN || route->scope == AUTH_SYSTEM)) {
+			assert_true(acts);
+		}
+	}
+}
+
 static void every_row_is_sound(void **state)
 {
 	(void)state;
@@ -369,6 +393,7 @@ int main(void)
 		cmocka_unit_test(an_event_that_is_too_large_is_refused),
 		cmocka_unit_test(routes_are_made_for_the_operations_that_have_a_handler),
 		cmocka_unit_test(every_post_takes_an_idempotency_key_or_says_why_not),
+		cmocka_unit_test(every_change_is_in_the_audit_or_says_why_not),
 		cmocka_unit_test(every_row_is_sound),
 		cmocka_unit_test(the_document_is_sound_and_lists_exactly_the_routes),
 	};

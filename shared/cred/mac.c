@@ -1,0 +1,31 @@
+#include "cred/mac.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdint.h>
+
+_Static_assert(crypto_auth_hmacsha512256_BYTES == CRED_DIGEST_SIZE, "a MAC is a digest");
+_Static_assert(crypto_auth_hmacsha512256_KEYBYTES == CRED_PEPPER_SIZE, "and has a key like one");
+
+struct cred_digest cred_mac(const struct cred_pepper *key, const struct str *parts, size_t count)
+{
+	crypto_auth_hmacsha512256_state state;
+	struct cred_digest mac;
+	int ready = sodium_init();
+
+	assert(ready >= 0);
+	(void)crypto_auth_hmacsha512256_init(&state, key->bytes, sizeof(key->bytes));
+	for (size_t i = 0; i < count; i++) {
+		size_t n = parts[i].n;
+		const unsigned char length[] = { (unsigned char)(n >> 24), (unsigned char)(n >> 16),
+			                         (unsigned char)(n >> 8), (unsigned char)n };
+
+		assert(n <= UINT32_MAX);
+		(void)crypto_auth_hmacsha512256_update(&state, length, sizeof(length));
+		(void)crypto_auth_hmacsha512256_update(
+			&state, n > 0 ? (const unsigned char *)parts[i].p : length, n);
+	}
+	(void)crypto_auth_hmacsha512256_final(&state, mac.bytes);
+	sodium_memzero(&state, sizeof(state));
+	return mac;
+}
