@@ -127,20 +127,31 @@ static enum err_code store(struct http_request *req, const struct cred_pepper *s
 	return code;
 }
 
+static enum err_code check_needed(struct http_request *req, struct err *err)
+{
+	bool needed = false;
+	enum err_code code = setup_needed(node_of(req)->pg, &needed, err);
+
+	return code == ERR_OK && !needed
+	               ? err_set(err, ERR_CONFLICT, "there is an administrator already")
+	               : code;
+}
+
 /* The PIN is right, and the password hashed. */
 static enum err_code prove(struct http_request *req, const struct cred_pepper *secret,
                            struct first *first, struct err *err)
 {
 	const struct app *app = node_of(req)->app;
-	bool needed = false;
-	enum err_code code = setup_needed(node_of(req)->pg, &needed, err);
+	enum err_code code = check_needed(req, err);
 
-	if (code == ERR_OK && !needed) {
-		code = err_set(err, ERR_CONFLICT, "there is an administrator already");
-	}
 	if (code == ERR_OK) {
 		code = setup_try(node_of(req)->pg, secret, first->body.pin, err);
 	}
+	/* The PIN went with somebody who was first meanwhile, and then that is what to say. */
+	if (code == ERR_GONE && check_needed(req, err) == ERR_OK) {
+		(void)err_set(err, ERR_GONE, "no setup PIN counts");
+	}
+	code = code == ERR_GONE ? err->code : code;
 	return code == ERR_OK ? hasher_hash(app->hasher, first->body.password, first->stored, err)
 	                      : code;
 }
