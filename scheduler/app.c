@@ -28,7 +28,7 @@
 enum {
 	ADMIT_MS = 500,
 	RESTORE_MS = 2000,
-	RESTORE_GRACE_MS = 1000,
+	RESTORE_GRACE_MS = 3000,
 	DELIVER_MS = 500,
 	BRANCH_MS = 500,
 	CORDON_MS = 1000,
@@ -113,6 +113,8 @@ static void on_redis_back(struct node *node)
 	if (app != NULL) {
 		app->connection = redis_connection(node->redis);
 		app->admit_all = true;
+		app->limits_connection = 0;
+		app->fleet.read_ms = 0;
 		app->restore_due = clock_mono_ms() + RESTORE_GRACE_MS;
 		on_resumed(app);
 	}

@@ -15,6 +15,7 @@
 #include "scheduler/fleet.h"
 #include "scheduler/measure.h"
 #include "scheduler/moves.h"
+#include "scheduler/refill.h"
 #include "session/session_wait.h"
 
 struct redis_sub;
@@ -81,11 +82,15 @@ struct app {
 	uint64_t limits_version, limits_connection, limits_swept_ms;
 
 	/* reconcile */
-	struct id admit_after, restore_after;
+	struct refill refill;
+	struct id admit_after, begun_after, restore_after;
 	uint64_t admitted_ms; /* when all that was accepted was last looked at */
-	bool admit_all;       /* the next walk does */
-	uint64_t restored;    /* the generation in which all living sessions were looked at */
-	uint64_t restoring;   /* the one that is being walked */
+	uint64_t admit_began_ms, admit_walked_ms; /* wall clock: this walk, the last whole one */
+	bool admit_all;                           /* the next walk does */
+	uint64_t restoring;                       /* the generation that is being walked */
+	bool begun;                               /* what had begun is done there */
+	uint64_t restored;    /* in which all that lives is with a worker or in the queue */
+	uint64_t rebuilt;     /* in which all of it has its log */
 	uint64_t connection;  /* to Redis: the one that the generation is of */
 	uint64_t restore_due; /* clock_mono_ms: before that workers give back their journals */
 

@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "queue/queue_load.h"
 
+enum { SEEN_MS = 10000 };
+
 void fleet_init(struct fleet *fleet)
 {
 	*fleet = (struct fleet){ .workers = mem_calloc(FLEET_MAX, sizeof(*fleet->workers)),
@@ -38,6 +40,32 @@ static enum err_code add_loads(struct fleet *fleet, const struct queue *queue, s
 	return code;
 }
 
+/* Of those who have not been there for SEEN_MS nothing is awaited. With more than FLEET_SEEN_MAX
+ * nothing is known. */
+static void witness(struct fleet *fleet)
+{
+	uint64_t now = clock_mono_ms();
+	size_t kept = 0;
+
+	for (size_t i = 0; i < fleet->seen_count; i++) {
+		if (now < fleet->seen[i].ms + SEEN_MS) {
+			fleet->seen[kept++] = fleet->seen[i];
+		}
+	}
+	for (size_t k = 0; k < fleet->count && kept < FLEET_SEEN_MAX; k++) {
+		const char *incarnation = fleet->workers[k].incarnation;
+		size_t i = 0;
+
+		while (i < kept && strcmp(fleet->seen[i].incarnation, incarnation) != 0) {
+			i++;
+		}
+		memcpy(fleet->seen[i].incarnation, incarnation, sizeof(fleet->seen[i].incarnation));
+		fleet->seen[i].ms = now;
+		kept = i == kept ? kept + 1 : kept;
+	}
+	fleet->seen_count = kept;
+}
+
 enum err_code fleet_read(struct fleet *fleet, struct redis *redis, struct err *err)
 {
 	enum err_code code;
@@ -50,6 +78,7 @@ enum err_code fleet_read(struct fleet *fleet, struct redis *redis, struct err *e
 			fleet->uses[i].freed = fleet->uses[i].dry = false;
 		}
 		fleet->ready = 0;
+		witness(fleet);
 	}
 	for (unsigned shard = 0; code == ERR_OK && shard < QUEUE_SHARDS; shard++) {
 		const struct queue queue = { redis, shard };
@@ -93,6 +122,17 @@ void fleet_freed(struct fleet *fleet, struct str payload)
 			}
 		}
 	}
+}
+
+bool fleet_all_back(const struct fleet *fleet, uint64_t generation)
+{
+	size_t back = 0, i;
+
+	for (size_t k = 0; k < fleet->seen_count; k++) {
+		back += find(fleet, str_of(fleet->seen[k].incarnation), &i) &&
+		        fleet->workers[i].generation == generation;
+	}
+	return back > 0 && back == fleet->seen_count && back < FLEET_SEEN_MAX;
 }
 
 void fleet_await(struct fleet *fleet, const char *incarnation)

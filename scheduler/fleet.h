@@ -17,7 +17,7 @@
 
 struct redis;
 
-enum { FLEET_MAX = 1024 };
+enum { FLEET_MAX = 1024, FLEET_SEEN_MAX = 64 };
 
 /* What a worker has in all shards. */
 struct fleet_use {
@@ -35,6 +35,11 @@ struct fleet {
 	struct lease_worker *workers; /* FLEET_MAX, oldest first */
 	struct fleet_use *uses;       /* beside them */
 	size_t count;
+	struct fleet_seen {
+		char incarnation[QUEUE_WORKER_MAX + 1];
+		uint64_t ms;
+	} seen[FLEET_SEEN_MAX]; /* lately, also by a Redis that has forgotten it */
+	size_t seen_count;
 	uint64_t ready;   /* sessions that were ready at the last look */
 	uint64_t read_ms; /* when that was; 0: never, or not to be trusted */
 };
@@ -47,6 +52,10 @@ enum err_code fleet_read(struct fleet *fleet, struct redis *redis, struct err *e
 
 /* What the queue's bell says: "room <incarnation> ...". */
 void fleet_freed(struct fleet *fleet, struct str payload);
+
+/* Whether all that lived lately have told what they have in this generation of Redis; false also
+ * when that is not known. */
+bool fleet_all_back(const struct fleet *fleet, uint64_t generation);
 
 /* The next free slot of this one is some session's. */
 void fleet_await(struct fleet *fleet, const char *incarnation);

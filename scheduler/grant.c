@@ -10,6 +10,7 @@
 #include "pg/pg.h"
 #include "scheduler/app.h"
 #include "scheduler/handover.h"
+#include "scheduler/opening.h"
 #include "scheduler/order.h"
 #include "scheduler/retake.h"
 
@@ -332,12 +333,15 @@ static enum err_code remind_of(struct app *app, const struct queue_item *item,
 {
 	struct order_to to = { worker->worker, item->incarnation, item->epoch, item->attempt };
 	struct log_head head;
-	enum err_code code = log_head_get(&app->node->store, &item->sid, item->tenant, &head, err);
+	enum err_code code = opening_head(app, &item->sid, item->tenant, &head, err);
 
-	if (code != ERR_OK || !head.found) {
+	if (code == ERR_STALE) {
+		return ERR_OK; /* its log is not open again yet */
+	}
+	if (code != ERR_OK && code != ERR_NOT_FOUND) {
 		return code;
 	}
-	if (session_is_terminal(head.state)) {
+	if (code == ERR_NOT_FOUND || !head.found || session_is_terminal(head.state)) {
 		return retake_finish(app, &item->sid, item->tenant, err);
 	}
 	if (head.state == SESSION_QUEUED) {

@@ -32,22 +32,43 @@ struct step {
 
 /* ---- all at once: epochs, rows, and whether the workers live ---- */
 
+/* The queue was lost, and with it the log, which nobody needed since: now. */
+static enum err_code rebuild_first(struct handover_lease *lease, struct opening *opening,
+                                   struct app *app)
+{
+	struct log_head head;
+	bool current = false;
+	enum err_code code = opening_head(app, &opening->sid, opening->tenant, &head, &lease->err);
+
+	if (code == ERR_OK) {
+		code = retake_is_current(app, &lease->item, &current, &lease->err);
+	}
+	if (code != ERR_OK || !current || !head.found || head.state != SESSION_QUEUED) {
+		return code;
+	}
+	opening->epoch = head.at.epoch;
+	return opening_raise(app, opening, &lease->result, &lease->err);
+}
+
 static void raise_epoch(void *arg)
 {
 	const struct step *step = arg;
 	struct handover_lease *lease = step->lease;
 	char token[QUEUE_TOKEN_SIZE];
-	const struct opening opening = { .sid = lease->item.sid,
-		                         .tenant = lease->item.tenant,
-		                         .cause = "lease",
-		                         .token = token,
-		                         .epoch = lease->item.epoch,
-		                         .moves = true,
-		                         .to = SESSION_PROVISIONING,
-		                         .worker = lease->worker };
+	struct opening opening = { .sid = lease->item.sid,
+		                   .tenant = lease->item.tenant,
+		                   .cause = "lease",
+		                   .token = token,
+		                   .epoch = lease->item.epoch,
+		                   .moves = true,
+		                   .to = SESSION_PROVISIONING,
+		                   .worker = lease->worker };
 
 	queue_token(&lease->item, token);
 	lease->code = opening_raise(step->batch->app, &opening, &lease->result, &lease->err);
+	if (lease->code == ERR_OK && lease->result.outcome == LOG_REBUILD) {
+		lease->code = rebuild_first(lease, &opening, step->batch->app);
+	}
 }
 
 /*

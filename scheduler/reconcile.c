@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "log/log.h"
 #include "scheduler/app.h"
+#include "scheduler/limits.h"
 #include "scheduler/opening.h"
 #include "scheduler/retake.h"
 #include "session/session_json.h"
@@ -19,6 +20,10 @@ enum {
 	ADMIT_OLDER_MS = 1000,
 	ADMIT_PAGE = 64,
 	RESTORE_PAGE = 64,
+	AWAIT_MS = 20,
+	RESTORE_FIBERS = 16,
+	REBUILD_FIBERS = 2,
+	REBUILD_PAUSE_MS = 100,
 	TOKEN_SIZE = 64
 };
 
@@ -71,6 +76,10 @@ static enum err_code admit(struct app *app, const struct session *session, struc
 	struct log_head head;
 	enum err_code code = create_log(app, session, err);
 
+	/* A log that was made while Redis was emptied may not be the first one of its session. */
+	if (code == ERR_OK) {
+		code = log_is_current(&app->node->store, err);
+	}
 	if (code == ERR_OK) {
 		code = opening_head(app, &session->id, session->tenant.p, &head, err);
 	}
@@ -88,9 +97,10 @@ static enum err_code admit(struct app *app, const struct session *session, struc
 }
 
 /*
- * Where a walk begins.  What is not in the queue was accepted a moment ago, so most walks look only
- * there: looking at all that wait would cost as much as they are many.  All are looked at now and
- * then, when a walk was not all well, and when Redis was away.
+ * Where a walk begins.  What is not in the queue was accepted a moment ago, or since the last walk
+ * if that is longer ago, so most walks look only there: looking at all that wait would cost as much
+ * as they are many.  All are looked at now and then, when a walk was not all well, and when Redis
+ * was away.
  */
 static void begin_walk(struct app *app)
 {
@@ -100,12 +110,16 @@ static void begin_walk(struct app *app)
 	if (!id_is_nil(&app->admit_after)) {
 		return;
 	}
-	if (app->admit_all || now >= app->admitted_ms + ADMIT_FULL_MS) {
+	if (app->admit_all || app->admit_walked_ms == 0 ||
+	    now >= app->admitted_ms + ADMIT_FULL_MS) {
 		app->admit_all = false;
 		app->admitted_ms = now;
 	} else {
-		app->admit_after = id_make(wall_ms - ADMIT_WINDOW_MS, none);
+		uint64_t since = app->admit_walked_ms < wall_ms ? app->admit_walked_ms : wall_ms;
+
+		app->admit_after = id_make(since - ADMIT_WINDOW_MS, none);
 	}
+	app->admit_began_ms = wall_ms;
 }
 
 enum err_code reconcile_admit(struct app *app, struct err *err)
@@ -135,6 +149,8 @@ enum err_code reconcile_admit(struct app *app, struct err *err)
 		app->admit_after = more ? batch.items[batch.count - 1].id : (struct id){ "" };
 		if (more) {
 			duty_ring(&app->duties[DUTY_ADMIT]);
+		} else {
+			app->admit_walked_ms = app->admit_began_ms;
 		}
 	}
 	arena_free(arena);
@@ -202,54 +218,169 @@ static bool is_new(const struct session *session)
 	return session->state == SESSION_QUEUED && session->queued_us == 0 && session->epoch <= 1;
 }
 
-static enum err_code restore_page(struct app *app, struct arena *arena, bool *ret_more,
-                                  struct err *err)
-{
-	const struct session_walk walk = { .after = app->restore_after, .max = RESTORE_PAGE };
-	struct session_batch batch;
-	enum err_code code = session_live(app->node->pg, &walk, arena, &batch, err);
+/* ---- many at a time ---- */
 
-	for (size_t i = 0; code == ERR_OK && i < batch.count; i++) {
-		code = is_new(&batch.items[i]) ? ERR_OK : restore(app, &batch.items[i], arena, err);
+typedef enum err_code(page_fn)(struct pg *pg, const struct session_walk *walk, struct arena *arena,
+                               struct session_batch *ret, struct err *err);
+
+struct page {
+	struct app *app;
+	struct arena *arena;
+	struct session_batch batch;
+	size_t next;
+	enum err_code code;
+	struct err err;
+};
+
+static void restore_some(void *arg)
+{
+	struct page *page = arg;
+
+	while (page->code == ERR_OK && page->next < page->batch.count) {
+		const struct session *session = &page->batch.items[page->next++];
+		struct err err;
+		enum err_code code = ERR_OK;
+
+		if (!is_new(session)) {
+			code = restore(page->app, session, page->arena, &err);
+		}
 		if (code != ERR_OK) {
-			code = duty_item_failed(batch.items[i].id.s, code, err);
+			code = duty_item_failed(session->id.s, code, &err);
+		}
+		if (code != ERR_OK) {
+			page->code = code;
+			page->err = err;
 		}
 	}
+}
+
+static enum err_code restore_all(struct page *page, unsigned fibers, struct err *err)
+{
+	struct fiber_group children = { .count = 0 };
+	enum err_code code;
+
+	for (unsigned i = 0; i < fibers; i++) {
+		(void)fiber_start(page->app->node->loop, &children, "restore", restore_some, page);
+	}
+	code = fiber_group_wait(&children, FIBER_NO_TIMEOUT);
+	if (code != ERR_OK) {
+		fiber_group_cancel(&children, ERR_CANCELLED);
+		fiber_shield();
+		(void)!fiber_group_wait(&children, FIBER_NO_TIMEOUT);
+		fiber_unshield();
+		return err_set(err, code, "restore");
+	}
+	if (page->code != ERR_OK) {
+		*err = page->err;
+	}
+	return page->code;
+}
+
+static enum err_code restore_page(struct app *app, page_fn *read, struct id *after, unsigned fibers,
+                                  bool *ret_more, struct err *err)
+{
+	const struct session_walk walk = { .after = *after, .max = RESTORE_PAGE };
+	struct page page = { .app = app, .arena = arena_new(), .code = ERR_OK };
+	enum err_code code = read(app->node->pg, &walk, page.arena, &page.batch, err);
+
 	if (code == ERR_OK) {
-		*ret_more = batch.count == RESTORE_PAGE;
-		app->restore_after =
-			*ret_more ? batch.items[batch.count - 1].id : (struct id){ "" };
+		code = restore_all(&page, fibers, err);
+	}
+	if (code == ERR_OK) {
+		*ret_more = page.batch.count == RESTORE_PAGE;
+		*after = *ret_more ? page.batch.items[page.batch.count - 1].id : (struct id){ "" };
+	}
+	arena_free(page.arena);
+	return code;
+}
+
+/* ---- after a loss ---- */
+
+static void begin_restore(struct app *app, uint64_t generation)
+{
+	if (app->restoring != generation) {
+		app->restoring = generation;
+		app->begun_after = app->restore_after = (struct id){ "" };
+		app->begun = false;
+		refill_begin(&app->refill);
+		log_info("restore.begun", "generation=%" PRIu64, generation);
+	}
+}
+
+/*
+ * First what had begun: its worker has told the queue by now that it has it, or it is lost.  Then
+ * what waits, which needs its log only when it starts.  Limits come before both.
+ */
+static enum err_code fill_queue(struct app *app, uint64_t generation, struct err *err)
+{
+	enum err_code code = limits_turn(app, err);
+	bool more = true;
+
+	while (code == ERR_OK && !app->begun) {
+		code = restore_page(app, session_begun, &app->begun_after, RESTORE_FIBERS, &more,
+		                    err);
+		app->begun = code == ERR_OK && !more;
+	}
+	more = true;
+	while (code == ERR_OK && more && app->restoring == app->node->store.generation) {
+		code = refill_page(app, &more, err);
+	}
+	if (code == ERR_OK && !more) {
+		app->restored = generation;
+		log_info("restore.done", "generation=%" PRIu64 " waiting=%zu added=%zu", generation,
+		         app->refill.seen, app->refill.added);
 	}
 	return code;
 }
 
-enum err_code reconcile_restore(struct app *app, struct err *err)
+/* They give back what their journals have, and say which sessions they have, before anything is
+ * queued or logs are opened again. */
+static enum err_code await_workers(struct app *app, struct err *err)
 {
-	uint64_t generation = app->node->store.generation, now = clock_mono_ms();
-	bool more = false;
-	enum err_code code;
+	while (app->restored != app->node->store.generation && clock_mono_ms() < app->restore_due) {
+		enum err_code code = fiber_sleep(AWAIT_MS);
 
-	if (app->restored != generation && now < app->restore_due) {
-		/* Workers give back what their journals have before the logs are opened again. */
-		code = fiber_sleep(app->restore_due - now);
 		if (code != ERR_OK) {
-			return err_set(err, code, "waiting for journals");
+			return err_set(err, code, "waiting for workers");
+		}
+		if (fleet_all_back(&app->fleet, app->node->store.generation)) {
+			app->restore_due = clock_mono_ms();
 		}
 	}
-	if (app->restored != generation && app->restoring != generation) {
-		app->restoring = generation;
-		app->restore_after = (struct id){ "" };
-		log_info("restore.begun", "generation=%" PRIu64, generation);
+	return ERR_OK;
+}
+
+enum err_code reconcile_restore(struct app *app, struct err *err)
+{
+	uint64_t generation;
+	enum err_code code = await_workers(app, err);
+	bool more = false;
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	generation = app->node->store.generation;
+	if (generation == 0) {
+		return ERR_OK; /* lost again */
+	}
+	begin_restore(app, generation);
+	if (app->restored != generation) {
+		code = fill_queue(app, generation, err);
 	}
 	do {
-		struct arena *arena = arena_new();
-
-		code = restore_page(app, arena, &more, err);
-		arena_free(arena);
-	} while (code == ERR_OK && more && app->restored != generation);
-	if (code == ERR_OK && !more && app->restored != generation) {
-		app->restored = generation;
-		log_info("restore.done", "generation=%" PRIu64, generation);
+		if (code == ERR_OK && app->restored == generation) {
+			code = restore_page(app, session_live, &app->restore_after, REBUILD_FIBERS,
+			                    &more, err);
+		}
+		if (code == ERR_OK && more && app->rebuilt != generation &&
+		    fiber_sleep(REBUILD_PAUSE_MS) != ERR_OK) { /* what starts now goes before */
+			return err_set(err, ERR_CANCELLED, "rebuilding logs");
+		}
+	} while (code == ERR_OK && more && app->rebuilt != generation &&
+	         app->node->store.generation == generation);
+	if (code == ERR_OK && !more && app->rebuilt != generation && app->restored == generation) {
+		app->rebuilt = generation;
+		log_info("restore.rebuilt", "generation=%" PRIu64, generation);
 	}
 	return code;
 }

@@ -46,7 +46,7 @@ static bool counts_as_lost(const struct queue_item *item, const struct log_head 
 }
 
 /* Whether the queue still has it as the caller saw it. */
-static enum err_code is_current(struct app *app, const struct queue_item *item, bool *ret,
+enum err_code retake_is_current(struct app *app, const struct queue_item *item, bool *ret,
                                 struct err *err)
 {
 	const struct queue queue = app_queue(app, item->tenant);
@@ -178,7 +178,7 @@ enum err_code retake_item(struct app *app, const struct queue_item *item, enum r
 		return retake_finish(app, &item->sid, item->tenant, err);
 	}
 	if (code == ERR_OK) {
-		code = is_current(app, item, &current, err);
+		code = retake_is_current(app, item, &current, err);
 	}
 	if (code == ERR_OK && current) {
 		code = take_back(app, item, &head, why, err);

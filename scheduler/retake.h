@@ -19,6 +19,10 @@ enum retake_why { RETAKE_LOST, RETAKE_MISPLACED };
 enum err_code retake_item(struct app *app, const struct queue_item *item, enum retake_why why,
                           struct err *err) MUST_CHECK;
 
+/* Whether the queue still has it in this attempt, with a worker. */
+enum err_code retake_is_current(struct app *app, const struct queue_item *item, bool *ret,
+                                struct err *err) MUST_CHECK;
+
 /* queue_finish() of whatever attempt it is in; not being there is fine. */
 enum err_code retake_finish(struct app *app, const struct id *sid, const char *tenant,
                             struct err *err) MUST_CHECK;

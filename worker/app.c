@@ -247,6 +247,20 @@ static void on_incarnation_lost(void *arg)
 	session_lose_all(&app->host);
 }
 
+static enum err_code is_same(void *arg, struct err *err)
+{
+	const struct app *app = arg;
+
+	return log_is_current(&app->node->store, err);
+}
+
+static enum err_code attest(void *arg, struct err *err)
+{
+	struct app *app = arg;
+
+	return session_attest_all(&app->host, app->lease.options.worker.incarnation, err);
+}
+
 static void open_lease(struct app *app, const struct conf *conf)
 {
 	struct lease_keeper_options options = {
@@ -260,6 +274,9 @@ static void open_lease(struct app *app, const struct conf *conf)
 		.begun = on_begun,
 		.renewed = on_renewed,
 		.lost = on_incarnation_lost,
+		.generation = &app->node->store.generation,
+		.is_same = is_same,
+		.attest = attest,
 		.arg = app,
 	};
 	struct lease_worker *worker = &options.worker;
@@ -347,6 +364,7 @@ static void look_after(void *arg)
 
 	for (unsigned turn = 0; !fiber_cancelled(); turn++) {
 		session_look_after_all(&app->host);
+		session_tails_sweep(&app->host);
 		if (turn % KEPT_TURNS == 0) {
 			session_keep_sweep(&app->host);
 		}
@@ -540,9 +558,17 @@ void app_close(struct node *node)
 	if (app != NULL) {
 		mailbox_fini(&app->mailbox);
 		workspaces_free(app->host.workspaces);
+		session_host_fini(&app->host);
 		free(app);
 		node->app = NULL;
 	}
+}
+
+static void give_tails(void *arg)
+{
+	struct app *app = arg;
+
+	session_tails_give(&app->host);
 }
 
 void app_redis_back(struct node *node)
@@ -551,6 +577,8 @@ void app_redis_back(struct node *node)
 
 	if (app != NULL) {
 		session_redis_back_all(&app->host);
+		(void)fiber_start(node->loop, &node->duties, "tails", give_tails, app);
+		lease_keeper_redis_back(&app->lease);
 	}
 }
 

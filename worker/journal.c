@@ -203,6 +203,14 @@ void journal_close(struct journal *j)
 	free(j);
 }
 
+void journal_remove(const char *dir, const struct id *sid)
+{
+	char path[JOURNAL_PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, sid->s);
+	(void)unlink(path);
+}
+
 void journal_discard(struct journal *j)
 {
 	if (j != NULL) {

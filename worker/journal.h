@@ -35,6 +35,9 @@ enum err_code journal_open(const char *dir, const struct id *sid, struct journal
 void journal_close(struct journal *journal);   /* the file stays */
 void journal_discard(struct journal *journal); /* and is removed */
 
+/* The file of one that nobody has open. */
+void journal_remove(const char *dir, const struct id *sid);
+
 const char *journal_tenant(const struct journal *journal);
 struct cursor journal_last(const struct journal *journal); /* 0-0: empty */
 uint64_t journal_base(const struct journal *journal);      /* n before its first entry */

@@ -1,5 +1,6 @@
 #include "worker/lease_keeper.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -36,6 +37,16 @@ void lease_keeper_hold(struct lease_keeper *k, struct str word)
 	}
 }
 
+void lease_keeper_redis_back(struct lease_keeper *k)
+{
+	fiber_signal_raise(&k->wake);
+}
+
+static uint64_t generation_now(const struct lease_keeper *k)
+{
+	return k->options.generation != NULL ? *k->options.generation : 0;
+}
+
 static void extend(struct lease_keeper *k, uint64_t sent_ms)
 {
 	k->until_ms = sent_ms + LEASE_TTL_MS - LEASE_MARGIN_MS;
@@ -46,15 +57,17 @@ static void extend(struct lease_keeper *k, uint64_t sent_ms)
 static enum err_code begin(struct lease_keeper *k, struct err *err)
 {
 	struct id incarnation = id_new();
-	uint64_t sent_ms = clock_mono_ms();
+	uint64_t sent_ms = clock_mono_ms(), generation = generation_now(k);
 	enum err_code code;
 
 	memcpy(k->options.worker.incarnation, incarnation.s, sizeof(incarnation.s));
+	k->options.worker.generation = generation;
 	code = lease_register(k->options.redis, &k->options.worker, err);
 	if (code == ERR_OK && !k->closed) {
 		log_info("worker.registered", "incarnation=%s worker=%s slots=%u", incarnation.s,
 		         k->options.worker.worker, k->options.worker.slots);
 		k->registered = true;
+		k->generation = generation;
 		k->says = false;
 		k->options.begun(k->options.arg, k->options.worker.incarnation);
 		extend(k, sent_ms);
@@ -70,13 +83,57 @@ static void lose(struct lease_keeper *k, const char *why)
 	k->options.lost(k->options.arg);
 }
 
+/* Into a history of Redis that may not know us. */
+static enum err_code join(struct lease_keeper *k, struct err *err)
+{
+	struct lease_worker guest = k->options.worker;
+	uint64_t generation = generation_now(k);
+	enum err_code code;
+
+	guest.draining = true;
+	guest.generation = 0;
+	code = lease_register(k->options.redis, &guest, err);
+	if (code == ERR_OK) {
+		code = k->options.attest(k->options.arg, err);
+	}
+	if (code == ERR_OK) {
+		k->options.worker.generation = generation;
+		code = lease_register(k->options.redis, &k->options.worker, err);
+	}
+	if (code == ERR_OK && !k->closed) {
+		log_info("worker.rejoined", "incarnation=%s generation=%" PRIu64,
+		         k->options.worker.incarnation, generation);
+		k->generation = generation;
+	}
+	return code;
+}
+
+static enum err_code ask(struct lease_keeper *k, bool says, struct err *err)
+{
+	if (generation_now(k) != k->generation) {
+		return generation_now(k) == 0
+		               ? err_set(err, ERR_UNAVAILABLE, "redis: its generation is not known")
+		               : join(k, err);
+	}
+	return says ? lease_register(k->options.redis, &k->options.worker, err)
+	            : lease_renew(k->options.redis, k->options.worker.incarnation, err);
+}
+
+/* Refused by the history of Redis that was asked, not by one that never knew us. */
+static bool is_refused(const struct lease_keeper *k, uint64_t asked)
+{
+	struct err err;
+
+	return k->options.is_same == NULL ||
+	       (asked == generation_now(k) && k->options.is_same(k->options.arg, &err) == ERR_OK);
+}
+
 static enum err_code renew(struct lease_keeper *k, struct err *err)
 {
-	uint64_t sent_ms = clock_mono_ms();
+	uint64_t sent_ms = clock_mono_ms(), asked = generation_now(k);
 	bool held = lease_keeper_holds(k), says = k->says;
-	enum err_code code =
-		says ? lease_register(k->options.redis, &k->options.worker, err)
-		     : lease_renew(k->options.redis, k->options.worker.incarnation, err);
+	enum err_code code = ask(k, says, err);
+	bool refused = code == ERR_FENCED && is_refused(k, asked);
 
 	if (k->closed) {
 		return ERR_CANCELLED;
@@ -87,7 +144,7 @@ static enum err_code renew(struct lease_keeper *k, struct err *err)
 		}
 		k->says = k->says && !says;
 		extend(k, sent_ms);
-	} else if (code == ERR_FENCED) {
+	} else if (refused) {
 		lose(k, "fenced");
 	} else if (clock_mono_ms() >= k->until_ms + k->options.orphan_ms) {
 		lose(k, "silence");

@@ -7,6 +7,10 @@
  * answered thaws them.  Only an answer that the incarnation is lost ends its sessions, or orphan_ms
  * without one after the lease was over: then the keeper gives it up itself, for the schedulers to
  * find when Redis is back.  It then begins another one.
+ *
+ * A Redis that lost its history knows of no incarnation.  Then it joins again under its name: first
+ * as one that takes nothing, then its sessions are attested, then as before.  Whoever dies in
+ * between was registered, so what it attested is taken back.
  */
 #pragma once
 
@@ -31,6 +35,12 @@ struct lease_keeper_options {
 	void (*begun)(void *arg, const char *incarnation);
 	void (*renewed)(void *arg, uint64_t until_ms);
 	void (*lost)(void *arg);
+	/* The generation of Redis as far as it is known, 0: not at the moment; whether it is still
+	 * that, asked anew (ERR_OK: it is); and telling the queue what this worker has. On the
+	 * keeper's fiber. NULL: an incarnation does not outlive a loss of Redis. */
+	const uint64_t *generation;
+	enum err_code (*is_same)(void *arg, struct err *err);
+	enum err_code (*attest)(void *arg, struct err *err);
 	void *arg;
 };
 
@@ -39,6 +49,7 @@ struct lease_keeper {
 	bool registered; /* options.worker.incarnation is alive as far as we know */
 	bool says;       /* what it says about itself has changed */
 	bool closed;
+	uint64_t generation; /* that it is registered in */
 	uint64_t until_ms;
 	struct fiber_signal wake;
 	struct fiber_signal changed; /* registered or renewed: effects may go on */
@@ -54,6 +65,9 @@ bool lease_keeper_holds(const struct lease_keeper *keeper);
 
 /* Something is here now that sessions may want (holds.h): schedulers hear of it. */
 void lease_keeper_hold(struct lease_keeper *keeper, struct str word);
+
+/* The generation has changed: join it now. */
+void lease_keeper_redis_back(struct lease_keeper *keeper);
 
 /* Tell the schedulers to give us nothing more, or to give us sessions again. */
 void lease_keeper_drain(struct lease_keeper *keeper, bool draining);

@@ -185,18 +185,24 @@ static struct log_range after_journal(const struct reporter *r, struct cursor af
 		                   .max_bytes = READ_BYTES };
 }
 
+/* An empty one knows where it begins. */
+static struct cursor after_last(const struct reporter *r)
+{
+	struct cursor last = journal_last(r->options.journal);
+
+	return (struct cursor){ CURSOR_EPOCH_ANY, cursor_is_start(&last)
+		                                          ? journal_base(r->options.journal)
+		                                          : last.n };
+}
+
 /* What others appended since, and our own with it. */
 static void catch_up(struct reporter *r)
 {
-	struct cursor at = journal_last(r->options.journal);
+	struct cursor at = after_last(r);
 	struct log_page page = { 0 };
 	struct err err;
 	bool more = true;
 
-	if (cursor_is_start(&at)) {
-		at.n = journal_base(r->options.journal);
-		at.epoch = CURSOR_EPOCH_ANY;
-	}
 	while (more) {
 		struct log_range range = after_journal(r, at);
 
@@ -282,7 +288,7 @@ static bool only_rebuilds(struct log_page *page, uint64_t ours)
  */
 static enum err_code adopt(struct reporter *r, struct err *err)
 {
-	struct cursor at = { CURSOR_EPOCH_ANY, journal_last(r->options.journal).n };
+	struct cursor at = after_last(r);
 	struct log_page page = { 0 };
 	enum err_code code = ERR_OK;
 	bool ours = true, more = true;
@@ -297,6 +303,9 @@ static enum err_code adopt(struct reporter *r, struct err *err)
 		}
 		ours = only_rebuilds(&page, r->epoch) && page.gap.reason != LOG_GAP_TRIMMED &&
 		       !session_is_terminal(page.head.state);
+		for (size_t i = 0; ours && i < page.count; i++) {
+			remember(r, &page.events[i]);
+		}
 		at = page.next;
 		epoch = page.head.at.epoch;
 		more = !page.caught_up;
@@ -426,6 +435,9 @@ static bool send(struct reporter *r, struct log_batch *batch, struct answer *ans
 		enum verdict verdict;
 		enum err_code code;
 
+		if (r->redis_back) {
+			give_back(r);
+		}
 		if (!lease_keeper_holds(r->options.lease)) {
 			(void)fiber_sleep(LEASE_LOOK_MS);
 			continue;
@@ -545,6 +557,11 @@ void reporter_redis_back(struct reporter *r)
 {
 	r->redis_back = true;
 	fiber_signal_raise(&r->filled);
+}
+
+bool reporter_gave_back(const struct reporter *r)
+{
+	return r->lost || r->given_back == r->options.store->generation;
 }
 
 void reporter_look(struct reporter *r)

@@ -59,6 +59,8 @@ uint64_t reporter_epoch(const struct reporter *reporter);
 
 /* Redis is there again: give the journal back without waiting for something to say. */
 void reporter_redis_back(struct reporter *reporter);
+/* Whether this generation of Redis has it. */
+bool reporter_gave_back(const struct reporter *reporter);
 /* The head was seen in a newer epoch: find out whether that is still us. */
 void reporter_look(struct reporter *reporter);
 /* The archive has everything through this n: the journal need not. */

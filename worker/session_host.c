@@ -11,9 +11,15 @@
 void session_host_init(struct session_host *host)
 {
 	LIST_INIT(&host->runs);
+	TAILQ_INIT(&host->tails);
 	fiber_signal_init(&host->ended);
 	metric_set(METRIC_WORKER_SLOTS, NULL, (double)host->slots);
 	metric_set(METRIC_WORKER_SLOTS_USED, NULL, 0);
+}
+
+void session_host_fini(struct session_host *host)
+{
+	session_tails_free(host);
 }
 
 static void set_used(struct session_host *host, unsigned used)

@@ -17,13 +17,12 @@
 #include "queue/queue.h"
 #include "worker/session_private.h"
 
-enum { RETRY_MS = 100, ASK_AGAIN_MS = 1000, REASON_SIZE = 64 };
+enum { RETRY_MS = 100, ASK_AGAIN_MS = 1000 };
 
 static enum err_code tell_queue(struct session_run *s, session_queue_fn *fn,
                                 const struct queue_move *move, enum queue_set *ret)
 {
-	const struct queue queue = { s->host->redis,
-		                     queue_shard_of(str_of(s->tenant), QUEUE_SHARDS) };
+	const struct queue queue = { s->host->redis, session_shard(s) };
 	enum err_code code;
 	struct err err;
 
@@ -56,12 +55,13 @@ static void say_parked(struct session_run *s, const struct session_wait *wait)
 }
 
 /* For whoever asks the queue: "person", or with the time in ms until when "timer@1767225600000". */
-static void park_reason(const struct session_wait *wait, char out[REASON_SIZE])
+static void park_reason(const struct session_wait *wait, char out[SESSION_PARK_REASON])
 {
 	if (wait->until_us > 0) {
-		(void)snprintf(out, REASON_SIZE, "%s@%" PRId64, wait->what, wait->until_us / 1000);
+		(void)snprintf(out, SESSION_PARK_REASON, "%s@%" PRId64, wait->what,
+		               wait->until_us / 1000);
 	} else {
-		(void)snprintf(out, REASON_SIZE, "%s", wait->what);
+		(void)snprintf(out, SESSION_PARK_REASON, "%s", wait->what);
 	}
 }
 
@@ -83,7 +83,7 @@ static void park(struct session_run *s)
 {
 	const struct session_wait *wait = TAILQ_FIRST(&s->waits);
 	const struct session_wait said = *wait;
-	char reason[REASON_SIZE];
+	char *reason = s->park_reason;
 	const struct queue_move move = { .sid = s->sid,
 		                         .attempt = s->attempt,
 		                         .reason = reason,
@@ -92,6 +92,8 @@ static void park(struct session_run *s)
 	enum queue_set set = QUEUE_NONE;
 
 	park_reason(&said, reason);
+	s->park_stays = move.stays;
+	s->park_placeless = move.placeless;
 	s->parked = true;
 	session_clock_stop(s);
 	session_leave_slot(s);
@@ -110,9 +112,7 @@ static void park(struct session_run *s)
 
 static void unpark(struct session_run *s)
 {
-	const struct queue_move move = { .sid = s->sid,
-		                         .attempt = s->attempt,
-		                         .slots = s->host->slots };
+	struct queue_move move = { .sid = s->sid, .attempt = s->attempt, .slots = s->host->slots };
 	enum queue_set set = QUEUE_NONE;
 	struct buf text;
 
@@ -120,6 +120,7 @@ static void unpark(struct session_run *s)
 	while (tell_queue(s, queue_unpark, &move, &set) == ERR_OK && set == QUEUE_PARKED &&
 	       !fiber_cancelled()) {
 		(void)!fiber_signal_wait(&s->park_wake, ASK_AGAIN_MS);
+		move.attempt = s->attempt; /* it may have another one after a loss of Redis */
 	}
 	if (fiber_cancelled()) {
 		return;

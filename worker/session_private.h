@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "queue/queue.h"
+#include "queue/queue_again.h"
 #include "task/task_json.h"
 #include "worker/agent_request.h"
 #include "worker/event_text.h"
@@ -17,8 +18,9 @@
 enum {
 	SESSION_QUIET_MS = 500, /* an agent that says nothing for this long has ended its turn */
 	SESSION_FREEZE_MS = 5000,
-	SESSION_PROMPT_MS = 60000,   /* to take a prompt from its standard input */
-	SESSION_ORDER_MS = 3000,     /* in which a prompt whose note was lost is told again */
+	SESSION_PROMPT_MS = 60000, /* to take a prompt from its standard input */
+	SESSION_ORDER_MS = 3000,   /* in which a prompt whose note was lost is told again */
+	SESSION_PARK_REASON = 64,
 	SESSION_COMMANDS_MAX = 1024, /* that wait, and that are remembered when done */
 };
 
@@ -76,6 +78,7 @@ struct session_run {
 	struct id sid;
 	uint64_t epoch, attempt;
 	char incarnation[QUEUE_WORKER_MAX + 1]; /* that it was given to */
+	struct queue_about about;               /* what the queue knows of it */
 	const char *tenant;
 	struct arena *arena;
 	struct task_run order;
@@ -103,8 +106,10 @@ struct session_run {
 		clock_stops; /* reasons for which its time does not run: see session_clock_stop() */
 
 	struct session_waits waits;
-	bool wants_park;   /* all it does is wait */
-	bool parked;       /* the queue may believe so */
+	bool wants_park;                 /* all it does is wait */
+	bool parked;                     /* the queue may believe so, */
+	bool park_stays, park_placeless; /* as of queue_park() */
+	char park_reason[SESSION_PARK_REASON];
 	bool evict_asked;  /* to make room, if it can */
 	bool drain_evicts; /* it was, by a drain */
 	bool restored;     /* it made room before */
@@ -146,6 +151,7 @@ typedef enum err_code(session_queue_fn)(const struct queue *queue, const struct 
                                         enum queue_set *ret, struct err *err);
 /* Until it is answered. What nobody hears is found out by the schedulers, from the log. */
 void session_tell_queue(struct session_run *s, session_queue_fn *fn, const struct queue_move *move);
+unsigned session_shard(const struct session_run *s); /* of the queue */
 /* With the rebuilds that it has adopted. */
 uint64_t session_epoch_now(const struct session_run *s);
 
@@ -158,6 +164,11 @@ void session_clock_start(struct session_run *s);
 void session_leave_slot(struct session_run *s); /* harmless when repeated */
 void session_enter_slot(struct session_run *s); /* harmless when repeated */
 void session_retire(struct session_run *s);
+
+/* session_tail.c */
+void session_tail_keep(struct session_run *s);                           /* takes its journal */
+void session_tails_free(struct session_host *host);                      /* the files stay */
+void session_tail_drop(struct session_host *host, const struct id *sid); /* it runs here again */
 
 /* session_leave.c */
 /* A move that goes past the reporter: where there is none, or none any more. */

@@ -113,9 +113,14 @@ static bool is_ours(struct session_run *s)
 	return false;
 }
 
+unsigned session_shard(const struct session_run *s)
+{
+	return queue_shard_of(str_of(s->tenant), QUEUE_SHARDS);
+}
+
 static struct queue queue_of(const struct session_run *s)
 {
-	return (struct queue){ s->host->redis, queue_shard_of(str_of(s->tenant), QUEUE_SHARDS) };
+	return (struct queue){ s->host->redis, session_shard(s) };
 }
 
 void session_tell_queue(struct session_run *s, session_queue_fn *fn, const struct queue_move *move)
@@ -171,6 +176,7 @@ static bool open_reporter(struct session_run *s)
 	char producer[EVENT_PRODUCER_MAX + 1];
 	struct err err;
 
+	session_tail_drop(s->host, &s->sid);
 	if (journal_create(s->host->journal_dir, &s->sid, s->tenant, &s->journal, &err) != ERR_OK) {
 		log_error("journal.failed", "%s", err.msg);
 		session_fail(s, "the worker cannot keep its journal: %.120s", err.msg);
@@ -538,10 +544,27 @@ static void finish(struct session_run *s)
 	session_tell_queue(s, queue_finish, &move);
 }
 
+/* No agent begins before the journal has its lease and we know what the queue knows: from then on a
+ * loss of Redis takes neither, and nobody begins it a second time. */
+static bool is_on_record(struct session_run *s)
+{
+	const struct queue queue = queue_of(s);
+	enum err_code code = reporter_flush(s->reporter, FIBER_NO_TIMEOUT);
+	struct err err;
+
+	while (code == ERR_OK && s->about.text[0] == '\0' && !fiber_cancelled()) {
+		code = queue_about(&queue, &s->sid, &s->about, &err);
+		if (code != ERR_OK && err_retryable(code)) {
+			code = fiber_sleep(RETRY_MS);
+		}
+	}
+	return code == ERR_OK || code == ERR_NOT_FOUND;
+}
+
 static void live(struct session_run *s)
 {
 	log_info("session.begun", "epoch=%" PRIu64 " attempt=%" PRIu64, s->epoch, s->attempt);
-	if (s->fate == FATE_OPEN && provide_workspace(s) && start_agent(s)) {
+	if (s->fate == FATE_OPEN && provide_workspace(s) && is_on_record(s) && start_agent(s)) {
 		supervise(s);
 		settle(s);
 	}
@@ -566,6 +589,26 @@ static void end_agent(struct session_run *s)
 	}
 }
 
+/* Whoever took it has it in another attempt, and then this does nothing; what the queue still
+ * believes to be ours would wait for us for ever. Of a lost incarnation nothing is ours: schedulers
+ * see to it. */
+static void disown(struct session_run *s)
+{
+	const struct lease_keeper *lease = s->host->lease;
+	const struct queue_move move = { .sid = s->sid,
+		                         .attempt = s->attempt,
+		                         .reason = "its worker gave it up" };
+	struct log_head head;
+	struct err err;
+
+	if (s->tenant != NULL && lease->registered &&
+	    strcmp(lease->options.worker.incarnation, s->incarnation) == 0 &&
+	    log_head_get(s->host->store, &s->sid, s->tenant, &head, &err) == ERR_OK && head.found &&
+	    !session_is_terminal(head.state)) {
+		session_tell_queue(s, queue_requeue, &move);
+	}
+}
+
 static void clean_up(struct session_run *s)
 {
 	struct reporter *reporter;
@@ -586,7 +629,12 @@ static void clean_up(struct session_run *s)
 		session_keep(s, session_home_path(s));
 	}
 	/* The log's tail is only needed while the log may still have to be given back. */
-	journal_discard(s->journal);
+	if (s->fate == FATE_LOST) {
+		journal_discard(s->journal);
+		disown(s);
+	} else {
+		session_tail_keep(s);
+	}
 	if (s->prepared && workspace_remove(s->host->workspaces, &s->sid, &err) != ERR_OK) {
 		log_warn("session.workspace", "%s", err.msg);
 	}

@@ -46,6 +46,9 @@ struct session_host {
 	unsigned slots;
 
 	LIST_HEAD(session_runs, session_run) runs;
+	TAILQ_HEAD(session_tails, session_tail) tails; /* oldest first */
+	unsigned tail_count;
+	uint64_t tails_given; /* the generation that has them */
 	unsigned used;
 	bool leaving; /* takes nothing new, and gives away what is between turns */
 	struct fiber_group fibers;
@@ -53,6 +56,7 @@ struct session_host {
 };
 
 void session_host_init(struct session_host *host);
+void session_host_fini(struct session_host *host); /* no session is left */
 
 /* An order: a note of kind "run". One that is known is ignored; one that finds no slot is
  * refused. */
@@ -72,6 +76,14 @@ void session_unpark(struct session_host *host, const struct id *sid);
 void session_renew_all(struct session_host *host, uint64_t until_ms);
 void session_lose_all(struct session_host *host); /* our incarnation was lost */
 void session_redis_back_all(struct session_host *host);
+/* After a loss of Redis: tell the queue what this worker has, once the journals are given back. */
+enum err_code session_attest_all(struct session_host *host, const char *incarnation,
+                                 struct err *err) MUST_CHECK;
+
+/* What ended sessions said last, until the archive has it: give it back to a Redis that lost it. */
+void session_tails_give(struct session_host *host);
+/* One turn of a slow duty: forget what is archived. */
+void session_tails_sweep(struct session_host *host);
 
 /* Take no more, and hand over what is between turns, now and when a turn ends. */
 void session_drain_begin(struct session_host *host);

@@ -426,7 +426,15 @@ enum err_code log_rebuild(const struct log_store *store, struct pg *pg, const st
 	opening.archived = origin.archived;
 	opening.to = origin.state;
 	opening.moves = session_is_terminal(origin.state);
-	code = recover(store, &opening, ret, err);
+	/* Looked at just before, and after: what was written to a Redis that was emptied meanwhile
+	 * does not count, and its epoch may be given once more. */
+	code = log_is_current(store, err);
+	if (code == ERR_OK) {
+		code = recover(store, &opening, ret, err);
+	}
+	if (code == ERR_OK) {
+		code = log_is_current(store, err);
+	}
 	if (code == ERR_OK && ret->outcome == LOG_OK && ret->first.n > 0) {
 		epoch.first = ret->first;
 		epoch.generation = store->generation;

@@ -56,6 +56,12 @@ enum err_code log_result_err(const struct log_result *result, struct err *err)
 	return err_set(err, ERR_INTERNAL, "no such outcome");
 }
 
+/* As in log_open.lua. */
+uint64_t log_epoch_floor(const struct log_store *store)
+{
+	return store->generation > 0 ? (store->generation - 1) * 1000000 : 0;
+}
+
 void log_states_format(unsigned set, char out[LOG_STATES_SIZE])
 {
 	size_t at = 1;
@@ -145,13 +151,48 @@ static bool decode_refusal(const struct redis_reply *reply, struct log_result *r
 	return true;
 }
 
+enum err_code log_server_known(const struct log_store *store, struct redis_cmd *cmd,
+                               struct err *err)
+{
+	if (store->server != 0 && redis_server(store->redis) != store->server) {
+		return err_set(err, ERR_UNAVAILABLE,
+		               "the generation of this Redis is not known yet");
+	}
+	if (store->server != 0) {
+		redis_cmd_same_server(cmd);
+	}
+	return ERR_OK;
+}
+
+enum err_code log_is_current(const struct log_store *store, struct err *err)
+{
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	enum err_code code = log_server_known(store, cmd, err);
+
+	if (code != ERR_OK || store->mark == NULL) {
+		return code;
+	}
+	redis_arg_cstr(cmd, "GET");
+	redis_arg_cstr(cmd, LOG_MARK_KEY);
+	code = redis_call(store->redis, cmd, &reply, err);
+	if (code == ERR_OK &&
+	    (store->generation == 0 || !str_eq(redis_reply_str(reply), str_of(store->mark)))) {
+		return err_set(err, ERR_STALE, "the generation of this Redis is not known yet");
+	}
+	return code;
+}
+
 static enum err_code run(const struct log_store *store, const struct text *script,
                          struct redis_cmd *cmd, struct log_result *ret, struct err *err)
 {
 	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
 	struct log_result result;
-	enum err_code code = redis_script(store->redis, script, cmd, &reply, err);
+	enum err_code code = log_server_known(store, cmd, err);
 
+	if (code == ERR_OK) {
+		code = redis_script(store->redis, script, cmd, &reply, err);
+	}
 	if (code != ERR_OK) {
 		return err_wrap(err, "%s", script->name);
 	}

@@ -33,6 +33,11 @@ struct redis_reply;
 struct log_store {
 	struct redis *redis;
 	uint64_t generation; /* of this Redis server, from PostgreSQL; at least 1 */
+	/* Of redis_server() that the generation is of; 0: not looked at. Nothing is written to
+	 * another one before its generation is known. */
+	uint64_t server;
+	/* What LOG_MARK_KEY says while Redis is of that generation; NULL: not looked at. */
+	const char *mark;
 	uint64_t
 		unarchived_max; /* bytes a session may have beyond the watermark; 16 MiB normally */
 	struct map *backlogged; /* tenants that may not append now (backlog.h); NULL: none */
@@ -63,6 +68,17 @@ struct log_result {
 	uint64_t expected;        /* SEQUENCE */
 	uint64_t unarchived;      /* OK: bytes beyond the watermark now; for budgets per tenant */
 };
+
+/*
+ * The mark of a history of Redis goes when Redis is emptied. ERR_STALE: it is not that of the
+ * store, asked anew: what was written on the same connection before counts only if this is ERR_OK
+ * afterwards.
+ */
+#define LOG_MARK_KEY "{w}:generation"
+enum err_code log_is_current(const struct log_store *store, struct err *err) MUST_CHECK;
+
+/* All epochs and attempts that were handed out in an older generation are smaller. */
+uint64_t log_epoch_floor(const struct log_store *store);
 
 const char *log_outcome_name(enum log_outcome outcome);
 /* ERR_OK or the error that an API answers with; the message says what is wrong. */

@@ -64,7 +64,10 @@ enum err_code log_trim(const struct log_store *store, const struct log_trim *tri
 		redis_arg_cstr(cmd, "");
 	}
 	redis_arg_cstr(cmd, states);
-	code = redis_script(store->redis, script, cmd, &reply, err);
+	code = log_server_known(store, cmd, err);
+	if (code == ERR_OK) {
+		code = redis_script(store->redis, script, cmd, &reply, err);
+	}
 	if (code != ERR_OK) {
 		return err_wrap(err, "log_trim");
 	}
@@ -142,7 +145,10 @@ enum err_code log_restore(const struct log_store *store, const struct log_restor
 	for (size_t i = 0; i < restore->count; i++) {
 		add_event(cmd, &restore->events[i]);
 	}
-	code = redis_script(store->redis, script, cmd, &reply, err);
+	code = log_server_known(store, cmd, err);
+	if (code == ERR_OK) {
+		code = redis_script(store->redis, script, cmd, &reply, err);
+	}
 	if (code != ERR_OK) {
 		return err_wrap(err, "log_restore");
 	}

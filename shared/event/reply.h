@@ -5,9 +5,15 @@
 
 #include "event/log.h"
 
+struct redis_cmd;
 struct redis_reply;
 
 enum { LOG_STATES_SIZE = 160, LOG_TOKEN_MAX = 96, LOG_CAUSE_MAX = 32 };
+
+/* Before cmd is sent. ERR_UNAVAILABLE: we are connected to another server than the one of the
+ * generation. */
+enum err_code log_server_known(const struct log_store *store, struct redis_cmd *cmd,
+                               struct err *err) MUST_CHECK;
 
 /* ",queued,running," */
 void log_states_format(unsigned set, char out[LOG_STATES_SIZE]);

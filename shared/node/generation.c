@@ -1,92 +1,158 @@
 #include "node/generation.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "log/log.h"
 #include "node/node.h"
 #include "node/storage.h"
+#include "node_lua_gen.h"
 #include "pg/generation.h"
 #include "redis/redis.h"
 
 /*
- * Those with PostgreSQL leave "<run id> <generation>" here for workers. It is believed only if the
- * run id is the one of this very connection, so a value that outlived a restart does no harm.
+ * The mark: "<run id> <generation> <name>". Those with PostgreSQL leave it, for workers too. It is
+ * believed only if the run id is the one of this very connection, so one that outlived a restart
+ * does no harm; and where it is missing, Redis was emptied.
  */
-#define GENERATION_KEY "{w}:generation"
 
-enum { LOOK_MS = 100, RETRY_MS = 250, PING_MS = 500 };
+enum { LOOK_MS = 100, RETRY_MS = 100, PING_MS = 250, NAME_MAX_SIZE = 64 };
 
-static enum err_code leave_for_others(struct node *node, const char *run_id, uint64_t generation,
-                                      struct err *err)
+/* ---- the mark ---- */
+
+struct mark {
+	char text[NODE_MARK_SIZE];
+	char name[NAME_MAX_SIZE]; /* "": of a version that had none */
+	uint64_t generation;
+};
+
+static bool parse(struct str text, const char *run_id, struct mark *ret)
 {
-	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
-	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	struct str rest = text;
 
-	redis_arg_cstr(cmd, "SET");
-	redis_arg_cstr(cmd, GENERATION_KEY);
-	redis_argf(cmd, "%s %" PRIu64, run_id, generation);
-	return redis_call(node->redis, cmd, &reply, err);
+	return str_eq(str_split(&rest, ' '), str_of(run_id)) &&
+	       str_copy(ret->text, sizeof(ret->text), text) &&
+	       parse_u64(str_split(&rest, ' '), CURSOR_N_MAX, &ret->generation) &&
+	       str_copy(ret->name, sizeof(ret->name), rest);
 }
 
-static enum err_code ask_redis(struct node *node, const char *run_id, uint64_t *ret,
-                               struct err *err)
+static enum err_code get(const struct node *node, char out[NODE_MARK_SIZE], struct err *err)
 {
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
 	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
-	struct str text, word;
 	enum err_code code;
 
 	redis_arg_cstr(cmd, "GET");
-	redis_arg_cstr(cmd, GENERATION_KEY);
-	if ((code = redis_call(node->redis, cmd, &reply, err)) != ERR_OK) {
-		return code;
+	redis_arg_cstr(cmd, LOG_MARK_KEY);
+	code = redis_call(node->redis, cmd, &reply, err);
+	if (code == ERR_OK && !str_copy(out, NODE_MARK_SIZE, redis_reply_str(reply))) {
+		out[0] = '\0';
 	}
-	text = redis_reply_str(reply);
-	word = str_split(&text, ' ');
-	if (!str_eq(word, str_of(run_id)) || !parse_u64(text, CURSOR_N_MAX, ret)) {
-		return err_set(err, ERR_UNAVAILABLE, "no node has announced this redis yet");
-	}
-	return ERR_OK;
+	return code;
 }
 
-static enum err_code learn(struct node *node, uint64_t *ret, struct err *err)
+/* generation 0: begin a history if none is marked. */
+static enum err_code put(struct node *node, const char *run_id, const char *name,
+                         uint64_t generation, struct mark *ret, struct err *err)
 {
-	char run_id[64];
+	const struct text *script = &node_lua_texts[NODE_LUA_GENERATION_MARK];
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
 	enum err_code code;
+
+	redis_script_begin(cmd, script, 1);
+	redis_arg_cstr(cmd, LOG_MARK_KEY);
+	redis_arg_cstr(cmd, run_id);
+	redis_arg_cstr(cmd, name);
+	redis_arg_u64(cmd, generation);
+	code = redis_script(node->redis, script, cmd, &reply, err);
+	if (code == ERR_OK && !parse(redis_reply_str(reply), run_id, ret)) {
+		return err_set(err, ERR_UNAVAILABLE, "redis was emptied again");
+	}
+	return code;
+}
+
+/* ---- learning ---- */
+
+static enum err_code ask_redis(struct node *node, const char *run_id, struct mark *ret,
+                               struct err *err)
+{
+	char text[NODE_MARK_SIZE];
+	enum err_code code = get(node, text, err);
+
+	if (code == ERR_OK && (!parse(str_of(text), run_id, ret) || ret->generation == 0)) {
+		return err_set(err, ERR_UNAVAILABLE, "no node has announced this redis yet");
+	}
+	return code;
+}
+
+static enum err_code ask_pg(struct node *node, const char *run_id, struct mark *ret,
+                            struct err *err)
+{
+	char history[NODE_MARK_SIZE + NAME_MAX_SIZE];
+	const struct id name = id_new();
+	uint64_t generation = 0;
+	enum err_code code = put(node, run_id, name.s, 0, ret, err);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	(void)snprintf(history, sizeof(history), "%s%s%s", run_id, ret->name[0] != '\0' ? ":" : "",
+	               ret->name);
+	code = pg_generation(node->pg, str_of(history), &generation, err);
+	if (code == ERR_OK) {
+		char known[NAME_MAX_SIZE];
+
+		memcpy(known, ret->name, sizeof(known));
+		code = put(node, run_id, known, generation, ret, err);
+	}
+	return code;
+}
+
+static enum err_code learn(struct node *node, struct mark *ret, struct err *err)
+{
+	char run_id[NAME_MAX_SIZE];
 
 	if (!str_copy(run_id, sizeof(run_id), str_of(redis_run_id(node->redis)))) {
 		return err_set(err, ERR_BACKEND, "redis: its run id is too long");
 	}
-	if (node->pg == NULL) {
-		return ask_redis(node, run_id, ret, err);
-	}
-	code = pg_generation(node->pg, str_of(run_id), ret, err);
-	return code == ERR_OK ? leave_for_others(node, run_id, *ret, err) : code;
+	return node->pg == NULL ? ask_redis(node, run_id, ret, err)
+	                        : ask_pg(node, run_id, ret, err);
 }
 
-static void announce(struct node *node, uint64_t generation)
+static void announce(struct node *node, const struct mark *mark)
 {
-	log_info("redis.generation", "generation=%" PRIu64 " run_id=%s", generation,
+	log_info("redis.generation", "generation=%" PRIu64 " run_id=%s", mark->generation,
 	         redis_run_id(node->redis));
-	node->store.generation = generation;
+	memcpy(node->mark, mark->text, sizeof(node->mark));
+	node->store.generation = mark->generation;
+	node->store.server = redis_server(node->redis);
+	node->store.mark = node->mark;
 	if (node->options->redis_back != NULL) {
 		node->options->redis_back(node);
 	}
 }
 
-/* A server that froze owes nothing to a process that asks nothing: without this it would look
- * ready. The driver drops a connection that does not answer. */
-static void ping(struct node *node)
+/* ---- watching ---- */
+
+/*
+ * Also a ping: a server that froze owes nothing to a process that asks nothing, and without this it
+ * would look ready. The driver drops a connection that does not answer. True: it was emptied, or
+ * somebody says that it is of another generation.
+ */
+static bool is_over(struct node *node)
 {
-	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
-	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	char text[NODE_MARK_SIZE];
 	struct err err;
 
-	redis_arg_cstr(cmd, "PING");
-	if (redis_call(node->redis, cmd, &reply, &err) != ERR_OK) {
+	if (get(node, text, &err) != ERR_OK) {
 		log_debug("redis.ping", "%s", err.msg);
+		return false;
 	}
+	return strcmp(text, node->mark) != 0;
 }
 
 void generation_keep(void *arg)
@@ -94,6 +160,7 @@ void generation_keep(void *arg)
 	struct node *node = arg;
 	uint64_t known = 0; /* the connection that store.generation is of */
 	uint64_t asked_ms = 0;
+	struct mark mark;
 	struct err err;
 
 	/* Nobody is ready before the generation is known, so nobody serves from refused storage. */
@@ -101,24 +168,29 @@ void generation_keep(void *arg)
 		return;
 	}
 	while (!fiber_cancelled()) {
-		uint64_t connection = redis_connection(node->redis), generation = 0;
+		uint64_t connection = redis_connection(node->redis);
+		bool up = redis_connected(node->redis);
 
-		if (clock_mono_ms() - asked_ms >= PING_MS && redis_connected(node->redis)) {
+		if (up && connection == known && clock_mono_ms() - asked_ms >= PING_MS) {
 			asked_ms = clock_mono_ms();
-			ping(node);
+			if (is_over(node)) {
+				log_warn("redis.emptied", "generation=%" PRIu64,
+				         node->store.generation);
+				node->store.generation = known = 0;
+			}
 		}
-		if (!redis_connected(node->redis) || connection == known) {
+		if (!up || connection == known) {
 			(void)fiber_sleep(LOOK_MS);
 			continue;
 		}
-		if (learn(node, &generation, &err) != ERR_OK) {
+		if (learn(node, &mark, &err) != ERR_OK) {
 			log_debug("redis.generation", "%s", err.msg);
 			(void)fiber_sleep(RETRY_MS);
 			continue;
 		}
 		if (connection == redis_connection(node->redis)) {
 			known = connection;
-			announce(node, generation);
+			announce(node, &mark);
 		}
 	}
 }

@@ -1,6 +1,7 @@
 /*
- * Keeps node->store.generation true: 0 while unknown, else the generation of the Redis
- * server that this process is connected to.
+ * Keeps node->store.generation true: 0 while unknown, else the generation of the history of the
+ * Redis server that this process is connected to.  A history ends when the server restarts, with
+ * whatever it has kept, and when it is emptied (FLUSHALL): then the next generation begins.
  */
 #pragma once
 

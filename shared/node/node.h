@@ -12,8 +12,8 @@
  * unless unsafe.storage says otherwise: status 1.
  *
  * The generation of a Redis server (design: what its run id means to PostgreSQL) is learnt anew at
- * each connection: from PostgreSQL by those who have it, who also leave it in Redis for those who
- * do not.
+ * each connection, and when Redis was emptied: from PostgreSQL by those who have it, who also leave
+ * it in Redis for those who do not.
  */
 #pragma once
 
@@ -68,12 +68,16 @@ struct node_options {
 	bool (*ready)(const struct node *node, struct jsonw *w);
 };
 
+enum { NODE_MARK_SIZE = 160 };
+
 struct node {
 	struct conf conf;
 	struct loop *loop;
-	struct redis *redis;    /* for commands */
-	struct pg *pg;          /* NULL unless NODE_PG */
-	struct log_store store; /* .generation is 0 until known */
+	struct redis *redis;       /* for commands */
+	struct pg *pg;             /* NULL unless NODE_PG */
+	struct log_store store;    /* .generation is 0 until known */
+	char mark[NODE_MARK_SIZE]; /* what Redis has while it is of that generation (generation.h)
+	                            */
 	struct http_server *server;
 	struct fiber_group duties;
 	bool stopping;

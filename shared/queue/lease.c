@@ -50,6 +50,7 @@ enum err_code lease_register(struct redis *redis, const struct lease_worker *wor
 	redis_arg_cstr(cmd, worker->version);
 	redis_arg_u64(cmd, worker->resident > 0 ? worker->resident : worker->slots);
 	redis_arg_cstr(cmd, worker->holds);
+	redis_arg_u64(cmd, worker->generation);
 	return run_renew(redis, cmd, err);
 }
 
@@ -143,7 +144,8 @@ static bool decode_worker(const struct redis_reply *row, struct lease_worker *re
 	              redis_reply_str(redis_reply_at(row, 6))) ||
 	    !redis_reply_u64(redis_reply_at(row, 7), &since) ||
 	    !redis_reply_u64(redis_reply_at(row, 8), &resident) ||
-	    !str_copy(ret->holds, sizeof(ret->holds), redis_reply_str(redis_reply_at(row, 9)))) {
+	    !str_copy(ret->holds, sizeof(ret->holds), redis_reply_str(redis_reply_at(row, 9))) ||
+	    !redis_reply_u64(redis_reply_at(row, 10), &ret->generation)) {
 		return false;
 	}
 	ret->slots = slots < UINT32_MAX ? (unsigned)slots : UINT32_MAX;

@@ -39,6 +39,8 @@ struct lease_worker {
 	char holds[LEASE_HOLDS_MAX + 1];
 	char version[32];
 	int64_t since_ms; /* registered, Redis's clock */
+	/* Of Redis, in which it has told all it has: 0: it did not yet. */
+	uint64_t generation;
 };
 
 /* Begin an incarnation, or change what it says about itself. Also renews. ERR_FENCED: it was lost.

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "queue/keys.h"
+#include "queue/submit.h"
 #include "queue_lua_gen.h"
 #include "redis/redis.h"
 
@@ -84,7 +85,7 @@ static bool name_fits(const char *name)
 	return name == NULL || queue_name_ok(name);
 }
 
-static bool submit_ok(const struct queue_submit *item)
+bool queue_submit_ok(const struct queue_submit *item)
 {
 	return queue_name_ok(item->tenant) && item->priority <= QUEUE_PRIORITY_MAX &&
 	       name_fits(item->user) && name_fits(item->project) && name_fits(item->agent) &&
@@ -107,7 +108,7 @@ enum err_code queue_submit(const struct queue *queue, const struct queue_submit 
 	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
 	enum err_code code;
 
-	if (!submit_ok(item)) {
+	if (!queue_submit_ok(item)) {
 		return err_set(err, ERR_INVALID, "submit %s", item->sid.s);
 	}
 	redis_arg_cstr(cmd, item->sid.s);

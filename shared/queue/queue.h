@@ -45,6 +45,7 @@ struct redis;
 
 enum {
 	QUEUE_SHARDS = 1, /* all processes agree on it */
+	QUEUE_SHARDS_MAX = 64,
 	QUEUE_BATCH_MAX = 128,
 	QUEUE_PRIORITY_MAX = 9, /* 9 is served first */
 	QUEUE_TENANT_MAX = 64,

@@ -31,8 +31,13 @@ void redis_cmd_cleanup(struct redis_cmd **cmd)
 void redis_cmd_reset(struct redis_cmd *cmd)
 {
 	cmd->count = 0;
-	cmd->overflow = false;
+	cmd->overflow = cmd->same_server = false;
 	buf_reset(&cmd->text);
+}
+
+void redis_cmd_same_server(struct redis_cmd *cmd)
+{
+	cmd->same_server = true;
 }
 
 static void add_word(struct redis_cmd *cmd, struct redis_word word)

@@ -21,7 +21,8 @@ struct redis_word {
 struct redis_cmd {
 	struct redis_word words[REDIS_ARGS_MAX];
 	size_t count;
-	bool overflow;   /* a word was refused: the command cannot be sent */
+	bool overflow; /* a word was refused: the command cannot be sent */
+	bool same_server;
 	struct buf text; /* numbers and formatted words */
 };
 

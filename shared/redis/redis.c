@@ -26,6 +26,7 @@ struct redis_request {
 	uint64_t began_us, deadline_ms, sent_ms;
 	TAILQ_ENTRY(redis_request) link;
 	size_t written;
+	bool same_server;
 	size_t len;
 	char wire[];
 };
@@ -49,6 +50,8 @@ struct redis {
 	struct loop_task flush;
 	struct loop_timer timer;
 	bool timer_set;
+	uint64_t server; /* how many there were */
+	char run_id[64]; /* of the last */
 	LIST_HEAD(waiter_list, redis_waiter) waiters;
 };
 
@@ -242,11 +245,35 @@ static void on_timer(struct loop_timer *timer)
 
 /* ---- what the connection tells ---- */
 
+/* What waited may have been meant for the server before. */
+static void look_at_server(struct redis *redis)
+{
+	struct str run_id = str_of(redis_conn_run_id(redis->conn));
+	struct redis_request *request, *next;
+	struct err err;
+
+	if (redis->server > 0 && str_eq(run_id, str_of(redis->run_id))) {
+		return;
+	}
+	(void)str_copy(redis->run_id, sizeof(redis->run_id), run_id);
+	redis->server++;
+	(void)err_set(&err, ERR_UNAVAILABLE, "redis: it is another server than before");
+	for (request = TAILQ_FIRST(&redis->waiting); request != NULL; request = next) {
+		next = TAILQ_NEXT(request, link);
+		if (request->same_server && redis->server > 1) {
+			TAILQ_REMOVE(&redis->waiting, request, link);
+			request_done(request, &err);
+			request_free(request);
+		}
+	}
+}
+
 static void on_conn_up(void *arg)
 {
 	struct redis *redis = arg;
 	struct redis_waiter *waiter;
 
+	look_at_server(redis);
 	while ((waiter = LIST_FIRST(&redis->waiters)) != NULL) {
 		LIST_REMOVE(waiter, link);
 		fiber_op_done(&waiter->op, NULL);
@@ -364,6 +391,11 @@ uint64_t redis_connection(const struct redis *redis)
 	return redis_conn_count(redis->conn);
 }
 
+uint64_t redis_server(const struct redis *redis)
+{
+	return redis->server;
+}
+
 static void abandon_waiter(struct fiber_op *op)
 {
 	struct redis_waiter *waiter = CONTAINER_OF(op, struct redis_waiter, op);
@@ -427,6 +459,7 @@ void redis_send(struct redis *redis, struct redis_op *op, struct redis_cmd *cmd)
 	request->redis = redis;
 	request->op = op;
 	request->len = len;
+	request->same_server = cmd->same_server;
 	request->began_us = clock_mono_us();
 	request->deadline_ms = request->began_us / 1000 + redis->timeout_ms;
 	redis_cmd_wire(cmd, request->wire);

@@ -50,6 +50,8 @@ bool redis_connected(const struct redis *redis);
  * with each connection, so that a caller can tell that it talks to another server than before. */
 const char *redis_run_id(const struct redis *redis);
 uint64_t redis_connection(const struct redis *redis);
+/* A counter that grows with each connection to a server with another run id than before. */
+uint64_t redis_server(const struct redis *redis);
 
 /* Wait until connected. ERR_UNAVAILABLE after timeout_ms. */
 enum err_code redis_wait_connected(struct redis *redis, uint64_t timeout_ms,
@@ -65,6 +67,9 @@ struct redis_cmd *redis_cmd_new(void) MUST_CHECK;
 void redis_cmd_free(struct redis_cmd *cmd);
 void redis_cmd_cleanup(struct redis_cmd **cmd); /* for CLEANUP() */
 void redis_cmd_reset(struct redis_cmd *cmd);
+/* It is meant for the server that we are connected to, or were last: if the next connection is to
+ * another one it ends with ERR_UNAVAILABLE. */
+void redis_cmd_same_server(struct redis_cmd *cmd);
 void redis_arg(struct redis_cmd *cmd,
                struct str s); /* borrowed until redis_send() or redis_call() returns */
 void redis_arg_cstr(struct redis_cmd *cmd, const char *s);

@@ -287,6 +287,27 @@ enum err_code session_live(struct pg *pg, const struct session_walk *walk, struc
 	return read_batch(pg, sql(SESSION_SQL_SESSION_LIVE), &params, arena, ret, err);
 }
 
+enum err_code session_begun(struct pg *pg, const struct session_walk *walk, struct arena *arena,
+                            struct session_batch *ret, struct err *err)
+{
+	struct pg_params params = { 0 };
+
+	pg_param_cstr(&params, walk->after.s);
+	pg_param_u64(&params, walk->max);
+	return read_batch(pg, sql(SESSION_SQL_SESSION_BEGUN), &params, arena, ret, err);
+}
+
+enum err_code session_waiting(struct pg *pg, const struct session_waiting_walk *walk,
+                              struct arena *arena, struct session_batch *ret, struct err *err)
+{
+	struct pg_params params = { 0 };
+
+	pg_param_u64(&params, walk->priority);
+	pg_param_cstr(&params, walk->after.s);
+	pg_param_u64(&params, walk->max);
+	return read_batch(pg, sql(SESSION_SQL_SESSION_WAITING), &params, arena, ret, err);
+}
+
 enum err_code session_unqueued(struct pg *pg, const struct session_walk *walk, struct arena *arena,
                                struct session_batch *ret, struct err *err)
 {

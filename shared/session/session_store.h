@@ -104,6 +104,20 @@ struct session_batch {
 /* Not terminal. */
 enum err_code session_live(struct pg *pg, const struct session_walk *walk, struct arena *arena,
                            struct session_batch *ret, struct err *err) MUST_CHECK;
+/* Not terminal, nor queued. */
+enum err_code session_begun(struct pg *pg, const struct session_walk *walk, struct arena *arena,
+                            struct session_batch *ret, struct err *err) MUST_CHECK;
+
+/* Queued, and in the queue before: the highest priority first, then the oldest. Only what the queue
+ * needs to know of them is read. */
+struct session_waiting_walk {
+	unsigned priority; /* the page begins after this one, */
+	struct id after;   /* and this id */
+	unsigned max;
+};
+enum err_code session_waiting(struct pg *pg, const struct session_waiting_walk *walk,
+                              struct arena *arena, struct session_batch *ret,
+                              struct err *err) MUST_CHECK;
 /* Accepted, and nobody said that it is in the queue. */
 enum err_code session_unqueued(struct pg *pg, const struct session_walk *walk, struct arena *arena,
                                struct session_batch *ret, struct err *err) MUST_CHECK;

@@ -368,11 +368,15 @@ static void amnesia_body(struct worker_world *w)
 	assert_memory_equal(buf_cstr(&again.text), buf_cstr(&g.text), g.text.len);
 	recover(w, &g, 2);
 	given_await(w, &again, "\"cause\":\"rebuild\"");
-	/* The registry of workers is gone too: this incarnation is nobody's any more. */
-	if (strcmp(w->registered.incarnation, before.incarnation) == 0) {
-		worker_await(w);
-	}
-	await_no_process(g.sid.s);
+	/* The registry of workers is gone too, and the queue: the worker has told both. */
+	assert_string_equal(w->registered.incarnation, before.incarnation);
+	given_await_set(w, &g, QUEUE_LEASED);
+	await_more_ticks(w, &g, 10);
+	assert_each_tick_once(&g, ticks_in(&g));
+	given_move(w, &g, SESSION_STOPPING);
+	given_command(w, &g, "stop", NULL);
+	given_await_state(w, &g, SESSION_STOPPED);
+	given_await_set(w, &g, QUEUE_DONE);
 	given_fini(&again);
 	given_fini(&g);
 }

@@ -11,11 +11,11 @@
 #include "event/backlog.h"
 #include "event/log.h"
 #include "loop/loop.h"
-#include "pg/generation.h"
 #include "pg/schema.h"
 #include "redis/redis.h"
 #include "session/session_store.h"
 #include "tenant/tenant_store.h"
+#include "tests/support/generation_mark.h"
 
 #define TENANT "acme"
 
@@ -75,9 +75,7 @@ static void access_main(void *arg)
 	access->store.unarchived_max = 16 * 1024 * 1024;
 	must(redis_wait_connected(access->store.redis, WAIT_MS, &err), &err);
 	must(pg_migrate(access->pg, &pg_schema, &applied, &err), &err);
-	must(pg_generation(access->pg, str_of(redis_run_id(access->store.redis)),
-	                   &access->store.generation, &err),
-	     &err);
+	access->store.generation = generation_learn(access->store.redis, access->pg);
 	access->body(access);
 	redis_free(access->store.redis);
 	pg_free(access->pg);

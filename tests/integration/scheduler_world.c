@@ -10,8 +10,8 @@
 
 #include "base/clock.h"
 #include "json/value.h"
-#include "pg/generation.h"
 #include "redis/redis.h"
+#include "tests/support/generation_mark.h"
 
 enum { LOOK_MS = 10, RENEW_MS = 300, ENV_SIZE = 256, UNARCHIVED_MAX = 16 * 1024 * 1024 };
 
@@ -29,9 +29,7 @@ static void connect_redis(struct stage *stage)
 	assert_int_equal(redis_wait_connected(stage->redis, STAGE_WAIT_MS, &err), ERR_OK);
 	stage->store =
 		(struct log_store){ .redis = stage->redis, .unarchived_max = UNARCHIVED_MAX };
-	assert_int_equal(pg_generation(stage->world->pg, str_of(redis_run_id(stage->redis)),
-	                               &stage->store.generation, &err),
-	                 ERR_OK);
+	stage->store.generation = generation_learn(stage->redis, stage->world->pg);
 }
 
 void stage_open(struct stage *stage, struct world *world)
@@ -83,7 +81,6 @@ static bool answers(struct stage *stage)
 void stage_lose_redis(struct stage *stage)
 {
 	uint64_t until = clock_mono_ms() + STAGE_WAIT_MS, before = redis_connection(stage->redis);
-	struct err err;
 
 	redis_server_kill(&stage->server);
 	redis_server_start(&stage->server, NULL);
@@ -95,9 +92,7 @@ void stage_lose_redis(struct stage *stage)
 		assert_true(clock_mono_ms() < until);
 		assert_int_equal(fiber_sleep(LOOK_MS), ERR_OK);
 	}
-	assert_int_equal(pg_generation(stage->world->pg, str_of(redis_run_id(stage->redis)),
-	                               &stage->store.generation, &err),
-	                 ERR_OK);
+	stage->store.generation = generation_learn(stage->redis, stage->world->pg);
 }
 
 /* ---- schedulers ---- */

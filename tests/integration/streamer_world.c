@@ -18,9 +18,9 @@
 #include "auth/auth_key_store.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "pg/generation.h"
 #include "pg/schema.h"
 #include "tenant/tenant_store.h"
+#include "tests/support/generation_mark.h"
 
 enum { SETTINGS_MAX = 32, SETTING_SIZE = 256, READ_SIZE = 64 * 1024, LOOK_MS = 10 };
 enum { PORT_FIRST = 20000, PORT_SPAN = 12000 };
@@ -174,10 +174,7 @@ static void learn_generation(struct world *world)
 	struct err err;
 
 	assert_int_equal(redis_wait_connected(world->redis, WORLD_WAIT_MS, &err), ERR_OK);
-	if (pg_generation(world->pg, str_of(redis_run_id(world->redis)), &world->store.generation,
-	                  &err) != ERR_OK) {
-		fail_msg("%s", err.msg);
-	}
+	world->store.generation = generation_learn(world->redis, world->pg);
 }
 
 void world_restart_redis(struct world *world)

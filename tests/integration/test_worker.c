@@ -67,7 +67,7 @@ static void work_body(struct worker_world *w)
 	given_await_set(w, &g, QUEUE_DONE);
 	(void)snprintf(
 		script, sizeof(script),
-		"cd %s; for i in $(seq 500); do find workspaces private homes journal "
+		"cd %s; for i in $(seq 500); do find workspaces private homes "
 		"-name '%s*' 2>/dev/null | grep . >/dev/null || exit 0; sleep 0.01; done; exit 1",
 		w->state, g.sid.s);
 	assert_int_equal(system(script), 0);

@@ -17,6 +17,7 @@ void __wrap_redis_send(struct redis *redis, struct redis_op *op, struct redis_cm
 enum err_code __wrap_redis_call(struct redis *redis, struct redis_cmd *cmd,
                                 struct redis_reply **ret, struct err *err);
 uint64_t __wrap_redis_connection(const struct redis *redis);
+uint64_t __wrap_redis_server(const struct redis *redis);
 enum err_code __wrap_fiber_sleep(uint64_t ms);
 enum err_code __wrap_fiber_signal_wait(struct fiber_signal *signal, uint64_t timeout_ms);
 enum err_code __real_fiber_signal_wait(struct fiber_signal *signal, uint64_t timeout_ms);
@@ -313,6 +314,13 @@ enum err_code __wrap_redis_call(struct redis *redis, struct redis_cmd *cmd,
 uint64_t __wrap_redis_connection(const struct redis *redis)
 {
 	return player_of(redis)->connection;
+}
+
+/* Commands on their way see for themselves that Redis is another one. */
+uint64_t __wrap_redis_server(const struct redis *redis)
+{
+	(void)redis;
+	return 1;
 }
 
 void doors_break(void)

@@ -3,6 +3,7 @@
 
 #include "event/origin.h"
 #include "event/segment.h"
+#include "limit/limit_store.h"
 #include "pg/pg.h"
 #include "session/session_store.h"
 #include "tests/sim/world.h"
@@ -20,6 +21,14 @@ enum err_code __wrap_session_mark_queued(struct pg *pg, const char *tenant, cons
                                          size_t count, struct err *err);
 enum err_code __wrap_session_epoch_last(struct pg *pg, const char *tenant, const struct id *id,
                                         struct session_epoch *ret, struct err *err);
+
+enum err_code __wrap_session_begun(struct pg *pg, const struct session_walk *walk,
+                                   struct arena *arena, struct session_batch *ret, struct err *err);
+enum err_code __wrap_session_waiting(struct pg *pg, const struct session_waiting_walk *walk,
+                                     struct arena *arena, struct session_batch *ret,
+                                     struct err *err);
+enum err_code __wrap_limit_list(struct pg *pg, uint64_t after, struct limit *items, size_t max,
+                                size_t *ret_count, struct err *err);
 
 bool __wrap_pg_available(const struct pg *pg)
 {
@@ -75,7 +84,21 @@ static void add_row(const struct record *record, struct session_batch *ret)
 	};
 }
 
-static enum err_code rows(struct pg *pg, const struct session_walk *walk, bool live,
+enum wanted { LIVE, BEGUN, WAITING, UNQUEUED };
+
+static bool is_wanted(const struct record *record, enum wanted what, uint64_t older_ms)
+{
+	switch (what) {
+	case LIVE: return !session_is_terminal(record->state);
+	case BEGUN: return !session_is_terminal(record->state) && record->state != SESSION_QUEUED;
+	case WAITING: return record->state == SESSION_QUEUED && record->queued;
+	case UNQUEUED:
+		return !record->queued && record->accepted_us + older_ms * 1000 < world->now_us;
+	}
+	return false;
+}
+
+static enum err_code rows(struct pg *pg, const struct session_walk *walk, enum wanted what,
                           struct arena *arena, struct session_batch *ret, struct err *err)
 {
 	enum err_code code = pg_door(pg, err);
@@ -84,13 +107,9 @@ static enum err_code rows(struct pg *pg, const struct session_walk *walk, bool l
 	ret->items = arena_take(arena, SESSIONS_MAX * sizeof(struct session));
 	for (unsigned i = 0; code == ERR_OK && i < world->shape.sessions; i++) {
 		const struct record *record = &world->records[i];
-		bool wanted =
-			live ? !session_is_terminal(record->state)
-			     : !record->queued &&
-					record->accepted_us + walk->older_ms * 1000 < world->now_us;
 
-		if (record->committed && wanted && ret->count < walk->max &&
-		    strcmp(record->sid.s, walk->after.s) > 0) {
+		if (record->committed && is_wanted(record, what, walk->older_ms) &&
+		    ret->count < walk->max && strcmp(record->sid.s, walk->after.s) > 0) {
 			add_row(record, ret);
 		}
 	}
@@ -100,14 +119,40 @@ static enum err_code rows(struct pg *pg, const struct session_walk *walk, bool l
 enum err_code __wrap_session_live(struct pg *pg, const struct session_walk *walk,
                                   struct arena *arena, struct session_batch *ret, struct err *err)
 {
-	return rows(pg, walk, true, arena, ret, err);
+	return rows(pg, walk, LIVE, arena, ret, err);
+}
+
+enum err_code __wrap_session_begun(struct pg *pg, const struct session_walk *walk,
+                                   struct arena *arena, struct session_batch *ret, struct err *err)
+{
+	return rows(pg, walk, BEGUN, arena, ret, err);
+}
+
+/* In the order of ids: nothing in the simulated world depends on it. */
+enum err_code __wrap_session_waiting(struct pg *pg, const struct session_waiting_walk *walk,
+                                     struct arena *arena, struct session_batch *ret,
+                                     struct err *err)
+{
+	const struct session_walk all = { .after = walk->after, .max = walk->max };
+
+	return rows(pg, &all, WAITING, arena, ret, err);
+}
+
+enum err_code __wrap_limit_list(struct pg *pg, uint64_t after, struct limit *items, size_t max,
+                                size_t *ret_count, struct err *err)
+{
+	(void)after;
+	(void)items;
+	(void)max;
+	*ret_count = 0;
+	return pg_door(pg, err);
 }
 
 enum err_code __wrap_session_unqueued(struct pg *pg, const struct session_walk *walk,
                                       struct arena *arena, struct session_batch *ret,
                                       struct err *err)
 {
-	return rows(pg, walk, false, arena, ret, err);
+	return rows(pg, walk, UNQUEUED, arena, ret, err);
 }
 
 enum err_code __wrap_session_mark_queued(struct pg *pg, const char *tenant, const struct id *ids,

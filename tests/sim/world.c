@@ -356,8 +356,9 @@ static struct player *add_player(enum player_kind kind)
 	player->node.loop = world->loop;
 	player->node.redis = (struct redis *)player;
 	player->node.pg = (struct pg *)player;
-	player->node.store =
-		(struct log_store){ player->node.redis, world->generation, 16 * 1024 * 1024, NULL };
+	player->node.store = (struct log_store){ .redis = player->node.redis,
+		                                 .generation = world->generation,
+		                                 .unarchived_max = 16 * 1024 * 1024 };
 	player->slots = world->shape.slots;
 	return player;
 }

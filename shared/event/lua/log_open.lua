@@ -3,21 +3,22 @@
 -- The head is a hash: t tenant, g generation, st state, e epoch, n last entry, w watermark
 -- (archived through it), b bytes beyond the watermark, a time of the last entry (ms), o token and of first n
 -- of the last opening, np number of producers but workers, p:<producer> its last 8 batches
--- ("seq,epoch,first,last;", newest first), r 1 when the producers could not be recovered.
+-- ("seq,epoch,first,last;", newest first), r 1 when the producers could not be recovered, rs 1 when st is a
+-- guess (log_restore).
 --
 -- KEYS 1 {s:<sid>}:head  2 {s:<sid>}:log
 -- ARGV 1 tenant  2 generation  3 create | raise | recover  4 token  5 cause
 --      6 epoch: raise: what the head's must be, "" any; else the highest that is known
 --      7 create, recover: the last archived <epoch>-<n>
 --      8 states ",a,b,": the head's must be one of them (recover: is left alone otherwise)
---      9 state: the new state, "" none; recover without status event: used only without a head
+--      9 state: the new state, "" none; recover without status event: used only when the head does not know it
 --     10 data of the status event, "" none   11 bell channel
 -- rings the bell, and but for create, of which the row knows, channel moves: "<sid> <tenant>"
 -- returns {ok | again, epoch, first n, last n, state, bytes beyond the watermark}
 --      or {missing} {stale} {rebuild} {fenced, epoch} {moved, state}
 local head, log = KEYS[1], KEYS[2]
 local how, token, state, data = ARGV[3], ARGV[4], ARGV[9], ARGV[10]
-local h = redis.call('HMGET', head, 't', 'g', 'e', 'n', 'st', 'o', 'of', 'a', 'b', 'w')
+local h = redis.call('HMGET', head, 't', 'g', 'e', 'n', 'st', 'o', 'of', 'a', 'b', 'w', 'rs')
 local function text(n) return string.format('%.0f', n) end
 
 if h[1] then
@@ -40,12 +41,17 @@ end
 
 local epoch, n = tonumber(h[3] or '0'), tonumber(h[4] or '0')
 local mark, bytes = tonumber(h[10] or '0'), tonumber(h[9] or '0')
+local guess = h[11]
 local previous = (h[3] or '0') .. '-' .. (h[4] or '0')
 if how ~= 'raise' then
 	local known, archived = tonumber(ARGV[6]), tonumber(string.match(ARGV[7], '%d+$'))
 	if not h[1] then
 		redis.call('DEL', log)
 		if archived > 0 then redis.call('HSET', head, 'r', '1') end
+	end
+	if archived > n then -- what is between is only in the archive, and may have moved it
+		redis.call('DEL', log)
+		guess = true
 	end
 	if archived >= n then n, bytes, previous = archived, 0, ARGV[7] end
 	epoch, mark = math.max(epoch, known), math.max(mark, archived)
@@ -54,7 +60,7 @@ end
 -- a loss is beyond all that the generation before can have given.
 if how == 'recover' then epoch = math.max(epoch + 1000, (ARGV[2] - 1) * 1000000) end
 epoch = epoch + 1
-if h[1] and how == 'recover' and data == '' then state = '' end
+if h[1] and how == 'recover' and data == '' and not guess then state = '' end
 if state == '' then state = h[5] end
 
 local time = redis.call('TIME')
@@ -75,6 +81,7 @@ if data ~= '' then
 end
 redis.call('HSET', head, 't', ARGV[1], 'g', ARGV[2], 'e', e, 'n', text(n), 'st', state, 'o', token,
 	'of', text(first), 'a', ts, 'b', text(bytes), 'w', text(mark))
+if h[11] then redis.call('HDEL', head, 'rs') end
 redis.call('PUBLISH', ARGV[11],
 	e .. ' ' .. text(first) .. ' ' .. text(n) .. ' ' .. ts .. ' ' .. state .. '\n' .. bell)
 if how ~= 'create' then

@@ -1,9 +1,12 @@
 -- log_restore: after a loss of Redis, put back entries beyond the tail with their original ids.
 -- The log stays closed (its generation is an older one) until log_open recovers it.
 --
+-- What the archive has need not be in the tail: where that ends before the base, the log goes on there. The
+-- state is then a guess (rs 1) until an entry moves it, for log_open to put right.
+--
 -- KEYS 1 {s:<sid>}:head  2 {s:<sid>}:log
--- ARGV 1 tenant  2 generation  3 base: the end of the archive, used without a head
---      4 state, used without a head  5 number of entries, then of each
+-- ARGV 1 tenant  2 generation  3 base: the archive has everything through it
+--      4 state, if the head does not know it  5 number of entries, then of each
 --        epoch, n, type, level, data, time (ms), producer, sequence, state it moved to
 -- returns {ok, epoch, n, state} or {sequence, n that must come first} {fenced, epoch} {missing}
 --      {stale}
@@ -18,9 +21,14 @@ if h[1] then
 	if h[1] ~= ARGV[1] then return {'missing'} end
 	if behind < 0 then return {'stale'} end
 	if behind == 0 then return {'fenced', e} end
+	if tonumber(ARGV[3]) > n then
+		redis.call('DEL', log)
+		redis.call('HSET', head, 'w', ARGV[3], 'r', '1', 'rs', '1')
+		n, bytes = tonumber(ARGV[3]), 0
+	end
 else
 	redis.call('DEL', log)
-	redis.call('HSET', head, 't', ARGV[1], 'g', '0', 'w', ARGV[3], 'r', '1')
+	redis.call('HSET', head, 't', ARGV[1], 'g', '0', 'w', ARGV[3], 'r', '1', 'rs', '1')
 end
 
 -- The same record as in log_append: the last 8 batches, newest first; one that goes on is extended.
@@ -59,6 +67,7 @@ for i = 0, tonumber(ARGV[5]) - 1 do
 			redis.call('XADD', log, id, 't', ARGV[at + 2], 'l', ARGV[at + 3], 'd', data,
 				'a', ARGV[at + 5], 'p', ARGV[at + 6], 'q', ARGV[at + 7], 's', moved)
 			state = moved
+			redis.call('HDEL', head, 'rs')
 		end
 		e, n, ts, bytes = epoch, entry, ARGV[at + 5], bytes + #data + 64
 		if ARGV[at + 6] ~= '' then remember(ARGV[at + 6], ARGV[at + 7], epoch, ARGV[at + 1]) end

@@ -405,3 +405,26 @@ local function count_out(h, had, parks)
 		if not parks or names[i] ~= h.keyed then wake(names[i]) end
 	end
 end
+
+-- ---- out of the set it is in ----
+
+local function take_out(h)
+	local sid, inc = h.sid, h.inc
+	if h.set == 'ready' then
+		leave(h)
+		wake_others(h)
+		return
+	end
+	later('ZREM', q .. ':' .. h.set, sid)
+	if h.set == 'parked' then
+		call('ZREM', q .. ':p:' .. inc, sid)
+		call('ZREM', q .. ':n:' .. inc, sid)
+		call('ZREM', q .. ':back:' .. inc, sid)
+	elseif h.why == '' then
+		return
+	elseif string.sub(h.why, 1, 6) == 'limit:' then
+		unblock(h, string.sub(h.why, 7))
+	elseif string.sub(h.why, 1, 5) == 'wait:' then
+		call('ZREM', q .. ':wait:' .. string.sub(h.why, 6), sid)
+	end
+end

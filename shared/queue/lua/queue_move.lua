@@ -35,27 +35,6 @@ local function full(worker, slots)
 	return call('ZCARD', q .. ':w:' .. worker) >= tonumber(slots)
 end
 
-local function take_out(h)
-	local sid, inc = h.sid, h.inc
-	if h.set == 'ready' then
-		leave(h)
-		wake_others(h)
-		return
-	end
-	later('ZREM', q .. ':' .. h.set, sid)
-	if h.set == 'parked' then
-		call('ZREM', q .. ':p:' .. inc, sid)
-		call('ZREM', q .. ':n:' .. inc, sid)
-		call('ZREM', q .. ':back:' .. inc, sid)
-	elseif h.why == '' then
-		return
-	elseif string.sub(h.why, 1, 6) == 'limit:' then
-		unblock(h, string.sub(h.why, 7))
-	elseif string.sub(h.why, 1, 5) == 'wait:' then
-		call('ZREM', q .. ':wait:' .. string.sub(h.why, 6), sid)
-	end
-end
-
 -- How long sessions are on workers; of many that leave at once some tell.
 local TELLERS = 4
 local spent, names, told = {}, {}, 0

@@ -1,0 +1,63 @@
+/* For tests beside nodes: the generation that they go by, or one that they will. */
+#pragma once
+
+#include <inttypes.h>
+
+#include "loop/fiber.h"
+#include "pg/generation.h"
+#include "redis/redis.h"
+#include "tests/support/test.h"
+
+static inline struct redis_reply *generation_ask(struct redis *redis, struct redis_cmd *cmd)
+{
+	struct redis_reply *reply = NULL;
+	struct err err;
+
+	if (redis_call(redis, cmd, &reply, &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+	redis_cmd_free(cmd);
+	return reply;
+}
+
+/* False: nobody has begun to mark this server. 0: somebody is about to. */
+static inline bool generation_marked(struct redis *redis, uint64_t *ret)
+{
+	struct redis_cmd *cmd = redis_cmd_new();
+	struct redis_reply *reply;
+	struct str rest;
+	bool marked;
+
+	redis_arg_cstr(cmd, "GET");
+	redis_arg_cstr(cmd, "{w}:generation");
+	reply = generation_ask(redis, cmd);
+	rest = redis_reply_str(reply);
+	marked = str_eq(str_split(&rest, ' '), str_of(redis_run_id(redis))) &&
+	         parse_u64(str_split(&rest, ' '), UINT32_MAX, ret);
+	redis_reply_free(reply);
+	return marked;
+}
+
+/* A history without a name of its own goes by the run id. */
+static inline uint64_t generation_learn(struct redis *redis, struct pg *pg)
+{
+	struct redis_cmd *cmd = redis_cmd_new();
+	uint64_t generation = 0;
+	struct err err;
+
+	while (generation_marked(redis, &generation)) {
+		if (generation > 0) {
+			redis_cmd_free(cmd);
+			return generation;
+		}
+		(void)fiber_sleep(10);
+	}
+	if (pg_generation(pg, str_of(redis_run_id(redis)), &generation, &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+	redis_arg_cstr(cmd, "SET");
+	redis_arg_cstr(cmd, "{w}:generation");
+	redis_argf(cmd, "%s %" PRIu64, redis_run_id(redis), generation);
+	redis_reply_free(generation_ask(redis, cmd));
+	return generation;
+}
