@@ -4,10 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "tests/integration/crew.h"
 #include "tests/integration/talker.h"
 
 #define WS "/api/v1/ws"
+
+enum { DENIED_MS = 5000 };
 
 static const char one_row[] = "SELECT kind || ' ' || state || ' ' || payload::text FROM commands "
 			      "WHERE id = $1::text";
@@ -339,6 +342,23 @@ static void outage_body(struct stage *stage)
 }
 ON_STAGE(what_fails_for_want_of_a_backend_may_be_asked_again, outage_body)
 
+/* The audit says so within a second: a row for each type of frame. */
+static void await_denials(struct stage *stage, uint64_t count)
+{
+	static const char denied[] = "SELECT count(*) FROM audit WHERE tenant_id = $1::text AND "
+				     "action LIKE 'frame.%' AND outcome = 'denied'";
+	static const struct text query = { "test_ask_denied", "0", denied, sizeof(denied) - 1 };
+	uint64_t until = clock_mono_ms() + DENIED_MS, seen = 0;
+
+	while (seen < count) {
+		struct pg_rows *rows CLEANUP(pg_rows_cleanup) = ask_rows(stage, &query, TENANT);
+
+		seen = pg_u64(rows, 0, 0);
+		assert_true(clock_mono_ms() < until);
+	}
+	assert_int_equal(seen, count);
+}
+
 static void observer_body(struct stage *stage)
 {
 	static const char *const types[] = { "prompt", "approval_response", "stop",  "pause",
@@ -353,6 +373,7 @@ static void observer_body(struct stage *stage)
 		say(stage, types[i], mores[i]);
 		expect_error(stage, "FORBIDDEN");
 	}
+	await_denials(stage, ARRAY_LEN(types));
 	talker_close(stage->talker);
 	/* Of another tenant it is not even there. */
 	stage->talker = open_as(stage->world, stage->world->foreign_key);
