@@ -87,10 +87,10 @@ struct bad {
 static void every_flaw_of_a_task_is_named_by_its_field(void **state)
 {
 	static const struct bad all[] = {
-		{ "", "" },
-		{ "{", "" },
-		{ "[]", "" },
-		{ "{\"prompt\":\"a\",\"prompt\":\"b\"," TASK_PARTS "}", "" },
+		{ "", "body" },
+		{ "{", "body" },
+		{ "[]", "body" },
+		{ "{\"prompt\":\"a\",\"prompt\":\"b\"," TASK_PARTS "}", "body" },
 		{ "{" TASK_PARTS "}", "prompt" },
 		{ "{\"prompt\":7," TASK_PARTS "}", "prompt" },
 		{ "{\"prompt\":\"x\",\"colour\":1," TASK_PARTS "}", "colour" },

@@ -207,9 +207,9 @@ static void wrong_body(struct world *world)
 	struct buf big;
 
 	talker_say(talker, "{");
-	expect_problem(talker, "");
+	expect_problem(talker, "frame");
 	talker_say(talker, "[1]");
-	expect_problem(talker, "");
+	expect_problem(talker, "frame");
 	talker_say(talker, "{\"ref\":\"r\"}");
 	expect_problem(talker, "type");
 	assert_true(str_eq(talker_str(talker, "ref"), STR_LIT("r")));

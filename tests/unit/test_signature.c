@@ -193,10 +193,10 @@ static void an_old_or_early_time_is_refused(void **state)
 
 static void a_nonce_has_its_form(void **state)
 {
-	static const char *const bad[] = { "short", "", "has spaces in it 123",
-		                           "quote'quote'quote'",
-		                           "1234567890123456789012345678901234567890123456789012345"
-		                           "6789012345" };
+	static const char *const bad[] = {
+		"short", "", "has spaces in it 123", "quote'quote'quote'",
+		"too-long-0123456789012345678901234567890123456789012345678901234567"
+	};
 	struct answer answer;
 
 	(void)state;
