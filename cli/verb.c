@@ -8,7 +8,13 @@
 #include "base/str.h"
 #include "cli/command.h"
 
-enum { USAGE_WIDTH = 96, USAGE_MAX = 256 * 1024, ANSWER_MAX = 16, HELP_OPTION = 1000 };
+enum {
+	USAGE_WIDTH = 96,
+	USAGE_MAX = 256 * 1024,
+	ANSWER_MAX = 16,
+	FIRST_OPTION = 256 /* beyond '?' */,
+	HELP_OPTION = 255
+};
 
 static const struct {
 	const char *name, *value;
@@ -186,7 +192,7 @@ static bool take_options(struct call *call, int argc, char **argv, bool *ret_hel
 		known[n++] = (struct option){ options[*o].name,
 			                      options[*o].value != NULL ? required_argument
 			                                                : no_argument,
-			                      NULL, (int)*o };
+			                      NULL, FIRST_OPTION + (int)*o };
 	}
 	optind = 1;
 	*ret_help = false;
@@ -195,7 +201,7 @@ static bool take_options(struct call *call, int argc, char **argv, bool *ret_hel
 			*ret_help = true;
 			return true;
 		}
-		if (c == '?' || !take_option(call, (enum option_id)c, optarg)) {
+		if (c == '?' || !take_option(call, (enum option_id)(c - FIRST_OPTION), optarg)) {
 			return false;
 		}
 	}
