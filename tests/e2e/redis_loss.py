@@ -7,6 +7,7 @@ usage: with-postgres redis_loss.py BIN_DIR RUNNING QUEUED FAULT...
 A fault is flush (FLUSHALL), twice (two of them), fresh (another server, empty), tail (killed, and its append-only
 file lost its end), flush_tail (FLUSHALL, then killed, and the file lost that too).
 """
+import ctypes
 import json
 import os
 import shutil
@@ -42,7 +43,8 @@ class Redis:
         self.process = subprocess.Popen(
             ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.dir, "--save", "",
              "--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction",
-             "--auto-aof-rewrite-percentage", "0", "--logfile", os.path.join(self.dir, "log")])
+             "--auto-aof-rewrite-percentage", "0", "--logfile", os.path.join(self.dir, "log")],
+            preexec_fn=die_with_parent)
         wait_for("redis answers", lambda: self.say("PING") == "PONG", 60)
 
     def say(self, *words):
@@ -131,6 +133,7 @@ class World:
             agents = [{"type": "command", "version": "latest", "count": more,
                        "settings": {"argv": ["sh", "-c", script]}}]
             ids += self.stack.submit(["true"], agents=agents)
+            time.sleep(len(ids) / 1e6)  # the machine has agents to run meanwhile
         return ids
 
     def run_agents(self, count):
@@ -244,13 +247,18 @@ def difference(sid, seen, now):
     return sid, [pair for pair in zip(timeless(seen), timeless(now)) if pair[0] != pair[1]][:3], len(seen), len(now)
 
 
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 class Scheduler:
     """A second one, beside that of `fairlead up`."""
 
     def __init__(self, stack, env):
         self.log = open(os.path.join(stack.dir, "scheduler-2.log"), "ab")
         self.process = subprocess.Popen([os.path.join(os.path.dirname(stack.bin), "fairlead-scheduler")],
-                                        env=dict(stack.env, **env), stdout=self.log, stderr=self.log)
+                                        env=dict(stack.env, **env), stdout=self.log, stderr=self.log,
+                                        preexec_fn=die_with_parent)
 
     def close(self):
         self.process.send_signal(signal.SIGTERM)
@@ -277,6 +285,7 @@ def main(bin_dir, running, queued, *faults):
                     assert max(took) <= DISPATCH_S, took
             except BaseException:
                 print("FAILED\n%s" % stack.tail(40), flush=True)
+                second.process.kill()
                 raise
             second.close()
             assert stack.stop() == 0
