@@ -312,9 +312,11 @@ static void check_entry(struct record *record, const struct entry *entry)
 {
 	const struct cursor *before = &record->checked;
 	bool begins = str_eq(entry_field(entry, "t"), STR_LIT("epoch"));
+	/* Opened after a loss, a log goes on behind its archive, however much of that a journal gave. */
+	bool resumed = begins && entry->n == record->archived.n + 1;
 	enum session_state moved;
 
-	if (before->n > 0 && entry->n != before->n + 1) {
+	if (before->n > 0 && entry->n != before->n + 1 && !resumed) {
 		world_fail("%s: n is not dense: %" PRIu64 " after %" PRIu64, record->sid.s,
 		           entry->n, before->n);
 	} else if (entry->epoch < before->epoch ||
