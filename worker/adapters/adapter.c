@@ -1,0 +1,21 @@
+#include "worker/adapters/adapter.h"
+
+/* One row a protocol: its file defines adapter_<name>. */
+static const struct adapter_ops *const adapters[] = {
+	NULL,
+};
+
+const struct adapter_ops *const *adapter_all(void)
+{
+	return adapters;
+}
+
+const struct adapter_ops *adapter_find(struct str type)
+{
+	for (size_t i = 0; adapters[i] != NULL; i++) {
+		if (str_eq(type, str_of(adapters[i]->type))) {
+			return adapters[i];
+		}
+	}
+	return NULL;
+}
