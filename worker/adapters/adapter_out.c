@@ -89,7 +89,7 @@ void adapter_out_ready(struct adapter_out *out, struct str capabilities)
 
 void adapter_out_session(struct adapter_out *out, struct str id)
 {
-	(void)add(out, ADAPTER_SESSION, id, STR_LIT(""), STR_LIT(""));
+	(void)add(out, ADAPTER_SESSION_ID, id, STR_LIT(""), STR_LIT(""));
 }
 
 void adapter_out_turn(struct adapter_out *out)

@@ -17,12 +17,12 @@ enum adapter_act_kind {
 	ADAPTER_REQUEST, /* to its HTTP server: id is the tag, name "METHOD /path", text the body */
 	ADAPTER_READY,   /* it takes prompts now; text: what it can (JSON object), for the session's
 	                    state */
-	ADAPTER_SESSION, /* id: the agent's own session id, to resume by */
-	ADAPTER_TURN,    /* a turn began */
-	ADAPTER_TURN_END, /* name: stop reason (end_turn, interrupted, error, max_turns, refusal,
-	                     ...) */
-	ADAPTER_ASK,      /* a person is asked: id, text: the question (JSON object, see below) */
-	ADAPTER_WITHDRAW, /* the agent does not wait for the answer to id any more */
+	ADAPTER_SESSION_ID, /* id: the agent's own session id, to resume by */
+	ADAPTER_TURN,       /* a turn began */
+	ADAPTER_TURN_END,   /* name: stop reason (end_turn, interrupted, error, max_turns, refusal,
+	                       ...) */
+	ADAPTER_ASK,        /* a person is asked: id, text: the question (JSON object, see below) */
+	ADAPTER_WITHDRAW,   /* the agent does not wait for the answer to id any more */
 	ADAPTER_CALL,  /* id, name (fs/read_text_file...), text: the parameters; done by the host */
 	ADAPTER_USAGE, /* text: {"model","input_tokens","output_tokens","cache_read_tokens",
 	                  "cache_write_tokens","reasoning_tokens","usd"?,"source"}: added since the
