@@ -23,6 +23,11 @@ target_compile_options(fairlead_options INTERFACE
 if(FAIRLEAD_SANITIZE)
 	target_compile_options(fairlead_options INTERFACE -fsanitize=${FAIRLEAD_SANITIZE} -fno-sanitize-recover=all)
 	target_link_options(fairlead_options INTERFACE -fsanitize=${FAIRLEAD_SANITIZE})
+	# Nearly two hundred programs of tests: a third of the time that the default linker takes.
+	find_program(FAIRLEAD_LLD ld.lld)
+	if(FAIRLEAD_LLD AND CMAKE_C_COMPILER_ID STREQUAL GNU)
+		target_link_options(fairlead_options INTERFACE -fuse-ld=lld)
+	endif()
 endif()
 if(FAIRLEAD_COVERAGE)
 	target_compile_options(fairlead_options INTERFACE --coverage)
