@@ -150,6 +150,11 @@ int64_t json_as_i64(const struct json_value *value)
 	return json_integer_value(inner(value));
 }
 
+double json_as_f64(const struct json_value *value)
+{
+	return json_number_value(inner(value));
+}
+
 bool json_as_bool(const struct json_value *value)
 {
 	return value != NULL && json_typeof(inner(value)) == JSON_TRUE;

@@ -45,6 +45,7 @@ bool json_is_int(const struct json_value *value);
 struct str
 json_as_str(const struct json_value *value);         /* "" when it is no string; NUL-terminated */
 int64_t json_as_i64(const struct json_value *value); /* 0 when it is no integer */
+double json_as_f64(const struct json_value *value);  /* 0 when it is no number */
 bool json_as_bool(const struct json_value *value);
 
 /* Visit an object in its order; start with *at = NULL; false at the end. */

@@ -332,6 +332,129 @@ void adapter_say_change(struct adapter_out *out, const struct adapter_change *ch
 	say_diff(out, change);
 }
 
+/* ---- both texts of a file ---- */
+
+enum {
+	SIDE_MAX = 64 * 1024, /* a larger side, or one of more lines, is told by its ends */
+	SIDE_LINES = 2000,
+	SIDES_COST = 150 * 1024, /* of both as JSON */
+	HEAD_LINES = 200,
+	HEAD_COST = 48 * 1024,
+	TAIL_LINES = 50,
+	TAIL_COST = 24 * 1024,
+};
+
+static size_t lines_of(struct str text)
+{
+	size_t n = 0;
+
+	while (text.n > 0) {
+		(void)str_split(&text, '\n');
+		n++;
+	}
+	return n;
+}
+
+static bool is_large(struct str text)
+{
+	return text.n > SIDE_MAX || lines_of(text) > SIDE_LINES;
+}
+
+static struct str head_lines(struct str text)
+{
+	struct str rest = text;
+
+	for (size_t i = 0; i < HEAD_LINES && rest.n > 0; i++) {
+		(void)str_split(&rest, '\n');
+	}
+	text.n = rest.n > 0 ? (size_t)(rest.p - text.p) : text.n;
+	text.n = head_of(text, HEAD_COST);
+	return text;
+}
+
+static struct str tail_lines(struct str text)
+{
+	size_t at = text.n, lines = 0;
+
+	while (at > 0 && (lines += text.p[at - 1] == '\n' && at < text.n) < TAIL_LINES) {
+		at--;
+	}
+	text = str_make(text.p + at, text.n - at);
+	at = tail_of(text, TAIL_COST);
+	return str_make(text.p + at, text.n - at);
+}
+
+/* Takes the lines that both begin with from both. */
+static void drop_same_front(struct str *a, struct str *b)
+{
+	while (a->n > 0 && b->n > 0) {
+		struct str rest_a = *a, rest_b = *b;
+
+		if (!str_eq(str_split(&rest_a, '\n'), str_split(&rest_b, '\n'))) {
+			return;
+		}
+		*a = rest_a;
+		*b = rest_b;
+	}
+}
+
+/* Whether the text before its last n bytes ends a line, or there is none. */
+static bool line_begins(struct str text, size_t n)
+{
+	return text.n == n || text.p[text.n - n - 1] == '\n';
+}
+
+static void drop_same_end(struct str *a, struct str *b)
+{
+	size_t same = 0, kept = 0, most = a->n < b->n ? a->n : b->n;
+
+	while (same < most && a->p[a->n - 1 - same] == b->p[b->n - 1 - same]) {
+		same++;
+		kept = line_begins(*a, same) && line_begins(*b, same) ? same : kept;
+	}
+	a->n -= kept;
+	b->n -= kept;
+}
+
+static void say_texts_edit(struct adapter_out *out, const struct adapter_texts *texts)
+{
+	struct str before = texts->before, after = texts->after;
+	struct saying s;
+
+	drop_same_front(&before, &after);
+	drop_same_end(&before, &after);
+	begin(&s, out, EVENT_TYPE_FILE_EDIT);
+	add(&s, "file_path", texts->path);
+	jsonw_u64(&s.w, "lines_added", lines_of(after));
+	jsonw_u64(&s.w, "lines_removed", lines_of(before));
+	jsonw_cstr(&s.w, "description", texts->added ? "added" : "modified");
+	add_if(&s, "tool_execution_id", texts->tool_id);
+	end(&s);
+}
+
+void adapter_say_texts(struct adapter_out *out, const struct adapter_texts *texts)
+{
+	struct saying s;
+
+	say_texts_edit(out, texts);
+	begin(&s, out, EVENT_TYPE_DIFF);
+	add(&s, "path", texts->path);
+	add_if(&s, "tool_execution_id", texts->tool_id);
+	if (is_large(texts->before) || is_large(texts->after) ||
+	    head_of(texts->before, SIDES_COST / 2) < texts->before.n ||
+	    head_of(texts->after, SIDES_COST / 2) < texts->after.n) {
+		jsonw_str(&s.w, "oldTextHead", head_lines(texts->before));
+		jsonw_str(&s.w, "oldTextTail", tail_lines(texts->before));
+		jsonw_str(&s.w, "newTextHead", head_lines(texts->after));
+		jsonw_str(&s.w, "newTextTail", tail_lines(texts->after));
+		jsonw_bool(&s.w, "truncated", true);
+	} else {
+		jsonw_str(&s.w, "oldText", texts->before);
+		jsonw_str(&s.w, "newText", texts->after);
+	}
+	end(&s);
+}
+
 /* ---- the rest ---- */
 
 void adapter_say_log(struct adapter_out *out, const char *level, struct str message)

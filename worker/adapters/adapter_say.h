@@ -43,6 +43,14 @@ struct adapter_change {
 /* file_edit and diff. */
 void adapter_say_change(struct adapter_out *out, const struct adapter_change *change);
 
+/* A file whose text is known before and after. */
+struct adapter_texts {
+	struct str path, tool_id, before, after;
+	bool added; /* it was not there before */
+};
+/* file_edit and diff: of a large one both ends of each side. */
+void adapter_say_texts(struct adapter_out *out, const struct adapter_texts *texts);
+
 void adapter_say_log(struct adapter_out *out, const char *level, struct str message);
 void adapter_say_note(struct adapter_out *out, struct str message);
 void adapter_say_error(struct adapter_out *out, struct str code, struct str message);

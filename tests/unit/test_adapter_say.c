@@ -1,0 +1,90 @@
+/* What adapters say, as events that a log takes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "event/event.h"
+#include "tests/support/test.h"
+#include "worker/adapters/adapter_say.h"
+
+enum { LARGE = 400 * 1024 };
+
+/* The next act is an event of that type; its data is the caller's to free. */
+static char *take_event(struct adapter_out *out, enum event_type type)
+{
+	struct adapter_act *act = adapter_out_next(out);
+	struct str level;
+	char *data;
+
+	assert_non_null(act);
+	assert_int_equal(act->kind, ADAPTER_EVENT);
+	assert_int_equal(act->type, type);
+	assert_true(event_data_ok(act->text, &level));
+	data = mem_strndup(act->text);
+	adapter_act_free(act);
+	return data;
+}
+
+static void assert_edit(const char *before, const char *after, const char *counts)
+{
+	const struct adapter_texts texts = { .path = STR_LIT("/w/a"),
+		                             .tool_id = STR_LIT("t"),
+		                             .before = str_of(before),
+		                             .after = str_of(after) };
+	struct adapter_out out;
+	char *edit, *diff;
+
+	adapter_out_init(&out);
+	adapter_say_texts(&out, &texts);
+	edit = take_event(&out, EVENT_TYPE_FILE_EDIT);
+	diff = take_event(&out, EVENT_TYPE_DIFF);
+	assert_non_null(strstr(edit, counts));
+	assert_non_null(strstr(diff, "\"oldText\""));
+	free(edit);
+	free(diff);
+	adapter_out_fini(&out);
+}
+
+static void an_edit_counts_the_lines_between_what_is_the_same(void **state)
+{
+	(void)state;
+	assert_edit("", "a\nb\n", "\"lines_added\":2,\"lines_removed\":0");
+	assert_edit("x\n", "y\nx\n", "\"lines_added\":1,\"lines_removed\":0");
+	assert_edit("a\nb\nc\n", "a\nB\nc\n", "\"lines_added\":1,\"lines_removed\":1");
+	assert_edit("a\nb", "a\nb", "\"lines_added\":0,\"lines_removed\":0");
+	assert_edit("a\nxb\n", "a\nb\n", "\"lines_added\":1,\"lines_removed\":1");
+}
+
+static void a_large_file_is_told_by_both_ends(void **state)
+{
+	struct adapter_texts texts = { .path = STR_LIT("/w/a"), .added = true };
+	struct adapter_out out;
+	char *large = mem_calloc(1, LARGE);
+	char *data;
+
+	(void)state;
+	for (int control = 0; control < 2; control++) {
+		memset(large, control ? '\x01' : 'x', LARGE);
+		large[LARGE / 2] = '\n';
+		texts.after = str_make(large, control ? 60 * 1024 : LARGE);
+		adapter_out_init(&out);
+		adapter_say_texts(&out, &texts);
+		free(take_event(&out, EVENT_TYPE_FILE_EDIT));
+		data = take_event(&out, EVENT_TYPE_DIFF);
+		assert_non_null(strstr(data, "\"newTextHead\""));
+		assert_non_null(strstr(data, "\"truncated\":true"));
+		free(data);
+		adapter_out_fini(&out);
+	}
+	free(large);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_edit_counts_the_lines_between_what_is_the_same),
+		cmocka_unit_test(a_large_file_is_told_by_both_ends),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
