@@ -19,6 +19,7 @@ enum {
 	ROUNDS_MAX = 256, /* of one freeze; the caller comes back anyway */
 	ROUNDS_AT_ONCE = 4,
 	PAUSE_NS = 1000000,
+	WALK_MAX = 1 << 20,
 	/* Fields of proc_pid_stat(5), counted from the state, which is field 3. */
 	FIELD_PARENT = 1,
 	FIELD_THREADS = 17,
@@ -91,6 +92,8 @@ static void append(struct tree_process **list, size_t *count, size_t *size,
 	(*list)[(*count)++] = *one;
 }
 
+/* ---- all of /proc ---- */
+
 static int by_pid(const void *a, const void *b)
 {
 	const struct tree_process *x = a, *y = b;
@@ -127,7 +130,7 @@ static void mark_descendants(struct tree *tree, pid_t root)
 	}
 }
 
-static void scan(struct tree *tree)
+static void scan_all(struct tree *tree)
 {
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
@@ -148,6 +151,96 @@ static void scan(struct tree *tree)
 	(void)closedir(proc);
 	qsort(tree->all, tree->count, sizeof(*tree->all), by_pid);
 	mark_descendants(tree, getpid());
+}
+
+/* ---- one by one: what a kernel lists of each task (proc_pid_task_children(5)) ---- */
+
+/* What may not be read stays so. */
+static bool is_gone(void)
+{
+	return errno == ENOENT || errno == ESRCH;
+}
+
+/* False: somebody came or went meanwhile. */
+static bool add_children_in(struct tree *tree, const char *path, pid_t parent)
+{
+	FILE *file = fopen(path, "re");
+	struct tree_process one;
+	bool whole = file != NULL || !is_gone();
+	int pid;
+
+	while (file != NULL && tree->count < WALK_MAX && fscanf(file, "%d", &pid) == 1) {
+		if (!read_stat((pid_t)pid, &one) || one.parent != parent) {
+			whole = false; /* the number may be somebody else's by now */
+			continue;
+		}
+		one.descendant = true;
+		append(&tree->all, &tree->count, &tree->size, &one);
+	}
+	if (file != NULL) {
+		(void)fclose(file);
+	}
+	return whole;
+}
+
+/* Each of its threads has children of its own. */
+static bool add_children(struct tree *tree, pid_t parent)
+{
+	char path[64], list[128];
+	DIR *tasks;
+	const struct dirent *entry;
+	bool whole;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)parent);
+	tasks = opendir(path);
+	whole = tasks != NULL || !is_gone();
+	while (tasks != NULL && (entry = readdir(tasks)) != NULL) {
+		uint64_t tid;
+
+		if (parse_u64(str_of(entry->d_name), INT32_MAX, &tid)) {
+			(void)snprintf(list, sizeof(list), "%s/%d/children", path, (int)tid);
+			whole = add_children_in(tree, list, parent) && whole;
+		}
+	}
+	if (tasks != NULL) {
+		(void)closedir(tasks);
+	}
+	return whole;
+}
+
+/* Whether this kernel does. */
+static bool lists_children(struct tree *tree)
+{
+	char path[64];
+
+	if (tree->lists == 0) {
+		(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)getpid(),
+		               (int)getpid());
+		tree->lists = access(path, R_OK) == 0 ? 1 : -1;
+	}
+	return tree->lists > 0;
+}
+
+/*
+ * Who is there now. Only our own are looked at where the kernel tells: hundreds of guards whose
+ * lease is over at the same time would else read all of /proc against each other, and against the
+ * worker that is to renew it. False: they changed meanwhile.
+ */
+static bool scan(struct tree *tree)
+{
+	bool whole;
+
+	if (!lists_children(tree)) {
+		scan_all(tree);
+		return true;
+	}
+	tree->count = 0;
+	whole = add_children(tree, getpid());
+	for (size_t i = 0; i < tree->count; i++) {
+		/* Of a dead one they are somebody else's already. */
+		whole = add_children(tree, tree->all[i].pid) && whole;
+	}
+	return whole;
 }
 
 /* False when it is not there any more. */
@@ -191,9 +284,8 @@ static bool is_held(const struct tree *tree, const struct tree_process *p)
  * still enough, a shell that waits in vfork() for a child that is stopped stays there. */
 static size_t stop_round(struct tree *tree)
 {
-	size_t moving = 0;
+	size_t moving = scan(tree) ? 0 : 1;
 
-	scan(tree);
 	for (size_t i = 0; i < tree->count; i++) {
 		struct tree_process *p = &tree->all[i];
 		bool held;
@@ -242,7 +334,7 @@ void tree_thaw(struct tree *tree)
 
 void tree_signal(struct tree *tree, int signo)
 {
-	scan(tree);
+	(void)scan(tree);
 	for (size_t i = 0; i < tree->count; i++) {
 		if (tree->all[i].descendant && !is_dead(&tree->all[i])) {
 			(void)send_signal(&tree->all[i], signo);

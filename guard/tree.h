@@ -24,10 +24,11 @@ struct tree_process {
 
 /* Zero it to begin. */
 struct tree {
-	struct tree_process *all; /* of the last scan, by pid */
+	struct tree_process *all; /* of the last scan */
 	size_t count, size;
 	struct tree_process *held; /* those that we stopped, parents first */
 	size_t held_count, held_size;
+	int lists; /* the kernel lists children: 1; it does not: -1; 0: not looked at */
 };
 
 void tree_fini(struct tree *tree);

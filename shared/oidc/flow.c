@@ -200,7 +200,7 @@ enum err_code oidc_finish(struct oidc *oidc, struct str cookie, const struct oid
                           struct str *ret_return_to, struct err *err)
 {
 	CLEANUP(json_value_cleanup) struct json_value *tokens = NULL;
-	const struct oidc_provider *provider;
+	const struct oidc_provider *provider = NULL;
 	struct oidc_document document;
 	struct away away;
 	enum err_code code;
