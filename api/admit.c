@@ -9,13 +9,21 @@
 #include "rest/rest.h"
 #include "rest/trail.h"
 
+/* What is kept of a request that was let in. */
+struct admitted {
+	struct principal who; /* the request's principal */
+	struct inflight_taken taken;
+};
+
 /* Counted under way until app_done(). */
 static bool enter(struct http_request *req, struct http_reply *reply, const struct app *app,
-                  struct principal *who)
+                  struct admitted *admitted)
 {
+	struct principal *who = &admitted->who;
 	enum rate_kind kind;
 
-	if (!inflight_enter(app->inflight, who->tenant, auth_lender(who)->s, &kind)) {
+	if (!inflight_enter(app->inflight, who->tenant, auth_lender(who)->s, &admitted->taken,
+	                    &kind)) {
 		answer_code(req, reply, ERR_LIMIT,
 		            kind == RATE_KEY ? "too many requests of this key are under way"
 		                             : "too many requests of this tenant are under way");
@@ -28,13 +36,14 @@ static bool enter(struct http_request *req, struct http_reply *reply, const stru
 void app_done(const struct http_request *req, int status)
 {
 	const struct app *app = node_of(req)->app;
-	const struct principal *who = req->principal;
+	const struct admitted *admitted = req->principal;
+	const struct principal *who = admitted != NULL ? &admitted->who : NULL;
 
 	if (who != NULL || ((const struct rest_route *)req->route->facts)->open) {
 		rest_note_refusal(app != NULL ? app->denials : NULL, req, who, status);
 	}
 	if (who != NULL) {
-		inflight_leave(app->inflight, who->tenant, auth_lender(who)->s);
+		inflight_leave(app->inflight, &admitted->taken);
 	}
 }
 
@@ -99,7 +108,8 @@ bool app_admit(struct http_request *req, struct http_reply *reply)
 {
 	const struct rest_route *route = req->route->facts;
 	struct app *app = node_of(req)->app;
-	struct principal *who = arena_take(req->arena, sizeof(*who));
+	struct admitted *admitted = arena_take(req->arena, sizeof(*admitted));
+	struct principal *who = &admitted->who;
 	struct json_problems problems;
 
 	if (app == NULL) {
@@ -114,16 +124,15 @@ bool app_admit(struct http_request *req, struct http_reply *reply)
 	if (route->side == REST_STREAMER && auth_has_ticket(req)) {
 		return true;
 	}
-	*who = (struct principal){ .scopes = 0 };
 	if (!identify(req, reply, app, who)) {
 		rest_note_refusal(app->denials, req, who, reply->status);
 		return false;
 	}
 	if (!rate_admit(app->rate, req, aomi_is_guest(who) ? NULL : who, class_of(route), reply) ||
-	    !enter(req, reply, app, who)) {
+	    !enter(req, reply, app, admitted)) {
 		return false;
 	}
-	fiber_set_tag("request=%s trace=%s tenant=%s", req->request_id, req->trace_id, who->tenant);
+	fiber_add_tag("tenant", who->tenant);
 	if (route->query == NULL && rest_query(req, NULL, NULL, &problems) != ERR_OK) {
 		answer_problems(req, reply, &problems);
 		return false;

@@ -96,8 +96,7 @@ static bool let_in(struct http_request *req, struct http_reply *reply,
 		return false;
 	}
 	req->principal = principal;
-	fiber_set_tag("request=%s trace=%s tenant=%s", req->request_id, req->trace_id,
-	              principal->tenant);
+	fiber_add_tag("tenant", principal->tenant);
 	return true;
 }
 

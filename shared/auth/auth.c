@@ -124,14 +124,14 @@ static struct principal stranger(const struct principal *of)
 	return who;
 }
 
-enum err_code auth_fetch(struct auth *auth, const struct cred_digest *digest, const struct id *id,
+enum err_code auth_fetch(struct auth *auth, const struct cred_mark *mark, const struct id *id,
                          const struct cred_digest *hash, struct auth_cached *ret, struct err *err)
 {
 	uint64_t turn = auth_cache_turn(auth->cache);
 	enum err_code code = look_up(auth, id, hash, ret, err);
 
 	if (code == ERR_OK) {
-		auth_cache_put(auth->cache, digest, turn, ret);
+		auth_cache_put(auth->cache, mark, turn, ret);
 	}
 	return code;
 }
@@ -153,7 +153,7 @@ static enum err_code take(const struct auth_cached *found, struct principal *ret
 }
 
 /* What nobody has shown a moment ago. */
-static enum err_code check_new(struct auth *auth, struct str key, const struct cred_digest *digest,
+static enum err_code check_new(struct auth *auth, struct str key, const struct cred_mark *mark,
                                struct auth_cached *ret, struct err *err)
 {
 	struct cred_digest hash;
@@ -168,7 +168,7 @@ static enum err_code check_new(struct auth *auth, struct str key, const struct c
 		return err_set(err, ERR_UNAUTHORIZED, "this key is cut short or mistyped");
 	}
 	hash = cred_key_hash(&parsed, &auth->options.pepper);
-	code = auth_fetch(auth, digest, &parsed.id, &hash, ret, err);
+	code = auth_fetch(auth, mark, &parsed.id, &hash, ret, err);
 	cred_wipe(&parsed, sizeof(parsed));
 	return code;
 }
@@ -176,28 +176,37 @@ static enum err_code check_new(struct auth *auth, struct str key, const struct c
 enum err_code auth_check(struct auth *auth, struct str key, struct principal *ret, struct err *err)
 {
 	/* What is too long for a key is not worth hashing; what was parsed once is not again. */
-	struct str hashed = key.n <= CRED_KEY_MAX ? key : STR_LIT("");
-	struct cred_digest digest = cred_digest(&hashed, 1, &auth->options.pepper);
-	struct auth_cached found;
+	struct str shown = key.n <= CRED_KEY_MAX ? key : STR_LIT("");
+	struct cred_mark mark = auth_cache_mark(auth->cache, AUTH_CACHE_KEY, shown);
+	const struct auth_cached *found = auth_cache_find(auth->cache, &mark);
+	struct auth_cached fresh;
 	enum err_code code = ERR_OK;
 
-	if (!auth_cache_get(auth->cache, &digest, &found)) {
-		code = check_new(auth, key, &digest, &found, err);
+	if (found == NULL) {
+		code = check_new(auth, key, &mark, &fresh, err);
+		found = &fresh;
 	}
-	return code == ERR_OK ? take(&found, ret, err) : code;
+	return code == ERR_OK ? take(found, ret, err) : code;
+}
+
+enum err_code auth_fetch_id(struct auth *auth, const struct id *id, struct auth_cached *ret,
+                            struct err *err)
+{
+	struct cred_mark mark = auth_cache_mark(auth->cache, AUTH_CACHE_ID, str_of(id->s));
+	const struct auth_cached *found = auth_cache_find(auth->cache, &mark);
+
+	if (found != NULL) {
+		*ret = *found;
+		return ERR_OK;
+	}
+	return auth_fetch(auth, &mark, id, NULL, ret, err);
 }
 
 enum err_code auth_check_id(struct auth *auth, const struct id *key, struct principal *ret,
                             struct err *err)
 {
-	/* Two parts: the digest of no key that somebody could show. */
-	const struct str parts[] = { STR_LIT("id"), str_of(key->s) };
-	struct cred_digest digest = cred_digest(parts, ARRAY_LEN(parts), &auth->options.pepper);
 	struct auth_cached found;
-	enum err_code code = ERR_OK;
+	enum err_code code = auth_fetch_id(auth, key, &found, err);
 
-	if (!auth_cache_get(auth->cache, &digest, &found)) {
-		code = auth_fetch(auth, &digest, key, NULL, &found, err);
-	}
 	return code == ERR_OK ? take(&found, ret, err) : code;
 }

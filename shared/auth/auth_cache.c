@@ -9,14 +9,14 @@
 enum { SLOTS = 1024 };
 
 struct slot {
-	struct cred_digest shown;
-	uint64_t until_ms; /* 0: empty */
-	struct auth_cached what;
+	struct cred_mark shown;
+	struct auth_cached what; /* until_ms 0: empty */
 };
 
 struct auth_cache {
 	unsigned keep_ms;
 	uint64_t turn;
+	struct cred_mark_key keys[AUTH_CACHE_KIND_COUNT];
 	struct slot slots[SLOTS];
 };
 
@@ -26,6 +26,9 @@ struct auth_cache *auth_cache_new(unsigned keep_ms)
 
 	assert(keep_ms <= AUTH_CACHE_MS_MAX);
 	cache->keep_ms = keep_ms;
+	for (unsigned i = 0; i < AUTH_CACHE_KIND_COUNT; i++) {
+		cache->keys[i] = cred_mark_key_new();
+	}
 	return cache;
 }
 
@@ -37,21 +40,26 @@ void auth_cache_free(struct auth_cache *cache)
 	}
 }
 
-static size_t place_of(const struct cred_digest *shown)
+struct cred_mark auth_cache_mark(const struct auth_cache *cache, enum auth_cache_kind kind,
+                                 struct str shown)
+{
+	return cred_mark(&cache->keys[kind], shown);
+}
+
+static size_t place_of(const struct cred_mark *shown)
 {
 	return ((unsigned)shown->bytes[0] | (unsigned)shown->bytes[1] << 8) % SLOTS;
 }
 
-bool auth_cache_get(const struct auth_cache *cache, const struct cred_digest *shown,
-                    struct auth_cached *ret)
+const struct auth_cached *auth_cache_find(const struct auth_cache *cache,
+                                          const struct cred_mark *shown)
 {
 	const struct slot *slot = &cache->slots[place_of(shown)];
 
-	if (clock_mono_ms() >= slot->until_ms || !cred_digest_eq(&slot->shown, shown)) {
-		return false;
+	if (!cred_mark_eq(&slot->shown, shown) || clock_mono_ms() >= slot->what.until_ms) {
+		return NULL;
 	}
-	*ret = slot->what;
-	return true;
+	return &slot->what;
 }
 
 uint64_t auth_cache_turn(const struct auth_cache *cache)
@@ -59,12 +67,14 @@ uint64_t auth_cache_turn(const struct auth_cache *cache)
 	return cache->turn;
 }
 
-void auth_cache_put(struct auth_cache *cache, const struct cred_digest *shown, uint64_t turn,
-                    const struct auth_cached *what)
+void auth_cache_put(struct auth_cache *cache, const struct cred_mark *shown, uint64_t turn,
+                    struct auth_cached *what)
 {
+	if (what->until_ms == 0) {
+		what->until_ms = clock_mono_ms() + cache->keep_ms;
+	}
 	if (turn == cache->turn && cache->keep_ms > 0) {
-		cache->slots[place_of(shown)] =
-			(struct slot){ *shown, clock_mono_ms() + cache->keep_ms, *what };
+		cache->slots[place_of(shown)] = (struct slot){ *shown, *what };
 	}
 }
 
@@ -84,7 +94,7 @@ void auth_cache_forget(struct auth_cache *cache, const struct auth_bell *bell)
 	cache->turn++;
 	for (size_t i = 0; i < SLOTS; i++) {
 		if (is_named(&cache->slots[i].what.principal, bell)) {
-			cache->slots[i].until_ms = 0;
+			cache->slots[i].what.until_ms = 0;
 		}
 	}
 }
@@ -93,6 +103,6 @@ void auth_cache_clear(struct auth_cache *cache)
 {
 	cache->turn++;
 	for (size_t i = 0; i < SLOTS; i++) {
-		cache->slots[i].until_ms = 0;
+		cache->slots[i].what.until_ms = 0;
 	}
 }

@@ -110,21 +110,22 @@ static enum err_code ask(struct auth *auth, struct str token, struct principal *
 enum err_code auth_foreign_check(struct auth *auth, struct str token, struct principal *ret,
                                  struct err *err)
 {
-	const struct str parts[] = { STR_LIT("foreign"), token };
-	struct cred_digest digest =
-		cred_digest(parts, ARRAY_LEN(parts), &auth_options_of(auth)->pepper);
 	struct auth_cache *cache = auth_cache_of(auth);
+	struct cred_mark mark = auth_cache_mark(cache, AUTH_CACHE_FOREIGN, token);
 	uint64_t turn = auth_cache_turn(cache);
-	struct auth_cached found = { .known = true };
-	enum err_code code;
+	const struct auth_cached *found = auth_cache_find(cache, &mark);
+	struct auth_cached fresh = { .known = true };
+	enum err_code code = ERR_OK;
 
-	if (!auth_cache_get(cache, &digest, &found)) {
-		code = ask(auth, token, &found.principal, err);
-		if (code != ERR_OK) {
-			return code;
+	if (found == NULL) {
+		code = ask(auth, token, &fresh.principal, err);
+		found = &fresh;
+		if (code == ERR_OK) {
+			auth_cache_put(cache, &mark, turn, &fresh);
 		}
-		auth_cache_put(cache, &digest, turn, &found);
 	}
-	*ret = found.principal;
-	return ERR_OK;
+	if (code == ERR_OK) {
+		*ret = found->principal;
+	}
+	return code;
 }

@@ -62,16 +62,21 @@ static const struct {
 
 /* ---- which page asks ---- */
 
-static enum err_code check_site(const struct http_request *req, enum auth_site site,
+static enum err_code check_site(const struct http_request *req, const char *origins,
                                 enum sites sites, struct err *err)
 {
-	bool by_cookie = sites != SITES_ANY;
+	bool by_cookie = sites != SITES_ANY, is_websocket = auth_is_websocket(req);
+	enum auth_site site;
 
-	if (auth_is_websocket(req) && site == AUTH_SITE_FOREIGN) {
+	if (!by_cookie && !is_websocket) {
+		return ERR_OK;
+	}
+	site = auth_site_of(req, origins);
+	if (is_websocket && site == AUTH_SITE_FOREIGN) {
 		return err_set(err, ERR_FORBIDDEN,
 		               "pages of this origin may not connect (cors.origins)");
 	}
-	if (by_cookie && auth_is_websocket(req) && http_header(req, "Origin").n == 0) {
+	if (by_cookie && is_websocket && http_header(req, "Origin").n == 0) {
 		return err_set(err, ERR_FORBIDDEN, "a WebSocket with a cookie needs Origin");
 	}
 	if (sites == SITES_UNTOLD && site == AUTH_SITE_UNTOLD) {
@@ -91,8 +96,8 @@ static enum err_code check_shown(struct auth *auth, const struct http_request *r
                                  const struct auth_shown *shown, struct principal *ret,
                                  struct err *err)
 {
-	enum auth_site site = auth_site_of(req, auth_options_of(auth)->origins);
-	enum err_code code = check_site(req, site, kinds[shown->kind].sites, err);
+	enum err_code code =
+		check_site(req, auth_options_of(auth)->origins, kinds[shown->kind].sites, err);
 
 	if (code == ERR_OK) {
 		code = kinds[shown->kind].check(auth, shown, ret, err);

@@ -8,7 +8,7 @@ static enum err_code refuse(struct err *err)
 	return err_set(err, ERR_UNAUTHORIZED, "this login has ended: log in again");
 }
 
-static enum err_code fetch(struct auth *auth, struct str cookie, const struct cred_digest *digest,
+static enum err_code fetch(struct auth *auth, struct str cookie, const struct cred_mark *mark,
                            struct auth_cached *ret, struct err *err)
 {
 	struct login_shown shown;
@@ -16,28 +16,29 @@ static enum err_code fetch(struct auth *auth, struct str cookie, const struct cr
 	if (!login_cookie_parse(cookie, &auth_options_of(auth)->pepper, clock_wall_us(), &shown)) {
 		return refuse(err);
 	}
-	return auth_fetch(auth, digest, &shown.login, &shown.hash, ret, err);
+	return auth_fetch(auth, mark, &shown.login, &shown.hash, ret, err);
 }
 
 enum err_code auth_login_check(struct auth *auth, struct str cookie, struct principal *ret,
                                struct err *err)
 {
-	const struct str parts[] = { STR_LIT("login"), cookie };
-	struct cred_digest digest =
-		cred_digest(parts, ARRAY_LEN(parts), &auth_options_of(auth)->pepper);
-	struct auth_cached found;
+	struct auth_cache *cache = auth_cache_of(auth);
+	struct cred_mark mark = auth_cache_mark(cache, AUTH_CACHE_LOGIN, cookie);
+	const struct auth_cached *found = auth_cache_find(cache, &mark);
+	struct auth_cached fresh;
 	enum err_code code = ERR_OK;
 
-	if (!auth_cache_get(auth_cache_of(auth), &digest, &found)) {
-		code = fetch(auth, cookie, &digest, &found, err);
+	if (found == NULL) {
+		code = fetch(auth, cookie, &mark, &fresh, err);
+		found = &fresh;
 	}
 	if (code != ERR_OK) {
 		return code;
 	}
-	if (!auth_still_counts(&found) || id_is_nil(&found.principal.login)) {
+	if (!auth_still_counts(found) || id_is_nil(&found->principal.login)) {
 		return refuse(err);
 	}
-	*ret = found.principal;
+	*ret = found->principal;
 	ret->means = AUTH_BY_LOGIN;
 	return ERR_OK;
 }

@@ -383,7 +383,7 @@ static void handle(void *arg)
 	struct http_request *req = &exchange->req;
 	const struct http_options *options = &exchange->server->options;
 
-	fiber_set_tag("request=%s", req->request_id);
+	fiber_add_tag("request", req->request_id);
 	if (!fiber_cancelled() &&
 	    (options->admit == NULL || options->admit(req, &exchange->reply))) {
 		req->route->handler(req, &exchange->reply);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <ucontext.h>
 
 #include "base/clock.h"
@@ -225,6 +226,21 @@ void fiber_set_tag(const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(fiber->tag, sizeof(fiber->tag), fmt, ap);
 	va_end(ap);
+}
+
+/* For each request, so without printf. */
+void fiber_add_tag(const char *name, const char *value)
+{
+	const char *const parts[] = { " ", name, "=", value };
+	struct fiber *fiber = must_be_fiber();
+	size_t n = strlen(fiber->tag);
+
+	for (size_t i = n == 0; i < ARRAY_LEN(parts); i++) {
+		for (const char *c = parts[i]; *c != '\0' && n < sizeof(fiber->tag) - 1; c++) {
+			fiber->tag[n++] = *c;
+		}
+	}
+	fiber->tag[n] = '\0';
 }
 
 const char *fiber_tag(void)

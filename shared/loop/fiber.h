@@ -67,7 +67,8 @@ void fiber_set_deadline(uint64_t mono_ms);
 
 /* "request=01H... tenant=acme": put before what this fiber logs. Cut at FIBER_TAG_MAX. */
 void fiber_set_tag(const char *fmt, ...) PRINTF_LIKE(1, 2);
-const char *fiber_tag(void); /* "" outside fibers */
+void fiber_add_tag(const char *name, const char *value); /* one more: name=value */
+const char *fiber_tag(void);                             /* "" outside fibers */
 
 void fiber_group_cancel(struct fiber_group *group, enum err_code why);
 /* Wait until the group is empty; only one fiber may, and it is not of the group. The group may

@@ -228,7 +228,7 @@ static bool admit(struct http_request *req, struct http_reply *reply)
 {
 	const struct node *node = node_of(req);
 
-	fiber_set_tag("request=%s trace=%s", req->request_id, req->trace_id);
+	fiber_add_tag("trace", req->trace_id);
 	return req->route->facts == NULL || node->options->admit == NULL ||
 	       node->options->admit(req, reply);
 }

@@ -7,11 +7,18 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-enum { NAME_SIZE = 160 };
+enum { NAME_SIZE = 160, IDLE_MAX = 1024 };
+
+struct inflight_count {
+	size_t count;
+	size_t name_len;
+	char name[]; /* with its kind before it */
+};
 
 struct inflight {
 	struct inflight_options options;
-	struct map *counts; /* owned size_t, above 0 */
+	struct map
+		*counts; /* owned struct inflight_count; those of nobody stay while they are few */
 };
 
 struct inflight *inflight_new(const struct inflight_options *options)
@@ -50,59 +57,63 @@ static struct str name_of(char kind, const char *text, char out[NAME_SIZE])
 	return str_make(out, 1 + name.n);
 }
 
-static bool count_one(struct inflight *inflight, struct str name, size_t most)
+/* NULL: there are so many already. */
+static struct inflight_count *count_one(struct inflight *inflight, struct str name, size_t most)
 {
-	size_t *count = map_get(inflight->counts, name);
+	struct inflight_count *counted = map_get(inflight->counts, name);
 
-	if (count == NULL) {
-		count = mem_calloc(1, sizeof(*count));
-		(void)map_put(inflight->counts, name, count);
-	} else if (*count >= most) {
-		return false;
+	if (counted == NULL) {
+		counted = mem_calloc(1, sizeof(*counted) + name.n);
+		counted->name_len = name.n;
+		memcpy(counted->name, name.p, name.n);
+		(void)map_put(inflight->counts, name, counted);
+	} else if (counted->count >= most) {
+		return NULL;
 	}
-	(*count)++;
-	return true;
+	counted->count++;
+	return counted;
 }
 
-static void forget_one(struct inflight *inflight, struct str name)
+/* One that asks again and again keeps its count. */
+static void forget_one(struct inflight *inflight, struct inflight_count *counted)
 {
-	size_t *count = map_get(inflight->counts, name);
-
-	assert(count != NULL && *count > 0);
-	if (--*count == 0) {
-		free(map_remove(inflight->counts, name));
+	if (counted == NULL) {
+		return;
+	}
+	assert(counted->count > 0);
+	if (--counted->count == 0 && map_count(inflight->counts) > IDLE_MAX) {
+		free(map_remove(inflight->counts, str_make(counted->name, counted->name_len)));
 	}
 }
 
 bool inflight_enter(struct inflight *inflight, const char *tenant, const char *key,
-                    enum rate_kind *ret_kind)
+                    struct inflight_taken *ret, enum rate_kind *ret_kind)
 {
 	const struct inflight_options *most = &inflight->options;
+	struct inflight_taken taken = { NULL, NULL };
 	char room[NAME_SIZE];
 
-	if (most->tenant > 0 && !count_one(inflight, name_of('t', tenant, room), most->tenant)) {
-		*ret_kind = RATE_TENANT;
-		return false;
-	}
-	if (most->key > 0 && key[0] != '\0' &&
-	    !count_one(inflight, name_of('k', key, room), most->key)) {
-		if (most->tenant > 0) {
-			forget_one(inflight, name_of('t', tenant, room));
+	if (most->tenant > 0) {
+		taken.tenant = count_one(inflight, name_of('t', tenant, room), most->tenant);
+		if (taken.tenant == NULL) {
+			*ret_kind = RATE_TENANT;
+			return false;
 		}
-		*ret_kind = RATE_KEY;
-		return false;
 	}
+	if (most->key > 0 && key[0] != '\0') {
+		taken.key = count_one(inflight, name_of('k', key, room), most->key);
+		if (taken.key == NULL) {
+			forget_one(inflight, taken.tenant);
+			*ret_kind = RATE_KEY;
+			return false;
+		}
+	}
+	*ret = taken;
 	return true;
 }
 
-void inflight_leave(struct inflight *inflight, const char *tenant, const char *key)
+void inflight_leave(struct inflight *inflight, const struct inflight_taken *taken)
 {
-	char room[NAME_SIZE];
-
-	if (inflight->options.tenant > 0) {
-		forget_one(inflight, name_of('t', tenant, room));
-	}
-	if (inflight->options.key > 0 && key[0] != '\0') {
-		forget_one(inflight, name_of('k', key, room));
-	}
+	forget_one(inflight, taken->tenant);
+	forget_one(inflight, taken->key);
 }

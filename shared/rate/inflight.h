@@ -19,8 +19,13 @@ struct inflight_options {
 struct inflight *inflight_new(const struct inflight_options *options) MUST_CHECK;
 void inflight_free(struct inflight *inflight); /* NULL is a no-op */
 
+/* Where a request was counted. */
+struct inflight_taken {
+	struct inflight_count *tenant, *key; /* NULL: nowhere */
+};
+
 /* key "": none. False: there are too many of *ret_kind, and this one is not counted. */
 bool inflight_enter(struct inflight *inflight, const char *tenant, const char *key,
-                    enum rate_kind *ret_kind) MUST_CHECK;
-/* The same words as at inflight_enter(), once for each that was let in. */
-void inflight_leave(struct inflight *inflight, const char *tenant, const char *key);
+                    struct inflight_taken *ret, enum rate_kind *ret_kind) MUST_CHECK;
+/* Once for each that was let in. */
+void inflight_leave(struct inflight *inflight, const struct inflight_taken *taken);

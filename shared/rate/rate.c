@@ -35,6 +35,7 @@ struct rate {
 	bool suspect,
 		probing; /* Redis did not answer last time; somebody tries whether it does now */
 	uint64_t seed;
+	uint64_t refused_until_ms; /* no purse is refused for longer */
 	struct purse purses[PURSES];
 };
 
@@ -43,6 +44,7 @@ struct part {
 	const struct rate_subject *subject;
 	struct gcra_limit limit; /* a copy: it may be replaced while Redis is asked */
 	char name[RATE_NAME_SIZE];
+	uint64_t hash;           /* of the name */
 	uint64_t want;           /* 0: its purse has enough */
 	bool fills;              /* asks for more than it needs */
 	struct gcra_taken taken; /* when it was asked for */
@@ -140,18 +142,23 @@ uint64_t rate_slice_max(const struct gcra_limit *limit)
 	return most > 0 ? most : 1;
 }
 
-static struct purse *purse_of(struct rate *rate, const char *name)
+static uint64_t hash_of(const struct rate *rate, const char *name)
 {
 	uint64_t hash = UINT64_C(14695981039346656037) ^ rate->seed;
-	struct purse *purse;
 
 	for (const char *c = name; *c != '\0'; c++) {
 		hash = (hash ^ (unsigned char)*c) * UINT64_C(1099511628211);
 	}
-	purse = &rate->purses[(hash ^ hash >> 32) % PURSES];
-	if (strcmp(purse->name, name) != 0) {
+	return hash ^ hash >> 32;
+}
+
+static struct purse *purse_of(struct rate *rate, const struct part *part)
+{
+	struct purse *purse = &rate->purses[part->hash % PURSES];
+
+	if (strcmp(purse->name, part->name) != 0) {
 		*purse = (struct purse){ .size = 1 };
-		(void)str_copy(purse->name, sizeof(purse->name), str_of(name));
+		(void)str_copy(purse->name, sizeof(purse->name), str_of(part->name));
 	}
 	return purse;
 }
@@ -175,7 +182,7 @@ static void resize(struct purse *purse, const struct gcra_limit *limit, uint64_t
 /* From the purse, or say how much to ask for. */
 static void reach_in(struct rate *rate, struct part *part, uint64_t cost, uint64_t now)
 {
-	struct purse *purse = purse_of(rate, part->name);
+	struct purse *purse = purse_of(rate, part);
 
 	part->want = 0;
 	if (purse->until_ms > now && purse->left >= cost) {
@@ -196,7 +203,7 @@ static void reach_in(struct rate *rate, struct part *part, uint64_t cost, uint64
 /* What is known of it now that Redis, or this node alone, has answered. */
 static void note(struct rate *rate, const struct part *part, uint64_t spent)
 {
-	struct purse *purse = purse_of(rate, part->name);
+	struct purse *purse = purse_of(rate, part);
 	uint64_t now = clock_mono_ms(), retry_ms = (part->taken.retry_us + 999) / 1000;
 
 	if (purse->until_ms <= now) {
@@ -211,6 +218,9 @@ static void note(struct rate *rate, const struct part *part, uint64_t spent)
 	if (retry_ms > 0) {
 		purse->refused_until_ms =
 			now + (retry_ms < REFUSED_MAX_MS ? retry_ms : REFUSED_MAX_MS);
+		if (purse->refused_until_ms > rate->refused_until_ms) {
+			rate->refused_until_ms = purse->refused_until_ms;
+		}
 	}
 }
 
@@ -319,8 +329,8 @@ static void ask_nobody(struct rate *rate, struct parts *parts)
 
 		if (part->want > 0) {
 			part->want = parts->cost;
-			part->taken = gcra_take(&part->limit, purse_of(rate, part->name)->paid_us,
-			                        now_us, parts->cost, parts->cost);
+			part->taken = gcra_take(&part->limit, purse_of(rate, part)->paid_us, now_us,
+			                        parts->cost, parts->cost);
 		}
 	}
 	refused = is_refused(parts);
@@ -330,7 +340,7 @@ static void ask_nobody(struct rate *rate, struct parts *parts)
 		if (refused) {
 			part->taken.granted = 0;
 		} else if (part->want > 0) {
-			purse_of(rate, part->name)->paid_us = part->taken.paid_us;
+			purse_of(rate, part)->paid_us = part->taken.paid_us;
 		}
 	}
 }
@@ -365,10 +375,10 @@ static void ask_all(struct rate *rate, struct parts *parts)
 
 /* ---- verdicts ---- */
 
-static struct rate_verdict verdict_of(struct rate *rate, const struct part *part, bool allowed)
+static struct rate_verdict verdict_of(struct rate *rate, const struct part *part, bool allowed,
+                                      uint64_t now)
 {
-	const struct purse *purse = purse_of(rate, part->name);
-	uint64_t now = clock_mono_ms();
+	const struct purse *purse = purse_of(rate, part);
 	uint64_t held = purse->until_ms > now ? purse->left : 0;
 	struct rate_verdict verdict = { .allowed = allowed,
 		                        .limited = true,
@@ -393,16 +403,17 @@ static struct rate_verdict refuse(struct rate *rate, const struct parts *parts,
 {
 	metric_inc2(METRIC_RATE_REFUSED, rate_kind_name(part->subject->kind),
 	            rate_class_name(parts->which));
-	return verdict_of(rate, part, false);
+	return verdict_of(rate, part, false, clock_mono_ms());
 }
 
 /* The one that has least left of its burst. */
 static struct rate_verdict allow(struct rate *rate, const struct parts *parts)
 {
-	struct rate_verdict least = verdict_of(rate, &parts->list[0], true);
+	uint64_t now = clock_mono_ms();
+	struct rate_verdict least = verdict_of(rate, &parts->list[0], true, now);
 
 	for (size_t i = 1; i < parts->count; i++) {
-		struct rate_verdict one = verdict_of(rate, &parts->list[i], true);
+		struct rate_verdict one = verdict_of(rate, &parts->list[i], true, now);
 
 		if (one.left * least.burst < least.left * one.burst) {
 			least = one;
@@ -416,23 +427,23 @@ static void collect(const struct rate *rate, const struct rate_subject *subjects
 {
 	assert(count <= RATE_SUBJECTS_MAX);
 	for (size_t i = 0; i < count; i++) {
+		const struct gcra_limit *limit = limit_of(rate, &subjects[i], parts->which);
 		struct part *part = &parts->list[parts->count];
 
-		*part = (struct part){ .subject = &subjects[i],
-			               .limit = *limit_of(rate, &subjects[i], parts->which) };
-		if (part->limit.count > 0 && rate_name(part->subject, parts->which, part->name)) {
+		if (limit->count > 0 && rate_name(&subjects[i], parts->which, part->name)) {
+			part->subject = &subjects[i];
+			part->limit = *limit;
+			part->hash = hash_of(rate, part->name);
 			parts->count++;
 		}
 	}
 }
 
 /* One that was refused a moment ago, or NULL. */
-static const struct part *find_refused(struct rate *rate, const struct parts *parts)
+static const struct part *find_refused(struct rate *rate, const struct parts *parts, uint64_t now)
 {
-	uint64_t now = clock_mono_ms();
-
-	for (size_t i = 0; i < parts->count; i++) {
-		if (purse_of(rate, parts->list[i].name)->refused_until_ms > now) {
+	for (size_t i = 0; rate->refused_until_ms > now && i < parts->count; i++) {
+		if (purse_of(rate, &parts->list[i])->refused_until_ms > now) {
 			return &parts->list[i];
 		}
 	}
@@ -449,13 +460,13 @@ static const struct part *settle(struct rate *rate, struct parts *parts)
 		struct part *part = &parts->list[i];
 
 		if (part->fills) {
-			purse_of(rate, part->name)->filling = false;
+			purse_of(rate, part)->filling = false;
 		}
 		if (part->taken.retry_us > 0) {
 			refused = part;
 		}
 		if (part->want == 0 && none) {
-			purse_of(rate, part->name)->left += parts->cost;
+			purse_of(rate, part)->left += parts->cost;
 		} else if (part->taken.granted > 0 || part->taken.retry_us > 0) {
 			note(rate, part, none ? 0 : parts->cost);
 		}
@@ -476,7 +487,7 @@ struct rate_verdict rate_spend(struct rate *rate, const struct rate_subject *sub
 	if (parts.count == 0) {
 		return (struct rate_verdict){ .allowed = true };
 	}
-	refused = find_refused(rate, &parts);
+	refused = find_refused(rate, &parts, now);
 	if (refused == NULL) {
 		for (size_t i = 0; i < parts.count; i++) {
 			reach_in(rate, &parts.list[i], cost, now);
@@ -501,7 +512,7 @@ struct rate_verdict rate_take(struct rate *rate, const struct rate_subject *subj
 	if (parts.count == 0) {
 		return (struct rate_verdict){ .allowed = true };
 	}
-	refused = find_refused(rate, &parts);
+	refused = find_refused(rate, &parts, clock_mono_ms());
 	if (refused == NULL) {
 		parts.list[0].want = cost;
 		ask_all(rate, &parts);
@@ -514,10 +525,14 @@ struct rate_verdict rate_look(struct rate *rate, const struct rate_subject *subj
                               enum rate_class which)
 {
 	struct parts parts = { .which = which };
+	uint64_t now = clock_mono_ms();
 	const struct part *refused;
 
+	if (rate->refused_until_ms <= now) {
+		return (struct rate_verdict){ .allowed = true };
+	}
 	collect(rate, subject, 1, &parts);
-	refused = find_refused(rate, &parts);
+	refused = find_refused(rate, &parts, now);
 	return refused != NULL ? refuse(rate, &parts, refused)
 	                       : (struct rate_verdict){ .allowed = true };
 }

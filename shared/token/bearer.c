@@ -171,6 +171,16 @@ static enum err_code verify(struct bearers *bearers, const struct cred_jwt *jwt,
 	return code == ERR_OK ? read_claims(jwt, ret, err) : code;
 }
 
+uint64_t bearer_epoch(struct bearers *bearers)
+{
+	struct err ignored;
+
+	/* Also while the database is away, so that a token that is known is not refused for that.
+	 */
+	(void)!signing_look(bearers->signing, false, &ignored);
+	return signing_epoch(bearers->signing);
+}
+
 enum err_code bearer_verify(struct bearers *bearers, struct str token, struct bearer *ret,
                             bool *ret_foreign, struct err *err)
 {
@@ -178,15 +188,11 @@ enum err_code bearer_verify(struct bearers *bearers, struct str token, struct be
 	struct slot *slot = &bearers->slots[(digest.bytes[0] | digest.bytes[1] << 8) % SLOTS];
 	struct cred_jwt jwt;
 	struct bearer found;
-	struct err ignored;
 	enum err_code code;
 
 	*ret_foreign = false;
-	/* Also while the database is away, so that a token that is known is not refused for that.
-	 */
-	(void)!signing_look(bearers->signing, false, &ignored);
-	if (slot->expires_s + CRED_LEEWAY_S > clock_wall_us() / MICRO &&
-	    slot->epoch == signing_epoch(bearers->signing) &&
+	if (slot->epoch == bearer_epoch(bearers) &&
+	    slot->expires_s + CRED_LEEWAY_S > clock_wall_us() / MICRO &&
 	    cred_digest_eq(&slot->token, &digest)) {
 		*ret = slot->bearer;
 		return ERR_OK;

@@ -44,6 +44,9 @@ const struct bearer_options *bearer_options_of(const struct bearers *bearers);
 enum err_code bearer_issue(struct bearers *bearers, struct bearer *what, struct buf *out,
                            struct err *err) MUST_CHECK;
 
+/* On a fiber. Another number as soon as a key is known to have gone, and with it what it signed. */
+uint64_t bearer_epoch(struct bearers *bearers);
+
 /* On a fiber. ERR_UNAUTHORIZED and why, fit for the client; *ret_foreign: it is one, but of another
  * issuer (issuer.h). */
 enum err_code bearer_verify(struct bearers *bearers, struct str token, struct bearer *ret,

@@ -4,7 +4,12 @@
  * credential all the time) and cold (another one each time). Beside it: whether a refusal's time
  * tells a key that exists, with a wrong secret, from one that does not.
  *
- *	bench_auth [ROUNDS]      of 4 x 300 ms; under with-redis and with-postgres
+ * All of them get the same answer from the same handler: the node is an API node with one route
+ * more, where that handler is open. They come through a proxy that is trusted, as from a load
+ * balancer: the address of a client behind it is counted, that of this host would not be.
+ *
+ *	bench_auth [ROUNDS [KIND]]      of 4 x 300 ms; under with-redis and with-postgres.
+ *	                                KIND: warm ones of that kind only, for a profiler
  */
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -22,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/app.h"
 #include "auth/auth_key_store.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -30,6 +36,7 @@
 #include "loop/loop.h"
 #include "pg/pg.h"
 #include "pg/schema.h"
+#include "rest/rest.h"
 #include "tenant/tenant_store.h"
 #include "token/bearer.h"
 #include "token/refresh.h"
@@ -52,8 +59,11 @@ enum {
 	PORT_SPAN = 12000,
 	WAIT_MS = 20000,
 	LOOK_MS = 20,
-
 };
+
+#define OPEN_PATH  "/open/runtimes"
+#define KNOWN_PATH "/api/v1/runtimes"
+#define BEHIND     "X-Forwarded-For: 198.51.100.7\r\n"
 
 enum kind { NOBODY, KEY, TOKEN, COOKIE, KIND_COUNT };
 
@@ -80,24 +90,55 @@ static void die(const char *what, const char *why)
 
 /* ---- the process ---- */
 
+/* What the handler says is also said to those who show nothing. */
+static const struct node_options *options_of_api(void)
+{
+	static struct http_route routes[REST_OP_COUNT + 1];
+	static struct rest_route open;
+	static struct node_options options;
+
+	options = *app_options();
+	open = rest_routes[REST_OP_runtime_list];
+	open.open = true;
+	for (size_t i = 0; i < options.route_count; i++) {
+		routes[i] = options.routes[i];
+		if (routes[i].facts == &rest_routes[REST_OP_runtime_list]) {
+			routes[options.route_count] = routes[i];
+		}
+	}
+	routes[options.route_count].pattern = OPEN_PATH;
+	routes[options.route_count].facts = &open;
+	options.routes = routes;
+	options.route_count++;
+	return &options;
+}
+
+static void set(const char *name, const char *value)
+{
+	if (setenv(name, value, 1) != 0) {
+		_exit(127);
+	}
+}
+
 static void become_api(void)
 {
-	static char env[10][SETTING_SIZE];
-	char *argv[] = { (char[]){ "fairlead-api" }, NULL };
-	char *envp[] = { env[0], env[1], env[2], env[3], env[4], env[5], env[6], env[7], NULL };
+	char listen[SETTING_SIZE];
+	char *argv[] = { (char[]){ "bench_auth" }, NULL };
 
-	(void)snprintf(env[0], SETTING_SIZE, "FAIRLEAD_REDIS_URL=%s", getenv("TEST_REDIS_URL"));
-	(void)snprintf(env[1], SETTING_SIZE, "FAIRLEAD_PG_URL=%s", getenv("TEST_PG_URL"));
-	(void)snprintf(env[2], SETTING_SIZE, "FAIRLEAD_PEPPER=%s", PEPPER);
-	(void)snprintf(env[3], SETTING_SIZE, "FAIRLEAD_API_LISTEN=127.0.0.1:%u", bench.port);
-	/* Counted as usual, but far from the limit. */
-	(void)snprintf(env[4], SETTING_SIZE, "FAIRLEAD_RATE_TENANT=read=1000000/1s:1000000");
-	(void)snprintf(env[5], SETTING_SIZE, "FAIRLEAD_HTTP_KEY_CONCURRENCY=1000");
-	(void)snprintf(env[6], SETTING_SIZE, "FAIRLEAD_LOG_LEVEL=warn");
-	(void)snprintf(env[7], SETTING_SIZE, "FAIRLEAD_UNSAFE_STORAGE=true");
+	(void)snprintf(listen, sizeof(listen), "127.0.0.1:%u", bench.port);
+	set("FAIRLEAD_REDIS_URL", getenv("TEST_REDIS_URL"));
+	set("FAIRLEAD_PG_URL", getenv("TEST_PG_URL"));
+	set("FAIRLEAD_PEPPER", PEPPER);
+	set("FAIRLEAD_API_LISTEN", listen);
+	set("FAIRLEAD_HTTP_TRUSTED_PROXIES", "127.0.0.1");
+	/* Counted as usual, but far from the limits. */
+	set("FAIRLEAD_RATE_TENANT", "read=1000000/1s:1000000");
+	set("FAIRLEAD_RATE_ADDRESS", "read=1000000/1s:1000000");
+	set("FAIRLEAD_HTTP_KEY_CONCURRENCY", "1000");
+	set("FAIRLEAD_LOG_LEVEL", "warn");
+	set("FAIRLEAD_UNSAFE_STORAGE", "true");
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)execve(API_PROGRAM, argv, envp);
-	_exit(127);
+	_exit(node_run(options_of_api(), 1, argv));
 }
 
 static int dial(void)
@@ -120,7 +161,10 @@ static int dial(void)
 static int exchange(int fd, const char *path, const char *header)
 {
 	char text[TEXT_SIZE + 256], in[READ_SIZE];
-	int n = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: b\r\n%s\r\n", path, header);
+	int n = snprintf(text, sizeof(text),
+	                 "GET %s HTTP/1.1\r\nHost: b\r\n"
+	                 "%s\r\n",
+	                 path, header);
 	uint64_t status = 0;
 	ssize_t got;
 
@@ -304,8 +348,8 @@ static bool ask(struct load *load, int fd)
 	if (load->kind != NOBODY) {
 		header = bench.shown[load->kind][load->cold ? load->next++ : 0];
 	}
-	n = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: b\r\n%s\r\n",
-	             load->kind == NOBODY ? "/version" : "/api/v1/runtimes", header);
+	n = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: b\r\n" BEHIND "%s\r\n",
+	             load->kind == NOBODY ? OPEN_PATH : KNOWN_PATH, header);
 	if (write(fd, text, (size_t)n) != n) {
 		die("request", "cannot be sent");
 	}
@@ -382,6 +426,16 @@ static void print(const char *how, enum kind kind, const struct tally *tally,
 	(void)printf("\n");
 }
 
+static void run_one(unsigned rounds, enum kind kind)
+{
+	struct tally warm = { 0 };
+
+	for (unsigned round = 0; round < rounds; round++) {
+		run(&(struct load){ .kind = kind }, ROUND_MS, &warm);
+	}
+	print("warm", kind, &warm, &warm);
+}
+
 static void compare(unsigned rounds)
 {
 	struct tally warm[KIND_COUNT] = { { 0 } }, cold = { 0 };
@@ -431,7 +485,7 @@ static uint64_t refusal_us(int fd, bool is_known)
 	cred_key_format(&key, text);
 	(void)snprintf(line, sizeof(line), "X-API-Key: %s\r\n", text);
 	began_us = clock_mono_us();
-	if (exchange(fd, "/api/v1/runtimes", line) != 401) {
+	if (exchange(fd, KNOWN_PATH, line) != 401) {
 		die("a guess", "is not answered with 401");
 	}
 	return clock_mono_us() - began_us;
@@ -461,10 +515,14 @@ static void time_refusals(void)
 int main(int argc, char **argv)
 {
 	uint64_t rounds = ROUNDS;
+	enum kind only = KIND_COUNT;
 	struct loop *loop;
 
 	if (argc > 1 && (!parse_u64(str_of(argv[1]), ROUNDS_MAX, &rounds) || rounds == 0)) {
-		die("usage", "bench_auth [ROUNDS]");
+		die("usage", "bench_auth [ROUNDS [KIND]]");
+	}
+	for (unsigned kind = 0; argc > 2 && kind < KIND_COUNT; kind++) {
+		only = strcmp(argv[2], kind_names[kind]) == 0 ? (enum kind)kind : only;
 	}
 	if (getenv("TEST_REDIS_URL") == NULL || getenv("TEST_PG_URL") == NULL) {
 		die("servers", "run it under with-redis and with-postgres");
@@ -476,8 +534,12 @@ int main(int argc, char **argv)
 	loop_run(loop);
 	loop_free(loop);
 	start_api();
-	compare((unsigned)rounds);
-	time_refusals();
+	if (only == KIND_COUNT) {
+		compare((unsigned)rounds);
+		time_refusals();
+	} else {
+		run_one((unsigned)rounds, only);
+	}
 	(void)kill(bench.api, SIGTERM);
 	(void)waitpid(bench.api, NULL, 0);
 	for (unsigned kind = KEY; kind < KIND_COUNT; kind++) {

@@ -6,6 +6,7 @@
 #include "auth/auth_grant.h"
 #include "auth/auth_origin.h"
 #include "auth/auth_shown.h"
+#include "base/clock.h"
 #include "tests/support/test.h"
 
 static const struct str none = { NULL, 0 };
@@ -239,8 +240,8 @@ static void nobody_gives_more_than_they_have(void **state)
 static void a_bell_empties_the_slots_of_whom_it_names(void **state)
 {
 	struct auth_cache *cache = auth_cache_new(AUTH_CACHE_MS_MAX);
-	struct auth_cached what = { .known = true }, got;
-	const struct cred_digest one = { { 1 } }, two = { { 2 } }, three = { { 3 } };
+	struct auth_cached what = { .known = true };
+	const struct cred_mark one = { { 1 } }, two = { { 2 } }, three = { { 3 } };
 	struct auth_bell bell = { .kind = AUTH_BELL_USER };
 
 	(void)state;
@@ -253,34 +254,55 @@ static void a_bell_empties_the_slots_of_whom_it_names(void **state)
 	auth_cache_put(cache, &two, auth_cache_turn(cache), &what);
 	what.principal.user = id_new();
 	auth_cache_put(cache, &three, auth_cache_turn(cache), &what);
-	assert_true(auth_cache_get(cache, &one, &got) && auth_cache_get(cache, &two, &got) &&
-	            auth_cache_get(cache, &three, &got));
+	assert_true(auth_cache_find(cache, &one) != NULL && auth_cache_find(cache, &two) != NULL &&
+	            auth_cache_find(cache, &three) != NULL);
 	auth_cache_forget(cache, &bell);
-	assert_false(auth_cache_get(cache, &one, &got) || auth_cache_get(cache, &two, &got));
-	assert_true(auth_cache_get(cache, &three, &got));
+	assert_true(auth_cache_find(cache, &one) == NULL && auth_cache_find(cache, &two) == NULL);
+	assert_non_null(auth_cache_find(cache, &three));
 	bell = (struct auth_bell){ .kind = AUTH_BELL_LOGIN, .id = what.principal.login };
 	auth_cache_forget(cache, &bell);
-	assert_false(auth_cache_get(cache, &three, &got));
+	assert_null(auth_cache_find(cache, &three));
 	auth_cache_put(cache, &one, auth_cache_turn(cache), &what);
 	auth_cache_clear(cache);
-	assert_false(auth_cache_get(cache, &one, &got));
+	assert_null(auth_cache_find(cache, &one));
 	auth_cache_free(cache);
 }
 
 static void what_was_asked_before_a_bell_is_not_kept_after_it(void **state)
 {
 	struct auth_cache *cache = auth_cache_new(AUTH_CACHE_MS_MAX);
-	const struct cred_digest shown = { { 1 } };
-	struct auth_cached what = { .known = true }, got;
+	const struct cred_mark shown = { { 1 } };
+	struct auth_cached what = { .known = true };
 	const struct auth_bell bell = { .kind = AUTH_BELL_KEY, .id = id_new() };
 	uint64_t turn = auth_cache_turn(cache);
 
 	(void)state;
 	auth_cache_forget(cache, &bell);
 	auth_cache_put(cache, &shown, turn, &what);
-	assert_false(auth_cache_get(cache, &shown, &got));
+	assert_null(auth_cache_find(cache, &shown));
 	auth_cache_put(cache, &shown, auth_cache_turn(cache), &what);
-	assert_true(auth_cache_get(cache, &shown, &got));
+	assert_non_null(auth_cache_find(cache, &shown));
+	auth_cache_free(cache);
+}
+
+static void what_comes_of_a_look_up_is_good_no_longer_than_that(void **state)
+{
+	struct auth_cache *cache = auth_cache_new(AUTH_CACHE_MS_MAX);
+	struct cred_mark id = auth_cache_mark(cache, AUTH_CACHE_ID, STR_LIT("x"));
+	struct cred_mark token = auth_cache_mark(cache, AUTH_CACHE_TOKEN, STR_LIT("x"));
+	struct auth_cached what = { .known = true };
+	uint64_t turn = auth_cache_turn(cache);
+
+	(void)state;
+	assert_false(cred_mark_eq(&id, &token));
+	auth_cache_put(cache, &id, turn, &what);
+	assert_true(what.until_ms > 0);
+	auth_cache_put(cache, &token, turn, &what);
+	assert_int_equal(auth_cache_find(cache, &token)->until_ms, what.until_ms);
+	what.until_ms = clock_mono_ms();
+	auth_cache_put(cache, &token, turn, &what);
+	assert_null(auth_cache_find(cache, &token));
+	assert_non_null(auth_cache_find(cache, &id));
 	auth_cache_free(cache);
 }
 
@@ -540,6 +562,7 @@ int main(void)
 		cmocka_unit_test(nobody_gives_more_than_they_have),
 		cmocka_unit_test(a_bell_empties_the_slots_of_whom_it_names),
 		cmocka_unit_test(what_was_asked_before_a_bell_is_not_kept_after_it),
+		cmocka_unit_test(what_comes_of_a_look_up_is_good_no_longer_than_that),
 		cmocka_unit_test(lists_of_scopes_are_parsed_strictly),
 		cmocka_unit_test(a_grant_comes_back_as_it_was_written),
 		cmocka_unit_test(a_path_is_the_same_with_and_without_the_prefix),

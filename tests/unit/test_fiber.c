@@ -694,6 +694,11 @@ static void tags_itself(void *arg)
 	bed->seen = fiber_tag()[0] == '\0' && fiber_current() == bed->victim;
 	memset(big, 't', sizeof(big) - 1);
 	big[sizeof(big) - 1] = '\0';
+	fiber_add_tag("request", "1");
+	fiber_add_tag("tenant", "acme");
+	bed->seen = bed->seen && strcmp(fiber_tag(), "request=1 tenant=acme") == 0;
+	fiber_add_tag("big", big);
+	bed->seen = bed->seen && strlen(fiber_tag()) == FIBER_TAG_MAX - 1;
 	fiber_set_tag("request=%s", big);
 	(void)fiber_yield();
 	bed->steps = (int)strlen(fiber_tag());
