@@ -30,19 +30,57 @@ enum err_code retake_finish(struct app *app, const struct id *sid, const char *t
 	return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
 
+/* Whether somebody raised the epoch of a lease that had more than its opening: two schedulers that
+ * take back the same session must say the same of its worker, and the second finds the head of the
+ * first. */
+static enum err_code had_begun(struct app *app, const struct queue_item *item,
+                               const struct log_head *head, bool *ret, struct err *err)
+{
+	const uint64_t at =
+		head->opened > OPENING_EVENTS + 1 ? head->opened - OPENING_EVENTS - 1 : 0;
+	const struct log_range range = { .sid = item->sid,
+		                         .tenant = item->tenant,
+		                         .after = { CURSOR_EPOCH_ANY, at - 1 },
+		                         .max_count = 1,
+		                         .max_bytes = 1 };
+	struct log_page page = { 0 };
+	enum err_code code;
+
+	*ret = false;
+	if (at == 0) {
+		return ERR_OK;
+	}
+	code = log_read(&app->node->store, &range, &page, err);
+	*ret = code == ERR_OK && page.count > 0 && page.events[0].at.n == at &&
+	       page.events[0].at.epoch == item->epoch;
+	log_page_fini(&page);
+	return code;
+}
+
 /*
  * A worker that had not begun the session was not lost on it: it fell silent before, as a rule. But
  * what is given away again and again without being begun may be what workers die of when they read
- * it. Once somebody has raised the epoch the head says nothing of that worker any more.
+ * it.
  */
-static bool counts_as_lost(const struct queue_item *item, const struct log_head *head,
-                           enum retake_why why)
+static enum err_code counts_as_lost(struct app *app, const struct queue_item *item,
+                                    const struct log_head *head, enum retake_why why, bool *ret,
+                                    struct err *err)
 {
-	const bool begun = head->state != SESSION_PROVISIONING || head->at.epoch != item->epoch ||
-	                   head->at.n >= head->opened + OPENING_EVENTS;
+	enum err_code code = ERR_OK;
+	bool begun = item->attempt > UNBEGUN_MAX;
 
-	return why == RETAKE_LOST && item->set != QUEUE_LEASING &&
-	       (begun || item->attempt > UNBEGUN_MAX);
+	*ret = false;
+	if (why != RETAKE_LOST || item->set == QUEUE_LEASING) {
+		return ERR_OK;
+	}
+	if (!begun && head->at.epoch == item->epoch) {
+		begun = head->state != SESSION_PROVISIONING ||
+		        head->at.n >= head->opened + OPENING_EVENTS;
+	} else if (!begun) {
+		code = had_begun(app, item, head, &begun, err);
+	}
+	*ret = begun;
+	return code;
 }
 
 /* Whether the queue still has it as the caller saw it. */
@@ -142,9 +180,12 @@ static enum err_code take_back(struct app *app, const struct queue_item *item,
 	char token[TOKEN_SIZE];
 	struct opening opening;
 	struct log_result result;
-	const bool lost = counts_as_lost(item, head, why);
-	enum err_code code;
+	bool lost;
+	enum err_code code = counts_as_lost(app, item, head, why, &lost, err);
 
+	if (code != ERR_OK) {
+		return code;
+	}
 	(void)snprintf(token, sizeof(token), "requeue-%" PRIu64, item->attempt);
 	opening = plan(item, head, lost, why, token);
 	code = opening_make(app, &opening, &result, err);
@@ -160,6 +201,8 @@ static enum err_code take_back(struct app *app, const struct queue_item *item,
 	if (result.outcome != LOG_OK) {
 		return log_result_err(&result, err);
 	}
+	/* Whoever opened it before us did not find it poison: what it waits for is a worker. */
+	lost = lost && opening.to == SESSION_FAILED ? result.state == SESSION_FAILED : lost;
 	tell(item, &result, why);
 	return session_is_terminal(result.state) ? retake_finish(app, &item->sid, item->tenant, err)
 	                                         : requeue(app, item, &result, lost, err);

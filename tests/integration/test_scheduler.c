@@ -369,6 +369,70 @@ static void a_session_that_no_lost_worker_had_begun_is_not_poison(void **state)
 	world_run(innocent_body);
 }
 
+/* What a scheduler does first with a session whose worker is lost. */
+static void raise_for_requeue(struct stage *stage, const struct order *order)
+{
+	char token[64];
+	struct log_open opening = { .sid = order->sid,
+		                    .tenant = TENANT,
+		                    .how = LOG_RAISE,
+		                    .cause = "requeue",
+		                    .token = token,
+		                    .epoch = order->epoch,
+		                    .moves = true,
+		                    .to = SESSION_QUEUED };
+	struct log_result result;
+	struct err err;
+
+	(void)snprintf(token, sizeof(token), "requeue-%" PRIu64, order->attempt);
+	assert_int_equal(log_open(&stage->store, &opening, &result, &err), ERR_OK);
+	assert_int_equal(result.outcome, LOG_OK);
+}
+
+static void verdict_body(struct world *world)
+{
+	static const char *const names[] = { "inc-1", "inc-2", "inc-3", "inc-4" };
+	struct player *player = NULL;
+	struct stage stage;
+	uint64_t epoch = 0;
+	struct id sid;
+	struct err err;
+
+	stage_open(&stage, world);
+	stage_start_scheduler(&stage, 0);
+	sid = new_task(&stage).sessions[0];
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+		player = stage_worker(&stage, i, names[i], 1);
+		(void)await_order(&stage, player, &sid, epoch);
+		epoch = player_order(player, &sid)->epoch;
+		if (i < 2) {
+			assert_true(stage_move(&stage, player_order(player, &sid), SESSION_RUNNING,
+			                       "{\"status\":\"running\"}"));
+		}
+		player->silent = i < 3;
+		if (i == 2) { /* of two schedulers one has raised the epoch, the other looks now */
+			stage_kill_scheduler(&stage, 0);
+			raise_for_requeue(&stage, player_order(player, &sid));
+		}
+		if (i < 3) {
+			assert_int_equal(lease_end(stage.redis, player->lease.incarnation, &err),
+			                 ERR_OK);
+		}
+		if (i == 2) {
+			stage_start_scheduler(&stage, 0);
+		}
+	}
+	stage_complete(&stage, player_order(player, &sid));
+	(void)await_row(&stage, &sid, "state", "completed");
+	stage_close(&stage);
+}
+
+static void two_schedulers_say_the_same_of_a_lost_worker(void **state)
+{
+	(void)state;
+	world_run(verdict_body);
+}
+
 static void rebuild_body(struct world *world)
 {
 	struct stage stage;
@@ -739,6 +803,7 @@ int main(void)
 		cmocka_unit_test(a_lost_workers_session_runs_elsewhere_in_the_next_epoch),
 		cmocka_unit_test(the_third_lost_worker_fails_the_session),
 		cmocka_unit_test(a_session_that_no_lost_worker_had_begun_is_not_poison),
+		cmocka_unit_test(two_schedulers_say_the_same_of_a_lost_worker),
 		cmocka_unit_test(an_empty_redis_gets_every_living_session_back),
 		cmocka_unit_test(a_redis_that_kept_its_data_leaves_leases_where_they_are),
 		cmocka_unit_test(a_log_is_archived_and_followed_across_a_restart_of_postgresql),

@@ -312,7 +312,8 @@ static void check_entry(struct record *record, const struct entry *entry)
 {
 	const struct cursor *before = &record->checked;
 	bool begins = str_eq(entry_field(entry, "t"), STR_LIT("epoch"));
-	/* Opened after a loss, a log goes on behind its archive, however much of that a journal gave. */
+	/* Opened after a loss, a log goes on behind its archive, however much of that a
+	 * journal gave. */
 	bool resumed = begins && entry->n == record->archived.n + 1;
 	enum session_state moved;
 
