@@ -10,7 +10,7 @@
 #include "steer/publish.h"
 
 /* The first page is small: workers wait for it. */
-enum { FIRST_PAGE = 256, PAGE = 4096, FIBERS = 4 };
+enum { FIRST_PAGE = 256, PAGE = 1024, FIBERS = 4 };
 
 /* Sessions of one shard that go in one script. */
 struct portion {

@@ -174,7 +174,9 @@ static enum err_code make_home(struct session_run *s, const char *path, struct e
 	if (s->restored) {
 		return ERR_OK;
 	}
-	session_home_remove(s);
+	if (access(path, F_OK) == 0 || errno != ENOENT) {
+		session_home_remove(s);
+	}
 	if (mkdir(path, 0700) != 0 || (user->drop && chown(path, user->uid, user->gid) != 0)) {
 		return err_set(err, ERR_UNAVAILABLE, "home %s: %s", path, strerror(errno));
 	}

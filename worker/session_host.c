@@ -8,8 +8,13 @@
 #include "metric/metric.h"
 #include "worker/session_private.h"
 
+/* At a time; see turns.h. */
+enum { TURNS_MAX = 8, FETCHES_MAX = 32 };
+
 void session_host_init(struct session_host *host)
 {
+	turns_init(&host->turns, TURNS_MAX);
+	turns_init(&host->fetches, FETCHES_MAX);
 	LIST_INIT(&host->runs);
 	TAILQ_INIT(&host->tails);
 	fiber_signal_init(&host->ended);

@@ -215,15 +215,21 @@ static void prepare(void *arg)
 		.branch = git ? repo->branch : none,
 		.commit = git ? repo->commit : none,
 	};
-	uint64_t begun_ms = clock_mono_ms();
+	struct turns *turns = git ? &s->host->fetches : &s->host->turns;
+	uint64_t begun_ms;
 	struct err err = { .code = ERR_OK };
 
 	fiber_set_tag("session=%s", s->sid.s);
+	if (turns_take(turns) != ERR_OK) {
+		return; /* nobody waits for it any more */
+	}
+	begun_ms = clock_mono_ms();
 	s->prepare_code = local_repo_check(s->host->local_repos, request.url, &err);
 	if (s->prepare_code == ERR_OK && !session_restore(s, session_home_path(s))) {
 		s->prepare_code =
 			workspace_prepare(s->host->workspaces, &request, &s->workspace, &err);
 	}
+	turns_give(turns);
 	s->has_workspace = s->prepare_code == ERR_OK;
 	if (!s->has_workspace) {
 		session_fail(s, "workspace: %.160s", err.msg);
@@ -271,8 +277,13 @@ static bool start_agent(struct session_run *s)
 	enum session_state state = SESSION_PROVISIONING;
 	struct buf text;
 	struct err err;
-	enum err_code code = session_agent_start(s, &err);
+	enum err_code code;
 
+	if (turns_take(&s->host->turns) != ERR_OK) {
+		return false;
+	}
+	code = session_agent_start(s, &err);
+	turns_give(&s->host->turns);
 	if (code != ERR_OK) {
 		session_fail(s, "%s", err.msg);
 		return false;
@@ -609,10 +620,25 @@ static void disown(struct session_run *s)
 	}
 }
 
+static void remove_files(struct session_run *s)
+{
+	struct err err;
+
+	if ((!s->prepared && !s->has_home) || turns_take(&s->host->turns) != ERR_OK) {
+		return;
+	}
+	if (s->prepared && workspace_remove(s->host->workspaces, &s->sid, &err) != ERR_OK) {
+		log_warn("session.workspace", "%s", err.msg);
+	}
+	if (s->has_home) {
+		session_home_remove(s);
+	}
+	turns_give(&s->host->turns);
+}
+
 static void clean_up(struct session_run *s)
 {
 	struct reporter *reporter;
-	struct err err;
 
 	fiber_shield();
 	end_agent(s);
@@ -635,12 +661,7 @@ static void clean_up(struct session_run *s)
 	} else {
 		session_tail_keep(s);
 	}
-	if (s->prepared && workspace_remove(s->host->workspaces, &s->sid, &err) != ERR_OK) {
-		log_warn("session.workspace", "%s", err.msg);
-	}
-	if (s->has_home) {
-		session_home_remove(s);
-	}
+	remove_files(s);
 	fiber_unshield();
 }
 

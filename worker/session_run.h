@@ -21,6 +21,7 @@
 #include "queue/mail.h"
 #include "worker/lease_keeper.h"
 #include "worker/process.h"
+#include "worker/turns.h"
 #include "worker/workspace.h"
 
 struct session_run;
@@ -49,6 +50,9 @@ struct session_host {
 	TAILQ_HEAD(session_tails, session_tail) tails; /* oldest first */
 	unsigned tail_count;
 	uint64_t tails_given; /* the generation that has them */
+	/* Of those who begin and end, and of those who fetch: that takes as long as the remote
+	 * does. */
+	struct turns turns, fetches;
 	unsigned used;
 	bool leaving; /* takes nothing new, and gives away what is between turns */
 	struct fiber_group fibers;
