@@ -1,7 +1,10 @@
 #include "worker/adapters/adapter.h"
 
+extern const struct adapter_ops adapter_codex;
+
 /* One row a protocol: its file defines adapter_<name>. */
 static const struct adapter_ops *const adapters[] = {
+	&adapter_codex,
 	NULL,
 };
 
