@@ -5,7 +5,7 @@
 #include "base/arena.h"
 #include "worker/adapters/codex_private.h"
 
-enum { TITLE_MAX = 200, TEXT_SHOWN = 8 * 1024, AMENDMENTS_MAX = 8 };
+enum { TITLE_MAX = 200, TEXT_SHOWN = 8 * 1024, PATH_MAX_SHOWN = 512, AMENDMENTS_MAX = 8 };
 
 struct codex_asking {
 	const char *method;
@@ -112,7 +112,9 @@ static void add_command_input(struct jsonw *w, const struct json_value *params, 
 	struct str host = network_host(params);
 
 	jsonw_object(w, "input");
-	if (command.n <= CODEX_ASK_MAX / 4) {
+	if (host.n > 0) {
+		jsonw_str(w, "for_command", cut(command, TEXT_SHOWN));
+	} else if (command.n <= CODEX_ASK_MAX / 4) {
 		jsonw_str(w, "command", command);
 	} else {
 		jsonw_bool(w, "truncated", true);
@@ -230,25 +232,52 @@ static void answer_command(struct adapter *a, const struct json_value *params,
 
 /* ---- a change of files ---- */
 
+/* Half a path is another path. */
+static struct str whole_path(struct str path)
+{
+	return path.n <= PATH_MAX_SHOWN ? path : STR_LIT("");
+}
+
+/* All that would be written, for rules to look at; one that is empty matches none of them. */
+static void add_paths(struct jsonw *w, const struct json_value *changes, struct str root)
+{
+	enum { PATHS_MAX = 100 };
+
+	jsonw_array(w, "paths");
+	if (json_count(changes) == 0 || json_count(changes) > PATHS_MAX) {
+		jsonw_cstr(w, NULL, "");
+	}
+	for (size_t i = 0; i < json_count(changes) && i < PATHS_MAX; i++) {
+		const struct json_value *change = json_at(changes, i);
+		struct str to = json_as_str(json_get(json_get(change, "kind"), "move_path"));
+
+		jsonw_str(w, NULL, whole_path(json_as_str(json_get(change, "path"))));
+		if (to.n > 0) {
+			jsonw_str(w, NULL, whole_path(to));
+		}
+	}
+	if (root.n > 0) {
+		jsonw_str(w, NULL, whole_path(root));
+	}
+	jsonw_end_array(w);
+	if (root.n > 0) {
+		jsonw_str(w, "grant_root", whole_path(root));
+	}
+}
+
 static void describe_change(const struct adapter *a, const struct json_value *params,
                             struct jsonw *w)
 {
 	const struct codex_item *item = codex_item_find(a, json_as_str(json_get(params, "itemId")));
 	const struct json_value *changes = item != NULL ? json_get(item->args, "changes") : NULL;
 	struct str first = json_as_str(json_get(json_at(changes, 0), "path"));
-	struct str root = json_as_str(json_get(params, "grantRoot"));
 
 	add_title(w, json_count(changes) > 1 ? "Change files: " : "Change ", first);
 	add_reason(w, params, "reason");
 	add_tool(w, "apply_patch", params);
 	jsonw_object(w, "input");
-	if (json_count(changes) == 1) {
-		jsonw_str(w, "path", cut(first, TEXT_SHOWN));
-	}
-	adapter_say_value(w, "changes", changes);
-	if (root.n > 0) {
-		jsonw_str(w, "grant_root", cut(root, TEXT_SHOWN));
-	}
+	add_paths(w, changes, json_as_str(json_get(params, "grantRoot")));
+	adapter_say_value(w, "diffs", changes);
 	jsonw_end_object(w);
 }
 

@@ -304,7 +304,19 @@ static enum adapter_change_kind change_kind(const struct json_value *change)
 	return str_eq(kind, STR_LIT("delete")) ? ADAPTER_DELETED : ADAPTER_UPDATED;
 }
 
-static void tell_changes(const struct json_value *item, struct adapter_out *out)
+/* As the session's own changes are told: below the workspace. */
+static struct str below(const struct adapter *a, struct str path)
+{
+	struct str cwd = str_of(a->place->cwd);
+
+	if (str_starts(path, cwd) && path.n > cwd.n + 1 && path.p[cwd.n] == '/') {
+		return str_make(path.p + cwd.n + 1, path.n - cwd.n - 1);
+	}
+	return path;
+}
+
+static void tell_changes(const struct adapter *a, const struct json_value *item,
+                         struct adapter_out *out)
 {
 	const struct json_value *changes = json_get(item, "changes");
 
@@ -312,7 +324,7 @@ static void tell_changes(const struct json_value *item, struct adapter_out *out)
 		const struct json_value *change = json_at(changes, i);
 		const struct adapter_change told = {
 			.kind = change_kind(change),
-			.path = json_as_str(json_get(change, "path")),
+			.path = below(a, json_as_str(json_get(change, "path"))),
 			.text = json_as_str(json_get(change, "diff")),
 			.tool_id = json_as_str(json_get(item, "id")),
 		};
@@ -406,7 +418,7 @@ static void end_tool(struct adapter *a, const struct json_value *params,
 	buf_init(&output, (size_t)2 * ADAPTER_LINE_MAX);
 	output_of(item, &output);
 	if (!failed) {
-		tell_changes(item, out);
+		tell_changes(a, item, out);
 	}
 	adapter_say_result(out, &tool, buf_str(&output), failed, more);
 	buf_fini(&output);
