@@ -9,6 +9,7 @@
 #include "redis/redis.h"
 #include "redis/sub.h"
 #include "scheduler/archive.h"
+#include "scheduler/asks.h"
 #include "scheduler/backlog.h"
 #include "scheduler/branch.h"
 #include "scheduler/cordon.h"
@@ -39,6 +40,7 @@ enum {
 	MOVES_MS = 5000,
 	EPOCHS_MS = 1000,
 	LIMITS_MS = 250,
+	ASKS_MS = 2000,
 	FLAG_MS = 250,
 	BACKOFF_MAX_MS = 1000,
 	SUB_PAUSE_MS = 1000,
@@ -180,6 +182,7 @@ static void begin_duties(struct app *app)
 	begin_duty(app, DUTY_BACKLOG, "backlog", backlog_turn, BACKLOG_MS);
 	begin_duty(app, DUTY_LIMITS, "limits", limits_turn, LIMITS_MS);
 	begin_duty(app, DUTY_FLAG, "flag", flag_turn, FLAG_MS);
+	begin_duty(app, DUTY_ASKS, "asks", asks_expire_turn, ASKS_MS);
 	begin_duty(app, DUTY_EPOCHS, "epochs", epochs_turn, EPOCHS_MS);
 	begin_duty(app, DUTY_RETAIN, "retain", retain_turn, conf->retention_interval);
 	begin_duty(app, DUTY_RELEASE, "release", release_turn, RELEASE_MS);

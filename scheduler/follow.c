@@ -10,6 +10,7 @@
 #include "log/log.h"
 #include "metric/metric.h"
 #include "scheduler/app.h"
+#include "scheduler/asks.h"
 #include "scheduler/choose.h"
 #include "scheduler/release.h"
 #include "session/session_store.h"
@@ -161,13 +162,13 @@ static bool concerns(const struct log_event *event)
 {
 	return event->state.n > 0 || str_starts(event->type, STR_LIT("command_")) ||
 	       str_eq(event->type, STR_LIT("attempt_failed")) ||
-	       str_eq(event->type, STR_LIT("delivery"));
+	       str_eq(event->type, STR_LIT("delivery")) || asks_concern(event);
 }
 
-static enum err_code apply(struct app *app, struct session_trail *trail,
-                           const struct log_event *event, struct err *err)
+static enum err_code apply_state(struct app *app, struct session_trail *trail,
+                                 const struct log_event *event, const struct json_value *data,
+                                 struct err *err)
 {
-	CLEANUP(json_value_cleanup) struct json_value *data = json_parse(event->data, err);
 	enum event_type type;
 
 	if (event->state.n > 0) {
@@ -200,6 +201,20 @@ static enum err_code apply(struct app *app, struct session_trail *trail,
 		return apply_command_end(app, trail, COMMAND_UNKNOWN, data, err);
 	}
 	return ERR_OK;
+}
+
+static enum err_code apply(struct app *app, struct session_trail *trail,
+                           const struct log_event *event, struct err *err)
+{
+	CLEANUP(json_value_cleanup) struct json_value *data = json_parse(event->data, err);
+	enum err_code code = ERR_OK;
+
+	/* The row's position moves with its state: what a scheduler that dies here has not done
+	 * comes before. */
+	if (asks_concern(event)) {
+		code = asks_follow(app, trail, event, data, err);
+	}
+	return code == ERR_OK ? apply_state(app, trail, event, data, err) : code;
 }
 
 static enum err_code apply_page(struct app *app, struct session_trail *trail,

@@ -130,6 +130,41 @@ enum err_code command_answered(struct pg_tx *tx, const char *tenant, const struc
 	return code;
 }
 
+static void copy_cut(char *out, size_t size, struct str text)
+{
+	while (text.n >= size || !str_is_utf8(text)) {
+		text.n--;
+	}
+	(void)str_copy(out, size, text);
+}
+
+enum err_code command_answer_get(struct pg_tx *tx, const struct command_new *command,
+                                 struct str request, struct command_answer *ret, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+
+	pg_param_cstr(&params, command->session.s);
+	pg_param_text(&params, request);
+	pg_param_cstr(&params, command->tenant);
+	pg_param_text(&params, command->payload);
+	pg_param_cstr(&params, command->created_by);
+	code = pg_tx_query(tx, sql(COMMAND_SQL_COMMAND_ANSWER), &params, &rows, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (pg_rows_count(rows) == 0 || !id_parse(pg_str(rows, 0, 0), &ret->id)) {
+		return err_set(err, ERR_NOT_FOUND, "no answer");
+	}
+	ret->seq = pg_u64(rows, 0, 1);
+	ret->at_us = pg_i64(rows, 0, 2);
+	copy_cut(ret->by, sizeof(ret->by), pg_str(rows, 0, 3));
+	copy_cut(ret->behavior, sizeof(ret->behavior), pg_str(rows, 0, 4));
+	ret->same = pg_bool(rows, 0, 5);
+	return ERR_OK;
+}
+
 enum err_code command_use_nonce(struct pg_tx *tx, const char *tenant, const struct id *session,
                                 struct str nonce, bool *ret_fresh, struct err *err)
 {

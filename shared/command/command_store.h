@@ -64,6 +64,20 @@ enum err_code command_again(struct pg_tx *tx, const struct command_new *command,
 enum err_code command_answered(struct pg_tx *tx, const char *tenant, const struct id *session,
                                struct str request, bool *ret_answered, struct err *err) MUST_CHECK;
 
+/* The answer that stands. */
+struct command_answer {
+	struct id id;
+	uint64_t seq;
+	int64_t at_us;
+	char by[128]; /* cut, if need be */
+	char behavior[16];
+	bool same; /* it says the same, by the same principal */
+};
+/* In the same transaction. ERR_NOT_FOUND: there is none. */
+enum err_code command_answer_get(struct pg_tx *tx, const struct command_new *command,
+                                 struct str request, struct command_answer *ret,
+                                 struct err *err) MUST_CHECK;
+
 struct command_list {
 	struct command *items; /* of the arena */
 	size_t count;

@@ -20,6 +20,7 @@ struct session_trail {
 	enum session_state state;
 	uint64_t epoch, n;
 	unsigned attempts;
+	bool asks; /* has open questions */
 };
 
 struct session_trails {

@@ -1,3 +1,5 @@
+#include "approval/approval_store.h"
+#include "approval/rule_store.h"
 #include "audit/audit_http.h"
 #include "base/clock.h"
 #include "command/command_store.h"
@@ -5,6 +7,7 @@
 #include "json/write.h"
 #include "log/log.h"
 #include "steer/notify.h"
+#include "steer/rule.h"
 #include "steer/signature.h"
 #include "steer/status.h"
 #include "steer/steer.h"
@@ -152,21 +155,75 @@ static enum err_code stop_queued(const struct steer *steer, struct steer_session
 
 /* ---- in the transaction ---- */
 
-/* The first answer stands: agents are answered once. */
+/* The first answer stands: agents are answered once. The same again is that answer. */
+static enum err_code find_answer(struct pg_tx *tx, const struct command_new *row,
+                                 const struct steer_approval *approval, struct steer_done *done,
+                                 struct err *err)
+{
+	char at[CLOCK_RFC3339_SIZE];
+	struct command_answer answer;
+	enum err_code code = command_answer_get(tx, row, approval->request, &answer, err);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (answer.same) {
+		done->repeated = true;
+		done->command = answer.id;
+		done->seq = answer.seq;
+		return ERR_OK;
+	}
+	clock_format(answer.at_us, at);
+	return err_set(err, ERR_CONFLICT,
+	               "the permission request has its answer: %s, by %.64s at %s", answer.behavior,
+	               answer.by, at);
+}
+
 static enum err_code check_request(struct pg_tx *tx, const struct command_new *row,
-                                   const struct steer_approval *approval, struct err *err)
+                                   const struct steer_approval *approval, struct steer_done *done,
+                                   struct err *err)
 {
 	bool answered;
 	enum err_code code =
 		command_answered(tx, row->tenant, &row->session, approval->request, &answered, err);
 
 	if (code == ERR_OK && answered) {
-		return err_set(err, ERR_CONFLICT, "the permission request has its answer");
+		return find_answer(tx, row, approval, done, err);
 	}
 	if (code == ERR_OK && approval->is_void) {
 		return err_set(err, ERR_NOT_FOUND, "no such permission request waits");
 	}
 	return code;
+}
+
+/* The row of the question, and the rule: with the answer, or not at all. */
+static enum err_code keep_answer(const struct steer *steer, struct pg_tx *tx,
+                                 const struct command_new *row,
+                                 const struct steer_approval *approval, struct steer_done *done,
+                                 struct err *err)
+{
+	struct approval_answer answer = {
+		.tenant = row->tenant,
+		.session = row->session,
+		.request = approval->request,
+		.by = str_of(steer_answerer(approval, steer->who)),
+		.scope = str_of(approval->scope),
+		.command = str_of(done->command.s),
+		.state = strcmp(approval->behavior, "allow") == 0 ? APPROVAL_ALLOWED
+		                                                  : APPROVAL_DENIED,
+		.at_us = clock_wall_us(),
+	};
+	enum err_code code = ERR_OK;
+
+	if (approval->outcome != NULL) {
+		answer.state = APPROVAL_EXPIRED;
+	}
+	if (approval->rule != NULL) {
+		code = approval_rule_add(tx, row->tenant, approval->rule, row->created_by,
+		                         &done->rule, err);
+		answer.rule = str_of(done->rule.s);
+	}
+	return code == ERR_OK ? approval_answered_in(tx, &answer, err) : code;
 }
 
 /* A signature that was seen before is a copy, whatever became of the answer. */
@@ -200,10 +257,16 @@ static enum err_code add_row(const struct steer *steer, struct pg_tx *tx,
 	}
 	if (ask->approval != NULL) {
 		code = use_signature(steer, tx, &row->session, ask->approval, err);
-		code = code == ERR_OK ? check_request(tx, row, ask->approval, err) : code;
+		code = code == ERR_OK ? check_request(tx, row, ask->approval, done, err) : code;
+	}
+	if (done->repeated) {
+		return code;
 	}
 	if (code == ERR_OK) {
 		code = command_add(tx, row, &done->command, &done->seq, err);
+	}
+	if (code == ERR_OK && ask->approval != NULL) {
+		code = keep_answer(steer, tx, row, ask->approval, done, err);
 	}
 	return code == ERR_OK && done->moved
 	               ? command_finish_in(tx, row->tenant, &end, &changed, err)
@@ -331,8 +394,8 @@ static void tell_others(const struct steer *steer, const struct steer_session *s
                         const struct steer_approval *approval, const struct steer_done *done)
 {
 	const struct log_new event = { EVENT_TYPE_PERMISSION_RESOLVED,
-		                       steer_resolved_json(approval, &done->command, steer->who,
-		                                           steer->arena) };
+		                       steer_resolved_json(approval, &done->command, &done->rule,
+		                                           steer->who, steer->arena) };
 	const struct log_batch batch = {
 		.sid = session->id, .tenant = steer->who->tenant, .events = &event, .count = 1
 	};
@@ -375,6 +438,12 @@ void steer_follow(const struct steer *steer, struct steer_session *session,
 		if (ask->approval != NULL) {
 			tell_others(steer, session, ask->approval, done);
 		}
+		if (!id_is_nil(&done->rule)) {
+			struct approval_rule rule = *ask->approval->rule;
+
+			rule.id = done->rule;
+			steer_tell_rule(steer->store->redis, steer->who->tenant, &rule, false);
+		}
 		tell_worker(steer, session, ask, done);
 		release_held(steer, session, ask->verb);
 	}
@@ -403,6 +472,9 @@ static enum err_code write_down(const struct steer *steer, struct pg_tx *tx,
 	jsonw_cstr(&w, "scope", approval->scope);
 	jsonw_bool(&w, "signed", approval->signature != NULL);
 	jsonw_cstr(&w, "command", done->command.s);
+	if (!id_is_nil(&done->rule)) {
+		jsonw_cstr(&w, "rule", done->rule.s);
+	}
 	jsonw_end_object(&w);
 	entry = (struct audit_entry){
 		.chain = steer->who->tenant,
@@ -440,26 +512,45 @@ static enum err_code commit(const struct steer *steer, struct steer_session *ses
 	return code == ERR_TIMEOUT ? err_set(err, ERR_UNKNOWN, "no answer in time") : code;
 }
 
+/* Does it count, does somebody wait for it, and what does it make? */
+static enum err_code prepare_approval(const struct steer *steer, struct steer_session *session,
+                                      struct steer_approval *approval, struct approval_rule *rule,
+                                      struct err *err)
+{
+	struct str question = STR_LIT("");
+	bool waits = true, made = false;
+
+	if (steer->trail != NULL &&
+	    steer_check_signature(steer->trail, &session->id, str_of(auth_actor(steer->who)),
+	                          approval, clock_wall_us(), err) != ERR_OK) {
+		return err->code;
+	}
+	if (steer_is_asked(steer, session, approval->request, &waits, &question, err) != ERR_OK) {
+		return steer_only_read(err);
+	}
+	approval->is_void = !waits;
+	if (waits &&
+	    steer_make_rule(steer, session, approval, question, rule, &made, err) != ERR_OK) {
+		return err->code == ERR_INVALID ? ERR_INVALID : steer_only_read(err);
+	}
+	approval->rule = made ? rule : NULL;
+	return ERR_OK;
+}
+
 enum err_code steer_send(const struct steer *steer, struct steer_session *session,
                          const struct steer_ask *ask, struct steer_done *ret, struct err *err)
 {
 	struct steer_ask checked = *ask;
 	struct steer_approval approval;
+	struct approval_rule rule;
 	struct steer_done done;
-	bool waits = true;
 
-	if (ask->approval != NULL && steer->trail != NULL &&
-	    steer_check_signature(steer->trail, &session->id, str_of(auth_actor(steer->who)),
-	                          ask->approval, clock_wall_us(), err) != ERR_OK) {
-		return err->code;
-	}
 	if (ask->approval != NULL) {
-		if (steer_is_asked(steer, session, ask->approval->request, &waits, err) != ERR_OK) {
-			return steer_only_read(err);
-		}
 		approval = *ask->approval;
-		approval.is_void = !waits;
 		checked.approval = &approval;
+		if (prepare_approval(steer, session, &approval, &rule, err) != ERR_OK) {
+			return err->code;
+		}
 	}
 	if (commit(steer, session, &checked, &done, err) != ERR_OK) {
 		return err->code;

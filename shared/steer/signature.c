@@ -7,7 +7,7 @@
 #include "json/decode.h"
 #include "json/value.h"
 
-enum { MICRO = 1000, MAC_TEXT = 43, TIME_TEXT = 20 };
+enum { MICRO = 1000, MAC_TEXT = 43, TIME_TEXT = 20, FURTHER_PARTS = 3 };
 
 #define FIELD(member) .offset = offsetof(struct steer_signature, member), .present = JSON_NO_PRESENT
 
@@ -45,6 +45,11 @@ static const struct json_field fields[] = {
 	  FIELD(permissions),
 	  .max = STEER_PAYLOAD_MAX,
 	  .help = "The same for rules that go with it." },
+	{ .name = "answers",
+	  .kind = JSON_STR,
+	  FIELD(answers),
+	  .max = STEER_PAYLOAD_MAX,
+	  .help = "The same for answers to questions of the agent." },
 };
 
 const struct json_table steer_signature_table = { "ApprovalSignature",
@@ -118,8 +123,9 @@ static bool is_signed(const struct cred_pepper *key, const struct id *session,
                       struct str participant, const struct steer_approval *approval)
 {
 	const struct steer_signature *signature = approval->signature;
+	const bool more = approval->option.n > 0 || approval->answers.n > 0 || approval->interrupt;
 	const struct str parts[] = {
-		STR_LIT("fairlead approval 1"),
+		more ? STR_LIT("fairlead approval 2") : STR_LIT("fairlead approval 1"),
 		str_of(session->s),
 		participant,
 		approval->request,
@@ -130,8 +136,13 @@ static bool is_signed(const struct cred_pepper *key, const struct id *session,
 		approval->message,
 		signature->at,
 		signature->nonce,
+		approval->option,
+		signature->answers,
+		approval->interrupt ? STR_LIT("interrupt") : STR_LIT(""),
 	};
-	struct cred_digest expected = cred_mac(key, parts, ARRAY_LEN(parts)), shown;
+	struct cred_digest expected =
+		cred_mac(key, parts, more ? ARRAY_LEN(parts) : ARRAY_LEN(parts) - FURTHER_PARTS);
+	struct cred_digest shown;
 	struct buf mac;
 	bool same;
 
@@ -169,7 +180,8 @@ enum err_code steer_check_signature(const struct steer_trail *trail, const struc
 		return refuse(err, "the signature is not one of this answer");
 	}
 	return says(signature->input, approval->updated_input) &&
-	                       says(signature->permissions, approval->permissions)
+	                       says(signature->permissions, approval->permissions) &&
+	                       says(signature->answers, approval->answers)
 	               ? ERR_OK
 	               : refuse(err, "what was signed is not what the answer says");
 }

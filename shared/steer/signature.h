@@ -20,8 +20,11 @@
  *agent; else "" at                      milliseconds since 1970, decimal nonce                   16
  *to 64 letters, digits, dashes and underscores, never used before
  *
- * input and permissions are texts because JSON has no one form: they have to say the same as the
- * answer's own members.
+ * An answer with an option, with answers or with an interrupt is of the form "fairlead approval 2",
+ * which goes on behind the nonce with: option, answers (a text, as above), "interrupt" or "".
+ *
+ * input, permissions and answers are texts because JSON has no one form: they have to say the same
+ *as the answer's own members.
  */
 #pragma once
 
@@ -32,7 +35,7 @@ enum { SIGNATURE_WINDOW_MS = 30000, SIGNATURE_NONCE_MIN = 16, SIGNATURE_NONCE_MA
 /* As a member of frames, "signature". */
 struct steer_signature {
 	struct str at, nonce, mac; /* mac: base64url */
-	struct str input, permissions;
+	struct str input, permissions, answers;
 };
 extern const struct json_table steer_signature_table;
 

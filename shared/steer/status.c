@@ -64,14 +64,32 @@ struct str steer_approval_json(const struct steer_approval *approval, struct are
 	if (approval->message.n > 0) {
 		jsonw_str(&w, "message", approval->message);
 	}
+	if (approval->option.n > 0) {
+		jsonw_str(&w, "option", approval->option);
+	}
+	if (approval->answers.p != NULL) {
+		jsonw_raw(&w, "answers", approval->answers);
+	}
+	if (approval->interrupt) {
+		jsonw_bool(&w, "interrupt", true);
+	}
 	jsonw_end_object(&w);
 	json = buf_failed(&out) ? (struct str){ NULL, 0 } : arena_str(arena, buf_str(&out));
 	buf_fini(&out);
 	return json;
 }
 
+const char *steer_answerer(const struct steer_approval *approval, const struct principal *who)
+{
+	if (approval->by != NULL) {
+		return approval->by;
+	}
+	return who->owner[0] != '\0' ? who->owner : auth_actor(who);
+}
+
 struct str steer_resolved_json(const struct steer_approval *approval, const struct id *command,
-                               const struct principal *by, struct arena *arena)
+                               const struct id *rule, const struct principal *by,
+                               struct arena *arena)
 {
 	struct jsonw w;
 	struct buf out;
@@ -81,8 +99,14 @@ struct str steer_resolved_json(const struct steer_approval *approval, const stru
 	jsonw_init(&w, &out);
 	jsonw_object(&w, NULL);
 	write_decision(&w, approval);
-	jsonw_cstr(&w, "by", by->owner[0] != '\0' ? by->owner : auth_actor(by));
+	if (approval->outcome != NULL) {
+		jsonw_cstr(&w, "outcome", approval->outcome);
+	}
+	jsonw_cstr(&w, "by", steer_answerer(approval, by));
 	jsonw_cstr(&w, "command_id", command->s);
+	if (!id_is_nil(rule)) {
+		jsonw_cstr(&w, "rule_id", rule->s);
+	}
 	jsonw_end_object(&w);
 	json = arena_str(arena, buf_str(&out));
 	buf_fini(&out);

@@ -9,9 +9,12 @@ struct str steer_status_json(enum session_state state, struct str reason, struct
 struct str steer_reason_json(struct str reason, struct arena *arena);
 /* The payload of an approval, in the arena; {NULL, 0}: beyond STEER_PAYLOAD_MAX. */
 struct str steer_approval_json(const struct steer_approval *approval, struct arena *arena);
+/* As whom the others get to know who answered. */
+const char *steer_answerer(const struct steer_approval *approval, const struct principal *who);
 /* Of the event that tells the others. In the arena. */
 struct str steer_resolved_json(const struct steer_approval *approval, const struct id *command,
-                               const struct principal *by, struct arena *arena);
+                               const struct id *rule, const struct principal *by,
+                               struct arena *arena);
 
 /* Nobody has to run it any more. */
 void steer_finish_queue(const struct steer *steer, const struct id *sid, const char *reason);

@@ -20,6 +20,7 @@
 #include "queue/mail.h"
 #include "session/session_store.h"
 
+struct approval_rule;
 struct denials;
 struct json_list;
 struct steer_signature;
@@ -93,20 +94,36 @@ enum {
 
 /* The answer to a permission request. */
 struct steer_approval {
-	struct str request;                      /* its request_id */
-	const char *behavior;                    /* "allow" or "deny" */
-	const char *scope;                       /* "once", "session" or "always" */
-	struct str updated_input;                /* JSON; {NULL, 0}: as it was asked */
-	struct str permissions;                  /* JSON: rules to go with it; {NULL, 0}: none */
-	struct str message;                      /* to the agent; "": none */
+	struct str request;       /* its request_id */
+	const char *behavior;     /* "allow" or "deny" */
+	const char *scope;        /* "once", "session" or "always" */
+	struct str updated_input; /* JSON; {NULL, 0}: as it was asked */
+	struct str permissions;   /* JSON: rules to go with it; {NULL, 0}: none */
+	struct str message;       /* to the agent; "": none */
+	struct str option;        /* the agent's own option that was chosen; "" */
+	struct str answers;       /* JSON: to questions of the agent; {NULL, 0}: none */
+	bool interrupt;           /* with a denial: end the turn too */
+	/* What "always" and "deny always" make, for the session's project and owner. NULL: what the
+	 * question suggests, if a rule can say it. */
+	const struct approval_rule *rule;
+	bool must_rule;      /* ERR_INVALID, where it can not */
+	const char *outcome; /* "expired": nobody said so; NULL: as behavior says */
+	const char *by;      /* who it is told of; NULL: the principal */
 	const struct steer_signature *signature; /* NULL: none */
 	bool is_void; /* steer_is_asked() says no; steer_send() asks by itself */
 };
 
 /* Whether an agent waits for the answer to that request: it is in the session's log, and the agent
- * that asked still has the session. What lies very far back is believed. */
+ * that asked still has the session. What lies very far back is believed. ret_question, if not NULL:
+ * the data of the request, of the arena; "" when it is not known. */
 enum err_code steer_is_asked(const struct steer *steer, const struct steer_session *session,
-                             struct str request, bool *ret, struct err *err) MUST_CHECK;
+                             struct str request, bool *ret, struct str *ret_question,
+                             struct err *err) MUST_CHECK;
+
+/* A rule of this tenant is new, or (gone) not there any more: to all workers. A note that is lost
+ * is made up for by the next order. */
+void steer_tell_rule(struct redis *redis, const char *tenant, const struct approval_rule *rule,
+                     bool gone);
 
 struct steer_ask {
 	enum steer_verb verb;
@@ -125,6 +142,7 @@ struct steer_done {
 	enum session_state state; /* where it is, or is on its way to */
 	bool moved;               /* it is there already: no worker has to be asked */
 	bool repeated;            /* this was asked before */
+	struct id rule;           /* that the answer made; nil: none */
 };
 
 /* All of it. ERR_GONE, ERR_CONFLICT, ERR_ILLEGAL_MOVE: not in the state it is in. ERR_NOT_FOUND: no

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "aomi_sql_gen.h"
+#include "approval_sql_gen.h"
 #include "audit_sql_gen.h"
 #include "auth_sql_gen.h"
 #include "base/str.h"
@@ -42,6 +43,7 @@ static const struct noun {
 	{ oidc_sql_texts, OIDC_SQL_COUNT },
 	{ rate_sql_texts, RATE_SQL_COUNT },
 	{ aomi_sql_texts, AOMI_SQL_COUNT },
+	{ approval_sql_texts, APPROVAL_SQL_COUNT },
 	{ user_sql_texts, USER_SQL_COUNT },
 	{ schedule_sql_texts, SCHEDULE_SQL_COUNT },
 	{ session_sql_texts, SESSION_SQL_COUNT },

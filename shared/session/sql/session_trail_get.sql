@@ -1,5 +1,6 @@
 -- params: id, tenant id
--- returns: id, tenant id, state, epoch, n, attempts of the session unless it is archived to its end
-SELECT id, tenant_id, state, epoch, n, attempts
+-- returns: id, tenant id, state, epoch, n, attempts, whether it has open questions, of the session unless it is archived to its end
+SELECT id, tenant_id, state, epoch, n, attempts,
+       EXISTS (SELECT FROM approvals a WHERE a.session_id = sessions.id AND a.state = 'open')
 FROM sessions
 WHERE id = $1::text AND tenant_id = $2::text AND archived_at IS NULL

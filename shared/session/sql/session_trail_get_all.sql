@@ -1,5 +1,6 @@
 -- params: ids (comma list)
--- returns: id, tenant id, state, epoch, n, attempts of those that are not archived to their end
-SELECT id, tenant_id, state, epoch, n, attempts
+-- returns: id, tenant id, state, epoch, n, attempts, whether it has open questions, of those that are not archived to their end
+SELECT id, tenant_id, state, epoch, n, attempts,
+       EXISTS (SELECT FROM approvals a WHERE a.session_id = sessions.id AND a.state = 'open')
 FROM sessions
 WHERE archived_at IS NULL AND id = ANY (string_to_array($1::text, ','))
