@@ -148,6 +148,7 @@ static void obey(struct guard *g, const struct guard_message *message)
 	case GUARD_KILL:
 	case GUARD_FENCED: start_killing(g); break;
 	case GUARD_STARTED:
+	case GUARD_LATE:
 	case GUARD_EXITED:
 	case GUARD_FROZEN:
 	case GUARD_THAWED:
@@ -420,7 +421,9 @@ int guard_run(const struct guard_options *options)
 		tell(&g, &message);
 		return GUARD_EXIT_USAGE;
 	}
-	if (start_command(&g)) {
+	if (g.deadline != 0 && now_ms() >= g.deadline) {
+		tell_verb(&g, GUARD_LATE); /* frozen at once it would have run a little */
+	} else if (start_command(&g)) {
 		watch(&g);
 	}
 	tree_fini(&g.tree);

@@ -17,7 +17,7 @@
 struct guard_options {
 	int control_fd;       /* stream socket to the worker */
 	int env_fd;           /* "K=V\0K=V\0": the whole environment of the command */
-	uint64_t deadline_ms; /* CLOCK_BOOTTIME; 0: no lease yet, no deadline */
+	uint64_t deadline_ms; /* CLOCK_BOOTTIME; 0: none; when it is over nothing is begun */
 	uint64_t orphan_ms;
 	uint64_t grace_ms;   /* for what the command leaves behind, and for SIGTERM to the guard */
 	uint64_t nproc_max;  /* RLIMIT_NPROC of the user the command runs as; 0: as it is */

@@ -16,7 +16,7 @@ static const struct {
 	[GUARD_FENCED] = { "fenced", ARG_NONE },       [GUARD_STARTED] = { "started", ARG_NUMBER },
 	[GUARD_EXITED] = { "exited", ARG_EXIT },       [GUARD_FROZEN] = { "frozen", ARG_NONE },
 	[GUARD_THAWED] = { "thawed", ARG_NONE },       [GUARD_GONE] = { "gone", ARG_NONE },
-	[GUARD_ERROR] = { "error", ARG_TEXT },
+	[GUARD_ERROR] = { "error", ARG_TEXT },         [GUARD_LATE] = { "late", ARG_NONE },
 };
 
 static bool parse_exit(struct str rest, struct guard_message *ret)

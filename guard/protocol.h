@@ -32,6 +32,7 @@ enum guard_verb {
 	GUARD_FENCED, /* another worker has the session: as GUARD_KILL */
 	/* guard to worker */
 	GUARD_STARTED, /* pid */
+	GUARD_LATE,    /* the deadline was over: nothing was started */
 	GUARD_EXITED,  /* number, by_signal: how the command itself ended */
 	GUARD_FROZEN,
 	GUARD_THAWED,

@@ -261,6 +261,13 @@ static enum err_code attest(void *arg, struct err *err)
 	return session_attest_all(&app->host, app->lease.options.worker.incarnation, err);
 }
 
+static void on_doubted(void *arg)
+{
+	struct app *app = arg;
+
+	session_doubt_all(&app->host);
+}
+
 static void open_lease(struct app *app, const struct conf *conf)
 {
 	struct lease_keeper_options options = {
@@ -275,8 +282,10 @@ static void open_lease(struct app *app, const struct conf *conf)
 		.renewed = on_renewed,
 		.lost = on_incarnation_lost,
 		.generation = &app->node->store.generation,
+		.server = &app->node->store.server,
 		.is_same = is_same,
 		.attest = attest,
+		.doubted = on_doubted,
 		.arg = app,
 	};
 	struct lease_worker *worker = &options.worker;

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "log/log.h"
+#include "redis/redis.h"
 #include "worker/holds.h"
 
 enum { RETRY_MS = 50 };
@@ -104,18 +105,30 @@ static enum err_code join(struct lease_keeper *k, struct err *err)
 		log_info("worker.rejoined", "incarnation=%s generation=%" PRIu64,
 		         k->options.worker.incarnation, generation);
 		k->generation = generation;
+		if (!lease_keeper_holds(k)) {
+			k->options.doubted(k->options.arg);
+		}
 	}
 	return code;
 }
 
+/* A server that came back with an older state may believe in a lease that was lost meanwhile. */
+static bool is_known(const struct lease_keeper *k)
+{
+	return k->options.generation == NULL ||
+	       (*k->options.generation != 0 &&
+	        *k->options.server == redis_server(k->options.redis));
+}
+
 static enum err_code ask(struct lease_keeper *k, bool says, struct err *err)
 {
-	if (generation_now(k) != k->generation) {
-		return generation_now(k) == 0
-		               ? err_set(err, ERR_UNAVAILABLE, "redis: its generation is not known")
-		               : join(k, err);
+	if (!is_known(k)) {
+		return err_set(err, ERR_UNAVAILABLE, "redis: its generation is not known");
 	}
-	return says ? lease_register(k->options.redis, &k->options.worker, err)
+	if (generation_now(k) != k->generation) {
+		return join(k, err);
+	}
+	return says ? lease_describe(k->options.redis, &k->options.worker, err)
 	            : lease_renew(k->options.redis, k->options.worker.incarnation, err);
 }
 

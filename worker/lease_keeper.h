@@ -10,7 +10,9 @@
  *
  * A Redis that lost its history knows of no incarnation.  Then it joins again under its name: first
  * as one that takes nothing, then its sessions are attested, then as before.  Whoever dies in
- * between was registered, so what it attested is taken back.
+ * between was registered, so what it attested is taken back.  If the lease was over meanwhile,
+ * schedulers of the history that is gone may have given its sessions to others: they are `doubted`,
+ * which comes before `renewed`.
  */
 #pragma once
 
@@ -39,8 +41,10 @@ struct lease_keeper_options {
 	 * that, asked anew (ERR_OK: it is); and telling the queue what this worker has. On the
 	 * keeper's fiber. NULL: an incarnation does not outlive a loss of Redis. */
 	const uint64_t *generation;
+	const uint64_t *server; /* redis_server() that the generation is of */
 	enum err_code (*is_same)(void *arg, struct err *err);
 	enum err_code (*attest)(void *arg, struct err *err);
+	void (*doubted)(void *arg);
 	void *arg;
 };
 

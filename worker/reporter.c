@@ -20,6 +20,7 @@ enum {
 	BACKOFF_MAX_MS = 500,
 	READ_BYTES = 1024 * 1024,
 	LEASE_LOOK_MS = 100,
+	DOUBT_LOOK_MS = 50,
 };
 
 /* What reporter_move() waits for. */
@@ -48,7 +49,7 @@ struct reporter {
 	TAILQ_HEAD(items, item) items;
 	size_t bytes, count;
 	bool lost;
-	bool redis_back, look;
+	bool redis_back, look, doubted;
 	uint64_t given_back; /* the generation that has the journal */
 	uint64_t archived;
 	struct fiber_signal filled, changed; /* for the sender; for those who wait for it */
@@ -322,13 +323,30 @@ static enum err_code adopt(struct reporter *r, struct err *err)
 	return ERR_OK;
 }
 
+/* A log that waits for its rebuild proves nothing: its epoch may be one that was lost. */
+static void end_doubt(struct reporter *r)
+{
+	struct log_head head;
+	struct err err;
+
+	if (log_head_get(r->options.store, &r->options.sid, r->tenant, &head, &err) == ERR_OK &&
+	    head.found && head.generation == r->options.store->generation &&
+	    head.at.epoch == r->epoch && !session_is_terminal(head.state)) {
+		r->doubted = false;
+		r->options.ours(r->options.arg);
+	}
+}
+
 static void look_at_epoch(struct reporter *r)
 {
 	struct err err;
+	enum err_code code = adopt(r, &err);
 
 	r->look = false;
-	if (adopt(r, &err) == ERR_FENCED) {
+	if (code == ERR_FENCED) {
 		lose(r, "epoch");
+	} else if (code == ERR_OK && r->doubted) {
+		end_doubt(r);
 	}
 }
 
@@ -438,7 +456,10 @@ static bool send(struct reporter *r, struct log_batch *batch, struct answer *ans
 		if (r->redis_back) {
 			give_back(r);
 		}
-		if (!lease_keeper_holds(r->options.lease)) {
+		if (r->doubted) {
+			look_at_epoch(r);
+		}
+		if (r->doubted || !lease_keeper_holds(r->options.lease)) {
 			(void)fiber_sleep(LEASE_LOOK_MS);
 			continue;
 		}
@@ -498,7 +519,7 @@ static void send_all(void *arg)
 		if (r->redis_back) {
 			give_back(r);
 		}
-		if (r->look) {
+		if (r->look || r->doubted) {
 			look_at_epoch(r);
 		}
 		trim_journal(r);
@@ -508,7 +529,8 @@ static void send_all(void *arg)
 		if (r->count > 0) {
 			send_next(r);
 		} else {
-			(void)!fiber_signal_wait(&r->filled, FIBER_NO_TIMEOUT);
+			(void)!fiber_signal_wait(&r->filled,
+			                         r->doubted ? DOUBT_LOOK_MS : FIBER_NO_TIMEOUT);
 		}
 	}
 }
@@ -562,6 +584,12 @@ void reporter_redis_back(struct reporter *r)
 bool reporter_gave_back(const struct reporter *r)
 {
 	return r->lost || r->given_back == r->options.store->generation;
+}
+
+void reporter_doubt(struct reporter *r)
+{
+	r->doubted = true;
+	fiber_signal_raise(&r->filled);
 }
 
 void reporter_look(struct reporter *r)

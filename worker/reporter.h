@@ -35,6 +35,7 @@ struct reporter_options {
 	uint64_t epoch;
 	const char *producer;
 	void (*lost)(void *arg); /* on the reporter's fiber, once */
+	void (*ours)(void *arg); /* after reporter_doubt() */
 	void *arg;
 };
 
@@ -61,6 +62,8 @@ uint64_t reporter_epoch(const struct reporter *reporter);
 void reporter_redis_back(struct reporter *reporter);
 /* Whether this generation of Redis has it. */
 bool reporter_gave_back(const struct reporter *reporter);
+/* Others may have been given it: `ours` or `lost` follows, once the log is there again. */
+void reporter_doubt(struct reporter *reporter);
 /* The head was seen in a newer epoch: find out whether that is still us. */
 void reporter_look(struct reporter *reporter);
 /* The archive has everything through this n: the journal need not. */

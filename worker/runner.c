@@ -42,7 +42,7 @@ struct runner {
 
 	/* What the guard said; `changed` is raised at each message. */
 	struct guard_reader reader;
-	bool started, exited, gone, frozen, lost;
+	bool started, late, exited, gone, frozen, lost;
 	uint64_t answers; /* of freeze and thaw, and those of the lease */
 	struct runner_exit exit;
 	char error[GUARD_TEXT_MAX + 1];
@@ -74,6 +74,7 @@ static void on_message(struct runner *r, const struct guard_message *message)
 		r->answers++;
 		break;
 	case GUARD_GONE: r->gone = true; break;
+	case GUARD_LATE: r->late = true; break;
 	case GUARD_ERROR: memcpy(r->error, message->text, sizeof(r->error)); break;
 	case GUARD_DEADLINE:
 	case GUARD_FREEZE:
@@ -300,8 +301,11 @@ static enum err_code await_start(struct runner *r, struct err *err)
 {
 	enum err_code code = ERR_OK;
 
-	while (code == ERR_OK && !r->started && r->error[0] == '\0' && !r->lost) {
+	while (code == ERR_OK && !r->started && !r->late && r->error[0] == '\0' && !r->lost) {
 		code = fiber_signal_wait(&r->changed, START_TIMEOUT_MS);
+	}
+	if (r->late) {
+		return err_set(err, ERR_FENCED, "the lease was over before the command began");
 	}
 	if (r->error[0] != '\0') {
 		return err_set(err, ERR_INVALID, "%s", r->error);

@@ -46,7 +46,8 @@ struct runner_exit {
 };
 
 /* Waits until the command runs or could not be started (ERR_INVALID with the reason: no such
- * program, not permitted). The options are not needed afterwards. */
+ * program, not permitted; ERR_FENCED: the lease was over). The options are not needed afterwards.
+ */
 enum err_code runner_start(struct loop *loop, const struct runner_options *options,
                            struct runner **ret, struct err *err) MUST_CHECK;
 

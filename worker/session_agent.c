@@ -315,11 +315,11 @@ static void watch(void *arg)
 }
 
 /* To the guard 0 would mean that there is no lease to respect. */
-static uint64_t lease_until(const struct session_run *s)
+uint64_t session_lease_until(const struct session_run *s)
 {
 	uint64_t until_ms = s->host->lease->until_ms;
 
-	return until_ms > 0 ? until_ms : 1;
+	return until_ms > 0 && !s->doubted ? until_ms : 1;
 }
 
 static struct runner_options options_of(const struct session_run *s, const char *home)
@@ -333,7 +333,6 @@ static struct runner_options options_of(const struct session_run *s, const char 
 		.env = make_environment(s, home),
 		.cwd = s->workspace.path,
 		.user = host->user,
-		.lease_until_ms = lease_until(s),
 		.orphan_ms = host->orphan_ms,
 		.grace_ms = host->grace_ms,
 		.nproc_max = host->processes_max,
@@ -353,16 +352,20 @@ enum err_code session_agent_start(struct session_run *s, struct err *err)
 	if (code != ERR_OK) {
 		return code;
 	}
-	options = options_of(s, home);
 	code = session_talk_start(s, err);
-	if (code == ERR_OK) {
-		code = runner_start(s->host->loop, &options, &s->runner, err);
+	if (code != ERR_OK) {
+		return code;
 	}
+	options = options_of(s, home);
+	do {
+		options.lease_until_ms = session_lease_until(s);
+		code = runner_start(s->host->loop, &options, &s->runner, err);
+	} while (code == ERR_FENCED && session_await_right(s));
 	if (code != ERR_OK) {
 		return code;
 	}
 	/* It was renewed while the agent was being started: nobody told this guard. */
-	runner_renew(s->runner, lease_until(s));
+	runner_renew(s->runner, session_lease_until(s));
 	s->output_ms = clock_mono_ms();
 	if (s->agent->command.timeout_s > 0) {
 		s->timeout_at_ms = s->output_ms + s->agent->command.timeout_s * 1000;

@@ -65,7 +65,7 @@ static enum err_code tell(struct session_host *host, const struct queue *queue,
 			s->attempt = batch->items[i].attempt_now;
 		} else if (s != NULL) {
 			log_info("session.unattested", "session=%s", s->sid.s);
-			reporter_look(s->reporter);
+			session_doubt(s);
 		}
 	}
 	batch->count = 0;

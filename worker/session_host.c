@@ -183,9 +183,28 @@ void session_renew_all(struct session_host *host, uint64_t until_ms)
 
 	LIST_FOREACH(s, &host->runs, link)
 	{
-		if (s->runner != NULL) {
+		if (s->runner != NULL && !s->doubted) {
 			runner_renew(s->runner, until_ms);
 		}
+	}
+}
+
+/* Its agent freezes when the lease that it had is over, and stays so. */
+void session_doubt(struct session_run *s)
+{
+	s->doubted = true;
+	if (s->reporter != NULL) {
+		reporter_doubt(s->reporter);
+	}
+}
+
+void session_doubt_all(struct session_host *host)
+{
+	struct session_run *s;
+
+	LIST_FOREACH(s, &host->runs, link)
+	{
+		session_doubt(s);
 	}
 }
 

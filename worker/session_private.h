@@ -100,6 +100,7 @@ struct session_run {
 	bool has_workspace, has_home;
 	bool exited, guard_died, output_ended, paused;
 	bool ending;  /* its last word is on its way */
+	bool doubted; /* after a loss of Redis, until its log says that it is ours */
 	bool in_slot; /* counts as one of the host's used slots */
 	bool prompting, turn_open, turn_ending;
 	unsigned
@@ -161,6 +162,7 @@ void session_clock_stop(struct session_run *s);
 void session_clock_start(struct session_run *s);
 
 /* session_host.c */
+void session_doubt(struct session_run *s);
 void session_leave_slot(struct session_run *s); /* harmless when repeated */
 void session_enter_slot(struct session_run *s); /* harmless when repeated */
 void session_retire(struct session_run *s);
@@ -185,8 +187,12 @@ void session_fail_unbegun(struct session_run *s); /* s->reason says why */
 void session_leave_if_idle(struct session_run *s);
 void session_hand_over(struct session_run *s); /* its agent has ended */
 
+/* Wait until an agent may begin or go on. False: the session ends, or is told to. */
+bool session_await_right(struct session_run *s);
+
 /* session_agent.c */
 enum err_code session_agent_start(struct session_run *s, struct err *err) MUST_CHECK;
+uint64_t session_lease_until(const struct session_run *s); /* as runner_renew() takes it */
 void session_agent_stop(struct session_run *s, enum session_fate fate, const char *reason);
 void session_home_remove(struct session_run *s);
 const char *session_home_path(const struct session_run *s);

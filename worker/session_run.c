@@ -67,6 +67,17 @@ static void on_lost(void *arg)
 	session_give_up(arg, FATE_LOST);
 }
 
+static void on_ours(void *arg)
+{
+	struct session_run *s = arg;
+
+	s->doubted = false;
+	if (s->runner != NULL) {
+		runner_renew(s->runner, session_lease_until(s));
+	}
+	fiber_signal_raise(&s->wake);
+}
+
 /* ---- is it ours, and is there room ---- */
 
 uint64_t session_epoch_now(const struct session_run *s)
@@ -171,6 +182,7 @@ static bool open_reporter(struct session_run *s)
 		.tenant = s->tenant,
 		.epoch = s->epoch,
 		.lost = on_lost,
+		.ours = on_ours,
 		.arg = s,
 	};
 	char producer[EVENT_PRODUCER_MAX + 1];
@@ -188,6 +200,9 @@ static bool open_reporter(struct session_run *s)
 	options.journal = s->journal;
 	options.producer = producer;
 	s->reporter = reporter_new(&options);
+	if (s->doubted) {
+		reporter_doubt(s->reporter);
+	}
 	return true;
 }
 
@@ -263,6 +278,16 @@ static bool provide_workspace(struct session_run *s)
 	}
 	end_children(s);
 	return s->has_workspace && s->fate == FATE_OPEN;
+}
+
+bool session_await_right(struct session_run *s)
+{
+	while (s->fate == FATE_OPEN && !fiber_cancelled() &&
+	       (s->doubted || !lease_keeper_holds(s->host->lease))) {
+		session_notes_perform(s);
+		(void)!fiber_signal_wait(&s->wake, RETRY_MS);
+	}
+	return s->fate == FATE_OPEN && !fiber_cancelled();
 }
 
 static bool start_agent(struct session_run *s)
@@ -575,7 +600,8 @@ static bool is_on_record(struct session_run *s)
 static void live(struct session_run *s)
 {
 	log_info("session.begun", "epoch=%" PRIu64 " attempt=%" PRIu64, s->epoch, s->attempt);
-	if (s->fate == FATE_OPEN && provide_workspace(s) && is_on_record(s) && start_agent(s)) {
+	if (s->fate == FATE_OPEN && provide_workspace(s) && is_on_record(s) &&
+	    session_await_right(s) && start_agent(s)) {
 		supervise(s);
 		settle(s);
 	}

@@ -77,7 +77,10 @@ void session_evict(struct session_host *host, const struct id *sid);
 /* A note of kind "unpark": a parked session may go on. */
 void session_unpark(struct session_host *host, const struct id *sid);
 
+/* Those whose right is not in doubt. */
 void session_renew_all(struct session_host *host, uint64_t until_ms);
+/* Others may have been given them since: none goes on before its log says that it is ours. */
+void session_doubt_all(struct session_host *host);
 void session_lose_all(struct session_host *host); /* our incarnation was lost */
 void session_redis_back_all(struct session_host *host);
 /* After a loss of Redis: tell the queue what this worker has, once the journals are given back. */

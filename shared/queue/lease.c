@@ -18,9 +18,10 @@ static struct redis_cmd *begin(const struct text *script)
 static enum err_code run_renew(struct redis *redis, struct redis_cmd *cmd, struct err *err)
 {
 	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
-	enum err_code code =
-		redis_script(redis, &queue_lua_texts[QUEUE_LUA_LEASE_RENEW], cmd, &reply, err);
+	enum err_code code;
 
+	redis_cmd_same_server(cmd); /* another one may know less, and would believe us */
+	code = redis_script(redis, &queue_lua_texts[QUEUE_LUA_LEASE_RENEW], cmd, &reply, err);
 	if (code != ERR_OK) {
 		return err_wrap(err, "lease");
 	}
@@ -30,8 +31,8 @@ static enum err_code run_renew(struct redis *redis, struct redis_cmd *cmd, struc
 	return ERR_OK;
 }
 
-enum err_code lease_register(struct redis *redis, const struct lease_worker *worker,
-                             struct err *err)
+static enum err_code run_describe(struct redis *redis, const struct lease_worker *worker,
+                                  bool begins, struct err *err)
 {
 	CLEANUP(redis_cmd_cleanup)
 	struct redis_cmd *cmd = begin(&queue_lua_texts[QUEUE_LUA_LEASE_RENEW]);
@@ -51,7 +52,20 @@ enum err_code lease_register(struct redis *redis, const struct lease_worker *wor
 	redis_arg_u64(cmd, worker->resident > 0 ? worker->resident : worker->slots);
 	redis_arg_cstr(cmd, worker->holds);
 	redis_arg_u64(cmd, worker->generation);
+	redis_arg_u64(cmd, begins ? 1 : 0);
 	return run_renew(redis, cmd, err);
+}
+
+enum err_code lease_register(struct redis *redis, const struct lease_worker *worker,
+                             struct err *err)
+{
+	return run_describe(redis, worker, true, err);
+}
+
+enum err_code lease_describe(struct redis *redis, const struct lease_worker *worker,
+                             struct err *err)
+{
+	return run_describe(redis, worker, false, err);
 }
 
 enum err_code lease_renew(struct redis *redis, const char *incarnation, struct err *err)

@@ -43,9 +43,12 @@ struct lease_worker {
 	uint64_t generation;
 };
 
-/* Begin an incarnation, or change what it says about itself. Also renews. ERR_FENCED: it was lost.
- */
+/* Begin an incarnation, also in a Redis that lost it. Also renews. ERR_FENCED: it was lost. */
 enum err_code lease_register(struct redis *redis, const struct lease_worker *worker,
+                             struct err *err) MUST_CHECK;
+
+/* Change what it says about itself. Also renews. ERR_FENCED: as lease_renew(). */
+enum err_code lease_describe(struct redis *redis, const struct lease_worker *worker,
                              struct err *err) MUST_CHECK;
 
 /* ERR_FENCED: it was lost or never registered: freeze, kill, start over with a new incarnation. The

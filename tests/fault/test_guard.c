@@ -472,6 +472,18 @@ static void the_end_of_the_lease_freezes_and_its_renewal_thaws(void **state)
 	buf_fini(&job.out);
 }
 
+static void a_lease_that_is_over_begins_nothing(void **state)
+{
+	struct job job = shell("echo $$ >begun");
+
+	(void)state;
+	job.options.lease_until_ms = clock_mono_ms();
+	run(&job);
+	assert_int_equal(job.code, ERR_FENCED);
+	assert_int_equal(size_of("begun"), 0);
+	buf_fini(&job.out);
+}
+
 /* ---- commands that do not want to end ---- */
 
 static void stop_soon(struct job *job, struct runner *runner)
@@ -737,6 +749,7 @@ int main(void)
 		cmocka_unit_test(a_gigabyte_of_output_costs_no_memory),
 		cmocka_unit_test(pause_stops_every_descendant_and_resume_continues_it),
 		cmocka_unit_test(the_end_of_the_lease_freezes_and_its_renewal_thaws),
+		cmocka_unit_test(a_lease_that_is_over_begins_nothing),
 		cmocka_unit_test(who_ignores_sigterm_is_killed_after_the_grace),
 		cmocka_unit_test(who_minds_sigterm_ends_by_itself),
 		cmocka_unit_test(a_daemon_left_behind_goes_with_its_command),

@@ -167,11 +167,21 @@ static void await_lost(struct worker_world *w, const char *incarnation)
 	}
 }
 
+static void await_frozen(const struct given *g)
+{
+	uint64_t until = clock_mono_ms() + 20000;
+
+	while (!agents_are_frozen(g->sid.s)) {
+		assert_true(clock_mono_ms() < until);
+		(void)fiber_sleep(20);
+	}
+}
+
 static void stopped_body(struct worker_world *w)
 {
 	struct lease_worker before;
 	struct given g;
-	uint64_t epoch, until = clock_mono_ms() + 20000;
+	uint64_t epoch;
 
 	worker_start(w, NULL);
 	before = w->registered;
@@ -180,10 +190,7 @@ static void stopped_body(struct worker_world *w)
 	epoch = g.epoch;
 	worker_signal(w, SIGSTOP);
 	await_lost(w, before.incarnation);
-	while (!agents_are_frozen(g.sid.s)) { /* by the guard alone */
-		assert_true(clock_mono_ms() < until);
-		(void)fiber_sleep(20);
-	}
+	await_frozen(&g); /* by the guard alone */
 	requeue(w, &g, before.incarnation);
 	worker_signal(w, SIGCONT);
 	worker_await(w); /* in another life */
@@ -219,10 +226,7 @@ static void orphan_body(struct worker_world *w)
 	await_more_ticks(w, &g, 3);
 	redis_server_signal(&w->server, SIGSTOP);
 	begun = clock_mono_ms();
-	while (!agents_are_frozen(g.sid.s)) {
-		assert_true(clock_mono_ms() < begun + 20000);
-		(void)fiber_sleep(20);
-	}
+	await_frozen(&g);
 	await_no_process(g.sid.s);
 	assert_true(clock_mono_ms() >= begun + 3000);
 	redis_server_signal(&w->server, SIGCONT);
@@ -334,6 +338,67 @@ static void a_redis_that_restarts_kills_nobody(void **state)
 {
 	(void)state;
 	worker_world_run(restart_body, true);
+}
+
+static void assert_stays_frozen(const struct given *g)
+{
+	for (unsigned i = 0; i < 50; i++) {
+		assert_true(agents_are_frozen(g->sid.s));
+		(void)fiber_sleep(20);
+	}
+}
+
+static void await_said(const struct worker_world *w, const char *needle)
+{
+	uint64_t until = clock_mono_ms() + 20000;
+	char line[1024];
+	bool said = false;
+
+	while (!said) {
+		FILE *file = fopen(w->log_path, "re");
+
+		assert_non_null(file);
+		while (fgets(line, sizeof(line), file) != NULL) {
+			said = said || strstr(line, needle) != NULL;
+		}
+		(void)fclose(file);
+		assert_true(clock_mono_ms() < until);
+		(void)fiber_sleep(20);
+	}
+}
+
+/* The lease was over when Redis was lost: what came back may not know who got the session next. Its
+ * agent waits for the rebuild, which reads that in PostgreSQL and in everybody's journals. */
+static void doubt_body(struct worker_world *w)
+{
+	struct given g;
+
+	worker_start(w, NULL);
+	given_run(w, &g, &ticks);
+	await_more_ticks(w, &g, 3);
+	/* What Redis knew of the end of the lease is in the tail that it loses. */
+	fiber_group_cancel(&w->duties, ERR_CANCELLED);
+	assert_int_equal(fiber_group_wait(&w->duties, FIBER_NO_TIMEOUT), ERR_OK);
+	worker_signal(w, SIGSTOP);
+	await_frozen(&g);
+	crash_redis(w);
+	worker_signal(w, SIGCONT);
+	assert_stays_frozen(&g); /* nobody has said which history this is */
+	announce_generation(w, 2);
+	await_said(w, "worker.rejoined");
+	assert_stays_frozen(&g);
+	given_await_set(w, &g, QUEUE_LEASED);
+	recover(w, &g, 2);
+	given_await(w, &g, "\"cause\":\"rebuild\"");
+	await_more_ticks(w, &g, 5);
+	assert_each_tick_once(&g, ticks_in(&g));
+	given_fini(&g);
+}
+
+static void an_agent_whose_lease_was_over_waits_for_the_log_after_a_loss(void **state)
+{
+	(void)state;
+	worker_world_run(doubt_body, true);
 }
 
 static void await_tail(struct worker_world *w, const struct given *g, uint64_t n)
@@ -524,6 +589,7 @@ int main(void)
 		cmocka_unit_test(a_worker_kills_what_is_frozen_for_too_long),
 		cmocka_unit_test(a_redis_that_stands_still_kills_nobody_and_loses_nothing),
 		cmocka_unit_test(a_redis_that_restarts_kills_nobody),
+		cmocka_unit_test(an_agent_whose_lease_was_over_waits_for_the_log_after_a_loss),
 		cmocka_unit_test(a_redis_that_forgot_gets_the_log_back_from_the_journal),
 		cmocka_unit_test(a_journal_outlives_its_worker),
 		cmocka_unit_test(a_flood_of_output_flows_through_bounded_memory),

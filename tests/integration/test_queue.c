@@ -408,7 +408,9 @@ static void expiry_body(struct world *world)
 	struct err err;
 
 	assert_int_equal(lease_renew(world->redis, "inc-a", &err), ERR_FENCED);
+	assert_int_equal(lease_describe(world->redis, &a, &err), ERR_FENCED);
 	assert_int_equal(lease_register(world->redis, &a, &err), ERR_OK);
+	assert_int_equal(lease_describe(world->redis, &a, &err), ERR_OK);
 	assert_int_equal(lease_register(world->redis, &b, &err), ERR_OK);
 	assert_int_equal(sweep_for(world, 1, 900, lost), 0);
 	assert_int_equal(lease_renew(world->redis, "inc-b", &err), ERR_OK);

@@ -1,4 +1,4 @@
--- lease_renew: an incarnation says that it lives; with a description it also registers.
+-- lease_renew: an incarnation says that it lives, and what it is; only one that says so begins.
 --
 -- The clock of leases is v + (now - at), but never more than v + 1000: it stands still while nobody
 -- sweeps, so that an outage expires nobody.
@@ -9,10 +9,10 @@
 --   res sessions that may be on it, holds words, gen generation in which it told all it has
 --
 -- KEYS 1 {w}
--- ARGV 1 incarnation  2 time to live (ms)  then of a registration
+-- ARGV 1 incarnation  2 time to live (ms)  then of a description
 --      3 worker  4 name  5 slots  6 draining 0 | 1  7 words it has  8 version
 --      9 sessions that may be on it, parked ones included  10 words of what it has ready to use
---      11 generation in which it told all it has
+--      11 generation in which it told all it has  12 1: begin, when it is not known
 -- returns {ok} or {lost}; a lease that is over but was not swept yet is renewed: nobody took over
 local w, inc = KEYS[1], ARGV[1]
 local item = w .. ':i:' .. inc
@@ -26,7 +26,7 @@ if clock[1] then
 end
 if redis.call('ZSCORE', w .. ':lost', inc) then return {'lost'} end
 if not known then
-	if not ARGV[3] or redis.call('EXISTS', item) == 1 then return {'lost'} end
+	if ARGV[12] ~= '1' or redis.call('EXISTS', item) == 1 then return {'lost'} end
 	redis.call('HSET', item, 'at', string.format('%.0f', now))
 end
 if ARGV[3] then
