@@ -1,10 +1,14 @@
 #include "worker/adapters/adapter.h"
 
+#include "worker/adapters/acp.h"
+
 extern const struct adapter_ops adapter_codex;
 
 /* One row a protocol: its file defines adapter_<name>. */
 static const struct adapter_ops *const adapters[] = {
+	&adapter_acp,
 	&adapter_codex,
+	&adapter_gemini,
 	NULL,
 };
 
