@@ -19,7 +19,7 @@
 
 #define TENANT "acme"
 
-enum { SETTING_SIZE = 256, SETTINGS_MAX = 32, WAIT_MS = 20000, LOOK_US = 10000 };
+enum { FILLED_SIZE = 512, SETTING_SIZE = 256, SETTINGS_MAX = 32, WAIT_MS = 20000, LOOK_US = 10000 };
 
 struct api_keys api_keys;
 
@@ -377,6 +377,24 @@ struct id make_session(const char *more)
 	assert_true(id_parse(str_of(answer_text(&answer, "session_ids/0")), &id));
 	answer_free(&answer);
 	return id;
+}
+
+const char *fill_path(const char *pattern, const char *value)
+{
+	static char path[FILLED_SIZE];
+	struct str rest = str_of(pattern), before;
+	size_t n = 0;
+
+	while (rest.p != NULL) {
+		before = str_split(&rest, '{');
+		n += (size_t)snprintf(path + n, sizeof(path) - n, "%" STR_FMT "%s", STR_ARG(before),
+		                      rest.p != NULL ? value : "");
+		if (rest.p != NULL) {
+			(void)str_split(&rest, '}');
+		}
+		assert_true(n < sizeof(path));
+	}
+	return path;
 }
 
 const char *session_path(const struct id *sid, const char *tail)

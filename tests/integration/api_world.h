@@ -86,6 +86,9 @@ void expect_post(const char *path, const char *body, int status);
 /* /api/v1/sessions/<sid><tail>, until the next call. */
 const char *session_path(const struct id *sid, const char *tail);
 
+/* A route's pattern with the value for every parameter, until the next call. */
+const char *fill_path(const char *pattern, const char *value);
+
 /* A task of one session, accepted by node 0 for api_keys.all; more is further members of the body.
  */
 struct id make_session(const char *more);

@@ -283,25 +283,6 @@ static const char *body_of(enum rest_op op)
 	return rest_routes[op].body != NULL ? "{}" : NULL;
 }
 
-/* With the value for every parameter. */
-static const char *fill(const char *pattern, const char *value)
-{
-	static char path[PATH_SIZE];
-	struct str rest = str_of(pattern), before;
-	size_t n = 0;
-
-	while (rest.p != NULL) {
-		before = str_split(&rest, '{');
-		n += (size_t)snprintf(path + n, sizeof(path) - n, "%" STR_FMT "%s", STR_ARG(before),
-		                      rest.p != NULL ? value : "");
-		if (rest.p != NULL) {
-			(void)str_split(&rest, '}');
-		}
-		assert_true(n < sizeof(path));
-	}
-	return path;
-}
-
 /* A namespace is the tenant's own, whatever others call theirs. */
 static bool makes_own(enum rest_op op)
 {
@@ -311,9 +292,9 @@ static bool makes_own(enum rest_op op)
 static void try_path(enum rest_op op, enum thing thing)
 {
 	const struct rest_route *route = &rest_routes[op];
-	struct answer theirs = try_value(route, fill(route->pattern, acme.ids[thing]),
+	struct answer theirs = try_value(route, fill_path(route->pattern, acme.ids[thing]),
 	                                 acme.ids[thing], body_of(op));
-	struct answer none = try_value(route, fill(route->pattern, acme.unknown[thing]),
+	struct answer none = try_value(route, fill_path(route->pattern, acme.unknown[thing]),
 	                               acme.unknown[thing], body_of(op));
 
 	assert_alike(route, "path", &theirs, &none, thing);
