@@ -31,7 +31,8 @@ _fairlead()
 		if [ "$COMP_CWORD" -eq 3 ]; then
 			words="$words $(fairlead schedule list --limit 50 2>/dev/null | awk 'NR > 1 { print $1 }')"
 		fi ;;
-	"agent "[a-z]*) words=$(fairlead completion words agent "${COMP_WORDS[2]}" 2>/dev/null) ;;
+	"agent "[a-z]* | "worker "[a-z]*)
+		words=$(fairlead completion words "${COMP_WORDS[1]}" "${COMP_WORDS[2]}" 2>/dev/null) ;;
 	"admin "[a-z]*)
 		words=$(fairlead completion words admin "${COMP_WORDS[2]}" 2>/dev/null)
 		if [ "$COMP_CWORD" -gt 3 ]; then
@@ -45,9 +46,7 @@ _fairlead()
 	up) words="--port --bind --home --external-redis --external-postgres --help" ;;
 	status) words="--home --json --wait --help" ;;
 	down) words="--home --help" ;;
-	login) words="--server --key --no-browser --help" ;;
-	whoami) words="--json --url --key --help" ;;
-	logout) words="--help" ;;
+	login | logout | whoami) words=$(fairlead completion words "${COMP_WORDS[1]}" 2>/dev/null) ;;
 	esac
 	if [ "$COMP_CWORD" -eq 1 ]; then
 		words="up down status migrate login logout whoami task session schedule agent worker admin completion --help --version"
@@ -55,8 +54,7 @@ _fairlead()
 		case ${COMP_WORDS[1]} in
 		task) words="run" ;;
 		schedule) words="create list show preview pause resume run delete" ;;
-		worker) words="list cordon uncordon drain" ;;
-		session | agent | admin) words=$(fairlead completion words "${COMP_WORDS[1]}" 2>/dev/null) ;;
+		session | agent | worker | admin) words=$(fairlead completion words "${COMP_WORDS[1]}" 2>/dev/null) ;;
 		completion) words="bash" ;;
 		esac
 	fi

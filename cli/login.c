@@ -1,6 +1,4 @@
-/* `fairlead login`, `logout`, `whoami` and `completion`. */
-#include <errno.h>
-#include <getopt.h>
+/* `fairlead login`, `logout` and `whoami`. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +12,7 @@
 #include "cli/command.h"
 #include "cli/printable.h"
 #include "cli/tokens.h"
-#include "cli/verb.h"
-#include "cli_text_gen.h"
+#include "cli/verbs.h"
 #include "json/value.h"
 
 enum {
@@ -26,22 +23,6 @@ enum {
 	MS = 1000,
 	SHOWN_MAX = 8192
 };
-
-static const char login_usage[] =
-	"usage: fairlead login [--server URL] [--no-browser]\n"
-	"       fairlead login --key KEY [--server URL]\n"
-	"\n"
-	"Logs in at the server with a browser, here or on another device: it shows a code there,\n"
-	"and the other commands act as whoever allows it.  Without --server it is FAIRLEAD_URL, "
-	"or\n"
-	"the system on this machine.  With --key the key is checked and remembered instead; KEY "
-	"may\n"
-	"be - to read it from standard input.\n";
-static const char logout_usage[] =
-	"usage: fairlead logout\n\n"
-	"Ends the login at the server, and forgets it and its server here.\n";
-static const char whoami_usage[] = "usage: fairlead whoami [--json] [--url URL] [--key KEY]\n\n"
-				   "Shows who the server takes you for.\n";
 
 /* Servers' words. */
 static void print_safe(struct str text)
@@ -285,39 +266,27 @@ static int login_by_browser(const char *named, bool browser)
 	return code == ERR_OK ? EXIT_DONE : fail(&err);
 }
 
-int command_login(int argc, char **argv)
+static int run_login(struct call *call)
 {
-	static const struct option known[] = {
-		{ "server", required_argument, NULL, 'u' },
-		{ "url", required_argument, NULL, 'u' },
-		{ "key", required_argument, NULL, 'k' },
-		{ "no-browser", no_argument, NULL, 'n' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	const char *url = NULL, *key = NULL;
+	const char *url = call_text(call, call_has(call, OPTION_URL) ? OPTION_URL : OPTION_SERVER);
+	const char *key = call_text(call, OPTION_LOGIN_KEY);
 	char typed[CLIENT_KEY_MAX];
-	bool browser = true;
-	int c;
 
-	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
-		switch (c) {
-		case 'u': url = optarg; break;
-		case 'k': key = optarg; break;
-		case 'n': browser = false; break;
-		case 'h': (void)fputs(login_usage, stdout); return EXIT_DONE;
-		default: (void)fputs(login_usage, stderr); return EXIT_USAGE;
-		}
-	}
-	if (optind != argc ||
-	    (key != NULL && strcmp(key, "-") == 0 && !read_key(typed, sizeof(typed)))) {
-		(void)fputs(login_usage, stderr);
+	if (!call_either(call, OPTION_URL, OPTION_SERVER) ||
+	    !call_either(call, OPTION_LOGIN_KEY, OPTION_NO_BROWSER)) {
 		return EXIT_USAGE;
 	}
-	if (key != NULL) {
-		return login_by_key(url, strcmp(key, "-") == 0 ? typed : key);
+	if (key == NULL) {
+		return login_by_browser(url, !call_has(call, OPTION_NO_BROWSER));
 	}
-	return login_by_browser(url, browser);
+	if (strcmp(key, "-") == 0) {
+		if (!read_key(typed, sizeof(typed))) {
+			(void)fputs("fairlead: there is no key on standard input\n", stderr);
+			return EXIT_USAGE;
+		}
+		key = typed;
+	}
+	return login_by_key(url, key);
 }
 
 /* ---- and out ---- */
@@ -347,18 +316,13 @@ static enum err_code end_login(const struct tokens *tokens, struct err *err)
 	return code;
 }
 
-int command_logout(int argc, char **argv)
+static int run_logout(struct call *call)
 {
 	struct tokens *tokens;
 	struct err err;
 	enum err_code code = ERR_OK;
 
-	if (argc > 1) {
-		bool help = strcmp(argv[1], "--help") == 0;
-
-		(void)fputs(logout_usage, help ? stdout : stderr);
-		return help ? EXIT_DONE : EXIT_USAGE;
-	}
+	(void)call;
 	tokens = mem_calloc(1, sizeof(*tokens));
 	if (!tokens_load(tokens)) {
 		(void)printf("nobody is logged in\n");
@@ -425,67 +389,68 @@ static int who(const char *url, const char *key, bool as_json)
 	return code == ERR_OK ? EXIT_DONE : fail(&err);
 }
 
+static int run_whoami(struct call *call)
+{
+	return who(call_text(call, OPTION_URL), call_text(call, OPTION_KEY),
+	           call_has(call, OPTION_JSON));
+}
+
+/* ---- rows ---- */
+
+static const struct verb logins[] = {
+	{ NULL,
+	  NULL,
+	  0,
+	  0,
+	  run_login,
+	  "Log in at the server, or have it check and remember a key.",
+	  { OPTION_SERVER, OPTION_URL, OPTION_LOGIN_KEY, OPTION_NO_BROWSER } },
+};
+static const struct verb logouts[] = {
+	{ NULL, NULL, 0, 0, run_logout, "End that, and forget it.", { OPTION_NONE } },
+};
+static const struct verb whos[] = {
+	{ NULL,
+	  NULL,
+	  0,
+	  0,
+	  run_whoami,
+	  "Who the server takes you for.",
+	  { OPTION_JSON, OPTION_URL, OPTION_KEY } },
+};
+
+const struct verb_group verbs_login = {
+	.command = "login",
+	.verbs = logins,
+	.count = ARRAY_LEN(logins),
+	.notes = "It shows an address and a code, for a browser here or on another device; the "
+		 "other\n"
+		 "commands then act as whoever allows it there.\n",
+};
+const struct verb_group verbs_logout = {
+	.command = "logout",
+	.verbs = logouts,
+	.count = ARRAY_LEN(logouts),
+	.notes = "Ends the login at the server, and forgets it and its server here.\n",
+};
+const struct verb_group verbs_whoami = {
+	.command = "whoami",
+	.verbs = whos,
+	.count = ARRAY_LEN(whos),
+	.notes = "The user or key, its role there, and the tenant.\n",
+};
+
+int command_login(int argc, char **argv)
+{
+	return verb_main("login", argc, argv);
+}
+
+int command_logout(int argc, char **argv)
+{
+	return verb_main("logout", argc, argv);
+}
+
 int command_whoami(int argc, char **argv)
 {
-	static const struct option known[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "url", required_argument, NULL, 'u' },
-		{ "key", required_argument, NULL, 'k' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	const char *url = NULL, *key = NULL;
-	bool as_json = false;
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
-		switch (c) {
-		case 'j': as_json = true; break;
-		case 'u': url = optarg; break;
-		case 'k': key = optarg; break;
-		case 'h': (void)fputs(whoami_usage, stdout); return EXIT_DONE;
-		default: (void)fputs(whoami_usage, stderr); return EXIT_USAGE;
-		}
-	}
-	if (optind != argc) {
-		(void)fputs(whoami_usage, stderr);
-		return EXIT_USAGE;
-	}
-	return who(url, key, as_json);
-}
-
-/* ---- completion ---- */
-
-enum { MADE_MAX = 1024 * 1024 };
-
-/* Words for the script, and for docs/cli.md: made from the tables. */
-static int print_made(int argc, char **argv)
-{
-	struct buf out;
-
-	buf_init(&out, MADE_MAX);
-	if (strcmp(argv[1], "markdown") == 0) {
-		verb_document(&out);
-	} else {
-		verb_complete(argc - 2, argv + 2, &out);
-	}
-	(void)fputs(buf_cstr(&out), stdout);
-	buf_fini(&out);
-	return EXIT_DONE;
-}
-
-int command_completion(int argc, char **argv)
-{
-	if (argc == 2 && strcmp(argv[1], "bash") == 0) {
-		(void)fputs(cli_text_texts[CLI_TEXT_COMPLETION].text, stdout);
-		return EXIT_DONE;
-	}
-	if (argc >= 2 && (strcmp(argv[1], "words") == 0 || strcmp(argv[1], "markdown") == 0)) {
-		return print_made(argc, argv);
-	}
-	(void)fputs("usage: fairlead completion bash\n\n"
-	            "Load it with: source <(fairlead completion bash)\n"
-	            "zsh: autoload -U +X bashcompinit && bashcompinit, then the same.\n",
-	            argc == 2 && strcmp(argv[1], "--help") == 0 ? stdout : stderr);
-	return argc == 2 && strcmp(argv[1], "--help") == 0 ? EXIT_DONE : EXIT_USAGE;
+	return verb_main("whoami", argc, argv);
 }

@@ -36,8 +36,9 @@ static void add_option(struct buf *out, enum option_id option)
 
 static void add_call(struct buf *out, const struct verb_group *group, const struct verb *verb)
 {
-	buf_addf(out, "fairlead %s%s%s %s", group->command, group->name != NULL ? " " : "",
-	         group->name != NULL ? group->name : "", verb->name);
+	buf_addf(out, "fairlead %s%s%s%s%s", group->command, group->name != NULL ? " " : "",
+	         group->name != NULL ? group->name : "", verb->name != NULL ? " " : "",
+	         verb->name != NULL ? verb->name : "");
 	if (verb->words != NULL) {
 		buf_addf(out, " %s", verb->words);
 	}
@@ -272,9 +273,15 @@ static int run(const struct verb_group *group, const struct verb *verb, int argc
 	return group->around != NULL ? group->around(&call) : verb->run(&call);
 }
 
+/* The command is no more than one verb. */
+static bool is_verb(const struct verb_group *group)
+{
+	return group->verbs[0].name == NULL;
+}
+
 static const struct verb *find_verb(const struct verb_group *group, const char *name)
 {
-	for (size_t i = 0; i < group->count; i++) {
+	for (size_t i = 0; i < group->count && !is_verb(group); i++) {
 		if (strcmp(group->verbs[i].name, name) == 0) {
 			return &group->verbs[i];
 		}
@@ -307,6 +314,9 @@ int verb_main(const char *command, int argc, char **argv)
 	const struct verb *verb =
 		group != NULL && argc > before ? find_verb(group, argv[before]) : NULL;
 
+	if (group != NULL && is_verb(group)) {
+		return run(group, &group->verbs[0], argc, argv);
+	}
 	if (verb != NULL) {
 		/* getopt's messages begin with argv[0]. */
 		argv[before] = argv[0];
@@ -339,7 +349,9 @@ void verb_complete(int argc, char **argv, struct buf *out)
 	const struct verb *verb =
 		group != NULL && argc > before ? find_verb(group, argv[before]) : NULL;
 
-	if (verb != NULL) {
+	if (group != NULL && is_verb(group)) {
+		complete_verb(&group->verbs[0], out);
+	} else if (verb != NULL) {
 		complete_verb(verb, out);
 	} else if (group != NULL && argc == before) {
 		for (size_t i = 0; i < group->count; i++) {

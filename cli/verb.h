@@ -1,7 +1,8 @@
 /*
- * Commands of two and three words (`session stop`, `admin key create`) as rows: adding one is a row
- * in the table of its noun, and what is said of it under --help, in shell completion and in
- * docs/cli.md comes from there.  The tables are in cli/verbs.c, the options in cli/option.def.
+ * Commands of one, two and three words (`whoami`, `session stop`, `admin key create`) as rows:
+ * adding one is a row in the table of its noun, and what is said of it under --help, in shell
+ * completion and in docs/cli.md comes from there.  The tables are in cli/verbs.c, the options in
+ * cli/option.def.
  */
 #pragma once
 
@@ -34,7 +35,7 @@ struct call;
 typedef int(verb_fn)(struct call *call);
 
 struct verb {
-	const char *name;
+	const char *name;  /* NULL, of the only one: the command itself */
 	const char *words; /* as usage shows them; NULL: none */
 	int least, most;   /* how many */
 	verb_fn *run;

@@ -3,4 +3,5 @@
 
 #include "cli/verb.h"
 
-extern const struct verb_group verbs_session, verbs_agent;
+extern const struct verb_group verbs_login, verbs_logout, verbs_whoami;
+extern const struct verb_group verbs_session, verbs_agent, verbs_worker;

@@ -1,7 +1,5 @@
 /* `fairlead worker ...`: which workers there are, and which get no new sessions. */
-#include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/attr.h"
@@ -9,21 +7,10 @@
 #include "cli/client.h"
 #include "cli/command.h"
 #include "cli/render.h"
+#include "cli/verbs.h"
 #include "json/value.h"
 
 enum { WORKER_PATH_MAX = 256, WORKER_NAME_MAX = 64 };
-
-struct worker_options {
-	const char *url, *key;
-	bool json;
-};
-
-static const char worker_usage[] =
-	"usage: fairlead worker list\n"
-	"       fairlead worker cordon|uncordon|drain NAME\n"
-	"\n"
-	"Each takes --json, --url URL and --key KEY. A cordoned worker gets no new sessions, also\n"
-	"after it was restarted; a drained one hands those it has over to others as well.\n";
 
 static void cell(const struct json_value *worker, const char *name, int width)
 {
@@ -72,7 +59,7 @@ static int fail(const struct err *err)
 	return EXIT_FAILED;
 }
 
-static int ask(const struct worker_options *o, const char *method, const char *path,
+static int ask(const struct call *call, const char *method, const char *path,
                void (*show)(const struct json_value *json))
 {
 	const struct client_ask asked = { .method = method, .path = path };
@@ -81,13 +68,14 @@ static int ask(const struct worker_options *o, const char *method, const char *p
 	struct err err;
 	int status = EXIT_DONE;
 
-	if (client_open(&client, o->url, o->key, &err) != ERR_OK) {
+	if (client_open(&client, call_text(call, OPTION_URL), call_text(call, OPTION_KEY), &err) !=
+	    ERR_OK) {
 		return fail(&err);
 	}
 	if (client_request(&client, &asked, &reply, &err) != ERR_OK ||
 	    (reply.status >= 400 && client_problem(&reply, &err) != ERR_OK)) {
 		status = fail(&err);
-	} else if (o->json) {
+	} else if (call_has(call, OPTION_JSON)) {
 		render_text(stdout, buf_str(&reply.body));
 		(void)putchar('\n');
 	} else {
@@ -101,29 +89,6 @@ static int ask(const struct worker_options *o, const char *method, const char *p
 	return status;
 }
 
-static bool parse(int argc, char **argv, struct worker_options *o)
-{
-	static const struct option known[] = {
-		{ "url", required_argument, NULL, 'u' },
-		{ "key", required_argument, NULL, 'k' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
-		switch (c) {
-		case 'u': o->url = optarg; break;
-		case 'k': o->key = optarg; break;
-		case 'j': o->json = true; break;
-		case 'h': (void)fputs(worker_usage, stdout); exit(EXIT_DONE);
-		default: return false;
-		}
-	}
-	return true;
-}
-
 /* A name goes into a path as it is. */
 static bool is_name(const char *word)
 {
@@ -133,37 +98,54 @@ static bool is_name(const char *word)
 	return n > 0 && n <= WORKER_NAME_MAX && word[n] == '\0';
 }
 
-static int run_verb(const struct worker_options *o, const char *verb, const char *name)
+static int run_list(struct call *call)
 {
+	return ask(call, "GET", "/api/v1/workers", show_list);
+}
+
+/* The verb is the last word of the path. */
+static int run_decide(struct call *call)
+{
+	const char *name = call->words[0];
 	char path[WORKER_PATH_MAX];
 
 	if (!is_name(name)) {
 		(void)fprintf(stderr, "fairlead: \"%s\" is not the name of a worker\n", name);
 		return EXIT_USAGE;
 	}
-	(void)snprintf(path, sizeof(path), "/api/v1/workers/%s/%s", name, verb);
-	return ask(o, "POST", path, show_decided);
+	(void)snprintf(path, sizeof(path), "/api/v1/workers/%s/%s", name, call->verb->name);
+	return ask(call, "POST", path, show_decided);
 }
+
+#define AT_SERVER OPTION_JSON, OPTION_URL, OPTION_KEY
+
+static const struct verb verbs[] = {
+	{ "list",
+	  NULL,
+	  0,
+	  0,
+	  run_list,
+	  "The workers, with what was decided about them.",
+	  { AT_SERVER } },
+	{ "cordon", "NAME", 1, 1, run_decide, "Give it no new sessions.", { AT_SERVER } },
+	{ "drain",
+	  "NAME",
+	  1,
+	  1,
+	  run_decide,
+	  "The same, and hand its sessions over to others.",
+	  { AT_SERVER } },
+	{ "uncordon", "NAME", 1, 1, run_decide, "Give it sessions again.", { AT_SERVER } },
+};
+
+const struct verb_group verbs_worker = {
+	.command = "worker",
+	.verbs = verbs,
+	.count = ARRAY_LEN(verbs),
+	.notes = "What was decided about a name stands after its worker was restarted.\n",
+};
 
 int command_worker(int argc, char **argv)
 {
-	static const char *const verbs[] = { "cordon", "uncordon", "drain" };
-	struct worker_options options = { .url = NULL };
-	int words;
-
-	if (!parse(argc, argv, &options)) {
-		(void)fputs(worker_usage, stderr);
-		return EXIT_USAGE;
-	}
-	words = argc - optind;
-	if (words == 1 && strcmp(argv[optind], "list") == 0) {
-		return ask(&options, "GET", "/api/v1/workers", show_list);
-	}
-	for (size_t i = 0; words == 2 && i < ARRAY_LEN(verbs); i++) {
-		if (strcmp(argv[optind], verbs[i]) == 0) {
-			return run_verb(&options, verbs[i], argv[optind + 1]);
-		}
-	}
-	(void)fputs(worker_usage, stderr);
-	return EXIT_USAGE;
+	return verb_main("worker", argc, argv);
 }
