@@ -158,6 +158,9 @@ static void refuse_new(struct http_request *req, struct http_reply *reply, const
 {
 	if (err->code == ERR_CONFLICT) {
 		answer_code(req, reply, ERR_CONFLICT, "there is one for this issuer and audience");
+	} else if (err->code == ERR_LIMIT) {
+		answer_code(req, reply, ERR_CONFLICT,
+		            "there are as many issuers as there may be: delete one first");
 	} else if (err->code == ERR_NOT_FOUND) {
 		answer_problem(req, reply, "tenant", "must be a tenant");
 	} else {

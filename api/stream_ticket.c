@@ -6,19 +6,7 @@
 #include "base/clock.h"
 #include "json/write.h"
 #include "rest/body.h"
-
-/* What cannot be followed is no path: it begins with a slash and has no query. */
-static bool is_path(struct str path)
-{
-	for (size_t i = 0; i < path.n; i++) {
-		char c = path.p[i];
-
-		if (c <= ' ' || c == '?' || c == '#' || c == 0x7f) {
-			return false;
-		}
-	}
-	return path.p[0] == '/';
-}
+#include "rest/rest.h"
 
 /* False: the reply is filled. */
 static bool understand(struct http_request *req, struct http_reply *reply, struct auth_grant *grant)
@@ -36,8 +24,9 @@ static bool understand(struct http_request *req, struct http_reply *reply, struc
 	if (body.session.n > 0 && !id_parse(body.session, &grant->session)) {
 		json_problem_add(problems, req->arena, "sessionId", "must be the id of a session");
 	}
-	if (body.path.n > 0 && (!is_path(body.path) || !str_copy(grant->path, sizeof(grant->path),
-	                                                         auth_grant_path(body.path)))) {
+	if (body.path.n > 0 &&
+	    (!rest_streams_at(body.path) ||
+	     !str_copy(grant->path, sizeof(grant->path), auth_grant_path(body.path)))) {
 		json_problem_add(problems, req->arena, "path",
 		                 "must be the path of a stream, from / on and without a query");
 	}

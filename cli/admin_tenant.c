@@ -11,8 +11,10 @@
 enum { DAY_S = 86400, DAYS_MAX = 36500, TEXT_SIZE = 32 };
 
 static const struct column columns[] = {
-	{ "TENANT", "id" }, { "RETENTION", "retention" }, { "STATE", "state" }, { "NAME", "name" },
-	{ NULL, "kind" },   { NULL, "limits" },
+	{ "TENANT", "id" },
+	{ "RETENTION", "retention" },
+	{ "STATE", "state" },
+	{ "NAME", "name" },
 };
 
 static void format_retention(uint64_t seconds, char out[TEXT_SIZE])
@@ -164,35 +166,78 @@ static int run_retention(struct call *call)
 	              &err);
 }
 
-static int run_rate(struct call *call)
+static const struct column rate_columns[] = { { "TENANT", "id" },
+	                                      { "KIND", "kind" },
+	                                      { "LIMITS", "limits" } };
+
+static void write_rate(struct jsonw *w, const struct call *call, enum rate_kind kind,
+                       const char *limits)
 {
-	const char *kind = call->words[1], *limits = call->words[2];
+	jsonw_object(w, NULL);
+	jsonw_cstr(w, "id", call->words[0]);
+	jsonw_cstr(w, "kind", rate_kind_name(kind));
+	jsonw_cstr(w, "limits", limits);
+	jsonw_end_object(w);
+}
+
+/* Its limits as they are now; those of the settings are the nodes' to know. */
+static int show_rates(struct call *call)
+{
+	const char *texts[RATE_KIND_COUNT];
 	struct admin_answer answer;
 	struct err err;
-	unsigned i;
 
-	for (i = 0; i < RATE_KIND_COUNT; i++) {
-		if (i != RATE_ADDRESS && strcmp(kind, rate_kind_name((enum rate_kind)i)) == 0) {
-			break;
+	if (rate_store_get(admin_local(call)->pg, call->words[0], admin_arena(call), texts, &err) !=
+	    ERR_OK) {
+		return admin_fail(&err);
+	}
+	admin_begin_items(&answer);
+	for (unsigned i = 0; i < RATE_KIND_COUNT; i++) {
+		if (i != RATE_ADDRESS) {
+			write_rate(&answer.w, call, (enum rate_kind)i,
+			           texts[i] != NULL ? texts[i] : "default");
 		}
 	}
-	if (i == RATE_KIND_COUNT) {
+	return admin_end_items(call, &answer, rate_columns, ARRAY_LEN(rate_columns));
+}
+
+static bool parse_rate_kind(const char *word, enum rate_kind *ret)
+{
+	for (unsigned i = 0; i < RATE_KIND_COUNT; i++) {
+		if (i != RATE_ADDRESS && strcmp(word, rate_kind_name((enum rate_kind)i)) == 0) {
+			*ret = (enum rate_kind)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int run_rate(struct call *call)
+{
+	struct str limits = { NULL, 0 };
+	struct admin_answer answer;
+	enum rate_kind kind;
+	struct err err;
+
+	if (call->word_count == 1) {
+		return show_rates(call);
+	}
+	if (call->word_count == 2) {
+		return call_misused(call);
+	}
+	if (!parse_rate_kind(call->words[1], &kind)) {
 		return admin_wrong("limits are for tenant, user or key");
 	}
-	if (rate_store_set(admin_local(call)->pg, call->words[0], (enum rate_kind)i,
-	                   strcmp(limits, "default") == 0 ? (struct str){ NULL, 0 }
-	                                                  : str_of(limits),
-	                   &err) != ERR_OK ||
+	if (strcmp(call->words[2], "default") != 0) {
+		limits = str_of(call->words[2]);
+	}
+	if (rate_store_set(admin_local(call)->pg, call->words[0], kind, limits, &err) != ERR_OK ||
 	    admin_settle(call, "tenant", call->words[0], &err) != ERR_OK) {
 		return admin_fail(&err);
 	}
 	admin_begin(&answer);
-	jsonw_object(&answer.w, NULL);
-	jsonw_cstr(&answer.w, "id", call->words[0]);
-	jsonw_cstr(&answer.w, "kind", kind);
-	jsonw_cstr(&answer.w, "limits", limits);
-	jsonw_end_object(&answer.w);
-	return admin_end(call, &answer, columns, ARRAY_LEN(columns));
+	write_rate(&answer.w, call, kind, call->words[2]);
+	return admin_end(call, &answer, rate_columns, ARRAY_LEN(rate_columns));
 }
 
 static const struct verb verbs[] = {
@@ -221,11 +266,11 @@ static const struct verb verbs[] = {
 	  "Its share of the workers.",
 	  { OPTION_JSON } },
 	{ "rate",
-	  "TENANT tenant|user|key LIMITS|default",
-	  3,
+	  "TENANT [tenant|user|key LIMITS|default]",
+	  1,
 	  3,
 	  run_rate,
-	  "How often it, or each of its users or keys, may ask.",
+	  "How often it, or each of its users or keys, may ask; without limits it tells them.",
 	  { OPTION_JSON } },
 };
 

@@ -26,11 +26,11 @@ struct following {
 	struct client *client;
 	const struct client_follow *follow;
 	struct sse_parser parser;
-	char last_id[FOLLOW_ID_MAX];
-	struct client_reply reply; /* of an answer that is no stream */
-	bool got_event;            /* in this connection */
-	bool finished;             /* `end` was seen, or event() had enough */
-	bool broken;               /* the stream is not one */
+	char last_id[FOLLOW_ID_MAX]; /* of an event that came */
+	struct client_reply reply;   /* of an answer that is no stream */
+	bool got_event;              /* in this connection */
+	bool finished;               /* `end` was seen, or event() had enough */
+	bool broken;                 /* the stream is not one */
 };
 
 static void take_event(struct following *f)
@@ -127,15 +127,27 @@ static struct curl_slist *set_request(struct following *f, const char *url, cons
 	return headers;
 }
 
+/* A cursor that somebody typed is called what they called it, if it is wrong; one that the server
+ * gave goes into a header, as browsers have it. */
+static void set_url(const struct following *f, char *url, size_t size)
+{
+	const char *after = f->last_id[0] == '\0' ? f->follow->after : NULL;
+	char *escaped = after != NULL ? curl_easy_escape(f->client->curl, after, 0) : NULL;
+
+	(void)snprintf(url, size, "%s/api/v1/sessions/%s/events%s%s", f->client->url,
+	               f->follow->session, escaped != NULL ? "?after=" : "",
+	               escaped != NULL ? escaped : "");
+	curl_free(escaped);
+}
+
 /* One connection, to its end. False: interrupted. */
 static bool connect_once(struct following *f, CURLM *multi, const char *proof, CURLcode *ret)
 {
-	char url[CLIENT_URL_MAX + 128];
+	char url[CLIENT_URL_MAX + 128 + 3 * FOLLOW_ID_MAX];
 	struct curl_slist *headers;
 	bool went_on;
 
-	(void)snprintf(url, sizeof(url), "%s/api/v1/sessions/%s/events", f->client->url,
-	               f->follow->session);
+	set_url(f, url, sizeof(url));
 	sse_parser_init(&f->parser, FOLLOW_LINE_MAX);
 	buf_reset(&f->reply.body);
 	f->reply.status = 0;
@@ -235,8 +247,7 @@ enum err_code client_follow(struct client *client, const struct client_follow *f
 	CURLM *multi = curl_multi_init();
 	enum err_code code;
 
-	if (follow->after != NULL &&
-	    !str_copy(f.last_id, sizeof(f.last_id), str_of(follow->after))) {
+	if (follow->after != NULL && strlen(follow->after) >= FOLLOW_ID_MAX) {
 		(void)curl_multi_cleanup(multi);
 		return err_set(err, ERR_INVALID, "the cursor is too long");
 	}

@@ -165,6 +165,14 @@ static bool refuse(const struct http_request *req, const struct err *err, struct
 	return false;
 }
 
+/* Whatever else it may lack. */
+static bool role_lacks(const struct principal *principal, enum auth_scope scope)
+{
+	unsigned may = auth_scopes_meant(auth_role_scopes(principal->role));
+
+	return principal->kind != AUTH_KEY && scope != AUTH_SYSTEM && (may & auth_bit(scope)) == 0;
+}
+
 static bool check_scope(const struct http_request *req, enum auth_scope scope,
                         const struct principal *principal, struct http_reply *reply)
 {
@@ -173,8 +181,19 @@ static bool check_scope(const struct http_request *req, enum auth_scope scope,
 	if (auth_allows(principal, scope)) {
 		return true;
 	}
-	(void)err_set(&err, ERR_FORBIDDEN, "this needs a key with the scope %s",
-	              auth_scope_name(scope));
+	if (!role_lacks(principal, scope)) {
+		(void)err_set(&err, ERR_FORBIDDEN, "this needs a key with the scope %s",
+		              auth_scope_name(scope));
+	} else if (principal->means == AUTH_BY_KEY) {
+		(void)err_set(&err, ERR_FORBIDDEN,
+		              "this needs a key with the scope %s; its owner is %s, which does not "
+		              "have it",
+		              auth_scope_name(scope), auth_role_name(principal->role));
+	} else {
+		(void)err_set(&err, ERR_FORBIDDEN,
+		              "this needs the scope %s, which the role %s does not have",
+		              auth_scope_name(scope), auth_role_name(principal->role));
+	}
 	return refuse(req, &err, reply);
 }
 

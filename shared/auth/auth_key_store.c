@@ -19,6 +19,7 @@ enum {
 	LIST_ENV,
 	LIST_REPLACES,
 	LIST_CREATED_BY,
+	LIST_OWNER_OK,
 };
 enum { OLD_NAME, OLD_SCOPES, OLD_NAMESPACES, OLD_OWNER, OLD_OWNER_ID, OLD_LIFE };
 
@@ -255,7 +256,10 @@ const char *auth_key_status(const struct auth_key *key, int64_t now_us)
 	if (key->revoked_us != 0) {
 		return "revoked";
 	}
-	return key->expires_us != 0 && key->expires_us <= now_us ? "expired" : "usable";
+	if (key->expires_us != 0 && key->expires_us <= now_us) {
+		return "expired";
+	}
+	return key->suspended ? "suspended" : "usable";
 }
 
 static bool from_row(struct pg_rows *rows, size_t i, struct arena *arena, struct auth_key *ret)
@@ -270,6 +274,7 @@ static bool from_row(struct pg_rows *rows, size_t i, struct arena *arena, struct
 		.env = TEXT(LIST_ENV),
 		.replaces = TEXT(LIST_REPLACES),
 		.created_by = TEXT(LIST_CREATED_BY),
+		.suspended = !pg_bool(rows, i, LIST_OWNER_OK),
 		.any_namespace = pg_is_null(rows, i, LIST_NAMESPACES),
 		.created_us = pg_i64(rows, i, LIST_CREATED),
 		.expires_us = pg_i64(rows, i, LIST_EXPIRES),

@@ -48,9 +48,10 @@ struct auth_key {
 	struct str replaces, created_by; /* "": none */
 	bool any_namespace;
 	int64_t created_us, expires_us, revoked_us, last_used_us; /* 0: not */
+	bool suspended; /* its owner is disabled, or no member any more */
 };
 
-/* "usable", "expired" or "revoked". */
+/* "usable", "suspended", "expired" or "revoked". */
 const char *auth_key_status(const struct auth_key *key, int64_t now_us);
 
 struct auth_key_filter {

@@ -94,7 +94,6 @@ static bool next_word(struct str *rest, struct str *ret)
 enum err_code rate_limits_parse(struct str text, struct rate_limits *ret, struct err *err)
 {
 	struct rate_limits limits = { .of = { { .count = 0 } } };
-	bool said[RATE_CLASS_COUNT] = { false };
 	struct str word;
 
 	while (next_word(&text, &word)) {
@@ -106,11 +105,11 @@ enum err_code rate_limits_parse(struct str text, struct rate_limits *ret, struct
 			               "\"%" STR_FMT "\" is no class: read, write, auth, stream",
 			               STR_ARG(name));
 		}
-		if (said[which]) {
+		if (limits.said[which]) {
 			return err_set(err, ERR_INVALID, "%s is limited twice",
 			               rate_class_name(which));
 		}
-		said[which] = true;
+		limits.said[which] = true;
 		if (!parse_limit(limit, &limits.of[which])) {
 			return err_set(err, ERR_INVALID,
 			               "\"%" STR_FMT "\" is no limit: write it as 600/1m or "

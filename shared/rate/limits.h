@@ -21,6 +21,7 @@ enum { RATE_PERIOD_MAX_S = 24 * 3600, RATE_COUNT_MAX = 1000000 };
 
 struct rate_limits {
 	struct gcra_limit of[RATE_CLASS_COUNT];
+	bool said[RATE_CLASS_COUNT]; /* the class is named */
 };
 
 /*

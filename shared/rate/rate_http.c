@@ -3,7 +3,16 @@
 #include "auth/auth_shown.h"
 #include "conf/conf.h"
 
-enum { MS_A_SECOND = 1000 };
+enum { MS_A_SECOND = 1000, US_A_MINUTE = 60000000 };
+
+/* Guessing is limited unless somebody says that it is not (auth=0): a setting that is about
+ * something else does not switch that off. */
+static void keep_guessing_slow(struct rate_limits *limits, uint64_t count, uint64_t burst)
+{
+	if (!limits->said[RATE_AUTH]) {
+		limits->of[RATE_AUTH] = (struct gcra_limit){ count, US_A_MINUTE, burst };
+	}
+}
 
 struct rate *rate_open(const struct conf *conf, struct redis *redis, struct err *err)
 {
@@ -19,6 +28,8 @@ struct rate *rate_open(const struct conf *conf, struct redis *redis, struct err 
 			return NULL;
 		}
 	}
+	keep_guessing_slow(&options.limits[RATE_USER], RATE_GUESSES, RATE_GUESSES_BURST);
+	keep_guessing_slow(&options.limits[RATE_ADDRESS], RATE_ADDRESS_AUTH, RATE_ADDRESS_AUTH);
 	return rate_new(&options);
 }
 

@@ -8,6 +8,9 @@
 struct conf;
 
 enum { RATE_COST_NO_CREDENTIAL = 1, RATE_COST_WRONG_CREDENTIAL = 5 };
+/* A minute, and at once, where rate.user and rate.address do not name auth; as their defaults say.
+ */
+enum { RATE_GUESSES = 10, RATE_GUESSES_BURST = 20, RATE_ADDRESS_AUTH = 300 };
 
 /* By the settings rate.*. NULL and err: one of them is no limit. */
 struct rate *rate_open(const struct conf *conf, struct redis *redis, struct err *err) MUST_CHECK;

@@ -1,5 +1,6 @@
 #include "rate/rate_store.h"
 
+#include "base/arena.h"
 #include "loop/fiber.h"
 #include "pg/pg.h"
 #include "rate_sql_gen.h"
@@ -35,6 +36,31 @@ enum err_code rate_store_set(struct pg *pg, const char *tenant, enum rate_kind k
 		return err_set(err, ERR_NOT_FOUND, "there is no tenant %s", tenant);
 	}
 	return code;
+}
+
+enum err_code rate_store_get(struct pg *pg, const char *tenant, struct arena *arena,
+                             const char *ret[RATE_KIND_COUNT], struct err *err)
+{
+	static const enum rate_kind kinds[] = { RATE_KEY, RATE_USER, RATE_TENANT };
+	CLEANUP(pg_rows_cleanup) struct pg_rows *rows = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+
+	pg_param_cstr(&params, tenant);
+	code = pg_query(pg, tenant, &rate_sql_texts[RATE_SQL_RATE_GET], &params, &rows, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (pg_rows_count(rows) == 0) {
+		return err_set(err, ERR_NOT_FOUND, "there is no tenant %s", tenant);
+	}
+	ret[RATE_ADDRESS] = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		ret[kinds[i]] = pg_is_null(rows, 0, (int)i)
+		                        ? NULL
+		                        : arena_strdup(arena, pg_str(rows, 0, (int)i));
+	}
+	return ERR_OK;
 }
 
 static void take(struct rate *rate, const struct pg_rows *rows, size_t i, int column,

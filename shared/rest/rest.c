@@ -114,3 +114,29 @@ struct str rest_pattern_param(const char *pattern, unsigned n)
 	}
 	return (struct str){ NULL, 0 };
 }
+
+static bool is_at(struct str pattern, struct str path)
+{
+	while (pattern.p != NULL && path.p != NULL) {
+		struct str wanted = str_split(&pattern, '/'), segment = str_split(&path, '/');
+		bool is_param = wanted.n > 2 && wanted.p[0] == '{';
+
+		if (is_param ? segment.n == 0 : !str_eq(wanted, segment)) {
+			return false;
+		}
+	}
+	return pattern.p == NULL && path.p == NULL;
+}
+
+bool rest_streams_at(struct str path)
+{
+	for (size_t i = 0; i < REST_OP_COUNT; i++) {
+		const struct rest_route *route = &rest_routes[i];
+
+		if ((route->traits & (REST_STREAMS | REST_SOCKET)) != 0 &&
+		    is_at(str_of(route->pattern), path)) {
+			return true;
+		}
+	}
+	return false;
+}

@@ -78,5 +78,8 @@ void rest_document(struct buf *out);
 /* docs/permissions.md */
 void rest_permissions(struct buf *out);
 
+/* Does a route that streams answer there? Pure. */
+bool rest_streams_at(struct str path);
+
 /* The n-th parameter's name in a pattern, {NULL, 0} when there is none. Pure. */
 struct str rest_pattern_param(const char *pattern, unsigned n);

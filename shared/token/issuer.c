@@ -177,7 +177,9 @@ static void param_or_null(struct pg_params *params, const char *text)
 enum err_code issuer_create(struct pg *pg, const struct issuer *issuer, const char *by,
                             struct err *err)
 {
+	CLEANUP(pg_rows_cleanup) struct pg_rows *rows = NULL;
 	struct pg_params params = { 0 };
+	enum err_code code;
 
 	pg_param_cstr(&params, issuer->id.s);
 	pg_param_cstr(&params, issuer->tenant);
@@ -190,7 +192,12 @@ enum err_code issuer_create(struct pg *pg, const struct issuer *issuer, const ch
 	pg_param_cstr(&params, issuer->roles[0] != '\0' ? issuer->roles : "{}");
 	param_or_null(&params, issuer->role);
 	pg_param_cstr(&params, by);
-	return pg_query(pg, "", &token_sql_texts[TOKEN_SQL_ISSUER_CREATE], &params, NULL, err);
+	pg_param_u64(&params, ISSUERS_MAX);
+	code = pg_query(pg, "", &token_sql_texts[TOKEN_SQL_ISSUER_CREATE], &params, &rows, err);
+	if (code == ERR_OK && pg_rows_affected(rows) == 0) {
+		return err_set(err, ERR_LIMIT, "there are %d issuers already", ISSUERS_MAX);
+	}
+	return code;
 }
 
 enum err_code issuer_delete(struct pg *pg, const struct id *id, bool *ret_deleted, struct err *err)

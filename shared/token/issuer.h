@@ -91,7 +91,8 @@ struct issuer_list {
 };
 
 enum err_code issuer_list(struct pg *pg, struct issuer_list *ret, struct err *err) MUST_CHECK;
-/* ERR_CONFLICT: there is one for this issuer and audience. ERR_NOT_FOUND: no such tenant. */
+/* ERR_CONFLICT: there is one for this issuer and audience. ERR_NOT_FOUND: no such tenant.
+ * ERR_LIMIT: there are ISSUERS_MAX. */
 enum err_code issuer_create(struct pg *pg, const struct issuer *issuer, const char *by,
                             struct err *err) MUST_CHECK;
 enum err_code issuer_delete(struct pg *pg, const struct id *id, bool *ret_deleted,

@@ -50,6 +50,10 @@ def tenants(stack):
     admin(stack, "tenant", "disable", "nobody", code=1, err="there is no tenant nobody")
     assert made(stack, "tenant", "retention", "acme", "7")["retentionSeconds"] == 7 * 86400
     assert made(stack, "tenant", "rate", "acme", "key", "read=600/1m")["limits"] == "read=600/1m"
+    assert [(i["kind"], i["limits"]) for i in made(stack, "tenant", "rate", "acme")["items"]] == [
+        ("key", "read=600/1m"), ("user", "default"), ("tenant", "default")]
+    admin(stack, "tenant", "rate", "nobody", code=1, err="there is no tenant nobody")
+    admin(stack, "tenant", "rate", "acme", "key", code=2)
     admin(stack, "tenant", "rate", "acme", "key", "nonsense", code=1)
     admin(stack, "tenant", "rate", "acme", "address", "read=600/1m", code=2, err="tenant, user or key")
     assert made(stack, "tenant", "weight", "acme", "3")["value"] == 3
@@ -123,6 +127,11 @@ def keys(stack):
     admin(stack, "key", "update", UNKNOWN, "--name", "x", code=1, out="there is no such key")
     assert new["id"] in {k["id"] for k in both(stack, "key", "list", "--active")}
     assert key["id"] not in {k["id"] for k in made(stack, "key", "list", "--active")["items"]}
+    made(stack, "user", "update", ada, "--disable")
+    assert made(stack, "key", "show", new["id"])["status"] == "suspended"
+    assert new["id"] not in {k["id"] for k in made(stack, "key", "list", "--active")["items"]}
+    made(stack, "user", "update", ada, "--enable")
+    assert made(stack, "key", "show", new["id"])["status"] == "usable"
     admin(stack, "key", "update", new["id"], "--inactive", "--name", "x", code=2, err="--inactive")
     admin(stack, "key", "update", new["id"], "--inactive", out=["revoked"])
     wait_for("it ended", lambda: statuses(stack, new["key"]) == [401] * 8, 10)
@@ -305,6 +314,7 @@ def commands_are_told_of(stack):
     admin(stack, "key", "list", "--grace", "5", code=2, err="--grace")
     admin(stack, "key", "create", "--days", "0", code=2, err="--days must be 1 to 36500")
     expect(stack.cli("completion", "words", "admin", "key", "rotate"), 0, "--grace --now --env --tenant --json --help")
+    expect(stack.cli("completion", "words", "login"), 0, "--server --url --key --no-browser --help")
     expect(stack.cli("completion", "words", "admin"), 0, "contract")
     with open(os.path.join(DOCS, "cli.md")) as f:
         assert f.read() == stack.cli("completion", "markdown").stdout, "docs/cli.md is not what the tables say; run: tools/docs-update BUILD_DIR"

@@ -192,7 +192,7 @@ def what_is_not_there_is_named_so(stack):
         expect(stack.cli("session", verb, UNKNOWN), 1, [], "no such session")
     expect(stack.cli("session", "prompt", UNKNOWN, "hello"), 1, [], "no such session")
     expect(stack.cli("session", "show", "../tasks"), USAGE, [], "is not a session id")
-    expect(stack.cli("session", "watch", "--after", "nonsense", newest(stack)), 1, [], "cursor")
+    expect(stack.cli("session", "watch", "--after", "nonsense", newest(stack)), 1, [], "; after must be a cursor")
     expect(stack.cli("session", "fly", UNKNOWN), USAGE, [], "usage:")
     expect(stack.cli("task", "run"), USAGE, [], "say what to run")
     expect(stack.cli("flight"), USAGE)

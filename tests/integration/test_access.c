@@ -53,9 +53,11 @@ static void cookie_of(const struct tap *tap, char out[TAP_HEAD_MAX])
 
 static void refuse_tickets(struct world *world, const struct id *sid)
 {
-	static const char *const bad[] = { "{\"sessionId\":\"x\"}", "{\"path\":\"ws\"}",
-		                           "{\"path\":\"/api/v1/ws?x\"}", "{\"role\":\"king\"}",
-		                           "{\"more\":1}" };
+	static const char *const bad[] = {
+		"{\"sessionId\":\"x\"}",       "{\"path\":\"ws\"}",
+		"{\"path\":\"/api/v1/ws?x\"}", "{\"path\":\"/api/v1/agents\"}",
+		"{\"role\":\"king\"}",         "{\"more\":1}"
+	};
 	struct tap *it;
 	char path[128];
 

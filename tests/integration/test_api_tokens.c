@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cred/jwt.h"
+#include "token/issuer.h"
 
 enum { HEADERS_MAX = 17000, REVOKED_MS = 1500 };
 
@@ -311,6 +312,43 @@ static int status_of_issuer(const char *members)
 	return status;
 }
 
+static void fill_issuers(struct pg *pg)
+{
+	struct issuer issuer = {
+		.tenant = "acme", .audience = "a", .rsa_alg = CRED_RS256, .role = "viewer"
+	};
+	struct err err;
+
+	for (unsigned i = 0; i < ISSUERS_MAX; i++) {
+		issuer.id = id_new();
+		(void)snprintf(issuer.issuer, sizeof(issuer.issuer), "https://full/%u", i);
+		assert_int_equal(issuer_create(pg, &issuer, "test", &err), ERR_OK);
+	}
+}
+
+static void drop_issuers(struct pg *pg)
+{
+	struct issuer_list list;
+	bool deleted;
+	struct err err;
+
+	assert_int_equal(issuer_list(pg, &list, &err), ERR_OK);
+	for (size_t i = 0; i < list.count; i++) {
+		assert_int_equal(issuer_delete(pg, &list.items[i].id, &deleted, &err), ERR_OK);
+	}
+	free(list.items);
+}
+
+/* One that nodes would never look at is not made. */
+static void there_are_no_more_issuers_than_are_read(void **state)
+{
+	(void)state;
+	with_pg(fill_issuers);
+	expect_post_by_admin("{" ISSUER ",\"role\":\"viewer\"}", 409);
+	with_pg(drop_issuers);
+	assert_int_equal(status_of_issuer(ISSUER ",\"role\":\"viewer\""), 201);
+}
+
 static void issuers_are_rows_of_the_systems_operators(void **state)
 {
 	struct answer answer;
@@ -362,6 +400,7 @@ int main(void)
 		cmocka_unit_test(the_published_keys_verify_what_was_signed),
 		cmocka_unit_test(keys_are_rotated_by_the_systems_operators),
 		cmocka_unit_test(issuers_are_rows_of_the_systems_operators),
+		cmocka_unit_test(there_are_no_more_issuers_than_are_read),
 	};
 	return cmocka_run_group_tests(tests, api_world_setup, api_world_teardown);
 }

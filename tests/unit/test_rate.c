@@ -2,7 +2,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "rate/rate.h"
+#include "conf/conf.h"
+#include "rate/rate_http.h"
 #include "tests/support/test.h"
 
 #define SECOND UINT64_C(1000000)
@@ -347,6 +348,30 @@ static void attempts_are_counted_one_by_one_at_their_price(void **state)
 	rate_free(rate);
 }
 
+/* A setting that is about reading does not switch off the limit of attempts. */
+static void guessing_is_limited_unless_somebody_says_that_it_is_not(void **state)
+{
+	static const struct rate_subject account = { RATE_USER, STR_LIT(""), STR_LIT("ada@x") };
+	struct conf conf = {
+		.rate_user = "read=600/1m", .rate_address = "", .rate_tenant = "", .rate_key = ""
+	};
+	struct err err;
+	struct rate *rate = rate_open(&conf, NULL, &err);
+
+	(void)state;
+	for (unsigned i = 0; i < RATE_GUESSES_BURST; i++) {
+		assert_true(rate_take(rate, &account, RATE_AUTH, 1).allowed);
+	}
+	assert_false(rate_take(rate, &account, RATE_AUTH, 1).allowed);
+	rate_free(rate);
+	conf.rate_user = "read=600/1m auth=0";
+	rate = rate_open(&conf, NULL, &err);
+	for (unsigned i = 0; i <= RATE_GUESSES_BURST; i++) {
+		assert_true(rate_take(rate, &account, RATE_AUTH, 1).allowed);
+	}
+	rate_free(rate);
+}
+
 int main(void)
 {
 #define CLOCKED(test) cmocka_unit_test_setup_teardown(test, turn_clock, restore_clock)
@@ -365,6 +390,7 @@ int main(void)
 		CLOCKED(a_tenant_may_have_limits_of_its_own),
 		CLOCKED(what_has_no_limit_is_let_through),
 		CLOCKED(attempts_are_counted_one_by_one_at_their_price),
+		CLOCKED(guessing_is_limited_unless_somebody_says_that_it_is_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
