@@ -7,13 +7,18 @@
 #include "base/mem.h"
 #include "worker/adapters/acp_private.h"
 
-enum { WORDS_MAX = 64, WORD_MAX = 4096 };
+enum { WORDS_MAX = 256, WORD_MAX = 128 * 1024 };
+
+static const struct json_value *login_of(const struct json_value *settings)
+{
+	return json_get(json_get(settings, "config"), "auth");
+}
 
 /* ---- one of them ---- */
 
 struct adapter *acp_make(const struct acp_kind *kind, const struct adapter_place *place)
 {
-	const struct json_value *login = json_get(place->settings, "auth");
+	const struct json_value *login = login_of(place->settings);
 	struct adapter *a = mem_calloc(1, sizeof(*a));
 
 	a->kind = kind;
@@ -91,7 +96,7 @@ static void answered(struct adapter *a, const struct json_value *json, struct ad
 	const struct json_value *result = json_get(json, "result");
 
 	if (request == NULL) {
-		adapter_say_native(out, a->kind->protocol, STR_LIT(""), json);
+		adapter_say_native(out, a->kind->type, STR_LIT(""), json);
 		return;
 	}
 	switch (request->want) {
@@ -120,7 +125,7 @@ static void heard(struct adapter *a, const struct json_value *json, struct adapt
 	} else if (id == NULL && str_eq(method, STR_LIT("$/cancel_request"))) {
 		acp_uncalled(a, json_get(params, "requestId"), out);
 	} else if (id == NULL) {
-		adapter_say_native(out, a->kind->protocol, STR_LIT(""), json);
+		adapter_say_native(out, a->kind->type, STR_LIT(""), json);
 	} else if (str_eq(method, STR_LIT("session/request_permission"))) {
 		acp_asked(a, id, params, out);
 	} else {
@@ -165,7 +170,7 @@ void acp_line(struct adapter *a, struct str line, struct adapter_out *out)
 	if (json_type_of(json) == JSON_T_OBJECT) {
 		heard(a, json, out);
 	} else {
-		adapter_say_native(out, a->kind->protocol, line, NULL);
+		adapter_say_native(out, a->kind->type, line, NULL);
 	}
 	json_value_free(json);
 }
@@ -202,7 +207,7 @@ void acp_end(struct adapter *a, struct str why, struct adapter_out *out)
 
 enum err_code acp_check_login(const struct json_value *settings, struct err *err)
 {
-	const struct json_value *login = json_get(settings, "auth");
+	const struct json_value *login = login_of(settings);
 	const struct json_value *meta = json_get(login, "meta");
 	struct str method = json_as_str(json_get(login, "method"));
 
@@ -210,36 +215,33 @@ enum err_code acp_check_login(const struct json_value *settings, struct err *err
 		return ERR_OK;
 	}
 	if (method.n == 0 || method.n > ADAPTER_ID_MAX) {
-		return err_set(err, ERR_INVALID, "settings.auth.method must be 1 to %d bytes",
+		return err_set(err, ERR_INVALID, "config.auth.method must be 1 to %d bytes",
 		               ADAPTER_ID_MAX);
 	}
 	if (meta != NULL && json_type_of(meta) != JSON_T_OBJECT) {
-		return err_set(err, ERR_INVALID, "settings.auth.meta must be an object");
+		return err_set(err, ERR_INVALID, "config.auth.meta must be an object");
 	}
 	return ERR_OK;
 }
 
-enum err_code acp_words(const struct json_value *settings, const char *member, struct arena *arena,
-                        const char ***ret, size_t *ret_count, struct err *err)
+enum err_code acp_words(const struct json_value *words, const char *name, struct arena *arena,
+                        const char ***ret, struct err *err)
 {
-	const struct json_value *words = json_get(settings, member);
 	size_t count = json_count(words);
 	bool ok = json_type_of(words) == JSON_T_ARRAY && count > 0 && count <= WORDS_MAX;
 
-	*ret_count = 0;
 	*ret = arena_take(arena, (WORDS_MAX + ACP_WORDS_FRONT + 1) * sizeof(**ret));
 	for (size_t i = 0; i < count && ok; i++) {
 		struct str word = json_as_str(json_at(words, i));
 
 		ok = json_type_of(json_at(words, i)) == JSON_T_STRING && word.n <= WORD_MAX &&
 		     (i > 0 || word.n > 0);
-		(*ret)[ACP_WORDS_FRONT + (*ret_count)++] = arena_strdup(arena, word);
+		(*ret)[ACP_WORDS_FRONT + i] = arena_strdup(arena, word);
 	}
 	if (!ok) {
-		return err_set(
-			err, ERR_INVALID,
-			"settings.%s must be an array of 1 to %d strings of at most %d bytes",
-			member, WORDS_MAX, WORD_MAX);
+		return err_set(err, ERR_INVALID,
+		               "%s must be an array of 1 to %d strings of at most %d bytes", name,
+		               WORDS_MAX, WORD_MAX);
 	}
 	return ERR_OK;
 }
@@ -248,8 +250,8 @@ static enum err_code launch(const struct adapter_place *place, struct arena *are
                             struct adapter_launch *ret, struct err *err)
 {
 	const char **words;
-	size_t count;
-	enum err_code code = acp_words(place->settings, "argv", arena, &words, &count, err);
+	enum err_code code =
+		acp_words(json_get(place->settings, "argv"), "argv", arena, &words, err);
 
 	*ret = (struct adapter_launch){ .argv = words + ACP_WORDS_FRONT };
 	return code != ERR_OK ? code : acp_check_login(place->settings, err);
@@ -257,7 +259,7 @@ static enum err_code launch(const struct adapter_place *place, struct arena *are
 
 /* ---- its row ---- */
 
-static const struct acp_kind kind = { .protocol = "acp", .files = true };
+static const struct acp_kind kind = { .type = "acp", .files = true };
 
 static struct adapter *make(const struct adapter_place *place)
 {
@@ -268,7 +270,9 @@ const struct adapter_ops adapter_acp = {
 	.type = "acp",
 	.protocol = "acp",
 	.transport = ADAPTER_LINES,
-	.features = ADAPTER_INTERRUPT,
+	/* Who has them differs: what it was asked and cannot is told by the adapter. */
+	.features = ADAPTER_INTERRUPT | ADAPTER_SET_MODEL | ADAPTER_SET_MODE | ADAPTER_IMAGES |
+	            ADAPTER_RESUME | ADAPTER_SLASH,
 	.launch = launch,
 	.make = make,
 	.free = acp_free,

@@ -170,6 +170,35 @@ static void add_choice(struct jsonw *w, const struct acp_choice *choice, const c
 	}
 }
 
+static void add_feature(struct jsonw *w, const char *name, bool has)
+{
+	if (has) {
+		jsonw_cstr(w, NULL, name);
+	}
+}
+
+static void write_ready(const struct adapter *a, struct jsonw *w)
+{
+	jsonw_object(w, NULL);
+	jsonw_cstr(w, "agent", a->kind->type);
+	add_short(w, "name", acp_text(a->agent_name));
+	add_short(w, "version", acp_text(a->agent_version));
+	jsonw_array(w, "features");
+	add_feature(w, "interrupt", true);
+	add_feature(w, "set_model", a->model.list != NULL);
+	add_feature(w, "set_mode", a->mode.list != NULL);
+	add_feature(w, "images", a->can_images);
+	add_feature(w, "resume", a->can_load || a->can_resume);
+	add_feature(w, "slash", a->commands != NULL);
+	jsonw_end_array(w);
+	add_choice(w, &a->model, "model", "models");
+	add_choice(w, &a->mode, "mode", "modes");
+	if (a->commands != NULL) {
+		jsonw_raw(w, "commands", str_of(a->commands));
+	}
+	jsonw_end_object(w);
+}
+
 void acp_tell_ready(struct adapter *a, struct adapter_out *out)
 {
 	struct buf text;
@@ -177,27 +206,7 @@ void acp_tell_ready(struct adapter *a, struct adapter_out *out)
 
 	buf_init(&text, SHOWN_MAX);
 	jsonw_init(&w, &text);
-	jsonw_object(&w, NULL);
-	jsonw_cstr(&w, "protocol", "acp");
-	jsonw_object(&w, "agent");
-	add_short(&w, "name", acp_text(a->agent_name));
-	add_short(&w, "version", acp_text(a->agent_version));
-	jsonw_end_object(&w);
-	jsonw_object(&w, "features");
-	jsonw_bool(&w, "interrupt", true);
-	jsonw_bool(&w, "set_model", a->model.list != NULL);
-	jsonw_bool(&w, "set_mode", a->mode.list != NULL);
-	jsonw_bool(&w, "images", a->can_images);
-	jsonw_bool(&w, "resume", a->can_load || a->can_resume);
-	jsonw_bool(&w, "steer", false);
-	jsonw_bool(&w, "slash", a->commands != NULL);
-	jsonw_end_object(&w);
-	add_choice(&w, &a->model, "model", "models");
-	add_choice(&w, &a->mode, "mode", "modes");
-	if (a->commands != NULL) {
-		jsonw_raw(&w, "commands", str_of(a->commands));
-	}
-	jsonw_end_object(&w);
+	write_ready(a, &w);
 	if (!buf_failed(&text) && !str_eq(buf_str(&text), acp_text(a->told))) {
 		adapter_out_ready(out, buf_str(&text));
 		free(a->told);

@@ -32,7 +32,7 @@ enum {
 
 /* How the agents of one type differ from the others. */
 struct acp_kind {
-	const char *protocol;       /* of native events */
+	const char *type;           /* of a task's agent, and of native events */
 	const char *fallback_login; /* the method to try when it wants one and nobody named one */
 	const char *mode_echo;      /* what a change of mode makes it say, before the mode's name */
 	const char *const (*modes)[2]; /* other spellings of modes, ends with NULL */
@@ -252,9 +252,9 @@ struct adapter *acp_make(const struct acp_kind *kind, const struct adapter_place
 void acp_free(struct adapter *a);
 void acp_line(struct adapter *a, struct str line, struct adapter_out *out);
 void acp_end(struct adapter *a, struct str why, struct adapter_out *out);
-/* "auth" of the settings. */
+/* "config.auth" of the settings. */
 enum err_code acp_check_login(const struct json_value *settings, struct err *err) MUST_CHECK;
-/* A member that is an array of 1 to 64 strings, NULL-terminated in the arena
- * behind ACP_WORDS_FRONT free places; *ret_count of them. ERR_INVALID: it is not. */
-enum err_code acp_words(const struct json_value *settings, const char *member, struct arena *arena,
-                        const char ***ret, size_t *ret_count, struct err *err) MUST_CHECK;
+/* An array of strings as words for execve(2), behind ACP_WORDS_FRONT free places. ERR_INVALID: it
+ * is none. */
+enum err_code acp_words(const struct json_value *words, const char *name, struct arena *arena,
+                        const char ***ret, struct err *err) MUST_CHECK;

@@ -175,7 +175,7 @@ static void say_usage(struct adapter *a, struct str model, const struct amount *
 			any = true;
 		}
 	}
-	jsonw_cstr(&w, "source", a->kind->protocol);
+	jsonw_cstr(&w, "source", a->kind->type);
 	jsonw_end_object(&w);
 	if (any) {
 		adapter_out_usage(out, &text);
@@ -249,7 +249,7 @@ void acp_usage(struct adapter *a, const struct json_value *update, struct adapte
 		buf_fini(&usd);
 		a->spent = spent;
 	}
-	jsonw_cstr(&w, "source", a->kind->protocol);
+	jsonw_cstr(&w, "source", a->kind->type);
 	jsonw_end_object(&w);
 	adapter_out_usage(out, &text);
 	buf_fini(&text);

@@ -266,6 +266,6 @@ void acp_updated(struct adapter *a, const struct json_value *params, const struc
 		known = false; /* of a session that it made itself */
 	}
 	if (!known || !row->fn(a, update, out)) {
-		adapter_say_native(out, a->kind->protocol, STR_LIT(""), line);
+		adapter_say_native(out, a->kind->type, STR_LIT(""), line);
 	}
 }

@@ -17,7 +17,7 @@ enum { FILE_ROOM = 4096 };
 static const char *const modes[][2] = { { "auto_edit", "autoEdit" }, { NULL, NULL } };
 
 static const struct acp_kind kind = {
-	.protocol = "gemini",
+	.type = "gemini",
 	.fallback_login = "gemini-api-key", /* session/load wants one to be selected */
 	.mode_echo = "[MODE_UPDATE] ",
 	.modes = modes,
@@ -28,7 +28,8 @@ static const struct acp_kind kind = {
 /* Whatever it may send home, or fetch for itself, is off. */
 static struct str settings_file(const struct adapter_place *place, struct arena *arena)
 {
-	struct str method = json_as_str(json_get(json_get(place->settings, "auth"), "method"));
+	const struct json_value *login = json_get(json_get(place->settings, "config"), "auth");
+	struct str method = json_as_str(json_get(login, "method"));
 	struct buf text;
 	struct jsonw w;
 	struct str ret;
@@ -63,19 +64,14 @@ static enum err_code launch(const struct adapter_place *place, struct arena *are
 		{ { "GEMINI_CLI_NO_RELAUNCH", 22 }, { "true", 4 } },
 		{ { "GEMINI_CLI_TRUST_WORKSPACE", 26 }, { "true", 4 } },
 	};
+	const struct json_value *args = json_get(json_get(place->settings, "config"), "args");
 	struct adapter_file *file = arena_take(arena, sizeof(*file));
-	const char **words;
-	size_t count, at = 0;
-	enum err_code code;
+	const char **words = arena_take(arena, (ACP_WORDS_FRONT + 1) * sizeof(*words));
+	enum err_code code = acp_check_login(place->settings, err);
+	size_t at;
 
-	if (json_get(place->settings, "args") != NULL) {
-		code = acp_words(place->settings, "args", arena, &words, &count, err);
-	} else {
-		words = arena_take(arena, (ACP_WORDS_FRONT + 1) * sizeof(*words));
-		code = ERR_OK;
-	}
-	if (code == ERR_OK) {
-		code = acp_check_login(place->settings, err);
+	if (code == ERR_OK && args != NULL) {
+		code = acp_words(args, "config.args", arena, &words, err);
 	}
 	if (code != ERR_OK) {
 		return code;
