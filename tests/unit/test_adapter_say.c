@@ -79,11 +79,32 @@ static void a_large_file_is_told_by_both_ends(void **state)
 	free(large);
 }
 
+static void whatever_bytes_an_agent_prints_are_text_in_a_log(void **state)
+{
+	struct adapter_out out;
+	char *large = mem_calloc(1, LARGE);
+	char *data;
+
+	(void)state;
+	memset(large, '\xff', LARGE);
+	adapter_out_init(&out);
+	adapter_say_native(&out, "x", STR_LIT("{\"a\0b\xff"), NULL);
+	data = take_event(&out, EVENT_TYPE_NATIVE);
+	assert_string_equal(data, "{\"protocol\":\"x\",\"payload\":\"{\\\"a\xEF\xBF\xBD"
+	                          "b\xEF\xBF\xBD\"}");
+	free(data);
+	adapter_say_log(&out, "info", str_make(large, LARGE));
+	free(take_event(&out, EVENT_TYPE_LOG));
+	adapter_out_fini(&out);
+	free(large);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_edit_counts_the_lines_between_what_is_the_same),
 		cmocka_unit_test(a_large_file_is_told_by_both_ends),
+		cmocka_unit_test(whatever_bytes_an_agent_prints_are_text_in_a_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

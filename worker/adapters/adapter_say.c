@@ -1,5 +1,7 @@
 #include "worker/adapters/adapter_say.h"
 
+#include <string.h>
+
 #include "worker/adapters/adapter.h"
 
 enum {
@@ -50,7 +52,7 @@ static size_t tail_of(struct str text, size_t max)
 	return at;
 }
 
-void adapter_say_text(struct jsonw *w, const char *name, struct str text)
+static void say_valid(struct jsonw *w, const char *name, struct str text)
 {
 	struct buf cut;
 	size_t head, tail;
@@ -71,6 +73,37 @@ void adapter_say_text(struct jsonw *w, const char *name, struct str text)
 		jsonw_bool(w, "truncated", true);
 		jsonw_u64(w, "bytes", text.n);
 	}
+}
+
+/* What was no JSON may be any bytes: each that is no character of a text becomes U+FFFD. */
+static void make_valid(struct str text, struct buf *out)
+{
+	while (text.n > 0) {
+		size_t n = str_utf8_step(text);
+
+		if (n == 0 || text.p[0] == '\0') {
+			buf_add_cstr(out, "\xEF\xBF\xBD");
+			n = 1;
+		} else {
+			buf_add(out, text.p, n);
+		}
+		text.p += n;
+		text.n -= n;
+	}
+}
+
+void adapter_say_text(struct jsonw *w, const char *name, struct str text)
+{
+	struct buf valid;
+
+	if (str_is_utf8(text) && (text.n == 0 || memchr(text.p, '\0', text.n) == NULL)) {
+		say_valid(w, name, text);
+		return;
+	}
+	buf_init(&valid, (size_t)4 * ADAPTER_LINE_MAX);
+	make_valid(text, &valid);
+	say_valid(w, name, buf_str(&valid));
+	buf_fini(&valid);
 }
 
 void adapter_say_value(struct jsonw *w, const char *name, const struct json_value *value)
