@@ -21,6 +21,7 @@ struct oidc *oidc_new(const struct oidc_options *options)
 		&(struct issuer_options){ .fetch = options->fetch, .plain = options->plain });
 	for (size_t i = 0; i < options->providers.count; i++) {
 		oidc->known[i].as = options->providers.items[i].as;
+		fiber_signal_init(&oidc->known[i].asked);
 	}
 	return oidc;
 }
@@ -272,32 +273,65 @@ const struct issuer *oidc_issuer_of(const struct oidc *oidc, const struct oidc_p
 	return &oidc->known[provider - oidc->options.providers.items].as;
 }
 
+/* One asks, for all who want it. */
+static enum err_code ask_once(struct oidc *oidc, const struct oidc_provider *provider,
+                              struct err *err)
+{
+	struct oidc_known *known = known_of(oidc, provider);
+	struct oidc_document fresh = { .says_iss = false };
+	enum err_code code;
+
+	if (known->asking) {
+		code = fiber_signal_wait(&known->asked, OIDC_FETCH_MS);
+		return code == ERR_OK ? code
+		                      : err_set(err, code, "the provider cannot be asked now");
+	}
+	known->asking = true;
+	code = discover(oidc, provider, &fresh, err);
+	known->asking = false;
+	if (code == ERR_OK) {
+		known->document = fresh;
+		known->fetched_ms = clock_mono_ms();
+		known->tried_ms = 0;
+		(void)str_copy(known->as.jwks_uri, sizeof(known->as.jwks_uri), str_of(fresh.jwks));
+	} else if (code != ERR_CANCELLED) {
+		known->tried_ms = clock_mono_ms(); /* only a failure makes the next one wait */
+		known->failed = *err;
+	}
+	fiber_signal_raise(&known->asked);
+	return code;
+}
+
+static bool has_within(const struct oidc_known *known, uint64_t ms)
+{
+	return known->fetched_ms != 0 && clock_mono_ms() - known->fetched_ms < ms;
+}
+
+static bool may_ask(const struct oidc_known *known)
+{
+	return known->tried_ms == 0 || clock_mono_ms() - known->tried_ms >= RETRY_MS;
+}
+
 enum err_code oidc_look(struct oidc *oidc, const struct oidc_provider *provider,
                         struct oidc_document *ret, struct err *err)
 {
 	struct oidc_known *known = known_of(oidc, provider);
-	uint64_t now = clock_mono_ms();
-	struct oidc_document fresh = { .says_iss = false };
-	enum err_code code = ERR_UNAVAILABLE;
+	enum err_code code = ERR_OK;
 
-	if (known->fetched_ms != 0 && now - known->fetched_ms < OIDC_KEEP_MS) {
+	if (!has_within(known, OIDC_KEEP_MS) && !known->asking && may_ask(known)) {
+		code = ask_once(oidc, provider, err);
+	}
+	/* Whoever has no document has to wait for what others hear. */
+	while (code == ERR_OK && !has_within(known, OIDC_STALE_MS) &&
+	       (known->asking || may_ask(known))) {
+		code = ask_once(oidc, provider, err);
+	}
+	if (has_within(known, OIDC_STALE_MS)) {
 		*ret = known->document;
 		return ERR_OK;
 	}
-	(void)err_set(err, code, "the provider cannot be asked now");
-	if (known->tried_ms == 0 || now - known->tried_ms >= RETRY_MS) {
-		known->tried_ms = now;
-		code = discover(oidc, provider, &fresh, err);
-		/* Only a failure makes the next one wait. */
-		known->tried_ms = code == ERR_OK ? 0 : known->tried_ms;
-	}
 	if (code == ERR_OK) {
-		known->document = fresh;
-		known->fetched_ms = clock_mono_ms();
-		(void)str_copy(known->as.jwks_uri, sizeof(known->as.jwks_uri), str_of(fresh.jwks));
-	} else if (known->fetched_ms == 0 || now - known->fetched_ms >= OIDC_STALE_MS) {
-		return code;
+		*err = known->failed;
 	}
-	*ret = known->document;
-	return ERR_OK;
+	return err->code;
 }

@@ -3,6 +3,7 @@
 
 #include "fetch/fetch.h"
 #include "json/value.h"
+#include "loop/fiber.h"
 #include "oidc/oidc.h"
 #include "token/issuer_keys.h"
 
@@ -18,7 +19,10 @@ struct oidc_document {
 struct oidc_known {
 	struct oidc_document document;
 	uint64_t fetched_ms; /* 0: never */
-	uint64_t tried_ms;
+	uint64_t tried_ms;   /* the last time that failed; 0: it did not */
+	struct err failed;   /* of that time */
+	bool asking;         /* a fiber does; those who have no document wait for it */
+	struct fiber_signal asked;
 	struct issuer as; /* with the keys' address */
 };
 

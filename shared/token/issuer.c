@@ -235,6 +235,20 @@ void issuer_free(struct issuers *issuers)
 	}
 }
 
+/* The first look, which another fiber has begun. It may have been raised by one before. */
+static enum err_code await(struct issuers *issuers, struct err *err)
+{
+	enum err_code code = ERR_OK;
+
+	while (issuers->looking && code == ERR_OK) {
+		code = fiber_signal_wait(&issuers->looked, WAIT_MS);
+	}
+	if (code == ERR_OK && issuers->rows.items == NULL) {
+		code = ERR_UNAVAILABLE;
+	}
+	return code == ERR_OK ? ERR_OK : err_set(err, code, "issuers cannot be read");
+}
+
 static enum err_code look(struct issuers *issuers, struct err *err)
 {
 	const uint64_t now_ms = clock_mono_ms(), before_ms = issuers->looked_ms;
@@ -242,11 +256,7 @@ static enum err_code look(struct issuers *issuers, struct err *err)
 	enum err_code code;
 
 	if (issuers->looking && issuers->rows.items == NULL) {
-		code = fiber_signal_wait(&issuers->looked, WAIT_MS);
-		if (code == ERR_OK && issuers->rows.items == NULL) {
-			code = ERR_UNAVAILABLE;
-		}
-		return code == ERR_OK ? code : err_set(err, code, "issuers cannot be read");
+		return await(issuers, err);
 	}
 	if (before_ms != 0 && now_ms - before_ms < ISSUER_LOOK_MS) {
 		return ERR_OK;

@@ -294,11 +294,14 @@ static enum err_code look(struct signing *signing, struct err *err)
 	return code;
 }
 
-/* For what another fiber finds. */
+/* For what another fiber finds. The signal may still be raised from a time when nobody waited. */
 static enum err_code await(struct signing *signing, struct err *err)
 {
-	enum err_code code = fiber_signal_wait(&signing->looked, WAIT_MS);
+	enum err_code code = ERR_OK;
 
+	while (signing->looking && code == ERR_OK) {
+		code = fiber_signal_wait(&signing->looked, WAIT_MS);
+	}
 	if (code != ERR_OK) {
 		return err_set(err, code, "signing keys are still looked for");
 	}

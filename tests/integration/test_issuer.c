@@ -7,6 +7,7 @@
 #include "cred/jws.h"
 #include "fetch/fetch.h"
 #include "json/write.h"
+#include "oidc/oidc.h"
 #include "pg_world.h"
 #include "tenant/tenant_store.h"
 #include "token/bearer.h"
@@ -309,37 +310,118 @@ static void many_who_wait_for_keys_ask_once(void **state)
 	world_run(flight_body);
 }
 
+static void put_discovery(const char *document)
+{
+	char folder[PATH_SIZE];
+
+	(void)snprintf(folder, sizeof(folder), "mkdir -p '%s/.well-known'",
+	               getenv("TEST_HTTPS_DIR"));
+	assert_int_equal(system(folder), 0);
+	put(".well-known/openid-configuration", document);
+}
+
 static void discovery_body(struct world *world)
 {
-	char document[CLAIMS_SIZE], folder[PATH_SIZE];
+	char document[CLAIMS_SIZE];
 	struct issuer_said said;
 	struct site site;
 
 	clock_replace(mono_ahead, wall_as_it_is);
 	site_open(&site, world);
-	(void)snprintf(folder, sizeof(folder), "mkdir -p '%s/.well-known'",
-	               getenv("TEST_HTTPS_DIR"));
-	assert_int_equal(system(folder), 0);
 	(void)snprintf(document, sizeof(document),
 	               "{\"issuer\":\"https://other.example\",\"jwks_uri\":\"%s/keys\"}",
 	               site.base);
-	put(".well-known/openid-configuration", document);
+	put_discovery(document);
 	take_with_keys(&site, "", "viewer");
 	tell(world->pg, "", &test_issuer_discover, NULL);
 	assert_int_equal(verify(&site, "", &said), ERR_UNAVAILABLE);
 	(void)snprintf(document, sizeof(document), "{\"issuer\":\"%s\",\"jwks_uri\":\"%s/keys\"}",
 	               site.base, site.base);
-	put(".well-known/openid-configuration", document);
+	put_discovery(document);
 	go_on(ISSUER_MISS_MS);
 	assert_int_equal(verify(&site, "", &said), ERR_OK);
 	/* Plain http is not taken from a document either. */
 	(void)snprintf(document, sizeof(document), "{\"issuer\":\"%s\",\"jwks_uri\":\"%s/keys\"}",
 	               site.base, getenv("TEST_HTTP_URL"));
-	put(".well-known/openid-configuration", document);
+	put_discovery(document);
 	go_on((uint64_t)(ISSUER_STALE_S + 700) * 1000);
 	assert_int_equal(verify(&site, "", &said), ERR_UNAVAILABLE);
 	site_close(&site);
 	clock_replace(NULL, NULL);
+}
+
+struct leaver {
+	struct oidc *oidc;
+	enum err_code code;
+};
+
+static void leave(void *arg)
+{
+	struct leaver *leaver = arg;
+	CLEANUP(buf_fini) struct buf address = { 0 };
+	CLEANUP(buf_fini) struct buf cookie = { 0 };
+	struct err err;
+
+	buf_init(&address, OIDC_ADDRESS_MAX);
+	buf_init(&cookie, OIDC_COOKIE_MAX);
+	leaver->code = oidc_begin(leaver->oidc, &oidc_providers_of(leaver->oidc)->items[0],
+	                          "https://us.example/auth/callback", STR_LIT("/"), &address,
+	                          &cookie, &err);
+}
+
+/* All that come at once wait for one answer; after one that was no good the others are told so. */
+static void leave_at_once(struct world *world, struct oidc *oidc, enum err_code wanted)
+{
+	struct leaver leavers[WAITERS];
+
+	for (size_t i = 0; i < WAITERS; i++) {
+		leavers[i] = (struct leaver){ oidc, ERR_INTERNAL };
+		(void)fiber_start(world->loop, &world->group, "leaver", leave, &leavers[i]);
+	}
+	assert_int_equal(fiber_group_wait(&world->group, 10000), ERR_OK);
+	for (size_t i = 0; i < WAITERS; i++) {
+		assert_int_equal(leavers[i].code, wanted);
+	}
+}
+
+static void provider_body(struct world *world)
+{
+	struct oidc_options options = { .plain = false };
+	char text[CLAIMS_SIZE];
+	struct oidc *oidc;
+	struct site site;
+	struct err err;
+
+	clock_replace(mono_ahead, wall_as_it_is);
+	site_open(&site, world);
+	(void)snprintf(
+		text, sizeof(text),
+		"{\"providers\":[{\"name\":\"corp\",\"issuer\":\"%s\",\"clientId\":\"me\"}]}",
+		site.base);
+	assert_int_equal(oidc_providers_parse(str_of(text), 0, &options.providers, &err), ERR_OK);
+	options.fetch = site.fetch;
+	oidc = oidc_new(&options);
+	put_discovery("{}");
+	leave_at_once(world, oidc, ERR_UNAVAILABLE);
+	assert_int_equal(asked_for("openid-configuration"), 1);
+	(void)snprintf(text, sizeof(text),
+	               "{\"issuer\":\"%s\",\"jwks_uri\":\"%s/keys\",\"token_endpoint\":\"%s/t\","
+	               "\"authorization_endpoint\":\"%s/a\"}",
+	               site.base, site.base, site.base, site.base);
+	put_discovery(text);
+	go_on(OIDC_FETCH_MS);
+	leave_at_once(world, oidc, ERR_OK);
+	leave_at_once(world, oidc, ERR_OK);
+	assert_int_equal(asked_for("openid-configuration"), 2);
+	oidc_free(oidc);
+	site_close(&site);
+	clock_replace(NULL, NULL);
+}
+
+static void a_provider_is_asked_once_for_all_who_log_in_at_once(void **state)
+{
+	(void)state;
+	world_run(provider_body);
 }
 
 static void keys_are_found_by_a_discovery_document_of_that_issuer(void **state)
@@ -477,6 +559,7 @@ int main(void)
 		cmocka_unit_test(keys_are_renewed_and_outlive_their_issuers_absence),
 		cmocka_unit_test(many_who_wait_for_keys_ask_once),
 		cmocka_unit_test(keys_are_found_by_a_discovery_document_of_that_issuer),
+		cmocka_unit_test(a_provider_is_asked_once_for_all_who_log_in_at_once),
 		cmocka_unit_test(what_a_server_should_not_do_gives_no_keys),
 		cmocka_unit_test(a_role_comes_from_a_claim),
 		cmocka_unit_test(a_member_is_known_by_a_verified_address),

@@ -546,8 +546,10 @@ static void crowd_body(struct world *world)
 		for (size_t i = 0; i < CROWD; i++) {
 			assert_int_equal(crowd[i].code, ERR_OK);
 		}
-		/* The same with a key that none of them knows yet. */
+		/* The same with a key that none of them knows yet, after one who looked alone. */
 		buf_fini(&token);
+		assert_int_equal(fiber_sleep(SIGNING_MISS_MS + 1), ERR_OK);
+		assert_int_equal(signing_look(bearer_signing(fresh), true, &err), ERR_OK);
 		assert_int_equal(fiber_sleep(SIGNING_MISS_MS + 1), ERR_OK);
 		assert_int_equal(signing_rotate(bearer_signing(maker), true, &err), ERR_OK);
 		assert_int_equal(issue(maker, &said, &token), ERR_OK);
