@@ -8,6 +8,12 @@ static void a_real_agent_on_the_sdk(void **state)
 	adapter_replay_fixture("acp", "acp/sdk");
 }
 
+static void an_agent_of_ours_on_the_sdk(void **state)
+{
+	(void)state;
+	adapter_replay_fixture("acp", "acp/sdk_agent");
+}
+
 static void opencode_asks_and_works(void **state)
 {
 	(void)state;
@@ -114,6 +120,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_real_agent_on_the_sdk),
+		cmocka_unit_test(an_agent_of_ours_on_the_sdk),
 		cmocka_unit_test(opencode_asks_and_works),
 		cmocka_unit_test(models_and_modes_may_be_options),
 		cmocka_unit_test(a_session_goes_on_in_another_process),

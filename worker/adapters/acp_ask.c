@@ -9,7 +9,13 @@
 #include "base/mem.h"
 #include "worker/adapters/acp_private.h"
 
-enum { OPTIONS_MAX = 32, REQUEST_ID_MAX = 512, ASK_MAX = 190 * 1024, CANCELLED = -32800 };
+enum {
+	OPTIONS_MAX = 32,
+	REQUEST_ID_MAX = 512,
+	ASK_MAX = 190 * 1024,
+	CANCELLED = -32800,
+	INPUT_BESIDE_DIFF = 32 * 1024
+};
 
 #define OUTCOME_CANCELLED "{\"outcome\":{\"outcome\":\"cancelled\"}}"
 
@@ -166,7 +172,7 @@ static void write_ask(struct jsonw *w, const struct acp_tool *tool, const struct
 	jsonw_cstr(w, "tool_name", tool->name);
 	jsonw_cstr(w, "tool_use_id", tool->id);
 	acp_tool_input(tool, w, "input");
-	if (tool->input == NULL) {
+	if (tool->input == NULL || strlen(tool->input) < INPUT_BESIDE_DIFF) {
 		acp_tool_diff(tool, w, "diff");
 	}
 	jsonw_raw(w, "options", str_of(ask->options));
