@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "aomi/chat_store.h"
 #include "base/arena.h"
 #include "event/claim.h"
 #include "event/retention.h"
@@ -71,6 +72,9 @@ enum err_code retain_turn(struct app *app, struct err *err)
 	}
 	if (code == ERR_OK && mine) {
 		code = login_prune(app->node->pg, err);
+	}
+	if (code == ERR_OK && mine) {
+		code = chat_prune(app->node->pg, err);
 	}
 	if (sweep.segments > 0 || sweep.sessions > 0) {
 		log_info("retention.removed", "segments=%" PRIu64 " sessions=%" PRIu64,

@@ -311,6 +311,15 @@ enum err_code chat_delete_all(struct pg *pg, const char *tenant, uint64_t *ret, 
 	return code;
 }
 
+enum err_code chat_prune(struct pg *pg, struct err *err)
+{
+	struct pg_params params = { 0 };
+
+	pg_param_u64(&params, CHAT_GUEST_KEPT_S);
+	pg_param_u64(&params, CHAT_PRUNED_MAX);
+	return pg_query(pg, "", sql(AOMI_SQL_CHAT_PRUNE), &params, NULL, err);
+}
+
 /* ---- namespaces ---- */
 
 enum { NS_TENANT, NS_NAME, NS_AGENT, NS_OPEN };

@@ -123,6 +123,9 @@ enum err_code chat_count(struct pg *pg, const char *tenant, const char *owner, u
 /* Of all owners of a tenant: the sessions that go on. */
 enum err_code chat_living(struct pg *pg, const char *tenant, unsigned max, struct arena *arena,
                           struct id **ret, size_t *ret_count, struct err *err) MUST_CHECK;
+/* A duty of schedulers: whoever began one without a key cannot delete it, and is not asked. */
+enum { CHAT_GUEST_KEPT_S = 30 * 86400, CHAT_PRUNED_MAX = 1000 };
+enum err_code chat_prune(struct pg *pg, struct err *err) MUST_CHECK;
 /* *ret: how many. */
 enum err_code chat_delete_all(struct pg *pg, const char *tenant, uint64_t *ret,
                               struct err *err) MUST_CHECK;

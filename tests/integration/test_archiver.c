@@ -20,6 +20,14 @@ SQL(archived_holes,
 SQL(make_old, "WITH g AS (UPDATE log_segments SET last_ts = last_ts - interval '10 days'), "
               "s AS (UPDATE sessions SET ended_at = ended_at - interval '10 days') "
               "UPDATE tenants SET retention_s = 86400");
+SQL(make_chats, "INSERT INTO chats (tenant_id, owner, name, namespace, last_active_at) "
+                "SELECT t.id, c.owner, c.name, 'n', now() - c.age::interval "
+                "FROM (SELECT min(id) AS id FROM tenants) t, "
+                "(VALUES ('', 'left', '31 days'), ('', 'young', '29 days'), "
+                "('user:1', 'kept', '99 days')) c (owner, name, age)");
+SQL(count_chats, "SELECT count(*) FROM chats WHERE name <> 'left'");
+SQL(count_left, "SELECT count(*) FROM chats WHERE name = 'left'");
+SQL(clear_chats, "DELETE FROM chats");
 SQL(make_young, "UPDATE tenants SET retention_s = NULL");
 SQL(count_all, "SELECT (SELECT count(*) FROM log_segments) + (SELECT count(*) FROM sessions) + "
                "(SELECT count(*) FROM tasks)");
@@ -137,6 +145,14 @@ static bool is_empty(struct stage *stage, void *arg)
 	return number(stage->world->pg, "", &count_all) == 0;
 }
 
+/* Only what a guest left behind. */
+static bool has_two_chats(struct stage *stage, void *arg)
+{
+	(void)arg;
+	return number(stage->world->pg, "", &count_left) == 0 &&
+	       number(stage->world->pg, "", &count_chats) == 2;
+}
+
 static void kill_some(struct stage *stage, uint64_t until_ms)
 {
 	unsigned kills = 0;
@@ -179,8 +195,11 @@ static void kill_body(struct world *world)
 	assert_int_equal(number(world->pg, "", &archived_holes), 0);
 	check_archive(&writer);
 
+	tell(world->pg, "", &make_chats, NULL);
 	tell(world->pg, "", &make_old, NULL);
 	(void)stage_await(&stage, is_empty, NULL, "what is too old to be gone");
+	(void)stage_await(&stage, has_two_chats, NULL, "what a guest left behind to be gone");
+	tell(world->pg, "", &clear_chats, NULL);
 	tell(world->pg, "", &make_young, NULL);
 	stage_close(&stage);
 }
