@@ -92,22 +92,40 @@ static int set(struct call *call, const struct limit *limit)
 	return admin_end(call, &answer, columns, ARRAY_LEN(columns));
 }
 
-static int run_set(struct call *call)
+/* EXIT_DONE: they make sense. */
+static int take_words(const struct call *call, struct limit *ret)
 {
-	struct limit limit = { .none = false };
 	const char *tenant = call_text(call, OPTION_TENANT), *name = call_text(call, OPTION_NAME);
 
-	if (!limit_kind_parse(str_of(call->words[0]), &limit.kind) || limit.kind == QUEUE_WEIGHT) {
+	*ret = (struct limit){ .none = false };
+	if (!limit_kind_parse(str_of(call->words[0]), &ret->kind) || ret->kind == QUEUE_WEIGHT) {
 		return admin_wrong("KIND must be tenant, user, project, agent or key");
 	}
-	if (!parse_value(call->words[1], &limit)) {
+	if (!parse_value(call->words[1], ret)) {
 		return admin_wrong("a limit must be 0 to %d, or \"none\"", LIMIT_VALUE_MAX);
 	}
-	if (!str_copy(limit.tenant, sizeof(limit.tenant), str_of(tenant)) ||
-	    !str_copy(limit.name, sizeof(limit.name), str_of(name))) {
+	if (!str_copy(ret->tenant, sizeof(ret->tenant), str_of(tenant)) ||
+	    !str_copy(ret->name, sizeof(ret->name), str_of(name))) {
 		return admin_wrong("the name is too long");
 	}
-	return set(call, &limit);
+	return EXIT_DONE;
+}
+
+static int run_set(struct call *call)
+{
+	struct limit limit;
+	int status = take_words(call, &limit);
+
+	return status == EXIT_DONE ? set(call, &limit) : status;
+}
+
+/* What is wrong with the words is told without a database too. */
+static int around(struct call *call)
+{
+	struct limit ignored;
+	int status = call->verb->run == run_set ? take_words(call, &ignored) : EXIT_DONE;
+
+	return status == EXIT_DONE ? admin_around(call) : status;
 }
 
 int admin_set_weight(struct call *call)
@@ -137,7 +155,7 @@ const struct verb_group admin_limit = {
 	.name = "limit",
 	.verbs = verbs,
 	.count = ARRAY_LEN(verbs),
-	.around = admin_around,
+	.around = around,
 	.notes = "KIND is tenant, user, project, agent or key, and NUMBER how many sessions of it "
 		 "may run at\na time. With --tenant it is said of that tenant, with --name of one "
 		 "of its users (the owner\nof keys, or the id of a key without one), projects, "

@@ -67,6 +67,9 @@ def limits(stack):
     admin(stack, "limit", "set", "user", "none", "--tenant", "acme", "--name", "ada")
     assert "ada" not in admin(stack, "limit", "list")
     admin(stack, "limit", "set", "weight", "5", code=2, err="KIND must be")
+    nowhere = dict(stack.env, FAIRLEAD_PG_URL="postgresql://127.0.0.1:1/none")
+    wrong = subprocess.run([stack.bin, "admin", "limit", "set", "user", "many"], env=nowhere, capture_output=True, text=True)
+    expect(wrong, 2, err="a limit must be 0 to")
 
 
 def users(stack):
