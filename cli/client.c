@@ -98,29 +98,53 @@ static bool from_store(struct client *client, const char *url, const char *key)
 	return false;
 }
 
+/* The system that runs on this machine, whoever may use it. */
+static bool runs_here(struct state *ret)
+{
+	struct home home;
+	struct err err;
+
+	return home_locate(NULL, &home, &err) == ERR_OK && state_read(&home, ret, &err) == ERR_OK;
+}
+
+static enum err_code say_what_is_missing(const char *url, struct err *err)
+{
+	struct state state;
+
+	if (url != NULL) {
+		return err_set(
+			err, ERR_NOT_FOUND,
+			"no key is known for %s; give one with --key or FAIRLEAD_KEY, or log "
+			"in: fairlead login --server %s",
+			url, url);
+	}
+	if (runs_here(&state)) {
+		return err_set(
+			err, ERR_NOT_FOUND,
+			"no key is known for %s, the system of this machine; log in with: fairlead "
+			"login, or store one with: fairlead admin key ensure-admin",
+			state.url);
+	}
+	if (state_of_root(&state)) {
+		return err_set(
+			err, ERR_NOT_FOUND,
+			"root's Fairlead runs at %s; log in with: fairlead login --server %s, or "
+			"with a key from root's `fairlead admin key create`: "
+			"fairlead login --url %s --key KEY",
+			state.url, state.url, state.url);
+	}
+	return err_set(err, ERR_NOT_FOUND,
+	               "no server is known; start one with: fairlead up, or name one with: "
+	               "fairlead login --url URL --key KEY");
+}
+
 static enum err_code resolve(struct client *client, const char *url, const char *key,
                              struct err *err)
 {
-	struct state root;
-
 	url = either(url, "FAIRLEAD_URL");
 	key = either(key, "FAIRLEAD_KEY");
 	if ((url == NULL || key == NULL) && !from_store(client, url, key)) {
-		return url == NULL && state_of_root(&root)
-		               ? err_set(err, ERR_NOT_FOUND,
-		                         "root's Fairlead runs at %s; with a key from root's "
-		                         "`fairlead admin key create`: "
-		                         "fairlead login --url %s --key KEY",
-		                         root.url, root.url)
-		       : url != NULL
-		               ? err_set(err, ERR_NOT_FOUND,
-		                         "no key is known for %s; give one with --key or "
-		                         "FAIRLEAD_KEY",
-		                         url)
-		               : err_set(err, ERR_NOT_FOUND,
-		                         "no server is known; start one with: fairlead up, or "
-		                         "name one with: "
-		                         "fairlead login --url URL --key KEY");
+		return say_what_is_missing(url, err);
 	}
 	if ((url != NULL && !str_copy(client->url, sizeof(client->url), str_of(url))) ||
 	    (key != NULL && !str_copy(client->key, sizeof(client->key), str_of(key)))) {
@@ -136,10 +160,10 @@ static enum err_code resolve(struct client *client, const char *url, const char 
 void client_server(const char *named, char out[CLIENT_URL_MAX])
 {
 	const char *url = either(named, "FAIRLEAD_URL");
-	struct client local = { .curl = NULL };
+	struct state state;
 
-	if (url == NULL && from_this_machine(&local)) {
-		url = local.url;
+	if (url == NULL && runs_here(&state)) {
+		url = state.url;
 	}
 	(void)str_copy(out, CLIENT_URL_MAX, without_slash(str_of(url != NULL ? url : "")));
 }

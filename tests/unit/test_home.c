@@ -237,6 +237,27 @@ static void a_stored_key_is_given_to_its_own_server_only(void **state)
 	client_close(&client);
 }
 
+/* Logging in needs no key, and whoever has none is told where the system is. */
+static void the_system_of_this_machine_is_known_without_a_key(void **state)
+{
+	const struct home *home = *state;
+	struct state running = { .url = "http://127.0.0.1:7080" };
+	char url[CLIENT_URL_MAX];
+	struct client client;
+	struct err err;
+
+	(void)setenv("FAIRLEAD_HOME", home->dir, 1);
+	(void)setenv("XDG_CONFIG_HOME", home->dir, 1);
+	(void)unsetenv("FAIRLEAD_URL");
+	(void)unsetenv("FAIRLEAD_KEY");
+	assert_int_equal(state_write(home, &running, &err), ERR_OK);
+	client_server(NULL, url);
+	assert_string_equal(url, "http://127.0.0.1:7080");
+	assert_int_equal(client_open(&client, NULL, NULL, &err), ERR_NOT_FOUND);
+	assert_non_null(strstr(err.msg, "no key is known for http://127.0.0.1:7080"));
+	assert_non_null(strstr(err.msg, "fairlead login"));
+}
+
 /* ---- what is printed ---- */
 
 /* What one event puts on stdout. */
@@ -311,6 +332,7 @@ int main(void)
 		TEST(the_state_file_tells_what_was_written),
 		TEST(a_damaged_state_file_is_an_error_with_its_path),
 		TEST(a_stored_key_is_given_to_its_own_server_only),
+		TEST(the_system_of_this_machine_is_known_without_a_key),
 		TEST(only_what_the_agent_said_goes_to_stdout),
 		TEST(json_output_is_one_event_a_line),
 	};
