@@ -60,6 +60,28 @@ void answer_extend(struct http_reply *reply, const char *name, uint64_t value)
 	}
 }
 
+void answer_extend_text(struct http_reply *reply, const char *name, struct str value)
+{
+	struct buf *body = &reply->body;
+	struct buf member;
+	struct jsonw w;
+
+	if (body->len == 0 || body->data[body->len - 1] != '}') {
+		return;
+	}
+	buf_init(&member, PROBLEMS_MAX);
+	jsonw_init(&w, &member);
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, name, value);
+	jsonw_end_object(&w);
+	if (!buf_failed(&member)) {
+		body->len--;
+		buf_add_char(body, ',');
+		buf_add(body, member.data + 1, member.len - 1);
+	}
+	buf_fini(&member);
+}
+
 void answer_text(struct http_reply *reply, const char *media_type, struct str text)
 {
 	reply->content_type = media_type;

@@ -24,5 +24,7 @@ void answer_error(struct http_request *req, struct http_reply *reply, const stru
 /* A further member of the problem in the reply. */
 void answer_extend(struct http_reply *reply, const char *name, uint64_t value);
 
+void answer_extend_text(struct http_reply *reply, const char *name, struct str value);
+
 /* A file as it is. */
 void answer_text(struct http_reply *reply, const char *media_type, struct str text);

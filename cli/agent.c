@@ -211,6 +211,9 @@ static int run_ask(struct call *call)
 	if (call_has(call, OPTION_DESCRIPTION)) {
 		jsonw_cstr(&w, "description", call_text(call, OPTION_DESCRIPTION));
 	}
+	if (call_has(call, OPTION_TOOL)) {
+		jsonw_cstr(&w, "tool_name", call_text(call, OPTION_TOOL));
+	}
 	if (call_has(call, OPTION_ASK_KEY)) {
 		jsonw_cstr(&w, "key", call_text(call, OPTION_ASK_KEY));
 	}
@@ -313,8 +316,8 @@ static const struct verb verbs[] = {
 	  VERB_WORDS_ANY,
 	  run_ask,
 	  "Ask the people who follow; ends with 0 when it is allowed and 3 when it is denied.",
-	  { OPTION_DESCRIPTION, OPTION_INPUT, OPTION_CHOICE, OPTION_ASK_KEY, OPTION_TIMEOUT,
-	    OPTION_JSON } },
+	  { OPTION_DESCRIPTION, OPTION_INPUT, OPTION_TOOL, OPTION_CHOICE, OPTION_ASK_KEY,
+	    OPTION_TIMEOUT, OPTION_JSON } },
 	{ "wait",
 	  NULL,
 	  0,

@@ -46,10 +46,10 @@ _fairlead()
 	up) words="--port --bind --home --external-redis --external-postgres --help" ;;
 	status) words="--home --json --wait --help" ;;
 	down) words="--home --help" ;;
-	login | logout | whoami) words=$(fairlead completion words "${COMP_WORDS[1]}" 2>/dev/null) ;;
+	login | logout | whoami | approvals | approve | deny) words=$(fairlead completion words "${COMP_WORDS[1]}" 2>/dev/null) ;;
 	esac
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words="up down status migrate login logout whoami task session schedule agent worker admin completion --help --version"
+		words="up down status migrate login logout whoami task session approvals approve deny approval schedule agent worker admin completion --help --version"
 	elif [ "$COMP_CWORD" -eq 2 ]; then
 		case ${COMP_WORDS[1]} in
 		task) words="run" ;;

@@ -55,6 +55,14 @@ enum duty_id {
 	DUTY_COUNT = DUTY_MOVES + ARCHIVE_FIBERS
 };
 
+/* Whether a tenant has rules that answer for people (rules.h). */
+enum { RULED_MAX = 256, RULED_TENANT_MAX = 64 };
+struct ruled {
+	char tenant[RULED_TENANT_MAX + 1]; /* "": none yet */
+	bool any;
+	uint64_t looked_ms;
+};
+
 /* Parked, but queued by its log, when it was last looked at. */
 struct astray {
 	struct id sid;
@@ -78,6 +86,7 @@ struct app {
 	struct fiber_signal handed;
 	struct epochs epochs;
 	struct learned *learned; /* LEARNED_MAX */
+	struct ruled ruled[RULED_MAX];
 
 	/* limits: what is in Redis, by which connection, and when all of it was */
 	uint64_t limits_version, limits_connection, limits_swept_ms;

@@ -1,14 +1,22 @@
 #include "scheduler/order.h"
 
+#include "approval/approval_store.h"
+#include "approval/rule_store.h"
 #include "base/buf.h"
 #include "json/write.h"
 #include "queue/mail.h"
 #include "scheduler/app.h"
 #include "scheduler/follow.h"
+#include "scheduler/rules.h"
 #include "session/session_json.h"
 #include "task/task.h"
 
-enum { COMMANDS_MAX = 128, FIRST_LEASE_EPOCH = 2 };
+enum {
+	COMMANDS_MAX = 128,
+	FIRST_LEASE_EPOCH = 2,
+	ORDER_MAX = TASK_RUN_MAX + APPROVAL_ORDER_MAX + APPROVAL_GRANTED_MAX + 4096,
+};
+_Static_assert((int)ORDER_MAX <= (int)MAIL_BODY_MAX, "an order fits into a note");
 
 static enum err_code send(struct app *app, const struct id *sid, const char *kind, struct str body,
                           const struct order_to *to, struct err *err)
@@ -62,14 +70,21 @@ static enum err_code send_waiting(struct app *app, const struct session *row,
 static enum err_code send_run(struct app *app, const struct session *session,
                               const struct order_to *to, struct err *err)
 {
-	enum err_code code;
+	struct arena *arena = arena_new();
+	struct str approvals = STR_LIT("");
+	enum err_code code = rules_for_order(app, session, to->epoch > FIRST_LEASE_EPOCH, arena,
+	                                     &approvals, err);
 	struct buf body;
 
-	buf_init(&body, TASK_RUN_MAX);
-	session_write_run(session, &body);
-	code = buf_failed(&body) ? err_set(err, ERR_TOO_LARGE, "the order for %s", session->id.s)
-	                         : send(app, &session->id, "run", buf_str(&body), to, err);
+	buf_init(&body, ORDER_MAX);
+	if (code == ERR_OK) {
+		session_write_run(session, approvals, &body);
+		code = buf_failed(&body)
+		               ? err_set(err, ERR_TOO_LARGE, "the order for %s", session->id.s)
+		               : send(app, &session->id, "run", buf_str(&body), to, err);
+	}
 	buf_fini(&body);
+	arena_free(arena);
 	return code;
 }
 

@@ -224,7 +224,8 @@ static void write_ask(const struct agent_request *r, const struct id *id, struct
 	}
 }
 
-void agent_request_event(const struct agent_request *r, const struct id *id, struct buf *out)
+void agent_request_event(const struct agent_request *r, const struct id *id, int64_t expires_us,
+                         struct buf *out)
 {
 	struct jsonw w;
 
@@ -233,6 +234,9 @@ void agent_request_event(const struct agent_request *r, const struct id *id, str
 	jsonw_object(&w, NULL);
 	if (r->op == AGENT_PERMISSION_REQUEST) {
 		write_ask(r, id, &w);
+		if (expires_us != 0) {
+			jsonw_time(&w, "expires_at", expires_us);
+		}
 	} else if (r->op == AGENT_NOTE) {
 		jsonw_str(&w, "message", r->text);
 	} else if (r->op == AGENT_PROGRESS) {

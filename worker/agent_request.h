@@ -51,8 +51,10 @@ enum err_code agent_request_parse(struct str line, int64_t now_us, struct agent_
                                   struct err *err) MUST_CHECK;
 void agent_request_fini(struct agent_request *request);
 
-/* The data of the event that tells of it: permission_request, note or progress. A log takes it. */
-void agent_request_event(const struct agent_request *request, const struct id *id, struct buf *out);
+/* The data of the event that tells of it: permission_request, note or progress. A log takes it.
+ * expires_us: of a permission request, wall clock; 0: never. */
+void agent_request_event(const struct agent_request *request, const struct id *id,
+                         int64_t expires_us, struct buf *out);
 
 /* Answers, with their line break. */
 void agent_answer_ok(struct buf *out);

@@ -356,6 +356,8 @@ static void on_note(void *arg, const struct mail *mail)
 		session_unpark(&app->host, &mail->sid);
 	} else if (str_eq(mail->kind, STR_LIT("drain"))) {
 		begin_drain(app);
+	} else if (str_eq(mail->kind, STR_LIT("rule"))) {
+		session_rule_note(&app->host, mail);
 	} else if (str_eq(mail->kind, STR_LIT("deliver"))) {
 		deliver_note(&app->host, mail);
 	} else if (str_eq(mail->kind, STR_LIT("undrain"))) {
@@ -491,6 +493,7 @@ static void fill_host(struct app *app, const struct conf *conf)
 	host->home_dir = app->home_dir;
 	host->local_repos = conf->worker_local_repos;
 	host->orphan_ms = conf->worker_orphan;
+	host->ask_expiry_ms = conf->approvals_expiry;
 	host->retry_base_ms = conf->retry_base;
 	host->retry_max_ms = conf->retry_max;
 	host->grace_ms = host->leave_ms = conf->worker_stop_grace;

@@ -25,6 +25,7 @@ void session_host_init(struct session_host *host)
 void session_host_fini(struct session_host *host)
 {
 	session_tails_free(host);
+	session_rule_notes_free(host);
 }
 
 static void set_used(struct session_host *host, unsigned used)
@@ -57,6 +58,7 @@ void session_retire(struct session_run *s)
 	session_leave_slot(s);
 	session_asks_free(s);
 	session_notes_free(s);
+	session_rules_free(s);
 	arena_free(s->arena);
 	free(s);
 	fiber_signal_raise(&host->ended);
@@ -98,6 +100,7 @@ static void read_order(struct session_run *s, struct str body)
 	if (code == ERR_OK) {
 		s->agent = s->order.spec.agents.items;
 		s->tenant = arena_strdup(s->arena, s->order.tenant);
+		session_rules_load(s, s->order.approvals);
 		return;
 	}
 	log_error("session.order", "session=%s %s", s->sid.s, err.msg);

@@ -251,6 +251,7 @@ static void prepare(void *arg)
 	} else if (git) {
 		tell_held(s, request.url, begun_ms);
 	}
+	session_rules_recall(s);
 	s->prepared = true;
 	fiber_signal_raise(&s->wake);
 }

@@ -55,6 +55,8 @@ struct session_host {
 	struct turns turns, fetches;
 	unsigned used;
 	bool leaving; /* takes nothing new, and gives away what is between turns */
+	struct session_rule_notes *rule_notes; /* session_rules.h; NULL: none yet */
+	uint64_t ask_expiry_ms;                /* of questions that say nothing else */
 	struct fiber_group fibers;
 	struct fiber_signal ended;
 };
@@ -71,6 +73,10 @@ void session_command(struct session_host *host, const struct mail *mail);
 
 /* The session belongs to another epoch (of which `epoch` is at least the number; 0: any). */
 void session_fence(struct session_host *host, const struct id *sid, uint64_t epoch);
+
+/* A note of kind "rule": one that answers for people is new, or gone; for sessions that run and for
+ * those that come in a moment. */
+void session_rule_note(struct session_host *host, const struct mail *mail);
 
 /* A note of kind "evict": others need the place of a parked session. */
 void session_evict(struct session_host *host, const struct id *sid);

@@ -19,7 +19,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "json/write.h"
 #include "log/log.h"
 #include "worker/session_private.h"
 
@@ -189,29 +188,46 @@ static bool is_answered(struct talk *t, struct session_wait *wait, uint64_t *ret
 }
 
 /* Nobody waits for the answer any more: who was asked need not think about it. */
-static void withdraw(struct talk *t, const struct id *request)
+static void withdraw(struct talk *t, const struct id *request, const char *why)
 {
-	struct jsonw w;
-
-	buf_reset(&t->text);
-	jsonw_init(&w, &t->text);
-	jsonw_object(&w, NULL);
-	jsonw_cstr(&w, "request_id", request->s);
-	jsonw_cstr(&w, "behavior", "deny");
-	jsonw_cstr(&w, "scope", "once");
-	jsonw_cstr(&w, "by", "agent");
-	jsonw_end_object(&w);
+	session_unanswered_event(request, why, &t->text);
 	(void)session_say(t->run, EVENT_TYPE_PERMISSION_RESOLVED, &t->text);
 }
 
-static bool give_answer(struct talk *t, struct session_note *note)
+static bool give_answer(struct talk *t, const struct agent_request *request,
+                        struct session_note *note)
 {
 	bool written;
 
+	session_rules_heard(t->run, request->json, str_of(note->answer));
 	agent_answer_approval(&t->out, str_of(note->answer));
 	written = write_all(t);
 	session_note_end(t->run, note, written ? NULL : "the agent has left");
 	return written;
+}
+
+/* What is answered without asking is told all the same. */
+static bool answer_by_rule(struct talk *t, const struct agent_request *request,
+                           const struct session_verdict *verdict)
+{
+	const struct id id = id_new();
+
+	agent_request_event(request, &id, 0, &t->text);
+	(void)session_say(t->run, EVENT_TYPE_PERMISSION_REQUEST, &t->text);
+	session_verdict_event(verdict, &id, &t->text);
+	(void)session_say(t->run, EVENT_TYPE_PERMISSION_RESOLVED, &t->text);
+	session_verdict_payload(verdict, &id, &t->text);
+	agent_answer_approval(&t->out, buf_str(&t->text));
+	buf_reset(&t->text);
+	return write_all(t);
+}
+
+static bool give_expiry(struct talk *t, const struct id *request)
+{
+	session_expired_payload(request, &t->text);
+	agent_answer_approval(&t->out, buf_str(&t->text));
+	buf_reset(&t->text);
+	return write_all(t);
 }
 
 static bool ask_person(struct talk *t, const struct agent_request *request)
@@ -220,10 +236,17 @@ static bool ask_person(struct talk *t, const struct agent_request *request)
 		                     .request = id_new(),
 		                     .until_us = request->until_us };
 	bool known = session_ask_again(t->run, request->key, &wait.request);
+	struct session_verdict verdict;
 	enum outcome outcome;
 
+	if (!known && session_rules_answer(t->run, request->json, &verdict)) {
+		return answer_by_rule(t, request, &verdict);
+	}
+	if (wait.until_us == 0 && t->run->host->ask_expiry_ms > 0) {
+		wait.until_us = clock_wall_us() + (int64_t)t->run->host->ask_expiry_ms * 1000;
+	}
 	(void)str_copy(wait.key, sizeof(wait.key), request->key);
-	agent_request_event(request, &wait.request, &t->text);
+	agent_request_event(request, &wait.request, wait.until_us, &t->text);
 	session_wait_begin(t->run, &wait);
 	if (!known) {
 		(void)session_say(t->run, EVENT_TYPE_PERMISSION_REQUEST, &t->text);
@@ -231,13 +254,12 @@ static bool ask_person(struct talk *t, const struct agent_request *request)
 	outcome = await(t, &wait, is_answered, NULL);
 	session_wait_end(t->run, &wait, outcome != OUTCOME_LEFT);
 	if (wait.answer != NULL) { /* perhaps while it waited for its slot */
-		return give_answer(t, wait.answer);
+		return give_answer(t, request, wait.answer);
 	}
 	if (t->run->fate != FATE_EVICTED) {
-		withdraw(t, &wait.request);
+		withdraw(t, &wait.request, outcome == OUTCOME_LATE ? "expired" : "withdrawn");
 	}
-	agent_answer_error(&t->out, "nobody answered in time");
-	return write_all(t);
+	return give_expiry(t, &wait.request);
 }
 
 /* ---- a time ---- */
@@ -322,7 +344,7 @@ static bool wait_for_session(struct talk *t, const struct agent_request *request
 
 static bool tell(struct talk *t, const struct agent_request *request, enum event_type type)
 {
-	agent_request_event(request, NULL, &t->text);
+	agent_request_event(request, NULL, 0, &t->text);
 	(void)session_say(t->run, type, &t->text);
 	agent_answer_ok(&t->out);
 	return write_all(t);

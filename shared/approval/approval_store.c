@@ -1,6 +1,8 @@
 #include "approval/approval_store.h"
 
 #include "approval_sql_gen.h"
+#include "json/value.h"
+#include "json/write.h"
 
 enum {
 	SESSION,
@@ -155,6 +157,69 @@ enum err_code approval_due(struct pg *pg, uint64_t older_ms, struct arena *arena
 			items[ret->count++].request = arena_strdup(arena, pg_str(rows, i, 2));
 		}
 	}
+	return ERR_OK;
+}
+
+/* False: there is no room for it. */
+static bool add_granted(struct buf *out, bool allowed, struct str question)
+{
+	struct err err;
+	CLEANUP(json_value_cleanup) struct json_value *json = json_parse(question, &err);
+	const struct json_value *input = json_get(json, "input");
+	struct buf item;
+	struct jsonw w;
+	bool fits;
+
+	buf_init(&item, APPROVAL_GRANTED_MAX);
+	jsonw_init(&w, &item);
+	jsonw_object(&w, NULL);
+	jsonw_cstr(&w, "behavior", allowed ? "allow" : "deny");
+	jsonw_str(&w, "tool_name", json_as_str(json_get(json, "tool_name")));
+	if (input != NULL) {
+		struct buf text;
+
+		buf_init(&text, APPROVAL_GRANTED_MAX);
+		json_format(input, &text);
+		fits = !buf_failed(&text);
+		jsonw_raw(&w, "input", fits ? buf_str(&text) : STR_LIT("null"));
+		buf_fini(&text);
+	} else {
+		fits = true;
+	}
+	jsonw_end_object(&w);
+	fits = fits && !buf_failed(&item) && out->len + item.len + 2 <= APPROVAL_GRANTED_MAX;
+	if (fits) {
+		buf_add_cstr(out, out->len > 1 ? "," : "");
+		buf_add_str(out, buf_str(&item));
+	}
+	buf_fini(&item);
+	return fits;
+}
+
+enum err_code approval_granted(struct pg *pg, const char *tenant, const struct id *session,
+                               struct arena *arena, struct str *ret, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+	struct buf out;
+
+	pg_param_cstr(&params, tenant);
+	pg_param_cstr(&params, session->s);
+	pg_param_u64(&params, APPROVAL_PAGE_MAX);
+	code = pg_query(pg, tenant, sql(APPROVAL_SQL_APPROVAL_GRANTED), &params, &rows, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	buf_init(&out, APPROVAL_GRANTED_MAX);
+	buf_add_char(&out, '[');
+	for (size_t i = 0; i < pg_rows_count(rows); i++) {
+		/* A large one is asked again; a small one behind it may still fit. */
+		(void)add_granted(&out, pg_bool(rows, i, 1), pg_str(rows, i, 0));
+	}
+	buf_add_char(&out, ']');
+	*ret = arena_str(arena, buf_str(&out));
+	buf_fini(&out);
 	return ERR_OK;
 }
 

@@ -80,6 +80,14 @@ struct approval_due_list {
 enum err_code approval_due(struct pg *pg, uint64_t older_ms, struct arena *arena,
                            struct approval_due_list *ret, struct err *err) MUST_CHECK;
 
+enum { APPROVAL_GRANTED_MAX = 16 * 1024 };
+
+/* What was answered for the session's whole life, for the worker that has it now: a JSON array of
+ * {"behavior", and of the question "tool_name" and "input"}, the newest of them, at most
+ * APPROVAL_GRANTED_MAX bytes. Of the arena. */
+enum err_code approval_granted(struct pg *pg, const char *tenant, const struct id *session,
+                               struct arena *arena, struct str *ret, struct err *err) MUST_CHECK;
+
 /* ---- following ---- */
 
 struct approval_asked {

@@ -2,6 +2,7 @@
 
 #include "rest/access.h"
 #include "rest/aomi.h"
+#include "rest/approval.h"
 #include "rest/audit_query.h"
 #include "rest/body.h"
 #include "rest/contract.h"

@@ -117,7 +117,7 @@ void session_write(struct jsonw *w, const char *name, const struct session *sess
 	jsonw_end_object(w);
 }
 
-void session_write_run(const struct session *session, struct buf *out)
+void session_write_run(const struct session *session, struct str approvals, struct buf *out)
 {
 	const struct task_run_parts parts = {
 		.session = str_of(session->id.s),
@@ -128,6 +128,7 @@ void session_write_run(const struct session *session, struct buf *out)
 		.runtime = session->runtime,
 		.agent = session->agent,
 		.delivery = session->delivery,
+		.approvals = approvals,
 		.attempt = (uint64_t)session->failures + 1,
 		.max_attempts = session->max_attempts,
 	};

@@ -23,8 +23,9 @@ void session_write(struct jsonw *w, const char *name, const struct session *sess
 /* links {self, events, logs} of a session. */
 void session_write_links(struct jsonw *w, const char *name, const struct id *id);
 
-/* The order that its worker gets (task_json.h); out has a cap of TASK_RUN_MAX. */
-void session_write_run(const struct session *session, struct buf *out);
+/* The order that its worker gets (task_json.h); approvals: what it answers by itself, an object of
+ * JSON, "" for nothing. */
+void session_write_run(const struct session *session, struct str approvals, struct buf *out);
 
 /* What it needs of a worker, as words of the queue: "runtime=local,agent=command,gpu"; what it
  * would like of one, "" when nothing; and the type of its agent. */

@@ -46,6 +46,12 @@ enum err_code steer_make_rule(const struct steer *steer, struct steer_session *s
 	if (strcmp(approval->scope, "always") != 0) {
 		return ERR_OK;
 	}
+	if (!steer->who->any_namespace) {
+		return approval->must_rule ? err_set(err, ERR_INVALID,
+		                                     "a key of some namespaces makes no rules, "
+		                                     "which are of all")
+		                           : ERR_OK;
+	}
 	if (!session->has_row) {
 		code = steer_find_row(steer, &session->id, &session->row, err);
 		session->has_row = code == ERR_OK;
@@ -109,7 +115,8 @@ void steer_tell_rule(struct redis *redis, const char *tenant, const struct appro
 	code = buf_failed(&body) ? err_set(&err, ERR_TOO_LARGE, "a rule")
 	                         : lease_list(redis, workers, WORKERS_MAX, &count, &err);
 	for (size_t i = 0; code == ERR_OK && i < count; i++) {
-		code = mail_send(redis, workers[i].name, &mail, &err);
+		mail.incarnation = str_of(workers[i].incarnation);
+		code = mail_send(redis, workers[i].worker, &mail, &err);
 	}
 	if (code != ERR_OK) {
 		log_warn("rule.untold", "rule=%s code=%s %s", rule->id.s, err_name(err.code),

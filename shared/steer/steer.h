@@ -88,7 +88,7 @@ const char *steer_kind(enum steer_verb verb); /* of the command's row */
 /* A worker gets the payload in a note, with some words around it. */
 enum {
 	STEER_TEXT_MAX = 128 * 1024,
-	STEER_PAYLOAD_MAX = MAIL_BODY_MAX - 1024,
+	STEER_PAYLOAD_MAX = 63 * 1024,
 	STEER_REQUEST_MAX = 256, /* bytes of a request_id */
 };
 

@@ -605,6 +605,7 @@ static const struct json_field run_fields[] = {
 	  .table = &delivery_table },
 	{ .name = "attempt", .kind = JSON_U64, RUN(attempt), .min = 1 },
 	{ .name = "maxAttempts", .kind = JSON_U64, RUN(spec.max_attempts), .min = 1 },
+	{ .name = "approvals", .kind = JSON_RAW, RUN(approvals) },
 };
 
 static const struct json_table run_table = { "Run", sizeof(struct task_run), run_fields,
@@ -629,6 +630,9 @@ void task_run_encode(const struct task_run_parts *parts, struct buf *out)
 	if (parts->attempt > 0) {
 		jsonw_u64(&w, "attempt", parts->attempt);
 		jsonw_u64(&w, "maxAttempts", parts->max_attempts);
+	}
+	if (parts->approvals.n > 0) {
+		jsonw_raw(&w, "approvals", parts->approvals);
 	}
 	jsonw_end_object(&w);
 }

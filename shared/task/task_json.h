@@ -52,11 +52,14 @@ struct task_run {
 	struct str session, tenant, task;
 	struct task_spec spec; /* prompt, repo, runtime, one agent, delivery, max_attempts */
 	uint64_t attempt;      /* from 1: how many have failed before */
+	struct str approvals;  /* JSON: what is answered without asking (scheduler/rules.h); "" */
 };
 
-/* The parts are stored JSON; delivery may be empty. Fails (out->failed) beyond TASK_RUN_MAX. */
+/* The parts are stored JSON; delivery may be empty. Without approvals it has at most
+ * TASK_RUN_MAX bytes. */
 struct task_run_parts {
 	struct str session, tenant, task, prompt, repo, runtime, agent, delivery;
+	struct str approvals; /* "": none */
 	uint64_t attempt, max_attempts;
 };
 void task_run_encode(const struct task_run_parts *parts, struct buf *out);

@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		agent_answer_error(&out, err.msg);
 		check_line(&out);
 	} else {
-		agent_request_event(&request, &id, &out);
+		agent_request_event(&request, &id, 0, &out);
 		assert(event_data_ok(buf_str(&out), &level));
 		agent_request_fini(&request);
 		agent_answer_approval(&out, line);

@@ -69,7 +69,7 @@ static void person_body(struct worker_world *w)
 	static const char *const story[] = {
 		" permission_request {\"request_id\":\"",
 		("\"title\":\"rm -rf\",\"description\":\"all of it\",\"input\":{\"path\":\"/\"},"
-		 "\"options\":[\"yes\",\"no\"]}"),
+		 "\"options\":[\"yes\",\"no\"],\"expires_at\":\""),
 		" parked {\"for\":\"person\",\"request_id\":\"",
 		" command_started ",
 		" unparked {}",
@@ -190,13 +190,15 @@ static void leave_body(struct worker_world *w)
 {
 	const struct order leaves = { .argv = SH(AGENT "timeout 1 " CLI_PATH
 		                                       " agent ask x; a ask late --timeout 1; "
-		                                       "echo gone; a ask third; echo never") };
+		                                       "echo late $?; a ask third; echo never") };
 	struct given g;
 	char request[ID_LEN + 1];
 
 	worker_start(w, NULL);
 	given_run(w, &g, &leaves);
-	given_await(w, &g, "nobody answered in time");
+	given_await(w, &g, "\"outcome\":\"withdrawn\"");
+	given_await(w, &g, "\"outcome\":\"expired\",\"by\":\"expiry\"");
+	given_await(w, &g, "late 3");
 	given_await(w, &g, "\"title\":\"third\"");
 	request_of(&g, 0, request);
 	answer(w, &g, request, "allow"); /* too late */

@@ -80,7 +80,7 @@ static void order_body(struct world *world)
 	accepted = accept_task(world, BODY(AGENT(1), ""));
 	session = get(world, &accepted.sessions[0]);
 	buf_init(&out, TASK_RUN_MAX);
-	session_write_run(&session, &out);
+	session_write_run(&session, STR_LIT("{\"rules\":[]}"), &out);
 	if (task_run_decode(buf_str(&out), &run, test_arena(), &err) != ERR_OK) {
 		fail_msg("%s", err.msg);
 	}

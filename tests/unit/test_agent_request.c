@@ -108,7 +108,7 @@ static void assert_event(const char *line, const struct id *id, const char *expe
 	struct str level;
 
 	buf_init(&text, EVENT_DATA_MAX);
-	agent_request_event(&r, id, &text);
+	agent_request_event(&r, id, 0, &text);
 	assert_string_equal(buf_cstr(&text), expected);
 	assert_true(event_data_ok(buf_str(&text), &level));
 	buf_fini(&text);
