@@ -116,7 +116,7 @@ struct session_run {
 	bool drain_evicts; /* it was, by a drain */
 	bool restored;     /* it made room before */
 	struct session_asks asks;
-	struct session_rules *rules; /* session_rules.h */
+	struct session_rules *rules;   /* session_rules.h */
 	unsigned returning;            /* askers that have what they waited for, but no slot yet */
 	struct fiber_signal park_wake; /* of the fiber that parks */
 	struct fiber_signal working;   /* it is not parked any more */
