@@ -38,7 +38,7 @@ enum {
 	RELEASE_MS = 500,
 	DEADLINE_MS = 250,
 	MOVES_MS = 5000,
-	EPOCHS_MS = 1000,
+	EPOCHS_MS = 250,
 	LIMITS_MS = 250,
 	ASKS_MS = 2000,
 	FLAG_MS = 250,
@@ -53,7 +53,7 @@ struct queue app_queue(const struct app *app, const char *tenant)
 
 /* ---- doorbells ---- */
 
-static void ring_archivers(struct app *app)
+void app_ring_archivers(struct app *app)
 {
 	for (unsigned i = 0; i < ARCHIVE_FIBERS; i++) {
 		duty_ring(&app->duties[DUTY_MOVES + i]);
@@ -77,11 +77,16 @@ static void ring_for(struct app *app, struct str channel, struct str payload)
 	if (str_starts(payload, STR_LIT("room"))) {
 		fleet_freed(&app->fleet, payload);
 	} else {
-		struct str count = payload;
+		struct str rest = payload, count;
 		uint64_t ready = 1;
+		struct id sid;
 
-		(void)str_split(&count, ' ');
+		(void)str_split(&rest, ' ');
+		count = str_split(&rest, ' ');
 		app->rung += parse_u64(count, QUEUE_BATCH_MAX, &ready) ? ready : 1;
+		if (id_parse(rest, &sid)) {
+			ahead_note(app, &sid);
+		}
 	}
 	duty_ring(&app->duties[DUTY_GRANT]);
 }
@@ -91,11 +96,16 @@ static void on_message(void *arg, struct str channel, struct str payload)
 	struct app *app = arg;
 	struct str tenant;
 	struct id sid;
+	bool leased;
 
 	if (!str_eq(channel, STR_LIT(LOG_MOVES_CHANNEL))) {
 		ring_for(app, channel, payload);
-	} else if (log_moves_parse(payload, &sid, &tenant) && moves_add(&app->moves, &sid)) {
-		ring_archivers(app);
+	} else if (!log_moves_parse(payload, &sid, &tenant, &leased)) {
+		return;
+	} else if (leased) {
+		moves_add_late(&app->moves, &sid);
+	} else if (moves_add(&app->moves, &sid)) {
+		app_ring_archivers(app);
 	}
 }
 
@@ -203,6 +213,7 @@ static void app_main(void *arg)
 	app->node = node;
 	fleet_init(&app->fleet);
 	epochs_init(&app->epochs);
+	ahead_init(&app->ahead);
 	app->learned = mem_calloc(LEARNED_MAX, sizeof(*app->learned));
 	fiber_signal_init(&app->handed);
 	app->holder = id_new();
@@ -221,9 +232,10 @@ static void app_main(void *arg)
 	fiber_group_cancel(&app->fibers, ERR_CANCELLED);
 	fiber_shield();
 	(void)!fiber_group_wait(&app->fibers, FIBER_NO_TIMEOUT);
-	(void)!epochs_turn(app, &err);
+	(void)!epochs_store(app, &err);
 	fiber_unshield();
 	epochs_fini(&app->epochs);
+	ahead_fini(&app->ahead);
 	node->app = NULL;
 	redis_sub_free(app->sub);
 	moves_fini(&app->moves);

@@ -9,6 +9,7 @@
 #include "node/node.h"
 #include "queue/lease.h"
 #include "queue/queue.h"
+#include "scheduler/ahead.h"
 #include "scheduler/backlog.h"
 #include "scheduler/duty.h"
 #include "scheduler/epochs.h"
@@ -85,6 +86,7 @@ struct app {
 	unsigned handing; /* handovers under way */
 	struct fiber_signal handed;
 	struct epochs epochs;
+	struct ahead ahead;
 	struct learned *learned; /* LEARNED_MAX */
 	struct ruled ruled[RULED_MAX];
 
@@ -107,7 +109,8 @@ struct app {
 	/* archive */
 	struct moves moves;
 	struct id archive_after;
-	uint64_t archive_cycle;
+	bool archive_all;        /* this walk takes what has lingered too */
+	uint64_t archive_all_ms; /* when the last such began: clock_mono_ms */
 
 	/* release, deadline: where the last page ended */
 	struct session_wait released;
@@ -125,6 +128,9 @@ struct app {
 };
 
 extern const struct node_options app_node;
+
+/* There are moves that wait. */
+void app_ring_archivers(struct app *app);
 
 /* The shard of a tenant. */
 struct queue app_queue(const struct app *app, const char *tenant);

@@ -13,6 +13,7 @@ enum {
 	YIELD_MS = 100,
 	YIELD_LOOK_MS = 5,
 	PAGE = 64,
+	WALK_PAGES = 16,
 	MOVES_BATCH = 16,
 	EVENTS_MIN = 128,      /* a full segment; fewer wait for more */
 	BYTES_MIN = 64 * 1024, /* or this many, as the scripts ring for */
@@ -182,30 +183,36 @@ enum err_code archive_moves(struct app *app, struct err *err)
 	return code; /* the slow walk finds what this one had taken */
 }
 
-/* Whether this walk takes also what is not worth a segment yet. */
-static enum how how_of_cycle(struct app *app)
+/* Whether a walk that begins now takes also what is not worth a segment yet. */
+static enum how how_of_walk(struct app *app)
 {
-	uint64_t interval = app->node->conf.archive_interval;
-	uint64_t every = interval < LINGER_MS ? LINGER_MS / interval : 1;
+	uint64_t now = clock_mono_ms();
 
-	return app->archive_cycle % every == 0 ? HOW_ALL : HOW_MOVED;
+	if (now < app->archive_all_ms + LINGER_MS) {
+		return HOW_MOVED;
+	}
+	app->archive_all_ms = now;
+	return HOW_ALL;
 }
 
-/* All pages of one walk, then a pause. */
+/* Some pages of a walk, then a pause: what rang is found without it. */
 enum err_code archive_sweep(struct app *app, struct err *err)
 {
-	enum how how = how_of_cycle(app);
 	bool more = true;
 	enum err_code code = ERR_OK;
 
-	while (code == ERR_OK && more) {
+	if (app->archive_after.s[0] == '\0') {
+		app->archive_all = how_of_walk(app) == HOW_ALL;
+	}
+	for (unsigned pages = 0; code == ERR_OK && more && pages < WALK_PAGES; pages++) {
 		struct arena *arena = arena_new();
 		struct session_trails trails;
 
 		code = session_trail_list(app->node->pg, &app->archive_after, PAGE, arena, &trails,
 		                          err);
 		if (code == ERR_OK) {
-			code = archive_page(app, &trails, arena, how, err);
+			code = archive_page(app, &trails, arena,
+			                    app->archive_all ? HOW_ALL : HOW_MOVED, err);
 		}
 		if (code == ERR_OK) {
 			more = trails.count == PAGE;
@@ -213,6 +220,5 @@ enum err_code archive_sweep(struct app *app, struct err *err)
 		}
 		arena_free(arena);
 	}
-	app->archive_cycle += code == ERR_OK;
 	return code;
 }

@@ -116,9 +116,13 @@ void fleet_freed(struct fleet *fleet, struct str payload)
 	(void)str_split(&rest, ' ');
 	while (rest.n > 0) {
 		if (find(fleet, str_split(&rest, ' '), &i)) {
-			fleet->uses[i].freed = true;
-			if (fleet->uses[i].working > 0) {
-				fleet->uses[i].working--;
+			struct fleet_use *use = &fleet->uses[i];
+
+			/* One that had room has had what there was. */
+			use->freed = use->freed || use->parked > 0 || use->awaited ||
+			             use->working >= fleet->workers[i].slots;
+			if (use->working > 0) {
+				use->working--;
 			}
 		}
 	}

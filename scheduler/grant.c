@@ -414,6 +414,7 @@ enum err_code grant_turn(struct app *app, struct err *err)
 	if (look || clock_mono_ms() >= fleet->read_ms + app->node->conf.scheduler_tick) {
 		code = fleet_read(fleet, app->node->redis, err);
 	}
+	ahead_ask(app);
 	for (unsigned shard = 0; code == ERR_OK && shard < QUEUE_SHARDS; shard++) {
 		const struct queue queue = { app->node->redis, shard };
 

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "log/log.h"
 #include "metric/metric.h"
+#include "scheduler/ahead.h"
 #include "scheduler/app.h"
 #include "scheduler/choose.h"
 #include "scheduler/opening.h"
@@ -18,7 +19,8 @@
 struct reading {
 	struct handover *batch;
 	struct arena *arena;
-	struct session_batch rows;
+	struct ahead_read *ahead[HANDOVER_MAX];
+	const struct session *rows[HANDOVER_MAX]; /* NULL: there is none */
 	enum err_code rows_code;
 	struct err rows_err;
 };
@@ -97,39 +99,50 @@ static void ask_alive(void *arg)
 	}
 }
 
-static void ids_of(const struct handover *batch, struct id ids[HANDOVER_MAX])
-{
-	for (size_t i = 0; i < batch->count; i++) {
-		ids[i] = batch->leases[i].item.sid;
-	}
-}
-
-/* The server keeps the plan of this query; it makes one for each list. */
-static enum err_code read_row(struct reading *reading)
+/* Those that were not read ahead. */
+static enum err_code read_missing(struct reading *reading)
 {
 	const struct handover *batch = reading->batch;
-	const struct queue_item *item = &batch->leases[0].item;
-	struct session *row = arena_take(reading->arena, sizeof(*row));
-	enum err_code code = session_get(batch->app->node->pg, item->tenant, &item->sid,
-	                                 reading->arena, row, &reading->rows_err);
+	struct id ids[HANDOVER_MAX];
+	size_t missing[HANDOVER_MAX], count = 0;
+	struct session_batch rows = { NULL, 0 };
+	enum err_code code;
 
-	reading->rows = (struct session_batch){ row, code == ERR_OK ? 1 : 0 };
-	return code == ERR_NOT_FOUND ? ERR_OK : code;
+	for (size_t i = 0; i < batch->count; i++) {
+		if (reading->rows[i] == NULL) {
+			ids[count] = batch->leases[i].item.sid;
+			missing[count++] = i;
+		}
+	}
+	if (count == 0) {
+		return ERR_OK;
+	}
+	code = session_get_all(batch->app->node->pg, ids, count, reading->arena, &rows,
+	                       &reading->rows_err);
+	for (size_t k = 0; k < count; k++) {
+		for (size_t i = 0; i < rows.count; i++) {
+			if (id_eq(&rows.items[i].id, &ids[k])) {
+				reading->rows[missing[k]] = &rows.items[i];
+			}
+		}
+	}
+	return code;
 }
 
 static void read_rows(void *arg)
 {
 	struct reading *reading = arg;
-	struct id ids[HANDOVER_MAX];
+	const struct handover *batch = reading->batch;
 
-	if (reading->batch->count == 1) {
-		reading->rows_code = read_row(reading);
-		return;
+	for (size_t i = 0; i < batch->count; i++) {
+		const struct id *sid = &batch->leases[i].item.sid;
+
+		reading->ahead[i] = ahead_find(batch->app, sid);
+		if (reading->ahead[i] != NULL) {
+			reading->rows[i] = ahead_row(reading->ahead[i], sid);
+		}
 	}
-	ids_of(reading->batch, ids);
-	reading->rows_code =
-		session_get_all(reading->batch->app->node->pg, ids, reading->batch->count,
-	                        reading->arena, &reading->rows, &reading->rows_err);
+	reading->rows_code = read_missing(reading);
 }
 
 /* The children use what is on the caller's stack: they end before this returns. */
@@ -222,7 +235,7 @@ static void tell_worker(void *arg)
 	struct handover_lease *lease = step->lease;
 	const struct order_to to = whom(lease);
 
-	lease->code = order_run_row(step->batch->app, step->row, &to, false, &lease->err);
+	lease->code = order_run_row(step->batch->app, step->row, &to, &lease->err);
 }
 
 static void store_epoch(struct app *app, const struct handover_lease *lease)
@@ -235,20 +248,10 @@ static void store_epoch(struct app *app, const struct handover_lease *lease)
 		                         .generation = app->node->store.generation };
 	struct err err;
 
-	if (!epochs_add(app, &lease->item, lease->worker, &lease->result.first) &&
+	if (!epochs_add(app, &lease->item, lease->worker, &lease->result) &&
 	    log_epoch_store(app->node->pg, &epoch, &err) != ERR_OK) {
 		log_warn("epoch.unstored", "session=%s %s", lease->item.sid.s, err.msg);
 	}
-}
-
-static const struct session *row_of(const struct reading *reading, const struct id *sid)
-{
-	for (size_t i = 0; i < reading->rows.count; i++) {
-		if (id_eq(&reading->rows.items[i].id, sid)) {
-			return &reading->rows.items[i];
-		}
-	}
-	return NULL;
 }
 
 /* The sets are written by a fiber: they are of the caller. */
@@ -277,9 +280,9 @@ static void tell_granted(const struct handover_lease *lease)
 }
 
 /*
- * The queue is told first, and the workers in the same write, without waiting for its answer. What
- * it might refuse is a session that others took further since the claim: they raised its epoch or
- * ended it first, and a worker begins nothing that the head of its log does not say.
+ * The workers are told first, and the queue in the same write. What it might refuse is a session
+ * that others took further since the claim: they raised its epoch or ended it first, and a worker
+ * begins nothing that the head of its log does not say.
  */
 static enum err_code tell_all(struct handover *batch, const struct reading *reading,
                               struct err *err)
@@ -295,7 +298,7 @@ static enum err_code tell_all(struct handover *batch, const struct reading *read
 
 	for (size_t i = 0; i < batch->count; i++) {
 		struct handover_lease *lease = &batch->leases[i];
-		const struct session *row = row_of(reading, &lease->item.sid);
+		const struct session *row = reading->rows[i];
 
 		if (lease->leased && row == NULL) { /* it was deleted */
 			code = retake_finish(batch->app, &lease->item.sid, lease->item.tenant, err);
@@ -315,10 +318,10 @@ static enum err_code tell_all(struct handover *batch, const struct reading *read
 	if (count == 0) {
 		return ERR_OK;
 	}
-	(void)fiber_start(loop, &children, "opened", tell_queue, &opened);
 	for (size_t i = 0; i < count; i++) {
 		(void)fiber_start(loop, &children, "order", tell_worker, &steps[i]);
 	}
+	(void)fiber_start(loop, &children, "opened", tell_queue, &opened);
 	code = join(&children);
 	for (size_t i = 0; i < count; i++) {
 		store_epoch(batch->app, steps[i].lease);
@@ -331,28 +334,6 @@ static enum err_code tell_all(struct handover *batch, const struct reading *read
 	if (code == ERR_OK && opened.code != ERR_OK) {
 		*err = opened.err;
 		code = opened.code;
-	}
-	return code;
-}
-
-/* What clients asked before there was a worker; nobody's beginning waits for that. */
-static enum err_code tell_waiting(struct handover *batch, const struct reading *reading,
-                                  struct err *err)
-{
-	struct id ids[HANDOVER_MAX];
-	bool waiting[HANDOVER_MAX];
-	enum err_code code;
-
-	ids_of(batch, ids);
-	code = command_waiting(batch->app->node->pg, ids, batch->count, waiting, err);
-	for (size_t i = 0; code == ERR_OK && i < batch->count; i++) {
-		const struct handover_lease *lease = &batch->leases[i];
-		const struct session *row = row_of(reading, &lease->item.sid);
-		const struct order_to to = whom(lease);
-
-		if (waiting[i] && lease->leased && row != NULL) {
-			code = order_waiting(batch->app, row, &to, err);
-		}
 	}
 	return code;
 }
@@ -380,8 +361,8 @@ static enum err_code run(struct handover *batch, struct err *err)
 	if (code == ERR_OK) {
 		code = tell_all(batch, reading, err);
 	}
-	if (code == ERR_OK) {
-		code = tell_waiting(batch, reading, err);
+	for (size_t i = 0; i < batch->count; i++) {
+		ahead_release(reading->ahead[i]);
 	}
 	arena_free(reading->arena);
 	free(reading);

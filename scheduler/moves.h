@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
 #include "base/attr.h"
@@ -15,6 +16,7 @@ enum { MOVES_MAX = 4096 };
 
 struct move {
 	struct id sid;
+	uint64_t due_ms; /* clock_mono_ms; 0: it is waiting */
 	TAILQ_ENTRY(move) link;
 };
 
@@ -22,12 +24,16 @@ struct map;
 
 struct moves {
 	struct map *known;
-	TAILQ_HEAD(move_list, move) waiting;
+	TAILQ_HEAD(move_list, move) waiting, late; /* late: the first to be due first */
 };
 
 void moves_init(struct moves *moves);
 void moves_fini(struct moves *moves);
 /* False: it is there already, or there is no room. */
 bool moves_add(struct moves *moves, const struct id *sid);
+/* The same in a moment, unless it rings again: whoever leased it is about to store that itself. */
+void moves_add_late(struct moves *moves, const struct id *sid);
+/* Those that are due are waiting now. True: there were some. */
+bool moves_ripen(struct moves *moves);
 /* False: none is waiting. */
 bool moves_take(struct moves *moves, struct move *ret) MUST_CHECK;

@@ -52,10 +52,11 @@ enum err_code order_command(struct app *app, const struct command *command,
 	return code;
 }
 
-static enum err_code send_waiting(struct app *app, const struct session *row,
-                                  const struct order_to *to, struct arena *arena, struct err *err)
+enum err_code order_waiting(struct app *app, const struct id *sid, const char *tenant,
+                            const struct order_to *to, struct err *err)
 {
-	const struct command_query query = { row->tenant.p, row->id, 0, COMMANDS_MAX };
+	const struct command_query query = { tenant, *sid, 0, COMMANDS_MAX };
+	struct arena *arena = arena_new();
 	struct command_list list;
 	enum err_code code = command_open(app->node->pg, &query, arena, &list, err);
 
@@ -64,6 +65,7 @@ static enum err_code send_waiting(struct app *app, const struct session *row,
 			code = order_command(app, &list.items[i], to, err);
 		}
 	}
+	arena_free(arena);
 	return code;
 }
 
@@ -110,18 +112,8 @@ static enum err_code send_fresh(struct app *app, const struct session *row,
 	return code;
 }
 
-enum err_code order_waiting(struct app *app, const struct session *row, const struct order_to *to,
-                            struct err *err)
-{
-	struct arena *arena = arena_new();
-	enum err_code code = send_waiting(app, row, to, arena, err);
-
-	arena_free(arena);
-	return code;
-}
-
 enum err_code order_run_row(struct app *app, const struct session *row, const struct order_to *to,
-                            bool commands, struct err *err)
+                            struct err *err)
 {
 	bool behind = false;
 	enum err_code code = to->epoch > FIRST_LEASE_EPOCH
@@ -130,9 +122,6 @@ enum err_code order_run_row(struct app *app, const struct session *row, const st
 
 	if (code == ERR_OK) {
 		code = behind ? send_fresh(app, row, to, err) : send_run(app, row, to, err);
-	}
-	if (code == ERR_OK && commands) {
-		code = order_waiting(app, row, to, err);
 	}
 	return code == ERR_OK ? ERR_OK : err_wrap(err, "order %s", row->id.s);
 }
@@ -146,7 +135,10 @@ enum err_code order_run(struct app *app, const struct queue_item *item, const st
 		session_get(app->node->pg, item->tenant, &item->sid, arena, &session, err);
 
 	if (code == ERR_OK) {
-		code = order_run_row(app, &session, to, true, err);
+		code = order_run_row(app, &session, to, err);
+	}
+	if (code == ERR_OK) {
+		code = order_waiting(app, &item->sid, item->tenant, to, err);
 	}
 	arena_free(arena);
 	return code == ERR_OK ? ERR_OK : err_wrap(err, "order %s", item->sid.s);

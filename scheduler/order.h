@@ -23,13 +23,13 @@ struct order_to {
 enum err_code order_run(struct app *app, const struct queue_item *item, const struct order_to *to,
                         struct err *err) MUST_CHECK;
 
-/* The same from its row; commands: and those that wait. */
+/* The same from its row, without the commands. */
 enum err_code order_run_row(struct app *app, const struct session *row, const struct order_to *to,
-                            bool commands, struct err *err) MUST_CHECK;
+                            struct err *err) MUST_CHECK;
 
 /* The commands that wait for it. */
-enum err_code order_waiting(struct app *app, const struct session *row, const struct order_to *to,
-                            struct err *err) MUST_CHECK;
+enum err_code order_waiting(struct app *app, const struct id *sid, const char *tenant,
+                            const struct order_to *to, struct err *err) MUST_CHECK;
 
 /* A word about a session that the worker has: "unpark", "evict". */
 enum err_code order_word(struct app *app, const struct id *sid, const char *word,

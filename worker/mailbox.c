@@ -1,19 +1,30 @@
 #include "worker/mailbox.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "log/log.h"
 #include "redis/redis.h"
 #include "redis/sub.h"
 
-enum { SWEEP_MS = 1000, RETRY_MS = 100, BACKOFF_MAX_MS = 500 };
+enum { SWEEP_MS = 1000, RETRY_MS = 100, BACKOFF_MAX_MS = 500, RUNGS_MAX = 64 };
 
 static void on_message(void *arg, struct str channel, struct str payload)
 {
 	struct mailbox *box = arg;
+	struct mailbox_rung *rung;
 
 	(void)channel;
-	(void)payload;
+	if (box->unread || box->rung_count == RUNGS_MAX) {
+		box->unread = true;
+	} else {
+		rung = mem_calloc(1, sizeof(*rung) + payload.n);
+		rung->n = payload.n;
+		memcpy(rung->payload, payload.p, payload.n);
+		TAILQ_INSERT_TAIL(&box->rungs, rung, link);
+		box->rung_count++;
+	}
 	fiber_signal_raise(&box->bell);
 }
 
@@ -21,6 +32,7 @@ static void on_resumed(void *arg)
 {
 	struct mailbox *box = arg;
 
+	box->unread = true;
 	fiber_signal_raise(&box->bell);
 }
 
@@ -38,7 +50,9 @@ enum err_code mailbox_init(struct mailbox *box, const struct mailbox_options *op
 		                 .worker = options->worker,
 		                 .note = options->note,
 		                 .arg = options->arg,
-		                 .after = "0" };
+		                 .after = "0",
+		                 .unread = true };
+	TAILQ_INIT(&box->rungs);
 	fiber_signal_init(&box->bell);
 	box->sub = redis_sub_new(options->loop, &redis, &events, box, err);
 	if (box->sub == NULL) {
@@ -49,11 +63,47 @@ enum err_code mailbox_init(struct mailbox *box, const struct mailbox_options *op
 	return ERR_OK;
 }
 
+static void drop_rung(struct mailbox *box, struct mailbox_rung *rung)
+{
+	TAILQ_REMOVE(&box->rungs, rung, link);
+	box->rung_count--;
+	free(rung);
+}
+
 void mailbox_fini(struct mailbox *box)
 {
+	struct mailbox_rung *rung;
+
 	if (box->sub != NULL) {
 		redis_sub_free(box->sub);
+		while ((rung = TAILQ_FIRST(&box->rungs)) != NULL) {
+			drop_rung(box, rung);
+		}
 	}
+}
+
+static void take(struct mailbox *box, const struct mail *mail)
+{
+	memcpy(box->after, mail->id, sizeof(box->after));
+	box->note(box->arg, mail);
+}
+
+/* False: some have to be read. */
+static bool take_rungs(struct mailbox *box)
+{
+	struct mailbox_rung *rung;
+
+	while ((rung = TAILQ_FIRST(&box->rungs)) != NULL) {
+		struct mail mail;
+
+		switch (mail_bell_read(str_make(rung->payload, rung->n), box->after, &mail)) {
+		case MAIL_RUNG_NOTE: take(box, &mail); break;
+		case MAIL_RUNG_OLD: break;
+		case MAIL_RUNG_READ: box->unread = true; break;
+		}
+		drop_rung(box, rung);
+	}
+	return !box->unread;
 }
 
 /* False: it cannot be read now. */
@@ -71,8 +121,7 @@ static bool read_all(struct mailbox *box)
 		}
 		count = page.count;
 		for (size_t i = 0; i < count; i++) {
-			memcpy(box->after, page.mails[i].id, sizeof(box->after));
-			box->note(box->arg, &page.mails[i]);
+			take(box, &page.mails[i]);
 		}
 		mail_page_fini(&page);
 	} while (count == MAIL_READ_MAX);
@@ -84,8 +133,17 @@ void mailbox_run(void *arg)
 	struct mailbox *box = arg;
 
 	while (!fiber_cancelled()) {
-		uint64_t next = read_all(box) ? SWEEP_MS : RETRY_MS;
+		uint64_t next = SWEEP_MS;
 
-		(void)!fiber_signal_wait(&box->bell, next);
+		if (!take_rungs(box)) {
+			box->unread = false;
+			if (!read_all(box)) {
+				box->unread = true;
+				next = RETRY_MS;
+			}
+		}
+		if (fiber_signal_wait(&box->bell, next) == ERR_TIMEOUT) {
+			box->unread = true; /* a ring may have been lost */
+		}
 	}
 }

@@ -1,8 +1,13 @@
 /*
- * The notes of schedulers and API nodes for this worker, read when the bell rings and, since
- * bells may be lost, now and then.  The body of a fiber; each note is handed out once.
+ * The notes of schedulers and API nodes for this worker: those that come with the bell are taken as
+ * they are while none is missing between them; else, and since bells may be lost now and then, the
+ * box is read.  The body of a fiber; each note is handed out once.
  */
 #pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/queue.h>
 
 #include "base/attr.h"
 #include "base/err.h"
@@ -13,6 +18,13 @@ struct loop;
 struct redis;
 struct redis_sub;
 
+/* A ring that brought its note. */
+struct mailbox_rung {
+	TAILQ_ENTRY(mailbox_rung) link;
+	size_t n;
+	char payload[];
+};
+
 struct mailbox {
 	struct redis *redis;
 	const char *worker;
@@ -20,6 +32,9 @@ struct mailbox {
 	void *arg;
 
 	char after[MAIL_ID_SIZE];
+	TAILQ_HEAD(mailbox_rungs, mailbox_rung) rungs; /* oldest first */
+	size_t rung_count;
+	bool unread; /* there may be notes that did not come with a ring */
 	struct redis_sub *sub;
 	struct fiber_signal bell;
 };

@@ -114,14 +114,18 @@ bool log_bell_decode(struct str payload, struct log_bell *ret)
 	return true;
 }
 
-bool log_moves_parse(struct str payload, struct id *ret_sid, struct str *ret_tenant)
+bool log_moves_parse(struct str payload, struct id *ret_sid, struct str *ret_tenant,
+                     bool *ret_leased)
 {
 	struct str rest = payload;
 	struct str sid = str_split(&rest, ' ');
 
-	if (rest.n == 0 || rest.n > LOG_MOVES_TENANT_MAX) {
+	struct str tenant = str_split(&rest, ' ');
+
+	if (tenant.n == 0 || tenant.n > LOG_MOVES_TENANT_MAX) {
 		return false;
 	}
-	*ret_tenant = rest;
+	*ret_tenant = tenant;
+	*ret_leased = str_eq(rest, STR_LIT("lease"));
 	return id_parse(sid, ret_sid);
 }

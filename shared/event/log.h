@@ -230,7 +230,9 @@ bool log_bell_parse_channel(struct str channel, struct id *ret) MUST_CHECK;
 #define LOG_MOVES_CHANNEL "moves"
 enum { LOG_MOVES_TENANT_MAX = 64 };
 /* tenant: a view into the payload, at most LOG_MOVES_TENANT_MAX. */
-bool log_moves_parse(struct str payload, struct id *ret_sid, struct str *ret_tenant) MUST_CHECK;
+/* *ret_leased: it moved by a lease, and by nothing else. */
+bool log_moves_parse(struct str payload, struct id *ret_sid, struct str *ret_tenant,
+                     bool *ret_leased) MUST_CHECK;
 
 enum { LOG_TRACE_SIZE = 32 + 1 };
 

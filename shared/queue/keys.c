@@ -39,6 +39,11 @@ void mail_key_box(const char *worker, char out[QUEUE_KEY_SIZE])
 	(void)snprintf(out, QUEUE_KEY_SIZE, "{w:%.*s}:mail", QUEUE_WORKER_MAX, worker);
 }
 
+void mail_key_last(const char *worker, char out[QUEUE_KEY_SIZE])
+{
+	(void)snprintf(out, QUEUE_KEY_SIZE, "{w:%.*s}:last", QUEUE_WORKER_MAX, worker);
+}
+
 void mail_key_answer(const char *name, char out[QUEUE_KEY_SIZE])
 {
 	(void)snprintf(out, QUEUE_KEY_SIZE, "{w}:answer:%.*s", QUEUE_WORKER_MAX, name);

@@ -20,16 +20,18 @@ enum err_code mail_send(struct redis *redis, const char *worker, const struct ma
 	const struct text *script = &queue_lua_texts[QUEUE_LUA_MAIL_SEND];
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
 	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
-	char box[QUEUE_KEY_SIZE], bell[QUEUE_KEY_SIZE];
+	char box[QUEUE_KEY_SIZE], last[QUEUE_KEY_SIZE], bell[QUEUE_KEY_SIZE];
 	enum err_code code;
 
 	if (!queue_name_ok(worker) || mail->kind.n == 0 || mail->body.n > MAIL_BODY_MAX) {
 		return err_set(err, ERR_INVALID, "a note's worker, kind or size");
 	}
 	mail_key_box(worker, box);
+	mail_key_last(worker, last);
 	mail_key_bell(worker, bell);
-	redis_script_begin(cmd, script, 1);
+	redis_script_begin(cmd, script, 2);
 	redis_arg_cstr(cmd, box);
+	redis_arg_cstr(cmd, last);
 	redis_arg_u64(cmd, MAIL_KEPT);
 	redis_arg_cstr(cmd, bell);
 	redis_arg(cmd, mail->kind);
@@ -85,6 +87,36 @@ enum err_code mail_read(struct redis *redis, const char *worker, const char *aft
 	}
 	*ret = page;
 	return ERR_OK;
+}
+
+enum mail_rung mail_bell_read(struct str payload, const char *after, struct mail *ret)
+{
+	struct str rest = payload;
+	struct str line = str_split(&rest, '\n');
+	struct str id = str_split(&line, ' ');
+	struct mail mail = { .body = { NULL, 0 } };
+	struct str sid, epoch, attempt;
+
+	if (str_eq(id, str_of(after))) {
+		return MAIL_RUNG_OLD;
+	}
+	if (rest.p == NULL || !str_eq(line, str_of(after)) ||
+	    !str_copy(mail.id, sizeof(mail.id), id)) {
+		return MAIL_RUNG_READ;
+	}
+	mail.kind = str_split(&rest, '\n');
+	mail.incarnation = str_split(&rest, '\n');
+	sid = str_split(&rest, '\n');
+	epoch = str_split(&rest, '\n');
+	attempt = str_split(&rest, '\n');
+	if (rest.p == NULL || (sid.n > 0 && !id_parse(sid, &mail.sid)) ||
+	    !parse_u64(epoch, UINT64_MAX, &mail.epoch) ||
+	    !parse_u64(attempt, UINT64_MAX, &mail.attempt)) {
+		return MAIL_RUNG_READ;
+	}
+	mail.body = rest;
+	*ret = mail;
+	return MAIL_RUNG_NOTE;
 }
 
 void mail_page_fini(struct mail_page *page)

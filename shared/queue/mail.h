@@ -56,3 +56,12 @@ enum err_code mail_answered(struct redis *redis, const char *name, char out[MAIL
                             struct err *err) MUST_CHECK;
 
 void mail_bell_channel(const char *worker, char out[QUEUE_KEY_SIZE]);
+
+/* What the bell brings to whoever has read through `after`. Pure. */
+enum mail_rung {
+	MAIL_RUNG_READ, /* there may be notes to read */
+	MAIL_RUNG_OLD,  /* it is of the last one that was read */
+	MAIL_RUNG_NOTE, /* the next note, small enough to come with it: it need not be read */
+};
+/* *ret: as of mail_read(); its strings point into the payload. */
+enum mail_rung mail_bell_read(struct str payload, const char *after, struct mail *ret);

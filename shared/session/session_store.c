@@ -359,6 +359,38 @@ enum err_code session_mark_queued(struct pg *pg, const char *tenant, const struc
 
 /* ---- following the log ---- */
 
+enum { LEASED_LISTS = 5, LEASED_WORD_MAX = 80 };
+
+enum err_code session_leased_all(struct pg *pg, const struct session_leased *leased, size_t count,
+                                 struct err *err)
+{
+	struct pg_params params = { 0 };
+	struct buf lists[LEASED_LISTS];
+	enum err_code code;
+
+	assert(count <= IDS_MAX);
+	for (size_t k = 0; k < LEASED_LISTS; k++) {
+		buf_init(&lists[k], IDS_MAX * LEASED_WORD_MAX);
+	}
+	for (size_t i = 0; i < count; i++) {
+		const char *comma = i > 0 ? "," : "";
+
+		buf_addf(&lists[0], "%s%s", comma, leased[i].id.s);
+		buf_addf(&lists[1], "%s%s", comma, leased[i].worker);
+		buf_addf(&lists[2], "%s%" PRIu64, comma, leased[i].epoch);
+		buf_addf(&lists[3], "%s%" PRIu64, comma, leased[i].first_n);
+		buf_addf(&lists[4], "%s%" PRIu64, comma, leased[i].n);
+	}
+	for (size_t k = 0; k < LEASED_LISTS; k++) {
+		pg_param_cstr(&params, buf_cstr(&lists[k]));
+	}
+	code = pg_query(pg, "", sql(SESSION_SQL_SESSION_LEASED), &params, NULL, err);
+	for (size_t k = 0; k < LEASED_LISTS; k++) {
+		buf_fini(&lists[k]);
+	}
+	return code == ERR_OK ? ERR_OK : err_wrap(err, "%zu leases", count);
+}
+
 /* One statement that affects one row or none. */
 static enum err_code change(struct pg *pg, const char *tenant, enum session_sql_id id,
                             const struct pg_params *params, bool *ret_changed, struct err *err)

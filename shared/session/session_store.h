@@ -131,6 +131,18 @@ enum err_code session_mark_queued(struct pg *pg, const char *tenant, const struc
 
 /* ---- following the log ---- */
 
+/* What a lease wrote into the log of a session. */
+struct session_leased {
+	struct id id;
+	const char *worker;
+	uint64_t epoch, first_n, n; /* of its entries */
+};
+
+/* For at most 128 of any tenants: they are provisioning. A row that was not queued, or does not
+ * reflect all before the lease, stays as it is. */
+enum err_code session_leased_all(struct pg *pg, const struct session_leased *leased, size_t count,
+                                 struct err *err) MUST_CHECK;
+
 struct session_move {
 	struct id id;
 	enum session_state state;

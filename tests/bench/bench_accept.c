@@ -5,7 +5,6 @@
  *	bench_accept [SECONDS [API_NODES [SCHEDULERS]]]     under with-redis and with-postgres
  */
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
@@ -24,6 +23,7 @@
 #include "auth/auth_key_store.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "cpu.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
 #include "pg/pg.h"
@@ -178,63 +178,22 @@ static void prepare(void *arg)
 
 /* ---- CPU ---- */
 
-static uint64_t ticks_of(const char *pid, long *ret_parent)
-{
-	char path[64], text[512] = "";
-	unsigned long user = 0, system = 0;
-	const char *rest;
-	FILE *file;
-
-	(void)snprintf(path, sizeof(path), "/proc/%s/stat", pid);
-	file = fopen(path, "re");
-	if (file == NULL) {
-		return 0;
-	}
-	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
-	(void)fclose(file);
-	rest = strrchr(text, ')');
-	if (rest == NULL || sscanf(rest, ") %*c %ld %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-	                           ret_parent, &user, &system) != 3) {
-		return 0;
-	}
-	return user + system;
-}
-
-/* Of a process, and of its children that live. */
-static double cpu_s(pid_t pid)
-{
-	DIR *proc = opendir("/proc");
-	uint64_t ticks = 0;
-	struct dirent *entry;
-
-	while ((entry = readdir(proc)) != NULL) {
-		long parent = 0, own = strtol(entry->d_name, NULL, 10);
-		uint64_t used = own > 0 ? ticks_of(entry->d_name, &parent) : 0;
-
-		ticks += own == pid || parent == pid ? used : 0;
-	}
-	(void)closedir(proc);
-	return (double)ticks / (double)sysconf(_SC_CLK_TCK);
-}
-
 struct used {
 	double api, scheduler, redis, pg, client;
 };
 
 static struct used used_now(void)
 {
-	struct used used = { .redis = cpu_s((pid_t)strtol(required("TEST_REDIS_PID"), NULL, 10)),
-		             .pg = cpu_s((pid_t)strtol(required("TEST_PG_PID"), NULL, 10)) };
-	struct timespec own;
+	struct used used = { .redis = cpu_of((pid_t)strtol(required("TEST_REDIS_PID"), NULL, 10)),
+		             .pg = cpu_of((pid_t)strtol(required("TEST_PG_PID"), NULL, 10)) };
 
 	for (unsigned i = 0; i < bench.api_count; i++) {
-		used.api += cpu_s(bench.apis[i]);
+		used.api += cpu_of(bench.apis[i]);
 	}
 	for (unsigned i = 0; i < bench.scheduler_count; i++) {
-		used.scheduler += cpu_s(bench.schedulers[i]);
+		used.scheduler += cpu_of(bench.schedulers[i]);
 	}
-	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own);
-	used.client = (double)own.tv_sec + (double)own.tv_nsec / 1e9;
+	used.client = cpu_of_self();
 	return used;
 }
 

@@ -17,9 +17,9 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "cpu.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
-#include "pg/generation.h"
 #include "pg/pg.h"
 #include "pg/schema.h"
 #include "queue/lease.h"
@@ -46,6 +46,7 @@ enum {
 	SETTLE_MS = 3500, /* the scheduler has looked at what lived before */
 	RENEW_MS = 300,
 	WAIT_MS = 20000,
+	OVER_MAX = 256,
 	LOOK_MS = 10,
 	SETTING_SIZE = 256,
 	SETTINGS = 6,
@@ -66,6 +67,9 @@ struct host {
 	struct lease_worker lease;
 	char after[MAIL_ID_SIZE];
 	struct fiber_signal bell;
+	struct id over[OVER_MAX]; /* what came with rings, to be finished */
+	size_t over_count;
+	bool unread;
 };
 
 static struct {
@@ -138,19 +142,30 @@ static void take(const struct mail *mail)
 	}
 }
 
+static void take_for(struct host *host, const struct mail *mail)
+{
+	take(mail);
+	memcpy(host->after, mail->id, sizeof(host->after));
+	host->over[host->over_count++] = mail->sid;
+}
+
 /* What was told is over at once: its slot is free. */
-static void finish_all(const struct mail_page *page)
+static void finish_all(struct host *host)
 {
 	const struct queue queue = { bench.worker_redis, 0 };
-	struct queue_move moves[MAIL_READ_MAX];
-	enum queue_set sets[MAIL_READ_MAX];
-	const struct queue_moves all = { moves, sets, page->count };
+	struct queue_move moves[QUEUE_MOVES_MAX];
+	enum queue_set sets[QUEUE_MOVES_MAX];
 	struct err err;
 
-	for (size_t i = 0; i < page->count; i++) {
-		moves[i] = (struct queue_move){ .sid = page->mails[i].sid };
+	while (host->over_count > 0) {
+		struct queue_moves all = { moves, sets, 0 };
+
+		while (host->over_count > 0 && all.count < QUEUE_MOVES_MAX) {
+			moves[all.count++] =
+				(struct queue_move){ .sid = host->over[--host->over_count] };
+		}
+		must(queue_finish_all(&queue, &all, &err), "finish", &err);
 	}
-	must(queue_finish_all(&queue, &all, &err), "finish", &err);
 }
 
 static void read_mail(struct host *host)
@@ -158,21 +173,39 @@ static void read_mail(struct host *host)
 	struct mail_page page = { .count = 1 };
 	struct err err;
 
+	host->unread = false;
 	while (page.count > 0) {
 		must(mail_read(bench.worker_redis, host->lease.worker, host->after, &page, &err),
 		     "mail", &err);
 		for (size_t i = 0; i < page.count; i++) {
-			take(&page.mails[i]);
-			memcpy(host->after, page.mails[i].id, sizeof(host->after));
+			take_for(host, &page.mails[i]);
 		}
-		if (page.count > 0) {
-			finish_all(&page);
+		finish_all(host);
+		host->unread = host->unread && page.count == 0;
+		if (page.count == 0) {
 			mail_page_fini(&page);
-			page.count = 1;
-		} else {
-			mail_page_fini(&page);
+			return;
+		}
+		mail_page_fini(&page);
+		page.count = 1;
+	}
+}
+
+/* As a worker does: a note that comes with the ring need not be read. */
+static void hear(struct host *host, struct str payload)
+{
+	struct mail mail;
+
+	if (host->unread || host->over_count == OVER_MAX) {
+		host->unread = true;
+	} else {
+		switch (mail_bell_read(payload, host->after, &mail)) {
+		case MAIL_RUNG_NOTE: take_for(host, &mail); break;
+		case MAIL_RUNG_OLD: break;
+		case MAIL_RUNG_READ: host->unread = true; break;
 		}
 	}
+	fiber_signal_raise(&host->bell);
 }
 
 static void work(void *arg)
@@ -187,8 +220,13 @@ static void work(void *arg)
 			must(lease_renew(bench.worker_redis, host->lease.incarnation, &err),
 			     "renew", &err);
 		}
-		read_mail(host);
-		(void)!fiber_signal_wait(&host->bell, RENEW_MS);
+		finish_all(host);
+		if (host->unread) {
+			read_mail(host);
+		}
+		if (fiber_signal_wait(&host->bell, RENEW_MS) == ERR_TIMEOUT) {
+			host->unread = true;
+		}
 	}
 }
 
@@ -197,14 +235,13 @@ static void on_message(void *arg, struct str channel, struct str payload)
 	char bell[QUEUE_KEY_SIZE];
 
 	(void)arg;
-	(void)payload;
 	if (str_eq(channel, STR_LIT("floor"))) {
 		fiber_signal_raise(&bench.popped);
 	}
 	for (unsigned i = 0; i < WORKERS; i++) {
 		mail_bell_channel(bench.hosts[i].lease.worker, bell);
 		if (str_eq(channel, str_of(bell))) {
-			fiber_signal_raise(&bench.hosts[i].bell);
+			hear(&bench.hosts[i], payload);
 		}
 	}
 }
@@ -213,6 +250,7 @@ static void on_resumed(void *arg)
 {
 	(void)arg;
 	for (unsigned i = 0; i < WORKERS; i++) {
+		bench.hosts[i].unread = true;
 		fiber_signal_raise(&bench.hosts[i].bell);
 	}
 }
@@ -412,8 +450,33 @@ static void print(const char *what)
 	free(us);
 }
 
+struct used {
+	double scheduler, redis, pg, self;
+};
+
+static struct used used_now(void)
+{
+	return (struct used){ .scheduler = cpu_of(bench.scheduler),
+		              .redis = cpu_of((pid_t)strtol(required("TEST_REDIS_PID"), NULL, 10)),
+		              .pg = cpu_of((pid_t)strtol(required("TEST_PG_PID"), NULL, 10)),
+		              .self = cpu_of_self() };
+}
+
+/* Until all have come, what is done about them later included only as far as it was done by then.
+ */
+static void print_used(const struct used *from)
+{
+	const struct used to = used_now();
+	const double each = 1e6 / (double)bench.count;
+
+	(void)printf("    CPU us each: scheduler %.0f, Redis %.0f, PostgreSQL %.0f, bench %.0f\n",
+	             (to.scheduler - from->scheduler) * each, (to.redis - from->redis) * each,
+	             (to.pg - from->pg) * each, (to.self - from->self) * each);
+}
+
 static void drive(const char *what, void (*fn)(void *arg))
 {
+	const struct used from = used_now();
 	uint64_t until;
 
 	bench.begun_us = clock_mono_us();
@@ -435,6 +498,7 @@ static void drive(const char *what, void (*fn)(void *arg))
 		}
 	}
 	print(what);
+	print_used(&from);
 }
 
 static void measure(uint64_t rate)
@@ -490,12 +554,28 @@ static void prepare(void)
 	must(pg_migrate(bench.pg, &pg_schema, &applied, &err), "migrate", &err);
 	must(tenant_ensure(bench.pg, TENANT, &err), "tenant", &err);
 	bench.store = (struct log_store){ .redis = bench.redis, .unarchived_max = UNARCHIVED_MAX };
-	must(pg_generation(bench.pg, str_of(redis_run_id(bench.redis)), &bench.store.generation,
-	                   &err),
-	     "generation", &err);
 	redis_subscribe(bench.sub, STR_LIT("floor"));
 	bench.samples = mem_calloc((size_t)RATE_MAX * bench.seconds, sizeof(*bench.samples));
 	bench.by_id = map_new();
+}
+
+/* The scheduler's: it would rebuild the logs of an older one. */
+static void learn_generation(void)
+{
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	struct str mark;
+	struct err err;
+
+	redis_arg_cstr(cmd, "GET");
+	redis_arg_cstr(cmd, LOG_MARK_KEY);
+	must(redis_call(bench.redis, cmd, &reply, &err), "generation", &err);
+	mark = redis_reply_str(reply);
+	(void)str_split(&mark, ' ');
+	if (!parse_u64(str_split(&mark, ' '), UINT64_MAX, &bench.store.generation) ||
+	    bench.store.generation == 0) {
+		die("generation", "the scheduler has not begun one");
+	}
 }
 
 static void run(void *arg)
@@ -505,6 +585,7 @@ static void run(void *arg)
 	start_workers();
 	start_scheduler();
 	(void)fiber_sleep(SETTLE_MS);
+	learn_generation();
 	measure(200);
 	measure(RATE_MAX);
 	(void)kill(bench.scheduler, SIGTERM);

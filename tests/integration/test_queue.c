@@ -6,6 +6,7 @@
 #include "queue/lease.h"
 #include "queue/mail.h"
 #include "queue/queue.h"
+#include "redis/sub.h"
 #include "tests/support/world.h"
 
 static struct queue queue_in(struct world *world)
@@ -506,6 +507,87 @@ static void mail_body(struct world *world)
 	assert_int_equal(mail_send(world->redis, "no good", &note, &err), ERR_INVALID);
 }
 
+/* What a ring brought to whoever has read through `after`. */
+struct ear {
+	struct fiber_signal heard;
+	char after[MAIL_ID_SIZE];
+	unsigned notes, reads;
+};
+
+static void on_ring(void *arg, struct str channel, struct str payload)
+{
+	struct ear *ear = arg;
+	struct mail mail;
+
+	(void)channel;
+	if (mail_bell_read(payload, ear->after, &mail) == MAIL_RUNG_NOTE) {
+		ear->notes++;
+		memcpy(ear->after, mail.id, sizeof(ear->after));
+	} else {
+		ear->reads++;
+	}
+	fiber_signal_raise(&ear->heard);
+}
+
+static void on_subscribed(void *arg)
+{
+	struct ear *ear = arg;
+
+	fiber_signal_raise(&ear->heard);
+}
+
+static void hear_mail(struct world *world, struct ear *ear, size_t size)
+{
+	char body[10000] = "";
+	const struct mail note = { .kind = STR_LIT("run"), .body = str_make(body, size) };
+	const unsigned rings = ear->notes + ear->reads;
+	struct err err;
+
+	memset(body, 'x', sizeof(body));
+	assert_int_equal(mail_send(world->redis, "host-1", &note, &err), ERR_OK);
+	while (ear->notes + ear->reads == rings) {
+		assert_int_equal(fiber_signal_wait(&ear->heard, WORLD_TIMEOUT_MS), ERR_OK);
+	}
+}
+
+static void ring_body(struct world *world)
+{
+	static const struct redis_sub_events events = { .message = on_ring,
+		                                        .resumed = on_subscribed };
+	const struct redis_options options = { getenv("TEST_REDIS_URL"), WORLD_TIMEOUT_MS, 500 };
+	struct ear ear = { .after = "0" };
+	struct mail_page page;
+	struct redis_sub *sub;
+	char channel[QUEUE_KEY_SIZE];
+	struct err err;
+
+	fiber_signal_init(&ear.heard);
+	sub = redis_sub_new(world->loop, &options, &events, &ear, &err);
+	assert_non_null(sub);
+	mail_bell_channel("host-1", channel);
+	redis_subscribe(sub, str_of(channel));
+	assert_int_equal(fiber_signal_wait(&ear.heard, WORLD_TIMEOUT_MS), ERR_OK);
+	hear_mail(world, &ear, 10); /* nobody knows what was before */
+	assert_int_equal(ear.reads, 1);
+	assert_int_equal(mail_read(world->redis, "host-1", "0", &page, &err), ERR_OK);
+	memcpy(ear.after, page.mails[0].id, sizeof(ear.after));
+	mail_page_fini(&page);
+	hear_mail(world, &ear, 10);
+	hear_mail(world, &ear, 0);
+	assert_int_equal(ear.notes, 2);
+	hear_mail(world, &ear, 10000); /* too large to be brought */
+	hear_mail(world, &ear, 10);
+	assert_int_equal(ear.notes, 2);
+	assert_int_equal(ear.reads, 3);
+	redis_sub_free(sub);
+}
+
+static void a_small_note_comes_with_the_ring_while_none_is_missing(void **state)
+{
+	(void)state;
+	world_run(ring_body);
+}
+
 static void a_note_is_read_by_its_worker_in_order(void **state)
 {
 	(void)state;
@@ -530,6 +612,7 @@ int main(void)
 		cmocka_unit_test(an_incarnation_that_does_not_renew_is_lost_for_good),
 		cmocka_unit_test(time_in_which_nobody_swept_expires_nobody),
 		cmocka_unit_test(a_note_is_read_by_its_worker_in_order),
+		cmocka_unit_test(a_small_note_comes_with_the_ring_while_none_is_missing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,6 +75,50 @@ static void every_set_has_its_name(void **state)
 	}
 }
 
+/* ---- what a mailbox's bell brings ---- */
+
+#define RING "9-0 8-0\nrun\ninc-1\n01J00000000000000000000000\n7\n3\n{\"a\":\n1}"
+
+static void the_next_note_comes_with_its_ring(void **state)
+{
+	struct mail mail;
+
+	(void)state;
+	assert_int_equal(mail_bell_read(STR_LIT(RING), "8-0", &mail), MAIL_RUNG_NOTE);
+	assert_string_equal(mail.id, "9-0");
+	assert_true(str_eq(mail.kind, STR_LIT("run")));
+	assert_true(str_eq(mail.incarnation, STR_LIT("inc-1")));
+	assert_string_equal(mail.sid.s, "01J00000000000000000000000");
+	assert_int_equal(mail.epoch, 7);
+	assert_int_equal(mail.attempt, 3);
+	assert_true(str_eq(mail.body, STR_LIT("{\"a\":\n1}")));
+	assert_int_equal(mail_bell_read(STR_LIT("9-0 8-0\ndrain\n\n\n0\n0\n"), "8-0", &mail),
+	                 MAIL_RUNG_NOTE);
+	assert_true(id_is_nil(&mail.sid));
+	assert_int_equal(mail.body.n, 0);
+}
+
+static void a_ring_that_is_not_of_the_next_note_says_to_read(void **state)
+{
+	static const char *const rings[] = {
+		"",
+		"9-0",
+		"9-0 8-0",
+		"9-0 -\nrun\n\n\n0\n0\n",
+		"9-0 7-0\nrun\n\n\n0\n0\n",
+		"9-0 8-0\nrun\n\n\n0",
+		"9-0 8-0\nrun\n\nno id\n0\n0\n",
+		"9-0 8-0\nrun\n\n\nx\n0\n",
+	};
+	struct mail mail;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rings); i++) {
+		assert_int_equal(mail_bell_read(str_of(rings[i]), "8-0", &mail), MAIL_RUNG_READ);
+	}
+	assert_int_equal(mail_bell_read(STR_LIT(RING), "9-0", &mail), MAIL_RUNG_OLD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -82,6 +126,8 @@ int main(void)
 		cmocka_unit_test(a_mailbox_and_its_bell_share_one_hash_tag),
 		cmocka_unit_test(names_and_words_cannot_break_a_key_or_a_list),
 		cmocka_unit_test(every_set_has_its_name),
+		cmocka_unit_test(the_next_note_comes_with_its_ring),
+		cmocka_unit_test(a_ring_that_is_not_of_the_next_note_says_to_read),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,7 @@
 --      8 states ",a,b,": the head's must be one of them (recover: is left alone otherwise)
 --      9 state: the new state, "" none; recover without status event: used only when the head does not know it
 --     10 data of the status event, "" none   11 bell channel
--- rings the bell, and but for create, of which the row knows, channel moves: "<sid> <tenant>"
+-- rings the bell, and but for create, of which the row knows, channel moves: "<sid> <tenant> <cause>"
 -- returns {ok | again, epoch, first n, last n, state, bytes beyond the watermark}
 --      or {missing} {stale} {rebuild} {fenced, epoch} {moved, state}
 local head, log = KEYS[1], KEYS[2]
@@ -85,6 +85,6 @@ if h[11] then redis.call('HDEL', head, 'rs') end
 redis.call('PUBLISH', ARGV[11],
 	e .. ' ' .. text(first) .. ' ' .. text(n) .. ' ' .. ts .. ' ' .. state .. '\n' .. bell)
 if how ~= 'create' then
-	redis.call('PUBLISH', 'moves', string.match(head, '{s:(.-)}') .. ' ' .. ARGV[1])
+	redis.call('PUBLISH', 'moves', string.match(head, '{s:(.-)}') .. ' ' .. ARGV[1] .. ' ' .. ARGV[5])
 end
 return {'ok', e, text(first), text(n), state, text(bytes)}

@@ -22,7 +22,7 @@ elseif tonumber(ARGV[5]) > now then
 	save(h, 'delayed', '')
 else
 	enter(h)
-	ring(ARGV[7], 1)
+	call('PUBLISH', ARGV[7], 'ready ' .. (woken > 0 and 128 or '1 ' .. h.sid))
 end
 write_all()
 return {'ok', h.set}

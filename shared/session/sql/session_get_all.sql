@@ -1,4 +1,5 @@
 -- params: ids (comma list)
+-- (the subquery: so that one plan is good for all lists)
 -- returns: sessions with their tasks, in the order of the columns of session_store.c
 SELECT s.id, s.tenant_id, s.task_id, s.project_id, s.namespace, s.state, s.epoch, s.n,
        s.exit_code, s.reason, s.priority, s.retry_of, s.attempts, s.max_attempts, s.worker_id,
@@ -15,4 +16,4 @@ SELECT s.id, s.tenant_id, s.task_id, s.project_id, s.namespace, s.state, s.epoch
        (extract(epoch FROM s.deadline) * 1000000)::bigint,
        s.failures
 FROM sessions s JOIN tasks t ON t.id = s.task_id
-WHERE s.id = ANY (string_to_array($1::text, ','))
+WHERE s.id = ANY (ARRAY(SELECT unnest(string_to_array($1::text, ','))))

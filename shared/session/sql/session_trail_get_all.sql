@@ -1,6 +1,7 @@
 -- params: ids (comma list)
+-- (the subquery: so that one plan is good for all lists)
 -- returns: id, tenant id, state, epoch, n, attempts, whether it has open questions, of those that are not archived to their end
 SELECT id, tenant_id, state, epoch, n, attempts,
        EXISTS (SELECT FROM approvals a WHERE a.session_id = sessions.id AND a.state = 'open')
 FROM sessions
-WHERE archived_at IS NULL AND id = ANY (string_to_array($1::text, ','))
+WHERE archived_at IS NULL AND id = ANY (ARRAY(SELECT unnest(string_to_array($1::text, ','))))

@@ -1,0 +1,18 @@
+-- params: lists of the same length: ids, worker ids, epochs, first ns, last ns of what leases wrote
+-- returns: nothing; only rows that are queued and reflect all before the first entry are affected: a
+--          new row does, of its log's only one
+-- (the place of each row is looked up by itself, and the state is no index's: a plan from when there were
+-- few rows would read all that is queued)
+UPDATE sessions s SET
+    state = 'provisioning',
+    epoch = l.epoch,
+    n = l.n,
+    reason = '',
+    worker_id = l.worker,
+    updated_at = now()
+FROM unnest(string_to_array($1::text, ','), string_to_array($2::text, ','),
+            string_to_array($3::text, ',')::bigint[], string_to_array($4::text, ',')::bigint[],
+            string_to_array($5::text, ',')::bigint[]) AS l(id, worker, epoch, first_n, n),
+     LATERAL (SELECT r.ctid AS place FROM sessions r WHERE r.id = l.id OFFSET 0) found
+WHERE s.ctid = found.place AND coalesce(s.state, '') = 'queued' AND s.epoch < l.epoch
+  AND (s.n = l.first_n - 1 OR s.n = 0 AND l.first_n = 2)
