@@ -3,12 +3,14 @@
 #include "worker/adapters/acp.h"
 
 extern const struct adapter_ops adapter_codex;
+extern const struct adapter_ops adapter_opencode;
 
 /* One row a protocol: its file defines adapter_<name>. */
 static const struct adapter_ops *const adapters[] = {
 	&adapter_acp,
 	&adapter_codex,
 	&adapter_gemini,
+	&adapter_opencode,
 	NULL,
 };
 

@@ -214,18 +214,25 @@ static void prompt(struct adapter *a, const struct adapter_prompt *prompt, struc
 	buf_fini(&input);
 }
 
-static void turn_started(struct adapter *a, const struct json_value *params,
-                         struct adapter_out *out)
+static void open_turn(struct adapter *a, struct str id, struct adapter_out *out)
 {
-	struct str id = json_as_str(json_get(json_get(params, "turn"), "id"));
-
-	if (!is_own(a, params) || a->turn_open) {
-		return;
-	}
 	codex_set(&a->turn, id);
 	a->turn_open = a->turned = true;
 	a->error_told = false;
 	adapter_out_turn(out);
+	if (a->compacting != NULL) {
+		adapter_out_done(out, str_of(a->compacting), STR_LIT(""));
+		free(a->compacting);
+		a->compacting = NULL;
+	}
+}
+
+static void turn_started(struct adapter *a, const struct json_value *params,
+                         struct adapter_out *out)
+{
+	if (is_own(a, params) && !a->turn_open) {
+		open_turn(a, json_as_str(json_get(json_get(params, "turn"), "id")), out);
+	}
 }
 
 /* CodexErrorInfo: a word, or an object whose one member is named by it. */
@@ -599,14 +606,26 @@ static void failed_to(struct adapter *a, const char *what, struct str why, struc
 	buf_fini(&text);
 }
 
-static void turn_answered(struct adapter *a, const struct json_value *result)
+/* It may be told before, and may be over already. */
+static void turn_answered(struct adapter *a, const struct json_value *result,
+                          struct adapter_out *out)
 {
 	struct str id = json_as_str(json_get(json_get(result, "turn"), "id"));
 
-	/* turn/started opens it; until then an interrupt knows its id already. */
 	if (!a->turn_open && id.n > 0 &&
 	    (a->last_turn == NULL || !str_eq(id, str_of(a->last_turn)))) {
-		codex_set(&a->turn, id);
+		open_turn(a, id, out);
+	}
+}
+
+/* Its turn begins by itself: until then nothing seems to run. */
+static void compact_answered(struct adapter *a, const struct codex_call *call,
+                             struct adapter_out *out)
+{
+	if (a->turn_open || a->compacting != NULL) {
+		adapter_out_done(out, str_of(call->command), STR_LIT(""));
+	} else {
+		a->compacting = mem_strdup(call->command);
 	}
 }
 
@@ -646,7 +665,8 @@ static void call_failed(struct adapter *a, const struct codex_call *call, struct
 		adapter_out_done(out, command, STR_LIT(""));
 		break;
 	case CODEX_CALL_TURN:
-	case CODEX_CALL_SLASH: adapter_out_done(out, command, why); break;
+	case CODEX_CALL_REVIEW:
+	case CODEX_CALL_COMPACT: adapter_out_done(out, command, why); break;
 	}
 }
 
@@ -670,11 +690,12 @@ static void call_done(struct adapter *a, const struct codex_call *call,
 		adapter_out_done(out, command, STR_LIT(""));
 		break;
 	case CODEX_CALL_TURN:
-		turn_answered(a, result);
+	case CODEX_CALL_REVIEW:
+		turn_answered(a, result, out);
 		adapter_out_done(out, command, STR_LIT(""));
 		break;
-	case CODEX_CALL_STEER:
-	case CODEX_CALL_SLASH: adapter_out_done(out, command, STR_LIT("")); break;
+	case CODEX_CALL_STEER: adapter_out_done(out, command, STR_LIT("")); break;
+	case CODEX_CALL_COMPACT: compact_answered(a, call, out); break;
 	}
 }
 
@@ -733,8 +754,7 @@ static void interrupt(struct adapter *a, struct str command, struct adapter_out 
 {
 	struct codex_line line;
 
-	if (a->turn == NULL || (a->last_turn != NULL && !a->turn_open &&
-	                        str_eq(str_of(a->turn), str_of(a->last_turn)))) {
+	if (!a->turn_open) {
 		adapter_out_done(out, command, STR_LIT("")); /* nothing runs */
 		return;
 	}
@@ -774,7 +794,7 @@ static void review(struct adapter *a, struct str command, struct str what, struc
 		jsonw_cstr(&line.w, "type", "uncommittedChanges");
 	}
 	jsonw_end_object(&line.w);
-	codex_call_end(a, &line, CODEX_CALL_SLASH, command, NULL, out);
+	codex_call_end(a, &line, CODEX_CALL_REVIEW, command, NULL, out);
 }
 
 static void slash(struct adapter *a, struct str command, struct str text, struct adapter_out *out)
@@ -789,7 +809,7 @@ static void slash(struct adapter *a, struct str command, struct str text, struct
 	if (str_eq(name, STR_LIT("compact"))) {
 		codex_call_begin(a, &line, "thread/compact/start");
 		jsonw_cstr(&line.w, "threadId", a->thread);
-		codex_call_end(a, &line, CODEX_CALL_SLASH, command, NULL, out);
+		codex_call_end(a, &line, CODEX_CALL_COMPACT, command, NULL, out);
 	} else if (str_eq(name, STR_LIT("review"))) {
 		review(a, command, str_trim(text), out);
 	} else {
@@ -845,6 +865,11 @@ static void end(struct adapter *a, struct str why, struct adapter_out *out)
 			adapter_out_done(out, str_of(call->command), why);
 		}
 		call_free(a, call);
+	}
+	if (a->compacting != NULL) {
+		adapter_out_done(out, str_of(a->compacting), why);
+		free(a->compacting);
+		a->compacting = NULL;
 	}
 	if (a->turn_open) {
 		a->turn_open = false;

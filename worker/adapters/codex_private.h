@@ -32,7 +32,8 @@ enum codex_call_kind {
 	CODEX_CALL_REMARK, /* a steer of our own */
 	CODEX_CALL_INTERRUPT,
 	CODEX_CALL_CLEAN,
-	CODEX_CALL_SLASH,
+	CODEX_CALL_REVIEW,
+	CODEX_CALL_COMPACT,
 };
 
 struct codex_call {
@@ -75,7 +76,8 @@ struct adapter {
 	const struct codex_mode *mode; /* NULL: as the settings have it */
 	int64_t last_id;
 	char *thread, *turn, *last_turn, *model, *version;
-	char *models; /* a JSON array; NULL: not known yet */
+	char *compacting; /* the command, until its turn begins; NULL */
+	char *models;     /* a JSON array; NULL: not known yet */
 	bool ready, turn_open, failed;
 	bool turned;     /* a turn has begun since the start */
 	bool error_told; /* of this turn */
