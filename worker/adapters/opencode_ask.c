@@ -377,6 +377,9 @@ void opencode_answer(struct adapter *a, const struct adapter_answer *answer,
 		return; /* withdrawn meanwhile */
 	}
 	edited = answer->allow ? edited_command(ask, answer->input) : STR_LIT("");
+	if (!answer->allow && answer->interrupt) {
+		a->stop = "interrupted";
+	}
 	if (ask->question && answer->allow) {
 		answer_question(ask, answer, out);
 	} else if (!answer->allow || edited.n > 0 || str_eq(answer->option, STR_LIT("reject"))) {
