@@ -106,19 +106,19 @@ static void its_port_is_read_from_its_output(void **state)
 static void a_port_is_the_agents_only_if_its_user_listens_there(void **state)
 {
 	static const char table[] = "  sl  local_address rem_address   st tx_queue rx_queue tr "
-	                            "tm->when retrnsmt   uid  "
+				    "tm->when retrnsmt   uid  "
 				    "timeout inode\n"
 				    "   0: 0100007F:1000 00000000:0000 0A 00000000:00000000 "
-	                            "00:00000000 00000000  1000   "
+				    "00:00000000 00000000  1000   "
 				    "     0 1 1 0 100 0 0 10 0\n"
 				    "   1: 0100007F:1001 0100007F:1000 01 00000000:00000000 "
-	                            "00:00000000 00000000  1000   "
+				    "00:00000000 00000000  1000   "
 				    "     0 1 1 0 100 0 0 10 0\n"
 				    "   2: 0200007F:1002 00000000:0000 0A 00000000:00000000 "
-	                            "00:00000000 00000000  1000   "
+				    "00:00000000 00000000  1000   "
 				    "     0 1 1 0 100 0 0 10 0\n"
 				    "   3: 00000000:1003 00000000:0000 0A 00000000:00000000 "
-	                            "00:00000000 00000000     0   "
+				    "00:00000000 00000000     0   "
 				    "     0 1 1 0 100 0 0 10 0\n";
 
 	(void)state;

@@ -445,166 +445,7 @@ static void notified(struct adapter *a, struct str method, const struct json_val
 	adapter_say_native(out, CODEX_PROTOCOL, STR_LIT(""), line);
 }
 
-/* ---- the handshake ---- */
-
-static void begin(struct adapter *a, struct adapter_out *out)
-{
-	struct codex_line line;
-
-	codex_call_begin(a, &line, "initialize");
-	jsonw_object(&line.w, "clientInfo");
-	jsonw_cstr(&line.w, "name", "fairlead");
-	jsonw_cstr(&line.w, "title", "Fairlead");
-	jsonw_cstr(&line.w, "version", FAIRLEAD_VERSION);
-	jsonw_end_object(&line.w);
-	jsonw_object(&line.w, "capabilities");
-	jsonw_bool(&line.w, "experimentalApi", true); /* questions, and background terminals */
-	jsonw_bool(&line.w, "requestAttestation", false);
-	jsonw_end_object(&line.w);
-	codex_call_end(a, &line, CODEX_CALL_INITIALIZE, STR_LIT(""), NULL, out);
-}
-
-static void open_thread(struct adapter *a, struct str resume, struct adapter_out *out)
-{
-	struct str approval = codex_setting(a->place, "approval_policy");
-	struct str sandbox = codex_setting(a->place, "sandbox");
-	struct codex_line line;
-
-	codex_call_begin(a, &line, resume.n > 0 ? "thread/resume" : "thread/start");
-	if (resume.n > 0) {
-		jsonw_str(&line.w, "threadId", resume);
-		jsonw_bool(&line.w, "excludeTurns", true);
-	}
-	jsonw_cstr(&line.w, "cwd", a->place->cwd);
-	jsonw_str(&line.w, "approvalPolicy", approval.n > 0 ? approval : str_of(a->mode->approval));
-	jsonw_str(&line.w, "sandbox", sandbox.n > 0 ? sandbox : str_of(a->mode->sandbox));
-	if (a->model != NULL) {
-		jsonw_cstr(&line.w, "model", a->model);
-	}
-	codex_call_end(a, &line, resume.n > 0 ? CODEX_CALL_RESUME : CODEX_CALL_THREAD, STR_LIT(""),
-	               NULL, out);
-}
-
-static void initialized(struct adapter *a, const struct json_value *result, struct adapter_out *out)
-{
-	struct codex_line line;
-
-	codex_set(&a->version, json_as_str(json_get(result, "userAgent")));
-	adapter_out_write(out, STR_LIT("{\"method\":\"initialized\"}\n"));
-	codex_call_begin(a, &line, "model/list");
-	codex_call_end(a, &line, CODEX_CALL_MODELS, STR_LIT(""), NULL, out);
-	open_thread(a, a->place->resume, out);
-}
-
-static void keep_models(struct adapter *a, const struct json_value *result)
-{
-	enum { MODELS_MAX = 100, BYTES_MAX = 64 * 1024 };
-	const struct json_value *list = json_get(result, "data");
-	struct buf text;
-	struct jsonw w;
-
-	buf_init(&text, BYTES_MAX);
-	jsonw_init(&w, &text);
-	jsonw_array(&w, NULL);
-	for (size_t i = 0; i < json_count(list) && i < MODELS_MAX; i++) {
-		jsonw_object(&w, NULL);
-		jsonw_str(&w, "id", json_as_str(json_get(json_at(list, i), "model")));
-		jsonw_str(&w, "name", json_as_str(json_get(json_at(list, i), "displayName")));
-		jsonw_end_object(&w);
-	}
-	jsonw_end_array(&w);
-	free(a->models);
-	a->models = mem_strdup(buf_failed(&text) ? "[]" : buf_cstr(&text));
-	buf_fini(&text);
-}
-
-static void add_modes(struct jsonw *w)
-{
-	jsonw_array(w, "modes");
-	for (const struct codex_mode *mode = codex_modes; mode->name != NULL; mode++) {
-		jsonw_object(w, NULL);
-		jsonw_cstr(w, "id", mode->name);
-		jsonw_cstr(w, "name", mode->title);
-		jsonw_end_object(w);
-	}
-	jsonw_end_array(w);
-}
-
-static void add_commands(struct jsonw *w)
-{
-	static const char *const commands[][2] = {
-		{ "compact", "Shorten what the agent remembers of the session" },
-		{ "review", "Review the changes that are not committed, or as told" },
-	};
-
-	jsonw_array(w, "commands");
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		jsonw_object(w, NULL);
-		jsonw_cstr(w, "name", commands[i][0]);
-		jsonw_cstr(w, "description", commands[i][1]);
-		jsonw_end_object(w);
-	}
-	jsonw_end_array(w);
-}
-
-static void get_ready(struct adapter *a, struct adapter_out *out)
-{
-	struct buf text;
-	struct jsonw w;
-
-	if (a->ready || a->thread == NULL || a->models == NULL) {
-		return;
-	}
-	a->ready = true;
-	buf_init(&text, EVENT_DATA_MAX);
-	jsonw_init(&w, &text);
-	jsonw_object(&w, NULL);
-	jsonw_cstr(&w, "protocol", CODEX_PROTOCOL);
-	jsonw_cstr(&w, "version", a->version);
-	jsonw_cstr(&w, "model", a->model != NULL ? a->model : "");
-	jsonw_cstr(&w, "mode", a->mode->name);
-	jsonw_raw(&w, "models", str_of(a->models));
-	add_modes(&w);
-	add_commands(&w);
-	jsonw_bool(&w, "images", true);
-	jsonw_bool(&w, "steer", true);
-	jsonw_end_object(&w);
-	adapter_out_ready(out, buf_failed(&text) ? STR_LIT("{}") : buf_str(&text));
-	buf_fini(&text);
-}
-
-static void thread_opened(struct adapter *a, const struct json_value *result,
-                          struct adapter_out *out)
-{
-	struct str id = json_as_str(json_get(json_get(result, "thread"), "id"));
-	struct str model = json_as_str(json_get(result, "model"));
-
-	if (id.n == 0 || id.n > ADAPTER_ID_MAX) {
-		a->failed = true;
-		adapter_out_fail(out, STR_LIT("codex named no thread"));
-		return;
-	}
-	codex_set(&a->thread, id);
-	if (model.n > 0) {
-		codex_set(&a->model, model);
-	}
-	adapter_out_session(out, id);
-	get_ready(a, out);
-}
-
 /* ---- answers ---- */
-
-static void failed_to(struct adapter *a, const char *what, struct str why, struct adapter_out *out)
-{
-	struct buf text;
-
-	buf_init(&text, EVENT_DATA_MAX);
-	buf_addf(&text, "codex %s: %" STR_FMT, what,
-	         STR_ARG(str_make(why.p, why.n < 4096 ? why.n : 4096)));
-	a->failed = true;
-	adapter_out_fail(out, buf_str(&text));
-	buf_fini(&text);
-}
 
 /* It may be told before, and may be over already. */
 static void turn_answered(struct adapter *a, const struct json_value *result,
@@ -639,24 +480,18 @@ static void clean_terminals(struct adapter *a, struct adapter_out *out)
 	codex_call_end(a, &line, CODEX_CALL_CLEAN, STR_LIT(""), NULL, out);
 }
 
-static void resume_failed(struct adapter *a, struct str why, struct adapter_out *out)
-{
-	adapter_say_error(out, STR_LIT("resume_failed"), why);
-	open_thread(a, STR_LIT(""), out);
-}
-
 static void call_failed(struct adapter *a, const struct codex_call *call, struct str why,
                         struct adapter_out *out)
 {
 	struct str command = str_of(call->command);
 
 	switch (call->kind) {
-	case CODEX_CALL_INITIALIZE: failed_to(a, "initialize", why, out); break;
-	case CODEX_CALL_THREAD: failed_to(a, "thread/start", why, out); break;
-	case CODEX_CALL_RESUME: resume_failed(a, why, out); break;
+	case CODEX_CALL_INITIALIZE: codex_failed_to(a, "initialize", why, out); break;
+	case CODEX_CALL_THREAD: codex_failed_to(a, "thread/start", why, out); break;
+	case CODEX_CALL_RESUME: codex_resume_failed(a, why, out); break;
 	case CODEX_CALL_MODELS:
-		keep_models(a, NULL);
-		get_ready(a, out);
+		codex_models(a, NULL);
+		codex_get_ready(a, out);
 		break;
 	case CODEX_CALL_STEER: start_turn(a, command, str_of(call->input), out); break;
 	case CODEX_CALL_REMARK: adapter_say_log(out, "warn", why); break;
@@ -676,12 +511,12 @@ static void call_done(struct adapter *a, const struct codex_call *call,
 	struct str command = str_of(call->command);
 
 	switch (call->kind) {
-	case CODEX_CALL_INITIALIZE: initialized(a, result, out); break;
+	case CODEX_CALL_INITIALIZE: codex_initialized(a, result, out); break;
 	case CODEX_CALL_THREAD:
-	case CODEX_CALL_RESUME: thread_opened(a, result, out); break;
+	case CODEX_CALL_RESUME: codex_thread_opened(a, result, out); break;
 	case CODEX_CALL_MODELS:
-		keep_models(a, result);
-		get_ready(a, out);
+		codex_models(a, result);
+		codex_get_ready(a, out);
 		break;
 	case CODEX_CALL_REMARK:
 	case CODEX_CALL_CLEAN: break;
@@ -905,7 +740,7 @@ const struct adapter_ops adapter_codex = {
 	.launch = codex_launch,
 	.make = make,
 	.free = adapter_free,
-	.begin = begin,
+	.begin = codex_begin,
 	.line = take_line,
 	.prompt = prompt,
 	.answer = codex_answer,

@@ -110,6 +110,16 @@ void codex_set(char **at, struct str text); /* a copy, at most ADAPTER_ID_MAX by
 /* "" when it is the agent's own thread, else the sub-agent's. */
 struct str codex_agent(const struct adapter *a, const struct json_value *params);
 
+/* codex_start.c */
+void codex_begin(struct adapter *a, struct adapter_out *out);
+void codex_initialized(struct adapter *a, const struct json_value *result, struct adapter_out *out);
+void codex_models(struct adapter *a, const struct json_value *result); /* NULL: it has no list */
+void codex_thread_opened(struct adapter *a, const struct json_value *result,
+                         struct adapter_out *out);
+void codex_get_ready(struct adapter *a, struct adapter_out *out); /* if all is known */
+void codex_failed_to(struct adapter *a, const char *what, struct str why, struct adapter_out *out);
+void codex_resume_failed(struct adapter *a, struct str why, struct adapter_out *out);
+
 /* codex_launch.c */
 extern const struct codex_mode codex_modes[]; /* the last has no name */
 const struct codex_mode *codex_mode_find(struct str name);
