@@ -19,7 +19,7 @@ enum {
 	FOUND_ROLE,
 	FOUND_OWNER_NAMESPACES,
 	FOUND_LOGIN,
-	FOUND_STALE, /* not of those that are watched */
+	FOUND_STALE,
 };
 
 /* Scopes that this version does not know allow nothing here. */
@@ -75,6 +75,7 @@ static void from_row(struct pg_rows *rows, size_t row, struct auth_key_found *re
 			.expires_us = pg_i64(rows, row, FOUND_EXPIRES),
 		},
 		.expired = pg_bool(rows, row, FOUND_EXPIRED),
+		.stale = pg_bool(rows, row, FOUND_STALE),
 	};
 	(void)str_copy(principal->name, sizeof(principal->name), pg_str(rows, row, FOUND_NAME));
 	/* The owner's id too where the key is no good: the owner's bell may change that. */
@@ -87,26 +88,6 @@ static void from_row(struct pg_rows *rows, size_t row, struct auth_key_found *re
 	          cred_digest_from(pg_bytes(rows, row, FOUND_HASH), &ret->hash) &&
 	          take_owner(rows, row, principal);
 	ret->usable = decodes && pg_bool(rows, row, FOUND_USABLE) && !ret->expired;
-}
-
-enum err_code auth_key_find(struct pg *pg, const struct id *id, struct auth_key_found *ret,
-                            struct err *err)
-{
-	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
-	struct pg_params params = { 0 };
-	enum err_code code;
-
-	pg_param_cstr(&params, id->s);
-	code = pg_query(pg, "", &auth_sql_texts[AUTH_SQL_AUTH_KEY_FIND], &params, &rows, err);
-	if (code != ERR_OK) {
-		return code;
-	}
-	if (pg_rows_count(rows) == 0) {
-		return err_set(err, ERR_NOT_FOUND, "no key %s", id->s);
-	}
-	from_row(rows, 0, ret);
-	ret->stale = pg_bool(rows, 0, FOUND_STALE);
-	return ERR_OK;
 }
 
 enum err_code auth_keys_touch(struct pg *pg, const char *ids, struct err *err)
@@ -125,7 +106,7 @@ enum err_code auth_keys_watch(struct pg *pg, const char *ids, size_t count,
 	enum err_code code;
 
 	pg_param_cstr(&params, ids);
-	code = pg_query(pg, "", &auth_sql_texts[AUTH_SQL_AUTH_KEY_WATCH], &params, &rows, err);
+	code = pg_query(pg, "", &auth_sql_texts[AUTH_SQL_AUTH_KEY_FIND], &params, &rows, err);
 	if (code != ERR_OK) {
 		return code;
 	}
@@ -134,4 +115,14 @@ enum err_code auth_keys_watch(struct pg *pg, const char *ids, size_t count,
 		from_row(rows, i, &ret[i]);
 	}
 	return ERR_OK;
+}
+
+enum err_code auth_key_find(struct pg *pg, const struct id *id, struct auth_key_found *ret,
+                            struct err *err)
+{
+	size_t count;
+	enum err_code code = auth_keys_watch(pg, id->s, 1, ret, &count, err);
+
+	return code == ERR_OK && count == 0 ? err_set(err, ERR_NOT_FOUND, "no key %s", id->s)
+	                                    : code;
 }

@@ -123,8 +123,7 @@ struct auth_key_found {
 	struct cred_digest hash;
 	bool usable;  /* not revoked, not expired, its tenant not disabled, its owner a member */
 	bool expired; /* why it is not usable, if that is the only reason */
-	bool stale;   /* its use was not noted within the last minute; not of those that are watched
-	               */
+	bool stale;   /* its use was not noted within the last minute */
 };
 
 /* Also by the id of a login: then the principal has that, and no key. ERR_NOT_FOUND: no such id. */

@@ -1,5 +1,7 @@
--- params: id (of a key, or of a login)
--- returns: as auth_key_watch, and whether its use is to be noted
+-- params: ids (comma list; of keys and of logins)
+-- returns: id, tenant id, hash, scopes, namespaces, name, owner, expires (us), whether it may be used
+-- but for its expiry, whether it has expired, the owner's id, kind, whether it has system, role and
+-- namespaces, whether it is a login, whether its use is to be noted
 SELECT k.id, k.tenant_id, k.hash, array_to_string(k.scopes, ','), array_to_string(k.namespaces, ','),
        k.name, k.owner, (extract(epoch FROM k.expires_at) * 1000000)::bigint,
        k.revoked_at IS NULL AND t.disabled_at IS NULL
@@ -11,7 +13,7 @@ FROM api_keys k
 JOIN tenants t ON t.id = k.tenant_id
 LEFT JOIN users u ON u.id = k.owner_id
 LEFT JOIN memberships m ON m.tenant_id = k.tenant_id AND m.user_id = k.owner_id
-WHERE k.id = $1::text
+WHERE k.id = ANY (string_to_array($1::text, ','))
 UNION ALL
 SELECT r.id, r.tenant_id, r.hash, coalesce(array_to_string(r.scopes, ','), 'admin,system'),
        array_to_string(r.namespaces, ','), u.name, NULL,
@@ -27,7 +29,7 @@ FROM refresh_tokens r
 JOIN tenants t ON t.id = r.tenant_id
 JOIN users u ON u.id = r.user_id
 LEFT JOIN memberships m ON m.tenant_id = r.tenant_id AND m.user_id = r.user_id
-WHERE r.id = $1::text
+WHERE r.id = ANY (string_to_array($1::text, ','))
 UNION ALL
 SELECT l.id, l.tenant_id, l.hash, 'admin,system', NULL, u.name, NULL,
        (extract(epoch FROM least(l.idle_at, l.expires_at)) * 1000000)::bigint,
@@ -44,4 +46,4 @@ FROM logins l
 JOIN tenants t ON t.id = l.tenant_id
 JOIN users u ON u.id = l.user_id
 LEFT JOIN memberships m ON m.tenant_id = l.tenant_id AND m.user_id = l.user_id
-WHERE l.id = $1::text
+WHERE l.id = ANY (string_to_array($1::text, ','))
