@@ -25,7 +25,7 @@ void serve_agent_list(struct http_request *req, struct http_reply *reply)
 	struct jsonw w;
 
 	items_begin(reply, &w);
-	for (size_t i = 0; task_agent_types[i] != NULL; i++) {
+	for (unsigned i = 0; task_agent_supported(i); i++) {
 		write_type(&w, task_agent_types[i]);
 		jsonw_array(&w, "versions");
 		jsonw_cstr(&w, NULL, "latest");
@@ -41,13 +41,19 @@ void serve_agent_list(struct http_request *req, struct http_reply *reply)
 void serve_agent_schema(struct http_request *req, struct http_reply *reply)
 {
 	struct str file = req->params[0];
+	unsigned type = 0;
 
-	if (!str_eq(file, STR_LIT("command.json"))) {
+	while (task_agent_types[type] != NULL &&
+	       !str_eq(file,
+	               str_of(arena_printf(req->arena, "%s%s", task_agent_types[type], suffix)))) {
+		type++;
+	}
+	if (!task_agent_supported(type)) {
 		answer_code(req, reply, ERR_NOT_FOUND, "no such type of agent");
 		return;
 	}
 	reply->content_type = "application/schema+json";
-	json_schema(&task_command_table, &reply->body);
+	json_schema(task_settings_table(type), &reply->body);
 }
 
 void serve_runtime_list(struct http_request *req, struct http_reply *reply)
@@ -121,7 +127,7 @@ void serve_executor_list(struct http_request *req, struct http_reply *reply)
 		return;
 	}
 	items_begin(reply, &w);
-	for (size_t i = 0; i < count; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		write_worker(&w, &workers[i]);
 	}
 	items_end(&w, STR_LIT(""));

@@ -221,6 +221,7 @@ static void explain_parked(const struct picture *p, struct answer_why *a)
 		const char *text;
 	} all[] = {
 		{ STR_LIT("person"), "It waits for the answer of a person, without a slot." },
+		{ STR_LIT("prompt"), "It waits for the next prompt, without a slot." },
 		{ STR_LIT("limit"), "It waits for a provider's limit, without a slot." },
 		{ STR_LIT("timer"), "It waits for a time, without a slot." },
 		{ STR_LIT("session"), "It waits for another session, without a slot." },

@@ -20,6 +20,7 @@
 #include "worker/lease_keeper.h"
 #include "worker/mailbox.h"
 #include "worker/orphans.h"
+#include "worker/programs.h"
 #include "worker/restore.h"
 #include "worker/session_run.h"
 #include "worker/workspace.h"
@@ -54,6 +55,7 @@ struct app {
 	char worker[NAME_SIZE]; /* the same over restarts */
 	char before[NAME_SIZE]; /* the incarnation of the process before us, "" if none */
 	char has[QUEUE_NEEDS_MAX + 1];
+	const char *programs[PROGRAMS_MAX];
 };
 
 /* ---- the state directory ---- */
@@ -202,10 +204,14 @@ static enum err_code find_user(struct app *app, const struct conf *conf, struct 
 
 static enum err_code describe(struct app *app, const struct conf *conf, struct err *err)
 {
-	const char *labels = conf->worker_labels;
-	int n = snprintf(app->has, sizeof(app->has),
-	                 "runtime=local,runtime=disabled,agent=command%s%s",
-	                 labels[0] != '\0' ? "," : "", labels);
+	const char *labels = conf->worker_labels, *path = getenv("PATH");
+	char agents[sizeof(app->has)];
+	int n;
+
+	programs_set(conf, app->programs);
+	programs_words(app->programs, path != NULL ? path : "", agents, sizeof(agents));
+	n = snprintf(app->has, sizeof(app->has), "runtime=local,runtime=disabled,%s%s%s", agents,
+	             labels[0] != '\0' ? "," : "", labels);
 
 	if (n < 0 || (size_t)n >= sizeof(app->has)) {
 		return err_set(err, ERR_INVALID, "worker.labels is too long");
@@ -492,6 +498,8 @@ static void fill_host(struct app *app, const struct conf *conf)
 	host->keep_dir = app->keep_dir;
 	host->home_dir = app->home_dir;
 	host->local_repos = conf->worker_local_repos;
+	host->programs = app->programs;
+	host->as_root = geteuid() == 0;
 	host->orphan_ms = conf->worker_orphan;
 	host->ask_expiry_ms = conf->approvals_expiry;
 	host->retry_base_ms = conf->retry_base;

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "log/log.h"
-#include "worker/session_private.h"
+#include "worker/session_adapter.h"
 
 enum {
 	ENV_EXTRA = 32,
@@ -88,7 +88,9 @@ static void set_facts(const struct session_run *s, struct environment *env)
 	set_env(env, "FAIRLEAD_WORKSPACE", str_of(s->workspace.path));
 	set_env(env, "FAIRLEAD_BASE_COMMIT", str_of(s->workspace.base));
 	set_env(env, "FAIRLEAD_BRANCH", str_of(s->workspace.branch));
-	set_env(env, "FAIRLEAD_PROMPT", prompt_text(s));
+	if (s->adapter == NULL) { /* others are given it in their own protocol */
+		set_env(env, "FAIRLEAD_PROMPT", prompt_text(s));
+	}
 	if (s->restored) {
 		set_env(env, "FAIRLEAD_RESTORED", STR_LIT("1"));
 	}
@@ -120,12 +122,17 @@ static const char *const *make_environment(const struct session_run *s, const ch
 {
 	const struct json_list *given = &s->agent->command.env;
 	const struct json_pair *pairs = given->items;
-	struct environment env = { .arena = s->arena, .max = given->count + ENV_EXTRA };
+	const struct adapter_launch *launch = s->adapter != NULL ? &s->adapter->launch : NULL;
+	size_t more = launch != NULL ? launch->env_count : 0;
+	struct environment env = { .arena = s->arena, .max = given->count + more + ENV_EXTRA };
 
 	env.words = arena_take(s->arena, env.max * sizeof(*env.words));
 	set_facts(s, &env);
 	for (size_t i = 0; i < given->count; i++) {
 		set_env(&env, arena_strdup(s->arena, pairs[i].name), pairs[i].value);
+	}
+	for (size_t i = 0; i < more; i++) {
+		set_env(&env, arena_strdup(s->arena, launch->env[i].name), launch->env[i].value);
 	}
 	set_place(s, &env, home);
 	return env.words;
@@ -135,8 +142,12 @@ static const char *const *make_argv(const struct session_run *s)
 {
 	const struct json_list *given = &s->agent->command.argv;
 	const struct str *words = given->items;
-	const char **argv = arena_take(s->arena, (given->count + 1) * sizeof(*argv));
+	const char **argv;
 
+	if (s->adapter != NULL) {
+		return s->adapter->launch.argv;
+	}
+	argv = arena_take(s->arena, (given->count + 1) * sizeof(*argv));
 	for (size_t i = 0; i < given->count; i++) {
 		argv[i] = arena_strdup(s->arena, words[i]);
 	}
@@ -209,6 +220,9 @@ static bool take_chunk(struct output *o, struct str bytes, enum runner_stream fr
 	uint64_t now = clock_mono_ms();
 
 	o->run->output_ms = now;
+	if (o->run->adapter != NULL && from == RUNNER_STDOUT) {
+		return session_adapter_take(o->run, bytes);
+	}
 	while (lines_take(&o->lines[from], &bytes, now, &record)) {
 		if (!say_record(o, &record, from)) {
 			return false;
@@ -293,6 +307,9 @@ static void pump(void *arg)
 		lines_init(&o->lines[i], LINES_FLUSH_MS);
 	}
 	read_output(o);
+	if (s->adapter != NULL) {
+		session_adapter_end(s);
+	}
 	buf_fini(&o->text);
 	free(o);
 	s->output_ended = true;
@@ -311,6 +328,9 @@ static void watch(void *arg)
 		s->exited = true;
 		fiber_signal_raise(&s->prompted);
 		fiber_signal_raise(&s->wake);
+		if (s->adapter != NULL) {
+			session_adapter_exited(s);
+		}
 	}
 }
 
@@ -349,6 +369,9 @@ enum err_code session_agent_start(struct session_run *s, struct err *err)
 	struct runner_options options;
 	enum err_code code = make_home(s, home, err);
 
+	if (code == ERR_OK && s->agent->type != TASK_AGENT_COMMAND) {
+		code = session_adapter_open(s, home, err);
+	}
 	if (code != ERR_OK) {
 		return code;
 	}
@@ -372,7 +395,11 @@ enum err_code session_agent_start(struct session_run *s, struct err *err)
 	}
 	(void)fiber_start(s->host->loop, &s->children, "output", pump, s);
 	(void)fiber_start(s->host->loop, &s->children, "exit", watch, s);
-	(void)fiber_start(s->host->loop, &s->children, "prompts", session_prompts_write, s);
+	if (s->adapter != NULL) {
+		(void)fiber_start(s->host->loop, &s->children, "input", session_adapter_write, s);
+	}
+	(void)fiber_start(s->host->loop, &s->children, "prompts",
+	                  s->adapter != NULL ? session_adapter_prompts : session_prompts_write, s);
 	return ERR_OK;
 }
 

@@ -56,6 +56,7 @@ void session_retire(struct session_run *s)
 
 	LIST_REMOVE(s, link);
 	session_leave_slot(s);
+	session_adapter_free(s);
 	session_asks_free(s);
 	session_notes_free(s);
 	session_rules_free(s);

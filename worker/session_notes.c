@@ -5,13 +5,16 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "json/value.h"
+#include "json/write.h"
 #include "log/log.h"
 #include "worker/session_private.h"
 
 static char seen_mark;
 
-static void free_note(struct session_note *note)
+void session_note_free(struct session_note *note)
 {
+	json_value_free(note->blocks);
+	json_value_free(note->json);
 	free(note->prompt);
 	free(note->answer);
 	free(note);
@@ -23,7 +26,7 @@ static void free_all(struct session_notes *notes)
 
 	while ((note = TAILQ_FIRST(notes)) != NULL) {
 		TAILQ_REMOVE(notes, note, link);
-		free_note(note);
+		session_note_free(note);
 	}
 }
 
@@ -43,7 +46,12 @@ static void done_with(struct session_run *s, struct session_note *note)
 	memcpy(slot, note->id, sizeof(note->id));
 	s->done_at = (s->done_at + 1) % SESSION_COMMANDS_MAX;
 	s->waiting--;
-	free_note(note);
+	session_note_free(note);
+}
+
+void session_note_drop(struct session_run *s, struct session_note *note)
+{
+	done_with(s, note);
 }
 
 /* ---- their JSON: {id, seq, after, kind, payload} ---- */
@@ -62,14 +70,33 @@ static void add_text(const struct json_value *value, struct buf *out)
 	}
 }
 
-static char *prompt_of(const struct json_value *payload)
+static void decode_prompt(struct session_note *note)
 {
-	const struct json_value *prompt = json_get(payload, "prompt");
+	const struct json_value *prompt = json_get(note->payload, "prompt");
+	const struct json_value *given =
+		prompt != NULL ? prompt : json_get(note->payload, "message");
+	struct jsonw w;
 	struct buf text;
+	struct err err;
 
 	buf_init(&text, MAIL_BODY_MAX);
-	add_text(prompt != NULL ? prompt : json_get(payload, "message"), &text);
-	return buf_take(&text);
+	add_text(given, &text);
+	note->prompt = buf_take(&text);
+	buf_init(&text, (size_t)2 * MAIL_BODY_MAX);
+	if (json_type_of(given) == JSON_T_ARRAY) {
+		json_format(given, &text);
+	} else {
+		jsonw_init(&w, &text);
+		jsonw_array(&w, NULL);
+		jsonw_object(&w, NULL);
+		jsonw_cstr(&w, "type", "text");
+		jsonw_cstr(&w, "text", note->prompt);
+		jsonw_end_object(&w);
+		jsonw_end_array(&w);
+	}
+	note->blocks = json_parse(buf_str(&text), &err);
+	buf_fini(&text);
+	note->steers = json_as_bool(json_get(note->payload, "steer"));
 }
 
 static void decode_approval(struct session_note *note, const struct json_value *payload)
@@ -87,26 +114,27 @@ static void decode_approval(struct session_note *note, const struct json_value *
 static struct session_note *decode(struct str body)
 {
 	struct err err;
-	CLEANUP(json_value_cleanup) struct json_value *root = json_parse(body, &err);
 	struct session_note *note = mem_calloc(1, sizeof(*note));
+	const struct json_value *root = note->json = json_parse(body, &err);
 
+	note->payload = json_get(root, "payload");
 	if (!str_copy(note->id, sizeof(note->id), json_as_str(json_get(root, "id"))) ||
 	    !str_copy(note->kind, sizeof(note->kind), json_as_str(json_get(root, "kind"))) ||
 	    note->id[0] == '\0') {
-		free_note(note);
+		session_note_free(note);
 		return NULL;
 	}
 	(void)str_copy(note->reason, sizeof(note->reason),
-	               json_as_str(json_get(json_get(root, "payload"), "reason")));
+	               json_as_str(json_get(note->payload, "reason")));
 	if (strcmp(note->kind, "prompt") == 0) {
-		note->prompt = prompt_of(json_get(root, "payload"));
+		decode_prompt(note);
 		note->seq = (uint64_t)json_as_i64(json_get(root, "seq"));
 		if (!id_parse(json_as_str(json_get(root, "after")), &note->after)) {
 			note->after = (struct id){ "" };
 		}
 		note->late_ms = clock_mono_ms() + SESSION_ORDER_MS;
 	} else if (strcmp(note->kind, "approval") == 0) {
-		decode_approval(note, json_get(root, "payload"));
+		decode_approval(note, note->payload);
 	}
 	return note;
 }
@@ -148,7 +176,7 @@ void session_command(struct session_host *host, const struct mail *mail)
 	}
 	/* Whoever sent too many sends them again when some are done. */
 	if (map_get(s->seen, str_of(note->id)) != NULL || s->waiting >= SESSION_COMMANDS_MAX) {
-		free_note(note);
+		session_note_free(note);
 		return;
 	}
 	s->waiting++;
@@ -168,6 +196,17 @@ static bool say_started(struct session_run *s, const struct session_note *note, 
 {
 	event_text_command(text, str_of(note->id), str_of(note->kind));
 	return session_say(s, EVENT_TYPE_COMMAND_STARTED, text);
+}
+
+bool session_note_start(struct session_run *s, struct session_note *note)
+{
+	struct buf text;
+	bool said;
+
+	event_text_init(&text);
+	said = say_started(s, note, &text);
+	buf_fini(&text);
+	return said;
 }
 
 static void say_finished(struct session_run *s, const struct session_note *note, const char *why,
@@ -273,13 +312,19 @@ void session_note_end(struct session_run *s, struct session_note *note, const ch
 	buf_fini(&text);
 }
 
-/* Whether somebody waits for an answer is not known before what was kept is there again. */
+/* Whether somebody waits for an answer is not known before what was kept is there again; what only
+ * an adapter can do waits until its agent is ready. */
+static bool is_due(const struct session_run *s, const struct session_note *note)
+{
+	return note->answer != NULL ? s->prepared : session_adapter_can(s, note);
+}
+
 static struct session_note *next_note(const struct session_run *s)
 {
 	struct session_note *note;
 
 	TAILQ_FOREACH (note, &s->notes, link) {
-		if (s->prepared || note->answer == NULL) {
+		if (is_due(s, note)) {
 			return note;
 		}
 	}
@@ -299,7 +344,7 @@ void session_notes_perform(struct session_run *s)
 		}
 		if (!say_started(s, note, &text)) {
 			done_with(s, note);
-		} else if (!session_wait_answer(s, note)) {
+		} else if (!session_wait_answer(s, note) && !session_adapter_control(s, note)) {
 			session_note_end(s, note, perform(s, note, &text));
 		}
 	}
@@ -340,8 +385,7 @@ static void give_prompt(struct session_run *s, const struct session_note *note, 
 	say_finished(s, note, why, text);
 }
 
-/* How long the prompt still waits for the one before it; 0: not any more. */
-static uint64_t waits_ms(const struct session_run *s, const struct session_note *note)
+uint64_t session_note_waits_ms(const struct session_run *s, const struct session_note *note)
 {
 	uint64_t now = clock_mono_ms();
 
@@ -366,8 +410,8 @@ void session_prompts_write(void *arg)
 			(void)!fiber_signal_wait(&s->prompted, FIBER_NO_TIMEOUT);
 			continue;
 		}
-		if (waits_ms(s, note) > 0) {
-			(void)!fiber_signal_wait(&s->prompted, waits_ms(s, note));
+		if (session_note_waits_ms(s, note) > 0) {
+			(void)!fiber_signal_wait(&s->prompted, session_note_waits_ms(s, note));
 			continue;
 		}
 		TAILQ_REMOVE(&s->prompts, note, link);

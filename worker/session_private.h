@@ -40,8 +40,12 @@ struct session_note { /* a command for it */
 	TAILQ_ENTRY(session_note) link;
 	char id[ID_LEN + 1];
 	char kind[32];
-	char *prompt;      /* of a prompt, else NULL */
-	uint64_t seq;      /* of the session's commands */
+	struct json_value *json;          /* of which payload and blocks are views */
+	const struct json_value *payload; /* NULL: it has none */
+	struct json_value *blocks;        /* of a prompt: its content blocks */
+	bool steers;                      /* a prompt for the turn that runs */
+	char *prompt;                     /* of a prompt its text, else NULL */
+	uint64_t seq;                     /* of the session's commands */
 	struct id after;   /* a prompt that must be given before this one; nil: none */
 	uint64_t late_ms;  /* until when it is waited for */
 	char *answer;      /* of an approval its payload, else NULL */
@@ -71,6 +75,8 @@ struct session_ask {
 	struct session_note *note; /* its answer came before it was asked again */
 };
 TAILQ_HEAD(session_asks, session_ask);
+
+struct session_adapter;
 
 struct session_run {
 	LIST_ENTRY(session_run) link;
@@ -127,6 +133,8 @@ struct session_run {
 	char tree[CHANGE_OID_MAX + 1]; /* that was last told of, "" none */
 
 	struct runner *runner;
+	struct session_adapter *adapter; /* NULL: an agent of type command */
+	bool closed;                     /* its agent was told that nothing follows */
 	struct runner_exit exit;
 	uint64_t output_ms;                      /* when it last said something */
 	uint64_t timeout_at_ms, timeout_left_ms; /* 0: none; what was left when it was stopped */
@@ -199,6 +207,22 @@ void session_agent_stop(struct session_run *s, enum session_fate fate, const cha
 void session_home_remove(struct session_run *s);
 const char *session_home_path(const struct session_run *s);
 
+/* session_adapter.c: an agent with a protocol of its own */
+enum err_code session_adapter_open(struct session_run *s, const char *home,
+                                   struct err *err) MUST_CHECK;
+void session_adapter_free(struct session_run *s); /* harmless where there is none */
+/* What it printed; false: the fiber was cancelled. */
+bool session_adapter_take(struct session_run *s, struct str bytes);
+void session_adapter_end(struct session_run *s); /* it prints no more */
+void session_adapter_exited(struct session_run *s);
+void session_adapter_write(void *arg); /* bodies of children */
+void session_adapter_prompts(void *arg);
+/* A command that is no prompt. False: it is none that an adapter knows. */
+bool session_adapter_control(struct session_run *s, struct session_note *note);
+/* False: it must wait until the agent is ready. */
+bool session_adapter_can(const struct session_run *s, const struct session_note *note);
+bool session_adapter_failed(const struct session_run *s); /* its last turn ended in an error */
+
 /* session_park.c */
 void session_park_main(void *arg); /* the body of its fiber */
 /* From here on it may be parked: it waits for that, and does nothing else. */
@@ -231,7 +255,12 @@ void session_talk_stop(struct session_run *s); /* harmless when it was never sta
 void session_notes_perform(struct session_run *s);
 /* A command that was started is over: why NULL: done. It is freed. */
 void session_note_end(struct session_run *s, struct session_note *note, const char *why);
-void session_prompts_write(void *arg); /* the body of a child */
+void session_prompts_write(void *arg);                                     /* the body of a child */
+bool session_note_start(struct session_run *s, struct session_note *note); /* says so */
+void session_note_drop(struct session_run *s, struct session_note *note);  /* says nothing */
+void session_note_free(struct session_note *note);
+/* How long a prompt still waits for the one before it; 0: not any more. */
+uint64_t session_note_waits_ms(const struct session_run *s, const struct session_note *note);
 void session_notes_free(struct session_run *s);
 
 /* session_result.c */

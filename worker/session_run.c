@@ -357,7 +357,7 @@ static void check_timeout(struct session_run *s, uint64_t now)
 
 static void check_turn(struct session_run *s, uint64_t now)
 {
-	if (s->turn_open && !s->turn_ending && !s->prompting && !s->paused &&
+	if (s->adapter == NULL && s->turn_open && !s->turn_ending && !s->prompting && !s->paused &&
 	    TAILQ_EMPTY(&s->prompts) && TAILQ_EMPTY(&s->waits) &&
 	    now >= s->output_ms + SESSION_QUIET_MS) {
 		s->turn_ending = true;
@@ -372,7 +372,7 @@ static uint64_t until_next(const struct session_run *s, uint64_t now)
 	if (s->timeout_at_ms != 0 && s->clock_stops == 0) {
 		due = s->timeout_at_ms;
 	}
-	if (s->turn_open && !s->turn_ending && TAILQ_EMPTY(&s->waits) &&
+	if (s->adapter == NULL && s->turn_open && !s->turn_ending && TAILQ_EMPTY(&s->waits) &&
 	    s->output_ms + SESSION_QUIET_MS < due) {
 		due = s->output_ms + SESSION_QUIET_MS;
 	}
@@ -453,6 +453,10 @@ static void judge(const struct session_run *s, struct event_text_status *status,
 	}
 	if (s->fate == FATE_STOPPED) {
 		status->state = SESSION_STOPPED;
+	} else if (s->fate == FATE_OPEN && !s->guard_died && s->closed) {
+		/* It was told to go: how it went says nothing. */
+		status->state = session_adapter_failed(s) ? SESSION_FAILED : SESSION_COMPLETED;
+		status->reason = session_adapter_failed(s) ? "its last turn failed" : NULL;
 	} else if (s->fate == FATE_OPEN && s->guard_died) {
 		status->reason = "its guard ended";
 	} else if (s->fate == FATE_OPEN && exit->by_signal) {

@@ -34,12 +34,14 @@ struct session_host {
 	struct lease_keeper *lease;
 	struct workspaces *workspaces;
 	struct process_user user;
-	const char *worker;      /* its id, in events */
-	const char *guard_path;  /* the program */
-	const char *journal_dir; /* one file a session */
-	const char *keep_dir;    /* what sessions that made room will need again */
-	const char *home_dir;    /* HOME of agents: one directory a session */
-	const char *local_repos; /* folders: local_repo.h */
+	const char *worker;          /* its id, in events */
+	const char *guard_path;      /* the program */
+	const char *journal_dir;     /* one file a session */
+	const char *keep_dir;        /* what sessions that made room will need again */
+	const char *home_dir;        /* HOME of agents: one directory a session */
+	const char *local_repos;     /* folders: local_repo.h */
+	const char *const *programs; /* of agents, by task_agent_types; NULL or "": looked up */
+	bool as_root;                /* it is what agents run as */
 	uint64_t orphan_ms, grace_ms;
 	uint64_t retry_base_ms, retry_max_ms; /* between attempts */
 	uint64_t leave_ms;                    /* the grace of agents when this worker goes */

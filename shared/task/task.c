@@ -5,9 +5,16 @@ static const struct str url_schemes[] = {
 	STR_LIT("git://"),   STR_LIT("file:///"),
 };
 
-const char *const task_agent_types[] = { "command",  "acp",    "claude-code", "codex",
-	                                 "copilot",  "cursor", "gemini",      "goose",
-	                                 "opencode", "qwen",   NULL };
+/* Those of which a session can run come first. */
+const char *const task_agent_types[] = { "command", "acp",      "claude-code", "codex",
+	                                 "gemini",  "opencode", "copilot",     "cursor",
+	                                 "goose",   "qwen",     NULL };
+enum { TYPES_SUPPORTED = 6 };
+
+bool task_agent_supported(unsigned type)
+{
+	return type < TYPES_SUPPORTED;
+}
 
 uint64_t task_session_count(const struct task_spec *spec)
 {

@@ -18,7 +18,9 @@ enum {
 	TASK_SESSIONS_MAX = 100,
 	TASK_ARGV_MAX = 256,
 	TASK_ENV_MAX = 256,
-	TASK_COMMAND_BYTES_MAX = 24 * 1024, /* argv and env of one agent, as JSON */
+	TASK_COMMAND_BYTES_MAX = 24 * 1024, /* settings of one agent, as JSON */
+	TASK_MODEL_MAX = 128,
+	TASK_MODE_MAX = 64,
 	TASK_LABELS_MAX = 32,
 	TASK_LABEL_NAME_MAX = 63,
 	TASK_LABEL_VALUE_MAX = 255,
@@ -61,22 +63,28 @@ struct task_pty {
 	uint64_t cols, rows;
 };
 
-/* settings of an agent of type "command" */
+/* Settings of an agent: of a command its argv and pty, of one with a protocol of its own the rest;
+ * env and timeout_s of both. */
 struct task_command {
-	struct json_list argv; /* struct str, at least one */
+	struct json_list argv; /* struct str, at least one; of "acp" too, of others none */
 	struct json_list env;  /* struct json_pair */
 	uint64_t timeout_s;    /* 0: none of its own */
 	struct task_pty pty;
+	struct str model, mode; /* "": the agent's default */
+	bool interactive;       /* it waits for further prompts when a turn has ended */
+	struct str config;      /* JSON object for its adapter; "": none */
 };
 
 struct task_agent {
-	unsigned type; /* index into task_agent_types; 0 is "command" */
+	unsigned type; /* index into task_agent_types; TASK_AGENT_COMMAND... */
 	struct str version;
 	uint64_t count;
 	struct task_command command;
 };
 
-extern const char *const task_agent_types[]; /* NULL-terminated */
+extern const char *const task_agent_types[];                   /* NULL-terminated */
+enum { TASK_AGENT_COMMAND, TASK_AGENT_ACP, TASK_AGENT_NAMED }; /* from NAMED on: CLIs by name */
+bool task_agent_supported(unsigned type);
 
 /* Labels of workers, as the queue spells them ("gpu", "zone=eu"): struct str. */
 struct task_workers {

@@ -493,16 +493,18 @@ struct str task_labels_json(const struct task_spec *spec, struct arena *arena)
 	return kept(&out, arena);
 }
 
-static void write_command(struct jsonw *w, const struct task_command *command)
+static void write_command(struct jsonw *w, const char *name, const struct task_command *command)
 {
 	const struct str *argv = command->argv.items;
 
-	jsonw_object(w, "settings");
-	jsonw_array(w, "argv");
-	for (size_t i = 0; i < command->argv.count; i++) {
-		jsonw_str(w, NULL, argv[i]);
+	jsonw_object(w, name);
+	if (command->argv.count > 0) {
+		jsonw_array(w, "argv");
+		for (size_t i = 0; i < command->argv.count; i++) {
+			jsonw_str(w, NULL, argv[i]);
+		}
+		jsonw_end_array(w);
 	}
-	jsonw_end_array(w);
 	if (command->env.count > 0) {
 		write_pairs(w, "env", &command->env);
 	}
@@ -515,7 +517,25 @@ static void write_command(struct jsonw *w, const struct task_command *command)
 		jsonw_u64(w, "rows", command->pty.rows);
 		jsonw_end_object(w);
 	}
+	write_given(w, "model", command->model);
+	write_given(w, "mode", command->mode);
+	if (command->interactive) {
+		jsonw_bool(w, "interactive", true);
+	}
+	if (command->config.n > 0) {
+		jsonw_raw(w, "config", command->config);
+	}
 	jsonw_end_object(w);
+}
+
+struct str task_settings_json(const struct task_command *command, struct arena *arena)
+{
+	struct jsonw w;
+	struct buf out;
+
+	begin(&w, &out);
+	write_command(&w, NULL, command);
+	return kept(&out, arena);
 }
 
 static void write_agent(struct jsonw *w, const struct task_agent *agent, uint64_t count)
@@ -524,7 +544,7 @@ static void write_agent(struct jsonw *w, const struct task_agent *agent, uint64_
 	jsonw_cstr(w, "type", task_agent_types[agent->type]);
 	jsonw_str(w, "version", agent->version);
 	jsonw_u64(w, "count", count);
-	write_command(w, &agent->command);
+	write_command(w, "settings", &agent->command);
 	jsonw_end_object(w);
 }
 

@@ -16,6 +16,8 @@ extern const struct json_table task_table;
 
 /* The settings of an agent of type "command", for its published schema. */
 extern const struct json_table task_command_table;
+/* Of an agent of any type that is supported. */
+const struct json_table *task_settings_table(unsigned type);
 
 /* ERR_INVALID: see problems; that includes what is known but not supported yet. */
 enum err_code task_decode(struct str body, struct task_spec *ret, struct arena *arena,
@@ -35,6 +37,7 @@ struct str task_delivery_json(const struct task_spec *spec, struct arena *arena)
 struct str task_workers_json(const struct task_spec *spec, struct arena *arena);
 struct str task_labels_json(const struct task_spec *spec, struct arena *arena);
 struct str task_agent_json(const struct task_agent *agent, struct arena *arena); /* count 1 */
+struct str task_settings_json(const struct task_command *command, struct arena *arena);
 struct str task_agents_json(const struct task_spec *spec, struct arena *arena);
 
 /* Stored labels of workers, as words of the queue: "gpu,zone=eu"; "" when there are none. */

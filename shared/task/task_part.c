@@ -4,8 +4,14 @@
 #include "task/task_json.h"
 
 static const char *const blocks_known[] = { "audio", "image", "resource", "resource_link", NULL };
-static const char *const softwares[] = { "Codex", "Claude",    "Copilot", "Gemini", "Opencode",
-	                                 "Qwen",  "CursorCli", "Goose",   "Acp",    NULL };
+/* How the older shape calls agents, and what they are called here. */
+static const struct {
+	const char *software, *type;
+} softwares[] = {
+	{ "Claude", "claude-code" }, { "Codex", "codex" }, { "Gemini", "gemini" },
+	{ "Opencode", "opencode" },  { "Acp", "acp" },     { "Copilot", "copilot" },
+	{ "CursorCli", "cursor" },   { "Goose", "goose" }, { "Qwen", "qwen" },
+};
 
 const char task_unsupported_schema[] = "{\"description\":\"Not supported yet.\",\"not\":{}}";
 
@@ -22,17 +28,32 @@ const char task_prompt_schema[] =
 	"\"cols\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000},"                          \
 	"\"rows\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000}},"                         \
 	"\"required\":[\"cols\",\"rows\"],\"additionalProperties\":false}]}"
-#define AGENT_SCHEMA                                                                               \
-	"{\"type\":\"object\",\"properties\":{\"type\":{\"const\":\"command\"},"                   \
+/* Up to its settings, and from their last own one on. */
+#define OPEN_SCHEMA(types)                                                                         \
+	"{\"type\":\"object\",\"properties\":{\"type\":{\"enum\":[" types "]},"                    \
 	"\"version\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":64},"                      \
 	"\"count\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":100,\"default\":1},"            \
-	"\"settings\":{\"type\":\"object\",\"properties\":{"                                       \
-	"\"argv\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":256,"                            \
-	"\"items\":{\"type\":\"string\"}},"                                                        \
+	"\"settings\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"        \
 	"\"env\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}},"            \
-	"\"timeout_s\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":604800},"                   \
-	"\"pty\":" PTY_SCHEMA "},\"required\":[\"argv\"],\"additionalProperties\":false}},"        \
-	"\"required\":[\"type\",\"settings\"],\"additionalProperties\":false}"
+	"\"timeout_s\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":604800},"
+#define CLOSE_SCHEMA "\"additionalProperties\":false}"
+#define ARGV_SCHEMA                                                                                \
+	"\"argv\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":256,"                            \
+	"\"items\":{\"type\":\"string\"}}"
+#define TALKER_SCHEMA                                                                              \
+	"\"model\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":128},"                       \
+	"\"mode\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":64},"                         \
+	"\"interactive\":{\"type\":\"boolean\",\"default\":false},"                                \
+	"\"config\":{\"type\":\"object\",\"description\":\"For the agent's adapter.\"}"
+#define WITH_ARGV "},\"required\":[\"argv\"]}},\"required\":[\"type\",\"settings\"],"
+#define WITHOUT   "}}},\"required\":[\"type\"],"
+#define NAMED     "\"claude-code\",\"codex\",\"gemini\",\"opencode\""
+#define COMMAND_SCHEMA                                                                             \
+	OPEN_SCHEMA("\"command\"")                                                                 \
+	ARGV_SCHEMA ",\"pty\":" PTY_SCHEMA WITH_ARGV CLOSE_SCHEMA
+#define ACP_SCHEMA   OPEN_SCHEMA("\"acp\"") ARGV_SCHEMA "," TALKER_SCHEMA WITH_ARGV CLOSE_SCHEMA
+#define NAMED_SCHEMA OPEN_SCHEMA(NAMED) TALKER_SCHEMA WITHOUT CLOSE_SCHEMA
+#define AGENT_SCHEMA "{\"oneOf\":[" COMMAND_SCHEMA "," ACP_SCHEMA "," NAMED_SCHEMA "]}"
 
 const char task_agent_schema[] = AGENT_SCHEMA;
 const char task_agents_schema[] =
@@ -185,30 +206,67 @@ static void decode_pty(const struct json_value *value, const char *path, void *o
 
 #define COMMAND(member) .offset = offsetof(struct task_command, member), .present = JSON_NO_PRESENT
 
+#define ARGV_FIELD                                                                                 \
+	{                                                                                          \
+		.name = "argv", .kind = JSON_STRINGS, .flags = JSON_REQUIRED, COMMAND(argv),       \
+		.min = 1, .max = TASK_ARGV_MAX, .item_max = TASK_COMMAND_BYTES_MAX,                \
+		.help = "The program and its arguments; no shell is involved."                     \
+	}
+#define SHARED_FIELDS                                                                              \
+	{ .name = "env",                                                                           \
+	  .kind = JSON_MAP,                                                                        \
+	  .flags = JSON_NULLABLE,                                                                  \
+	  COMMAND(env),                                                                            \
+	  .max = TASK_ENV_MAX,                                                                     \
+	  .item_max = TASK_COMMAND_BYTES_MAX,                                                      \
+	  .name_max = 255 },                                                                       \
+	{                                                                                          \
+		.name = "timeout_s", .alias = "timeoutS", .kind = JSON_U64,                        \
+		.flags = JSON_NULLABLE, COMMAND(timeout_s), .min = 1, .max = TASK_TIMEOUT_MAX_S,   \
+		.help = "It is stopped after this many seconds."                                   \
+	}
+#define TALKER_FIELDS                                                                              \
+	{ .name = "model",                                                                         \
+	  .kind = JSON_STR,                                                                        \
+	  .flags = JSON_NULLABLE,                                                                  \
+	  COMMAND(model),                                                                          \
+	  .min = 1,                                                                                \
+	  .max = TASK_MODEL_MAX },                                                                 \
+		{ .name = "mode",                                                                  \
+		  .kind = JSON_STR,                                                                \
+		  .flags = JSON_NULLABLE,                                                          \
+		  COMMAND(mode),                                                                   \
+		  .min = 1,                                                                        \
+		  .max = TASK_MODE_MAX },                                                          \
+		{ .name = "interactive",                                                           \
+		  .kind = JSON_BOOL,                                                               \
+		  .flags = JSON_NULLABLE,                                                          \
+		  COMMAND(interactive) },                                                          \
+	{                                                                                          \
+		.name = "config", .kind = JSON_CUSTOM, .flags = JSON_NULLABLE, COMMAND(config),    \
+		.decode = decode_config, .schema = "{\"type\":\"object\"}"                         \
+	}
+
+static void decode_config(const struct json_value *value, const char *path, void *out,
+                          struct arena *arena, struct json_problems *problems)
+{
+	struct buf text;
+
+	if (json_type_of(value) != JSON_T_OBJECT) {
+		json_problem_add(problems, arena, path, "must be an object");
+		return;
+	}
+	buf_init(&text, TASK_RUN_MAX);
+	json_format(value, &text);
+	if (!buf_failed(&text)) { /* else check_size() says it */
+		*(struct str *)out = arena_str(arena, buf_str(&text));
+	}
+	buf_fini(&text);
+}
+
 static const struct json_field command_fields[] = {
-	{ .name = "argv",
-	  .kind = JSON_STRINGS,
-	  .flags = JSON_REQUIRED,
-	  COMMAND(argv),
-	  .min = 1,
-	  .max = TASK_ARGV_MAX,
-	  .item_max = TASK_COMMAND_BYTES_MAX,
-	  .help = "The program and its arguments; no shell is involved." },
-	{ .name = "env",
-	  .kind = JSON_MAP,
-	  .flags = JSON_NULLABLE,
-	  COMMAND(env),
-	  .max = TASK_ENV_MAX,
-	  .item_max = TASK_COMMAND_BYTES_MAX,
-	  .name_max = 255 },
-	{ .name = "timeout_s",
-	  .alias = "timeoutS",
-	  .kind = JSON_U64,
-	  .flags = JSON_NULLABLE,
-	  COMMAND(timeout_s),
-	  .min = 1,
-	  .max = TASK_TIMEOUT_MAX_S,
-	  .help = "It is stopped after this many seconds." },
+	ARGV_FIELD,
+	SHARED_FIELDS,
 	{ .name = "pty",
 	  .kind = JSON_CUSTOM,
 	  .flags = JSON_NULLABLE,
@@ -216,9 +274,23 @@ static const struct json_field command_fields[] = {
 	  .decode = decode_pty,
 	  .schema = PTY_SCHEMA },
 };
-
 const struct json_table task_command_table = { "Command", sizeof(struct task_command),
 	                                       command_fields, ARRAY_LEN(command_fields) };
+
+static const struct json_field acp_fields[] = { ARGV_FIELD, SHARED_FIELDS, TALKER_FIELDS };
+static const struct json_table acp_table = { "AcpAgent", sizeof(struct task_command), acp_fields,
+	                                     ARRAY_LEN(acp_fields) };
+
+static const struct json_field named_fields[] = { SHARED_FIELDS, TALKER_FIELDS };
+static const struct json_table named_table = { "NamedAgent", sizeof(struct task_command),
+	                                       named_fields, ARRAY_LEN(named_fields) };
+
+const struct json_table *task_settings_table(unsigned type)
+{
+	return type == TASK_AGENT_COMMAND ? &task_command_table
+	       : type == TASK_AGENT_ACP   ? &acp_table
+	                                  : &named_table;
+}
 
 #define AGENT(member) .offset = offsetof(struct task_agent, member), .present = JSON_NO_PRESENT
 
@@ -238,18 +310,22 @@ const struct json_table task_command_table = { "Command", sizeof(struct task_com
 		.name = "count", .alias = "instances", .kind = JSON_U64, .flags = JSON_NULLABLE,   \
 		AGENT(count), .min = 1, .max = TASK_SESSIONS_MAX                                   \
 	}
+#define AGENT_TABLE(noun, required, title)                                                         \
+	static const struct json_field noun##_agent_fields[] = {                                   \
+		AGENT_FIELDS,                                                                      \
+		{ .name = "settings",                                                              \
+		  .kind = JSON_OBJECT,                                                             \
+		  .flags = (required) ? JSON_REQUIRED : JSON_NULLABLE,                             \
+		  AGENT(command),                                                                  \
+		  .table = (title) },                                                              \
+	};                                                                                         \
+	static const struct json_table noun##_agent_table = { "Agent", sizeof(struct task_agent),  \
+		                                              noun##_agent_fields,                 \
+		                                              ARRAY_LEN(noun##_agent_fields) }
 
-static const struct json_field agent_fields[] = {
-	AGENT_FIELDS,
-	{ .name = "settings",
-	  .kind = JSON_OBJECT,
-	  .flags = JSON_REQUIRED,
-	  AGENT(command),
-	  .table = &task_command_table },
-};
-
-static const struct json_table agent_table = { "Agent", sizeof(struct task_agent), agent_fields,
-	                                       ARRAY_LEN(agent_fields) };
+AGENT_TABLE(command, true, &task_command_table);
+AGENT_TABLE(acp, true, &acp_table);
+AGENT_TABLE(named, false, &named_table);
 
 /* Settings of a type that is not supported yet are not looked at: the type is the problem. */
 static void ignore_settings(const struct json_value *value, const char *path, void *out,
@@ -265,12 +341,27 @@ static void ignore_settings(const struct json_value *value, const char *path, vo
 static const struct json_field other_agent_fields[] = {
 	AGENT_FIELDS,
 	{ .name = "settings", .kind = JSON_CUSTOM, AGENT(command), .decode = ignore_settings },
-	{ .name = "model", .kind = JSON_CUSTOM, AGENT(command), .decode = ignore_settings },
 };
 
 static const struct json_table other_agent_table = { "Agent", sizeof(struct task_agent),
 	                                             other_agent_fields,
 	                                             ARRAY_LEN(other_agent_fields) };
+
+static const struct json_table *table_of(struct str type)
+{
+	unsigned at = 0;
+
+	while (task_agent_types[at] != NULL && !str_eq(type, str_of(task_agent_types[at]))) {
+		at++;
+	}
+	if (task_agent_types[at] == NULL || at == TASK_AGENT_COMMAND) {
+		return &command_agent_table;
+	}
+	if (!task_agent_supported(at)) {
+		return &other_agent_table;
+	}
+	return at == TASK_AGENT_ACP ? &acp_agent_table : &named_agent_table;
+}
 
 static void check_command(const struct task_command *command, const char *path, struct arena *arena,
                           struct json_problems *problems)
@@ -308,19 +399,101 @@ static void check_size(const struct json_value *settings, const char *path, stru
 	buf_fini(&text);
 }
 
-/* The older shape { agent: { software, version }, model, count }: none of those can run yet. */
-static void refuse_software(const struct json_value *value, const char *path, struct arena *arena,
-                            struct json_problems *problems)
-{
-	struct str software = json_as_str(json_get(json_get(value, "agent"), "software"));
-	char *at = arena_printf(arena, "%s.agent.software", path);
+/* ---- the older shape: { agent: { software, version }, model, count, settings } ---- */
 
-	if (is_in(software, softwares)) {
-		json_problem_add(problems, arena, at, "\"%" STR_FMT "\" is not supported yet",
-		                 STR_ARG(software));
-	} else {
+struct older_agent {
+	struct str software, version;
+};
+struct older {
+	struct older_agent agent;
+	struct str model;
+	uint64_t count;
+	struct task_command command;
+};
+#define OLDER(member) .offset = offsetof(struct older, member), .present = JSON_NO_PRESENT
+
+static const struct json_field software_fields[] = {
+	{ .name = "software",
+	  .kind = JSON_STR,
+	  .flags = JSON_REQUIRED,
+	  .offset = offsetof(struct older_agent, software),
+	  .present = JSON_NO_PRESENT,
+	  .max = 64 },
+	{ .name = "version",
+	  .kind = JSON_STR,
+	  .flags = JSON_NULLABLE,
+	  .offset = offsetof(struct older_agent, version),
+	  .present = JSON_NO_PRESENT,
+	  .min = 1,
+	  .max = 64 },
+};
+static const struct json_table software_table = { "Software", sizeof(struct older_agent),
+	                                          software_fields, ARRAY_LEN(software_fields) };
+
+static const struct json_field older_fields[] = {
+	{ .name = "agent",
+	  .kind = JSON_OBJECT,
+	  .flags = JSON_REQUIRED,
+	  OLDER(agent),
+	  .table = &software_table },
+	{ .name = "model",
+	  .kind = JSON_STR,
+	  .flags = JSON_NULLABLE,
+	  OLDER(model),
+	  .min = 1,
+	  .max = TASK_MODEL_MAX },
+	{ .name = "count",
+	  .alias = "instances",
+	  .kind = JSON_U64,
+	  .flags = JSON_NULLABLE,
+	  OLDER(count),
+	  .min = 1,
+	  .max = TASK_SESSIONS_MAX },
+	{ .name = "settings",
+	  .kind = JSON_OBJECT,
+	  .flags = JSON_NULLABLE,
+	  OLDER(command),
+	  .table = &named_table },
+};
+static const struct json_table older_table = { "OlderAgent", sizeof(struct older), older_fields,
+	                                       ARRAY_LEN(older_fields) };
+
+/* *ret: index into task_agent_types. */
+static bool type_of_software(struct str software, unsigned *ret)
+{
+	for (size_t i = 0; i < ARRAY_LEN(softwares); i++) {
+		for (unsigned at = 0; task_agent_types[at] != NULL &&
+		                      str_eq(software, str_of(softwares[i].software));
+		     at++) {
+			if (str_eq(str_of(softwares[i].type), str_of(task_agent_types[at]))) {
+				*ret = at;
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+static void decode_older(const struct json_value *value, const char *path, struct task_agent *agent,
+                         struct arena *arena, struct json_problems *problems)
+{
+	char *at = arena_printf(arena, "%s.agent.software", path);
+	struct older older;
+
+	json_decode_value(value, &older_table, path, &older, arena, problems);
+	*agent = (struct task_agent){ .version = older.agent.version,
+		                      .count = older.count,
+		                      .command = older.command };
+	if (older.model.n > 0) {
+		agent->command.model = older.model;
+	}
+	if (older.agent.software.n > 0 && !type_of_software(older.agent.software, &agent->type)) {
 		json_problem_add(problems, arena, at,
 		                 "is not known; use {\"type\":\"command\",\"settings\":{...}}");
+	} else if (agent->type == TASK_AGENT_ACP || !task_agent_supported(agent->type)) {
+		/* That of an ACP agent does not say which one. */
+		json_problem_add(problems, arena, at, "\"%" STR_FMT "\" is not supported yet",
+		                 STR_ARG(older.agent.software));
 	}
 }
 
@@ -328,26 +501,23 @@ void task_decode_agent(const struct json_value *value, const char *path, void *o
                        struct arena *arena, struct json_problems *problems)
 {
 	struct str type = json_as_str(json_get(value, "type"));
-	bool is_other = is_in(type, task_agent_types + 1);
 	struct task_agent *agent = arena_take(arena, sizeof(*agent));
 
 	*(struct json_list *)out = (struct json_list){ agent, 1 };
 	if (json_type_of(json_get(value, "agent")) == JSON_T_OBJECT) {
-		refuse_software(value, path, arena, problems);
-		return;
+		decode_older(value, path, agent, arena, problems);
+	} else {
+		json_decode_value(value, table_of(type), path, agent, arena, problems);
+		if (!task_agent_supported(agent->type)) {
+			json_problem_add(problems, arena, arena_printf(arena, "%s.type", path),
+			                 "\"%" STR_FMT "\" is not supported yet", STR_ARG(type));
+		}
 	}
-	json_decode_value(value, is_other ? &other_agent_table : &agent_table, path, agent, arena,
-	                  problems);
 	if (agent->count == 0) {
 		agent->count = 1;
 	}
 	if (agent->version.n == 0) {
 		agent->version = STR_LIT("latest");
-	}
-	if (is_other) {
-		json_problem_add(problems, arena, arena_printf(arena, "%s.type", path),
-		                 "\"%" STR_FMT "\" is not supported yet", STR_ARG(type));
-		return;
 	}
 	check_command(&agent->command, path, arena, problems);
 	check_size(json_get(value, "settings"), path, arena, problems);

@@ -66,6 +66,7 @@ static void observers_see_no_questions_and_no_output(void **state)
 		                           EVENT_TYPE_PERMISSION_RESOLVED,
 		                           EVENT_TYPE_NATIVE,
 		                           EVENT_TYPE_HOST_LOG,
+		                           EVENT_TYPE_AGENT_SESSION,
 		                           EVENT_CLASS_OUTPUT,
 		                           EVENT_CLASS_UNKNOWN };
 	uint64_t all = event_classes_seen(EVENT_SEE_PARTICIPANT);

@@ -142,13 +142,13 @@ static void what_is_not_supported_yet_says_so(void **state)
 	refused("{\"prompt\":\"x\",\"repo\":{\"mode\":\"upload\"},"
 	        "\"runtime\":{\"type\":\"devcontainer\",\"devcontainerPath\":\"a\","
 	        "\"resources\":{\"cpu\":1}},\"workspace\":{\"snapshotPreference\":[\"zfs\"]},"
-	        "\"agents\":[{\"type\":\"codex\",\"version\":\"1\",\"settings\":{\"x\":1}}],"
+	        "\"agents\":[{\"type\":\"goose\",\"version\":\"1\",\"settings\":{\"x\":1}}],"
 	        "\"delivery\":{\"mode\":\"pr\"},"
 	        "\"webhooks\":[{\"event\":\"session.completed\",\"url\":\"https://x\"}]}",
 	        "runtime.devcontainerPath: is not supported yet\n"
 	        "runtime.resources: is not supported yet\n"
 	        "workspace: is not supported yet\n"
-	        "agents[0].type: \"codex\" is not supported yet\n"
+	        "agents[0].type: \"goose\" is not supported yet\n"
 	        "webhooks: is not supported yet\n"
 	        "repo.mode: \"upload\" is not supported yet\n"
 	        "runtime.type: \"devcontainer\" is not supported yet\n"
@@ -156,8 +156,8 @@ static void what_is_not_supported_yet_says_so(void **state)
 	refused("{\"prompt\":[{\"type\":\"image\",\"uri\":\"x\"}]," REST "}",
 	        "prompt[0].type: \"image\" is not supported yet");
 	refused("{\"prompt\":\"x\"," PLACE
-	        ",\"agents\":[{\"agent\":{\"software\":\"Claude\"},\"model\":\"m\"}]}",
-	        "agents[0].agent.software: \"Claude\" is not supported yet");
+	        ",\"agents\":[{\"agent\":{\"software\":\"Goose\"},\"model\":\"m\"}]}",
+	        "agents[0].agent.software: \"Goose\" is not supported yet");
 }
 
 static void an_unknown_word_lists_the_known_ones(void **state)
@@ -169,8 +169,8 @@ static void an_unknown_word_lists_the_known_ones(void **state)
 	        "prompt[0].type: must be one of: text, audio, image, resource, resource_link\n"
 	        "repo.mode: must be one of: git, upload, none\n"
 	        "runtime.type: must be one of: local, disabled, devcontainer\n"
-	        "agents[1].type: must be one of: command, acp, claude-code, codex, copilot, "
-	        "cursor, gemini, goose, opencode, qwen\n"
+	        "agents[1].type: must be one of: command, acp, claude-code, codex, gemini, "
+	        "opencode, copilot, cursor, goose, qwen\n"
 	        "delivery.mode: must be one of: branch, patch, pr");
 }
 
@@ -436,25 +436,77 @@ static struct json_value *schema_of(const struct json_table *table)
 	return schema;
 }
 
-static void the_schema_of_a_task_contains_that_of_its_settings(void **state)
+static void settings_of_agents_are_decoded_and_stored(void **state)
 {
-	struct json_value *task = schema_of(&task_table);
-	struct json_value *command = schema_of(&task_command_table);
-	const struct json_value *agents = json_get(json_get(task, "properties"), "agents");
-	const struct json_value *agent = json_get(json_get(agents, "items"), "properties");
-	const struct json_value *settings = json_get(json_get(agent, "settings"), "properties");
-	const struct json_value *shown = json_get(command, "properties");
+	struct task_spec spec =
+		accepted("{\"prompt\":\"go\"," PLACE ",\"agents\":["
+	                 "{\"type\":\"claude-code\"},"
+	                 "{\"type\":\"codex\",\"settings\":{\"model\":\"m\",\"mode\":\"plan\","
+	                 "\"interactive\":true,\"config\":{\"a\":[1.5]},\"env\":{\"K\":\"v\"},"
+	                 "\"timeout_s\":9}},"
+	                 "{\"type\":\"acp\",\"settings\":{\"argv\":[\"agent\",\"--acp\"]}},"
+	                 "{\"agent\":{\"software\":\"Gemini\",\"version\":\"1\"},\"model\":\"g\","
+	                 "\"count\":2}]}");
+	const struct task_agent *agents = spec.agents.items;
+	struct str stored = task_agents_json(&spec, arena);
+
+	(void)state;
+	assert_true(agents[1].command.interactive && str_is(agents[1].command.model, "m"));
+	assert_true(str_is(agents[1].command.config, "{\"a\":[1.5]}"));
+	assert_string_equal(
+		stored.p,
+		"[{\"type\":\"claude-code\",\"version\":\"latest\",\"count\":1,\"settings\":{}},"
+		"{\"type\":\"codex\",\"version\":\"latest\",\"count\":1,\"settings\":{\"env\":{"
+		"\"K\":\"v\"},\"timeout_s\":9,\"model\":\"m\",\"mode\":\"plan\",\"interactive\":"
+		"true,\"config\":{\"a\":[1.5]}}},"
+		"{\"type\":\"acp\",\"version\":\"latest\",\"count\":1,\"settings\":{\"argv\":["
+		"\"agent\",\"--acp\"]}},"
+		"{\"type\":\"gemini\",\"version\":\"1\",\"count\":2,\"settings\":{\"model\":"
+		"\"g\"}}]");
+}
+
+static void settings_of_agents_have_rules(void **state)
+{
+	(void)state;
+	refused("{\"prompt\":\"x\"," PLACE ",\"agents\":[{\"type\":\"acp\"},{\"type\":\"gemini\","
+	        "\"settings\":{\"argv\":[\"x\"],\"model\":\"\",\"config\":1,"
+	        "\"interactive\":\"no\"}},{\"agent\":{\"software\":\"Hal\"}}]}",
+	        "agents[0].settings: is required\n"
+	        "agents[1].settings.argv: is not a known field\n"
+	        "agents[1].settings.model: must be a string of 1 to 128 bytes\n"
+	        "agents[1].settings.config: must be an object\n"
+	        "agents[1].settings.interactive: must be true or false\n"
+	        "agents[2].agent.software: is not known; use "
+	        "{\"type\":\"command\",\"settings\":{...}}");
+}
+
+static void check_settings(const struct json_value *agent, const struct json_table *table,
+                           size_t count)
+{
+	struct json_value *whole = schema_of(table);
+	const struct json_value *settings =
+		json_get(json_get(json_get(agent, "properties"), "settings"), "properties");
 	const struct json_value *member;
 	struct str name;
 	void *at = NULL;
 
-	(void)state;
-	assert_int_equal(json_count(settings), 4);
+	assert_int_equal(json_count(settings), count);
 	while (json_next(settings, &at, &name, &member)) {
-		assert_non_null(json_get(shown, name.p));
+		assert_non_null(json_get(json_get(whole, "properties"), name.p));
 	}
+	json_value_free(whole);
+}
+
+static void the_schema_of_a_task_contains_that_of_its_settings(void **state)
+{
+	struct json_value *task = schema_of(&task_table);
+	const struct json_value *agents = json_get(json_get(task, "properties"), "agents");
+	const struct json_value *shapes = json_get(json_get(agents, "items"), "oneOf");
+
+	(void)state;
+	check_settings(json_at(shapes, 0), &task_command_table, 4);
+	check_settings(json_at(shapes, 2), task_settings_table(TASK_AGENT_NAMED), 6);
 	json_value_free(task);
-	json_value_free(command);
 }
 
 int main(void)
@@ -476,6 +528,8 @@ int main(void)
 		cmocka_unit_test(a_branch_is_what_git_allows),
 		cmocka_unit_test(what_escapes_make_too_long_is_refused),
 		cmocka_unit_test(what_is_stored_becomes_the_workers_order),
+		cmocka_unit_test(settings_of_agents_are_decoded_and_stored),
+		cmocka_unit_test(settings_of_agents_have_rules),
 		cmocka_unit_test(the_schema_of_a_task_contains_that_of_its_settings),
 	};
 	return cmocka_run_group_tests(tests, make_arena, free_arena);

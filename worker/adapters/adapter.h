@@ -64,7 +64,7 @@ struct adapter_place {
 	struct str model, mode;            /* "": the agent's default */
 	struct str resume;                 /* the agent's own session id of before; "": none */
 	struct str password;               /* of its HTTP server, made for this start */
-	const struct json_value *settings; /* of the task's agent, NULL: none */
+	const struct json_value *settings; /* of the task's agent; its own are in "config" */
 	bool as_root;
 };
 
@@ -141,6 +141,7 @@ struct adapter_result {
 struct adapter_ops {
 	const char *type;     /* of a task's agent: "claude-code" */
 	const char *protocol; /* of its `native` events */
+	const char *program;  /* looked up in PATH; NULL: its task names one */
 	enum adapter_transport transport;
 	unsigned features; /* enum adapter_feature, those that every version has */
 
@@ -156,6 +157,8 @@ struct adapter_ops {
 	void (*line)(struct adapter *adapter, struct str line, struct adapter_out *out);
 	void (*reply)(struct adapter *adapter, const struct adapter_reply *reply,
 	              struct adapter_out *out); /* NULL but for ADAPTER_HTTP */
+	/* Whoever asks twice waits for the end of the turn that the first begins, so that is told
+	 * before, or with, the command's end. */
 	void (*prompt)(struct adapter *adapter, const struct adapter_prompt *prompt,
 	               struct adapter_out *out);
 	void (*answer)(struct adapter *adapter, const struct adapter_answer *answer,

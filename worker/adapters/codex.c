@@ -734,6 +734,7 @@ static void adapter_free(struct adapter *a)
 const struct adapter_ops adapter_codex = {
 	.type = "codex",
 	.protocol = CODEX_PROTOCOL,
+	.program = "codex",
 	.transport = ADAPTER_LINES,
 	.features = ADAPTER_INTERRUPT | ADAPTER_SET_MODEL | ADAPTER_SET_MODE | ADAPTER_IMAGES |
 	            ADAPTER_RESUME | ADAPTER_STEER | ADAPTER_SLASH,

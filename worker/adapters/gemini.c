@@ -101,6 +101,7 @@ static struct adapter *make(const struct adapter_place *place)
 const struct adapter_ops adapter_gemini = {
 	.type = "gemini",
 	.protocol = "gemini",
+	.program = "gemini",
 	.transport = ADAPTER_LINES,
 	.features = ADAPTER_INTERRUPT | ADAPTER_SET_MODEL | ADAPTER_SET_MODE | ADAPTER_IMAGES |
 	            ADAPTER_RESUME | ADAPTER_SLASH,

@@ -1,0 +1,604 @@
+/*
+ * An agent with a protocol of its own (adapters/adapter.h): its adapter is asked, and what it wants
+ * done is done here, in order, by one fiber at a time.
+ *
+ * Reading never waits for writing: what is to be written is kept, bounded, for a fiber that does
+ * nothing else.  So an agent that first wants its output read is read.
+ */
+#include "worker/session_adapter.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "json/value.h"
+#include "json/write.h"
+#include "log/log.h"
+
+enum {
+	WRITES_MAX = 64 * 1024 * 1024, /* bytes that wait for an agent to read */
+	WRITE_MS = 60000,
+	READY_MS = 120000, /* from its start to its first READY */
+	CLOSE_MS = 10000,  /* to end after its standard input did */
+	PASSWORD_BYTES = 24,
+};
+
+/* What the task's own prompt is called: it is no command. */
+static const struct str first_prompt = { "task", 4 };
+
+/* ---- its start ---- */
+
+static const char *make_password(const struct session_run *s)
+{
+	unsigned char bytes[PASSWORD_BYTES];
+	char *text = arena_take(s->arena, sizeof(bytes) * 2 + 1);
+
+	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes)) {
+		abort(); /* there is no system without */
+	}
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		static const char digits[] = "0123456789abcdef";
+
+		text[2 * i] = digits[bytes[i] >> 4];
+		text[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	return text;
+}
+
+static void find_place(const struct session_run *s, const char *home, struct session_adapter *a)
+{
+	const struct task_command *command = &s->agent->command;
+	const char *program = s->host->programs[s->agent->type];
+	struct err err;
+
+	a->settings = json_parse(task_settings_json(command, s->arena), &err);
+	a->place = (struct adapter_place){
+		.cwd = s->workspace.path,
+		.home = home,
+		.program = program != NULL && program[0] != '\0' ? program : NULL,
+		.model = command->model,
+		.mode = command->mode,
+		.resume = STR_LIT(""),
+		.password = str_of(make_password(s)),
+		.settings = a->settings,
+		.as_root = !s->host->user.drop && s->host->as_root,
+	};
+}
+
+enum err_code session_adapter_open(struct session_run *s, const char *home, struct err *err)
+{
+	const char *type = task_agent_types[s->agent->type];
+	const struct adapter_ops *ops = adapter_find(str_of(type));
+	struct session_adapter *a;
+	enum err_code code;
+
+	if (ops == NULL) {
+		return err_set(err, ERR_INVALID, "this worker cannot speak to agents of type %s",
+		               type);
+	}
+	a = mem_calloc(1, sizeof(*a));
+	a->run = s;
+	a->ops = ops;
+	s->adapter = a;
+	adapter_out_init(&a->acts);
+	adapter_lines_init(&a->lines);
+	buf_init(&a->writes, WRITES_MAX);
+	TAILQ_INIT(&a->given);
+	TAILQ_INIT(&a->asks);
+	fiber_signal_init(&a->idle);
+	fiber_signal_init(&a->to_write);
+	find_place(s, home, a);
+	code = ops->launch(&a->place, s->arena, &a->launch, err);
+	if (code == ERR_OK) {
+		code = agent_files_write(home, &s->host->user, a->launch.files,
+		                         a->launch.file_count, err);
+	}
+	if (code == ERR_OK) {
+		a->adapter = ops->make(&a->place);
+	}
+	return code;
+}
+
+void session_adapter_free(struct session_run *s)
+{
+	struct session_adapter *a = s->adapter;
+	struct session_note *note;
+
+	if (a == NULL) {
+		return;
+	}
+	s->adapter = NULL;
+	while ((note = TAILQ_FIRST(&a->given)) != NULL) {
+		TAILQ_REMOVE(&a->given, note, link);
+		session_note_free(note);
+	}
+	if (a->adapter != NULL) {
+		a->ops->free(a->adapter);
+	}
+	adapter_out_fini(&a->acts);
+	adapter_lines_fini(&a->lines);
+	buf_fini(&a->writes);
+	json_value_free(a->settings);
+	free(a);
+}
+
+/* ---- one at a time ---- */
+
+/* False: the fiber was cancelled. */
+bool session_adapter_enter(struct session_adapter *a)
+{
+	while (a->busy && !fiber_cancelled()) {
+		(void)!fiber_signal_wait(&a->idle, FIBER_NO_TIMEOUT);
+	}
+	if (fiber_cancelled()) {
+		return false;
+	}
+	a->busy = true;
+	return true;
+}
+
+/* ---- what it wants done ---- */
+
+static void say(struct session_adapter *a, enum event_type type, struct str data)
+{
+	/* Whoever lost the session finds out by itself. */
+	(void)!reporter_add(a->run->reporter, type, data);
+}
+
+static void begin_turn(struct session_adapter *a)
+{
+	struct session_run *s = a->run;
+	struct buf text;
+
+	event_text_init(&text);
+	s->turn_open = true;
+	event_text_turn(&text, ++s->turn, NULL);
+	(void)session_say(s, EVENT_TYPE_TURN_STARTED, &text);
+	buf_fini(&text);
+}
+
+static void end_turn(struct session_adapter *a, struct str stop_reason)
+{
+	struct session_run *s = a->run;
+	struct buf text;
+	struct err err;
+
+	(void)str_copy(a->stop_reason, sizeof(a->stop_reason), stop_reason);
+	if (session_tell_changes(s, &err) != ERR_OK && !fiber_cancelled()) {
+		log_warn("session.changes", "%s", err.msg);
+	}
+	event_text_init(&text);
+	event_text_turn(&text, s->turn, a->stop_reason);
+	(void)session_say(s, EVENT_TYPE_TURN_FINISHED, &text);
+	buf_fini(&text);
+	s->turn_open = false;
+	fiber_signal_raise(&s->prompted);
+	fiber_signal_raise(&s->wake);
+}
+
+static void get_ready(struct session_adapter *a, struct str capabilities)
+{
+	struct session_run *s = a->run;
+
+	say(a, EVENT_TYPE_CAPABILITIES, capabilities);
+	a->ready = true;
+	fiber_signal_raise(&s->prompted);
+	fiber_signal_raise(&s->wake);
+}
+
+static void tell_session_id(struct session_adapter *a, struct str id)
+{
+	struct jsonw w;
+	struct buf text;
+
+	event_text_init(&text);
+	jsonw_init(&w, &text);
+	jsonw_object(&w, NULL);
+	jsonw_cstr(&w, "agent", a->ops->type);
+	jsonw_str(&w, "session_id", id);
+	jsonw_end_object(&w);
+	(void)session_say(a->run, EVENT_TYPE_AGENT_SESSION, &text);
+	buf_fini(&text);
+}
+
+static void write_later(struct session_adapter *a, struct str bytes)
+{
+	buf_add_str(&a->writes, bytes);
+	if (buf_failed(&a->writes)) {
+		session_agent_stop(a->run, FATE_FAILED,
+		                   "the agent does not read its standard input");
+	}
+	fiber_signal_raise(&a->to_write);
+}
+
+static void finish_command(struct session_adapter *a, struct str id, struct str why)
+{
+	struct session_note *note;
+
+	if (str_eq(id, first_prompt)) {
+		a->first_done = true;
+		fiber_signal_raise(&a->run->prompted);
+		if (why.n > 0 && !a->ended) {
+			session_agent_stop(a->run, FATE_FAILED, why.p);
+		}
+		return;
+	}
+	TAILQ_FOREACH (note, &a->given, link) {
+		if (str_eq(str_of(note->id), id)) {
+			TAILQ_REMOVE(&a->given, note, link);
+			session_note_end(a->run, note, why.n > 0 ? why.p : NULL);
+			fiber_signal_raise(&a->run->prompted);
+			return;
+		}
+	}
+}
+
+/* What nobody here does fails. */
+static void refuse_call(struct session_adapter *a, const struct adapter_act *act)
+{
+	const struct adapter_result result = { .call = act->id,
+		                               .message = STR_LIT("not possible here") };
+
+	if (a->ops->result != NULL) {
+		a->ops->result(a->adapter, &result, &a->acts);
+	}
+}
+
+static void carry_out(struct session_adapter *a, const struct adapter_act *act)
+{
+	switch (act->kind) {
+	case ADAPTER_EVENT: say(a, act->type, act->text); break;
+	case ADAPTER_WRITE: write_later(a, act->text); break;
+	case ADAPTER_REQUEST: break; /* no adapter of ADAPTER_HTTP is in the table */
+	case ADAPTER_READY: get_ready(a, act->text); break;
+	case ADAPTER_SESSION_ID: tell_session_id(a, act->id); break;
+	case ADAPTER_TURN: begin_turn(a); break;
+	case ADAPTER_TURN_END: end_turn(a, act->name); break;
+	case ADAPTER_ASK: session_asking_begin(a, act->id, act->text); break;
+	case ADAPTER_WITHDRAW: session_asking_withdraw(a, act->id); break;
+	case ADAPTER_CALL: refuse_call(a, act); break;
+	case ADAPTER_USAGE: session_usage_add(a, act->text); break;
+	case ADAPTER_DONE: finish_command(a, act->id, act->text); break;
+	case ADAPTER_FAIL: session_agent_stop(a->run, FATE_FAILED, act->text.p); break;
+	}
+}
+
+void session_adapter_leave(struct session_adapter *a)
+{
+	struct adapter_act *act;
+
+	while ((act = adapter_out_next(&a->acts)) != NULL) {
+		carry_out(a, act);
+		adapter_act_free(act);
+	}
+	a->busy = false;
+	fiber_signal_raise(&a->idle);
+}
+
+/* ---- what it says ---- */
+
+static void tell_too_long(struct session_adapter *a)
+{
+	static const char text[] =
+		"{\"code\":\"line_too_long\",\"message\":\"the agent said more in "
+		"one line than is taken; it was dropped\"}";
+
+	say(a, EVENT_TYPE_ERROR, STR_LIT(text));
+}
+
+bool session_adapter_take(struct session_run *s, struct str bytes)
+{
+	struct session_adapter *a = s->adapter;
+	enum adapter_line kind;
+	struct str line;
+
+	while ((kind = adapter_lines_take(&a->lines, &bytes, &line)) != ADAPTER_LINE_NONE) {
+		if (!session_adapter_enter(a)) {
+			return false;
+		}
+		if (kind == ADAPTER_LINE_TOO_LONG) {
+			tell_too_long(a);
+		} else {
+			a->ops->line(a->adapter, line, &a->acts);
+		}
+		session_adapter_leave(a);
+	}
+	return true;
+}
+
+void session_adapter_end(struct session_run *s)
+{
+	struct session_adapter *a = s->adapter;
+	struct str line;
+
+	if (a->ended || !session_adapter_enter(a)) {
+		return;
+	}
+	if (adapter_lines_finish(&a->lines, &line)) {
+		a->ops->line(a->adapter, line, &a->acts);
+	}
+	a->ended = true;
+	a->ops->end(a->adapter, STR_LIT("the agent has ended"), &a->acts);
+	session_adapter_leave(a);
+}
+
+/* ---- what it is given ---- */
+
+static bool write_some(struct session_adapter *a)
+{
+	struct session_run *s = a->run;
+	struct buf now = a->writes;
+	enum err_code code;
+
+	buf_init(&a->writes, WRITES_MAX);
+	code = runner_write_stdin(s->runner, buf_str(&now), WRITE_MS);
+	buf_fini(&now);
+	if (code == ERR_TIMEOUT) {
+		session_agent_stop(s, FATE_FAILED, "the agent does not read its standard input");
+	}
+	return code == ERR_OK;
+}
+
+/* Ends when the agent reads no more, or is told that nothing follows. */
+void session_adapter_write(void *arg)
+{
+	struct session_run *s = arg;
+	struct session_adapter *a = s->adapter;
+	bool going = true;
+
+	fiber_set_tag("session=%s", s->sid.s);
+	while (going && !fiber_cancelled() && !s->exited) {
+		if (a->writes.len > 0) {
+			going = write_some(a);
+		} else if (s->closed) {
+			break;
+		} else {
+			(void)!fiber_signal_wait(&a->to_write, FIBER_NO_TIMEOUT);
+		}
+	}
+	if (!s->closed || fiber_cancelled()) {
+		return;
+	}
+	/* What reads its standard input ends with it; the others are asked to. */
+	if (a->ops->transport != ADAPTER_HTTP) {
+		runner_close_stdin(s->runner);
+		for (uint64_t until = clock_mono_ms() + CLOSE_MS;
+		     !s->exited && !fiber_cancelled() && clock_mono_ms() < until;) {
+			(void)!fiber_signal_wait(&a->to_write, CLOSE_MS);
+		}
+	}
+	if (!s->exited && !fiber_cancelled()) {
+		runner_stop(s->runner, s->host->grace_ms);
+	}
+}
+
+void session_adapter_exited(struct session_run *s)
+{
+	fiber_signal_raise(&s->adapter->to_write);
+}
+
+/* ---- prompts ---- */
+
+static void give_first(struct session_adapter *a)
+{
+	struct session_run *s = a->run;
+	const struct str *texts = s->order.spec.prompt.items;
+	struct json_value *blocks;
+	struct buf text;
+	struct err err;
+
+	blocks = json_parse(task_prompt_json(&s->order.spec, s->arena), &err);
+	event_text_init(&text);
+	event_text_message(
+		&text, "user",
+		s->order.spec.prompt.count == 1
+			? texts[0]
+			: task_prompt_text(task_prompt_json(&s->order.spec, s->arena), s->arena));
+	(void)session_say(s, EVENT_TYPE_MESSAGE, &text);
+	buf_fini(&text);
+	if (session_adapter_enter(a)) {
+		const struct adapter_prompt prompt = { .id = first_prompt, .blocks = blocks };
+
+		a->ops->prompt(a->adapter, &prompt, &a->acts);
+		session_adapter_leave(a);
+	}
+	json_value_free(blocks);
+}
+
+static void give(struct session_adapter *a, struct session_note *note)
+{
+	struct session_run *s = a->run;
+	struct buf text;
+
+	event_text_init(&text);
+	if (!session_note_start(s, note)) {
+		session_note_drop(s, note);
+	} else {
+		event_text_message(&text, "user", str_of(note->prompt));
+		(void)session_say(s, EVENT_TYPE_MESSAGE, &text);
+		TAILQ_INSERT_TAIL(&a->given, note, link);
+		if (session_adapter_enter(a)) {
+			const struct adapter_prompt prompt = { .id = str_of(note->id),
+				                               .blocks = note->blocks };
+
+			a->ops->prompt(a->adapter, &prompt, &a->acts);
+			session_adapter_leave(a);
+		}
+	}
+	buf_fini(&text);
+}
+
+/* Whether it has a prompt that is not done. */
+static bool gives_prompt(const struct session_adapter *a)
+{
+	const struct session_note *note;
+
+	TAILQ_FOREACH (note, &a->given, link) {
+		if (note->prompt != NULL) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Whether the next prompt may be given now. */
+static bool is_free(const struct session_adapter *a, const struct session_note *note)
+{
+	bool steers = note->steers && (a->ops->features & ADAPTER_STEER) != 0;
+
+	return steers || (a->first_done && !a->run->turn_open && !gives_prompt(a));
+}
+
+/* Nothing is left to do; who was interrupted is told what to do instead. */
+static bool has_finished(const struct session_adapter *a)
+{
+	const struct session_run *s = a->run;
+
+	return a->first_done && !s->turn_open && TAILQ_EMPTY(&s->prompts) &&
+	       TAILQ_EMPTY(&a->given) && !s->agent->command.interactive &&
+	       strcmp(a->stop_reason, "interrupted") != 0;
+}
+
+/* Between turns it waits for the next prompt, without a slot. */
+static void await_prompt(struct session_adapter *a)
+{
+	struct session_run *s = a->run;
+	struct session_wait wait = { .what = "prompt" };
+
+	session_wait_begin(s, &wait);
+	while (TAILQ_EMPTY(&s->prompts) && !s->turn_open && !s->exited && !fiber_cancelled()) {
+		(void)!fiber_signal_wait(&s->prompted, FIBER_NO_TIMEOUT);
+	}
+	session_wait_end(s, &wait, !s->exited);
+}
+
+static void await_ready(struct session_adapter *a)
+{
+	struct session_run *s = a->run;
+	uint64_t until = clock_mono_ms() + READY_MS, now;
+
+	while (!a->ready && !s->exited && !fiber_cancelled() && (now = clock_mono_ms()) < until) {
+		(void)!fiber_signal_wait(&s->prompted, until - now);
+	}
+	if (!a->ready && !s->exited && !fiber_cancelled()) {
+		session_agent_stop(s, FATE_FAILED, "the agent did not get ready");
+	}
+}
+
+static void next_prompt(struct session_adapter *a)
+{
+	struct session_run *s = a->run;
+	struct session_note *note = TAILQ_FIRST(&s->prompts);
+
+	if (note != NULL && is_free(a, note) && session_note_waits_ms(s, note) == 0) {
+		TAILQ_REMOVE(&s->prompts, note, link);
+		s->prompting = true;
+		give(a, note);
+		s->prompting = false;
+		fiber_signal_raise(&s->wake);
+	} else if (note != NULL) {
+		uint64_t ms = is_free(a, note) ? session_note_waits_ms(s, note) : FIBER_NO_TIMEOUT;
+
+		(void)!fiber_signal_wait(&s->prompted, ms);
+	} else if (has_finished(a)) {
+		s->closed = true;
+		fiber_signal_raise(&a->to_write);
+	} else if (a->first_done && !s->turn_open && TAILQ_EMPTY(&a->given)) {
+		await_prompt(a);
+	} else {
+		(void)!fiber_signal_wait(&s->prompted, FIBER_NO_TIMEOUT);
+	}
+}
+
+void session_adapter_prompts(void *arg)
+{
+	struct session_run *s = arg;
+	struct session_adapter *a = s->adapter;
+
+	fiber_set_tag("session=%s", s->sid.s);
+	if (session_adapter_enter(a)) {
+		a->ops->begin(a->adapter, &a->acts);
+		session_adapter_leave(a);
+	}
+	await_ready(a);
+	if (a->ready && !fiber_cancelled()) {
+		give_first(a);
+	}
+	while (!fiber_cancelled() && !s->exited && !s->closed && s->fate == FATE_OPEN) {
+		next_prompt(a);
+	}
+}
+
+/* ---- controls ---- */
+
+static const struct {
+	const char *kind, *member, *what;
+	enum adapter_control_kind control;
+	unsigned feature;
+} controls[] = {
+	{ "interrupt", NULL, "cannot be interrupted", ADAPTER_DO_INTERRUPT, ADAPTER_INTERRUPT },
+	{ "set_model", "model", "cannot change its model", ADAPTER_DO_SET_MODEL,
+	  ADAPTER_SET_MODEL },
+	{ "set_permission_mode", "mode", "has no modes to set", ADAPTER_DO_SET_MODE,
+	  ADAPTER_SET_MODE },
+	{ "slash", "command", "has no slash commands", ADAPTER_DO_SLASH, ADAPTER_SLASH },
+};
+
+static size_t find_control(const struct session_note *note)
+{
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(controls) && strcmp(note->kind, controls[i].kind) != 0) {
+		i++;
+	}
+	return i;
+}
+
+bool session_adapter_can(const struct session_run *s, const struct session_note *note)
+{
+	bool is_control = s->agent != NULL && s->agent->type != TASK_AGENT_COMMAND &&
+	                  find_control(note) < ARRAY_LEN(controls);
+
+	return !is_control || s->exited || (s->adapter != NULL && s->adapter->ready);
+}
+
+bool session_adapter_failed(const struct session_run *s)
+{
+	return strcmp(s->adapter->stop_reason, "error") == 0;
+}
+
+bool session_adapter_control(struct session_run *s, struct session_note *note)
+{
+	struct session_adapter *a = s->adapter;
+	size_t i = find_control(note);
+
+	if (a == NULL || i == ARRAY_LEN(controls)) {
+		return false;
+	}
+	if (a->ended || !a->ready) {
+		session_note_end(s, note, "the agent has ended");
+		return true;
+	}
+	if ((a->ops->features & controls[i].feature) == 0) {
+		session_note_end(s, note,
+		                 arena_printf(s->arena, "an agent of type %s %s", a->ops->type,
+		                              controls[i].what));
+		return true;
+	}
+	TAILQ_INSERT_TAIL(&a->given, note, link);
+	if (session_adapter_enter(a)) {
+		const struct adapter_control control = {
+			.kind = controls[i].control,
+			.id = str_of(note->id),
+			.text = controls[i].member != NULL
+			                ? json_as_str(json_get(note->payload, controls[i].member))
+			                : STR_LIT(""),
+		};
+
+		a->ops->control(a->adapter, &control, &a->acts);
+		session_adapter_leave(a);
+	}
+	return true;
+}

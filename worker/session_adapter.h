@@ -1,0 +1,50 @@
+/* Private to worker/session_*.c: an agent with a protocol of its own. */
+#pragma once
+
+#include "worker/adapters/adapter.h"
+#include "worker/adapters/adapter_lines.h"
+#include "worker/adapters/adapter_out.h"
+#include "worker/agent_files.h"
+#include "worker/session_private.h"
+
+struct session_asking; /* a question of it: session_asking.c */
+TAILQ_HEAD(session_askings, session_asking);
+
+struct session_usage { /* of this agent, since it began */
+	uint64_t input, output, cache_read, cache_write, reasoning;
+	double usd;
+};
+
+struct session_adapter {
+	struct session_run *run;
+	const struct adapter_ops *ops;
+	struct adapter_place place;
+	struct json_value *settings; /* of place */
+	struct adapter_launch launch;
+	struct adapter *adapter; /* NULL: it could not be launched */
+
+	bool busy; /* somebody is between enter and leave */
+	struct fiber_signal idle;
+	struct adapter_out acts;
+	struct adapter_lines lines;
+	struct buf writes; /* for its standard input */
+	struct fiber_signal to_write;
+
+	bool ready, ended;
+	bool first_done;            /* the task's own prompt */
+	char stop_reason[64];       /* of its last turn */
+	struct session_notes given; /* commands that it has */
+	struct session_askings asks;
+	struct session_usage usage;
+};
+
+/* Whoever calls the adapter does it between these; leaving does what the adapter wants done. */
+bool session_adapter_enter(struct session_adapter *a); /* false: the fiber was cancelled */
+void session_adapter_leave(struct session_adapter *a);
+
+/* session_asking.c: acts of the adapter, carried out between enter and leave */
+void session_asking_begin(struct session_adapter *a, struct str id, struct str question);
+void session_asking_withdraw(struct session_adapter *a, struct str id);
+
+/* session_usage.c */
+void session_usage_add(struct session_adapter *a, struct str usage);
