@@ -36,6 +36,7 @@ struct agent_calls {
 	uint64_t lease_until_ms;
 	uint64_t made;
 	unsigned count;
+	bool stopped;
 	TAILQ_HEAD(terminals, terminal) terminals;
 };
 
@@ -355,6 +356,9 @@ static enum err_code create(struct agent_calls *calls, const struct json_value *
 	struct arena *arena;
 	enum err_code code;
 
+	if (calls->stopped) {
+		return err_set(err, ERR_GONE, "the agent has ended");
+	}
 	if (calls->count >= AGENT_CALLS_TERMINALS_MAX) {
 		return err_set(err, ERR_LIMIT, "at most %d terminals at a time: release some",
 		               AGENT_CALLS_TERMINALS_MAX);
@@ -366,6 +370,9 @@ static enum err_code create(struct agent_calls *calls, const struct json_value *
 	if (code != ERR_OK) {
 		free_terminal(t);
 		return code;
+	}
+	if (calls->stopped) { /* meanwhile */
+		runner_kill(t->runner);
 	}
 	TAILQ_INSERT_TAIL(&calls->terminals, t, link);
 	jsonw_cstr(w, "terminalId", t->id);
@@ -506,6 +513,18 @@ enum err_code agent_calls_do(struct agent_calls *calls, struct str method, struc
 		code = err_set(err, ERR_LIMIT, "the result is too large");
 	}
 	return code;
+}
+
+void agent_calls_stop(struct agent_calls *calls)
+{
+	struct terminal *t;
+
+	calls->stopped = true;
+	TAILQ_FOREACH (t, &calls->terminals, link) {
+		if (!t->exited) {
+			runner_kill(t->runner);
+		}
+	}
 }
 
 void agent_calls_renew(struct agent_calls *calls, uint64_t lease_until_ms)

@@ -37,6 +37,9 @@ void agent_calls_free(struct agent_calls *calls);
 enum err_code agent_calls_do(struct agent_calls *calls, struct str method, struct str params,
                              struct buf *ret, struct err *err) MUST_CHECK;
 
+/* Ends what runs, and refuses what is asked for from now on: nobody waits for it any more. */
+void agent_calls_stop(struct agent_calls *calls);
+
 /* What happens to the session's own agent happens to its commands. */
 void agent_calls_renew(struct agent_calls *calls, uint64_t lease_until_ms);
 void agent_calls_fenced(struct agent_calls *calls);

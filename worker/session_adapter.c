@@ -235,17 +235,6 @@ static void finish_command(struct session_adapter *a, struct str id, struct str 
 	}
 }
 
-/* What nobody here does fails. */
-static void refuse_call(struct session_adapter *a, const struct adapter_act *act)
-{
-	const struct adapter_result result = { .call = act->id,
-		                               .message = STR_LIT("not possible here") };
-
-	if (a->ops->result != NULL) {
-		a->ops->result(a->adapter, &result, &a->acts);
-	}
-}
-
 static void carry_out(struct session_adapter *a, const struct adapter_act *act)
 {
 	switch (act->kind) {
@@ -258,7 +247,7 @@ static void carry_out(struct session_adapter *a, const struct adapter_act *act)
 	case ADAPTER_TURN_END: end_turn(a, act->name); break;
 	case ADAPTER_ASK: session_asking_begin(a, act->id, act->text); break;
 	case ADAPTER_WITHDRAW: session_asking_withdraw(a, act->id); break;
-	case ADAPTER_CALL: refuse_call(a, act); break;
+	case ADAPTER_CALL: session_calling_begin(a, act); break;
 	case ADAPTER_USAGE: session_usage_add(a, act->text); break;
 	case ADAPTER_DONE: finish_command(a, act->id, act->text); break;
 	case ADAPTER_FAIL: session_agent_stop(a->run, FATE_FAILED, act->text.p); break;

@@ -46,5 +46,8 @@ void session_adapter_leave(struct session_adapter *a);
 void session_asking_begin(struct session_adapter *a, struct str id, struct str question);
 void session_asking_withdraw(struct session_adapter *a, struct str id);
 
+/* session_calls.c: does what the agent asks its client to do; results come back by themselves */
+void session_calling_begin(struct session_adapter *a, const struct adapter_act *act);
+
 /* session_usage.c */
 void session_usage_add(struct session_adapter *a, struct str usage);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "log/log.h"
+#include "worker/agent_calls.h"
 #include "worker/session_adapter.h"
 
 enum {
@@ -309,6 +310,7 @@ static void pump(void *arg)
 	read_output(o);
 	if (s->adapter != NULL) {
 		session_adapter_end(s);
+		agent_calls_stop(s->calls);
 	}
 	buf_fini(&o->text);
 	free(o);
@@ -380,6 +382,9 @@ enum err_code session_agent_start(struct session_run *s, struct err *err)
 		return code;
 	}
 	options = options_of(s, home);
+	if (s->adapter != NULL) {
+		session_calls_open(s, &options);
+	}
 	do {
 		options.lease_until_ms = session_lease_until(s);
 		code = runner_start(s->host->loop, &options, &s->runner, err);
@@ -388,7 +393,7 @@ enum err_code session_agent_start(struct session_run *s, struct err *err)
 		return code;
 	}
 	/* It was renewed while the agent was being started: nobody told this guard. */
-	runner_renew(s->runner, session_lease_until(s));
+	session_agent_renew(s, session_lease_until(s));
 	s->output_ms = clock_mono_ms();
 	if (s->agent->command.timeout_s > 0) {
 		s->timeout_at_ms = s->output_ms + s->agent->command.timeout_s * 1000;
@@ -401,6 +406,44 @@ enum err_code session_agent_start(struct session_run *s, struct err *err)
 	(void)fiber_start(s->host->loop, &s->children, "prompts",
 	                  s->adapter != NULL ? session_adapter_prompts : session_prompts_write, s);
 	return ERR_OK;
+}
+
+void session_agent_renew(struct session_run *s, uint64_t lease_until_ms)
+{
+	runner_renew(s->runner, lease_until_ms);
+	if (s->calls != NULL) {
+		agent_calls_renew(s->calls, lease_until_ms);
+	}
+}
+
+void session_agent_fenced(struct session_run *s)
+{
+	runner_fenced(s->runner);
+	if (s->calls != NULL) {
+		agent_calls_fenced(s->calls);
+	}
+}
+
+/* The agent first: it makes no new command then. */
+enum err_code session_agent_freeze(struct session_run *s)
+{
+	enum err_code code = runner_freeze(s->runner, SESSION_FREEZE_MS);
+
+	if (code == ERR_OK && s->calls != NULL) {
+		code = agent_calls_freeze(s->calls, SESSION_FREEZE_MS);
+		if (code != ERR_OK) {
+			(void)!session_agent_thaw(s);
+		}
+	}
+	return code;
+}
+
+enum err_code session_agent_thaw(struct session_run *s)
+{
+	enum err_code code =
+		s->calls != NULL ? agent_calls_thaw(s->calls, SESSION_FREEZE_MS) : ERR_OK;
+
+	return code == ERR_OK ? runner_thaw(s->runner, SESSION_FREEZE_MS) : code;
 }
 
 void session_agent_stop(struct session_run *s, enum session_fate fate, const char *reason)

@@ -188,7 +188,7 @@ void session_renew_all(struct session_host *host, uint64_t until_ms)
 	LIST_FOREACH(s, &host->runs, link)
 	{
 		if (s->runner != NULL && !s->doubted) {
-			runner_renew(s->runner, until_ms);
+			session_agent_renew(s, until_ms);
 		}
 	}
 }

@@ -89,7 +89,7 @@ void session_make_room(struct session_run *s)
 
 	s->evict_asked = false;
 	if (!s->parked || !s->wants_park || s->paused || s->fate != FATE_OPEN ||
-	    !session_may_leave(s) || runner_freeze(s->runner, SESSION_FREEZE_MS) != ERR_OK) {
+	    !session_may_leave(s) || session_agent_freeze(s) != ERR_OK) {
 		return;
 	}
 	s->fate = FATE_EVICTED; /* nothing that is asked of it reaches the agent any more */
@@ -100,7 +100,7 @@ void session_make_room(struct session_run *s)
 	buf_fini(&text);
 	if (s->fate == FATE_EVICTED && code == ERR_ILLEGAL_MOVE) {
 		s->fate = FATE_OPEN; /* it is being stopped, or paused */
-		(void)!runner_thaw(s->runner, SESSION_FREEZE_MS);
+		(void)!session_agent_thaw(s);
 	}
 	if (s->fate == FATE_EVICTED) {
 		session_keep_asks(s);

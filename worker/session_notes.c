@@ -234,7 +234,7 @@ static const char *pause_agent(struct session_run *s, struct buf *text)
 	}
 	/* Who asked for it has normally moved it there, or died before. */
 	move(s, SESSION_RUNNING, SESSION_PAUSING, text);
-	if (runner_freeze(s->runner, SESSION_FREEZE_MS) != ERR_OK) {
+	if (session_agent_freeze(s) != ERR_OK) {
 		move(s, SESSION_PAUSING, SESSION_RUNNING, text);
 		return "the agent could not be frozen";
 	}
@@ -256,7 +256,7 @@ static const char *resume_agent(struct session_run *s, struct buf *text)
 	move(s, SESSION_PAUSED, SESSION_RESUMING, text);
 	if (s->runner != NULL && !s->exited) {
 		/* While the lease is over it stays frozen, and the next renewal decides. */
-		while ((code = runner_thaw(s->runner, SESSION_FREEZE_MS)) == ERR_CONFLICT &&
+		while ((code = session_agent_thaw(s)) == ERR_CONFLICT &&
 		       fiber_sleep(100) == ERR_OK) {
 		}
 	}

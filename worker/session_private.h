@@ -134,6 +134,7 @@ struct session_run {
 
 	struct runner *runner;
 	struct session_adapter *adapter; /* NULL: an agent of type command */
+	struct agent_calls *calls;       /* commands that it runs on our terminals; NULL: none */
 	bool closed;                     /* its agent was told that nothing follows */
 	struct runner_exit exit;
 	uint64_t output_ms;                      /* when it last said something */
@@ -203,6 +204,11 @@ bool session_await_right(struct session_run *s);
 /* session_agent.c */
 enum err_code session_agent_start(struct session_run *s, struct err *err) MUST_CHECK;
 uint64_t session_lease_until(const struct session_run *s); /* as runner_renew() takes it */
+/* The agent, and the commands that it runs on terminals of ours. */
+void session_agent_renew(struct session_run *s, uint64_t lease_until_ms);
+void session_agent_fenced(struct session_run *s);
+enum err_code session_agent_freeze(struct session_run *s) MUST_CHECK;
+enum err_code session_agent_thaw(struct session_run *s) MUST_CHECK;
 void session_agent_stop(struct session_run *s, enum session_fate fate, const char *reason);
 void session_home_remove(struct session_run *s);
 const char *session_home_path(const struct session_run *s);
@@ -222,6 +228,11 @@ bool session_adapter_control(struct session_run *s, struct session_note *note);
 /* False: it must wait until the agent is ready. */
 bool session_adapter_can(const struct session_run *s, const struct session_note *note);
 bool session_adapter_failed(const struct session_run *s); /* its last turn ended in an error */
+
+/* session_calls.c */
+struct agent_calls;
+/* run: how its agent is started. */
+void session_calls_open(struct session_run *s, const struct runner_options *run);
 
 /* session_park.c */
 void session_park_main(void *arg); /* the body of its fiber */

@@ -13,6 +13,7 @@
 #include "log/log.h"
 #include "queue/queue.h"
 #include "queue/words.h"
+#include "worker/agent_calls.h"
 #include "worker/holds.h"
 #include "worker/local_repo.h"
 #include "worker/session_private.h"
@@ -57,7 +58,7 @@ void session_give_up(struct session_run *s, enum session_fate fate)
 	}
 	s->fate = fate;
 	if (fate == FATE_LOST && s->runner != NULL) {
-		runner_fenced(s->runner);
+		session_agent_fenced(s);
 	}
 	fiber_cancel(s->fiber, ERR_CANCELLED);
 }
@@ -73,7 +74,7 @@ static void on_ours(void *arg)
 
 	s->doubted = false;
 	if (s->runner != NULL) {
-		runner_renew(s->runner, session_lease_until(s));
+		session_agent_renew(s, session_lease_until(s));
 	}
 	fiber_signal_raise(&s->wake);
 }
@@ -406,8 +407,11 @@ static void supervise(struct session_run *s)
 static void drop_runner(struct session_run *s)
 {
 	struct runner *runner = s->runner;
+	struct agent_calls *calls = s->calls;
 
 	s->runner = NULL;
+	s->calls = NULL;
+	agent_calls_free(calls);
 	runner_free(runner);
 }
 
