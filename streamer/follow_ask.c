@@ -7,7 +7,7 @@
 #include "streamer/socket.h"
 #include "task/task_json.h"
 
-enum { MESSAGE_MAX = 32 * 1024, NAME_MAX_BYTES = 128 };
+enum { MESSAGE_MAX = 32 * 1024, NAME_MAX_BYTES = 128, OPTION_MAX = 256 };
 
 #define FIELD(of, member) .offset = offsetof(struct of, member), .present = JSON_NO_PRESENT
 #define SESSION_FIELD(of)                                                                          \
@@ -144,8 +144,9 @@ static const char *const scopes[] = { "once", "once", "session", "always" };
 
 struct approval {
 	struct inbound_head head;
-	struct str session, request, command, message, updated_input;
+	struct str session, request, command, message, updated_input, option, answers;
 	unsigned action;
+	bool interrupt;
 	struct steer_signature signature;
 	bool is_signed;
 };
@@ -176,6 +177,20 @@ static const struct json_field approval_fields[] = {
 	  .kind = JSON_RAW,
 	  FIELD(approval, updated_input),
 	  .max = STEER_PAYLOAD_MAX },
+	{ .name = "option",
+	  .kind = JSON_STR,
+	  FIELD(approval, option),
+	  .max = OPTION_MAX,
+	  .help = "The id of one of the question's options." },
+	{ .name = "answers",
+	  .kind = JSON_RAW,
+	  FIELD(approval, answers),
+	  .max = STEER_PAYLOAD_MAX,
+	  .help = "To the questions that the agent asks." },
+	{ .name = "interrupt",
+	  .kind = JSON_BOOL,
+	  FIELD(approval, interrupt),
+	  .help = "With deny: end the agent's turn, too." },
 	{ .name = "signature",
 	  .kind = JSON_OBJECT,
 	  .offset = offsetof(struct approval, signature),
@@ -196,6 +211,9 @@ enum err_code follow_approval(struct inbound *inbound, const void *body, struct 
 		                               .scope = scopes[approval->action],
 		                               .updated_input = approval->updated_input,
 		                               .message = approval->message,
+		                               .option = approval->option,
+		                               .answers = approval->answers,
+		                               .interrupt = approval->interrupt,
 		                               .signature = approval->is_signed
 		                                                    ? &approval->signature
 		                                                    : NULL };

@@ -7,6 +7,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import approvals  # noqa: E402
 from first_light import wait_for  # noqa: E402
 from sockets import Socket  # noqa: E402
 from stack import Stack, Watcher, run_all  # noqa: E402
@@ -123,7 +124,8 @@ def nothing_is_left_in_the_queue(stack):
 def main(bin_dir):
     with Stack(bin_dir, {"FAIRLEAD_WORKER_SLOTS": "1", "FAIRLEAD_WORKER_RESIDENT": "2"}) as stack:
         run_all([generations_wait_for_each_other_with_one_slot, many_parents_wait_for_their_children_at_once,
-                 who_waits_for_a_person_makes_room_for_those_who_do_not, nothing_is_left_in_the_queue], stack)
+                 who_waits_for_a_person_makes_room_for_those_who_do_not, *approvals.TESTS, nothing_is_left_in_the_queue],
+                stack)
         assert stack.stop() == 0
 
 
