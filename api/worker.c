@@ -11,6 +11,7 @@
 #include "log/log.h"
 #include "queue/keys.h"
 #include "queue/lease.h"
+#include "redis/redis.h"
 
 enum { WORKERS_MAX = 1024 };
 
@@ -50,8 +51,9 @@ static enum err_code count_sessions(struct http_request *req, const char *incarn
 	enum err_code code = ERR_OK;
 
 	*ret = 0;
-	for (unsigned shard = 0; code == ERR_OK && shard < QUEUE_SHARDS; shard++) {
-		const struct queue queue = { node_of(req)->redis, shard };
+	for (unsigned shard = 0; code == ERR_OK && shard < redis_shards(node_of(req)->redis);
+	     shard++) {
+		const struct queue queue = queue_at(node_of(req)->redis, shard);
 		struct queue_page page = { items, QUEUE_BATCH_MAX, 0 };
 
 		code = queue_of_worker(&queue, incarnation, &page, err);

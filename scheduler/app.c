@@ -48,7 +48,7 @@ enum {
 
 struct queue app_queue(const struct app *app, const char *tenant)
 {
-	return (struct queue){ app->node->redis, queue_shard_of(str_of(tenant), QUEUE_SHARDS) };
+	return queue_of_tenant(app->node->redis, str_of(tenant));
 }
 
 /* ---- doorbells ---- */
@@ -60,10 +60,23 @@ void app_ring_archivers(struct app *app)
 	}
 }
 
+/* Of a bell of the queue; false: it is not one of those that there are now. */
+static bool shard_of(const struct app *app, struct str channel, uint64_t *ret)
+{
+	struct str rest = channel;
+	uint64_t shards;
+
+	return str_eq(str_split(&rest, 'q'), STR_LIT("{")) &&
+	       parse_u64(str_split(&rest, '/'), QUEUE_SHARDS_MAX - 1, ret) &&
+	       parse_u64(str_split(&rest, '}'), QUEUE_SHARDS_MAX, &shards) &&
+	       shards == redis_shards(app->node->redis) && *ret < shards;
+}
+
 /* The bells of the queue and of workers. */
 static void ring_for(struct app *app, struct str channel, struct str payload)
 {
 	char bell[QUEUE_KEY_SIZE];
+	uint64_t shard;
 
 	lease_bell_channel(bell);
 	if (str_eq(channel, str_of(bell))) {
@@ -76,14 +89,14 @@ static void ring_for(struct app *app, struct str channel, struct str payload)
 	}
 	if (str_starts(payload, STR_LIT("room"))) {
 		fleet_freed(&app->fleet, payload);
-	} else {
+	} else if (shard_of(app, channel, &shard)) {
 		struct str rest = payload, count;
 		uint64_t ready = 1;
 		struct id sid;
 
 		(void)str_split(&rest, ' ');
 		count = str_split(&rest, ' ');
-		app->rung += parse_u64(count, QUEUE_BATCH_MAX, &ready) ? ready : 1;
+		app->rung[shard] += parse_u64(count, QUEUE_BATCH_MAX, &ready) ? ready : 1;
 		if (id_parse(rest, &sid)) {
 			ahead_note(app, &sid);
 		}
@@ -118,11 +131,29 @@ static void on_resumed(void *arg)
 	}
 }
 
+/* To the bells of shards that there were not before; nobody rings those of before any more. */
+static void subscribe_to_shards(struct app *app)
+{
+	const unsigned shards = redis_shards(app->node->redis);
+	char channel[QUEUE_KEY_SIZE];
+
+	for (unsigned shard = 0; app->subscribed != shards && shard < shards; shard++) {
+		const struct queue queue = queue_at(app->node->redis, shard);
+
+		queue_bell_channel(&queue, channel);
+		redis_subscribe(app->sub, str_of(channel));
+	}
+	app->subscribed = shards;
+}
+
 static void on_redis_back(struct node *node)
 {
 	struct app *app = node->app;
 
 	if (app != NULL) {
+		if (app->sub != NULL) {
+			subscribe_to_shards(app);
+		}
 		app->connection = redis_connection(node->redis);
 		app->admit_all = true;
 		app->limits_connection = 0;
@@ -146,12 +177,7 @@ static enum err_code subscribe(struct app *app, struct err *err)
 	if (app->sub == NULL) {
 		return err->code;
 	}
-	for (unsigned shard = 0; shard < QUEUE_SHARDS; shard++) {
-		const struct queue queue = { app->node->redis, shard };
-
-		queue_bell_channel(&queue, channel);
-		redis_subscribe(app->sub, str_of(channel));
-	}
+	subscribe_to_shards(app);
 	lease_bell_channel(channel);
 	redis_subscribe(app->sub, str_of(channel));
 	redis_subscribe(app->sub, STR_LIT(LOG_MOVES_CHANNEL));

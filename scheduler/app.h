@@ -81,7 +81,9 @@ struct app {
 	uint64_t looked_ms, resent_ms;
 	struct astray astray[ASTRAY_MAX];
 	unsigned astray_next;
-	uint64_t rung; /* sessions that became ready since it was asked */
+	uint64_t rung[QUEUE_SHARDS_MAX]; /* sessions that became ready since it was asked */
+	unsigned first_shard;            /* of the next turn: all have their turn to be it */
+	unsigned subscribed;             /* to the bells of so many shards */
 	unsigned turn;
 	unsigned handing; /* handovers under way */
 	struct fiber_signal handed;
@@ -103,6 +105,7 @@ struct app {
 	bool begun;                               /* what had begun is done there */
 	uint64_t restored;    /* in which all that lives is with a worker or in the queue */
 	uint64_t rebuilt;     /* in which all of it has its log */
+	uint64_t cleared;     /* in which nothing of a former layout is left */
 	uint64_t connection;  /* to Redis: the one that the generation is of */
 	uint64_t restore_due; /* clock_mono_ms: before that workers give back their journals */
 

@@ -14,6 +14,7 @@
 #include "queue/demand.h"
 #include "queue/queue_flag.h"
 #include "queue/words.h"
+#include "redis/redis.h"
 #include "scheduler/app.h"
 
 enum {
@@ -188,8 +189,9 @@ enum err_code flag_turn(struct app *app, struct err *err)
 	    clock_mono_ms() < app->restore_due + SETTLED_MS) {
 		return ERR_OK;
 	}
-	for (unsigned shard = 0; code == ERR_OK && shard < QUEUE_SHARDS; shard++) {
-		const struct queue queue = { app->node->redis, shard };
+	for (unsigned shard = 0; code == ERR_OK && shard < redis_shards(app->node->redis);
+	     shard++) {
+		const struct queue queue = queue_at(app->node->redis, shard);
 
 		code = look_at_shard(app, &queue, &unfit, err);
 	}

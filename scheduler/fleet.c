@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "queue/queue_load.h"
+#include "redis/redis.h"
 
 enum { SEEN_MS = 10000 };
 
@@ -77,11 +78,11 @@ enum err_code fleet_read(struct fleet *fleet, struct redis *redis, struct err *e
 			fleet->uses[i].working = fleet->uses[i].parked = 0;
 			fleet->uses[i].freed = fleet->uses[i].dry = false;
 		}
-		fleet->ready = 0;
+		memset(fleet->ready, 0, sizeof(fleet->ready));
 		witness(fleet);
 	}
-	for (unsigned shard = 0; code == ERR_OK && shard < QUEUE_SHARDS; shard++) {
-		const struct queue queue = { redis, shard };
+	for (unsigned shard = 0; code == ERR_OK && shard < redis_shards(redis); shard++) {
+		const struct queue queue = queue_at(redis, shard);
 		uint64_t ready = 0;
 		size_t first = 0;
 
@@ -89,7 +90,7 @@ enum err_code fleet_read(struct fleet *fleet, struct redis *redis, struct err *e
 			code = add_loads(fleet, &queue, first, &ready, err);
 			first += QUEUE_BATCH_MAX;
 		} while (code == ERR_OK && first < fleet->count);
-		fleet->ready += ready;
+		fleet->ready[shard] = ready;
 	}
 	if (code == ERR_OK) {
 		fleet->read_ms = clock_mono_ms();

@@ -40,8 +40,8 @@ struct fleet {
 		uint64_t ms;
 	} seen[FLEET_SEEN_MAX]; /* lately, also by a Redis that has forgotten it */
 	size_t seen_count;
-	uint64_t ready;   /* sessions that were ready at the last look */
-	uint64_t read_ms; /* when that was; 0: never, or not to be trusted */
+	uint64_t ready[QUEUE_SHARDS_MAX]; /* sessions that were ready at the last look */
+	uint64_t read_ms;                 /* when that was; 0: never, or not to be trusted */
 };
 
 void fleet_init(struct fleet *fleet);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "log/log.h"
 #include "pg/pg.h"
+#include "redis/redis.h"
 #include "scheduler/app.h"
 #include "scheduler/handover.h"
 #include "scheduler/opening.h"
@@ -251,19 +252,19 @@ static bool any_freed(struct fleet *fleet)
 /* While somebody waits for a worker, or a worker that was full has room. */
 static enum err_code grant_shard(struct app *app, const struct queue *queue, struct err *err)
 {
-	uint64_t wanted = app->rung + app->fleet.ready;
+	uint64_t *rung = &app->rung[queue->shard], *ready = &app->fleet.ready[queue->shard];
+	uint64_t wanted = *rung + *ready;
 	enum err_code code = ERR_OK;
 	bool more = true;
 
-	app->rung = 0;
-	app->fleet.ready = 0;
+	*rung = *ready = 0;
 	for (size_t i = 0; i < app->fleet.count; i++) {
 		app->fleet.uses[i].dry = false;
 	}
 	while (code == ERR_OK && more && (wanted > 0 || any_freed(&app->fleet))) {
 		code = claim_round(app, queue, &wanted, &more, err);
-		wanted += app->rung; /* came meanwhile */
-		app->rung = 0;
+		wanted += *rung; /* came meanwhile */
+		*rung = 0;
 		app->turn++;
 	}
 	for (size_t i = 0; i < app->fleet.count && wanted > 0; i++) {
@@ -408,6 +409,7 @@ enum err_code grant_turn(struct app *app, struct err *err)
 {
 	bool look = is_due(&app->looked_ms, LOOK_MS);
 	bool resend = look && is_due(&app->resent_ms, RESEND_MS);
+	const unsigned shards = redis_shards(app->node->redis), first = app->first_shard++;
 	struct fleet *fleet = &app->fleet;
 	enum err_code code = ERR_OK;
 
@@ -415,8 +417,8 @@ enum err_code grant_turn(struct app *app, struct err *err)
 		code = fleet_read(fleet, app->node->redis, err);
 	}
 	ahead_ask(app);
-	for (unsigned shard = 0; code == ERR_OK && shard < QUEUE_SHARDS; shard++) {
-		const struct queue queue = { app->node->redis, shard };
+	for (unsigned i = 0; code == ERR_OK && i < shards; i++) {
+		const struct queue queue = queue_at(app->node->redis, (first + i) % shards);
 
 		if (fleet->count > 0 && pg_available(app->node->pg)) {
 			code = grant_shard(app, &queue, err);

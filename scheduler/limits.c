@@ -21,8 +21,9 @@ static enum err_code apply(struct app *app, const struct limit *items, size_t co
 	for (size_t i = 0; i < count; i++) {
 		limit_of_queue(&items[i], names[i], &limits[i]);
 	}
-	for (unsigned shard = 0; code == ERR_OK && shard < QUEUE_SHARDS; shard++) {
-		const struct queue queue = { app->node->redis, shard };
+	for (unsigned shard = 0; code == ERR_OK && shard < redis_shards(app->node->redis);
+	     shard++) {
+		const struct queue queue = queue_at(app->node->redis, shard);
 
 		code = queue_limit_set(&queue, limits, count, err);
 	}

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "metric/metric.h"
 #include "queue/demand.h"
+#include "redis/redis.h"
 #include "scheduler/app.h"
 
 /* ---- by what is needed ---- */
@@ -63,8 +64,8 @@ static void add_waited(const double in[QUEUE_SET_COUNT], double limited, double 
 
 static enum err_code count_all(const struct app *app, double in[QUEUE_SET_COUNT], struct err *err)
 {
-	for (unsigned shard = 0; shard < QUEUE_SHARDS; shard++) {
-		const struct queue queue = { app->node->redis, shard };
+	for (unsigned shard = 0; shard < redis_shards(app->node->redis); shard++) {
+		const struct queue queue = queue_at(app->node->redis, shard);
 		struct queue_counts counts;
 		enum err_code code = queue_count(&queue, &counts, err);
 

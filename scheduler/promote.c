@@ -2,14 +2,15 @@
 
 #include "log/log.h"
 #include "metric/metric.h"
+#include "redis/redis.h"
 #include "scheduler/app.h"
 
 enum { KEEP_DONE_MS = 600000 };
 
 enum err_code promote_turn(struct app *app, struct err *err)
 {
-	for (unsigned shard = 0; shard < QUEUE_SHARDS; shard++) {
-		const struct queue queue = { app->node->redis, shard };
+	for (unsigned shard = 0; shard < redis_shards(app->node->redis); shard++) {
+		const struct queue queue = queue_at(app->node->redis, shard);
 		struct queue_promoted promoted;
 
 		do {

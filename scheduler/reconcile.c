@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "log/log.h"
+#include "queue/queue_again.h"
 #include "scheduler/app.h"
 #include "scheduler/limits.h"
 #include "scheduler/opening.h"
@@ -350,6 +351,27 @@ static enum err_code await_workers(struct app *app, struct err *err)
 	return ERR_OK;
 }
 
+/* What the queue was before it got more shards, or another form. */
+static enum err_code clear_former(struct app *app, uint64_t generation, struct err *err)
+{
+	uint64_t cursor = 0;
+	size_t dropped = 0, count;
+	enum err_code code;
+
+	do {
+		code = queue_drop_former(app->node->redis, &cursor, &count, err);
+		dropped += code == ERR_OK ? count : 0;
+	} while (code == ERR_OK && cursor != 0 && app->node->store.generation == generation);
+	if (code == ERR_OK && cursor == 0) {
+		app->cleared = generation;
+		if (dropped > 0) {
+			log_info("restore.cleared", "generation=%" PRIu64 " keys=%zu", generation,
+			         dropped);
+		}
+	}
+	return code;
+}
+
 enum err_code reconcile_restore(struct app *app, struct err *err)
 {
 	uint64_t generation;
@@ -366,6 +388,9 @@ enum err_code reconcile_restore(struct app *app, struct err *err)
 	begin_restore(app, generation);
 	if (app->restored != generation) {
 		code = fill_queue(app, generation, err);
+	}
+	if (code == ERR_OK && app->restored == generation && app->cleared != generation) {
+		code = clear_former(app, generation, err);
 	}
 	do {
 		if (code == ERR_OK && app->restored == generation) {

@@ -81,7 +81,7 @@ static void fill(void *arg)
 
 	while (filling->code == ERR_OK && filling->next < filling->count) {
 		const struct portion *portion = &filling->portions[filling->next++];
-		const struct queue queue = { app->node->redis, portion->shard };
+		const struct queue queue = queue_at(app->node->redis, portion->shard);
 		const struct queue_refill refill = { portion->items, portion->since_ms,
 			                             portion->count,
 			                             log_epoch_floor(&app->node->store) };

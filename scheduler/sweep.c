@@ -2,6 +2,7 @@
 
 #include "log/log.h"
 #include "queue/lease.h"
+#include "redis/redis.h"
 #include "scheduler/app.h"
 #include "scheduler/retake.h"
 
@@ -36,8 +37,8 @@ static enum err_code clear_worker(struct app *app, const struct lease_lost *lost
 	bool empty = true;
 
 	log_info("worker.lost", "worker=%s incarnation=%s", lost->worker, lost->incarnation);
-	for (unsigned shard = 0; shard < QUEUE_SHARDS; shard++) {
-		const struct queue queue = { app->node->redis, shard };
+	for (unsigned shard = 0; shard < redis_shards(app->node->redis); shard++) {
+		const struct queue queue = queue_at(app->node->redis, shard);
 		bool cleared;
 		enum err_code code = empty_shard(app, &queue, lost->incarnation, &cleared, err);
 

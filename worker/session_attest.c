@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "log/log.h"
 #include "queue/queue_again.h"
+#include "redis/redis.h"
 #include "worker/session_private.h"
 
 enum { GIVE_BACK_MS = 1000, LOOK_MS = 10 };
@@ -178,8 +179,8 @@ enum err_code session_attest_all(struct session_host *host, const char *incarnat
 
 	wait_for_journals(host);
 
-	for (unsigned shard = 0; code == ERR_OK && shard < QUEUE_SHARDS; shard++) {
-		const struct queue queue = { host->redis, shard };
+	for (unsigned shard = 0; code == ERR_OK && shard < redis_shards(host->redis); shard++) {
+		const struct queue queue = queue_at(host->redis, shard);
 
 		code = attest_shard(host, &queue, incarnation, batch, err);
 		if (code == ERR_OK) {

@@ -22,7 +22,7 @@ enum { RETRY_MS = 100, ASK_AGAIN_MS = 1000 };
 static enum err_code tell_queue(struct session_run *s, session_queue_fn *fn,
                                 const struct queue_move *move, enum queue_set *ret)
 {
-	const struct queue queue = { s->host->redis, session_shard(s) };
+	const struct queue queue = queue_of_tenant(s->host->redis, str_of(s->tenant));
 	enum err_code code;
 	struct err err;
 

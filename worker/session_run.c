@@ -127,12 +127,12 @@ static bool is_ours(struct session_run *s)
 
 unsigned session_shard(const struct session_run *s)
 {
-	return queue_shard_of(str_of(s->tenant), QUEUE_SHARDS);
+	return queue_of_tenant(s->host->redis, str_of(s->tenant)).shard;
 }
 
 static struct queue queue_of(const struct session_run *s)
 {
-	return (struct queue){ s->host->redis, session_shard(s) };
+	return queue_of_tenant(s->host->redis, str_of(s->tenant));
 }
 
 void session_tell_queue(struct session_run *s, session_queue_fn *fn, const struct queue_move *move)

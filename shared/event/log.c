@@ -282,6 +282,7 @@ enum err_code log_open(const struct log_store *store, const struct log_open *ope
 	redis_arg_cstr(cmd, states);
 	add_status(cmd, opening);
 	redis_arg_cstr(cmd, keys.bell);
+	redis_arg_u64(cmd, store->since);
 	return run(store, script, cmd, ret, err);
 }
 

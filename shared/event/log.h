@@ -36,6 +36,9 @@ struct log_store {
 	/* Of redis_server() that the generation is of; 0: not looked at. Nothing is written to
 	 * another one before its generation is known. */
 	uint64_t server;
+	/* The first generation since Redis was empty: what is of an earlier one was written there
+	 * after that by who did not know it. */
+	uint64_t since;
 	/* What LOG_MARK_KEY says while Redis is of that generation; NULL: not looked at. */
 	const char *mark;
 	uint64_t

@@ -142,6 +142,7 @@ enum err_code log_restore(const struct log_store *store, const struct log_restor
 	redis_arg_u64(cmd, restore->base);
 	redis_arg_cstr(cmd, session_state_name(restore->state));
 	redis_arg_u64(cmd, restore->count);
+	redis_arg_u64(cmd, store->since);
 	for (size_t i = 0; i < restore->count; i++) {
 		add_event(cmd, &restore->events[i]);
 	}

@@ -11,12 +11,16 @@
 #include "node/storage.h"
 #include "node_lua_gen.h"
 #include "pg/generation.h"
+#include "queue/queue.h"
 #include "redis/redis.h"
 
 /*
- * The mark: "<run id> <generation> <name>". Those with PostgreSQL leave it, for workers too. It is
- * believed only if the run id is the one of this very connection, so one that outlived a restart
- * does no harm; and where it is missing, Redis was emptied.
+ * The mark: "<run id> <generation> <shards> <since> <name>": the queue's shards, and the first
+ * generation since Redis was found empty. Whoever is set to more shards, or knows of more, begins
+ * another history: the queue is then filled as after a loss, under keys of its own. Those with
+ * PostgreSQL leave it, for workers too. It is believed only if the run id is the one of this very
+ * connection, so one that outlived a restart does no harm; and where it is missing, Redis was
+ * emptied.
  */
 
 enum { LOOK_MS = 100, RETRY_MS = 100, PING_MS = 250, NAME_MAX_SIZE = 64 };
@@ -25,8 +29,8 @@ enum { LOOK_MS = 100, RETRY_MS = 100, PING_MS = 250, NAME_MAX_SIZE = 64 };
 
 struct mark {
 	char text[NODE_MARK_SIZE];
-	char name[NAME_MAX_SIZE]; /* "": of a version that had none */
-	uint64_t generation;
+	char name[NAME_MAX_SIZE]; /* "": it has none */
+	uint64_t generation, shards, since;
 };
 
 static bool parse(struct str text, const char *run_id, struct mark *ret)
@@ -36,6 +40,8 @@ static bool parse(struct str text, const char *run_id, struct mark *ret)
 	return str_eq(str_split(&rest, ' '), str_of(run_id)) &&
 	       str_copy(ret->text, sizeof(ret->text), text) &&
 	       parse_u64(str_split(&rest, ' '), CURSOR_N_MAX, &ret->generation) &&
+	       parse_u64(str_split(&rest, ' '), QUEUE_SHARDS_MAX, &ret->shards) &&
+	       ret->shards > 0 && parse_u64(str_split(&rest, ' '), CURSOR_N_MAX, &ret->since) &&
 	       str_copy(ret->name, sizeof(ret->name), rest);
 }
 
@@ -54,9 +60,9 @@ static enum err_code get(const struct node *node, char out[NODE_MARK_SIZE], stru
 	return code;
 }
 
-/* generation 0: begin a history if none is marked. */
-static enum err_code put(struct node *node, const char *run_id, const char *name,
-                         uint64_t generation, struct mark *ret, struct err *err)
+/* *mark: of the history that the generation is of. generation 0: begin that one if none is marked,
+ * or one with fewer shards. */
+static enum err_code put(struct node *node, const char *run_id, struct mark *mark, struct err *err)
 {
 	const struct text *script = &node_lua_texts[NODE_LUA_GENERATION_MARK];
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
@@ -66,10 +72,11 @@ static enum err_code put(struct node *node, const char *run_id, const char *name
 	redis_script_begin(cmd, script, 1);
 	redis_arg_cstr(cmd, LOG_MARK_KEY);
 	redis_arg_cstr(cmd, run_id);
-	redis_arg_cstr(cmd, name);
-	redis_arg_u64(cmd, generation);
+	redis_arg_cstr(cmd, mark->name);
+	redis_arg_u64(cmd, mark->generation);
+	redis_arg_u64(cmd, mark->shards);
 	code = redis_script(node->redis, script, cmd, &reply, err);
-	if (code == ERR_OK && !parse(redis_reply_str(reply), run_id, ret)) {
+	if (code == ERR_OK && !parse(redis_reply_str(reply), run_id, mark)) {
 		return err_set(err, ERR_UNAVAILABLE, "redis was emptied again");
 	}
 	return code;
@@ -94,21 +101,23 @@ static enum err_code ask_pg(struct node *node, const char *run_id, struct mark *
 {
 	char history[NODE_MARK_SIZE + NAME_MAX_SIZE];
 	const struct id name = id_new();
-	uint64_t generation = 0;
-	enum err_code code = put(node, run_id, name.s, 0, ret, err);
+	struct mark mark = { .generation = 0 };
+	enum err_code code = pg_queue_shards(node->pg, node->conf.queue_shards, &mark.shards, err);
 
+	memcpy(mark.name, name.s, sizeof(name.s));
+	if (code == ERR_OK) {
+		code = put(node, run_id, &mark, err);
+	}
 	if (code != ERR_OK) {
 		return code;
 	}
-	(void)snprintf(history, sizeof(history), "%s%s%s", run_id, ret->name[0] != '\0' ? ":" : "",
-	               ret->name);
-	code = pg_generation(node->pg, str_of(history), &generation, err);
+	(void)snprintf(history, sizeof(history), "%s%s%s", run_id, mark.name[0] != '\0' ? ":" : "",
+	               mark.name);
+	code = pg_generation(node->pg, str_of(history), &mark.generation, err);
 	if (code == ERR_OK) {
-		char known[NAME_MAX_SIZE];
-
-		memcpy(known, ret->name, sizeof(known));
-		code = put(node, run_id, known, generation, ret, err);
+		code = put(node, run_id, &mark, err);
 	}
+	*ret = mark;
 	return code;
 }
 
@@ -125,11 +134,13 @@ static enum err_code learn(struct node *node, struct mark *ret, struct err *err)
 
 static void announce(struct node *node, const struct mark *mark)
 {
-	log_info("redis.generation", "generation=%" PRIu64 " run_id=%s", mark->generation,
-	         redis_run_id(node->redis));
+	log_info("redis.generation", "generation=%" PRIu64 " run_id=%s shards=%" PRIu64,
+	         mark->generation, redis_run_id(node->redis), mark->shards);
 	memcpy(node->mark, mark->text, sizeof(node->mark));
 	node->store.generation = mark->generation;
+	node->store.since = mark->since;
 	node->store.server = redis_server(node->redis);
+	redis_set_shards(node->redis, (unsigned)mark->shards);
 	node->store.mark = node->mark;
 	if (node->options->redis_back != NULL) {
 		node->options->redis_back(node);

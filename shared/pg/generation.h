@@ -7,3 +7,7 @@
  * process gets the same answer for the same run id. */
 enum err_code pg_generation(struct pg *pg, struct str run_id, uint64_t *ret,
                             struct err *err) MUST_CHECK;
+
+/* Into how many shards the queue is laid out: as many as wanted, if there were not more before. */
+enum err_code pg_queue_shards(struct pg *pg, uint64_t wanted, uint64_t *ret,
+                              struct err *err) MUST_CHECK;

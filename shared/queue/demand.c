@@ -15,7 +15,7 @@ static enum err_code ask(const struct queue *queue, enum queue_lua_id id, uint64
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
 	char tag[QUEUE_KEY_SIZE];
 
-	queue_key_tag(queue->shard, tag);
+	queue_key_tag(queue, tag);
 	redis_script_begin(cmd, script, 1);
 	redis_argf(cmd, "%s", tag);
 	redis_arg_u64(cmd, word);
@@ -160,8 +160,8 @@ enum err_code demand_read(struct redis *redis, struct demands *ret, struct err *
 	struct queue_soon *soon = mem_calloc(QUEUE_SOON_MAX, sizeof(*soon));
 	enum err_code code = ERR_OK;
 
-	for (unsigned shard = 0; code == ERR_OK && shard < QUEUE_SHARDS; shard++) {
-		const struct queue queue = { redis, shard };
+	for (unsigned shard = 0; code == ERR_OK && shard < redis_shards(redis); shard++) {
+		const struct queue queue = queue_at(redis, shard);
 
 		code = add_ready(&queue, &all, ready, err);
 		if (code == ERR_OK) {

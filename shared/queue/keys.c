@@ -2,26 +2,38 @@
 
 #include <stdio.h>
 
+#include "redis/redis.h"
+
 #define NAME_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-"
 
-void queue_key_tag(unsigned shard, char out[QUEUE_KEY_SIZE])
+static void make(const struct queue *queue, const char *rest, char out[QUEUE_KEY_SIZE])
 {
-	(void)snprintf(out, QUEUE_KEY_SIZE, "{q%u}", shard);
+	const unsigned shards = queue->shards > 0 ? queue->shards : redis_shards(queue->redis);
+
+	(void)snprintf(out, QUEUE_KEY_SIZE, "{q%u/%u}%s", queue->shard, shards, rest);
 }
 
-void queue_key_items(unsigned shard, char out[QUEUE_KEY_SIZE])
+void queue_key_tag(const struct queue *queue, char out[QUEUE_KEY_SIZE])
 {
-	(void)snprintf(out, QUEUE_KEY_SIZE, "{q%u}:i", shard);
+	make(queue, "", out);
 }
 
-void queue_key_set(unsigned shard, enum queue_set set, char out[QUEUE_KEY_SIZE])
+void queue_key_items(const struct queue *queue, char out[QUEUE_KEY_SIZE])
 {
-	(void)snprintf(out, QUEUE_KEY_SIZE, "{q%u}:%s", shard, queue_set_name(set));
+	make(queue, ":i", out);
 }
 
-void queue_key_bell(unsigned shard, char out[QUEUE_KEY_SIZE])
+void queue_key_set(const struct queue *queue, enum queue_set set, char out[QUEUE_KEY_SIZE])
 {
-	(void)snprintf(out, QUEUE_KEY_SIZE, "{q%u}:bell", shard);
+	char rest[QUEUE_KEY_SIZE];
+
+	(void)snprintf(rest, sizeof(rest), ":%s", queue_set_name(set));
+	make(queue, rest, out);
+}
+
+void queue_key_bell(const struct queue *queue, char out[QUEUE_KEY_SIZE])
+{
+	make(queue, ":bell", out);
 }
 
 void lease_key_tag(char out[QUEUE_KEY_SIZE])

@@ -1,15 +1,17 @@
 /*
  * Redis keys of the queue and of the registry of workers. A shard's keys are made by its scripts
- * from the tag {q<k>}, the registry's from {w}, so that each script stays in one slot of a cluster.
+ * from the tag {q<k>/<shards>}, the registry's from {w}, so that each script stays in one slot of a
+ * cluster. Where the number of shards is another one the keys are others: none of them is taken for
+ * a key of now (queue_layout.h). When the form of what is in the keys changes the tag has to.
  */
 #pragma once
 
 #include "queue/queue.h"
 
-void queue_key_tag(unsigned shard, char out[QUEUE_KEY_SIZE]); /* {q0} */
-void queue_key_items(unsigned shard, char out[QUEUE_KEY_SIZE]);
-void queue_key_set(unsigned shard, enum queue_set set, char out[QUEUE_KEY_SIZE]);
-void queue_key_bell(unsigned shard, char out[QUEUE_KEY_SIZE]);
+void queue_key_tag(const struct queue *queue, char out[QUEUE_KEY_SIZE]); /* {q0/1} */
+void queue_key_items(const struct queue *queue, char out[QUEUE_KEY_SIZE]);
+void queue_key_set(const struct queue *queue, enum queue_set set, char out[QUEUE_KEY_SIZE]);
+void queue_key_bell(const struct queue *queue, char out[QUEUE_KEY_SIZE]);
 void lease_key_tag(char out[QUEUE_KEY_SIZE]);                     /* {w} */
 void lease_key_bell(char out[QUEUE_KEY_SIZE]);                    /* {w}:bell */
 void mail_key_box(const char *worker, char out[QUEUE_KEY_SIZE]);  /* {w:<worker>}:mail */

@@ -44,9 +44,19 @@ unsigned queue_shard_of(struct str tenant, unsigned shards)
 	return h % shards;
 }
 
+struct queue queue_of_tenant(struct redis *redis, struct str tenant)
+{
+	return queue_at(redis, queue_shard_of(tenant, redis_shards(redis)));
+}
+
+struct queue queue_at(struct redis *redis, unsigned shard)
+{
+	return (struct queue){ redis, shard, redis_shards(redis) };
+}
+
 void queue_bell_channel(const struct queue *queue, char out[QUEUE_KEY_SIZE])
 {
-	queue_key_bell(queue->shard, out);
+	queue_key_bell(queue, out);
 }
 
 void queue_token(const struct queue_item *item, char out[QUEUE_TOKEN_SIZE])
@@ -64,7 +74,7 @@ static struct redis_cmd *begin(const struct queue *queue, const struct text *scr
 	struct redis_cmd *cmd = redis_cmd_new();
 	char tag[QUEUE_KEY_SIZE];
 
-	queue_key_tag(queue->shard, tag);
+	queue_key_tag(queue, tag);
 	redis_script_begin(cmd, script, 1);
 	redis_argf(cmd, "%s", tag);
 	return cmd;
@@ -74,7 +84,7 @@ static void add_bell(struct redis_cmd *cmd, const struct queue *queue)
 {
 	char bell[QUEUE_KEY_SIZE];
 
-	queue_key_bell(queue->shard, bell);
+	queue_key_bell(queue, bell);
 	redis_argf(cmd, "%s", bell);
 }
 

@@ -1,7 +1,8 @@
 /*
  * The queue: which sessions wait, and which worker incarnation has the right to run which.
  *
- * Shard k is the keys tagged {q<k>}; a session's shard is a hash of its tenant.  In a shard a
+ * Shard k of n is the keys tagged {q<k>/<n>}; a session's shard is a hash of its tenant.  How many
+ * there are all processes learn together (node/generation.h, redis_shards()).  In a shard a
  * session is in exactly one set: ready, delayed, held, leasing, leased, parked, done.  Every
  * transition is one atomic script of at most QUEUE_BATCH_MAX steps, idempotent, by Redis's clock.
  * Tenants take turns by weight (stride), users take turns within their tenant, and a user's
@@ -44,7 +45,6 @@
 struct redis;
 
 enum {
-	QUEUE_SHARDS = 1, /* all processes agree on it */
 	QUEUE_SHARDS_MAX = 64,
 	QUEUE_BATCH_MAX = 128,
 	QUEUE_PRIORITY_MAX = 9, /* 9 is served first */
@@ -78,10 +78,14 @@ bool queue_set_parse(struct str name, enum queue_set *ret) MUST_CHECK;
 struct queue {
 	struct redis *redis;
 	unsigned shard;
+	unsigned shards; /* of so many; 0: as many as there are when it is used */
 };
 
 /* The shard of a tenant, of `shards`. Pure. */
 unsigned queue_shard_of(struct str tenant, unsigned shards);
+/* Of as many as there are now: when there are more, it is still the shard that it was. */
+struct queue queue_of_tenant(struct redis *redis, struct str tenant);
+struct queue queue_at(struct redis *redis, unsigned shard);
 
 /* ---- what a session needs of a worker, what a worker has ---- */
 

@@ -14,7 +14,7 @@ static struct redis_cmd *begin(const struct queue *queue, const struct text *scr
 	struct redis_cmd *cmd = redis_cmd_new();
 	char tag[QUEUE_KEY_SIZE];
 
-	queue_key_tag(queue->shard, tag);
+	queue_key_tag(queue, tag);
 	redis_script_begin(cmd, script, 1);
 	redis_argf(cmd, "%s", tag);
 	return cmd;
@@ -29,7 +29,7 @@ enum err_code queue_about(const struct queue *queue, const struct id *sid, struc
 	struct str text;
 	enum err_code code;
 
-	queue_key_items(queue->shard, key);
+	queue_key_items(queue, key);
 	redis_arg_cstr(cmd, "HGET");
 	redis_arg_cstr(cmd, key);
 	redis_arg_cstr(cmd, sid->s);
@@ -117,7 +117,7 @@ enum err_code queue_refill(const struct queue *queue, const struct queue_refill 
 	if (refill->count > QUEUE_REFILL_MAX) {
 		return err_set(err, ERR_INVALID, "refill with more than %d", QUEUE_REFILL_MAX);
 	}
-	queue_key_bell(queue->shard, bell);
+	queue_key_bell(queue, bell);
 	redis_argf(cmd, "%s", bell);
 	redis_arg_u64(cmd, refill->attempts);
 	for (size_t i = 0; i < refill->count; i++) {
@@ -132,4 +132,65 @@ enum err_code queue_refill(const struct queue *queue, const struct queue_refill 
 	}
 	*ret_added = (size_t)redis_reply_int(reply);
 	return ERR_OK;
+}
+
+/* ---- what an earlier layout left ---- */
+
+enum { SCAN_COUNT = 256 };
+
+/* "{q<k>/<shards>}..." */
+static bool is_of_now(struct str key, unsigned shards)
+{
+	struct str rest = key;
+	uint64_t shard, all;
+
+	return str_eq(str_split(&rest, 'q'), STR_LIT("{")) &&
+	       parse_u64(str_split(&rest, '/'), QUEUE_SHARDS_MAX - 1, &shard) &&
+	       parse_u64(str_split(&rest, '}'), QUEUE_SHARDS_MAX, &all) && all == shards;
+}
+
+static enum err_code scan(struct redis *redis, uint64_t cursor, struct redis_reply **ret,
+                          struct err *err)
+{
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
+
+	redis_arg_cstr(cmd, "SCAN");
+	redis_arg_u64(cmd, cursor);
+	redis_arg_cstr(cmd, "MATCH");
+	redis_arg_cstr(cmd, "{q*");
+	redis_arg_cstr(cmd, "COUNT");
+	redis_arg_u64(cmd, SCAN_COUNT);
+	return redis_call(redis, cmd, ret, err);
+}
+
+enum err_code queue_drop_former(struct redis *redis, uint64_t *cursor, size_t *ret_dropped,
+                                struct err *err)
+{
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *unlink = redis_cmd_new();
+	CLEANUP(redis_reply_cleanup) struct redis_reply *page = NULL, *reply = NULL;
+	const struct redis_reply *keys;
+	size_t count = 0;
+	enum err_code code = scan(redis, *cursor, &page, err);
+
+	if (code != ERR_OK) {
+		return err_wrap(err, "former queue");
+	}
+	keys = redis_reply_at(page, 1);
+	redis_arg_cstr(unlink, "UNLINK");
+	for (size_t i = 0; i < redis_reply_len(keys); i++) {
+		struct str key = redis_reply_str(redis_reply_at(keys, i));
+
+		if (!is_of_now(key, redis_shards(redis))) {
+			redis_arg(unlink, key);
+			count++;
+		}
+	}
+	if (count > 0) {
+		code = redis_call(redis, unlink, &reply, err);
+	}
+	if (code == ERR_OK && !parse_u64(redis_reply_str(redis_reply_at(page, 0)), UINT64_MAX, cursor)) {
+		code = err_set(err, ERR_BACKEND, "former queue: SCAN without a cursor");
+	}
+	*ret_dropped = count;
+	return code;
 }

@@ -50,3 +50,10 @@ struct queue_refill {
 };
 enum err_code queue_refill(const struct queue *queue, const struct queue_refill *refill,
                            size_t *ret_added, struct err *err) MUST_CHECK;
+
+/*
+ * One step of removing the keys of a queue that was laid out in another way, by fewer shards or by
+ * a version before this one. *cursor: 0 at first; 0 again when all was seen.
+ */
+enum err_code queue_drop_former(struct redis *redis, uint64_t *cursor, size_t *ret_dropped,
+                                struct err *err) MUST_CHECK;

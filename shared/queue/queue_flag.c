@@ -41,7 +41,7 @@ enum err_code queue_flag_next(const struct queue *queue, const char *needs, bool
 	char tag[QUEUE_KEY_SIZE];
 	enum err_code code;
 
-	queue_key_tag(queue->shard, tag);
+	queue_key_tag(queue, tag);
 	redis_script_begin(cmd, script, 1);
 	redis_argf(cmd, "%s", tag);
 	redis_arg_cstr(cmd, needs);

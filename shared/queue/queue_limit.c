@@ -62,10 +62,10 @@ enum err_code queue_limit_set(const struct queue *queue, const struct queue_limi
 	if (count > QUEUE_LIMITS_MAX) {
 		return err_set(err, ERR_INVALID, "more than %d limits", QUEUE_LIMITS_MAX);
 	}
-	queue_key_tag(queue->shard, name);
+	queue_key_tag(queue, name);
 	redis_script_begin(cmd, script, 1);
 	redis_argf(cmd, "%s", name);
-	queue_key_bell(queue->shard, name);
+	queue_key_bell(queue, name);
 	redis_argf(cmd, "%s", name);
 	for (size_t i = 0; i < count; i++) {
 		if (!is_limit(&limits[i])) {

@@ -68,7 +68,7 @@ enum err_code queue_get(const struct queue *queue, const struct id *sid, struct 
 	char key[QUEUE_KEY_SIZE];
 	enum err_code code;
 
-	queue_key_items(queue->shard, key);
+	queue_key_items(queue, key);
 	redis_arg_cstr(cmd, "HGET");
 	redis_arg_cstr(cmd, key);
 	redis_arg_cstr(cmd, sid->s);
@@ -121,7 +121,7 @@ static struct redis_cmd *begin_list(const struct queue *queue)
 	struct redis_cmd *cmd = redis_cmd_new();
 	char tag[QUEUE_KEY_SIZE];
 
-	queue_key_tag(queue->shard, tag);
+	queue_key_tag(queue, tag);
 	redis_script_begin(cmd, &queue_lua_texts[QUEUE_LUA_QUEUE_LIST], 1);
 	redis_argf(cmd, "%s", tag);
 	return cmd;
@@ -155,7 +155,7 @@ static struct redis_cmd *begin_look(const struct queue *queue, const struct text
 	struct redis_cmd *cmd = redis_cmd_new();
 	char tag[QUEUE_KEY_SIZE];
 
-	queue_key_tag(queue->shard, tag);
+	queue_key_tag(queue, tag);
 	redis_script_begin(cmd, script, 1);
 	redis_argf(cmd, "%s", tag);
 	return cmd;

@@ -137,7 +137,7 @@ enum err_code queue_explain(const struct queue *queue, const struct id *sid, str
 	char tag[QUEUE_KEY_SIZE];
 	enum err_code code;
 
-	queue_key_tag(queue->shard, tag);
+	queue_key_tag(queue, tag);
 	redis_script_begin(cmd, script, 1);
 	redis_argf(cmd, "%s", tag);
 	redis_arg_cstr(cmd, sid->s);

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "queue/queue_load.h"
 #include "queue/words.h"
+#include "redis/redis.h"
 
 /* Adds what shard says of the workers from `first` on. */
 static enum err_code count_in(const struct queue *queue, struct staff *staff, size_t first,
@@ -33,8 +34,8 @@ enum err_code staff_read(struct redis *redis, struct staff *ret, struct err *err
 	enum err_code code = lease_list(redis, staff.workers, STAFF_MAX, &staff.count, err);
 
 	staff.more = staff.count == STAFF_MAX;
-	for (unsigned shard = 0; code == ERR_OK && shard < QUEUE_SHARDS; shard++) {
-		const struct queue queue = { redis, shard };
+	for (unsigned shard = 0; code == ERR_OK && shard < redis_shards(redis); shard++) {
+		const struct queue queue = queue_at(redis, shard);
 
 		for (size_t i = 0; code == ERR_OK && i < staff.count; i += QUEUE_BATCH_MAX) {
 			code = count_in(&queue, &staff, i, err);

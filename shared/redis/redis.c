@@ -52,6 +52,7 @@ struct redis {
 	bool timer_set;
 	uint64_t server; /* how many there were */
 	char run_id[64]; /* of the last */
+	unsigned shards; /* 0: not told */
 	LIST_HEAD(waiter_list, redis_waiter) waiters;
 };
 
@@ -389,6 +390,16 @@ const char *redis_run_id(const struct redis *redis)
 uint64_t redis_connection(const struct redis *redis)
 {
 	return redis_conn_count(redis->conn);
+}
+
+unsigned redis_shards(const struct redis *redis)
+{
+	return redis == NULL || redis->shards == 0 ? 1 : redis->shards;
+}
+
+void redis_set_shards(struct redis *redis, unsigned shards)
+{
+	redis->shards = shards;
 }
 
 uint64_t redis_server(const struct redis *redis)

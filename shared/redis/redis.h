@@ -53,6 +53,11 @@ uint64_t redis_connection(const struct redis *redis);
 /* A counter that grows with each connection to a server with another run id than before. */
 uint64_t redis_server(const struct redis *redis);
 
+/* Into how many shards keys are laid out on this server, 1 until told: kept for those who make
+ * keys, by who knows it. */
+unsigned redis_shards(const struct redis *redis);
+void redis_set_shards(struct redis *redis, unsigned shards);
+
 /* Wait until connected. ERR_UNAVAILABLE after timeout_ms. */
 enum err_code redis_wait_connected(struct redis *redis, uint64_t timeout_ms,
                                    struct err *err) MUST_CHECK;

@@ -8,8 +8,7 @@
 
 struct queue steer_queue(struct redis *redis, const char *tenant)
 {
-	return (struct queue){ .redis = redis,
-		               .shard = queue_shard_of(str_of(tenant), QUEUE_SHARDS) };
+	return queue_of_tenant(redis, str_of(tenant));
 }
 
 enum err_code steer_find_holder(struct redis *redis, const char *tenant, const struct id *sid,

@@ -152,7 +152,7 @@ static void take_for(struct host *host, const struct mail *mail)
 /* What was told is over at once: its slot is free. */
 static void finish_all(struct host *host)
 {
-	const struct queue queue = { bench.worker_redis, 0 };
+	const struct queue queue = queue_at(bench.worker_redis, 0);
 	struct queue_move moves[QUEUE_MOVES_MAX];
 	enum queue_set sets[QUEUE_MOVES_MAX];
 	struct err err;
@@ -354,7 +354,7 @@ static void crew(void (*fn)(void *arg))
 static void enqueue(void *arg)
 {
 	struct sample *sample = arg;
-	const struct queue queue = { bench.redis, 0 };
+	const struct queue queue = queue_at(bench.redis, 0);
 	const struct queue_submit item = { .sid = sample->sid,
 		                           .tenant = TENANT,
 		                           .user = "u",

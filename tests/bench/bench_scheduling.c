@@ -237,7 +237,7 @@ static void body(void *arg)
 	    redis_wait_connected(bench->redis, TIMEOUT_MS, &err) != ERR_OK) {
 		die("redis", &err);
 	}
-	bench->queue = (struct queue){ bench->redis, 0 };
+	bench->queue = queue_at(bench->redis, 0);
 	if (queue_limit_set(&bench->queue, limits, 2, &err) != ERR_OK) {
 		die("limits", &err);
 	}

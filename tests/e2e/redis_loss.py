@@ -5,7 +5,8 @@ No agent ends, no session is lost or begun twice, dispatch goes on, and readers 
 
 usage: with-postgres redis_loss.py BIN_DIR RUNNING QUEUED FAULT...
 A fault is flush (FLUSHALL), twice (two of them), fresh (another server, empty), tail (killed, and its append-only
-file lost its end), flush_tail (FLUSHALL, then killed, and the file lost that too).
+file lost its end), flush_tail (FLUSHALL, then killed, and the file lost that too), former (what the version before
+this one left: other keys, another mark), or shards (one of the schedulers is started with more of them than before).
 """
 import ctypes
 import json
@@ -27,6 +28,14 @@ WATCHED = 40
 BATCH = 100
 AT_ONCE = 5
 DISPATCH_S = 5  # after a loss
+MORE_SHARDS = 4
+RENAME_ALL = """
+for _, key in ipairs(redis.call('KEYS', '{q*')) do
+	redis.call('RENAME', key, (string.gsub(key, '/%d+}', '}', 1)))
+end
+local run, generation = string.match(redis.call('GET', '{w}:generation'), '^(%S+) (%d+)')
+return redis.call('SET', '{w}:generation', run .. ' ' .. generation .. ' 01ARZ3NDEKTSV4RRFFQ69G5FAV')
+"""
 
 
 class Redis:
@@ -89,6 +98,9 @@ class Redis:
         time.sleep(2)
         self.cut(size)
 
+    def former(self):
+        assert self.say("EVAL", RENAME_ALL, "0") == "OK"
+
     def flush_tail(self):
         size = self.written()
         self.say("FLUSHALL")
@@ -117,8 +129,8 @@ class Reader(Watcher):
 
 
 class World:
-    def __init__(self, stack, redis):
-        self.stack, self.redis = stack, redis
+    def __init__(self, stack, redis, more_shards):
+        self.stack, self.redis, self.more_shards = stack, redis, more_shards
         self.go = os.path.join(stack.dir, "go")
         self.starts = os.path.join(stack.dir, "starts")
         with open(self.starts, "w"):
@@ -149,7 +161,9 @@ class World:
         wait_for("they are followed", lambda: all(len(lines_of(w.events)) > 0 for w in self.watchers), 60)
 
     def queue(self, count):
-        self.submit("echo $FAIRLEAD_SESSION_ID >> %s; sleep %s" % (self.starts, SHORT_S), count)
+        # At the end they keep the slots that they get: it is not about how many can begin in a second.
+        self.submit("echo $FAIRLEAD_SESSION_ID >> %s; [ -e %s ] && sleep 1000; sleep %s" % (
+            self.starts, self.go, SHORT_S), count)
         self.wait_for_starts(SHORT_SLOTS)
 
     def count(self, state):
@@ -164,10 +178,17 @@ class World:
         wait_for("sessions start", lambda: len(self.started()) >= want, 120)
 
     def queued_ids(self):
-        ids = set()
-        for key in self.redis.say("KEYS", "{q*}:i").split():
-            ids.update(self.redis.say("HKEYS", key).split())
-        return ids
+        """What is in two shards is there once too often."""
+        shards = (self.redis.say("GET", "{w}:generation").split() + ["", "", ""])[2]
+        ids = []
+        for key in self.redis.say("KEYS", "{q*/%s}:i" % shards).split():
+            ids += self.redis.say("HKEYS", key).split()
+        assert len(ids) == len(set(ids)), "in two shards"
+        return set(ids)
+
+    def former_keys(self):
+        shards = (self.redis.say("GET", "{w}:generation").split() + ["", "", ""])[2]
+        return [key for key in self.redis.say("KEYS", "{q*").split() if "/%s}" % shards not in key]
 
     def missing(self):
         """Sessions that live and are in no queue."""
@@ -177,7 +198,10 @@ class World:
     def lose(self, fault):
         began = time.monotonic()
         seen = [len(lines_of(w.events)) for w in self.watchers]
-        getattr(self.redis, fault)()
+        if fault == "shards":
+            self.more_shards()
+        else:
+            getattr(self.redis, fault)()
         lost, before = time.monotonic(), len(self.started())
         # More than could have been on their way.
         wait_for("sessions start again", lambda: len(self.started()) >= before + 2 * SHORT_SLOTS, 120)
@@ -189,6 +213,7 @@ class World:
         filled = time.monotonic()
         wait_for("agents are heard again", lambda: all(
             len(lines_of(w.events)) > n + 1 for w, n in zip(self.watchers, seen)), 60)
+        wait_for("nothing is left of what was", lambda: not self.former_keys(), 60)
         again = self.doubles()
         assert not again, again
         print("%-10s lost in %.1f s; dispatch after %.1f s, all queued after %.1f s, agents heard after %.1f s" % (
@@ -200,6 +225,8 @@ class World:
         return sorted({sid for sid in started if started.count(sid) > 1}) if len(set(started)) < len(started) else []
 
     def finish(self):
+        with open(self.go, "w"):
+            pass
         for i in range(0, len(self.runners), AT_ONCE):
             with open("%s.%d" % (self.go, i // AT_ONCE), "w"):
                 pass
@@ -255,7 +282,12 @@ class Scheduler:
     """A second one, beside that of `fairlead up`."""
 
     def __init__(self, stack, env):
+        self.stack = stack
         self.log = open(os.path.join(stack.dir, "scheduler-2.log"), "ab")
+        self.start(env)
+
+    def start(self, env):
+        stack = self.stack
         self.process = subprocess.Popen([os.path.join(os.path.dirname(stack.bin), "fairlead-scheduler")],
                                         env=dict(stack.env, **env), stdout=self.log, stderr=self.log,
                                         preexec_fn=die_with_parent)
@@ -271,9 +303,17 @@ def main(bin_dir, running, queued, *faults):
     settings = {"FAIRLEAD_WORKER_SLOTS": str(int(running) + SHORT_SLOTS), "FAIRLEAD_WORKER_PROCESSES": "0"}
     try:
         with Stack(bin_dir, settings, ["--external-postgres", url, "--external-redis", redis.url]) as stack:
-            second = Scheduler(stack, {"FAIRLEAD_REDIS_URL": redis.url, "FAIRLEAD_PG_URL": url,
-                                       "FAIRLEAD_METRICS_LISTEN": "127.0.0.1:%d" % (stack.port + 39)})
-            world = World(stack, redis)
+            env = {"FAIRLEAD_REDIS_URL": redis.url, "FAIRLEAD_PG_URL": url,
+                   "FAIRLEAD_METRICS_LISTEN": "127.0.0.1:%d" % (stack.port + 39)}
+            second = Scheduler(stack, env)
+
+            def more_shards():
+                second.close()
+                second.start(dict(env, FAIRLEAD_QUEUE_SHARDS=str(MORE_SHARDS)))
+                wait_for("there are more shards", lambda: psql("SELECT shards FROM queue_layout") == [str(MORE_SHARDS)],
+                         30)
+
+            world = World(stack, redis, more_shards)
             began = time.monotonic()
             try:
                 world.run_agents(int(running))

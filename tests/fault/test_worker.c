@@ -54,7 +54,7 @@ static void await_more_ticks(struct worker_world *w, struct given *g, unsigned m
 
 static void requeue(struct worker_world *w, const struct given *g, const char *incarnation)
 {
-	const struct queue queue = { w->redis, queue_shard_of(STR_LIT("acme"), QUEUE_SHARDS) };
+	const struct queue queue = queue_of_tenant(w->redis, STR_LIT("acme"));
 	const struct log_open opening = { .sid = g->sid,
 		                          .tenant = "acme",
 		                          .how = LOG_RAISE,

@@ -467,8 +467,7 @@ enum session_state head_state(const struct id *sid)
 
 static void do_queued(struct access *access)
 {
-	const struct queue queue = { access->store.redis,
-		                     queue_shard_of(str_of(TENANT), QUEUE_SHARDS) };
+	const struct queue queue = queue_of_tenant(access->store.redis, str_of(TENANT));
 	struct queue_item item;
 	struct err err;
 	enum err_code code = queue_get(&queue, access->sid, &item, &err);

@@ -37,8 +37,7 @@ void crew_move(struct crew *crew, const struct id *sid, enum session_state to)
 
 static struct queue queue_of(const struct crew *crew)
 {
-	return (struct queue){ crew->store->redis,
-		               queue_shard_of(str_of(crew->tenant), QUEUE_SHARDS) };
+	return queue_of_tenant(crew->store->redis, str_of(crew->tenant));
 }
 
 void crew_lease(struct crew *crew, const struct id *sid)

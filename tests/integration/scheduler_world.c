@@ -320,7 +320,7 @@ struct log_head stage_head(struct stage *stage, const struct id *sid)
 
 enum queue_set stage_set(struct stage *stage, const struct id *sid)
 {
-	const struct queue queue = { stage->redis, queue_shard_of(str_of(TENANT), QUEUE_SHARDS) };
+	const struct queue queue = queue_of_tenant(stage->redis, str_of(TENANT));
 	struct queue_item item;
 	struct err err;
 
@@ -375,7 +375,7 @@ bool stage_move(struct stage *stage, const struct order *order, enum session_sta
 
 void stage_complete(struct stage *stage, const struct order *order)
 {
-	const struct queue queue = { stage->redis, queue_shard_of(str_of(TENANT), QUEUE_SHARDS) };
+	const struct queue queue = queue_of_tenant(stage->redis, str_of(TENANT));
 	const struct queue_move move = { .sid = order->sid };
 	enum queue_set set;
 	struct err err;

@@ -28,7 +28,7 @@ static void visit_main(void *arg)
 {
 	struct visit *visit = arg;
 	const struct redis_options options = { getenv("TEST_REDIS_URL"), WAIT_MS, 100 };
-	struct queue queue = { .shard = queue_shard_of(str_of(TENANT), QUEUE_SHARDS) };
+	struct queue queue = { .shard = queue_shard_of(str_of(TENANT), 1) };
 	struct err err;
 
 	queue.redis = redis_new(visit->loop, &options, &err);

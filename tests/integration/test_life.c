@@ -205,7 +205,7 @@ static struct order begin_work(struct stage *stage, struct player *player, const
 
 static void end_work(struct stage *stage, const struct order *order, enum session_state state)
 {
-	const struct queue queue = { stage->redis, queue_shard_of(str_of(TENANT), QUEUE_SHARDS) };
+	const struct queue queue = queue_of_tenant(stage->redis, str_of(TENANT));
 	const struct queue_move move = { .sid = order->sid };
 	enum queue_set set;
 	char data[64];

@@ -751,6 +751,53 @@ static void a_journal_is_put_back_with_its_ids_before_the_log_opens_again(void *
 	world_run(restore_body);
 }
 
+/* Redis is emptied, and again before who rebuilds a log has heard of it. */
+static void bare_body(struct world *world)
+{
+	struct rig rig = rig_of(world);
+	struct log_event events[] = { entry(3, 11, 5), entry(3, 12, 6) };
+	const struct log_restore restore = { rig.sid, TENANT, 10, SESSION_QUEUED, events, 2 };
+	struct log_open recovery = { .sid = rig.sid,
+		                     .tenant = TENANT,
+		                     .how = LOG_RECOVER,
+		                     .cause = "rebuild",
+		                     .token = "second",
+		                     .epoch = 3,
+		                     .archived = { 2, 10 },
+		                     .to = SESSION_QUEUED };
+	struct log_result got;
+	struct log_page page;
+	struct err err;
+
+	rig.store.generation = rig.store.since = 2;
+	got = open_with(&rig, &recovery);
+	assert_true(got.outcome == LOG_OK && got.first.n == 11);
+
+	rig.store.generation = rig.store.since = 3;
+	recovery.token = "third";
+	assert_int_equal(log_restore(&rig.store, &restore, &got, &err), ERR_OK);
+	assert_true(got.outcome == LOG_OK && got.last.n == 12);
+	got = open_with(&rig, &recovery);
+	assert_true(got.outcome == LOG_OK && got.first.n == 13);
+	page = read_after(&rig, (struct cursor){ 2, 10 }, 10);
+	assert_int_equal(page.count, 3);
+	assert_true(page.events[0].at.epoch == 3 && page.events[0].at.n == 11);
+	assert_true(str_eq(page.events[1].data, events[1].data));
+	log_page_fini(&page);
+
+	/* A server that was started again with all it had: what was recovered there counts. */
+	rig.store.generation = 4;
+	recovery.token = "fourth";
+	got = open_with(&rig, &recovery);
+	assert_true(got.outcome == LOG_OK && got.first.n == 14);
+}
+
+static void a_log_that_was_recovered_from_nothing_gives_way_to_the_journal(void **state)
+{
+	(void)state;
+	world_run(bare_body);
+}
+
 struct racer {
 	const struct rig *rig;
 	const char *producer;
@@ -893,6 +940,7 @@ int main(void)
 		cmocka_unit_test(only_an_ended_and_wholly_archived_session_leaves_redis),
 		cmocka_unit_test(an_append_never_creates_a_log),
 		cmocka_unit_test(a_journal_is_put_back_with_its_ids_before_the_log_opens_again),
+		cmocka_unit_test(a_log_that_was_recovered_from_nothing_gives_way_to_the_journal),
 		cmocka_unit_test(two_producers_that_race_and_repeat_leave_each_batch_once),
 		cmocka_unit_test(the_doorbell_carries_small_events_and_the_position_of_large_ones),
 	};

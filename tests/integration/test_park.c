@@ -19,7 +19,7 @@ static const char tenant[] = "acme";
 
 static struct queue queue_of(struct worker_world *w)
 {
-	return (struct queue){ w->redis, queue_shard_of(str_of(tenant), QUEUE_SHARDS) };
+	return queue_of_tenant(w->redis, str_of(tenant));
 }
 
 /* The n-th permission request's id, n from 0. */

@@ -11,7 +11,7 @@
 
 static struct queue queue_in(struct world *world)
 {
-	return (struct queue){ world->redis, 0 };
+	return queue_at(world->redis, 0);
 }
 
 static struct id submit_as(const struct queue *queue, const char *tenant, unsigned priority)

@@ -12,7 +12,7 @@ enum { SLOTS = 1000 };
 
 static struct queue queue_in(struct world *world)
 {
-	return (struct queue){ world->redis, 0 };
+	return queue_at(world->redis, 0);
 }
 
 static struct id submit(const struct queue *queue, struct queue_submit item)

@@ -81,7 +81,7 @@ static bool is_ready(struct stage *stage, void *arg)
 
 static void finish(struct stage *stage, const struct id *sid)
 {
-	const struct queue queue = { stage->redis, queue_shard_of(str_of(TENANT), QUEUE_SHARDS) };
+	const struct queue queue = queue_of_tenant(stage->redis, str_of(TENANT));
 	const struct queue_move move = { .sid = *sid };
 	enum queue_set set;
 	struct err err;
@@ -725,7 +725,7 @@ static void commands_are_told_again_and_their_rows_follow_the_log(void **state)
 
 static void refuse_body(struct world *world)
 {
-	const struct queue queue = { NULL, 0 };
+	const struct queue queue = { .shard = 0 };
 	struct queue shard = queue;
 	struct stage stage;
 	struct player *first, *second;
@@ -764,7 +764,7 @@ static void a_refused_session_goes_to_another_worker(void **state)
 static void astray_body(struct world *world)
 {
 	struct stage stage;
-	struct queue queue = { NULL, 0 };
+	struct queue queue = { .shard = 0 };
 	struct queue_move move = { .attempt = 0 };
 	struct player *player;
 	struct order order;

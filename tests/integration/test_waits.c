@@ -220,7 +220,7 @@ static void too_late_fails_what_has_not_started_and_stops_what_runs(void **state
 /* As the worker does it. */
 static void fail_attempt(struct stage *stage, const struct order *order)
 {
-	const struct queue queue = { stage->redis, queue_shard_of(str_of(TENANT), QUEUE_SHARDS) };
+	const struct queue queue = queue_of_tenant(stage->redis, str_of(TENANT));
 	const struct queue_move move = { .sid = order->sid, .attempt = order->attempt };
 	char data[64];
 	enum queue_set set;

@@ -79,7 +79,7 @@ void announce_generation(struct worker_world *w, uint64_t generation)
 	must(w, redis_wait_connected(w->redis, TIMEOUT_MS, &err) == ERR_OK, "redis", err.msg);
 	redis_arg_cstr(cmd, "SET");
 	redis_arg_cstr(cmd, "{w}:generation");
-	redis_argf(cmd, "%s %" PRIu64, redis_run_id(w->redis), generation);
+	redis_argf(cmd, "%s %" PRIu64 " 1 1", redis_run_id(w->redis), generation);
 	must(w, redis_call(w->redis, cmd, &reply, &err) == ERR_OK, "generation", err.msg);
 	w->store.generation = generation;
 }
@@ -228,7 +228,7 @@ void worker_kill(struct worker_world *w)
 
 static struct queue queue_of(struct worker_world *w)
 {
-	return (struct queue){ w->redis, queue_shard_of(str_of(tenant), QUEUE_SHARDS) };
+	return queue_of_tenant(w->redis, str_of(tenant));
 }
 
 void given_submit(struct worker_world *w, struct given *g)

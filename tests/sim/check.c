@@ -59,7 +59,7 @@ static struct str field_of(struct value *hash, const char *name)
 
 static void read_item(unsigned i)
 {
-	struct value *all = value_of("{q0}:i", VALUE_HASH);
+	struct value *all = value_of("{q0/1}:i", VALUE_HASH);
 	struct str state = field_of(all, world->records[i].sid.s), submitted;
 
 	items[i] = (struct item){ .found = state.n > 0 };
@@ -79,7 +79,7 @@ static void read_item(unsigned i)
 
 static uint64_t limit_of(struct str name)
 {
-	struct value *hash = value_of("{q0}:limit", VALUE_HASH);
+	struct value *hash = value_of("{q0/1}:limit", VALUE_HASH);
 	const struct pair *pair = hash != NULL ? hash_find(hash, name) : NULL;
 	uint64_t limit = name.p[0] == 'c' ? 1 : UINT64_MAX;
 
@@ -151,7 +151,7 @@ static void check_waits(const struct value *zset)
 		char key[96];
 		const struct value *counted;
 
-		(void)snprintf(key, sizeof(key), "{q0}:k:%.*s", (int)name.n, name.p);
+		(void)snprintf(key, sizeof(key), "{q0/1}:k:%.*s", (int)name.n, name.p);
 		counted = value_of(key, VALUE_SET);
 		if ((counted != NULL ? counted->count : 0) < limit_of(name) && !is_promised(name)) {
 			world_fail("somebody waits for %.*s, which has room", (int)name.n, name.p);
@@ -202,7 +202,7 @@ static void count_members(const struct value *zset, enum queue_set set)
 
 static void check_key(const struct value *value)
 {
-	struct str name = str_of(value->key + sizeof("{q0}:") - 1);
+	struct str name = str_of(value->key + sizeof("{q0/1}:") - 1);
 	enum queue_set set;
 
 	if (value->type != VALUE_ZSET && value->type != VALUE_SET) {
@@ -231,7 +231,7 @@ static void check_queue(void)
 	for (size_t i = 0; i < world->limit_count; i++) {
 		char key[64];
 
-		(void)snprintf(key, sizeof(key), "{q0}:k:%s", world->limits[i].name);
+		(void)snprintf(key, sizeof(key), "{q0/1}:k:%s", world->limits[i].name);
 		if (value_of(key, VALUE_SET) == NULL) {
 			world->limits[i].count = 0;
 		}
@@ -240,7 +240,7 @@ static void check_queue(void)
 		read_item(i);
 	}
 	for (size_t i = 0; i < model->count && !world->failed; i++) {
-		if (str_starts(str_of(model->values[i]->key), STR_LIT("{q0}:"))) {
+		if (str_starts(str_of(model->values[i]->key), STR_LIT("{q0/1}:"))) {
 			check_key(model->values[i]);
 		}
 	}
@@ -463,7 +463,7 @@ void check_after(const struct ran *ran)
 	if (ran->script == NULL || !model_changed(world->model)) {
 		return;
 	}
-	if (str_starts(key, STR_LIT("{q0}"))) {
+	if (str_starts(key, STR_LIT("{q0/1}"))) {
 		check_queue();
 		if (world->shape.fair && is_script(ran, "queue_claim")) {
 			check_turns(ran);

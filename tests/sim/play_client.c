@@ -134,7 +134,7 @@ static void submit_all(void *arg)
 static void set_limits(void *arg)
 {
 	struct player *player = arg;
-	const struct queue queue = { player->node.redis, 0 };
+	const struct queue queue = queue_at(player->node.redis, 0);
 	uint64_t told = 0;
 
 	while (!fiber_cancelled()) {

@@ -132,7 +132,7 @@ static enum err_code take(struct app *app, struct queue_item *item,
 static enum err_code claim(struct app *app, const struct lease_worker *worker,
                            const struct lease_worker *other, size_t *ret_count, struct err *err)
 {
-	const struct queue queue = { app->node->redis, 0 };
+	const struct queue queue = queue_at(app->node->redis, 0);
 	const struct queue_claim claim = { .incarnation = worker->incarnation,
 		                           .has = worker->has,
 		                           .capacity = worker->slots,
@@ -155,7 +155,7 @@ static enum err_code claim(struct app *app, const struct lease_worker *worker,
 
 static enum err_code complete_half_done(struct app *app, struct err *err)
 {
-	const struct queue queue = { app->node->redis, 0 };
+	const struct queue queue = queue_at(app->node->redis, 0);
 	struct queue_item items[PAGE];
 	struct queue_page page = { items, PAGE, 0 };
 	enum err_code code = queue_list(&queue, QUEUE_LEASING, HALF_DONE_MS, &page, err);
@@ -187,7 +187,7 @@ static enum err_code remind_of(struct app *app, const struct queue_item *item, s
 
 static enum err_code remind(struct app *app, enum queue_set set, struct err *err)
 {
-	const struct queue queue = { app->node->redis, 0 };
+	const struct queue queue = queue_at(app->node->redis, 0);
 	struct queue_item items[PAGE];
 	struct queue_page page = { items, PAGE, 0 };
 	enum err_code code = queue_list(&queue, set, REMIND_MS, &page, err);
@@ -202,7 +202,7 @@ static enum err_code remind(struct app *app, enum queue_set set, struct err *err
 /* What was evicted may go on: its answer has come. */
 static enum err_code release(struct app *app, struct err *err)
 {
-	const struct queue queue = { app->node->redis, 0 };
+	const struct queue queue = queue_at(app->node->redis, 0);
 	struct queue_item items[PAGE];
 	struct queue_page page = { items, PAGE, 0 };
 	enum err_code code = queue_list(&queue, QUEUE_HELD, 300, &page, err);

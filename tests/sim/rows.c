@@ -27,6 +27,8 @@ enum err_code __wrap_session_begun(struct pg *pg, const struct session_walk *wal
 enum err_code __wrap_session_waiting(struct pg *pg, const struct session_waiting_walk *walk,
                                      struct arena *arena, struct session_batch *ret,
                                      struct err *err);
+enum err_code __wrap_queue_drop_former(struct redis *redis, uint64_t *cursor, size_t *ret_dropped,
+                                       struct err *err);
 enum err_code __wrap_limit_list(struct pg *pg, uint64_t after, struct limit *items, size_t max,
                                 size_t *ret_count, struct err *err);
 
@@ -179,4 +181,14 @@ enum err_code __wrap_session_epoch_last(struct pg *pg, const char *tenant, const
 			                       .generation = record->generation };
 	}
 	return code;
+}
+
+/* There is no former queue here. */
+enum err_code __wrap_queue_drop_former(struct redis *redis, uint64_t *cursor, size_t *ret_dropped,
+                                       struct err *err)
+{
+	(void)redis;
+	(void)err;
+	*cursor = *ret_dropped = 0;
+	return ERR_OK;
 }

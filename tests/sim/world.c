@@ -222,6 +222,7 @@ static void on_back(struct happening *happening)
 	player->frozen_until = player->cut_until = 0;
 	player->connection++;
 	player->node.store.generation = world->generation;
+	player->node.store.since = world->generation; /* each loss is a whole one */
 	start(player);
 }
 
@@ -243,6 +244,7 @@ static void on_learns(struct happening *happening)
 		return;
 	}
 	player->node.store.generation = world->generation;
+	player->node.store.since = world->generation; /* each loss is a whole one */
 	player->app.connection = player->connection;
 	player->app.restore_due = clock_mono_ms() + 1000;
 	player->app.admit_all = true;
@@ -358,6 +360,7 @@ static struct player *add_player(enum player_kind kind)
 	player->node.pg = (struct pg *)player;
 	player->node.store = (struct log_store){ .redis = player->node.redis,
 		                                 .generation = world->generation,
+		                                 .since = world->generation,
 		                                 .unarchived_max = 16 * 1024 * 1024 };
 	player->slots = world->shape.slots;
 	return player;

@@ -57,7 +57,7 @@ static inline uint64_t generation_learn(struct redis *redis, struct pg *pg)
 	}
 	redis_arg_cstr(cmd, "SET");
 	redis_arg_cstr(cmd, "{w}:generation");
-	redis_argf(cmd, "%s %" PRIu64, redis_run_id(redis), generation);
+	redis_argf(cmd, "%s %" PRIu64 " 1 1", redis_run_id(redis), generation);
 	redis_reply_free(generation_ask(redis, cmd));
 	return generation;
 }

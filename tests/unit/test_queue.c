@@ -15,18 +15,19 @@ static void must_have_tag(const char *key, const char *tag)
 
 static void all_keys_of_a_shard_share_one_hash_tag(void **state)
 {
+	const struct queue queue = { .shard = 7 };
 	char tag[QUEUE_KEY_SIZE], key[QUEUE_KEY_SIZE];
 
 	(void)state;
-	queue_key_tag(7, tag);
-	assert_string_equal(tag, "{q7}");
+	queue_key_tag(&queue, tag);
+	assert_string_equal(tag, "{q7/1}");
 	for (unsigned set = QUEUE_READY; set < QUEUE_SET_COUNT; set++) {
-		queue_key_set(7, (enum queue_set)set, key);
+		queue_key_set(&queue, (enum queue_set)set, key);
 		must_have_tag(key, tag);
 	}
-	queue_key_items(7, key);
+	queue_key_items(&queue, key);
 	must_have_tag(key, tag);
-	queue_key_bell(7, key);
+	queue_key_bell(&queue, key);
 	must_have_tag(key, tag);
 }
 

@@ -4,7 +4,7 @@
 -- (archived through it), b bytes beyond the watermark, a time of the last entry (ms), o token and of first n
 -- of the last opening, np number of producers but workers, p:<producer> its last 8 batches
 -- ("seq,epoch,first,last;", newest first), r 1 when the producers could not be recovered, rs 1 when st is a
--- guess (log_restore).
+-- guess (log_restore), rb the generation in which it was recovered without anything there.
 --
 -- KEYS 1 {s:<sid>}:head  2 {s:<sid>}:log
 -- ARGV 1 tenant  2 generation  3 create | raise | recover  4 token  5 cause
@@ -13,12 +13,20 @@
 --      8 states ",a,b,": the head's must be one of them (recover: is left alone otherwise)
 --      9 state: the new state, "" none; recover without status event: used only when the head does not know it
 --     10 data of the status event, "" none   11 bell channel
+--     12 the first generation since Redis was empty
 -- rings the bell, and but for create, of which the row knows, channel moves: "<sid> <tenant> <cause>"
 -- returns {ok | again, epoch, first n, last n, state, bytes beyond the watermark}
 --      or {missing} {stale} {rebuild} {fenced, epoch} {moved, state}
 local head, log = KEYS[1], KEYS[2]
 local how, token, state, data = ARGV[3], ARGV[4], ARGV[9], ARGV[10]
-local h = redis.call('HMGET', head, 't', 'g', 'e', 'n', 'st', 'o', 'of', 'a', 'b', 'w', 'rs')
+local h = redis.call('HMGET', head, 't', 'g', 'e', 'n', 'st', 'o', 'of', 'a', 'b', 'w', 'rs', 'rb')
+
+-- It was recovered from nothing after Redis was emptied, by somebody who did not know that: what its worker
+-- has of it comes before.
+if how == 'recover' and h[12] and tonumber(h[12]) < tonumber(ARGV[12]) and h[1] == ARGV[1] then
+	redis.call('DEL', head, log)
+	h = {}
+end
 local function text(n) return string.format('%.0f', n) end
 
 if h[1] then
@@ -82,6 +90,7 @@ end
 redis.call('HSET', head, 't', ARGV[1], 'g', ARGV[2], 'e', e, 'n', text(n), 'st', state, 'o', token,
 	'of', text(first), 'a', ts, 'b', text(bytes), 'w', text(mark))
 if h[11] then redis.call('HDEL', head, 'rs') end
+if how == 'recover' and not h[1] then redis.call('HSET', head, 'rb', ARGV[2]) end
 redis.call('PUBLISH', ARGV[11],
 	e .. ' ' .. text(first) .. ' ' .. text(n) .. ' ' .. ts .. ' ' .. state .. '\n' .. bell)
 if how ~= 'create' then

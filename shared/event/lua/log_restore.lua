@@ -6,12 +6,17 @@
 --
 -- KEYS 1 {s:<sid>}:head  2 {s:<sid>}:log
 -- ARGV 1 tenant  2 generation  3 base: the archive has everything through it
---      4 state, if the head does not know it  5 number of entries, then of each
+--      4 state, if the head does not know it  5 number of entries
+--      6 the first generation since Redis was empty, then of each
 --        epoch, n, type, level, data, time (ms), producer, sequence, state it moved to
 -- returns {ok, epoch, n, state} or {sequence, n that must come first} {fenced, epoch} {missing}
 --      {stale}
 local head, log = KEYS[1], KEYS[2]
-local h = redis.call('HMGET', head, 't', 'g', 'e', 'n', 'st', 'b', 'np', 'a')
+local h = redis.call('HMGET', head, 't', 'g', 'e', 'n', 'st', 'b', 'np', 'a', 'rb')
+if h[9] and tonumber(h[9]) < tonumber(ARGV[6]) and h[1] == ARGV[1] then -- see log_open
+	redis.call('DEL', head, log)
+	h = {}
+end
 local function text(n) return string.format('%.0f', n) end
 
 local e, n, state = h[3] or '0', tonumber(h[4] or ARGV[3]), h[5] or ARGV[4]
@@ -52,7 +57,7 @@ end
 
 local hole = false
 for i = 0, tonumber(ARGV[5]) - 1 do
-	local at = 6 + 9 * i
+	local at = 7 + 9 * i
 	local epoch, entry, data, moved = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 4], ARGV[at + 8]
 	if entry > n then
 		if entry ~= n + 1 or tonumber(epoch) < tonumber(e) then
