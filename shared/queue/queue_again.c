@@ -188,7 +188,8 @@ enum err_code queue_drop_former(struct redis *redis, uint64_t *cursor, size_t *r
 	if (count > 0) {
 		code = redis_call(redis, unlink, &reply, err);
 	}
-	if (code == ERR_OK && !parse_u64(redis_reply_str(redis_reply_at(page, 0)), UINT64_MAX, cursor)) {
+	if (code == ERR_OK &&
+	    !parse_u64(redis_reply_str(redis_reply_at(page, 0)), UINT64_MAX, cursor)) {
 		code = err_set(err, ERR_BACKEND, "former queue: SCAN without a cursor");
 	}
 	*ret_dropped = count;

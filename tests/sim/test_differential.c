@@ -580,7 +580,7 @@ static void calls_body(struct world *world)
 	struct play play = {
 		.world = world,
 		.dice = { seed },
-		.queue = { world->redis, 0 },
+		.queue = queue_at(world->redis, 0),
 		.store = { .redis = world->redis, .generation = 1, .unarchived_max = 20000 },
 		.now_ms = 1700000000000
 	};
