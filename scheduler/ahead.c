@@ -40,10 +40,10 @@ void ahead_fini(struct ahead *ahead)
 	}
 }
 
-void ahead_note(struct app *app, const struct id *sid)
+void ahead_note(struct app *app, uint64_t rung, const struct id *sid)
 {
 	/* What waits behind many others is claimed too late to be worth it. */
-	if (app->ahead.count < AHEAD_MAX && app->rung < BACKLOG_MAX) {
+	if (app->ahead.count < AHEAD_MAX && rung < BACKLOG_MAX) {
 		app->ahead.ids[app->ahead.count++] = *sid;
 	}
 }

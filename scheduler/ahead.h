@@ -45,8 +45,8 @@ struct ahead {
 void ahead_init(struct ahead *ahead);
 void ahead_fini(struct ahead *ahead); /* after the app's fibers have ended */
 
-/* It became ready just now. */
-void ahead_note(struct app *app, const struct id *sid);
+/* It became ready just now, behind as many of its shard that rang and were not asked for yet. */
+void ahead_note(struct app *app, uint64_t rung, const struct id *sid);
 /* Ask for those that were noted, if some worker may take them. */
 void ahead_ask(struct app *app);
 

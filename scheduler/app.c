@@ -98,7 +98,7 @@ static void ring_for(struct app *app, struct str channel, struct str payload)
 		count = str_split(&rest, ' ');
 		app->rung[shard] += parse_u64(count, QUEUE_BATCH_MAX, &ready) ? ready : 1;
 		if (id_parse(rest, &sid)) {
-			ahead_note(app, &sid);
+			ahead_note(app, app->rung[shard], &sid);
 		}
 	}
 	duty_ring(&app->duties[DUTY_GRANT]);
