@@ -1,4 +1,4 @@
-# How tests are declared.  Sanitizers are strict in every one of them.
+# How tests are declared.  Sanitizers are strict in every one of them.  Those that may take long begin first (COST).
 set(FAIRLEAD_TEST_ENV
 	"CMOCKA_MESSAGE_OUTPUT=STDOUT"
 	"ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=0"
@@ -24,7 +24,7 @@ function(fairlead_server_test label noun)
 	add_executable(test_${label}_${noun} test_${noun}.c)
 	target_link_libraries(test_${label}_${noun} PRIVATE fairlead_options ${T_LIBS} PkgConfig::CMOCKA)
 	add_test(NAME ${label}/${noun} COMMAND ${T_WITH} $<TARGET_FILE:test_${label}_${noun}>)
-	set_tests_properties(${label}/${noun} PROPERTIES LABELS ${label} TIMEOUT ${T_TIMEOUT}
+	set_tests_properties(${label}/${noun} PROPERTIES LABELS ${label} TIMEOUT ${T_TIMEOUT} COST ${T_TIMEOUT}
 		ENVIRONMENT "${FAIRLEAD_TEST_ENV}")
 endfunction()
 
@@ -32,7 +32,7 @@ endfunction()
 function(fairlead_script_test label name)
 	cmake_parse_arguments(T "" "TIMEOUT" "COMMAND" ${ARGN})
 	add_test(NAME ${label}/${name} COMMAND ${T_COMMAND})
-	set_tests_properties(${label}/${name} PROPERTIES LABELS ${label} TIMEOUT ${T_TIMEOUT}
+	set_tests_properties(${label}/${name} PROPERTIES LABELS ${label} TIMEOUT ${T_TIMEOUT} COST ${T_TIMEOUT}
 		ENVIRONMENT "${FAIRLEAD_TEST_ENV}")
 endfunction()
 
