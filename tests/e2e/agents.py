@@ -72,6 +72,8 @@ class Counter(Watcher):
             n = int(cursor.split("-")[1])
             assert n == self.last_n + 1, (n, self.last_n)
             self.last_n = n
+            if kind == "epoch" and event["cause"] == "lease":
+                self.bytes = 0  # a worker that a busy host starved lost it: its agent begins anew
             if kind == "log":
                 # Under load a line may come in two pieces, and then it ends only once.
                 self.bytes += len(event["message"]) + (0 if event.get("partial") else 1)

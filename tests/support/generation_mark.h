@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "base/clock.h"
 #include "loop/fiber.h"
 #include "pg/generation.h"
 #include "redis/redis.h"
@@ -10,11 +11,15 @@
 
 static inline struct redis_reply *generation_ask(struct redis *redis, struct redis_cmd *cmd)
 {
+	uint64_t until = clock_mono_ms() + 20000;
 	struct redis_reply *reply = NULL;
 	struct err err;
 
-	if (redis_call(redis, cmd, &reply, &err) != ERR_OK) {
-		fail_msg("%s", err.msg);
+	while (redis_call(redis, cmd, &reply, &err) != ERR_OK) {
+		if (!err_retryable(err.code) || clock_mono_ms() > until) { /* it may be loading */
+			fail_msg("%s", err.msg);
+		}
+		(void)fiber_sleep(10);
 	}
 	redis_cmd_free(cmd);
 	return reply;
