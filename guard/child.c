@@ -20,6 +20,7 @@ enum {
 	ENV_BYTES_MAX = 2 * 1024 * 1024, /* what execve() takes at most on a default stack */
 	CHILD_FAILED = 127,
 	OOM_SCORE_ADJ = 500, /* under memory pressure the command goes, not its guard */
+	NICE = 5,            /* on a busy host it waits, not the worker that renews its lease */
 };
 
 static void fail(int report_fd, const char *what) __attribute__((noreturn));
@@ -91,6 +92,7 @@ static void limit_resources(const struct guard_options *options, int report_fd)
 		(void)dprintf(fd, "%d", OOM_SCORE_ADJ);
 		(void)close(fd);
 	}
+	(void)!nice(NICE);
 	if (!set_limit(RLIMIT_CORE, 0) ||
 	    (options->nproc_max > 0 && !set_limit(RLIMIT_NPROC, options->nproc_max)) ||
 	    (options->nofile_max > 0 && !set_limit(RLIMIT_NOFILE, options->nofile_max))) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -267,7 +268,7 @@ static void a_missing_program_is_one_clear_error(void **state)
 static void the_command_has_its_user_its_environment_and_nothing_else(void **state)
 {
 	struct job job =
-		shell("id -u; env | sort; ls /proc/self/fd | tr '\\n' ' '; pwd; ulimit -c");
+		shell("id -u; env | sort; ls /proc/self/fd | tr '\\n' ' '; pwd; ulimit -c; nice");
 	char want[512];
 
 	(void)state;
@@ -275,8 +276,9 @@ static void the_command_has_its_user_its_environment_and_nothing_else(void **sta
 	/* dash sets PWD; ls itself has 3 open. */
 	(void)snprintf(want, sizeof(want),
 	               "%u\nLC_ALL=C\nPATH=/usr/bin:/bin\nPWD=%s\nSECRET=s3cret\n"
-	               "0 1 2 3 %s\n0\n",
-	               user.drop ? (unsigned)user.uid : (unsigned)getuid(), dir, dir);
+	               "0 1 2 3 %s\n0\n%d\n",
+	               user.drop ? (unsigned)user.uid : (unsigned)getuid(), dir, dir,
+	               getpriority(PRIO_PROCESS, 0) + 5);
 	assert_string_equal(buf_cstr(&job.out), want);
 	buf_fini(&job.out);
 }
