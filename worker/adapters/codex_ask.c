@@ -552,10 +552,23 @@ static void put_question(struct adapter *a, const struct codex_ask *ask, struct 
 	buf_fini(&text);
 }
 
+static struct codex_ask *find(const struct adapter *a, struct str id)
+{
+	struct codex_ask *ask;
+
+	TAILQ_FOREACH (ask, &a->asks, link) {
+		if (str_eq(id, str_of(ask->id))) {
+			break;
+		}
+	}
+	return ask;
+}
+
 void codex_ask(struct adapter *a, struct json_value *line, struct adapter_out *out)
 {
 	const struct codex_asking *how = asking_of(json_as_str(json_get(line, "method")));
 	struct codex_ask *ask;
+	const char *why;
 	struct buf id;
 
 	buf_init(&id, (size_t)2 * ADAPTER_LINE_MAX);
@@ -563,8 +576,13 @@ void codex_ask(struct adapter *a, struct json_value *line, struct adapter_out *o
 	if (how == NULL) {
 		adapter_say_native(out, CODEX_PROTOCOL, STR_LIT(""), line);
 	}
-	if (how == NULL || a->ask_count >= ADAPTER_ASKS_MAX || id.len > ADAPTER_ID_MAX) {
-		refuse(buf_cstr(&id), how == NULL ? "not supported" : "too many questions", out);
+	why = how == NULL                            ? "not supported"
+	      : find(a, buf_str(&id)) != NULL        ? "a request of that id is open"
+	      : a->ask_count >= ADAPTER_ASKS_MAX     ? "too many questions"
+	      : id.len > ADAPTER_ID_MAX || id.failed ? "the id is too long"
+	                                             : NULL;
+	if (why != NULL) {
+		refuse(buf_cstr(&id), why, out);
 		json_value_free(line);
 		buf_fini(&id);
 		return;
@@ -576,18 +594,6 @@ void codex_ask(struct adapter *a, struct json_value *line, struct adapter_out *o
 	TAILQ_INSERT_TAIL(&a->asks, ask, link);
 	a->ask_count++;
 	put_question(a, ask, out);
-}
-
-static struct codex_ask *find(const struct adapter *a, struct str id)
-{
-	struct codex_ask *ask;
-
-	TAILQ_FOREACH (ask, &a->asks, link) {
-		if (str_eq(id, str_of(ask->id))) {
-			break;
-		}
-	}
-	return ask;
 }
 
 /* ---- answers ---- */
