@@ -110,6 +110,7 @@ void session_adapter_free(struct session_run *s)
 		return;
 	}
 	s->adapter = NULL;
+	session_http_close(a);
 	while ((note = TAILQ_FIRST(&a->given)) != NULL) {
 		TAILQ_REMOVE(&a->given, note, link);
 		session_note_free(note);
@@ -240,7 +241,7 @@ static void carry_out(struct session_adapter *a, const struct adapter_act *act)
 	switch (act->kind) {
 	case ADAPTER_EVENT: say(a, act->type, act->text); break;
 	case ADAPTER_WRITE: write_later(a, act->text); break;
-	case ADAPTER_REQUEST: break; /* no adapter of ADAPTER_HTTP is in the table */
+	case ADAPTER_REQUEST: session_http_request(a, act); break;
 	case ADAPTER_READY: get_ready(a, act->text); break;
 	case ADAPTER_SESSION_ID: tell_session_id(a, act->id); break;
 	case ADAPTER_TURN: begin_turn(a); break;
@@ -284,6 +285,10 @@ bool session_adapter_take(struct session_run *s, struct str bytes)
 	struct str line;
 
 	while ((kind = adapter_lines_take(&a->lines, &bytes, &line)) != ADAPTER_LINE_NONE) {
+		if (a->ops->transport == ADAPTER_HTTP) {
+			session_http_line(a, kind == ADAPTER_LINE_WHOLE ? line : STR_LIT(""));
+			continue;
+		}
 		if (!session_adapter_enter(a)) {
 			return false;
 		}
@@ -302,10 +307,11 @@ void session_adapter_end(struct session_run *s)
 	struct session_adapter *a = s->adapter;
 	struct str line;
 
+	session_http_close(a);
 	if (a->ended || !session_adapter_enter(a)) {
 		return;
 	}
-	if (adapter_lines_finish(&a->lines, &line)) {
+	if (a->ops->transport != ADAPTER_HTTP && adapter_lines_finish(&a->lines, &line)) {
 		a->ops->line(a->adapter, line, &a->acts);
 	}
 	a->ended = true;
@@ -507,6 +513,10 @@ void session_adapter_prompts(void *arg)
 	struct session_adapter *a = s->adapter;
 
 	fiber_set_tag("session=%s", s->sid.s);
+	if (a->ops->transport == ADAPTER_HTTP &&
+	    !session_http_open(a, clock_mono_ms() + READY_MS)) {
+		return;
+	}
 	if (session_adapter_enter(a)) {
 		a->ops->begin(a->adapter, &a->acts);
 		session_adapter_leave(a);

@@ -5,6 +5,7 @@
 #include "worker/adapters/adapter_lines.h"
 #include "worker/adapters/adapter_out.h"
 #include "worker/agent_files.h"
+#include "worker/agent_http.h"
 #include "worker/session_private.h"
 
 struct session_asking; /* a question of it: session_asking.c */
@@ -30,6 +31,9 @@ struct session_adapter {
 	struct buf writes; /* for its standard input */
 	struct fiber_signal to_write;
 
+	struct agent_http *http; /* of an agent that is a server; NULL */
+	unsigned port;           /* that it said it listens at; 0: not yet */
+
 	bool ready, ended;
 	bool first_done;            /* the task's own prompt */
 	char stop_reason[64];       /* of its last turn */
@@ -48,6 +52,13 @@ void session_asking_withdraw(struct session_adapter *a, struct str id);
 
 /* session_calls.c: does what the agent asks its client to do; results come back by themselves */
 void session_calling_begin(struct session_adapter *a, const struct adapter_act *act);
+
+/* session_http.c: of an agent that is a server */
+void session_http_line(struct session_adapter *a, struct str line); /* of its standard output */
+/* Waits until it listens, and connects. False: it failed, and is being stopped, or has ended. */
+bool session_http_open(struct session_adapter *a, uint64_t until_ms);
+void session_http_request(struct session_adapter *a, const struct adapter_act *act);
+void session_http_close(struct session_adapter *a); /* harmless when repeated */
 
 /* session_usage.c */
 void session_usage_add(struct session_adapter *a, struct str usage);

@@ -183,12 +183,11 @@ static void assert_refused(const char *settings, const char *mode, const char *w
 static void settings_that_it_cannot_have_are_named(void **state)
 {
 	(void)state;
-	assert_refused("{\"sandbox\":1}", "", "settings.sandbox must be a string");
-	assert_refused("{\"sandbox\":\"x\"}", "",
-	               "settings.sandbox must be one of read-only, workspace-write, "
+	assert_refused("{\"config\":{\"sandbox_mode\":1}}", "",
+	               "config.sandbox_mode must be a string");
+	assert_refused("{\"config\":{\"sandbox_mode\":\"x\"}}", "",
+	               "config.sandbox_mode must be one of read-only, workspace-write, "
 	               "danger-full-access");
-	assert_refused("{\"config\":\"x\"}", "", "settings.config must be an object");
-	assert_refused("{\"colour\":1}", "", "settings.colour is not known");
 	assert_refused("{}", "yolo", "mode must be one of auto, read-only, untrusted, full-access");
 }
 

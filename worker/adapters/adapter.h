@@ -143,6 +143,7 @@ struct adapter_ops {
 	const char *protocol; /* of its `native` events */
 	const char *program;  /* looked up in PATH; NULL: its task names one */
 	enum adapter_transport transport;
+	const char *http_user, *http_events; /* of ADAPTER_HTTP: of Basic; its stream's path */
 	unsigned features; /* enum adapter_feature, those that every version has */
 
 	/* ERR_INVALID: the settings, or a model or mode that it cannot have. Results are of the

@@ -142,7 +142,7 @@ static void input_of(const struct json_value *blocks, struct buf *ret)
 static void start_turn(struct adapter *a, struct str command, struct str input,
                        struct adapter_out *out)
 {
-	struct str effort = codex_setting(a->place, "effort");
+	struct str effort = codex_setting(a->place, "model_reasoning_effort");
 	struct codex_line line;
 
 	codex_call_begin(a, &line, "turn/start");

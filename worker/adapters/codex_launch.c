@@ -30,7 +30,7 @@ const struct codex_mode *codex_mode_find(struct str name)
 
 struct str codex_setting(const struct adapter_place *place, const char *name)
 {
-	return json_as_str(json_get(place->settings, name));
+	return json_as_str(json_get(json_get(place->settings, "config"), name));
 }
 
 /* ---- settings ---- */
@@ -39,17 +39,14 @@ static const char *const approvals[] = { "untrusted", "on-request", "never", NUL
 static const char *const sandboxes[] = { "read-only", "workspace-write", "danger-full-access",
 	                                 NULL };
 
-struct setting {
+/* Those of its configuration that it is told with each thread or turn: a mode changes them. */
+static const struct setting {
 	const char *name;
-	enum json_type type;
 	const char *const *values; /* NULL: any */
-};
-
-static const struct setting settings[] = {
-	{ "approval_policy", JSON_T_STRING, approvals },
-	{ "sandbox", JSON_T_STRING, sandboxes },
-	{ "effort", JSON_T_STRING, NULL },
-	{ "config", JSON_T_OBJECT, NULL },
+} settings[] = {
+	{ "approval_policy", approvals },
+	{ "sandbox_mode", sandboxes },
+	{ "model_reasoning_effort", NULL },
 };
 
 static bool is_one_of(struct str v, const char *const *values)
@@ -62,40 +59,31 @@ static bool is_one_of(struct str v, const char *const *values)
 	return false;
 }
 
-static enum err_code check_setting(struct str name, const struct json_value *value, struct err *err)
+static bool is_told_later(struct str name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
-		const struct setting *known = &settings[i];
-
-		if (!str_eq(name, str_of(known->name))) {
-			continue;
+		if (str_eq(name, str_of(settings[i].name))) {
+			return true;
 		}
-		if (json_type_of(value) != known->type) {
-			return err_set(err, ERR_INVALID, "settings.%s must be %s", known->name,
-			               known->type == JSON_T_STRING ? "a string" : "an object");
-		}
-		if (known->values != NULL && !is_one_of(json_as_str(value), known->values)) {
-			return err_set(err, ERR_INVALID, "settings.%s must be one of %s, %s, %s",
-			               known->name, known->values[0], known->values[1],
-			               known->values[2]);
-		}
-		return ERR_OK;
 	}
-	return err_set(err, ERR_INVALID, "settings.%" STR_FMT " is not known",
-	               STR_ARG(str_make(name.p, name.n < 64 ? name.n : 64)));
+	return false;
 }
 
 static enum err_code check_settings(const struct adapter_place *place, struct err *err)
 {
-	const struct json_value *value;
-	struct str name;
-	void *at = NULL;
+	const struct json_value *config = json_get(place->settings, "config");
 
-	while (json_next(place->settings, &at, &name, &value)) {
-		enum err_code code = check_setting(name, value, err);
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+		const struct setting *s = &settings[i];
+		const struct json_value *value = json_get(config, s->name);
 
-		if (code != ERR_OK) {
-			return code;
+		if (value != NULL && json_type_of(value) != JSON_T_STRING) {
+			return err_set(err, ERR_INVALID, "config.%s must be a string", s->name);
+		}
+		if (value != NULL && s->values != NULL &&
+		    !is_one_of(json_as_str(value), s->values)) {
+			return err_set(err, ERR_INVALID, "config.%s must be one of %s, %s, %s",
+			               s->name, s->values[0], s->values[1], s->values[2]);
 		}
 	}
 	if (place->mode.n > 0 && codex_mode_find(place->mode) == NULL) {
@@ -178,7 +166,7 @@ static void add_config(struct buf *out, const struct json_value *config)
 		buf_add_cstr(out, "analytics = { enabled = false }\n");
 	}
 	while (json_next(config, &at, &name, &value)) {
-		if (json_type_of(value) != JSON_T_NULL) {
+		if (json_type_of(value) != JSON_T_NULL && !is_told_later(name)) {
 			add_key(out, name);
 			add_toml(out, value);
 			buf_add_char(out, '\n');
@@ -204,7 +192,7 @@ enum err_code codex_launch(const struct adapter_place *place, struct arena *aren
 	buf_init(&text, ADAPTER_LINE_MAX);
 	add_config(&text, json_get(place->settings, "config"));
 	if (buf_failed(&text)) {
-		code = err_set(err, ERR_INVALID, "settings.config is too large");
+		code = err_set(err, ERR_INVALID, "config is too large");
 	}
 	*file = (struct adapter_file){ ".codex/config.toml", arena_str(arena, buf_str(&text)) };
 	buf_fini(&text);

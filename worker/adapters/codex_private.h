@@ -123,6 +123,7 @@ void codex_resume_failed(struct adapter *a, struct str why, struct adapter_out *
 /* codex_launch.c */
 extern const struct codex_mode codex_modes[]; /* the last has no name */
 const struct codex_mode *codex_mode_find(struct str name);
+/* Of its configuration; "" when it is not set. */
 struct str codex_setting(const struct adapter_place *place, const char *name);
 enum err_code codex_launch(const struct adapter_place *place, struct arena *arena,
                            struct adapter_launch *ret, struct err *err) MUST_CHECK;

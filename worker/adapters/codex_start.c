@@ -23,7 +23,7 @@ void codex_begin(struct adapter *a, struct adapter_out *out)
 static void open_thread(struct adapter *a, struct str resume, struct adapter_out *out)
 {
 	struct str approval = codex_setting(a->place, "approval_policy");
-	struct str sandbox = codex_setting(a->place, "sandbox");
+	struct str sandbox = codex_setting(a->place, "sandbox_mode");
 	struct codex_line line;
 
 	codex_call_begin(a, &line, resume.n > 0 ? "thread/resume" : "thread/start");

@@ -755,7 +755,10 @@ static void adapter_free(struct adapter *a)
 const struct adapter_ops adapter_opencode = {
 	.type = "opencode",
 	.protocol = OPENCODE_PROTOCOL,
+	.program = "opencode",
 	.transport = ADAPTER_HTTP,
+	.http_user = "opencode",
+	.http_events = "/event",
 	.features = ADAPTER_INTERRUPT | ADAPTER_SET_MODEL | ADAPTER_SET_MODE | ADAPTER_IMAGES |
 	            ADAPTER_RESUME | ADAPTER_SLASH,
 	.launch = opencode_launch,

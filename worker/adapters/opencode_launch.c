@@ -2,26 +2,13 @@
  */
 #include "worker/adapters/opencode_private.h"
 
-/* What it asks before, unless the settings have permissions: by itself it asks nearly nothing. */
+/* What it asks before, unless the task says what: by itself it asks nearly nothing. */
 #define ASK_FIRST                                                                                  \
 	"{\"bash\":\"ask\",\"edit\":\"ask\",\"webfetch\":\"ask\",\"websearch\":\"ask\","           \
 	"\"external_directory\":\"ask\",\"doom_loop\":\"ask\"}"
 
 static enum err_code check(const struct adapter_place *place, struct err *err)
 {
-	const struct json_value *value;
-	struct str name;
-	void *at = NULL;
-
-	while (json_next(place->settings, &at, &name, &value)) {
-		if (!str_eq(name, STR_LIT("config"))) {
-			return err_set(err, ERR_INVALID, "settings.%" STR_FMT " is not known",
-			               STR_ARG(str_make(name.p, name.n < 64 ? name.n : 64)));
-		}
-		if (json_type_of(value) != JSON_T_OBJECT) {
-			return err_set(err, ERR_INVALID, "settings.config must be an object");
-		}
-	}
 	if (place->model.n > 0 && memchr(place->model.p, '/', place->model.n) == NULL) {
 		return err_set(err, ERR_INVALID, "model must be PROVIDER/MODEL");
 	}
@@ -72,7 +59,7 @@ enum err_code opencode_launch(const struct adapter_place *place, struct arena *a
 	buf_init(&text, CONFIG_MAX);
 	add_config(place, &text);
 	if (buf_failed(&text)) {
-		code = err_set(err, ERR_INVALID, "settings.config is too large");
+		code = err_set(err, ERR_INVALID, "config is too large");
 	}
 	argv[0] = place->program != NULL ? place->program : "opencode";
 	argv[1] = "serve";
