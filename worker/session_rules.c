@@ -273,6 +273,12 @@ static struct jsonw begin(struct buf *out, const struct id *request, bool allow)
 	return w;
 }
 
+struct str session_verdict_reason(const struct session_verdict *verdict)
+{
+	return id_is_nil(&verdict->rule) ? STR_LIT("it was denied for the rest of this session")
+	                                 : STR_LIT("a rule denies it");
+}
+
 void session_verdict_payload(const struct session_verdict *verdict, const struct id *request,
                              struct buf *out)
 {
@@ -280,9 +286,7 @@ void session_verdict_payload(const struct session_verdict *verdict, const struct
 
 	jsonw_cstr(&w, "scope", "once"); /* the rule stays ours: the agent asks again */
 	if (!verdict->allow) {
-		jsonw_cstr(&w, "message",
-		           id_is_nil(&verdict->rule) ? "it was denied for the rest of this session"
-		                                     : "a rule denies it");
+		jsonw_str(&w, "message", session_verdict_reason(verdict));
 	}
 	jsonw_end_object(&w);
 }

@@ -43,6 +43,9 @@ void session_verdict_payload(const struct session_verdict *verdict, const struct
 void session_verdict_event(const struct session_verdict *verdict, const struct id *request,
                            struct buf *out);
 
+/* Why it was denied. */
+struct str session_verdict_reason(const struct session_verdict *verdict);
+
 /* Nobody answered: why is "withdrawn" (the agent does not wait any more) or "expired". */
 void session_unanswered_event(const struct id *request, const char *why, struct buf *out);
 void session_expired_payload(const struct id *request, struct buf *out);
