@@ -154,8 +154,8 @@ static char *take_options(const struct json_value *options)
 	return NULL;
 }
 
-static void write_ask(struct jsonw *w, const struct acp_tool *tool, const struct acp_open *ask,
-                      const struct json_value *params)
+static void write_ask(const struct adapter *a, struct jsonw *w, const struct acp_tool *tool,
+                      const struct acp_open *ask, const struct json_value *params)
 {
 	const struct json_value *content = json_get(json_get(params, "toolCall"), "content");
 	struct buf text;
@@ -173,7 +173,7 @@ static void write_ask(struct jsonw *w, const struct acp_tool *tool, const struct
 	jsonw_cstr(w, "tool_use_id", tool->id);
 	acp_tool_input(tool, w, "input");
 	if (tool->input == NULL || strlen(tool->input) < INPUT_BESIDE_DIFF) {
-		acp_tool_diff(tool, w, "diff");
+		acp_tool_diff(a, tool, w, "diff");
 	}
 	jsonw_raw(w, "options", str_of(ask->options));
 	jsonw_end_object(w);
@@ -190,7 +190,7 @@ static void ask_person(struct adapter *a, struct acp_open *ask, const struct acp
 	a->ask_count++;
 	buf_init(&text, ASK_MAX * 2);
 	jsonw_init(&w, &text);
-	write_ask(&w, tool, ask, params);
+	write_ask(a, &w, tool, ask, params);
 	adapter_out_ask(out, str_of(ask->id), &text);
 	buf_fini(&text);
 }

@@ -220,7 +220,8 @@ struct acp_tool *acp_tool(struct adapter *a, const struct json_value *update,
                           enum acp_tool_step step, struct adapter_out *out);
 void acp_tool_input(const struct acp_tool *tool, struct jsonw *w, const char *name);
 /* The first of its diffs, as far as a question has room for it; nothing when it has none. */
-void acp_tool_diff(const struct acp_tool *tool, struct jsonw *w, const char *name);
+void acp_tool_diff(const struct adapter *a, const struct acp_tool *tool, struct jsonw *w,
+                   const char *name);
 void acp_tool_end(struct adapter *a, struct acp_tool *tool, struct str output, bool failed,
                   struct adapter_out *out);
 void acp_tools_close(struct adapter *a, struct str why, struct adapter_out *out);

@@ -257,6 +257,17 @@ void acp_tool_input(const struct acp_tool *tool, struct jsonw *w, const char *na
 	jsonw_end_object(w);
 }
 
+/* As the other events of files have it: without the workspace before it. */
+static struct str in_workspace(const struct adapter *a, struct str path)
+{
+	struct str cwd = str_of(a->place.cwd);
+
+	if (!str_starts(path, cwd) || path.n < cwd.n + 2 || path.p[cwd.n] != '/') {
+		return path;
+	}
+	return str_make(path.p + cwd.n + 1, path.n - cwd.n - 1);
+}
+
 /* At most n bytes of it. */
 static struct str front_of(struct str text, size_t n)
 {
@@ -269,7 +280,8 @@ static struct str front_of(struct str text, size_t n)
 	return text;
 }
 
-void acp_tool_diff(const struct acp_tool *tool, struct jsonw *w, const char *name)
+void acp_tool_diff(const struct adapter *a, const struct acp_tool *tool, struct jsonw *w,
+                   const char *name)
 {
 	struct err err;
 	CLEANUP(json_value_cleanup)
@@ -284,7 +296,8 @@ void acp_tool_diff(const struct acp_tool *tool, struct jsonw *w, const char *nam
 		if (str_eq(json_as_str(json_get(item, "type")), STR_LIT("diff"))) {
 			jsonw_object(w, name);
 			jsonw_str(w, "path",
-			          front_of(json_as_str(json_get(item, "path")), ACP_NAME_MAX));
+			          front_of(in_workspace(a, json_as_str(json_get(item, "path"))),
+			                   ACP_NAME_MAX));
 			jsonw_str(w, "oldText", front_of(before, ASKED_TEXT_MAX));
 			jsonw_str(w, "newText", front_of(after, ASKED_TEXT_MAX));
 			if (before.n > ASKED_TEXT_MAX || after.n > ASKED_TEXT_MAX) {
@@ -322,7 +335,7 @@ static void tell(struct acp_tool *tool, struct adapter_out *out)
 	buf_fini(&text);
 }
 
-static void say_diffs(const struct acp_tool *tool, struct adapter_out *out)
+static void say_diffs(const struct adapter *a, const struct acp_tool *tool, struct adapter_out *out)
 {
 	struct err err;
 	CLEANUP(json_value_cleanup)
@@ -333,7 +346,7 @@ static void say_diffs(const struct acp_tool *tool, struct adapter_out *out)
 		const struct json_value *item = json_at(content, i);
 		const struct json_value *before = json_get(item, "oldText");
 		const struct adapter_texts texts = {
-			.path = json_as_str(json_get(item, "path")),
+			.path = in_workspace(a, json_as_str(json_get(item, "path"))),
 			.tool_id = str_of(tool->id),
 			.before = json_as_str(before),
 			.after = json_as_str(json_get(item, "newText")),
@@ -364,7 +377,7 @@ void acp_tool_end(struct adapter *a, struct acp_tool *tool, struct str output, b
 	}
 	adapter_say_result(out, &it, output, failed, NULL);
 	if (!failed) {
-		say_diffs(tool, out);
+		say_diffs(a, tool, out);
 	}
 }
 
