@@ -409,10 +409,12 @@ static const struct notification notifications[] = {
 	{ "item/reasoning/textDelta", codex_thought_delta },
 	{ "item/started", codex_item_started },
 	{ "model/rerouted", rerouted },
+	{ "remoteControl/status/changed", NULL }, /* of other clients */
 	{ "serverRequest/resolved", codex_ask_resolved },
-	{ "thread/compacted", NULL },      /* item contextCompaction */
-	{ "thread/started", NULL },        /* the answer to thread/start */
-	{ "thread/status/changed", NULL }, /* turns and questions */
+	{ "thread/compacted", NULL },         /* item contextCompaction */
+	{ "thread/readState/changed", NULL }, /* of a person's client */
+	{ "thread/started", NULL },           /* the answer to thread/start */
+	{ "thread/status/changed", NULL },    /* turns and questions */
 	{ "thread/tokenUsage/updated", tokens_used },
 	{ "turn/completed", turn_completed },
 	{ "turn/diff/updated", NULL }, /* items fileChange */
