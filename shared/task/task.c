@@ -6,10 +6,10 @@ static const struct str url_schemes[] = {
 };
 
 /* Those of which a session can run come first. */
-const char *const task_agent_types[] = { "command", "acp",      "claude-code", "codex",
-	                                 "gemini",  "opencode", "copilot",     "cursor",
-	                                 "goose",   "qwen",     NULL };
-enum { TYPES_SUPPORTED = 6 };
+const char *const task_agent_types[] = { "command", "acp",    "agent-sdk", "claude-code",
+	                                 "codex",   "gemini", "opencode",  "copilot",
+	                                 "cursor",  "goose",  "qwen",      NULL };
+enum { TYPES_SUPPORTED = 7 };
 
 bool task_agent_supported(unsigned type)
 {

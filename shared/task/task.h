@@ -82,8 +82,14 @@ struct task_agent {
 	struct task_command command;
 };
 
-extern const char *const task_agent_types[];                   /* NULL-terminated */
-enum { TASK_AGENT_COMMAND, TASK_AGENT_ACP, TASK_AGENT_NAMED }; /* from NAMED on: CLIs by name */
+extern const char *const task_agent_types[]; /* NULL-terminated */
+enum {
+	TASK_AGENT_COMMAND,
+	TASK_AGENT_ACP,
+	TASK_AGENT_SDK,
+	TASK_AGENT_NAMED
+}; /* from NAMED on:
+     CLIs by name */
 bool task_agent_supported(unsigned type);
 
 /* Labels of workers, as the queue spells them ("gpu", "zone=eu"): struct str. */

@@ -51,7 +51,8 @@ const char task_prompt_schema[] =
 #define COMMAND_SCHEMA                                                                             \
 	OPEN_SCHEMA("\"command\"")                                                                 \
 	ARGV_SCHEMA ",\"pty\":" PTY_SCHEMA WITH_ARGV CLOSE_SCHEMA
-#define ACP_SCHEMA   OPEN_SCHEMA("\"acp\"") ARGV_SCHEMA "," TALKER_SCHEMA WITH_ARGV CLOSE_SCHEMA
+#define ACP_SCHEMA                                                                                 \
+	OPEN_SCHEMA("\"acp\",\"agent-sdk\"") ARGV_SCHEMA "," TALKER_SCHEMA WITH_ARGV CLOSE_SCHEMA
 #define NAMED_SCHEMA OPEN_SCHEMA(NAMED) TALKER_SCHEMA WITHOUT CLOSE_SCHEMA
 #define AGENT_SCHEMA "{\"oneOf\":[" COMMAND_SCHEMA "," ACP_SCHEMA "," NAMED_SCHEMA "]}"
 
@@ -288,7 +289,7 @@ static const struct json_table named_table = { "NamedAgent", sizeof(struct task_
 const struct json_table *task_settings_table(unsigned type)
 {
 	return type == TASK_AGENT_COMMAND ? &task_command_table
-	       : type == TASK_AGENT_ACP   ? &acp_table
+	       : type < TASK_AGENT_NAMED  ? &acp_table
 	                                  : &named_table;
 }
 
@@ -360,7 +361,7 @@ static const struct json_table *table_of(struct str type)
 	if (!task_agent_supported(at)) {
 		return &other_agent_table;
 	}
-	return at == TASK_AGENT_ACP ? &acp_agent_table : &named_agent_table;
+	return at < TASK_AGENT_NAMED ? &acp_agent_table : &named_agent_table;
 }
 
 static void check_command(const struct task_command *command, const char *path, struct arena *arena,

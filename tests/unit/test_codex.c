@@ -26,6 +26,13 @@ RECORDING(resume)
 RECORDING(resume_unknown)
 RECORDING(kinds)
 
+/* Claude's protocol, by any program. */
+static void any_program_may_speak_as_claude_does(void **state)
+{
+	(void)state;
+	adapter_replay_fixture("agent-sdk", "agent-sdk/text");
+}
+
 /* ---- names ---- */
 
 static void read_schema(struct buf *out)
@@ -204,6 +211,7 @@ int main(void)
 		cmocka_unit_test(recording_resume),
 		cmocka_unit_test(recording_resume_unknown),
 		cmocka_unit_test(recording_kinds),
+		cmocka_unit_test(any_program_may_speak_as_claude_does),
 		cmocka_unit_test(what_is_handled_is_in_the_schema_of_codex),
 		cmocka_unit_test(what_is_not_handled_is_known),
 		cmocka_unit_test(the_command_of_a_shell_is_told_without_the_shell),

@@ -169,8 +169,8 @@ static void an_unknown_word_lists_the_known_ones(void **state)
 	        "prompt[0].type: must be one of: text, audio, image, resource, resource_link\n"
 	        "repo.mode: must be one of: git, upload, none\n"
 	        "runtime.type: must be one of: local, disabled, devcontainer\n"
-	        "agents[1].type: must be one of: command, acp, claude-code, codex, gemini, "
-	        "opencode, copilot, cursor, goose, qwen\n"
+	        "agents[1].type: must be one of: command, acp, agent-sdk, claude-code, "
+	        "codex, gemini, opencode, copilot, cursor, goose, qwen\n"
 	        "delivery.mode: must be one of: branch, patch, pr");
 }
 

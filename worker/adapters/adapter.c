@@ -2,13 +2,16 @@
 
 #include "worker/adapters/acp.h"
 
+extern const struct adapter_ops adapter_agent_sdk;
 extern const struct adapter_ops adapter_claude;
 extern const struct adapter_ops adapter_codex;
 extern const struct adapter_ops adapter_opencode;
 
 /* One row a protocol: its file defines adapter_<name>. */
 static const struct adapter_ops *const adapters[] = {
-	&adapter_acp, &adapter_claude, &adapter_codex, &adapter_gemini, &adapter_opencode, NULL,
+	&adapter_acp,   &adapter_agent_sdk, &adapter_claude,
+	&adapter_codex, &adapter_gemini,    &adapter_opencode,
+	NULL,
 };
 
 const struct adapter_ops *const *adapter_all(void)

@@ -631,3 +631,49 @@ const struct adapter_ops adapter_claude = {
 	.control = control,
 	.end = end,
 };
+
+/* ---- any program that speaks the same ---- */
+
+/* Its own words are in the task; what else a start is told is in its environment. */
+static enum err_code launch_sdk(const struct adapter_place *place, struct arena *arena,
+                                struct adapter_launch *ret, struct err *err)
+{
+	enum { SDK_WORDS_MAX = 256 };
+	const struct json_value *words = json_get(place->settings, "argv");
+	struct adapter_pair *env = arena_take(arena, 3 * sizeof(*env));
+	size_t n = json_count(words);
+	const char **argv = arena_take(arena, (SDK_WORDS_MAX + 1) * sizeof(*argv));
+
+	if (json_type_of(words) != JSON_T_ARRAY || n == 0 || n > SDK_WORDS_MAX) {
+		return err_set(err, ERR_INVALID, "argv must be an array of 1 to %d strings",
+		               SDK_WORDS_MAX);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (json_type_of(json_at(words, i)) != JSON_T_STRING) {
+			return err_set(err, ERR_INVALID, "argv[%zu] must be a string", i);
+		}
+		argv[i] = arena_strdup(arena, json_as_str(json_at(words, i)));
+	}
+	env[0] = (struct adapter_pair){ STR_LIT("FAIRLEAD_AGENT_MODEL"), place->model };
+	env[1] = (struct adapter_pair){ STR_LIT("FAIRLEAD_AGENT_MODE"), place->mode };
+	env[2] = (struct adapter_pair){ STR_LIT("FAIRLEAD_AGENT_RESUME"), place->resume };
+	*ret = (struct adapter_launch){ .argv = argv, .env = env, .env_count = 3 };
+	return ERR_OK;
+}
+
+const struct adapter_ops adapter_agent_sdk = {
+	.type = "agent-sdk",
+	.protocol = "claude",
+	.transport = ADAPTER_LINES,
+	.features = ADAPTER_INTERRUPT | ADAPTER_SET_MODEL | ADAPTER_SET_MODE | ADAPTER_IMAGES |
+	            ADAPTER_RESUME | ADAPTER_STEER | ADAPTER_SLASH,
+	.launch = launch_sdk,
+	.make = make,
+	.free = free_adapter,
+	.begin = begin,
+	.line = take_line,
+	.prompt = prompt,
+	.answer = claude_answer,
+	.control = control,
+	.end = end,
+};
