@@ -22,7 +22,6 @@ enum {
 	RECHECK_MS = 250, /* between two looks at what is frozen */
 	KILL_MS = 20,     /* between two rounds of killing */
 	OOM_SCORE_ADJ = -900,
-	HASTE = -10,
 };
 
 /* Why everything is stopped; it runs when no reason is left. */
@@ -425,7 +424,6 @@ int guard_run(const struct guard_options *options)
 	if (g.deadline != 0 && now_ms() >= g.deadline) {
 		tell_verb(&g, GUARD_LATE); /* frozen at once it would have run a little */
 	} else if (start_command(&g)) {
-		(void)!nice(HASTE); /* only root may; it is to freeze in time on a busy host */
 		watch(&g);
 	}
 	tree_fini(&g.tree);

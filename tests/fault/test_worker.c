@@ -14,8 +14,10 @@
 
 #define SH(script) "\"sh\",\"-c\",\"" script "\""
 
-static const struct order ticks = { .argv = SH("i=0; while :; do i=$((i+1)); echo tick $i.; "
-	                                       "sleep 0.05; done") };
+static const struct order ticks = {
+	.argv = SH("trap '' PIPE; i=0; while :; do i=$((i+1)); echo tick $i.; "
+	           "sleep 0.05; done")
+};
 
 /* The n-th line of the agent, and that none before it is missing or there twice. */
 static void assert_each_tick_once(const struct given *g, unsigned last)
