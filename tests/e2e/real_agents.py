@@ -1,0 +1,287 @@
+#!/usr/bin/python3
+"""The real agent CLIs, in sessions, against a stand-in model server, in a network namespace that has nothing but
+loopback. Which CLIs there are, and what each is asked to do, are rows of AGENTS.
+
+usage: real_agents.py BIN_DIR [AGENT [CASE]]
+Needs tools/install-npm tests/agents; a CLI that is not installed is skipped, and said to be.
+"""
+import concurrent.futures
+import os
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "standins")]
+from first_light import wait_for  # noqa: E402
+from model import Messages, Model, text, thought, tool  # noqa: E402
+from sockets import Socket  # noqa: E402
+from stack import Stack, Watcher  # noqa: E402
+
+MODULES = os.path.join(HERE, "..", "agents", "node_modules")
+SKIPPED = 77
+IN_NAMESPACE = "LOOPBACK_ONLY"
+AT_ONCE = 3  # sessions: two cores are there for all
+
+
+class Agent:
+    """How one CLI is started and what its tools are called: a row."""
+
+    def __init__(self, kind, program, protocol, settings, shell, write, cases, setting=None):
+        self.kind, self.protocol, self.settings = kind, protocol, settings
+        self.program = os.path.join(MODULES, program)
+        self.setting = setting or "FAIRLEAD_WORKER_AGENT_" + kind.upper().replace("-", "_")
+        self.shell, self.write, self.cases = shell, write, cases
+        self.model = None
+
+    def installed(self):
+        return os.path.exists(self.program)
+
+
+class Session:
+    """One session of a CLI, followed."""
+
+    def __init__(self, stack, agent, prompt, **settings):
+        self.stack, self.agent = stack, agent
+        made = agent.settings(agent.model)
+        made.update(settings)
+        body = {"prompt": prompt, "repo": {"mode": "none"}, "runtime": {"type": "local"},
+                "agents": [{"type": agent.kind, "settings": made}]}
+        status, answer = stack.json("POST", "/api/v1/tasks", body)
+        assert status == 201, (status, answer)
+        self.sid = answer["session_ids"][0]
+        self.watcher = Watcher(stack, self.sid, 100)
+        self.watcher.start()
+
+    def events(self, kind=None):
+        return [dict(e, type=k) for _, k, e in list(self.watcher.events) if kind in (None, k)]
+
+    def await_event(self, kind, count=1, seconds=60):
+        wait_for("%d of %s in %s" % (count, kind, self.sid), lambda: len(self.events(kind)) >= count, seconds)
+        return self.events(kind)[count - 1]
+
+    def ended(self, status="completed"):
+        self.watcher.join(100)
+        assert self.watcher.ended and self.watcher.problem is None, (self.watcher.problem, self.events())
+        assert self.events("status")[-1]["status"] == status, self.events()
+
+    def answer(self, verb, request, **body):
+        """Its row follows the event in a moment."""
+        path = "/api/v1/approvals/" + request
+        wait_for("the question %s is known" % request, lambda: self.stack.json("GET", path)[0] == 200, 20)
+        return self.stack.json("POST", "/api/v1/approvals/%s/%s" % (request, verb), body)
+
+    def approve(self, request, **body):
+        status, answer = self.answer("approve", request, **body)
+        assert status == 200, (status, answer)
+
+    def deny(self, request, **body):
+        status, answer = self.answer("deny", request, **body)
+        assert status == 200, (status, answer)
+
+    def prompt(self, words):
+        status, answer = self.stack.json("POST", "/api/v1/sessions/%s/prompt" % self.sid, {"prompt": words})
+        assert status == 202, (status, answer)
+
+    def tell(self, **frame):
+        """On the consumer's socket."""
+        ws = Socket(self.stack, "/ws/consumer/" + self.sid)
+        ws.say(frame)
+        ws.next()
+        return ws
+
+    def said(self):
+        return [m["content"] for m in self.events("message") if m["role"] == "assistant"]
+
+    def file(self, name):
+        """What that file of the workspace has; None: it is not there (any more)."""
+        running = [s for s in self.events("status") if s["status"] == "running"][-1]
+        try:
+            with open(os.path.join(running["workspace"]["path"], name), encoding="utf-8") as f:
+                return f.read()
+        except OSError:
+            return None
+
+
+# ---- cases ----
+
+def text_is_streamed_and_its_cost_is_told(stack, agent):
+    agent.model.script("hello", [[thought("let me think"), text("Hello there, you.")]])
+    s = Session(stack, agent, "#hello say hello")
+    s.ended()
+    assert "".join(d["delta"] for d in s.events("message_delta")) == "Hello there, you.", s.events()
+    assert len(s.events("message_delta")) > 1, s.events()
+    assert s.said() == ["Hello there, you."], s.events()
+    if "thought" in agent.cases[text_is_streamed_and_its_cost_is_told]:
+        assert "".join(t["thought"] for t in s.events("thought")) == "let me think", s.events()
+    usage = s.events("usage")[-1]
+    assert usage["input_tokens"] > 0 and usage["output_tokens"] > 0 and usage["model"], usage
+    if "usd" in agent.cases[text_is_streamed_and_its_cost_is_told]:
+        assert s.events("cost")[-1]["usd"] > 0, s.events()
+    kinds = [e["type"] for e in s.events()]
+    assert kinds.index("capabilities") < kinds.index("turn_started") < kinds.index("message_delta"), kinds
+    assert s.events("turn_finished")[-1]["stop_reason"] == "end_turn", s.events()
+    assert len(s.events("agent_session")) == 1 and not s.events("error"), s.events()
+
+
+def asks(stack, agent, name, command, **settings):
+    agent.model.script(name, [[text("I run it."), agent.shell(command)], [text("So be it.")]])
+    s = Session(stack, agent, "#%s run it" % name, **settings)
+    return s, s.await_event("permission_request")
+
+
+def a_tool_is_approved_and_approved_only_once(stack, agent):
+    s, ask = asks(stack, agent, "approved", "echo approved >>made")
+    assert "echo approved" in str(ask["input"]) and {o["kind"] for o in ask["options"]} >= {"allow_once", "reject_once"}
+    s.await_event("parked")
+    s.approve(ask["request_id"])
+    status, answer = s.answer("deny", ask["request_id"])
+    assert status == 409, (status, answer)
+    s.await_event("tool_result")
+    s.ended()
+    assert s.events("tool_result")[0]["status"] == "completed", s.events()
+    assert len(s.events("permission_resolved")) == 1 and len(s.events("permission_request")) == 1, s.events()
+    assert s.events("file_edit")[0]["file_path"] == "made", s.events()
+    assert s.events("diff")[-1]["newText"] == "approved\n", s.events()
+
+
+def a_tool_is_denied_with_a_word_for_the_agent(stack, agent):
+    s, ask = asks(stack, agent, "denied", "touch never")
+    s.deny(ask["request_id"], message="rather not, said the person")
+    s.ended()
+    assert s.said()[-1] == "So be it." and not s.events("file_edit"), s.events()
+    assert "rather not, said the person" in str(agent.model.requests("denied")[-1]), agent.model.requests("denied")[-1]
+
+
+def a_tool_runs_with_an_edited_input(stack, agent):
+    s, ask = asks(stack, agent, "edited", "echo asked >made")
+    s.approve(ask["request_id"], input=dict(ask["input"], command="echo edited >made"))
+    s.ended()
+    assert s.events("diff")[-1]["newText"] == "edited\n", s.events()
+
+
+def a_question_is_answered_after_its_worker_was_killed(stack, agent):
+    s, ask = asks(stack, agent, "killed", "echo survived >made")
+    stack.kill9("worker")
+    again = s.await_event("permission_request", 2, 90)
+    assert again["request_id"] != ask["request_id"], again
+    status, answer = s.answer("approve", ask["request_id"])
+    assert status in (404, 409, 410), (status, answer)
+    s.approve(again["request_id"])
+    s.ended()
+    old = [e for e in s.events("permission_resolved") if e["request_id"] == ask["request_id"]]
+    assert len(old) == 1 and old[0]["by"] == "agent", s.events("permission_resolved")
+    assert s.events("diff")[-1]["newText"] == "survived\n", s.events()
+
+
+def a_file_is_written_with_its_diff(stack, agent):
+    agent.model.script("write", [[agent.write("made.txt", "one\ntwo\n")], [text("Written.")]])
+    s = Session(stack, agent, "#write a file")
+    s.approve(s.await_event("permission_request")["request_id"])
+    s.ended()
+    tools = [e for e in s.events("diff") if e.get("tool_execution_id")]
+    assert tools and tools[0]["path"] == "made.txt" and tools[0]["newText"] == "one\ntwo\n", s.events("diff")
+    assert s.events("file_edit")[0]["lines_added"] == 2, s.events()
+
+
+def a_turn_is_interrupted_and_another_follows(stack, agent):
+    agent.model.script("slow", [[text("word " * 300, pause_s=0.1)]])
+    agent.model.script("after", [[text("Here I am.")]])
+    s = Session(stack, agent, "#slow talk")
+    s.await_event("message_delta", 3)
+    began = time.monotonic()
+    ws = s.tell(type="interrupt")
+    assert s.await_event("turn_finished")["stop_reason"] == "interrupted", s.events()
+    assert time.monotonic() - began < 10, "it took too long"
+    ws.close()
+    s.prompt("#after and then?")
+    s.ended()
+    assert s.said()[-1] == "Here I am.", s.events()
+
+
+def the_model_is_changed(stack, agent):
+    agent.model.script("first", [[text("With the first.")]])
+    agent.model.script("second", [[text("With the second.")]])
+    s = Session(stack, agent, "#first go", interactive=True)
+    s.await_event("turn_finished")
+    s.await_event("parked")
+    ws = s.tell(type="set_model", model=agent.cases[the_model_is_changed])
+    wait_for("the model is changed", lambda: any(e["outcome"] == "done" for e in s.events("command_finished")), 30)
+    ws.close()
+    s.prompt("#second go")
+    s.await_event("turn_finished", 2)
+    assert agent.model.requests("second")[-1]["model"] == agent.cases[the_model_is_changed]
+    assert agent.model.requests("first")[0]["model"] != agent.cases[the_model_is_changed]
+    assert s.stack.json("POST", "/api/v1/sessions/%s/stop" % s.sid, {})[0] == 202
+    s.ended("stopped")
+
+
+# ---- the CLIs ----
+
+CLAUDE = Agent(
+    "claude-code", "@anthropic-ai/claude-code-linux-x64/claude", Messages,
+    lambda model: {"env": {"ANTHROPIC_BASE_URL": model.url, "ANTHROPIC_API_KEY": "sk-none",
+                           "CLAUDE_CODE_MAX_RETRIES": "1"}},
+    lambda command: tool("Bash", command=command, description="run it"),
+    lambda path, content: tool("Write", file_path=path, content=content),
+    {text_is_streamed_and_its_cost_is_told: ("thought", "usd"),
+     a_tool_is_approved_and_approved_only_once: True,
+     a_tool_is_denied_with_a_word_for_the_agent: True,
+     a_tool_runs_with_an_edited_input: True,
+     a_file_is_written_with_its_diff: True,
+     a_turn_is_interrupted_and_another_follows: True,
+     the_model_is_changed: "another-model",
+     a_question_is_answered_after_its_worker_was_killed: True})
+
+AGENTS = [CLAUDE]
+# What ends a worker ends the sessions of others on it: these run alone, at the end.
+ALONE = (a_question_is_answered_after_its_worker_was_killed,)
+
+
+def run(stack, agent, case):
+    began = time.monotonic()
+    try:
+        case(stack, agent)
+    except BaseException:
+        print("FAILED: %s: %s" % (agent.kind, case.__name__.replace("_", " ")), flush=True)
+        raise
+    print("%6.2f s  %s: %s" % (time.monotonic() - began, agent.kind, case.__name__.replace("_", " ")), flush=True)
+
+
+def run_cases(stack, agents, only):
+    rows = [(a, c) for a in agents for c in a.cases if only is None or c.__name__ == only]
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        together = [pool.submit(run, stack, a, c) for a, c in rows if c not in ALONE]
+        for done in together:
+            done.result()
+    for agent, case in rows:
+        if case in ALONE:
+            run(stack, agent, case)
+
+
+def main(bin_dir, kind=None, case=None):
+    agents = [a for a in AGENTS if kind in (None, a.kind)]
+    for agent in agents:
+        if not agent.installed():
+            print("skipped: %s is not installed: tools/install-npm tests/agents" % agent.kind, flush=True)
+    agents = [a for a in agents if a.installed()]
+    if not agents:
+        return SKIPPED
+    if IN_NAMESPACE not in os.environ:
+        inside = ["sh", "-c", "ip link set lo up && exec \"$@\"", "sh", sys.executable, *sys.argv]
+        os.environ[IN_NAMESPACE] = "1"
+        os.execvp("unshare", ["unshare", "-n" if os.geteuid() == 0 else "-rn", *inside])
+    env = {a.setting: a.program for a in agents}
+    for agent in agents:
+        agent.model = Model((agent.protocol,))
+    with Stack(bin_dir, dict(env, FAIRLEAD_WORKER_SLOTS=str(AT_ONCE + 1))) as stack:
+        try:
+            run_cases(stack, agents, case)
+        except BaseException:
+            print(stack.tail(12), flush=True)
+            raise
+        assert stack.stop() == 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
