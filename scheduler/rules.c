@@ -51,7 +51,7 @@ static enum err_code has_rules(struct app *app, struct str tenant, bool *ret, st
 enum err_code rules_for_order(struct app *app, const struct session *row, bool again,
                               struct arena *arena, struct str *ret, struct err *err)
 {
-	struct str rules = STR_LIT("[]"), granted = STR_LIT("[]");
+	struct str rules = STR_LIT("[]"), granted = STR_LIT("[]"), left = STR_LIT("[]");
 	bool any = false;
 	enum err_code code = has_rules(app, row->tenant, &any, err);
 	struct buf out;
@@ -65,6 +65,9 @@ enum err_code rules_for_order(struct app *app, const struct session *row, bool a
 		code = approval_granted(app->node->pg, row->tenant.p, &row->id, arena, &granted,
 		                        err);
 	}
+	if (code == ERR_OK && again) {
+		code = approval_left(app->node->pg, row->tenant.p, &row->id, arena, &left, err);
+	}
 	if (code != ERR_OK) {
 		return code;
 	}
@@ -75,6 +78,7 @@ enum err_code rules_for_order(struct app *app, const struct session *row, bool a
 	jsonw_str(&w, "owner", row->owner);
 	jsonw_raw(&w, "rules", rules);
 	jsonw_raw(&w, "granted", granted);
+	jsonw_raw(&w, "left", left);
 	jsonw_end_object(&w);
 	*ret = arena_str(arena, buf_str(&out));
 	buf_fini(&out);

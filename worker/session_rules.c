@@ -457,6 +457,35 @@ void session_rules_recall(struct session_run *s)
 	}
 }
 
+static bool is_asked_again(const struct session_run *s, const struct id *request)
+{
+	const struct session_ask *ask;
+
+	TAILQ_FOREACH (ask, &s->asks, link) {
+		if (id_eq(&ask->request, request)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void session_rules_left(struct session_run *s)
+{
+	const struct json_value *list = s->rules != NULL ? json_get(s->rules->order, "left") : NULL;
+	struct id request;
+	struct buf text;
+
+	event_text_init(&text);
+	for (size_t i = 0; i < json_count(list); i++) {
+		if (id_parse(json_as_str(json_at(list, i)), &request) &&
+		    !is_asked_again(s, &request)) {
+			session_unanswered_event(&request, "withdrawn", &text);
+			(void)session_say(s, EVENT_TYPE_PERMISSION_RESOLVED, &text);
+		}
+	}
+	buf_fini(&text);
+}
+
 void session_rules_free(struct session_run *s)
 {
 	struct session_rules *rules = s->rules;

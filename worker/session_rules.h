@@ -56,6 +56,8 @@ void session_expired_payload(const struct id *request, struct buf *out);
 void session_rules_load(struct session_run *s, struct str approvals);
 /* Once its workspace is there: what was said for its life before, by the order. */
 void session_rules_recall(struct session_run *s);
+/* What its agent of before asked, and this one does not know of: said to be withdrawn. */
+void session_rules_left(struct session_run *s);
 void session_rules_free(struct session_run *s);
 
 void session_rule_notes_free(struct session_host *host);

@@ -253,6 +253,7 @@ static void prepare(void *arg)
 		tell_held(s, request.url, begun_ms);
 	}
 	session_rules_recall(s);
+	session_rules_left(s);
 	s->prepared = true;
 	fiber_signal_raise(&s->wake);
 }

@@ -223,6 +223,38 @@ enum err_code approval_granted(struct pg *pg, const char *tenant, const struct i
 	return ERR_OK;
 }
 
+enum err_code approval_left(struct pg *pg, const char *tenant, const struct id *session,
+                            struct arena *arena, struct str *ret, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+	struct buf out;
+	struct jsonw w;
+
+	pg_param_cstr(&params, tenant);
+	pg_param_cstr(&params, session->s);
+	pg_param_u64(&params, APPROVAL_LEFT_MAX);
+	code = pg_query(pg, tenant, sql(APPROVAL_SQL_APPROVAL_LEFT), &params, &rows, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	buf_init(&out, APPROVAL_GRANTED_MAX);
+	jsonw_init(&w, &out);
+	jsonw_array(&w, NULL);
+	for (size_t i = 0; i < pg_rows_count(rows); i++) {
+		struct id id;
+
+		if (id_parse(pg_str(rows, i, 0), &id)) { /* no worker asked by another */
+			jsonw_cstr(&w, NULL, id.s);
+		}
+	}
+	jsonw_end_array(&w);
+	*ret = arena_str(arena, buf_str(&out));
+	buf_fini(&out);
+	return ERR_OK;
+}
+
 /* ---- following ---- */
 
 enum err_code approval_asked(struct pg *pg, const struct approval_asked *asked, struct err *err)

@@ -88,6 +88,12 @@ enum { APPROVAL_GRANTED_MAX = 16 * 1024 };
 enum err_code approval_granted(struct pg *pg, const char *tenant, const struct id *session,
                                struct arena *arena, struct str *ret, struct err *err) MUST_CHECK;
 
+/* What an agent that is gone asked, and no event says yet that it does not wait any more: a JSON
+ * array of request ids, the oldest APPROVAL_LEFT_MAX of them. Of the arena. */
+enum { APPROVAL_LEFT_MAX = 64 };
+enum err_code approval_left(struct pg *pg, const char *tenant, const struct id *session,
+                            struct arena *arena, struct str *ret, struct err *err) MUST_CHECK;
+
 /* ---- following ---- */
 
 struct approval_asked {
