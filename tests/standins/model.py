@@ -182,6 +182,8 @@ class Model:
         path = handler.path.split("?")[0]
         for protocol in self.protocols:
             if any(re.fullmatch(p, path) for p in protocol.paths):
+                if "model" not in body:  # some name it in the path
+                    body["model"] = path.split("/")[-1].split(":")[0]
                 return self.step(handler, protocol, body)
             other = protocol.other(handler, path)
             if other is not None:
