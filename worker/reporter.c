@@ -285,7 +285,8 @@ static bool only_rebuilds(struct log_page *page, uint64_t ours)
 
 /*
  * The log is in a newer epoch. Read the way there from what we know: only rebuilds, and the session
- * is still ours. ERR_OK: adopted; ERR_FENCED; or why it could not be read.
+ * is still ours. One that is queued was rebuilt before our journal came, by who knew of no lease:
+ * it begins again. ERR_OK: adopted; ERR_FENCED; or why it could not be read.
  */
 static enum err_code adopt(struct reporter *r, struct err *err)
 {
@@ -303,7 +304,7 @@ static enum err_code adopt(struct reporter *r, struct err *err)
 			return code;
 		}
 		ours = only_rebuilds(&page, r->epoch) && page.gap.reason != LOG_GAP_TRIMMED &&
-		       !session_is_terminal(page.head.state);
+		       !session_is_terminal(page.head.state) && page.head.state != SESSION_QUEUED;
 		for (size_t i = 0; ours && i < page.count; i++) {
 			remember(r, &page.events[i]);
 		}

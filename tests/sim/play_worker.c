@@ -15,7 +15,7 @@
 #include "steer/notify.h"
 #include "tests/sim/world.h"
 
-enum { RETRY_MS = 60, OUTPUT_MAX = 3 };
+enum { RETRY_MS = 60, OUTPUT_MAX = 3, GIVE_BACK_MS = 300, LOOK_MS = 20 };
 
 static struct queue queue_of(const struct job *job)
 {
@@ -76,7 +76,8 @@ static enum err_code read_on(struct job *job, bool *ret_ours, struct err *err)
 	if (code != ERR_OK) {
 		return code;
 	}
-	*ret_ours = !session_is_terminal(page.head.state) && page.caught_up;
+	*ret_ours = !session_is_terminal(page.head.state) && page.head.state != SESSION_QUEUED &&
+	            page.caught_up;
 	for (size_t i = 0; i < page.count; i++) {
 		const struct log_event *event = &page.events[i];
 
@@ -182,6 +183,20 @@ static void on_refused(struct job *job, const struct log_result *result)
 	}
 }
 
+/* The lease was away: whose the session is now its log says. */
+static void look_again(struct job *job)
+{
+	bool ours = true;
+	struct err err;
+
+	if (job->doubted && !is_over(job)) {
+		job->doubted = false;
+		if (read_on(job, &ours, &err) == ERR_OK && !ours) {
+			job->gone = true;
+		}
+	}
+}
+
 /* True: it is in the log, or the state it was for is over. */
 static bool append(struct job *job, const struct sending *what)
 {
@@ -196,7 +211,7 @@ static bool append(struct job *job, const struct sending *what)
 		                   .to = what->to };
 	char producer[96];
 
-	(void)snprintf(producer, sizeof(producer), "w:%s:%" PRIu64, job->incarnation, job->attempt);
+	(void)snprintf(producer, sizeof(producer), "w:%s:%" PRIu64, job->incarnation, job->run);
 	batch.producer = producer;
 	job->seq++;
 	for (;;) {
@@ -204,6 +219,7 @@ static bool append(struct job *job, const struct sending *what)
 		struct err err;
 
 		wait_for_right(job);
+		look_again(job);
 		if (is_over(job)) {
 			return false;
 		}
@@ -265,13 +281,15 @@ static void leave_for_another(struct job *job, queue_fn *fn, const char *reason)
 /* False: the job is over here. */
 static bool park(struct job *job)
 {
-	const struct queue_move move = { .sid = job->sid,
-		                         .attempt = job->attempt,
-		                         .slots = job->player->slots };
+	struct queue_move move = { .sid = job->sid,
+		                   .attempt = job->attempt,
+		                   .slots = job->player->slots };
 	uint64_t until = clock_mono_ms() + 50 + roll(900);
 	enum queue_set set = QUEUE_NONE;
 
+	job->parked = true;
 	if (ask(job, queue_park, &move, &set) != ERR_OK) {
+		job->parked = false;
 		return !is_over(job);
 	}
 	world_tell("parked %s", job->sid.s);
@@ -284,9 +302,12 @@ static bool park(struct job *job)
 		(void)!fiber_signal_wait(&job->told, until - clock_mono_ms());
 	}
 	while (!is_over(job)) {
-		enum err_code code = ask(job, queue_unpark, &move, &set);
+		enum err_code code;
 
+		move.attempt = job->attempt; /* another one after a loss */
+		code = ask(job, queue_unpark, &move, &set);
 		if (code != ERR_OK || set == QUEUE_LEASED) {
+			job->parked = false;
 			return code == ERR_OK || code == ERR_NOT_FOUND;
 		}
 		if (!job->unpark) {
@@ -364,16 +385,55 @@ static void end(struct job *job)
 	}
 }
 
+/* As is_on_record() of session_run.c: from then on a loss finds it here. */
+static bool is_on_record(struct job *job)
+{
+	const struct queue queue = queue_of(job);
+	enum err_code code = ERR_UNAVAILABLE;
+	struct err err;
+
+	while (world->shape.loses_redis && err_retryable(code) && !is_over(job)) {
+		code = queue_about(&queue, &job->sid, &job->about, &err);
+		if (err_retryable(code)) {
+			(void)fiber_sleep(RETRY_MS);
+		}
+	}
+	return !is_over(job);
+}
+
+/* What the queue still believes to be ours would wait for us for ever. */
+static void disown(const struct job *job)
+{
+	const struct lease_keeper *keeper = &job->player->keeper;
+	const struct queue_move move = { .sid = job->sid,
+		                         .attempt = job->attempt,
+		                         .reason = "given up" };
+	struct log_head head;
+	enum queue_set set;
+	struct err err;
+
+	if (keeper->registered &&
+	    strcmp(keeper->options.worker.incarnation, job->incarnation) == 0 &&
+	    log_head_get(&job->player->node.store, &job->sid, record_of(&job->sid)->tenant, &head,
+	                 &err) == ERR_OK &&
+	    head.found && !session_is_terminal(head.state)) {
+		(void)!ask(job, queue_requeue, &move, &set);
+	}
+}
+
 static void run_job(void *arg)
 {
 	struct job *job = arg;
 
-	if (is_ours(job)) {
+	if (is_ours(job) && is_on_record(job)) {
 		if (working(job->player) > job->player->slots + 1 && chance(2)) {
 			leave_for_another(job, queue_refuse, "full");
 		} else if (work(job)) {
 			end(job);
 		}
+	}
+	if (job->gone) {
+		disown(job);
 	}
 	free(job->kept);
 	job->kept = NULL;
@@ -409,6 +469,7 @@ static void begin_job(struct player *player, const struct mail *mail)
 		             .sid = mail->sid,
 		             .epoch = mail->epoch,
 		             .attempt = mail->attempt,
+		             .run = mail->attempt,
 		             .whole = true };
 	if (world->shape.loses_redis) {
 		job->kept = mem_calloc(KEPT_MAX, sizeof(*job->kept));
@@ -457,6 +518,80 @@ static void read_mail(void *arg)
 	}
 }
 
+/* ---- after a loss ---- */
+
+static bool is_here(const struct job *job)
+{
+	return job->active && !job->gone && job->about.text[0] != '\0';
+}
+
+static bool all_gave_back(const struct player *player)
+{
+	for (unsigned i = 0; i < JOBS_MAX; i++) {
+		const struct job *job = &player->jobs[i];
+
+		if (is_here(job) && job->whole && job->kept_count > 0 &&
+		    job->taken != player->node.store.generation) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static enum err_code attest_job(struct job *job, const char *incarnation, struct err *err)
+{
+	const struct queue queue = queue_of(job);
+	struct queue_attest item = { .sid = job->sid,
+		                     .about = &job->about,
+		                     .epoch = job->epoch,
+		                     .attempt = job->attempt,
+		                     .parked = job->parked };
+	enum err_code code = queue_attest(&queue, incarnation, &item, 1, err);
+	bool ours;
+
+	if (code != ERR_OK || !is_here(job) || job->attempt != item.attempt) {
+		return code;
+	}
+	if (item.taken) {
+		job->attempt = item.attempt_now;
+	} else if (read_on(job, &ours, err) == ERR_OK && !ours) {
+		job->gone = true;
+	}
+	return ERR_OK;
+}
+
+static enum err_code attest(void *arg, struct err *err)
+{
+	struct player *player = arg;
+	uint64_t until = clock_mono_ms() + GIVE_BACK_MS;
+	enum err_code code = ERR_OK;
+
+	for (unsigned i = 0; i < JOBS_MAX; i++) {
+		if (is_here(&player->jobs[i])) {
+			give_back(&player->jobs[i]);
+		}
+	}
+	while (!all_gave_back(player) && clock_mono_ms() < until &&
+	       fiber_sleep(LOOK_MS) == ERR_OK) {
+	}
+	for (unsigned i = 0; i < JOBS_MAX && code == ERR_OK; i++) {
+		if (is_here(&player->jobs[i])) {
+			code = attest_job(&player->jobs[i],
+			                  player->keeper.options.worker.incarnation, err);
+		}
+	}
+	return code;
+}
+
+static enum err_code is_same(void *arg, struct err *err)
+{
+	const struct player *player = arg;
+
+	return player->node.store.generation == world->generation
+	               ? ERR_OK
+	               : err_set(err, ERR_STALE, "another Redis");
+}
+
 static void on_begun(void *arg, const char *incarnation)
 {
 	struct player *player = arg;
@@ -482,8 +617,18 @@ static void on_lost(void *arg)
 	}
 }
 
+static void on_doubted(void *arg)
+{
+	struct player *player = arg;
+
+	for (unsigned i = 0; i < JOBS_MAX; i++) {
+		player->jobs[i].doubted = true;
+	}
+}
+
 void worker_ring(struct player *player)
 {
+	lease_keeper_redis_back(&player->keeper);
 	fiber_signal_raise(&player->mail);
 	world->woken = true;
 	for (unsigned i = 0; i < JOBS_MAX; i++) {
@@ -500,6 +645,11 @@ void worker_start(struct player *player)
 		                                .begun = on_begun,
 		                                .renewed = on_renewed,
 		                                .lost = on_lost,
+		                                .generation = &player->node.store.generation,
+		                                .server = &player->node.store.server,
+		                                .is_same = is_same,
+		                                .attest = attest,
+		                                .doubted = on_doubted,
 		                                .arg = player };
 
 	options.worker.slots = player->slots;

@@ -361,6 +361,7 @@ static struct player *add_player(enum player_kind kind)
 	player->node.store = (struct log_store){ .redis = player->node.redis,
 		                                 .generation = world->generation,
 		                                 .since = world->generation,
+		                                 .server = 1,
 		                                 .unarchived_max = 16 * 1024 * 1024 };
 	player->slots = world->shape.slots;
 	return player;

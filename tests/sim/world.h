@@ -19,6 +19,7 @@
 #include "node/node.h"
 #include "queue/lease.h"
 #include "queue/queue.h"
+#include "queue/queue_again.h"
 #include "scheduler/app.h"
 #include "session/session_store.h"
 #include "tests/sim/bridge.h"
@@ -50,6 +51,8 @@ enum player_kind { PLAYER_CLIENT, PLAYER_SCHEDULER, PLAYER_WORKER };
 
 struct job {
 	bool active, gone; /* gone: the worker has given it up */
+	bool doubted;      /* the lease was away */
+	bool parked;       /* the queue may believe so */
 	struct player *player;
 	struct id sid;
 	unsigned session;
@@ -58,6 +61,8 @@ struct job {
 	bool unpark, evict; /* what the scheduler told */
 	struct fiber_signal told;
 	char incarnation[QUEUE_WORKER_MAX + 1];
+	uint64_t run;             /* the attempt that it began as: names its batches */
+	struct queue_about about; /* what the queue knows of it */
 	struct kept {
 		struct cursor at;
 		char type[24], data[128], producer[96], state[16];
@@ -93,6 +98,7 @@ struct player {
 	char read[48];
 	struct job jobs[JOBS_MAX];
 	unsigned slots;
+	size_t counted; /* sessions that it works on, as the queue had it */
 };
 
 /* What PostgreSQL has of a session, and what everybody was told of it. */
