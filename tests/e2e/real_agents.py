@@ -14,6 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "standins")]
 from first_light import wait_for  # noqa: E402
 from model import Messages, Model, text, thought, tool  # noqa: E402
+from model_gemini import Gemini  # noqa: E402
 from sockets import Socket  # noqa: E402
 from stack import Stack, Watcher  # noqa: E402
 
@@ -152,6 +153,15 @@ def a_tool_is_denied_with_a_word_for_the_agent(stack, agent):
     assert "rather not, said the person" in str(agent.model.requests("denied")[-1]), agent.model.requests("denied")[-1]
 
 
+def a_tool_is_denied(stack, agent):
+    """By a CLI that is not told why."""
+    s, ask = asks(stack, agent, "refused", "touch never")
+    s.deny(ask["request_id"])
+    s.ended()
+    assert s.said()[-1] == "So be it." and not s.events("file_edit"), s.events()
+    assert s.events("tool_result")[0]["status"] == "failed", s.events()
+
+
 def a_tool_runs_with_an_edited_input(stack, agent):
     s, ask = asks(stack, agent, "edited", "echo asked >made")
     s.approve(ask["request_id"], input=dict(ask["input"], command="echo edited >made"))
@@ -232,7 +242,21 @@ CLAUDE = Agent(
      the_model_is_changed: "another-model",
      a_question_is_answered_after_its_worker_was_killed: True})
 
-AGENTS = [CLAUDE]
+GEMINI = Agent(
+    "gemini", "@google/gemini-cli/bundle/gemini.js", Gemini,
+    lambda model: {"model": "gemini-2.5-flash",
+                   "env": {"GOOGLE_GEMINI_BASE_URL": model.url, "GEMINI_API_KEY": "none"}},
+    lambda command: tool("run_shell_command", command=command),
+    lambda path, content: tool("write_file", file_path=path, content=content),
+    {text_is_streamed_and_its_cost_is_told: (),
+     a_tool_is_approved_and_approved_only_once: True,
+     a_tool_is_denied: True,
+     a_file_is_written_with_its_diff: True,
+     a_turn_is_interrupted_and_another_follows: True,
+     the_model_is_changed: "gemini-2.5-pro",
+     a_question_is_answered_after_its_worker_was_killed: True})
+
+AGENTS = [CLAUDE, GEMINI]
 # What ends a worker ends the sessions of others on it: these run alone, at the end.
 ALONE = (a_question_is_answered_after_its_worker_was_killed,)
 
