@@ -15,6 +15,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "standins")]
 from first_light import wait_for  # noqa: E402
 from model import Messages, Model, text, thought, tool  # noqa: E402
 from model_gemini import Gemini  # noqa: E402
+from model_openai import Completions, Responses  # noqa: E402
 from sockets import Socket  # noqa: E402
 from stack import Stack, Watcher  # noqa: E402
 
@@ -219,8 +220,8 @@ def the_model_is_changed(stack, agent):
     ws.close()
     s.prompt("#second go")
     s.await_event("turn_finished", 2)
-    assert agent.model.requests("second")[-1]["model"] == agent.cases[the_model_is_changed]
-    assert agent.model.requests("first")[0]["model"] != agent.cases[the_model_is_changed]
+    assert agent.model.requests("second")[-1]["model"] == agent.cases[the_model_is_changed].split("/")[-1]
+    assert agent.model.requests("first")[0]["model"] != agent.cases[the_model_is_changed].split("/")[-1]
     assert s.stack.json("POST", "/api/v1/sessions/%s/stop" % s.sid, {})[0] == 202
     s.ended("stopped")
 
@@ -256,7 +257,41 @@ GEMINI = Agent(
      the_model_is_changed: "gemini-2.5-pro",
      a_question_is_answered_after_its_worker_was_killed: True})
 
-AGENTS = [CLAUDE, GEMINI]
+CODEX = Agent(
+    "codex", "@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex", Responses,
+    lambda model: {"env": {"STAND_IN_KEY": "none"}, "model": "stand-in",
+                   "config": {"approval_policy": "untrusted", "sandbox_mode": "danger-full-access",
+                              "model_provider": "stand_in", "model_providers": {"stand_in": {
+                                  "name": "stand_in", "base_url": model.url + "/v1", "wire_api": "responses",
+                                  "env_key": "STAND_IN_KEY", "request_max_retries": 1, "stream_max_retries": 1}}}},
+    lambda command: tool("exec_command", cmd=command),
+    lambda path, content: tool("exec_command", cmd="apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: %s\n%s*** End Patch\nEOF"
+                               % (path, "".join("+%s\n" % line for line in content.splitlines()))),
+    {text_is_streamed_and_its_cost_is_told: ("thought",),
+     a_tool_is_approved_and_approved_only_once: True,
+     a_file_is_written_with_its_diff: True,
+     a_turn_is_interrupted_and_another_follows: True,
+     the_model_is_changed: "another-model",
+     a_question_is_answered_after_its_worker_was_killed: True})
+
+OPENCODE = Agent(
+    "opencode", "opencode-linux-x64/bin/opencode", Completions,
+    lambda model: {"model": "stand_in/m1",
+                   "config": {"small_model": "stand_in/m1", "enabled_providers": ["stand_in"], "provider": {"stand_in": {
+                       "npm": "@ai-sdk/openai-compatible", "name": "Stand-in",
+                       "options": {"baseURL": model.url + "/v1", "apiKey": "none"},
+                       "models": {m: {"name": m, "limit": {"context": 100000, "output": 8000}, "tool_call": True,
+                                      "cost": {"input": 1, "output": 2}} for m in ("m1", "m2")}}}}},
+    lambda command: tool("bash", command=command, description="run it"),
+    lambda path, content: tool("write", filePath=path, content=content),
+    {text_is_streamed_and_its_cost_is_told: ("thought", "usd"),
+     a_tool_is_approved_and_approved_only_once: True,
+     a_tool_is_denied_with_a_word_for_the_agent: True,
+     a_file_is_written_with_its_diff: True,
+     a_turn_is_interrupted_and_another_follows: True,
+     the_model_is_changed: "stand_in/m2"})
+
+AGENTS = [CLAUDE, GEMINI, CODEX, OPENCODE]
 # What ends a worker ends the sessions of others on it: these run alone, at the end.
 ALONE = (a_question_is_answered_after_its_worker_was_killed,)
 
