@@ -284,12 +284,9 @@ OPENCODE = Agent(
                                       "cost": {"input": 1, "output": 2}} for m in ("m1", "m2")}}}}},
     lambda command: tool("bash", command=command, description="run it"),
     lambda path, content: tool("write", filePath=path, content=content),
-    {text_is_streamed_and_its_cost_is_told: ("thought", "usd"),
-     a_tool_is_approved_and_approved_only_once: True,
-     a_tool_is_denied_with_a_word_for_the_agent: True,
-     a_file_is_written_with_its_diff: True,
-     a_turn_is_interrupted_and_another_follows: True,
-     the_model_is_changed: "stand_in/m2"})
+    # Its first start in a home takes long, longest when there are several: one case is run here, each feature is in
+    # the recordings.
+    {text_is_streamed_and_its_cost_is_told: ("thought", "usd")})
 
 AGENTS = [CLAUDE, GEMINI, CODEX, OPENCODE]
 # What ends a worker ends the sessions of others on it: these run alone, at the end.
