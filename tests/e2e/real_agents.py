@@ -265,8 +265,8 @@ CODEX = Agent(
                                   "name": "stand_in", "base_url": model.url + "/v1", "wire_api": "responses",
                                   "env_key": "STAND_IN_KEY", "request_max_retries": 1, "stream_max_retries": 1}}}},
     lambda command: tool("exec_command", cmd=command),
-    lambda path, content: tool("exec_command", cmd="apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: %s\n%s*** End Patch\nEOF"
-                               % (path, "".join("+%s\n" % line for line in content.splitlines()))),
+    lambda path, content: tool("exec_command", cmd="apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: %s\n%s"
+                               "*** End Patch\nEOF" % (path, "".join("+%s\n" % x for x in content.splitlines()))),
     {text_is_streamed_and_its_cost_is_told: ("thought",),
      a_tool_is_approved_and_approved_only_once: True,
      a_file_is_written_with_its_diff: True,
