@@ -280,9 +280,9 @@ static void tell_granted(const struct handover_lease *lease)
 }
 
 /*
- * The workers are told first, and the queue in the same write. What it might refuse is a session
- * that others took further since the claim: they raised its epoch or ended it first, and a worker
- * begins nothing that the head of its log does not say.
+ * The queue is told first, and the workers in the same write, without waiting for its answer. What
+ * it might refuse is a session that others took further since the claim: they raised its epoch or
+ * ended it first, and a worker begins nothing that the head of its log does not say.
  */
 static enum err_code tell_all(struct handover *batch, const struct reading *reading,
                               struct err *err)
@@ -318,10 +318,10 @@ static enum err_code tell_all(struct handover *batch, const struct reading *read
 	if (count == 0) {
 		return ERR_OK;
 	}
+	(void)fiber_start(loop, &children, "opened", tell_queue, &opened);
 	for (size_t i = 0; i < count; i++) {
 		(void)fiber_start(loop, &children, "order", tell_worker, &steps[i]);
 	}
-	(void)fiber_start(loop, &children, "opened", tell_queue, &opened);
 	code = join(&children);
 	for (size_t i = 0; i < count; i++) {
 		store_epoch(batch->app, steps[i].lease);

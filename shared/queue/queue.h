@@ -233,7 +233,7 @@ enum err_code queue_finish_all(const struct queue *queue, const struct queue_mov
                                struct err *err) MUST_CHECK;
 
 struct queue_promoted {
-	size_t count;     /* delayed -> ready, for those that were due */
+	size_t count;     /* delayed -> ready; QUEUE_BATCH_MAX: there is more to do at once */
 	uint64_t next_ms; /* until the next is due, 0: none is waiting */
 	size_t woken;     /* held or full for a limit that had room */
 	size_t drift;     /* counted by a limit, but no lease: 0 unless there is a bug */

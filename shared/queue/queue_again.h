@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "queue/queue.h"
 
-enum { QUEUE_ABOUT_MAX = 1280, QUEUE_ATTEST_MAX = 32, QUEUE_REFILL_MAX = 64 };
+enum { QUEUE_ABOUT_MAX = 1280, QUEUE_ATTEST_MAX = 32, QUEUE_REFILL_MAX = 32 };
 
 /* What the queue was told of a session when it was submitted, in its own words: a worker keeps it
  * while it has the session. */

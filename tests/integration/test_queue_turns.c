@@ -366,6 +366,46 @@ static void room_goes_to_the_next_when_the_first_is_stopped_by_another_limit(voi
 	world_run(two_limits_body);
 }
 
+static void late_limit_body(struct world *world)
+{
+	enum { LEASED = 150, LEASING = 140 }; /* more than one script looks at */
+	struct queue queue = queue_in(world);
+	struct queue_item item, leased[LEASED];
+	struct queue_promoted promoted;
+	unsigned scripts = 0;
+	struct err err;
+
+	for (unsigned i = 0; i < LEASED + LEASING; i++) {
+		(void)submit(&queue, (struct queue_submit){ .tenant = "acme", .project = "p1" });
+		assert_int_equal(claim_for(&queue, "inc-1", 1000, &item, 1), 1);
+		if (i < LEASED) {
+			leased[i] = item;
+			assert_int_equal(move(&queue, queue_opened,
+			                      (struct queue_move){ .sid = item.sid, .epoch = 2 }),
+			                 QUEUE_LEASED);
+		}
+	}
+	limit(&queue,
+	      (struct queue_limit){ QUEUE_LIMIT_PROJECT, "acme", "p1", LEASED + LEASING, false });
+	do {
+		assert_int_equal(queue_promote(&queue, 60000, &promoted, &err), ERR_OK);
+		scripts++;
+	} while (promoted.count > 0);
+	assert_int_equal(scripts, 10);
+	(void)submit(&queue, (struct queue_submit){ .tenant = "acme", .project = "p1" });
+	assert_int_equal(claim_for(&queue, "inc-2", 1000, &item, 1), 0);
+	assert_int_equal(finish(&queue, &leased[0]), QUEUE_DONE);
+	assert_int_equal(claim_for(&queue, "inc-2", 1000, &item, 1), 1);
+	assert_int_equal(queue_promote(&queue, 60000, &promoted, &err), ERR_OK);
+	assert_int_equal(promoted.drift, 0);
+}
+
+static void the_first_limit_of_a_project_counts_what_runs_already(void **state)
+{
+	(void)state;
+	world_run(late_limit_body);
+}
+
 /* ---- parking ---- */
 
 static void back_body(struct world *world)
@@ -704,6 +744,7 @@ int main(void)
 		cmocka_unit_test(a_full_user_does_not_hold_up_the_others_of_the_tenant),
 		cmocka_unit_test(a_key_of_concurrency_admits_one_and_holds_the_others_in_order),
 		cmocka_unit_test(room_goes_to_the_next_when_the_first_is_stopped_by_another_limit),
+		cmocka_unit_test(the_first_limit_of_a_project_counts_what_runs_already),
 		cmocka_unit_test(a_parked_session_that_may_go_on_gets_the_next_slot_of_its_worker),
 		cmocka_unit_test(who_could_not_come_back_is_not_asked_to_leave),
 		cmocka_unit_test(who_waits_for_another_session_takes_no_place),

@@ -115,10 +115,13 @@ local function true_pass(key, who)
 	return all and all.of[who] or learn_passes(key, {who}).of[who]
 end
 
+-- A hash with a value as long as this is a table from the first field on; else one of up to 128 tenants
+-- would be read from its beginning for each of them.
+local WIDE = string.rep(' ', 64)
 local function write_passes()
 	for key, all in pairs(passes) do
 		if next(all.changed) then
-			local words, n = {'HSET', key, '*', all.text .. '|' .. at}, 4
+			local words, n = {'HSET', key, '*', (all.text or all.last) .. '|' .. at .. (key == V and WIDE or '')}, 4
 			for who, pass in pairs(all.changed) do
 				words[n + 1], words[n + 2] = who, pass .. '|' .. at
 				n = n + 2
@@ -252,7 +255,7 @@ local function charge(key, who, pass)
 	local next = math.max(pass, last - CREDIT * stride) + stride
 	local text = next .. ''
 	all.of[who], all.changed[who] = next, text
-	if pass > last then all.last, all.text = pass, pass .. '' end
+	if pass > last then all.last, all.text = pass, false end
 	return next, text
 end
 

@@ -24,6 +24,8 @@
 -- Limits count leases that live; a name is t:<tenant>, u:<tenant>:<user>, p:<tenant>:<project>,
 -- a:<tenant>:<type>, c:<tenant>:<key>:
 --   :limit hash name, or "u:*" for all of a kind -> most at a time;  :k:<name> set of its leases
+--   :counted 1 once a limit of a kind p or a was set: before that these are not counted;  :recount
+--      "<set> <rank>" while the leases from before that are being counted, the newest of a set first
 --   :b:<name> zset of sessions that are held until there is room;  :ft:<tenant> :fu:<tenant>:<user>
 --   zsets of classes in which a full tenant or user has stepped back;  :waits zset of names for
 --   which somebody waits, by when it was looked at
@@ -72,13 +74,6 @@ end
 
 -- ---- sessions ----
 
--- What a session was submitted with is taken apart when somebody asks.
-local submitted = {__index = function(h, name)
-	h.t, h.u, h.pj, h.ag, h.key, h.p, h.by, h.need, h.likes = string.match(h.f,
-		'^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
-	return rawget(h, name)
-end}
-
 -- As they are in this call; what was saved is written at its end, by write_all().
 local items, saved = {}, {}
 
@@ -87,11 +82,12 @@ local function know(sid, text)
 		items[sid] = false
 		return
 	end
-	local f, set, since, inc, a, e, c, first, lost, why = string.match(text,
-		'^([^\n]*)\n([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
-	items[sid] = setmetatable({sid = sid, f = f, set = set, at = since, inc = inc, a = a, e = e,
-		c = c, first = first, lost = lost, why = why, names = false, keyed = false,
-		unsaved = false}, submitted)
+	local f, t, u, pj, ag, key, p, by, need, likes, set, since, inc, a, e, c, first, lost, why =
+		string.match(text, '^(([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^\n]*))\n' ..
+		'([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
+	items[sid] = {sid = sid, f = f, t = t, u = u, pj = pj, ag = ag, key = key, p = p, by = by,
+		need = need, likes = likes, set = set, at = since, inc = inc, a = a, e = e, c = c,
+		first = first, lost = lost, why = why, names = false, keyed = false, unsaved = false}
 end
 
 local function know_all(sids)
@@ -130,12 +126,22 @@ local function write_all()
 	call(unpack(words))
 end
 
+-- Projects and types of agents are counted once somebody has set a limit for any of them.
+local counted
+local function counts_all()
+	if counted == nil then counted = call('EXISTS', q .. ':counted') == 1 end
+	return counted
+end
+
+-- Its tenant, its user, then what else.
 local function limits_of(h)
 	if h.names then return h.names end
 	local t = h.t
-	local names = {'t:' .. t, 'u:' .. t .. ':' .. h.u}
-	if h.pj ~= '' then names[#names + 1] = 'p:' .. t .. ':' .. h.pj end
-	if h.ag ~= '' then names[#names + 1] = 'a:' .. t .. ':' .. h.ag end
+	local names = {'t:' .. t, 'u:' .. t .. ':' .. h.u, nil, nil, nil}
+	if counts_all() then
+		if h.pj ~= '' then names[#names + 1] = 'p:' .. t .. ':' .. h.pj end
+		if h.ag ~= '' then names[#names + 1] = 'a:' .. t .. ':' .. h.ag end
+	end
 	if h.key ~= '' then
 		h.keyed = 'c:' .. t .. ':' .. h.key
 		names[#names + 1] = h.keyed
@@ -179,13 +185,14 @@ end
 
 -- The pass with which somebody takes part again: what was used before, more or less than others, weighs
 -- half as much after each half-life; and of the turns that were not taken no more than CREDIT are saved.
+-- Whole numbers are cheaper, and a turn has STRIDE of them.
 local function pass_of(key, who)
 	local known = call('HMGET', key, who, '*')
 	local all = tonumber(known[2] and string.match(known[2], '^[^|]+') or '0')
 	if not known[1] then return all end
 	local pass, when = string.match(known[1], '^([^|]+)|(.+)$')
 	local ahead = math.max(pass - all, -CREDIT * STRIDE)
-	return all + ahead * 0.5 ^ (math.max(0, now - when) / HALF_LIFE_MS)
+	return math.floor(all + ahead * 0.5 ^ (math.max(0, now - when) / HALF_LIFE_MS) + 0.5)
 end
 
 local function set_pass(key, who, pass)

@@ -35,7 +35,7 @@ if not unfit and told == 0 then return {} end
 local from, to = '(' .. string.format('%.0f', unfit and told or over), '+inf'
 if not unfit then to = string.format('%.0f', told) end
 local tree = q .. ':ready:' .. c
-local found = call('ZRANGEBYSCORE', tree, from, to, 'WITHSCORES', 'LIMIT', 0, 64)
+local found = call('ZRANGEBYSCORE', tree, from, to, 'WITHSCORES', 'LIMIT', 0, 32)
 if #found == 0 then
 	if not unfit then write(episode + 1, 0, 0) end
 	return {}
@@ -44,9 +44,9 @@ end
 local last = found[#found]
 local rows = {c, episode, last}
 local sids = call('ZRANGEBYSCORE', tree, from, last, 'LIMIT', 0, 256)
-know_all(sids)
-for _, sid in ipairs(sids) do
+local texts = call('HMGET', I, unpack(sids))
+for i, sid in ipairs(sids) do
 	rows[#rows + 1] = sid
-	rows[#rows + 1] = item_of(sid).t
+	rows[#rows + 1] = string.match(texts[i], '^[^|]*')
 end
 return rows

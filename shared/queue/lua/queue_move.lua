@@ -10,7 +10,7 @@
 -- returns for each {ok | again, set} or {conflict, set} {missing}
 -- verb = from, to, where it is if this was done before
 local verbs = {
-	opened = ',leasing, leased ,leased,',
+	opened = ',leasing, leased ,leased,', -- open() below
 	place = ',leasing, leasing ,,',
 	prefer = ',leasing, delayed ,delayed,',
 	refuse = ',leasing,leased, ready ,ready,delayed,',
@@ -87,10 +87,13 @@ local function refund(h)
 	if known then set_pass(q .. ':v:' .. h.t, h.u, string.match(known, '^[^|]+') - STRIDE) end
 end
 
+-- A lease that is over says nothing.
+local function is_other(attempt, a) return attempt ~= '' and attempt ~= a end
+
 local function move(sid, attempt, epoch, delay, why, other, slots)
 	local h = item_of(sid)
 	if not h then return {'missing'} end
-	if attempt ~= '' and attempt ~= h.a then return {'conflict', h.set} end
+	if is_other(attempt, h.a) then return {'conflict', h.set} end
 	local was, to, score = h.set, target, at
 	if did[was] then return {'again', was} end
 	if not may[was] then return {'conflict', was} end
@@ -130,6 +133,39 @@ end
 
 local results, sids = {}, {}
 for i = 3, #ARGV, 7 do sids[#sids + 1] = ARGV[i] end
+
+-- Every lease goes this way, and nothing but its set and its epoch changes: the rest of its line is left
+-- as it is.
+local function open(text, sid, attempt, epoch)
+	if not text then return {'missing'} end
+	local head, set, mine, a, old, rest = string.match(text,
+		'^([^\n]*\n)([^|]*)|[^|]*(|[^|]*|([^|]*)|)([^|]*)(|[^|]*|[^|]*|[^|]*|).*$')
+	if is_other(attempt, a) then return {'conflict', set} end
+	if set == 'leased' then return {'again', set} end
+	if set ~= 'leasing' then return {'conflict', set} end
+	return {'ok', 'leased'}, head .. 'leased|' .. at .. mine .. (epoch ~= '0' and epoch or old) .. rest
+end
+
+if name == 'opened' and #sids > 0 then
+	local texts = call('HMGET', I, unpack(sids))
+	local left, came, lines = {'ZREM', q .. ':leasing'}, {'ZADD', q .. ':leased'}, {'HSET', I}
+	for i, sid in ipairs(sids) do
+		local n, line = 7 * i - 4, nil
+		results[i], line = open(texts[i], sid, ARGV[n + 1], ARGV[n + 2])
+		if line then
+			left[#left + 1] = sid
+			came[#came + 1], came[#came + 2] = at, sid
+			lines[#lines + 1], lines[#lines + 2] = sid, line
+		end
+	end
+	if #left > 2 then
+		call(unpack(left))
+		call(unpack(came))
+		call(unpack(lines))
+	end
+	return results
+end
+
 know_all(sids)
 for i = 3, #ARGV, 7 do
 	results[#results + 1] = move(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4],

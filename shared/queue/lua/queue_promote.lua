@@ -1,12 +1,14 @@
 -- with queue_core.lua
 -- queue_promote: delayed -> ready for those that are due, forget what was done long ago and classes of
--- which nothing is ready, and look at the limits for which somebody waits; at most 128 of each.
+-- which nothing is ready, look at the limits for which somebody waits, and count leases that were not
+-- counted for all their limits; as much of each as leaves the script short, then again.
 --
 -- KEYS 1 {q<k>}
 -- ARGV 1 ms that done sessions are remembered  2 bell channel
--- returns {number promoted, ms until the next is due, "" none is delayed, number woken, leases that
+-- returns {number promoted, or 128 when there is more of anything to do at once, ms until the next is due, "" none is delayed, number woken, leases that
 --          were counted but are none}
-local due = call('ZRANGEBYSCORE', q .. ':delayed', '-inf', at, 'LIMIT', 0, 128)
+local SOME = 32
+local due = call('ZRANGEBYSCORE', q .. ':delayed', '-inf', at, 'LIMIT', 0, SOME)
 know_all(due)
 for _, sid in ipairs(due) do
 	local h = item_of(sid)
@@ -34,6 +36,28 @@ for i = 1, math.min(#classes, 256), 2 do
 	end
 end
 
+-- From the last on: what leaves a set moves others towards its beginning, and what comes into one is
+-- counted. Who is leasing now is counted before those that are leased are looked at.
+local recount = call('GET', q .. ':recount')
+if recount then
+	local set, rank = string.match(recount, '^(%a+) (.+)$')
+	rank = tonumber(rank)
+	local sids = rank >= 0 and call('ZRANGE', q .. ':' .. set, math.max(0, rank - SOME + 1), rank) or {}
+	know_all(sids)
+	for _, sid in ipairs(sids) do
+		local h = item_of(sid)
+		if h then count_in(h) end
+	end
+	if rank >= SOME then
+		call('SET', q .. ':recount', string.format('%s %d', set, rank - SOME))
+	elseif set == 'leasing' then
+		call('SET', q .. ':recount', 'leased ' .. call('ZCARD', q .. ':leased') - 1)
+	else
+		call('DEL', q .. ':recount')
+		recount = nil
+	end
+end
+
 -- Nobody waits for room that is there, and nothing counts that is no lease: both hold without this;
 -- it is what proves it, and mends it when a limit was raised for all of a kind.
 local drift = 0
@@ -48,10 +72,10 @@ for _, name in ipairs(call('ZRANGE', q .. ':waits', 0, 15)) do
 			drift = drift + 1
 		end
 	end
-	for _ = 1, math.min(room_of(name), 128 - woken) do wake(name) end
+	for _ = 1, math.min(room_of(name), SOME - woken) do wake(name) end
 end
 write_all()
 if #due + woken > 0 then ring(ARGV[2], #due) end
 
 local next = call('ZRANGE', q .. ':delayed', 0, 0, 'WITHSCORES')
-return {#due, next[2] and string.format('%.0f', math.max(0, next[2] - now)) or '', woken, drift}
+return {(recount or woken >= SOME or #due == SOME) and 128 or #due, next[2] and string.format('%.0f', math.max(0, next[2] - now)) or '', woken, drift}

@@ -11,7 +11,7 @@ if there then return {'again', there.set} end
 
 -- Attempts go on from the epoch: after a loss of Redis none may have the number of one before it.
 local h = {sid = ARGV[1], t = ARGV[2], u = ARGV[9], p = ARGV[3], need = ARGV[4], by = at, a = ARGV[8],
-	e = ARGV[8], c = '', inc = '', first = ARGV[13], lost = '', names = false, keyed = false}
+	e = ARGV[8], c = '', inc = '', first = ARGV[13], lost = '', names = false, keyed = false, unsaved = false}
 h.f = table.concat({h.t, h.u, ARGV[10], ARGV[11], ARGV[12], h.p, at, h.need, ARGV[14]},
 	'|')
 if ARGV[6] ~= '' then
