@@ -190,7 +190,7 @@ static void free_adapter(struct adapter *c)
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(c->asks); i++) {
-		json_value_free(c->asks[i].request);
+		json_value_free(c->asks[i].line);
 	}
 	json_value_free(c->initialized);
 	free(c);
@@ -473,6 +473,8 @@ static bool take_message(struct adapter *c, const struct json_value *line, struc
 		claude_result(c, line, out);
 	} else if (str_eq(type, STR_LIT("system"))) {
 		return take_system(c, line, out);
+	} else if (str_eq(type, STR_LIT("tool_progress"))) {
+		claude_tool_progress(c, line, out);
 	} else if (str_eq(type, STR_LIT("control_cancel_request"))) {
 		claude_ask_cancelled(c, line, out);
 	} else {

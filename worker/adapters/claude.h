@@ -15,16 +15,16 @@
 #include "worker/adapters/adapter_say.h"
 
 enum {
-	CLAUDE_TOOLS_MAX = 128,     /* open ones; of more the oldest is forgotten */
-	CLAUDE_REQUESTS_MAX = 64,   /* controls without an answer */
-	CLAUDE_MODELS_MAX = 16,     /* of which the use is counted */
-	CLAUDE_SPEAKERS_MAX = 16,   /* the agent and its sub-agents, whose messages are streamed */
+	CLAUDE_TOOLS_MAX = 32,      /* open ones; of more the oldest is forgotten */
+	CLAUDE_REQUESTS_MAX = 16,   /* controls without an answer */
+	CLAUDE_MODELS_MAX = 8,      /* of which the use is counted */
+	CLAUDE_ID_MAX = 128,        /* of tools, messages, sub-agents; a longer one is "" */
+	CLAUDE_SPEAKERS_MAX = 8,    /* the agent and its sub-agents, whose messages are streamed */
 	CLAUDE_INPUT_MAX = 1 << 20, /* bytes of a tool's input that is asked about */
 };
 
 struct claude_ask {
-	char id[ADAPTER_ID_MAX + 1]; /* of its control request; "": free */
-	struct json_value *request;  /* the line it came in */
+	struct json_value *line; /* its control request; NULL: free */
 };
 
 struct claude_request {
@@ -33,15 +33,15 @@ struct claude_request {
 };
 
 struct claude_tool {
-	char id[ADAPTER_ID_MAX + 1];
-	char name[ADAPTER_ID_MAX + 1];
-	char agent[ADAPTER_ID_MAX + 1];
+	char id[CLAUDE_ID_MAX + 1];
+	char name[CLAUDE_ID_MAX + 1];
+	char agent[CLAUDE_ID_MAX + 1];
 };
 
 /* Whose message of which id is being streamed; by parent_tool_use_id, "" is the agent's own. */
 struct claude_speaker {
-	char agent[ADAPTER_ID_MAX + 1];
-	char message[ADAPTER_ID_MAX + 1];
+	char agent[CLAUDE_ID_MAX + 1];
+	char message[CLAUDE_ID_MAX + 1];
 	bool streamed; /* its deltas were told */
 	unsigned turn; /* when it spoke last */
 };
@@ -80,6 +80,8 @@ static inline struct str claude_member(const struct json_value *json, const char
 void claude_stream_event(struct adapter *c, const struct json_value *line, struct adapter_out *out);
 void claude_assistant(struct adapter *c, const struct json_value *line, struct adapter_out *out);
 void claude_user(struct adapter *c, const struct json_value *line, struct adapter_out *out);
+void claude_tool_progress(struct adapter *c, const struct json_value *line,
+                          struct adapter_out *out);
 void claude_tools_end(struct adapter *c, struct str why, struct adapter_out *out);
 
 /* claude_result.c: the end of a turn, and what it cost */

@@ -125,10 +125,11 @@ static void write_short_question(const struct json_value *request, struct buf *o
 	jsonw_end_object(&w);
 }
 
+/* By the id of its control request; "": a free one. */
 static struct claude_ask *find(struct adapter *c, struct str id)
 {
 	for (size_t i = 0; i < ARRAY_LEN(c->asks); i++) {
-		if (str_eq(str_of(c->asks[i].id), id)) {
+		if (str_eq(claude_member(c->asks[i].line, "request_id"), id)) {
 			return &c->asks[i];
 		}
 	}
@@ -137,9 +138,8 @@ static struct claude_ask *find(struct adapter *c, struct str id)
 
 static void forget(struct claude_ask *ask)
 {
-	ask->id[0] = '\0';
-	json_value_free(ask->request);
-	ask->request = NULL;
+	json_value_free(ask->line);
+	ask->line = NULL;
 }
 
 /* NULL, or why it is not asked. */
@@ -169,8 +169,7 @@ void claude_ask(struct adapter *c, struct json_value *line, struct adapter_out *
 		json_value_free(line);
 		return;
 	}
-	(void)str_copy(ask->id, sizeof(ask->id), id);
-	ask->request = line;
+	ask->line = line;
 	buf_init(&text, EVENT_DATA_MAX - 1024); /* its request_id comes beside it */
 	write_question(request, &text);
 	if (buf_failed(&text)) {
@@ -194,8 +193,8 @@ void claude_ask_cancelled(struct adapter *c, const struct json_value *line, stru
 void claude_asks_end(struct adapter *c, struct adapter_out *out)
 {
 	for (size_t i = 0; i < ARRAY_LEN(c->asks); i++) {
-		if (c->asks[i].id[0] != '\0') {
-			adapter_out_withdraw(out, str_of(c->asks[i].id));
+		if (c->asks[i].line != NULL) {
+			adapter_out_withdraw(out, claude_member(c->asks[i].line, "request_id"));
 			forget(&c->asks[i]);
 		}
 	}
@@ -316,7 +315,7 @@ void claude_answer(struct adapter *c, const struct adapter_answer *answer, struc
 	open_response(&w, &text, "success", answer->ask);
 	jsonw_object(&w, "response");
 	if (answer->allow) {
-		write_allow(&w, json_get(ask->request, "request"), answer);
+		write_allow(&w, json_get(ask->line, "request"), answer);
 	} else {
 		write_deny(&w, answer);
 	}

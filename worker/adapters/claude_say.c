@@ -1,4 +1,5 @@
 /* Messages, thoughts, tools and their results, as events. */
+#include <stdio.h>
 #include <string.h>
 
 #include "worker/adapters/claude.h"
@@ -70,6 +71,21 @@ void claude_tools_end(struct adapter *c, struct str why, struct adapter_out *out
 
 		adapter_say_result(out, &tool, why, true, NULL);
 		forget_tool(c, 0);
+	}
+}
+
+/* How long it runs: it says nothing else meanwhile. */
+void claude_tool_progress(struct adapter *c, const struct json_value *line, struct adapter_out *out)
+{
+	const struct claude_tool *kept = find_tool(c, claude_member(line, "tool_use_id"));
+	struct adapter_tool tool;
+	char text[40];
+
+	if (kept != NULL) {
+		tool = view_of(kept);
+		(void)snprintf(text, sizeof(text), "%.0f s",
+		               json_as_f64(json_get(line, "elapsed_time_seconds")));
+		adapter_say_progress(out, &tool, str_of(text));
 	}
 }
 
