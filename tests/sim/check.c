@@ -173,23 +173,23 @@ static unsigned slots_of(struct str incarnation)
 /* Filled beyond its slots it is only by itself. */
 static void check_slots(struct str incarnation, size_t count)
 {
-	struct player *player = NULL;
+	size_t i = 0;
 
-	for (size_t i = 0; i < world->player_count; i++) {
-		const char *own = world->players[i].keeper.options.worker.incarnation;
-
-		if (world->players[i].kind == PLAYER_WORKER && str_eq(incarnation, str_of(own))) {
-			player = &world->players[i];
-		}
+	while (i < world->host_count && !str_eq(incarnation, str_of(world->hosts[i].name))) {
+		i++;
 	}
-	if (count > slots_of(incarnation) && !attests &&
-	    (player == NULL || count > player->counted)) {
+	if (i == NAMES_MAX) {
+		return;
+	}
+	if (i == world->host_count) {
+		(void)str_copy(world->hosts[i].name, sizeof(world->hosts[i].name), incarnation);
+		world->host_count++;
+	}
+	if (count > slots_of(incarnation) && !attests && count > world->hosts[i].count) {
 		world_fail("%.*s has %zu sessions and %u slots", (int)incarnation.n, incarnation.p,
 		           count, slots_of(incarnation));
 	}
-	if (player != NULL) {
-		player->counted = count;
-	}
+	world->hosts[i].count = count;
 }
 
 static void check_held_by(struct str incarnation, const struct value *zset, bool parked)

@@ -98,7 +98,6 @@ struct player {
 	char read[48];
 	struct job jobs[JOBS_MAX];
 	unsigned slots;
-	size_t counted; /* sessions that it works on, as the queue had it */
 };
 
 /* What PostgreSQL has of a session, and what everybody was told of it. */
@@ -151,6 +150,11 @@ struct world {
 		size_t count;
 	} limits[NAMES_MAX];
 	size_t limit_count;
+	struct {
+		char name[QUEUE_WORKER_MAX + 1];
+		size_t count; /* sessions that it works on, as the queue had it */
+	} hosts[NAMES_MAX];
+	size_t host_count;
 	unsigned passed[TENANTS_MAX];
 	char last_lost[QUEUE_WORKER_MAX + 1];
 	uint64_t calls_max;
