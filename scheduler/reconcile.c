@@ -190,6 +190,24 @@ static enum err_code queue_again(struct app *app, const struct session *session,
 	return submit(app, session, head, result.epoch, arena, err);
 }
 
+/*
+ * A worker that attested what it has and died before it registered in this Redis is known to
+ * nobody: no lease of it ends. What is lost as usual may be found here first.
+ */
+static enum err_code look_for_worker(struct app *app, const struct queue_item *item,
+                                     struct err *err)
+{
+	bool alive = true;
+	enum err_code code;
+
+	if ((item->set != QUEUE_LEASED && item->set != QUEUE_PARKED) ||
+	    fleet_find(&app->fleet, item->incarnation) != NULL) {
+		return ERR_OK;
+	}
+	code = lease_lives(app->node->redis, item->incarnation, &alive, err);
+	return code != ERR_OK || alive ? code : retake_item(app, item, RETAKE_LOST, err);
+}
+
 /* Order matters: the queue is read before the log, since a session ends in the log first. */
 static enum err_code restore(struct app *app, const struct session *session, struct arena *arena,
                              struct err *err)
@@ -210,7 +228,8 @@ static enum err_code restore(struct app *app, const struct session *session, str
 		               ? ERR_OK
 		               : retake_finish(app, &session->id, session->tenant.p, err);
 	}
-	return item.set == QUEUE_NONE ? queue_again(app, session, &head, arena, err) : ERR_OK;
+	return item.set == QUEUE_NONE ? queue_again(app, session, &head, arena, err)
+	                              : look_for_worker(app, &item, err);
 }
 
 /* A session that is not queued yet is for reconcile_admit() and the API. */
