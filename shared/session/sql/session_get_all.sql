@@ -1,6 +1,6 @@
 -- params: ids (comma list)
--- (the subquery: so that one plan is good for all lists)
 -- returns: sessions with their tasks, in the order of the columns of session_store.c
+-- (the subquery: so that one plan is good for all lists)
 SELECT s.id, s.tenant_id, s.task_id, s.project_id, s.namespace, s.state, s.epoch, s.n,
        s.exit_code, s.reason, s.priority, s.retry_of, s.attempts, s.max_attempts, s.worker_id,
        (extract(epoch FROM s.created_at) * 1000000)::bigint,
