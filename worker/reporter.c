@@ -12,6 +12,7 @@
 #include "log/log.h"
 #include "loop/fiber.h"
 #include "metric/metric.h"
+#include "worker/redact_event.h"
 #include "worker/restore.h"
 
 enum {
@@ -52,6 +53,7 @@ struct reporter {
 	bool redis_back, look, doubted;
 	uint64_t given_back; /* the generation that has the journal */
 	uint64_t archived;
+	struct redact_events *texts;         /* between those who add and the queue */
 	struct fiber_signal filled, changed; /* for the sender; for those who wait for it */
 	struct fiber_group sender;
 };
@@ -118,14 +120,47 @@ static enum err_code wait_for_room(struct reporter *r)
 	return r->lost ? ERR_FENCED : code;
 }
 
+static void push_clean(void *arg, enum event_type type, struct str data)
+{
+	struct reporter *r = arg;
+
+	if (!r->lost) {
+		(void)push(r, type, data);
+	}
+}
+
 enum err_code reporter_add(struct reporter *r, enum event_type type, struct str data)
 {
 	enum err_code code = wait_for_room(r);
 
 	if (code == ERR_OK) {
-		(void)push(r, type, data);
+		redact_events_add(r->texts, type, data, clock_mono_ms());
+		fiber_signal_raise(&r->filled); /* it may have to be woken for what is held back */
 	}
 	return code;
+}
+
+enum err_code reporter_add_clean(struct reporter *r, enum event_type type, struct str data)
+{
+	enum err_code code = wait_for_room(r);
+
+	if (code == ERR_OK) {
+		push_clean(r, type, data);
+	}
+	return code;
+}
+
+static struct item *push_move(struct reporter *r, struct str data)
+{
+	struct item *item;
+	struct buf clean;
+
+	redact_events_close(r->texts);
+	buf_init(&clean, EVENT_BATCH_BYTES);
+	redact_json(r->options.redact, data, &clean);
+	item = push(r, EVENT_TYPE_STATUS, buf_str(&clean));
+	buf_fini(&clean);
+	return item;
 }
 
 enum err_code reporter_move(struct reporter *r, unsigned from, enum session_state to,
@@ -138,7 +173,7 @@ enum err_code reporter_move(struct reporter *r, unsigned from, enum session_stat
 	if (code != ERR_OK) {
 		return code;
 	}
-	item = push(r, EVENT_TYPE_STATUS, data);
+	item = push_move(r, data);
 	item->moves = true;
 	item->from = from;
 	item->to = to;
@@ -158,6 +193,9 @@ enum err_code reporter_flush(struct reporter *r, uint64_t timeout_ms)
 {
 	enum err_code code = ERR_OK;
 
+	if (!r->lost) {
+		redact_events_close(r->texts);
+	}
 	while (code == ERR_OK && !r->lost && r->count > 0) {
 		code = fiber_signal_wait(&r->changed, timeout_ms);
 	}
@@ -510,6 +548,30 @@ static void send_next(struct reporter *r)
 	}
 }
 
+/* What is held back of a text for too long goes out. */
+static uint64_t flush_texts(struct reporter *r)
+{
+	uint64_t now = clock_mono_ms(), due = redact_events_due(r->texts);
+
+	if (due != 0 && due <= now) {
+		redact_events_flush(r->texts, now);
+		due = redact_events_due(r->texts);
+	}
+	return due == 0 ? FIBER_NO_TIMEOUT : due > now ? due - now : 0;
+}
+
+static void await_work(struct reporter *r)
+{
+	uint64_t ms = flush_texts(r);
+
+	if (r->doubted && ms > DOUBT_LOOK_MS) {
+		ms = DOUBT_LOOK_MS;
+	}
+	if (r->count == 0) {
+		(void)!fiber_signal_wait(&r->filled, ms);
+	}
+}
+
 static void send_all(void *arg)
 {
 	struct reporter *r = arg;
@@ -530,8 +592,7 @@ static void send_all(void *arg)
 		if (r->count > 0) {
 			send_next(r);
 		} else {
-			(void)!fiber_signal_wait(&r->filled,
-			                         r->doubted ? DOUBT_LOOK_MS : FIBER_NO_TIMEOUT);
+			await_work(r);
 		}
 	}
 }
@@ -550,6 +611,7 @@ struct reporter *reporter_new(const struct reporter_options *options)
 	r->epoch = options->epoch;
 	r->seq = 1;
 	TAILQ_INIT(&r->items);
+	r->texts = redact_events_new(options->redact, push_clean, r);
 	fiber_signal_init(&r->filled);
 	fiber_signal_init(&r->changed);
 	(void)fiber_start(options->loop, &r->sender, "reporter", send_all, r);
@@ -568,6 +630,7 @@ void reporter_free(struct reporter *r)
 	(void)!fiber_group_wait(&r->sender, FIBER_NO_TIMEOUT);
 	fiber_unshield();
 	pop(r, r->count, &answer);
+	redact_events_free(r->texts);
 	free(r);
 }
 

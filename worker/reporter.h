@@ -23,6 +23,7 @@
 #include "worker/lease_keeper.h"
 
 struct loop;
+struct redact;
 struct reporter;
 
 struct reporter_options {
@@ -34,8 +35,9 @@ struct reporter_options {
 	const char *tenant;
 	uint64_t epoch;
 	const char *producer;
-	void (*lost)(void *arg); /* on the reporter's fiber, once */
-	void (*ours)(void *arg); /* after reporter_doubt() */
+	const struct redact *redact; /* what may not be seen; the caller's */
+	void (*lost)(void *arg);     /* on the reporter's fiber, once */
+	void (*ours)(void *arg);     /* after reporter_doubt() */
 	void *arg;
 };
 
@@ -44,9 +46,13 @@ struct reporter *reporter_new(const struct reporter_options *options) MUST_CHECK
 /* What was not sent is dropped. No fiber may be inside a call. */
 void reporter_free(struct reporter *reporter);
 
-/* Queue an event; data is copied. ERR_FENCED when the session is lost, ERR_CANCELLED... */
+/* Queue an event, without its secrets; data is copied. ERR_FENCED when the session is lost,
+ * ERR_CANCELLED... */
 enum err_code reporter_add(struct reporter *reporter, enum event_type type,
                            struct str data) MUST_CHECK;
+/* The same, of what has none: it went through a redact_stream. */
+enum err_code reporter_add_clean(struct reporter *reporter, enum event_type type,
+                                 struct str data) MUST_CHECK;
 
 /* Move the session, after everything that was queued before, and wait until that is answered.
  * ERR_ILLEGAL_MOVE: it is in *ret_state, from where this move does not exist. */

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,9 +16,7 @@
 
 enum {
 	ENV_EXTRA = 32,
-	LINES_FLUSH_MS = 200,
 	REMOVE_TIMEOUT_MS = 60000,
-	OUTPUT_STREAMS = 2,
 	NOFILE_MAX = 65536,
 };
 
@@ -197,134 +194,6 @@ static enum err_code make_home(struct session_run *s, const char *path, struct e
 	return ERR_OK;
 }
 
-/* ---- what it prints ---- */
-
-struct output {
-	struct session_run *run;
-	struct lines lines[OUTPUT_STREAMS];
-	struct buf text;
-	char *chunk; /* RUNNER_CHUNK bytes: pages that were never read into cost nothing */
-};
-
-static bool say_record(struct output *o, const struct lines_record *record, enum runner_stream from)
-{
-	if (record->kind == LINES_PROGRESS) {
-		event_text_progress(&o->text, record->text);
-		return session_say(o->run, EVENT_TYPE_PROGRESS, &o->text);
-	}
-	event_text_log(&o->text, record, from);
-	return session_say(o->run, EVENT_TYPE_LOG, &o->text);
-}
-
-static bool take_chunk(struct output *o, struct str bytes, enum runner_stream from)
-{
-	struct lines_record record;
-	uint64_t now = clock_mono_ms();
-
-	o->run->output_ms = now;
-	if (o->run->adapter != NULL && from == RUNNER_STDOUT) {
-		return session_adapter_take(o->run, bytes);
-	}
-	while (lines_take(&o->lines[from], &bytes, now, &record)) {
-		if (!say_record(o, &record, from)) {
-			return false;
-		}
-	}
-	return true;
-}
-
-static bool flush_lines(struct output *o)
-{
-	struct lines_record record;
-	bool going = true;
-
-	for (int i = 0; i < OUTPUT_STREAMS; i++) {
-		while (going && lines_flush(&o->lines[i], clock_mono_ms(), &record)) {
-			going = say_record(o, &record, (enum runner_stream)i);
-		}
-	}
-	return going;
-}
-
-static void finish_lines(struct output *o)
-{
-	struct lines_record record;
-	bool going = true;
-
-	for (int i = 0; i < OUTPUT_STREAMS; i++) {
-		while (going && lines_finish(&o->lines[i], &record)) {
-			going = say_record(o, &record, (enum runner_stream)i);
-		}
-	}
-}
-
-static uint64_t until_flush(const struct output *o)
-{
-	uint64_t due = 0, now = clock_mono_ms();
-
-	for (int i = 0; i < OUTPUT_STREAMS; i++) {
-		uint64_t at = lines_due(&o->lines[i]);
-
-		due = at != 0 && (due == 0 || at < due) ? at : due;
-	}
-	if (due == 0) {
-		return FIBER_NO_TIMEOUT;
-	}
-	return due > now ? due - now : 0;
-}
-
-/* Nothing is read while what was read cannot be appended: the agent waits in its write(). */
-static void read_output(struct output *o)
-{
-	bool going = true;
-
-	while (going) {
-		enum runner_stream from;
-		size_t n;
-		enum err_code code =
-			runner_read(o->run->runner, o->chunk, until_flush(o), &n, &from);
-
-		if (code == ERR_TIMEOUT) {
-			going = flush_lines(o);
-		} else if (code != ERR_OK) {
-			going = false;
-		} else if (n == 0) {
-			finish_lines(o);
-			going = false;
-		} else {
-			going = take_chunk(o, str_make(o->chunk, n), from);
-		}
-	}
-}
-
-static void pump(void *arg)
-{
-	struct session_run *s = arg;
-	struct output *o = mem_calloc(1, sizeof(*o));
-
-	fiber_set_tag("session=%s", s->sid.s);
-	o->run = s;
-	o->chunk = mmap(NULL, RUNNER_CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-	                0);
-	if (o->chunk == MAP_FAILED) {
-		abort(); /* out of memory, as everywhere */
-	}
-	event_text_init(&o->text);
-	for (int i = 0; i < OUTPUT_STREAMS; i++) {
-		lines_init(&o->lines[i], LINES_FLUSH_MS);
-	}
-	read_output(o);
-	if (s->adapter != NULL) {
-		session_adapter_end(s);
-		agent_calls_stop(s->calls);
-	}
-	buf_fini(&o->text);
-	(void)munmap(o->chunk, RUNNER_CHUNK);
-	free(o);
-	s->output_ended = true;
-	fiber_signal_raise(&s->wake);
-}
-
 /* ---- its start and its end ---- */
 
 static void watch(void *arg)
@@ -405,7 +274,7 @@ enum err_code session_agent_start(struct session_run *s, struct err *err)
 	if (s->agent->command.timeout_s > 0) {
 		s->timeout_at_ms = s->output_ms + s->agent->command.timeout_s * 1000;
 	}
-	(void)fiber_start(s->host->loop, &s->children, "output", pump, s);
+	(void)fiber_start(s->host->loop, &s->children, "output", session_output, s);
 	(void)fiber_start(s->host->loop, &s->children, "exit", watch, s);
 	if (s->adapter != NULL) {
 		(void)fiber_start(s->host->loop, &s->children, "input", session_adapter_write, s);

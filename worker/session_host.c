@@ -6,6 +6,7 @@
 #include "json/value.h"
 #include "log/log.h"
 #include "metric/metric.h"
+#include "worker/redact.h"
 #include "worker/session_private.h"
 
 /* At a time; see turns.h. */
@@ -15,6 +16,7 @@ void session_host_init(struct session_host *host)
 {
 	turns_init(&host->turns, TURNS_MAX);
 	turns_init(&host->fetches, FETCHES_MAX);
+	host->redact = redact_new(NULL, 0);
 	LIST_INIT(&host->runs);
 	TAILQ_INIT(&host->tails);
 	fiber_signal_init(&host->ended);
@@ -24,6 +26,7 @@ void session_host_init(struct session_host *host)
 
 void session_host_fini(struct session_host *host)
 {
+	redact_free(host->redact);
 	session_tails_free(host);
 	session_rule_notes_free(host);
 }
@@ -114,6 +117,7 @@ static struct session_run *make_run(struct session_host *host, const struct mail
 	struct session_run *s = mem_calloc(1, sizeof(*s));
 
 	s->host = host;
+	s->redact = host->redact;
 	s->sid = mail->sid;
 	s->epoch = mail->epoch;
 	s->attempt = mail->attempt;

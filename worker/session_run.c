@@ -38,6 +38,14 @@ bool session_say(struct session_run *s, enum event_type type, struct buf *text)
 	return code == ERR_OK;
 }
 
+bool session_say_clean(struct session_run *s, enum event_type type, struct buf *text)
+{
+	enum err_code code = reporter_add_clean(s->reporter, type, buf_str(text));
+
+	buf_reset(text);
+	return code == ERR_OK;
+}
+
 void session_fail(struct session_run *s, const char *fmt, ...)
 {
 	va_list ap;
@@ -182,6 +190,7 @@ static bool open_reporter(struct session_run *s)
 		.sid = s->sid,
 		.tenant = s->tenant,
 		.epoch = s->epoch,
+		.redact = s->redact,
 		.lost = on_lost,
 		.ours = on_ours,
 		.arg = s,

@@ -24,6 +24,7 @@
 #include "worker/turns.h"
 #include "worker/workspace.h"
 
+struct redact;
 struct session_run;
 
 /* What sessions need of their worker; filled by app.c, lives longer than they. */
@@ -48,6 +49,7 @@ struct session_host {
 	uint64_t processes_max;               /* of the agents' user; 0: no limit of ours */
 	unsigned slots;
 
+	struct redact *redact; /* of sessions that have no secrets of their own */
 	LIST_HEAD(session_runs, session_run) runs;
 	TAILQ_HEAD(session_tails, session_tail) tails; /* oldest first */
 	unsigned tail_count;
