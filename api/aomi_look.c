@@ -124,11 +124,11 @@ static enum err_code look_at_all(struct look *look, unsigned max, struct err *er
 
 struct aomi_view *aomi_look(struct aomi_request *r, unsigned parts, unsigned messages)
 {
-	bool participates = auth_part_of(&r->acting) == AUTH_PARTICIPANT;
+	const enum event_see see = event_see_of(auth_part_of(&r->acting) == AUTH_PARTICIPANT,
+	                                        auth_allows(&r->acting, AUTH_ADMIN));
 	struct look look = { .r = r,
 		             .view = aomi_view_new(messages),
-		             .classes = event_classes_seen(participates ? EVENT_SEE_PARTICIPANT
-		                                                        : EVENT_SEE_ANY) };
+		             .classes = event_classes_seen(see) };
 	struct err err;
 
 	if (look_at_all(&look, parts, &err) != ERR_OK) {

@@ -22,9 +22,10 @@ enum { KEY_CACHE_MS = 1000 };
 
 uint64_t app_sees(const struct http_request *req)
 {
-	return event_classes_seen(auth_part_of(app_who(req)) == AUTH_PARTICIPANT
-	                                  ? EVENT_SEE_PARTICIPANT
-	                                  : EVENT_SEE_ANY);
+	const struct principal *who = app_who(req);
+
+	return event_classes_seen(
+		event_see_of(auth_part_of(who) == AUTH_PARTICIPANT, auth_allows(who, AUTH_ADMIN)));
 }
 
 static const char *listen_on(const struct conf *conf)

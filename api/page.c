@@ -6,6 +6,7 @@
 #include "api/app.h"
 #include "api/handlers.h"
 #include "api_page_gen.h"
+#include "event/schema.h"
 
 static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; "
 			     "connect-src 'self'; img-src 'self' data:; base-uri 'none'; "
@@ -68,6 +69,14 @@ void serve_openapi(struct http_request *req, struct http_reply *reply)
 	(void)req;
 	http_reply_header(reply, "Cache-Control", "no-cache");
 	rest_openapi(&reply->body, node_version());
+}
+
+void serve_event_schema(struct http_request *req, struct http_reply *reply)
+{
+	(void)req;
+	reply->content_type = "application/schema+json";
+	http_reply_header(reply, "Cache-Control", "no-cache");
+	event_schema_write(&reply->body);
 }
 
 void serve_openapi_root(struct http_request *req, struct http_reply *reply)

@@ -35,8 +35,7 @@ static bool look_up(struct http_request *req, struct http_reply *reply, struct s
 static bool take_snapshot(struct http_request *req, struct http_reply *reply, struct session *row,
                           struct session_live_view *view)
 {
-	bool participates = auth_part_of(app_who(req)) == AUTH_PARTICIPANT;
-	uint64_t classes = event_classes_seen(participates ? EVENT_SEE_PARTICIPANT : EVENT_SEE_ANY);
+	uint64_t classes = app_sees(req);
 	const struct node *node = node_of(req);
 	char *at = arena_take(req->arena, CURSOR_SIZE);
 	struct snapshot snapshot;

@@ -125,7 +125,7 @@ static void take_role(struct events_request *request, struct json_problems *prob
 	refuse_if(query->role == 1 + AUTH_PARTICIPANT && !participates, "role",
 	          "participant needs a key with the scope session:write", request, problems);
 	request->classes &=
-		event_classes_seen(participates ? EVENT_SEE_PARTICIPANT : EVENT_SEE_ANY);
+		event_classes_seen(event_see_of(participates, auth_allows(principal, AUTH_ADMIN)));
 }
 
 static bool understand(struct events_request *request, bool streams)

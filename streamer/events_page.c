@@ -164,7 +164,8 @@ static enum err_code check_again(const struct events_request *request, struct er
 	auth_renew(&who, flight->fetched);
 	flight_release(flight);
 	if (!auth_allows(&who, AUTH_SESSION_READ) ||
-	    auth_part_of(&who) != auth_part_of(request->principal)) {
+	    auth_part_of(&who) != auth_part_of(request->principal) ||
+	    auth_allows(&who, AUTH_ADMIN) != auth_allows(request->principal, AUTH_ADMIN)) {
 		return err_set(err, ERR_UNAUTHORIZED, "this key has changed: ask again");
 	}
 	return ERR_OK;

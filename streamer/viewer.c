@@ -224,9 +224,10 @@ void viewer_release(struct viewer *viewer)
 
 uint64_t viewer_sees(const struct viewer *viewer)
 {
-	return event_classes_seen(auth_part_of(&viewer->principal) == AUTH_PARTICIPANT
-	                                  ? EVENT_SEE_PARTICIPANT
-	                                  : EVENT_SEE_ANY);
+	const struct principal *who = &viewer->principal;
+
+	return event_classes_seen(
+		event_see_of(auth_part_of(who) == AUTH_PARTICIPANT, auth_allows(who, AUTH_ADMIN)));
 }
 
 /* ---- what streams are told ---- */
@@ -452,7 +453,6 @@ size_t viewers_keys(const struct viewers *viewers, struct id **ret)
 static void renew(struct viewer *viewer, const struct principal *key)
 {
 	const struct principal before = viewer->principal;
-	enum auth_part part;
 
 	if (!same_namespaces(&before, key)) {
 		dismiss_all(viewer, "changed"); /* who reconnects is looked at anew */
@@ -471,8 +471,9 @@ static void renew(struct viewer *viewer, const struct principal *key)
 	if (key->expires_us != before.expires_us) {
 		viewer->warned = false;
 	}
-	part = auth_part_of(&viewer->principal);
-	if (part != auth_part_of(&before)) {
+	/* Who administers sees more: told as any other change of what is seen. */
+	if (auth_part_of(&viewer->principal) != auth_part_of(&before) ||
+	    auth_allows(&viewer->principal, AUTH_ADMIN) != auth_allows(&before, AUTH_ADMIN)) {
 		say_standing_to_all(viewer);
 	}
 }

@@ -22,6 +22,16 @@ static void write_usd(struct jsonw *w, const char *name, double usd)
 	jsonw_raw(w, name, str_make(text, n > 0 ? (size_t)n : 0));
 }
 
+/* How full it is now: no sum. */
+static void add_context(struct jsonw *w, const struct json_value *usage, const char *name)
+{
+	int64_t value = json_as_i64(json_get(usage, name));
+
+	if (value > 0) {
+		jsonw_u64(w, name, (uint64_t)value);
+	}
+}
+
 static void say_usage(struct session_adapter *a, const struct json_value *usage, struct buf *text)
 {
 	struct session_usage *total = &a->usage;
@@ -43,6 +53,8 @@ static void say_usage(struct session_adapter *a, const struct json_value *usage,
 		added[i] = add(rows[i].total, usage, rows[i].name);
 		jsonw_u64(&w, rows[i].name, *rows[i].total);
 	}
+	add_context(&w, usage, "context_used");
+	add_context(&w, usage, "context_size");
 	jsonw_object(&w, "added");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		jsonw_u64(&w, rows[i].name, added[i]);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "event/schema.h"
 
 static const struct event_type_info types[EVENT_TYPE_COUNT] = {
 #define X(id, name, who, kind, see, profile, help)                                                 \
@@ -69,13 +70,24 @@ uint64_t event_classes_seen(enum event_see who)
 {
 	uint64_t set = 0;
 
-	if (who == EVENT_SEE_PARTICIPANT) {
+	if (who == EVENT_SEE_ADMIN) {
 		return UINT64_MAX;
 	}
+	if (who == EVENT_SEE_PARTICIPANT) {
+		set = ~((UINT64_C(1) << (unsigned)EVENT_TYPE_COUNT) - 1);
+	}
 	for (unsigned i = 0; i < EVENT_TYPE_COUNT; i++) {
-		set |= (uint64_t)(types[i].see == EVENT_SEE_ANY) << i;
+		set |= (uint64_t)(types[i].see <= who) << i;
 	}
 	return set;
+}
+
+enum event_see event_see_of(bool participates, bool administers)
+{
+	if (!participates) {
+		return EVENT_SEE_ANY;
+	}
+	return administers ? EVENT_SEE_ADMIN : EVENT_SEE_PARTICIPANT;
 }
 
 uint64_t event_classes_in(enum event_profile profile)
@@ -193,6 +205,11 @@ void event_docs(struct buf *out)
 		[EVENT_KIND_LINES] = "joined by lines",
 		[EVENT_KIND_LAST] = "last one wins",
 	};
+	static const char *const readers[] = {
+		[EVENT_SEE_ANY] = "all",
+		[EVENT_SEE_PARTICIPANT] = "participants",
+		[EVENT_SEE_ADMIN] = "administrators",
+	};
 
 	buf_add_cstr(out,
 	             "# Events\n\n"
@@ -208,8 +225,8 @@ void event_docs(struct buf *out)
 	for (unsigned i = 0; i < EVENT_TYPE_COUNT; i++) {
 		buf_addf(out, "| `%s` | %s | %s | `%s` | %s | %s |\n", types[i].name,
 		         types[i].who == EVENT_WHO_ANY ? "anyone" : "Fairlead",
-		         types[i].see == EVENT_SEE_ANY ? "all" : "participants",
-		         event_profile_name(types[i].profile), kinds[types[i].kind], types[i].help);
+		         readers[types[i].see], event_profile_name(types[i].profile),
+		         kinds[types[i].kind], types[i].help);
 	}
 	buf_add_cstr(
 		out,
@@ -258,4 +275,5 @@ void event_docs(struct buf *out)
 		"What may come ahead is shown to a client with a backlog before its turn: with "
 		"`\"ahead\": true`, and without moving the\nclient's place. It comes again in "
 		"its turn.\n");
+	event_schema_docs(out);
 }

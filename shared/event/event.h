@@ -21,7 +21,7 @@ enum event_type {
 };
 
 enum event_who { EVENT_WHO_ANY, EVENT_WHO_SYSTEM };
-enum event_see { EVENT_SEE_ANY, EVENT_SEE_PARTICIPANT };
+enum event_see { EVENT_SEE_ANY, EVENT_SEE_PARTICIPANT, EVENT_SEE_ADMIN };
 enum event_kind {
 	EVENT_KIND_KEEP,
 	EVENT_KIND_PLAIN,
@@ -87,6 +87,8 @@ unsigned log_event_class(const struct log_event *event);
 uint64_t event_classes_of(uint64_t types);
 /* The set of what these readers see: EVENT_SEE_ANY is an observer. */
 uint64_t event_classes_seen(enum event_see who);
+/* Who participates, and who administers besides: who only observes is nothing else. */
+enum event_see event_see_of(bool participates, bool administers);
 /* The set of what the profile has; FULL has every bit. */
 uint64_t event_classes_in(enum event_profile profile);
 

@@ -9,6 +9,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "event/schema.h"
 #include "json/value.h"
 #include "tests/support/test.h"
 #include "worker/adapters/adapter_lines.h"
@@ -52,9 +53,15 @@ static void put(struct replay *r, const char *word, struct str a, struct str b)
 
 static void check_event(const struct adapter_act *act)
 {
+	struct err err;
+	CLEANUP(json_value_cleanup) struct json_value *json = json_parse(act->text, &err);
 	struct str level;
 
 	assert(event_data_ok(act->text, &level));
+	if (event_schema_check(act->type, json, &err) != ERR_OK) {
+		print_error("%s: %s\n", err.msg, act->text.p);
+		abort();
+	}
 }
 
 static void check_object(const struct adapter_act *act)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "event/event.h"
+#include "event/schema.h"
 #include "tests/support/test.h"
 #include "worker/adapters/adapter_say.h"
 
@@ -13,13 +13,18 @@ enum { LARGE = 400 * 1024 };
 static char *take_event(struct adapter_out *out, enum event_type type)
 {
 	struct adapter_act *act = adapter_out_next(out);
+	struct json_value *json;
 	struct str level;
+	struct err err;
 	char *data;
 
 	assert_non_null(act);
 	assert_int_equal(act->kind, ADAPTER_EVENT);
 	assert_int_equal(act->type, type);
 	assert_true(event_data_ok(act->text, &level));
+	json = json_parse(act->text, &err);
+	assert_int_equal(event_schema_check(type, json, &err), ERR_OK);
+	json_value_free(json);
 	data = mem_strndup(act->text);
 	adapter_act_free(act);
 	return data;
@@ -99,11 +104,33 @@ static void whatever_bytes_an_agent_prints_are_text_in_a_log(void **state)
 	free(large);
 }
 
+static void a_model_that_is_asked_again_is_told_as_far_as_it_is_known(void **state)
+{
+	const struct adapter_retry all = { 2, 10, 1500.7, STR_LIT("overloaded 529") };
+	const struct adapter_retry none = { 0, 0, -1, STR_LIT("") };
+	struct adapter_out out;
+	char *data;
+
+	(void)state;
+	adapter_out_init(&out);
+	adapter_say_retry(&out, &all);
+	adapter_say_retry(&out, &none);
+	data = take_event(&out, EVENT_TYPE_RETRY);
+	assert_string_equal(data, "{\"attempt\":2,\"max_attempts\":10,\"delay_ms\":1500,"
+	                          "\"message\":\"overloaded 529\"}");
+	free(data);
+	data = take_event(&out, EVENT_TYPE_RETRY);
+	assert_string_equal(data, "{\"attempt\":1}");
+	free(data);
+	adapter_out_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_edit_counts_the_lines_between_what_is_the_same),
 		cmocka_unit_test(a_large_file_is_told_by_both_ends),
+		cmocka_unit_test(a_model_that_is_asked_again_is_told_as_far_as_it_is_known),
 		cmocka_unit_test(whatever_bytes_an_agent_prints_are_text_in_a_log),
 	};
 

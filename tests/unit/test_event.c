@@ -5,6 +5,8 @@
 #include "event/event.h"
 #include "event/keys.h"
 #include "event/log.h"
+#include "event/schema.h"
+#include "json/value.h"
 #include "tests/support/test.h"
 
 static bool ok(const char *data)
@@ -69,7 +71,8 @@ static void observers_see_no_questions_and_no_output(void **state)
 		                           EVENT_TYPE_AGENT_SESSION,
 		                           EVENT_CLASS_OUTPUT,
 		                           EVENT_CLASS_UNKNOWN };
-	uint64_t all = event_classes_seen(EVENT_SEE_PARTICIPANT);
+	uint64_t all = event_classes_seen(EVENT_SEE_ADMIN);
+	uint64_t most = event_classes_seen(EVENT_SEE_PARTICIPANT);
 	uint64_t some = event_classes_seen(EVENT_SEE_ANY);
 	unsigned count = 0;
 
@@ -79,6 +82,7 @@ static void observers_see_no_questions_and_no_output(void **state)
 	}
 	for (unsigned i = 0; i < EVENT_CLASS_COUNT; i++) {
 		assert_true(has(all, i));
+		assert_int_equal(has(most, i), i != EVENT_TYPE_NATIVE);
 		count += has(some, i);
 	}
 	assert_int_equal(count, EVENT_CLASS_COUNT - ARRAY_LEN(hidden));
@@ -337,9 +341,66 @@ static void the_document_names_every_type(void **state)
 	buf_fini(&out);
 }
 
+static bool fits(enum event_type type, const char *data)
+{
+	struct err err;
+	CLEANUP(json_value_cleanup) struct json_value *json = json_parse(str_of(data), &err);
+
+	assert_non_null(json);
+	return event_schema_check(type, json, &err) == ERR_OK;
+}
+
+static void data_fits_the_members_of_its_type(void **state)
+{
+	(void)state;
+	assert_true(fits(EVENT_TYPE_LOG, "{\"level\":\"warn\",\"message\":\"m\"}"));
+	assert_true(fits(EVENT_TYPE_LOG, "{\"level\":\"warn\",\"message\":\"m\",\"more\":1,"
+	                                 "\"tool_execution_id\":null}"));
+	assert_false(fits(EVENT_TYPE_LOG, "{\"level\":\"warn\"}"));
+	assert_false(fits(EVENT_TYPE_LOG, "{\"level\":\"loud\",\"message\":\"m\"}"));
+	assert_false(fits(EVENT_TYPE_LOG, "{\"level\":\"warn\",\"message\":1}"));
+	assert_true(fits(EVENT_TYPE_COST, "{\"usd\":0.5}"));
+	assert_true(fits(EVENT_TYPE_COST, "{\"usd\":1}"));
+	assert_false(fits(EVENT_TYPE_COST, "{\"usd\":\"1\"}"));
+	assert_true(fits(EVENT_TYPE_HOST_EXITED, "{\"host\":\"h\",\"code\":-1}"));
+	assert_false(fits(EVENT_TYPE_TURN_STARTED, "{\"turn\":-1}"));
+	assert_false(fits(EVENT_TYPE_TURN_STARTED, "{\"turn\":1.5}"));
+	assert_false(fits(EVENT_TYPE_UNPARKED, "[]"));
+}
+
+static void the_schema_has_every_type_and_says_what_it_must_have(void **state)
+{
+	const struct json_value *types, *log;
+	struct json_value *root;
+	struct buf out;
+	struct err err;
+
+	(void)state;
+	buf_init(&out, 1024 * 1024);
+	event_schema_write(&out);
+	root = json_parse(buf_str(&out), &err);
+	assert_non_null(root);
+	types = json_get(root, "$defs");
+	assert_int_equal(json_count(types), EVENT_TYPE_COUNT);
+	assert_int_equal(json_count(json_get(root, "oneOf")), EVENT_TYPE_COUNT);
+	for (unsigned i = 0; i < EVENT_TYPE_COUNT; i++) {
+		const char *name = event_type_info((enum event_type)i)->name;
+
+		assert_true(json_count(json_get(json_get(types, name), "required")) >= 5);
+	}
+	log = json_get(types, "log");
+	assert_int_equal(json_count(json_get(log, "required")), 7);
+	assert_int_equal(
+		json_count(json_get(json_get(json_get(log, "properties"), "level"), "enum")), 5);
+	json_value_free(root);
+	buf_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(data_fits_the_members_of_its_type),
+		cmocka_unit_test(the_schema_has_every_type_and_says_what_it_must_have),
 		cmocka_unit_test(every_type_has_a_name_of_its_own_and_a_word_of_help),
 		cmocka_unit_test(lines_of_a_process_are_a_class_of_their_own),
 		cmocka_unit_test(observers_see_no_questions_and_no_output),

@@ -2,7 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "event/event.h"
+#include "event/schema.h"
+#include "json/value.h"
 #include "tests/support/test.h"
 #include "worker/event_text.h"
 
@@ -12,6 +13,16 @@ static void assert_acceptable(const struct buf *text)
 
 	assert_false(buf_failed(text));
 	assert_true(event_data_ok(buf_str(text), &level));
+}
+
+/* And its members are what they may be. */
+static void assert_fits(enum event_type type, const struct buf *text)
+{
+	struct err err;
+	CLEANUP(json_value_cleanup) struct json_value *json = json_parse(buf_str(text), &err);
+
+	assert_acceptable(text);
+	assert_int_equal(event_schema_check(type, json, &err), ERR_OK);
 }
 
 static void a_line_says_its_stream_and_whether_more_follows(void **state)
@@ -29,7 +40,7 @@ static void a_line_says_its_stream_and_whether_more_follows(void **state)
 	event_text_log(&text, &part, RUNNER_STDOUT);
 	assert_string_equal(buf_cstr(&text), "{\"level\":\"info\",\"message\":\"x\",\"stream\":"
 	                                     "\"stdout\",\"partial\":true}");
-	assert_acceptable(&text);
+	assert_fits(EVENT_TYPE_LOG, &text);
 	buf_fini(&text);
 }
 
@@ -84,15 +95,16 @@ static void a_diff_always_fits_an_event(void **state)
 		};
 
 		event_text_diff(&text, &change, str_of(side));
-		assert_acceptable(&text);
+		assert_fits(EVENT_TYPE_DIFF, &text);
 		change.large = true;
 		change.before.head = change.before.tail = str_of(side);
 		change.after.head = change.after.tail = str_of(side);
 		event_text_diff(&text, &change, str_of(side));
-		assert_acceptable(&text);
+		assert_fits(EVENT_TYPE_DIFF, &text);
 		assert_non_null(strstr(buf_cstr(&text), "\"truncated\":true"));
 		event_text_patch(&text, str_of(side), false);
-		assert_acceptable(&text); /* and one that is left out is said to be */
+		assert_fits(EVENT_TYPE_DELIVERY,
+		            &text); /* and one that is left out is said to be */
 		assert_true((strstr(buf_cstr(&text), "\"patch\":") == NULL) ==
 		            (strstr(buf_cstr(&text), "\"truncated\":true") != NULL));
 		free(side);
@@ -119,9 +131,55 @@ static void a_patch_is_taken_apart_file_by_file(void **state)
 	assert_false(event_text_patch_is_of(STR_LIT(""), STR_LIT("x")));
 }
 
+static void what_a_worker_says_of_a_session_fits_its_types(void **state)
+{
+	static const struct event_text_totals totals = { 1, 2, 3 };
+	const struct event_text_status status = { .state = SESSION_FAILED,
+		                                  .reason = "why",
+		                                  .has_exit_code = true,
+		                                  .exit_code = -1,
+		                                  .signal = "KILL",
+		                                  .totals = &totals,
+		                                  .worker = "w",
+		                                  .evicted = true,
+		                                  .restored = true,
+		                                  .attempt = 2,
+		                                  .repo = "r",
+		                                  .materialise_ms = 5 };
+	const struct event_text_failure failure = { &status, 1, 3, 1000 };
+	const struct event_text_wait wait = { "person", "r", "s", 1 };
+	const struct change change = { .path = STR_LIT("a"), .binary = true };
+	struct buf text;
+
+	(void)state;
+	event_text_init(&text);
+	event_text_status(&text, &status);
+	assert_fits(EVENT_TYPE_STATUS, &text);
+	event_text_failure(&text, &failure);
+	assert_fits(EVENT_TYPE_ATTEMPT_FAILED, &text);
+	event_text_parked(&text, &wait);
+	assert_fits(EVENT_TYPE_PARKED, &text);
+	event_text_file_edit(&text, &change);
+	assert_fits(EVENT_TYPE_FILE_EDIT, &text);
+	event_text_progress(&text, STR_LIT("s"));
+	assert_fits(EVENT_TYPE_PROGRESS, &text);
+	event_text_command(&text, STR_LIT("c"), STR_LIT("stop"));
+	assert_fits(EVENT_TYPE_COMMAND_STARTED, &text);
+	event_text_command_end(&text, STR_LIT("c"), "failed", "why");
+	assert_fits(EVENT_TYPE_COMMAND_FINISHED, &text);
+	event_text_message(&text, "user", STR_LIT("hi"));
+	assert_fits(EVENT_TYPE_MESSAGE, &text);
+	event_text_turn(&text, 1, NULL);
+	assert_fits(EVENT_TYPE_TURN_STARTED, &text);
+	event_text_turn(&text, 1, "end_turn");
+	assert_fits(EVENT_TYPE_TURN_FINISHED, &text);
+	buf_fini(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_a_worker_says_of_a_session_fits_its_types),
 		cmocka_unit_test(a_line_says_its_stream_and_whether_more_follows),
 		cmocka_unit_test(a_status_has_only_what_is_known),
 		cmocka_unit_test(a_diff_always_fits_an_event),

@@ -9,6 +9,7 @@ enum {
 	TAIL_MAX = 32 * 1024,  /* of them from the end, when it is cut */
 	VALUE_MAX = 128 * 1024,
 	SHORT_MAX = 2048,
+	DELAY_MAX_MS = 7 * 24 * 3600 * 1000,
 	DATA_ROOM = 1024 * 1024, /* of the buffer: escapes of both texts, and ids */
 };
 
@@ -489,6 +490,24 @@ void adapter_say_texts(struct adapter_out *out, const struct adapter_texts *text
 }
 
 /* ---- the rest ---- */
+
+void adapter_say_retry(struct adapter_out *out, const struct adapter_retry *retry)
+{
+	struct saying s;
+
+	begin(&s, out, EVENT_TYPE_RETRY);
+	jsonw_u64(&s.w, "attempt", retry->attempt > 0 ? (uint64_t)retry->attempt : 1);
+	if (retry->max_attempts > 0) {
+		jsonw_u64(&s.w, "max_attempts", (uint64_t)retry->max_attempts);
+	}
+	if (retry->delay_ms > 0 && retry->delay_ms < DELAY_MAX_MS) {
+		jsonw_u64(&s.w, "delay_ms", (uint64_t)retry->delay_ms);
+	}
+	if (retry->message.n > 0) {
+		adapter_say_text(&s.w, "message", retry->message);
+	}
+	end(&s);
+}
 
 void adapter_say_log(struct adapter_out *out, const char *level, struct str message)
 {

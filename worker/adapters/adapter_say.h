@@ -51,6 +51,14 @@ struct adapter_texts {
 /* file_edit and diff: of a large one both ends of each side. */
 void adapter_say_texts(struct adapter_out *out, const struct adapter_texts *texts);
 
+/* The model is asked again. What is 0 or less, or "", is not known. */
+struct adapter_retry {
+	int64_t attempt, max_attempts;
+	double delay_ms;
+	struct str message;
+};
+void adapter_say_retry(struct adapter_out *out, const struct adapter_retry *retry);
+
 void adapter_say_log(struct adapter_out *out, const char *level, struct str message);
 void adapter_say_note(struct adapter_out *out, struct str message);
 void adapter_say_error(struct adapter_out *out, struct str code, struct str message);

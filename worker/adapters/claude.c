@@ -425,17 +425,17 @@ static void take_status(struct adapter *c, const struct json_value *line, struct
 static void take_retry(const struct json_value *line, struct adapter_out *out)
 {
 	const struct json_value *status = json_get(line, "error_status");
-	char stage[256];
+	struct adapter_retry retry = {
+		.attempt = json_as_i64(json_get(line, "attempt")),
+		.max_attempts = json_as_i64(json_get(line, "max_retries")),
+		.delay_ms = json_as_f64(json_get(line, "retry_delay_ms")),
+	};
+	char why[128];
 
-	(void)snprintf(
-		stage, sizeof(stage),
-		"the model is asked again: attempt %" PRId64 " of %" PRId64
-		" in %.0f ms, after %.60s%s%.0" PRId64,
-		json_as_i64(json_get(line, "attempt")), json_as_i64(json_get(line, "max_retries")),
-		json_as_f64(json_get(line, "retry_delay_ms")), claude_member(line, "error").p,
-		json_is_int(status) ? " " : "", json_as_i64(status));
-	say_stage(out, stage);
-	adapter_say_log(out, "warn", str_of(stage));
+	(void)snprintf(why, sizeof(why), "%.60s%s%.0" PRId64, claude_member(line, "error").p,
+	               json_is_int(status) ? " " : "", json_as_i64(status));
+	retry.message = str_of(why);
+	adapter_say_retry(out, &retry);
 }
 
 static bool take_system(struct adapter *c, const struct json_value *line, struct adapter_out *out)
