@@ -302,7 +302,7 @@ def leases(redis):
     while True:
         cursor, keys = redis.call("SCAN", cursor, "MATCH", "{q*", "COUNT", 1000)
         for key in keys:
-            if re.match(r"\{q\d+\}:(leasing|leased|parked|held|delayed|[wpnkbr]:.*|back:.*|wait:.*|ready:.*)$", key):
+            if re.match(r"\{q\d+/\d+\}:(leasing|leased|parked|held|delayed|[wpnkbr]:.*|back:.*|wait:.*|ready:.*)$", key):
                 found[key] = set(redis.call("SMEMBERS", key) if redis.call("TYPE", key) == "set" else
                                  redis.call("ZRANGE", key, 0, -1))
         if cursor == "0":

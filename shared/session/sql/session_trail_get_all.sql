@@ -1,6 +1,6 @@
 -- params: ids (comma list)
--- (the subquery: so that one plan is good for all lists)
 -- returns: id, tenant id, state, epoch, n, attempts, whether it has open questions, of those that are not archived to their end
+-- (the subquery: so that one plan is good for all lists)
 SELECT id, tenant_id, state, epoch, n, attempts,
        EXISTS (SELECT FROM approvals a WHERE a.session_id = sessions.id AND a.state = 'open')
 FROM sessions
