@@ -90,7 +90,8 @@ enum err_code admin_settle(struct call *call, const char *kind, const char *id, 
 {
 	struct host *host = call->host;
 	const char *group = call->group->name != NULL ? call->group->name : "";
-	bool of_tenant = strcmp(group, "tenant") != 0 && strcmp(group, "limit") != 0;
+	bool of_tenant = strcmp(group, "tenant") != 0 && strcmp(group, "limit") != 0 &&
+	                 strcmp(group, "price") != 0;
 	const struct audit_entry entry = {
 		.chain = of_tenant ? admin_tenant_of(call) : AUDIT_SYSTEM,
 		.who = { .kind = STR_LIT("host"),

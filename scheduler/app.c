@@ -24,6 +24,7 @@
 #include "scheduler/reconcile.h"
 #include "scheduler/release.h"
 #include "scheduler/retain.h"
+#include "scheduler/spend.h"
 #include "scheduler/sweep.h"
 
 enum {
@@ -42,6 +43,7 @@ enum {
 	LIMITS_MS = 250,
 	ASKS_MS = 2000,
 	FLAG_MS = 250,
+	PRICES_MS = 5000,
 	BACKOFF_MAX_MS = 1000,
 	SUB_PAUSE_MS = 1000,
 };
@@ -217,6 +219,7 @@ static void begin_duties(struct app *app)
 	begin_duty(app, DUTY_MEASURE, "measure", measure_turn, MEASURE_MS);
 	begin_duty(app, DUTY_BACKLOG, "backlog", backlog_turn, BACKLOG_MS);
 	begin_duty(app, DUTY_LIMITS, "limits", limits_turn, LIMITS_MS);
+	begin_duty(app, DUTY_PRICES, "prices", spend_prices_turn, PRICES_MS);
 	begin_duty(app, DUTY_FLAG, "flag", flag_turn, FLAG_MS);
 	begin_duty(app, DUTY_ASKS, "asks", asks_expire_turn, ASKS_MS);
 	begin_duty(app, DUTY_EPOCHS, "epochs", epochs_turn, EPOCHS_MS);

@@ -51,6 +51,7 @@ enum duty_id {
 	DUTY_EPOCHS,
 	DUTY_LIMITS,
 	DUTY_FLAG,
+	DUTY_PRICES,
 	DUTY_ASKS,
 	DUTY_MOVES, /* and the other fibers that share `moves` */
 	DUTY_COUNT = DUTY_MOVES + ARCHIVE_FIBERS

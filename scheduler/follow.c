@@ -13,6 +13,7 @@
 #include "scheduler/asks.h"
 #include "scheduler/choose.h"
 #include "scheduler/release.h"
+#include "scheduler/spend.h"
 #include "session/session_store.h"
 #include "task/task.h"
 
@@ -162,7 +163,8 @@ static bool concerns(const struct log_event *event)
 {
 	return event->state.n > 0 || str_starts(event->type, STR_LIT("command_")) ||
 	       str_eq(event->type, STR_LIT("attempt_failed")) ||
-	       str_eq(event->type, STR_LIT("delivery")) || asks_concern(event);
+	       str_eq(event->type, STR_LIT("delivery")) || asks_concern(event) ||
+	       spend_concerns(event);
 }
 
 static enum err_code apply_state(struct app *app, struct session_trail *trail,
@@ -213,6 +215,8 @@ static enum err_code apply(struct app *app, struct session_trail *trail,
 	 * comes before. */
 	if (asks_concern(event)) {
 		code = asks_follow(app, trail, event, data, err);
+	} else if (spend_concerns(event)) {
+		code = spend_follow(app, trail, event, data, err);
 	}
 	return code == ERR_OK ? apply_state(app, trail, event, data, err) : code;
 }

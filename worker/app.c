@@ -418,6 +418,8 @@ static void serve(void *arg)
 		                  &app->lease);
 		(void)fiber_start(node->loop, &node->duties, "mailbox", mailbox_run, &app->mailbox);
 		(void)fiber_start(node->loop, &node->duties, "heads", look_after, app);
+		(void)fiber_start(node->loop, &node->duties, "prices", prices_run,
+		                  &app->host.prices);
 	}
 }
 
@@ -489,7 +491,7 @@ static void fill_host(struct app *app, const struct conf *conf)
 	struct session_host *host = &app->host;
 
 	host->loop = app->node->loop;
-	host->redis = app->node->redis;
+	host->redis = host->prices.redis = app->node->redis;
 	host->store = &app->node->store;
 	host->lease = &app->lease;
 	host->worker = app->worker;
@@ -579,6 +581,7 @@ void app_close(struct node *node)
 		mailbox_fini(&app->mailbox);
 		workspaces_free(app->host.workspaces);
 		session_host_fini(&app->host);
+		prices_fini(&app->host.prices);
 		free(app);
 		node->app = NULL;
 	}

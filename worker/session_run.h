@@ -20,6 +20,7 @@
 #include "loop/fiber.h"
 #include "queue/mail.h"
 #include "worker/lease_keeper.h"
+#include "worker/prices.h"
 #include "worker/process.h"
 #include "worker/turns.h"
 #include "worker/workspace.h"
@@ -61,6 +62,7 @@ struct session_host {
 	bool leaving; /* takes nothing new, and gives away what is between turns */
 	struct session_rule_notes *rule_notes; /* session_rules.h; NULL: none yet */
 	uint64_t ask_expiry_ms;                /* of questions that say nothing else */
+	struct prices prices;
 	struct fiber_group fibers;
 	struct fiber_signal ended;
 };

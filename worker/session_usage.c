@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "cost/cost_store.h"
 #include "json/value.h"
 #include "json/write.h"
 #include "worker/session_adapter.h"
@@ -22,64 +23,102 @@ static void write_usd(struct jsonw *w, const char *name, double usd)
 	jsonw_raw(w, name, str_make(text, n > 0 ? (size_t)n : 0));
 }
 
-/* How full it is now: no sum. */
-static void add_context(struct jsonw *w, const struct json_value *usage, const char *name)
-{
-	int64_t value = json_as_i64(json_get(usage, name));
+/* What one report adds. */
+struct report {
+	struct str model;
+	struct cost_tokens tokens;
+	bool any; /* tokens */
+	enum cost_source source;
+	double usd;                         /* unless the source is unknown */
+	int64_t context_used, context_size; /* how full it is now: no sums */
+};
 
-	if (value > 0) {
-		jsonw_u64(w, name, (uint64_t)value);
+static void add_all(struct session_usage *total, const struct json_value *usage,
+                    struct report *report)
+{
+	struct cost_tokens *added = &report->tokens;
+
+	added->input = add(&total->input, usage, "input_tokens");
+	added->output = add(&total->output, usage, "output_tokens");
+	added->cache_read = add(&total->cache_read, usage, "cache_read_tokens");
+	added->cache_write = add(&total->cache_write, usage, "cache_write_tokens");
+	added->reasoning = add(&total->reasoning, usage, "reasoning_tokens");
+	report->any = added->input + added->output + added->cache_read + added->cache_write +
+	                      added->reasoning >
+	              0;
+}
+
+/* What the agent says counts; once it says so, nothing is counted twice by looking prices up. */
+static void set_price(struct session_adapter *a, const struct json_value *usage,
+                      struct report *report)
+{
+	const struct json_value *usd = json_get(usage, "usd");
+	struct cost_price price;
+
+	report->usd = json_as_f64(usd);
+	if (json_type_of(usd) == JSON_T_NUMBER && isfinite(report->usd) && report->usd >= 0) {
+		a->usage.priced = true;
+	}
+	report->source = COST_UNKNOWN;
+	if (a->usage.priced) {
+		report->source = COST_AGENT;
+		report->usd = report->usd > 0 && isfinite(report->usd) ? report->usd : 0;
+	} else if (cost_price_find(&a->run->host->prices.own, report->model, &price)) {
+		report->source = COST_TABLE;
+		report->usd = (double)cost_of(&price, &report->tokens) / (double)COST_NANO;
 	}
 }
 
-static void say_usage(struct session_adapter *a, const struct json_value *usage, struct buf *text)
+static void write_tokens(struct jsonw *w, const struct cost_tokens *tokens)
 {
-	struct session_usage *total = &a->usage;
-	const struct {
-		const char *name;
-		uint64_t *total;
-	} rows[] = { { "input_tokens", &total->input },
-		     { "output_tokens", &total->output },
-		     { "cache_read_tokens", &total->cache_read },
-		     { "cache_write_tokens", &total->cache_write },
-		     { "reasoning_tokens", &total->reasoning } };
-	uint64_t added[ARRAY_LEN(rows)];
+	jsonw_u64(w, "input_tokens", tokens->input);
+	jsonw_u64(w, "output_tokens", tokens->output);
+	jsonw_u64(w, "cache_read_tokens", tokens->cache_read);
+	jsonw_u64(w, "cache_write_tokens", tokens->cache_write);
+	jsonw_u64(w, "reasoning_tokens", tokens->reasoning);
+}
+
+static void say_usage(struct session_adapter *a, const struct report *report, struct buf *text)
+{
+	const struct session_usage *total = &a->usage;
+	const struct cost_tokens all = { total->input, total->output, total->cache_read,
+		                         total->cache_write, total->reasoning };
 	struct jsonw w;
 
 	jsonw_init(&w, text);
 	jsonw_object(&w, NULL);
-	jsonw_str(&w, "model", json_as_str(json_get(usage, "model")));
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		added[i] = add(rows[i].total, usage, rows[i].name);
-		jsonw_u64(&w, rows[i].name, *rows[i].total);
+	jsonw_str(&w, "model", report->model);
+	write_tokens(&w, &all);
+	if (report->context_used > 0) {
+		jsonw_i64(&w, "context_used", report->context_used);
 	}
-	add_context(&w, usage, "context_used");
-	add_context(&w, usage, "context_size");
+	if (report->context_size > 0) {
+		jsonw_i64(&w, "context_size", report->context_size);
+	}
 	jsonw_object(&w, "added");
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		jsonw_u64(&w, rows[i].name, added[i]);
-	}
+	write_tokens(&w, &report->tokens);
 	jsonw_end_object(&w);
+	if (report->any) {
+		jsonw_cstr(&w, "priced", cost_source_name(report->source));
+	}
 	jsonw_end_object(&w);
 	(void)session_say(a->run, EVENT_TYPE_USAGE, text);
 }
 
-static void say_cost(struct session_adapter *a, const struct json_value *usage, struct buf *text)
+static void say_cost(struct session_adapter *a, const struct report *report, struct buf *text)
 {
-	double usd = json_as_f64(json_get(usage, "usd"));
-	struct str source = json_as_str(json_get(usage, "source"));
 	struct jsonw w;
 
-	if (json_get(usage, "usd") == NULL || !isfinite(usd) || usd < 0) {
+	if (report->source == COST_UNKNOWN || (!report->any && report->usd <= 0)) {
 		return;
 	}
-	a->usage.usd += usd;
+	a->usage.usd += report->usd;
 	jsonw_init(&w, text);
 	jsonw_object(&w, NULL);
 	write_usd(&w, "usd", a->usage.usd);
-	write_usd(&w, "added_usd", usd);
-	jsonw_str(&w, "model", json_as_str(json_get(usage, "model")));
-	jsonw_str(&w, "source", source.n > 0 ? source : STR_LIT("agent"));
+	write_usd(&w, "added_usd", report->usd);
+	jsonw_str(&w, "model", report->model);
+	jsonw_cstr(&w, "source", cost_source_name(report->source));
 	jsonw_end_object(&w);
 	(void)session_say(a->run, EVENT_TYPE_COST, text);
 }
@@ -88,10 +127,15 @@ void session_usage_add(struct session_adapter *a, struct str usage)
 {
 	struct err err;
 	CLEANUP(json_value_cleanup) struct json_value *json = json_parse(usage, &err);
+	struct report report = { .model = json_as_str(json_get(json, "model")),
+		                 .context_used = json_as_i64(json_get(json, "context_used")),
+		                 .context_size = json_as_i64(json_get(json, "context_size")) };
 	struct buf text;
 
 	event_text_init(&text);
-	say_usage(a, json, &text);
-	say_cost(a, json, &text);
+	add_all(&a->usage, json, &report);
+	set_price(a, json, &report);
+	say_usage(a, &report, &text);
+	say_cost(a, &report, &text);
 	buf_fini(&text);
 }

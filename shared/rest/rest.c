@@ -6,6 +6,7 @@
 #include "rest/audit_query.h"
 #include "rest/body.h"
 #include "rest/contract.h"
+#include "rest/cost.h"
 #include "rest/login.h"
 #include "rest/oidc.h"
 #include "rest/query.h"

@@ -13,6 +13,7 @@
 #include "command_sql_gen.h"
 #include "contract_sql_gen.h"
 #include "cordon_sql_gen.h"
+#include "cost_sql_gen.h"
 #include "delivery_sql_gen.h"
 #include "event_sql_gen.h"
 #include "idempotency_sql_gen.h"
@@ -53,6 +54,7 @@ static const struct noun {
 	{ audit_sql_texts, AUDIT_SQL_COUNT },
 	{ contract_sql_texts, CONTRACT_SQL_COUNT },
 	{ cordon_sql_texts, CORDON_SQL_COUNT },
+	{ cost_sql_texts, COST_SQL_COUNT },
 	{ delivery_sql_texts, DELIVERY_SQL_COUNT },
 	{ idempotency_sql_texts, IDEMPOTENCY_SQL_COUNT },
 	/* clang-format on */

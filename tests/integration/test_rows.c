@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "command/command_store.h"
+#include "cost/cost_store.h"
 #include "session/session_json.h"
 #include "session/session_store.h"
 #include "task_world.h"
@@ -675,6 +676,112 @@ static void commands_that_race_get_one_number_each(void **state)
 	world_run(race_body);
 }
 
+/* ---- what was used ---- */
+
+static bool use(struct world *world, struct cost_use *event, uint64_t n)
+{
+	bool counted = false;
+	struct err err;
+
+	event->n = n;
+	assert_int_equal(cost_use_add(world->pg, event, &counted, &err), ERR_OK);
+	return counted;
+}
+
+static struct cost_sums add_up(struct world *world, struct cost_ask ask)
+{
+	struct cost_sums sums = { .count = 0 };
+	struct err err;
+
+	ask.max = 10;
+	if (cost_sum(world->pg, &ask, test_arena(), &sums, &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+	return sums;
+}
+
+static void ledger_body(struct world *world)
+{
+	struct cost_use event = { .tenant = TENANT,
+		                  .epoch = 2,
+		                  .at_us = INT64_C(1769904000000000), /* 2026-02-01 */
+		                  .model = STR_LIT("m"),
+		                  .source = COST_TABLE,
+		                  .tokens = { 10, 20, 30, 40, 5 } };
+	struct cost_use money = event;
+	struct cost_sums sums;
+
+	clear_rows(world);
+	event.session = accept_task(world, BODY(AGENT(1), "")).sessions[0];
+	money.session = event.session;
+	money.tokens = (struct cost_tokens){ 0 };
+	money.has_nano = true;
+	money.nano = 250;
+	assert_true(use(world, &event, 7));
+	assert_true(use(world, &money, 8));
+	/* Followed again, by a scheduler that died before it could say so, or by two at once. */
+	assert_false(use(world, &event, 7));
+	assert_false(use(world, &money, 8));
+	assert_true(use(world, &event, 9));
+	/* What a Redis had lost, and was appended again in another epoch, is another event. */
+	event.epoch = 3;
+	assert_true(use(world, &event, 8));
+	event.source = COST_UNKNOWN;
+	assert_true(use(world, &event, 9));
+
+	sums = add_up(world, (struct cost_ask){ .tenant = TENANT, .by = COST_BY_MODEL });
+	assert_int_equal(sums.count, 1);
+	assert_true(str_eq(sums.items[0].key, STR_LIT("m")));
+	assert_int_equal(sums.items[0].tokens.input, 40);
+	assert_int_equal(sums.items[0].tokens.reasoning, 20);
+	assert_true(sums.items[0].known);
+	assert_int_equal(sums.items[0].nano, 250);
+	assert_int_equal(sums.items[0].unpriced, 100);
+	assert_int_equal(sums.items[0].sessions, 1);
+	sums = add_up(world, (struct cost_ask){ .tenant = TENANT,
+	                                        .by = COST_BY_USER,
+	                                        .from = "2026-02-01",
+	                                        .to = "2026-02-02" });
+	assert_int_equal(sums.count, 1);
+	sums = add_up(world,
+	              (struct cost_ask){ .tenant = TENANT, .by = COST_BY_DAY, .to = "2026-02-01" });
+	assert_int_equal(sums.count, 0);
+	sums = add_up(world, (struct cost_ask){ .tenant = OTHER, .by = COST_BY_MODEL });
+	assert_int_equal(sums.count, 0);
+	event.tenant = OTHER;
+	assert_false(use(world, &event, 10));
+}
+
+static void an_event_of_usage_counts_once(void **state)
+{
+	(void)state;
+	world_run(ledger_body);
+}
+
+static void price_body(struct world *world)
+{
+	struct cost_price price = { .model = "test-model", .input = 5, .own = true }, found;
+	struct cost_prices own;
+	struct err err;
+
+	assert_int_equal(cost_price_set(world->pg, &price, &err), ERR_OK);
+	price.input = 6;
+	assert_int_equal(cost_price_set(world->pg, &price, &err), ERR_OK);
+	assert_int_equal(cost_prices_list(world->pg, test_arena(), &own, &err), ERR_OK);
+	assert_true(cost_price_find(&own, STR_LIT("test-model"), &found));
+	assert_int_equal(found.input, 6);
+	assert_int_equal(cost_price_delete(world->pg, STR_LIT("test-model"), &err), ERR_OK);
+	assert_int_equal(cost_price_delete(world->pg, STR_LIT("test-model"), &err), ERR_NOT_FOUND);
+	(void)str_copy(price.model, sizeof(price.model), STR_LIT("no name"));
+	assert_int_equal(cost_price_set(world->pg, &price, &err), ERR_INVALID);
+}
+
+static void prices_are_set_and_forgotten(void **state)
+{
+	(void)state;
+	world_run(price_body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -693,6 +800,8 @@ int main(void)
 		cmocka_unit_test(a_command_with_the_clients_id_is_known_again),
 		cmocka_unit_test(an_answer_stands_until_it_fails),
 		cmocka_unit_test(commands_that_race_get_one_number_each),
+		cmocka_unit_test(an_event_of_usage_counts_once),
+		cmocka_unit_test(prices_are_set_and_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, make_arena, free_arena);

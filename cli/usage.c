@@ -1,0 +1,121 @@
+/* `fairlead usage`: what was used, and what it cost. */
+#include <stdio.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "cli/client.h"
+#include "cli/command.h"
+#include "cli/render.h"
+#include "cli/table.h"
+#include "cli/verb.h"
+#include "cli/verbs.h"
+
+enum { PATH_SIZE = 1024 };
+
+static int fail(const struct err *err)
+{
+	(void)fprintf(stderr, "fairlead: %s\n", err->msg);
+	return EXIT_FAILED;
+}
+
+static void add_query(struct buf *path, const char *name, const char *value)
+{
+	struct str text = str_of(value);
+
+	if (value == NULL) {
+		return;
+	}
+	buf_addf(path, "&%s=", name);
+	for (size_t i = 0; i < text.n; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		             (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
+
+		buf_addf(path, plain ? "%c" : "%%%02X", c);
+	}
+}
+
+static int ask(struct client *client, const struct call *call, const char *path, const char *by)
+{
+	const struct column columns[] = {
+		{ by, by },
+		{ "USD", "usd" },
+		{ "IN", "inputTokens" },
+		{ "OUT", "outputTokens" },
+		{ "CACHE-READ", "cacheReadTokens" },
+		{ "CACHE-WRITE", "cacheWriteTokens" },
+		{ "UNPRICED", "unpricedTokens" },
+		{ "SESSIONS", "sessions" },
+	};
+	const struct client_ask asked = { .method = "GET", .path = path };
+	struct client_reply reply;
+	int status = EXIT_DONE;
+	struct err err;
+
+	if (client_request(client, &asked, &reply, &err) != ERR_OK ||
+	    (reply.status >= 400 && client_problem(&reply, &err) != ERR_OK)) {
+		status = fail(&err);
+	} else if (call_has(call, OPTION_JSON)) {
+		render_text(stdout, buf_str(&reply.body));
+		(void)putchar('\n');
+	} else {
+		table_print(buf_str(&reply.body), columns, ARRAY_LEN(columns));
+	}
+	client_reply_fini(&reply);
+	return status;
+}
+
+static int run(struct call *call)
+{
+	const char *by = call_text(call, OPTION_BY);
+	struct client client;
+	struct buf path;
+	struct err err;
+	int status;
+
+	if (client_open(&client, call_text(call, OPTION_URL), call_text(call, OPTION_KEY), &err) !=
+	    ERR_OK) {
+		return fail(&err);
+	}
+	by = by != NULL ? by : "project";
+	buf_init(&path, PATH_SIZE);
+	buf_add_cstr(&path, "/api/v1/usage?perPage=200");
+	add_query(&path, "by", by);
+	add_query(&path, "from", call_text(call, OPTION_FROM_DAY));
+	add_query(&path, "to", call_text(call, OPTION_TO_DAY));
+	add_query(&path, "session", call_text(call, OPTION_OF_SESSION));
+	add_query(&path, "project", call_text(call, OPTION_PROJECT));
+	add_query(&path, "user", call_text(call, OPTION_USED_BY));
+	if (buf_failed(&path)) {
+		(void)fprintf(stderr, "fairlead: that is too long\n");
+		status = EXIT_USAGE;
+	} else {
+		status = ask(&client, call, buf_cstr(&path), by);
+	}
+	buf_fini(&path);
+	client_close(&client);
+	return status;
+}
+
+static const struct verb verbs[] = {
+	{ NULL,
+	  NULL,
+	  0,
+	  0,
+	  run,
+	  "What was used, and what it cost.",
+	  { OPTION_BY, OPTION_FROM_DAY, OPTION_TO_DAY, OPTION_OF_SESSION, OPTION_PROJECT,
+	    OPTION_USED_BY, OPTION_JSON, OPTION_URL, OPTION_KEY } },
+};
+
+const struct verb_group verbs_usage = {
+	.command = "usage",
+	.verbs = verbs,
+	.count = ARRAY_LEN(verbs),
+	.notes = "Where no price of a model is known its tokens are unpriced, and not in USD.\n",
+};
+
+int command_usage(int argc, char **argv)
+{
+	return verb_main("usage", argc, argv);
+}

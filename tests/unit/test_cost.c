@@ -1,0 +1,122 @@
+/* What tokens cost, money as text, and what events of a log add. */
+#include "cost/cost_json.h"
+#include "tests/support/test.h"
+
+static int64_t price_of(const struct cost_prices *own, const char *model)
+{
+	const struct cost_tokens million = { .input = 1000000 };
+	struct cost_price price;
+
+	return cost_price_find(own, str_of(model), &price) ? cost_of(&price, &million) : -1;
+}
+
+static void a_model_is_found_with_its_vendor_and_its_date(void **state)
+{
+	(void)state;
+	assert_int_equal(price_of(NULL, "claude-sonnet-4-5"), 3 * COST_NANO);
+	assert_int_equal(price_of(NULL, "claude-sonnet-4-5-20250929"), 3 * COST_NANO);
+	assert_int_equal(price_of(NULL, "anthropic/claude-sonnet-4-5"), 3 * COST_NANO);
+	assert_int_equal(price_of(NULL, "claude-sonnet-4@20250514"), 3 * COST_NANO);
+	assert_int_equal(price_of(NULL, "gpt-4.1-2025-04-14"), 2 * COST_NANO);
+	assert_int_equal(price_of(NULL, "claude-3-5-haiku-latest"), 8 * COST_NANO / 10);
+}
+
+static void an_unknown_model_has_no_price(void **state)
+{
+	(void)state;
+	assert_int_equal(price_of(NULL, ""), -1);
+	assert_int_equal(price_of(NULL, "gpt-5-pro"), -1);
+	assert_int_equal(price_of(NULL, "gpt-5-123"), -1);
+	assert_int_equal(price_of(NULL, "20250929"), -1);
+	assert_int_equal(price_of(NULL, "-20250929"), -1);
+	assert_int_equal(price_of(NULL, "vendor/"), -1);
+}
+
+static void own_prices_stand_before_those_built_in(void **state)
+{
+	struct cost_price items[] = { { .model = "gpt-4.1", .input = 7000000, .own = true },
+		                      { .model = "mine", .input = 1, .output = 2 } };
+	const struct cost_prices own = { items, 2 };
+	const struct cost_tokens tokens = {
+		.input = 3000, .output = 5000, .cache_read = 9000, .reasoning = 400000
+	};
+	const struct cost_tokens all = { .input = UINT64_MAX, .output = UINT64_MAX };
+
+	(void)state;
+	assert_int_equal(price_of(&own, "gpt-4.1"), 7 * COST_NANO);
+	assert_int_equal(price_of(&own, "gpt-4o"), 5 * COST_NANO / 2);
+	assert_int_equal(cost_of(&items[1], &tokens), 13);
+	assert_int_equal(cost_of(&items[1], &all), INT64_MAX);
+}
+
+static void money_is_exact_as_text(void **state)
+{
+	char room[COST_TEXT_SIZE];
+	int64_t nano = -1;
+
+	(void)state;
+	assert_true(str_eq(cost_usd(0, room), STR_LIT("0")));
+	assert_true(str_eq(cost_usd(1, room), STR_LIT("0.000000001")));
+	assert_true(str_eq(cost_usd(12 * COST_NANO, room), STR_LIT("12")));
+	assert_true(str_eq(cost_usd(100 * COST_NANO + 500000000, room), STR_LIT("100.5")));
+	assert_true(cost_nano_parse(STR_LIT("0.25"), &nano));
+	assert_int_equal(nano, COST_NANO / 4);
+	assert_true(cost_nano_parse(STR_LIT("3"), &nano));
+	assert_int_equal(nano, 3 * COST_NANO);
+	assert_false(cost_nano_parse(STR_LIT("3."), &nano));
+	assert_false(cost_nano_parse(STR_LIT("-3"), &nano));
+	assert_false(cost_nano_parse(STR_LIT("0.1234567891"), &nano));
+	assert_false(cost_nano_of(-0.5, &nano));
+	assert_true(cost_nano_of(0.000125, &nano));
+	assert_int_equal(nano, 125000);
+}
+
+static bool decode(bool is_cost, const char *text, struct cost_use *ret)
+{
+	struct err err;
+	struct json_value *json = json_parse(str_of(text), &err);
+	bool any;
+
+	*ret = (struct cost_use){ .n = 0 };
+	any = cost_use_decode(is_cost, json, ret);
+	ret->model = STR_LIT("");
+	json_value_free(json);
+	return any;
+}
+
+static void only_what_an_event_adds_counts(void **state)
+{
+	struct cost_use use;
+
+	(void)state;
+	assert_true(decode(false,
+	                   "{\"input_tokens\":900,\"priced\":\"table\",\"added\":"
+	                   "{\"input_tokens\":10,\"output_tokens\":-4,\"cache_read_tokens\":2}}",
+	                   &use));
+	assert_int_equal(use.tokens.input, 10);
+	assert_int_equal(use.tokens.output, 0);
+	assert_int_equal(use.tokens.cache_read, 2);
+	assert_int_equal(use.source, COST_TABLE);
+	assert_false(use.has_nano);
+	assert_false(decode(false, "{\"input_tokens\":900}", &use));
+	assert_false(decode(false, "7", &use));
+	assert_true(decode(true, "{\"usd\":9,\"added_usd\":0.5,\"source\":\"agent\"}", &use));
+	assert_int_equal(use.nano, COST_NANO / 2);
+	assert_int_equal(use.source, COST_AGENT);
+	assert_false(decode(true, "{\"usd\":9,\"source\":\"agent\"}", &use));
+	assert_false(decode(true, "{\"added_usd\":-1,\"source\":\"agent\"}", &use));
+	assert_false(decode(true, "{\"added_usd\":1,\"source\":\"guess\"}", &use));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_model_is_found_with_its_vendor_and_its_date),
+		cmocka_unit_test(an_unknown_model_has_no_price),
+		cmocka_unit_test(own_prices_stand_before_those_built_in),
+		cmocka_unit_test(money_is_exact_as_text),
+		cmocka_unit_test(only_what_an_event_adds_counts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
