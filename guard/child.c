@@ -100,6 +100,22 @@ static void limit_resources(const struct guard_options *options, int report_fd)
 	}
 }
 
+static void enter_cgroup(const struct guard_options *options, int report_fd)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (options->cgroup == NULL) {
+		return;
+	}
+	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", options->cgroup);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "0", 1) != 1) {
+		fail(report_fd, path);
+	}
+	(void)close(fd);
+}
+
 static void drop_privileges(const struct guard_options *options, int report_fd)
 {
 	if (options->drop &&
@@ -115,12 +131,17 @@ static void drop_privileges(const struct guard_options *options, int report_fd)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
-static void reset_signals(void)
+/* bubblewrap passes no signal on: if it died of one, what runs in it would seem to have ended. */
+static void reset_signals(bool wrapped)
 {
+	const int asking[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM };
 	sigset_t none;
 
 	for (int signo = 1; signo < NSIG; signo++) {
 		(void)signal(signo, SIG_DFL);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(asking) && wrapped; i++) {
+		(void)signal(asking[i], SIG_IGN);
 	}
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -161,13 +182,14 @@ void guard_child(const struct guard_options *options, int report_fd)
 	if (setsid() < 0 || (options->pty && ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0)) {
 		fail(report_fd, "open a session");
 	}
+	enter_cgroup(options, report_fd);
 	limit_resources(options, report_fd);
 	drop_privileges(options, report_fd);
 	if (chdir(options->cwd) != 0) {
 		fail(report_fd, options->cwd);
 	}
 	(void)umask(022);
-	reset_signals();
+	reset_signals(options->wrapped);
 
 	/* The report closes itself at a successful exec. */
 	if (dup3(report_fd, STDERR_FILENO + 1, O_CLOEXEC) < 0 && report_fd != STDERR_FILENO + 1) {

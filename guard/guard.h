@@ -25,9 +25,14 @@ struct guard_options {
 	bool drop;           /* run the command as uid and gid */
 	uid_t uid;
 	gid_t gid;
-	bool pty; /* standard input is the slave of a pty: make it the controlling terminal */
+	bool pty;     /* standard input is the slave of a pty: make it the controlling terminal */
+	bool wrapped; /* the command is a sandbox around another: what asks to end is for the inner
+	               * one
+	               */
 	const char *cwd;
-	char **argv; /* NULL-terminated; argv[0] is looked up in the PATH of its environment */
+	const char
+		*cgroup; /* its directory (cgroups(7), version 2); NULL: stay where the guard is */
+	char **argv;     /* NULL-terminated; argv[0] is looked up in the PATH of its environment */
 };
 
 /* Returns the exit code of the program. */

@@ -8,6 +8,7 @@
 
 #include "base/str.h"
 #include "guard/guard.h"
+#include "guard/inside.h"
 #include "guard/protocol.h"
 
 enum option_id {
@@ -22,6 +23,8 @@ enum option_id {
 	OPTION_GID,
 	OPTION_CWD,
 	OPTION_PTY,
+	OPTION_WRAPPED,
+	OPTION_CGROUP,
 };
 
 static const struct option options_known[] = {
@@ -36,6 +39,8 @@ static const struct option options_known[] = {
 	{ "gid", required_argument, NULL, OPTION_GID },
 	{ "cwd", required_argument, NULL, OPTION_CWD },
 	{ "pty", no_argument, NULL, OPTION_PTY },
+	{ "wrapped", no_argument, NULL, OPTION_WRAPPED },
+	{ "cgroup", required_argument, NULL, OPTION_CGROUP },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -66,6 +71,10 @@ static bool parse_options(int argc, char **argv, struct guard_options *options)
 			options->cwd = optarg;
 		} else if (id == OPTION_PTY) {
 			options->pty = true;
+		} else if (id == OPTION_WRAPPED) {
+			options->wrapped = true;
+		} else if (id == OPTION_CGROUP) {
+			options->cgroup = optarg;
 		} else if (id == '?' || !parse_u64(str_of(optarg), INT64_MAX, &value) ||
 		           !set_number(options, id, value)) {
 			return false;
@@ -85,12 +94,15 @@ int main(int argc, char **argv)
 		.control_fd = -1, .env_fd = -1, .orphan_ms = 60000, .grace_ms = 10000, .cwd = "/"
 	};
 
+	if (argc > 1 && strcmp(argv[1], "inside") == 0) {
+		return inside_main(argc - 1, argv + 1);
+	}
 	if (!parse_options(argc, argv, &options)) {
-		(void)fprintf(stderr,
-		              "fairlead-guard runs one command for fairlead-worker:\n"
-		              "  --control FD --env FD [--deadline MS] [--orphan MS] "
-		              "[--grace MS] [--nproc N] [--nofile N]\n"
-		              "  [--uid N --gid N] [--cwd DIR] [--pty] -- COMMAND [ARG]...\n");
+		(void)fprintf(stderr, "fairlead-guard runs one command for fairlead-worker:\n"
+		                      "  --control FD --env FD [--deadline MS] [--orphan MS] "
+		                      "[--grace MS] [--nproc N] [--nofile N]\n"
+		                      "  [--uid N --gid N] [--cwd DIR] [--pty] "
+		                      "[--wrapped] [--cgroup DIR] -- COMMAND [ARG]...\n");
 		return GUARD_EXIT_USAGE;
 	}
 	return guard_run(&options);

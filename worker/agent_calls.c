@@ -36,9 +36,14 @@ struct agent_calls {
 	uint64_t lease_until_ms;
 	uint64_t made;
 	unsigned count;
-	bool stopped;
+	bool stopped, read_only;
 	TAILQ_HEAD(terminals, terminal) terminals;
 };
+
+void agent_calls_refuse_writes(struct agent_calls *calls)
+{
+	calls->read_only = true;
+}
 
 struct agent_calls *agent_calls_new(struct loop *loop, const struct runner_options *run)
 {
@@ -108,6 +113,9 @@ static enum err_code write_file(struct agent_calls *calls, const struct json_val
 	(void)w;
 	if (json_type_of(content) != JSON_T_STRING) {
 		return err_set(err, ERR_INVALID, "content must be a string");
+	}
+	if (calls->read_only) {
+		return err_set(err, ERR_FORBIDDEN, "the workspace is read only");
 	}
 	return beneath_write(&calls->files, member(params, "path"), json_as_str(content), err);
 }

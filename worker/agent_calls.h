@@ -29,6 +29,10 @@ struct agent_calls *agent_calls_new(struct loop *loop, const struct runner_optio
 /* Kills what still runs. No call may be under way. NULL is fine. */
 void agent_calls_free(struct agent_calls *calls);
 
+/* Its workspace is read only: writing a file is refused from now on (what commands may do is said
+ * by run). */
+void agent_calls_refuse_writes(struct agent_calls *calls);
+
 /*
  * Does one call, which may take as long as a command runs. params is a JSON object; the result, one
  * too, is added to ret (of at least AGENT_CALLS_RESULT_MAX). ERR_UNSUPPORTED: no such method; err

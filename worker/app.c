@@ -22,6 +22,7 @@
 #include "worker/orphans.h"
 #include "worker/programs.h"
 #include "worker/restore.h"
+#include "worker/sandbox.h"
 #include "worker/session_run.h"
 #include "worker/workspace.h"
 
@@ -56,6 +57,7 @@ struct app {
 	char before[NAME_SIZE]; /* the incarnation of the process before us, "" if none */
 	char has[QUEUE_NEEDS_MAX + 1];
 	const char *programs[PROGRAMS_MAX];
+	struct arena *arena; /* of what was found at the start */
 };
 
 /* ---- the state directory ---- */
@@ -202,15 +204,52 @@ static enum err_code find_user(struct app *app, const struct conf *conf, struct 
 	return process_user_find(conf->worker_user, &app->host.user, err);
 }
 
+/* What is asked for and cannot be had is no reason to do without. */
+static enum err_code find_sandbox(struct app *app, const struct conf *conf, struct err *err)
+{
+	struct session_host *host = &app->host;
+	struct sandbox_host *sandbox = &host->sandbox;
+	struct err why;
+
+	app->arena = arena_new();
+	host->sandbox_default = (enum sandbox_profile)conf->worker_sandbox;
+	host->sandbox_min = (enum sandbox_profile)conf->worker_sandbox_min;
+	*sandbox = (struct sandbox_host){
+		.guard_path = app->guard_path,
+		.state_dir = app->state_dir,
+		.home = conf->home,
+		.hide = conf->worker_sandbox_hide,
+		.show = conf->worker_sandbox_show,
+		.limits = { .processes = conf->worker_sandbox_processes,
+		            .memory = conf->worker_sandbox_memory,
+		            .file_size = conf->worker_sandbox_file_max },
+	};
+	if (sandbox_find(sandbox, &host->user, app->arena, &sandbox->bwrap, &why) == ERR_OK) {
+		return ERR_OK;
+	}
+	sandbox->bwrap = NULL;
+	host->sandbox_why = arena_strdup(app->arena, str_of(why.msg));
+	log_info("worker.sandbox", "none: %s", why.msg);
+	if (host->sandbox_default != SANDBOX_NONE || host->sandbox_min != SANDBOX_NONE) {
+		return err_set(err, ERR_UNSUPPORTED, "worker.%s cannot be had on this host: %s",
+		               host->sandbox_min != SANDBOX_NONE ? "sandbox_min" : "sandbox",
+		               why.msg);
+	}
+	return ERR_OK;
+}
+
 static enum err_code describe(struct app *app, const struct conf *conf, struct err *err)
 {
 	const char *labels = conf->worker_labels, *path = getenv("PATH");
+	const struct session_host *host = &app->host;
 	char agents[sizeof(app->has)];
 	int n;
 
 	programs_set(conf, app->programs);
 	programs_words(app->programs, path != NULL ? path : "", agents, sizeof(agents));
-	n = snprintf(app->has, sizeof(app->has), "runtime=local,runtime=disabled,%s%s%s", agents,
+	n = snprintf(app->has, sizeof(app->has), "runtime=local,%ssandbox=%s,%s%s%s",
+	             host->sandbox_min == SANDBOX_NONE ? "runtime=disabled," : "",
+	             host->sandbox.bwrap != NULL ? "bwrap" : "none", agents,
 	             labels[0] != '\0' ? "," : "", labels);
 
 	if (n < 0 || (size_t)n >= sizeof(app->has)) {
@@ -529,9 +568,10 @@ enum err_code app_start(struct node *node, struct err *err)
 	fill_host(app, conf);
 	if ((code = find_user(app, conf, err)) != ERR_OK ||
 	    (code = find_guard(app, err)) != ERR_OK ||
-	    (code = describe(app, conf, err)) != ERR_OK ||
 	    (code = find_state_dir(app, conf, err)) != ERR_OK ||
 	    (code = make_state(app, err)) != ERR_OK ||
+	    (code = find_sandbox(app, conf, err)) != ERR_OK ||
+	    (code = describe(app, conf, err)) != ERR_OK ||
 	    (code = open_workspaces(app, err)) != ERR_OK ||
 	    (code = clean_leftovers(app, err)) != ERR_OK ||
 	    (code = open_mailbox(app, conf, err)) != ERR_OK) {
@@ -582,6 +622,7 @@ void app_close(struct node *node)
 		workspaces_free(app->host.workspaces);
 		session_host_fini(&app->host);
 		prices_fini(&app->host.prices);
+		arena_free(app->arena);
 		free(app);
 		node->app = NULL;
 	}

@@ -258,6 +258,10 @@ enum err_code session_agent_start(struct session_run *s, struct err *err)
 		return code;
 	}
 	options = options_of(s, home);
+	code = session_sandbox_wrap(s, home, &options, err);
+	if (code != ERR_OK) {
+		return code;
+	}
 	if (s->adapter != NULL) {
 		session_calls_open(s, &options);
 	}

@@ -20,8 +20,11 @@ void session_calls_open(struct session_run *s, const struct runner_options *run)
 {
 	struct runner_options options = *run;
 
-	options.argv = NULL;
+	options.argv = s->sandbox_words;
 	s->calls = agent_calls_new(s->host->loop, &options);
+	if (session_sandbox_read_only(s)) {
+		agent_calls_refuse_writes(s->calls);
+	}
 }
 
 static void give_back(struct session_adapter *a, const struct calling *c,

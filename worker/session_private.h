@@ -134,9 +134,12 @@ struct session_run {
 	char tree[CHANGE_OID_MAX + 1]; /* that was last told of, "" none */
 
 	struct runner *runner;
-	struct session_adapter *adapter; /* NULL: an agent of type command */
-	struct agent_calls *calls;       /* commands that it runs on our terminals; NULL: none */
-	bool closed;                     /* its agent was told that nothing follows */
+	struct session_adapter *adapter;  /* NULL: an agent of type command */
+	struct agent_calls *calls;        /* commands that it runs on our terminals; NULL: none */
+	const char *const *sandbox_words; /* before each command of it; NULL: it has no sandbox */
+	const char *sandbox_serve; /* socket that leads to its loopback ports; NULL: they are ours
+	                              too */
+	bool closed;               /* its agent was told that nothing follows */
 	struct runner_exit exit;
 	uint64_t output_ms;                      /* when it last said something */
 	uint64_t timeout_at_ms, timeout_left_ms; /* 0: none; what was left when it was stopped */
@@ -235,6 +238,14 @@ bool session_adapter_control(struct session_run *s, struct session_note *note);
 /* False: it must wait until the agent is ready. */
 bool session_adapter_can(const struct session_run *s, const struct session_note *note);
 bool session_adapter_failed(const struct session_run *s); /* its last turn ended in an error */
+
+/* session_sandbox.c */
+enum sandbox_profile session_sandbox_profile(const struct session_run *s);
+bool session_sandbox_read_only(const struct session_run *s);
+/* Puts the sandbox of its agent around options, if it has one. ERR_UNSUPPORTED: it must have one,
+ * and this host has none. */
+enum err_code session_sandbox_wrap(struct session_run *s, const char *home,
+                                   struct runner_options *options, struct err *err) MUST_CHECK;
 
 /* session_calls.c */
 struct agent_calls;

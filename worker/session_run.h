@@ -22,6 +22,7 @@
 #include "worker/lease_keeper.h"
 #include "worker/prices.h"
 #include "worker/process.h"
+#include "worker/sandbox.h"
 #include "worker/turns.h"
 #include "worker/workspace.h"
 
@@ -43,7 +44,10 @@ struct session_host {
 	const char *home_dir;        /* HOME of agents: one directory a session */
 	const char *local_repos;     /* folders: local_repo.h */
 	const char *const *programs; /* of agents, by task_agent_types; NULL or "": looked up */
-	bool as_root;                /* it is what agents run as */
+	struct sandbox_host sandbox; /* bwrap NULL: agents in sandboxes cannot be had, */
+	const char *sandbox_why;     /* and why */
+	enum sandbox_profile sandbox_default, sandbox_min;
+	bool as_root; /* it is what agents run as */
 	uint64_t orphan_ms, grace_ms;
 	uint64_t retry_base_ms, retry_max_ms; /* between attempts */
 	uint64_t leave_ms;                    /* the grace of agents when this worker goes */

@@ -144,6 +144,16 @@ static struct str type_in(struct str json, struct arena *arena)
 	return arena_str(arena, json_as_str(json_get(value, "type")));
 }
 
+/* Only a worker that can have sandboxes is given who asks for one. */
+static const char *sandbox_word(struct str runtime)
+{
+	struct err err;
+	CLEANUP(json_value_cleanup) struct json_value *value = json_parse(runtime, &err);
+	struct str sandbox = json_as_str(json_get(value, "sandbox"));
+
+	return sandbox.n > 0 && !str_eq(sandbox, STR_LIT("none")) ? ",sandbox=bwrap" : "";
+}
+
 struct session_words session_words(const struct session *session, struct arena *arena)
 {
 	struct str runtime = type_in(session->runtime, arena);
@@ -151,8 +161,9 @@ struct session_words session_words(const struct session *session, struct arena *
 	struct task_words words = task_words_of(session->workers, arena);
 
 	return (struct session_words){
-		.needs = arena_printf(arena, "runtime=%" STR_FMT ",agent=%" STR_FMT "%s%s",
+		.needs = arena_printf(arena, "runtime=%" STR_FMT ",agent=%" STR_FMT "%s%s%s",
 		                      STR_ARG(runtime), STR_ARG(agent),
+		                      sandbox_word(session->runtime),
 		                      words.required[0] != '\0' ? "," : "", words.required),
 		.prefers = words.preferred,
 		.agent = arena_strdup(arena, agent),

@@ -164,6 +164,33 @@ const char *task_check_env_name(struct str name)
 	return NULL;
 }
 
+const char *task_check_egress(struct str host)
+{
+	static const char rule[] = "must be a host or *.domain, with or without :port";
+	const char *colon = host.n > 0 ? memrchr(host.p, ':', host.n) : NULL;
+	struct str name = colon != NULL ? str_make(host.p, (size_t)(colon - host.p)) : host;
+	uint64_t port;
+
+	if (colon != NULL &&
+	    (!parse_u64(str_make(colon + 1, host.n - name.n - 1), UINT16_MAX, &port) ||
+	     port == 0)) {
+		return rule;
+	}
+	name = str_starts(name, STR_LIT("*.")) ? str_make(name.p + 2, name.n - 2) : name;
+	if (name.n == 0 || name.p[0] == '.' || name.p[0] == '-') {
+		return rule;
+	}
+	for (size_t i = 0; i < name.n; i++) {
+		char c = name.p[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		      c == '.' || c == '-' || c == '_')) {
+			return rule;
+		}
+	}
+	return NULL;
+}
+
 const char *task_check_label(struct str label)
 {
 	if (label.n > TASK_WORD_MAX || !is_word(label, "._:/=+-")) {

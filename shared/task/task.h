@@ -32,6 +32,8 @@ enum {
 	TASK_WORD_MAX = 64,
 	TASK_WORDS_BYTES_MAX = 384, /* of what it needs, joined by commas */
 	TASK_KEY_MAX = 255,         /* bytes of a concurrency key */
+	TASK_EGRESS_MAX = 32,       /* hosts */
+	TASK_EGRESS_NAME_MAX = 255,
 	TASK_PTY_COLS = 120,
 	TASK_PTY_ROWS = 32,
 	TASK_NAMESPACE_MAX = 64,
@@ -49,8 +51,18 @@ struct task_repo {
 	struct str url, branch, commit; /* "": not given */
 };
 
+/* Of its agents, by how much they keep out; the worker's own minimum holds in any case. */
+enum task_sandbox {
+	TASK_SANDBOX_DEFAULT, /* the worker's */
+	TASK_SANDBOX_NONE,
+	TASK_SANDBOX_WORKSPACE_WRITE,
+	TASK_SANDBOX_READ_ONLY,
+};
+
 struct task_runtime {
-	unsigned type; /* enum task_runtime_type */
+	unsigned type;           /* enum task_runtime_type */
+	unsigned sandbox;        /* enum task_sandbox */
+	struct json_list egress; /* struct str: hosts that it would like to reach: host[:port] */
 };
 
 struct task_delivery {
@@ -128,4 +140,5 @@ const char *task_check_ref(struct str ref); /* git check-ref-format, for a branc
 const char *task_check_commit(struct str commit);
 const char *task_check_env_name(struct str name);
 const char *task_check_namespace(struct str name);
+const char *task_check_egress(struct str host); /* host[:port], *.domain[:port] */
 const char *task_check_label(struct str label); /* of a worker */

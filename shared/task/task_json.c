@@ -7,6 +7,7 @@ enum { PART_MAX = 1024 * 1024 }; /* of one stored part; what goes in is bounded 
 
 static const char *const repo_modes[] = { "git", "upload", "none", NULL };
 static const char *const runtime_types[] = { "local", "disabled", "devcontainer", NULL };
+static const char *const sandboxes[] = { "default", "none", "workspace-write", "read-only", NULL };
 static const char *const delivery_modes[] = { "branch", "patch", "pr", NULL };
 
 #define FIELD(type, member) .offset = offsetof(struct type, member), .present = JSON_NO_PRESENT
@@ -53,6 +54,22 @@ static const struct json_field runtime_fields[] = {
 	  FIELD(task_runtime, type),
 	  .names = runtime_types,
 	  .help = "local: in the worker's sandbox; disabled: without one, where that is allowed." },
+	{ .name = "sandbox",
+	  .kind = JSON_ENUM,
+	  .flags = JSON_NULLABLE,
+	  FIELD(task_runtime, sandbox),
+	  .names = sandboxes,
+	  .help = "What surrounds the agent; default: what the worker has. A worker may ask for "
+	          "more." },
+	{ .name = "egress",
+	  .kind = JSON_STRINGS,
+	  .flags = JSON_NULLABLE,
+	  FIELD(task_runtime, egress),
+	  .max = TASK_EGRESS_MAX,
+	  .item_max = TASK_EGRESS_NAME_MAX,
+	  .help = "Hosts that an agent in a sandbox reaches too, if the worker lets tasks name "
+	          "them: "
+	          "host, host:port, *.domain." },
 	{ .name = "devcontainerPath", .alias = "devcontainer_path", UNSUPPORTED },
 	{ .name = "resources", UNSUPPORTED },
 };
@@ -251,6 +268,26 @@ static void refuse_value(const struct report *r, const char *field, const char *
 	json_problem_add(r->problems, r->arena, field, "\"%s\" is not supported yet", value);
 }
 
+static void check_runtime(const struct report *r, const struct task_runtime *runtime)
+{
+	const struct str *hosts = runtime->egress.items;
+
+	if (runtime->type == TASK_RUNTIME_DISABLED &&
+	    runtime->sandbox > (unsigned)TASK_SANDBOX_NONE) {
+		json_problem_add(r->problems, r->arena, "runtime.sandbox",
+		                 "must not be asked for with type disabled");
+	}
+	for (size_t i = 0; i < runtime->egress.count; i++) {
+		const char *rule = task_check_egress(hosts[i]);
+
+		if (rule != NULL) {
+			json_problem_add(r->problems, r->arena,
+			                 arena_printf(r->arena, "runtime.egress[%zu]", i), "%s",
+			                 rule);
+		}
+	}
+}
+
 static void check_repo(const struct report *r, const struct task_repo *repo)
 {
 	bool is_git = repo->mode == TASK_REPO_GIT;
@@ -373,6 +410,7 @@ enum err_code task_decode(struct str body, struct task_spec *ret, struct arena *
 		check_text(&r, "namespace", ret->namespace, task_check_namespace);
 	}
 	check_repo(&r, &ret->repo);
+	check_runtime(&r, &ret->runtime);
 	if (ret->runtime.type == TASK_RUNTIME_DEVCONTAINER) {
 		refuse_value(&r, "runtime.type", runtime_types[ret->runtime.type]);
 	}
@@ -463,6 +501,18 @@ struct str task_runtime_json(const struct task_spec *spec, struct arena *arena)
 	begin(&w, &out);
 	jsonw_object(&w, NULL);
 	jsonw_cstr(&w, "type", runtime_types[spec->runtime.type]);
+	if (spec->runtime.sandbox != TASK_SANDBOX_DEFAULT) {
+		jsonw_cstr(&w, "sandbox", sandboxes[spec->runtime.sandbox]);
+	}
+	if (spec->runtime.egress.count > 0) {
+		const struct str *hosts = spec->runtime.egress.items;
+
+		jsonw_array(&w, "egress");
+		for (size_t i = 0; i < spec->runtime.egress.count; i++) {
+			jsonw_str(&w, NULL, hosts[i]);
+		}
+		jsonw_end_array(&w);
+	}
 	jsonw_end_object(&w);
 	return kept(&out, arena);
 }
