@@ -247,10 +247,10 @@ static enum err_code describe(struct app *app, const struct conf *conf, struct e
 
 	programs_set(conf, app->programs);
 	programs_words(app->programs, path != NULL ? path : "", agents, sizeof(agents));
-	n = snprintf(app->has, sizeof(app->has), "runtime=local,%ssandbox=%s,%s%s%s",
-	             host->sandbox_min == SANDBOX_NONE ? "runtime=disabled," : "",
-	             host->sandbox.bwrap != NULL ? "bwrap" : "none", agents,
-	             labels[0] != '\0' ? "," : "", labels);
+	n = snprintf(app->has, sizeof(app->has), "runtime=local,%s%s,sandbox=%s%s%s",
+	             host->sandbox_min == SANDBOX_NONE ? "runtime=disabled," : "", agents,
+	             host->sandbox.bwrap != NULL ? "bwrap" : "none", labels[0] != '\0' ? "," : "",
+	             labels);
 
 	if (n < 0 || (size_t)n >= sizeof(app->has)) {
 		return err_set(err, ERR_INVALID, "worker.labels is too long");
