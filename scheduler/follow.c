@@ -280,12 +280,9 @@ enum err_code follow_before_lease(struct app *app, const struct session *row, bo
 	struct session_trails trails = { .count = 0 };
 	struct log_head head = { .found = false };
 	bool caught_up;
-	enum err_code code = ERR_OK;
+	enum err_code code = log_head_get(&app->node->store, &row->id, row->tenant.p, &head, err);
 
 	*ret_behind = false;
-	if (row->max_attempts > 1) {
-		code = log_head_get(&app->node->store, &row->id, row->tenant.p, &head, err);
-	}
 	if (code != ERR_OK || !head.found || head.at.epoch < FIRST_RETRY_EPOCH ||
 	    row->n + OPENING_EVENTS >= head.at.n) {
 		return code;

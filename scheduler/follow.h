@@ -16,9 +16,9 @@ enum err_code follow_session(struct app *app, struct session_trail *trail, bool 
                              struct err *err) MUST_CHECK;
 
 /*
- * Before a lease: whether the row may lack a failure that the log has, which decides how many
- * attempts are left. It has followed everything before the lease afterwards; read it again when
- * *ret_behind.
+ * Before a lease: whether rows may lack a failure that the log has, which decides how many
+ * attempts are left, or a question that the next worker takes back. It has followed everything
+ * before the lease afterwards; read it again when *ret_behind.
  */
 enum err_code follow_before_lease(struct app *app, const struct session *row, bool *ret_behind,
                                   struct err *err) MUST_CHECK;
