@@ -132,6 +132,14 @@ static enum err_code apply_command_end(struct app *app, const struct session_tra
 	return code;
 }
 
+static enum command_state end_of(struct str outcome)
+{
+	if (str_eq(outcome, STR_LIT("cancelled"))) {
+		return COMMAND_CANCELLED;
+	}
+	return str_eq(outcome, STR_LIT("failed")) ? COMMAND_FAILED : COMMAND_DONE;
+}
+
 static enum err_code apply_command_start(struct app *app, const struct session_trail *trail,
                                          uint64_t epoch, const struct json_value *data,
                                          struct err *err)
@@ -191,10 +199,8 @@ static enum err_code apply_state(struct app *app, struct session_trail *trail,
 		return apply_command_start(app, trail, event->at.epoch, data, err);
 	}
 	if (type == EVENT_TYPE_COMMAND_FINISHED) {
-		bool failed = str_eq(json_as_str(json_get(data, "outcome")), STR_LIT("failed"));
-
-		return apply_command_end(app, trail, failed ? COMMAND_FAILED : COMMAND_DONE, data,
-		                         err);
+		return apply_command_end(app, trail, end_of(json_as_str(json_get(data, "outcome"))),
+		                         data, err);
 	}
 	if (type == EVENT_TYPE_DELIVERY) {
 		return apply_delivery(app, trail, event->at.epoch, data, err);

@@ -488,11 +488,14 @@ static void next_prompt(struct session_adapter *a)
 	struct session_note *note = TAILQ_FIRST(&s->prompts);
 
 	if (note != NULL && is_free(a, note) && session_note_waits_ms(s, note) == 0) {
-		TAILQ_REMOVE(&s->prompts, note, link);
-		s->prompting = true;
-		give(a, note);
-		s->prompting = false;
-		fiber_signal_raise(&s->wake);
+		if (session_note_claim(s)) {
+			note = TAILQ_FIRST(&s->prompts);
+			TAILQ_REMOVE(&s->prompts, note, link);
+			s->prompting = true;
+			give(a, note);
+			s->prompting = false;
+			fiber_signal_raise(&s->wake);
+		}
 	} else if (note != NULL) {
 		uint64_t ms = is_free(a, note) ? session_note_waits_ms(s, note) : FIBER_NO_TIMEOUT;
 

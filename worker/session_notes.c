@@ -4,10 +4,16 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "event/prompt_claim.h"
 #include "json/value.h"
 #include "json/write.h"
 #include "log/log.h"
 #include "worker/session_private.h"
+
+enum {
+	CLAIM_AGAIN_MS = 200,
+	NEWER_MS = 10000, /* a version that was announced comes, or never will */
+};
 
 static char seen_mark;
 
@@ -63,10 +69,12 @@ static void add_text(const struct json_value *value, struct buf *out)
 		buf_add_str(out, json_as_str(value));
 	}
 	for (size_t i = 0; i < json_count(value) && json_type_of(value) == JSON_T_ARRAY; i++) {
-		if (out->len > 0) {
+		struct str text = json_as_str(json_get(json_at(value, i), "text"));
+
+		if (out->len > 0 && text.n > 0) {
 			buf_add_char(out, '\n');
 		}
-		buf_add_str(out, json_as_str(json_get(json_at(value, i), "text")));
+		buf_add_str(out, text);
 	}
 }
 
@@ -97,6 +105,7 @@ static void decode_prompt(struct session_note *note)
 	note->blocks = json_parse(buf_str(&text), &err);
 	buf_fini(&text);
 	note->steers = json_as_bool(json_get(note->payload, "steer"));
+	note->version = (uint64_t)json_as_i64(json_get(note->payload, "version"));
 }
 
 static void decode_approval(struct session_note *note, const struct json_value *payload)
@@ -154,6 +163,28 @@ static void insert_prompt(struct session_run *s, struct session_note *note)
 	}
 }
 
+/* What waits has changed, if this is newer. */
+static void renew_prompt(struct session_run *s, struct session_note *note)
+{
+	struct session_note *old;
+
+	TAILQ_FOREACH (old, &s->prompts, link) {
+		if (strcmp(old->id, note->id) == 0) {
+			break;
+		}
+	}
+	if (old == NULL || note->version <= old->version) {
+		session_note_free(note);
+		return;
+	}
+	note->after = old->after;
+	note->late_ms = old->late_ms;
+	TAILQ_INSERT_BEFORE(old, note, link);
+	TAILQ_REMOVE(&s->prompts, old, link);
+	session_note_free(old);
+	fiber_signal_raise(&s->prompted);
+}
+
 void session_command(struct session_host *host, const struct mail *mail)
 {
 	struct session_note *note;
@@ -175,7 +206,11 @@ void session_command(struct session_host *host, const struct mail *mail)
 		return;
 	}
 	/* Whoever sent too many sends them again when some are done. */
-	if (map_get(s->seen, str_of(note->id)) != NULL || s->waiting >= SESSION_COMMANDS_MAX) {
+	if (map_get(s->seen, str_of(note->id)) != NULL) {
+		renew_prompt(s, note);
+		return;
+	}
+	if (s->waiting >= SESSION_COMMANDS_MAX) {
 		session_note_free(note);
 		return;
 	}
@@ -389,10 +424,68 @@ uint64_t session_note_waits_ms(const struct session_run *s, const struct session
 {
 	uint64_t now = clock_mono_ms();
 
+	if (note->newer_ms > now) {
+		return note->newer_ms - now;
+	}
 	return id_is_nil(&note->after) || now >= note->late_ms ||
 	                       map_get(s->seen, str_of(note->after.s)) != NULL
 	               ? 0
 	               : note->late_ms - now;
+}
+
+static void say_cancelled(struct session_run *s, struct session_note *note)
+{
+	struct buf text;
+
+	event_text_init(&text);
+	event_text_command_end(&text, str_of(note->id), "cancelled", NULL);
+	(void)session_say(s, EVENT_TYPE_COMMAND_FINISHED, &text);
+	buf_fini(&text);
+	done_with(s, note);
+}
+
+/* Until Redis answers: nobody else can say whose it is. Notes may come and go meanwhile. */
+static bool ask_whose(struct session_run *s, const char *prompt, uint64_t version,
+                      enum prompt_claim *ret)
+{
+	struct err err;
+
+	while (!fiber_cancelled() && !s->exited) {
+		if (prompt_claim_take(s->host->redis, &s->sid, prompt, version, ret, &err) ==
+		    ERR_OK) {
+			return true;
+		}
+		(void)!fiber_sleep(CLAIM_AGAIN_MS);
+	}
+	return false;
+}
+
+bool session_note_claim(struct session_run *s)
+{
+	struct session_note *note = TAILQ_FIRST(&s->prompts);
+	/* What was announced and never came is not waited for for ever. */
+	uint64_t version = note->newer_ms != 0 ? UINT32_MAX : note->version;
+	enum prompt_claim whose;
+	char id[ID_LEN + 1];
+
+	memcpy(id, note->id, sizeof(id));
+	if (!ask_whose(s, id, version, &whose)) {
+		return false;
+	}
+	note = TAILQ_FIRST(&s->prompts);
+	if (note == NULL || strcmp(note->id, id) != 0) {
+		return false; /* another one comes before it */
+	}
+	if (whose == PROMPT_MINE) {
+		return true;
+	}
+	if (whose == PROMPT_GONE) {
+		TAILQ_REMOVE(&s->prompts, note, link);
+		say_cancelled(s, note);
+	} else {
+		note->newer_ms = clock_mono_ms() + NEWER_MS;
+	}
+	return false;
 }
 
 void session_prompts_write(void *arg)
@@ -414,6 +507,10 @@ void session_prompts_write(void *arg)
 			(void)!fiber_signal_wait(&s->prompted, session_note_waits_ms(s, note));
 			continue;
 		}
+		if (!session_note_claim(s)) {
+			continue;
+		}
+		note = TAILQ_FIRST(&s->prompts);
 		TAILQ_REMOVE(&s->prompts, note, link);
 		s->prompting = true;
 		give_prompt(s, note, &text);

@@ -45,7 +45,9 @@ struct session_note { /* a command for it */
 	struct json_value *blocks;        /* of a prompt: its content blocks */
 	bool steers;                      /* a prompt for the turn that runs */
 	char *prompt;                     /* of a prompt its text, else NULL */
-	uint64_t seq;                     /* of the session's commands */
+	uint64_t version;                 /* of a prompt: how often it was changed, and 1 */
+	uint64_t newer_ms; /* of a prompt: until when a newer version is waited for; 0: none is */
+	uint64_t seq;      /* of the session's commands */
 	struct id after;   /* a prompt that must be given before this one; nil: none */
 	uint64_t late_ms;  /* until when it is waited for */
 	char *answer;      /* of an approval its payload, else NULL */
@@ -288,7 +290,10 @@ void session_prompts_write(void *arg);                                     /* th
 bool session_note_start(struct session_run *s, struct session_note *note); /* says so */
 void session_note_drop(struct session_run *s, struct session_note *note);  /* says nothing */
 void session_note_free(struct session_note *note);
-/* How long a prompt still waits for the one before it; 0: not any more. */
+/* The first of its prompts is the agent's from here on, and no client's. False: it is not, and was
+ * put away, or is waited for. */
+bool session_note_claim(struct session_run *s);
+/* How long a prompt still waits for the one before it, or for what changed; 0: not any more. */
 uint64_t session_note_waits_ms(const struct session_run *s, const struct session_note *note);
 void session_notes_free(struct session_run *s);
 

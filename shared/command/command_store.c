@@ -23,8 +23,10 @@ enum {
 };
 
 static const char *const state_names[COMMAND_STATE_COUNT] = {
-	[COMMAND_QUEUED] = "queued",   [COMMAND_STARTED] = "started", [COMMAND_DONE] = "done",
-	[COMMAND_UNKNOWN] = "unknown", [COMMAND_FAILED] = "failed",   [COMMAND_EXPIRED] = "expired",
+	[COMMAND_QUEUED] = "queued",       [COMMAND_STARTED] = "started",
+	[COMMAND_DONE] = "done",           [COMMAND_UNKNOWN] = "unknown",
+	[COMMAND_FAILED] = "failed",       [COMMAND_EXPIRED] = "expired",
+	[COMMAND_CANCELLED] = "cancelled",
 };
 
 static const struct text *sql(enum command_sql_id id)
@@ -252,23 +254,11 @@ enum err_code command_before(struct pg *pg, const char *tenant, const struct id 
 	return code;
 }
 
-enum err_code command_open(struct pg *pg, const struct command_query *query, struct arena *arena,
-                           struct command_list *ret, struct err *err)
+static enum err_code take_rows(const struct pg_rows *rows, struct arena *arena,
+                               struct command_list *ret, struct err *err)
 {
-	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
-	struct pg_params params = { 0 };
-	struct command_list list;
-	enum err_code code;
+	struct command_list list = { .count = pg_rows_count(rows) };
 
-	pg_param_cstr(&params, query->session.s);
-	pg_param_u64(&params, query->after_seq);
-	pg_param_u64(&params, query->max);
-	pg_param_cstr(&params, query->tenant);
-	code = pg_query(pg, query->tenant, sql(COMMAND_SQL_COMMAND_OPEN), &params, &rows, err);
-	if (code != ERR_OK) {
-		return code;
-	}
-	list.count = pg_rows_count(rows);
 	list.items = arena_take(arena, list.count * sizeof(*list.items));
 	for (size_t i = 0; i < list.count; i++) {
 		if (!from_row(rows, i, arena, &list.items[i])) {
@@ -278,6 +268,76 @@ enum err_code command_open(struct pg *pg, const struct command_query *query, str
 	}
 	*ret = list;
 	return ERR_OK;
+}
+
+enum err_code command_open(struct pg *pg, const struct command_query *query, struct arena *arena,
+                           struct command_list *ret, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+
+	pg_param_cstr(&params, query->session.s);
+	pg_param_u64(&params, query->after_seq);
+	pg_param_u64(&params, query->max);
+	pg_param_cstr(&params, query->tenant);
+	code = pg_query(pg, query->tenant, sql(COMMAND_SQL_COMMAND_OPEN), &params, &rows, err);
+	return code == ERR_OK ? take_rows(rows, arena, ret, err) : code;
+}
+
+enum err_code command_prompts(struct pg *pg, const struct command_query *query, struct arena *arena,
+                              struct command_list *ret, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+
+	pg_param_cstr(&params, query->session.s);
+	pg_param_u64(&params, query->max);
+	pg_param_cstr(&params, query->tenant);
+	code = pg_query(pg, query->tenant, sql(COMMAND_SQL_COMMAND_PROMPTS), &params, &rows, err);
+	return code == ERR_OK ? take_rows(rows, arena, ret, err) : code;
+}
+
+enum err_code command_prompt(struct pg_tx *tx, const char *tenant, const struct id *session,
+                             const struct id *id, struct arena *arena, struct command *ret,
+                             struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	struct command_list list = { .count = 0 };
+	enum err_code code;
+
+	pg_param_cstr(&params, session->s);
+	pg_param_cstr(&params, id->s);
+	pg_param_cstr(&params, tenant);
+	code = pg_tx_query(tx, sql(COMMAND_SQL_COMMAND_PROMPT), &params, &rows, err);
+	if (code == ERR_OK) {
+		code = take_rows(rows, arena, &list, err);
+	}
+	if (code == ERR_OK && list.count == 0) {
+		return err_set(err, ERR_NOT_FOUND, "no such prompt");
+	}
+	if (code == ERR_OK) {
+		*ret = list.items[0];
+	}
+	return code;
+}
+
+enum err_code command_edit(struct pg_tx *tx, const char *tenant, const struct id *id,
+                           struct str payload, struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+
+	pg_param_cstr(&params, id->s);
+	pg_param_text(&params, payload);
+	pg_param_cstr(&params, tenant);
+	code = pg_tx_query(tx, sql(COMMAND_SQL_COMMAND_EDIT), &params, &rows, err);
+	return code == ERR_OK && pg_rows_affected(rows) == 0
+	               ? err_set(err, ERR_CONFLICT, "the prompt does not wait any more")
+	               : code;
 }
 
 enum err_code command_due(struct pg *pg, const struct command_due_query *query, struct arena *arena,

@@ -2,7 +2,8 @@
  * Commands as rows: what clients ask of a session (prompt, stop, pause, resume, an approval).
  *
  * A command is durable before it is answered.  It goes queued -> started (the worker has
- * appended command_started, before the agent gets it) -> done, failed or expired.  One that was
+ * appended command_started, before the agent gets it) -> done, failed or expired; a prompt that
+ * waits can be taken back: cancelled.  One that was
  * started in an older epoch and never finished is unknown: it is asked about, not repeated.
  */
 #pragma once
@@ -24,6 +25,7 @@ enum command_state {
 	COMMAND_UNKNOWN,
 	COMMAND_FAILED,
 	COMMAND_EXPIRED,
+	COMMAND_CANCELLED,
 	COMMAND_STATE_COUNT
 };
 
@@ -94,6 +96,20 @@ struct command_query {
 enum err_code command_open(struct pg *pg, const struct command_query *query, struct arena *arena,
                            struct command_list *ret, struct err *err) MUST_CHECK;
 
+/* Prompts that wait, in order. */
+enum err_code command_prompts(struct pg *pg, const struct command_query *query, struct arena *arena,
+                              struct command_list *ret, struct err *err) MUST_CHECK;
+
+/* A prompt of a session, whatever became of it; nil: the last that was not taken back. The
+ * transaction has its row locked from here on. ERR_NOT_FOUND: there is none. */
+enum err_code command_prompt(struct pg_tx *tx, const char *tenant, const struct id *session,
+                             const struct id *id, struct arena *arena, struct command *ret,
+                             struct err *err) MUST_CHECK;
+
+/* Another payload for one that waits. ERR_CONFLICT: it does not. */
+enum err_code command_edit(struct pg_tx *tx, const char *tenant, const struct id *id,
+                           struct str payload, struct err *err) MUST_CHECK;
+
 /* For which of these sessions, of any tenants and at most 128, some command is queued. */
 enum err_code command_waiting(struct pg *pg, const struct id *sessions, size_t count, bool *ret,
                               struct err *err) MUST_CHECK;
@@ -132,7 +148,7 @@ enum err_code command_start(struct pg *pg, const char *tenant, const struct id *
 
 struct command_end {
 	struct id id;
-	enum command_state state; /* DONE, FAILED, EXPIRED or UNKNOWN */
+	enum command_state state; /* DONE, FAILED, EXPIRED, CANCELLED or UNKNOWN */
 	struct str result;        /* JSON; {NULL, 0}: none */
 };
 

@@ -98,6 +98,8 @@ static const struct json_field redrive_fields[] = {
 const struct json_table rest_redrive_table = { "Redrive", sizeof(struct rest_redrive),
 	                                       redrive_fields, ARRAY_LEN(redrive_fields) };
 
+static const char *const prompt_modes[] = { "queue", "steer", NULL };
+
 static const struct json_field prompt_fields[] = {
 	{ .name = "prompt",
 	  .alias = "message",
@@ -106,10 +108,40 @@ static const struct json_field prompt_fields[] = {
 	  FIELD(rest_prompt, texts),
 	  .decode = task_decode_prompt,
 	  .schema = task_prompt_schema },
+	{ .name = "mode",
+	  .kind = JSON_ENUM,
+	  FIELD(rest_prompt, mode),
+	  .names = prompt_modes,
+	  .help = "While a turn runs: queue waits for its end (so it is unless given), steer joins "
+	          "it "
+	          "where the agent can do that." },
 };
 
 const struct json_table rest_prompt_table = { "Prompt", sizeof(struct rest_prompt), prompt_fields,
 	                                      ARRAY_LEN(prompt_fields) };
+
+#define WORD_FIELD(its_name, most, its_help)                                                       \
+	{                                                                                          \
+		.name = its_name, .kind = JSON_STR, .flags = JSON_REQUIRED,                        \
+		FIELD(rest_word, word), .min = 1, .max = most, .help = its_help                    \
+	}
+
+static const struct json_field model_fields[] = {
+	WORD_FIELD("model", 256, "As the session's capabilities name it."),
+};
+static const struct json_field mode_fields[] = {
+	WORD_FIELD("mode", 256, "As the session's capabilities name it."),
+};
+static const struct json_field slash_fields[] = {
+	WORD_FIELD("command", 16384, "With the slash, and what belongs to it: /compact."),
+};
+
+const struct json_table rest_model_table = { "Model", sizeof(struct rest_word), model_fields,
+	                                     ARRAY_LEN(model_fields) };
+const struct json_table rest_mode_table = { "Mode", sizeof(struct rest_word), mode_fields,
+	                                    ARRAY_LEN(mode_fields) };
+const struct json_table rest_slash_table = { "SlashLine", sizeof(struct rest_word), slash_fields,
+	                                     ARRAY_LEN(slash_fields) };
 
 static const char *const roles[] = { "observer", "participant", NULL };
 

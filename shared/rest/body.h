@@ -29,10 +29,18 @@ struct rest_redrive {
 };
 extern const struct json_table rest_redrive_table;
 
+enum rest_prompt_mode { REST_PROMPT_QUEUE, REST_PROMPT_STEER };
+
 struct rest_prompt {
 	struct json_list texts; /* struct str */
+	unsigned mode;          /* enum rest_prompt_mode */
 };
 extern const struct json_table rest_prompt_table;
+
+struct rest_word {
+	struct str word;
+};
+extern const struct json_table rest_model_table, rest_mode_table, rest_slash_table;
 
 enum { REST_PATH_MAX = 256 };
 

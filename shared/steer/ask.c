@@ -38,34 +38,6 @@ static bool moves(enum steer_verb verb)
 
 /* ---- payloads ---- */
 
-enum err_code steer_prompt(const struct json_list *texts, struct arena *arena, struct str *ret,
-                           struct err *err)
-{
-	const struct str *items = texts->items;
-	struct buf text, json;
-	struct jsonw w;
-	bool fits;
-
-	buf_init(&text, STEER_TEXT_MAX);
-	buf_init(&json, STEER_PAYLOAD_MAX);
-	for (size_t i = 0; i < texts->count; i++) {
-		buf_add_cstr(&text, i > 0 ? "\n" : "");
-		buf_add_str(&text, items[i]);
-	}
-	jsonw_init(&w, &json);
-	jsonw_object(&w, NULL);
-	jsonw_str(&w, "prompt", buf_str(&text));
-	jsonw_end_object(&w);
-	fits = !buf_failed(&text) && !buf_failed(&json);
-	if (fits) {
-		*ret = arena_str(arena, buf_str(&json));
-	}
-	buf_fini(&text);
-	buf_fini(&json);
-	return fits ? ERR_OK
-	            : err_set(err, ERR_TOO_LARGE, "is too large with its characters escaped");
-}
-
 static enum err_code make_payload(const struct steer *steer, const struct steer_ask *ask,
                                   struct str *ret, struct err *err)
 {
@@ -346,28 +318,13 @@ static void tell_worker(const struct steer *steer, const struct steer_session *s
                         const struct steer_ask *ask, const struct steer_done *done)
 {
 	const struct id before = find_before(steer, session, ask, done);
-	struct jsonw w;
-	struct buf body;
 
-	buf_init(&body, MAIL_BODY_MAX);
-	jsonw_init(&w, &body);
-	jsonw_object(&w, NULL);
-	jsonw_cstr(&w, "id", done->command.s);
-	jsonw_u64(&w, "seq", done->seq);
-	if (!id_is_nil(&before)) {
-		jsonw_cstr(&w, "after", before.s);
-	}
-	jsonw_cstr(&w, "kind", steer_kind(ask->verb));
-	jsonw_raw(&w, "payload", done->payload);
-	jsonw_end_object(&w);
-	if (!buf_failed(&body)) {
-		steer_notify(steer->store->redis,
-		             &(struct steer_note){ .tenant = steer->who->tenant,
-		                                   .sid = session->id,
-		                                   .kind = "command",
-		                                   .body = buf_str(&body) });
-	}
-	buf_fini(&body);
+	steer_tell_command(steer, &session->id,
+	                   &(struct steer_command){ .id = done->command,
+	                                            .before = before,
+	                                            .seq = done->seq,
+	                                            .kind = steer_kind(ask->verb),
+	                                            .payload = done->payload });
 }
 
 /* The command is durable: whatever fails here is done by the worker. */

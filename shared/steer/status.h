@@ -18,3 +18,13 @@ struct str steer_resolved_json(const struct steer_approval *approval, const stru
 
 /* Nobody has to run it any more. */
 void steer_finish_queue(const struct steer *steer, const struct id *sid, const char *reason);
+
+/* A note to the worker about a command. */
+struct steer_command {
+	struct id id, before; /* before: that must reach the agent first; nil: none */
+	uint64_t seq;
+	const char *kind;
+	struct str payload;
+};
+void steer_tell_command(const struct steer *steer, const struct id *session,
+                        const struct steer_command *command);

@@ -167,6 +167,41 @@ void steer_follow(const struct steer *steer, struct steer_session *session,
 enum err_code steer_prompt(const struct json_list *texts, struct arena *arena, struct str *ret,
                            struct err *err) MUST_CHECK;
 
+/* What else it may say. */
+struct steer_words {
+	const struct json_list *texts;
+	struct str blocks; /* JSON array: content blocks in place of texts; {NULL, 0}: none */
+	bool steers;       /* it joins the turn that runs, where the agent can do that */
+	uint64_t version;  /* 0: the first */
+};
+enum err_code steer_words(const struct steer_words *words, struct arena *arena, struct str *ret,
+                          struct err *err) MUST_CHECK;
+
+/* ---- prompts that wait (docs/chat.md) ---- */
+
+enum { STEER_PROMPTS_MAX = 1000 };
+
+struct command_list;
+
+/* In the order in which the agent gets them. */
+enum err_code steer_prompts(const struct steer *steer, const struct id *session,
+                            struct command_list *ret, struct err *err) MUST_CHECK;
+
+/* The payload of an earlier one, to be asked again; nil: of the last. ERR_NOT_FOUND. */
+enum err_code steer_prompt_again(const struct steer *steer, const struct id *session,
+                                 const struct id *prompt, struct str *ret,
+                                 struct err *err) MUST_CHECK;
+
+/* Other words for it; words->version means nothing. ERR_CONFLICT: the agent has it, or it was taken
+ * back. */
+enum err_code steer_prompt_edit(const struct steer *steer, struct steer_session *session,
+                                const struct id *prompt, const struct steer_words *words,
+                                struct err *err) MUST_CHECK;
+
+/* The agent does not get it. Taken back before: ERR_OK. */
+enum err_code steer_prompt_cancel(const struct steer *steer, struct steer_session *session,
+                                  const struct id *prompt, struct err *err) MUST_CHECK;
+
 /* ---- ending it at once ---- */
 
 /* Whatever it does, it is cancelled: its epoch is raised, and its worker is fenced. Cancelled
