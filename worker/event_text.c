@@ -263,15 +263,17 @@ void event_text_command(struct buf *out, struct str command_id, struct str kind)
 	jsonw_end_object(&w);
 }
 
-void event_text_command_end(struct buf *out, struct str command_id, const char *outcome,
-                            const char *message)
+void event_text_command_end(struct buf *out, const struct event_text_command_end *end)
 {
 	struct jsonw w = begin(out);
 
-	jsonw_str(&w, "command_id", command_id);
-	jsonw_cstr(&w, "outcome", outcome);
-	if (message != NULL && message[0] != '\0') {
-		jsonw_cstr(&w, "message", message);
+	jsonw_str(&w, "command_id", end->id);
+	jsonw_cstr(&w, "outcome", end->outcome);
+	if (end->message != NULL && end->message[0] != '\0') {
+		jsonw_cstr(&w, "message", end->message);
+	}
+	if (end->result.n > 0) {
+		jsonw_raw(&w, "result", end->result);
 	}
 	jsonw_end_object(&w);
 }

@@ -70,8 +70,13 @@ void event_text_branch(struct buf *out, const struct workspace_delivery *deliver
 void event_text_patch(struct buf *out, struct str patch, bool truncated);
 
 void event_text_command(struct buf *out, struct str command_id, struct str kind);
-void event_text_command_end(struct buf *out, struct str command_id, const char *outcome,
-                            const char *message);
+/* "" and NULL leave a member out. */
+struct event_text_command_end {
+	struct str id;
+	const char *outcome, *message;
+	struct str result; /* a JSON object */
+};
+void event_text_command_end(struct buf *out, const struct event_text_command_end *end);
 void event_text_message(struct buf *out, const char *role, struct str content);
 void event_text_turn(struct buf *out, uint64_t turn, const char *stop_reason); /* NULL: begins */
 

@@ -122,6 +122,7 @@ void session_adapter_free(struct session_run *s)
 	adapter_lines_fini(&a->lines);
 	buf_fini(&a->writes);
 	json_value_free(a->settings);
+	free(a->capabilities);
 	free(a);
 }
 
@@ -184,6 +185,8 @@ static void get_ready(struct session_adapter *a, struct str capabilities)
 	struct session_run *s = a->run;
 
 	say(a, EVENT_TYPE_CAPABILITIES, capabilities);
+	free(a->capabilities);
+	a->capabilities = mem_strndup(capabilities);
 	a->ready = true;
 	fiber_signal_raise(&s->prompted);
 	fiber_signal_raise(&s->wake);

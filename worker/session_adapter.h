@@ -36,6 +36,7 @@ struct session_adapter {
 	unsigned port;           /* that it said it listens at; 0: not yet */
 
 	bool ready, ended;
+	char *capabilities;         /* as it was last told, a JSON object; NULL: not yet */
 	bool first_done;            /* the task's own prompt */
 	char stop_reason[64];       /* of its last turn */
 	struct session_notes given; /* commands that it has */

@@ -23,6 +23,7 @@ void session_note_free(struct session_note *note)
 	json_value_free(note->json);
 	free(note->prompt);
 	free(note->answer);
+	free(note->result);
 	free(note);
 }
 
@@ -87,6 +88,9 @@ static void decode_prompt(struct session_note *note)
 	struct buf text;
 	struct err err;
 
+	if (given == NULL) {
+		given = json_get(note->payload, "command"); /* a slash command that is passed on */
+	}
 	buf_init(&text, MAIL_BODY_MAX);
 	add_text(given, &text);
 	note->prompt = buf_take(&text);
@@ -146,6 +150,22 @@ static struct session_note *decode(struct str body)
 		decode_approval(note, note->payload);
 	}
 	return note;
+}
+
+/* Who has no commands of that kind reads it as a prompt. */
+static void pass_slash(struct session_run *s, struct session_note *note)
+{
+	enum session_slash how = session_slash_of(s, note);
+
+	if (how == SLASH_PASSED) {
+		decode_prompt(note);
+		note->late_ms = clock_mono_ms();
+		note->seq = (uint64_t)json_as_i64(json_get(note->json, "seq"));
+	}
+	if (how != SLASH_LOCAL) {
+		note->result = mem_strdup(how == SLASH_PASSED ? "{\"source\":\"passthrough\"}"
+		                                              : "{\"source\":\"native\"}");
+	}
 }
 
 /* Notes may be lost and told again, so they come in any order. */
@@ -214,6 +234,9 @@ void session_command(struct session_host *host, const struct mail *mail)
 		session_note_free(note);
 		return;
 	}
+	if (strcmp(note->kind, "slash") == 0) {
+		pass_slash(s, note);
+	}
 	s->waiting++;
 	(void)map_put(s->seen, str_of(note->id), &seen_mark);
 	if (note->prompt != NULL) {
@@ -247,7 +270,14 @@ bool session_note_start(struct session_run *s, struct session_note *note)
 static void say_finished(struct session_run *s, const struct session_note *note, const char *why,
                          struct buf *text)
 {
-	event_text_command_end(text, str_of(note->id), why == NULL ? "done" : "failed", why);
+	const struct event_text_command_end end = {
+		.id = str_of(note->id),
+		.outcome = why == NULL ? "done" : "failed",
+		.message = why,
+		.result = str_of(note->result != NULL ? note->result : ""),
+	};
+
+	event_text_command_end(text, &end);
 	(void)session_say(s, EVENT_TYPE_COMMAND_FINISHED, text);
 }
 
@@ -347,11 +377,17 @@ void session_note_end(struct session_run *s, struct session_note *note, const ch
 	buf_fini(&text);
 }
 
+static bool is_local_slash(const struct session_run *s, const struct session_note *note)
+{
+	return strcmp(note->kind, "slash") == 0 && session_slash_of(s, note) == SLASH_LOCAL;
+}
+
 /* Whether somebody waits for an answer is not known before what was kept is there again; what only
  * an adapter can do waits until its agent is ready. */
 static bool is_due(const struct session_run *s, const struct session_note *note)
 {
-	return note->answer != NULL ? s->prepared : session_adapter_can(s, note);
+	return note->answer != NULL ? s->prepared
+	                            : is_local_slash(s, note) || session_adapter_can(s, note);
 }
 
 static struct session_note *next_note(const struct session_run *s)
@@ -379,6 +415,8 @@ void session_notes_perform(struct session_run *s)
 		}
 		if (!say_started(s, note, &text)) {
 			done_with(s, note);
+		} else if (is_local_slash(s, note)) {
+			session_note_end(s, note, session_slash_answer(s, note));
 		} else if (!session_wait_answer(s, note) && !session_adapter_control(s, note)) {
 			session_note_end(s, note, perform(s, note, &text));
 		}
@@ -438,7 +476,8 @@ static void say_cancelled(struct session_run *s, struct session_note *note)
 	struct buf text;
 
 	event_text_init(&text);
-	event_text_command_end(&text, str_of(note->id), "cancelled", NULL);
+	event_text_command_end(&text, &(struct event_text_command_end){ .id = str_of(note->id),
+	                                                                .outcome = "cancelled" });
 	(void)session_say(s, EVENT_TYPE_COMMAND_FINISHED, &text);
 	buf_fini(&text);
 	done_with(s, note);

@@ -13,6 +13,7 @@
 #include "worker/journal.h"
 #include "worker/reporter.h"
 #include "worker/runner.h"
+#include "worker/session_notes.h"
 #include "worker/session_rules.h"
 #include "worker/session_run.h"
 
@@ -51,6 +52,7 @@ struct session_note { /* a command for it */
 	struct id after;   /* a prompt that must be given before this one; nil: none */
 	uint64_t late_ms;  /* until when it is waited for */
 	char *answer;      /* of an approval its payload, else NULL */
+	char *result;      /* JSON object for its command_finished, else NULL */
 	struct id request; /* that it answers */
 	char reason[128];  /* of a stop, or "" */
 };
@@ -281,21 +283,6 @@ void session_asks_free(struct session_run *s);
 const char *session_talk_path(const struct session_run *s);
 enum err_code session_talk_start(struct session_run *s, struct err *err) MUST_CHECK;
 void session_talk_stop(struct session_run *s); /* harmless when it was never started */
-
-/* session_notes.c */
-void session_notes_perform(struct session_run *s);
-/* A command that was started is over: why NULL: done. It is freed. */
-void session_note_end(struct session_run *s, struct session_note *note, const char *why);
-void session_prompts_write(void *arg);                                     /* the body of a child */
-bool session_note_start(struct session_run *s, struct session_note *note); /* says so */
-void session_note_drop(struct session_run *s, struct session_note *note);  /* says nothing */
-void session_note_free(struct session_note *note);
-/* The first of its prompts is the agent's from here on, and no client's. False: it is not, and was
- * put away, or is waited for. */
-bool session_note_claim(struct session_run *s);
-/* How long a prompt still waits for the one before it, or for what changed; 0: not any more. */
-uint64_t session_note_waits_ms(const struct session_run *s, const struct session_note *note);
-void session_notes_free(struct session_run *s);
 
 /* session_result.c */
 /* file_edit and diff events of what was not told before. */

@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "command/command_store.h"
 #include "cred/base64url.h"
 #include "cred/mac.h"
+#include "event/prompt_claim.h"
+#include "json/decode.h"
 #include "json/value.h"
 #include "redis/redis.h"
 #include "steer/notify.h"
@@ -231,6 +234,72 @@ static void order_body(struct stage *stage)
 	assert_int_equal(json_as_i64(json_get(body, "seq")), 2);
 }
 ON_STAGE(a_prompt_says_which_one_must_come_before_it, order_body)
+
+static void waiting_body(struct stage *stage)
+{
+	struct str lines[] = { STR_LIT("better") };
+	const struct json_list texts = { lines, 1 };
+	const struct steer_words words = { .texts = &texts, .steers = true };
+	const struct steer_ask what = { .verb = STEER_PROMPT,
+		                        .payload = STR_LIT("{\"prompt\":\"x\"}") };
+	const struct id none = { "" };
+	struct command_list list;
+	struct steer_done first, second, third;
+	enum prompt_claim whose;
+	struct str again;
+	struct err err;
+
+	lease(stage);
+	first = send_ask(stage, &what);
+	second = send_ask(stage, &what);
+	third = send_ask(stage, &what);
+	for (unsigned i = 0; i < 3; i++) {
+		expect_mail(stage, "command", NULL);
+	}
+	must(steer_prompts(&stage->steer, &stage->session.id, &list, &err), &err);
+	assert_int_equal(list.count, 3);
+	assert_true(id_eq(&list.items[0].id, &first.command));
+	/* One is changed: the worker hears of it, and the others too. */
+	must(steer_prompt_edit(&stage->steer, &stage->session, &second.command, &words, &err),
+	     &err);
+	expect_row(stage, &second.command, "prompt", "queued",
+	           "{\"steer\": true, \"prompt\": \"better\", \"version\": 2}");
+	expect_mail(stage, "command", &second.command);
+	expect_event(stage, "prompt_edited", "\"content\":\"better\"");
+	must(prompt_claim_take(stage->store.redis, &stage->session.id, second.command.s, 1, &whose,
+	                       &err),
+	     &err);
+	assert_int_equal(whose, PROMPT_NEWER);
+	/* One is taken back: once is enough, and the agent does not get it. */
+	must(steer_prompt_cancel(&stage->steer, &stage->session, &third.command, &err), &err);
+	must(steer_prompt_cancel(&stage->steer, &stage->session, &third.command, &err), &err);
+	expect_event(stage, "prompt_cancelled", third.command.s);
+	must(prompt_claim_take(stage->store.redis, &stage->session.id, third.command.s, 1, &whose,
+	                       &err),
+	     &err);
+	assert_int_equal(whose, PROMPT_GONE);
+	assert_int_equal(
+		steer_prompt_edit(&stage->steer, &stage->session, &third.command, &words, &err),
+		ERR_CONFLICT);
+	/* What the agent has is nobody's to change, although the row does not say so yet. */
+	must(prompt_claim_take(stage->store.redis, &stage->session.id, first.command.s, 1, &whose,
+	                       &err),
+	     &err);
+	assert_int_equal(whose, PROMPT_MINE);
+	assert_int_equal(steer_prompt_cancel(&stage->steer, &stage->session, &first.command, &err),
+	                 ERR_CONFLICT);
+	assert_int_equal(
+		steer_prompt_edit(&stage->steer, &stage->session, &first.command, &words, &err),
+		ERR_CONFLICT);
+	expect_row(stage, &first.command, "prompt", "queued", "{\"prompt\": \"x\"}");
+	assert_int_equal(
+		steer_prompt_cancel(&stage->steer, &stage->session, &stage->session.id, &err),
+		ERR_NOT_FOUND);
+	must(steer_prompt_again(&stage->steer, &stage->session.id, &none, &again, &err), &err);
+	assert_true(memmem(again.p, again.n, "better", 6) != NULL);
+	crew_no_mail(&stage->crew);
+}
+ON_STAGE(a_prompt_that_waits_is_changed_or_taken_back_until_the_agent_has_it, waiting_body)
 
 static void again_body(struct stage *stage)
 {
@@ -585,6 +654,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_prompt_is_a_row_and_a_note_to_the_worker),
 		cmocka_unit_test(a_prompt_says_which_one_must_come_before_it),
+		cmocka_unit_test(
+			a_prompt_that_waits_is_changed_or_taken_back_until_the_agent_has_it),
 		cmocka_unit_test(a_command_by_the_clients_name_is_asked_once),
 		cmocka_unit_test(a_move_is_in_the_log_once_it_is_asked_for),
 		cmocka_unit_test(a_queued_session_stops_on_the_spot_and_says_so_again),

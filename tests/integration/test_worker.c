@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "event/prompt_claim.h"
 #include "queue/mail.h"
 #include "tests/integration/worker_world.h"
 #include "tests/support/test.h"
@@ -333,9 +334,23 @@ static void a_cancelled_session_is_killed_and_says_nothing_more(void **state)
 	worker_world_run(cancel_body, false);
 }
 
+/* What its clients did with the prompt: another version is there, or (0) it is taken back. */
+static void change_prompt(struct worker_world *w, const struct given *g, const struct id *id,
+                          uint64_t version)
+{
+	struct err err;
+	bool changed = false;
+
+	assert_int_equal(prompt_claim_change(w->redis, &g->sid, id, version, &changed, &err),
+	                 ERR_OK);
+	assert_true(changed);
+}
+
 static void prompt_body(struct worker_world *w)
 {
 	static const char *const story[] = {
+		"\"result\":{\"source\":\"local\",\"text\":\"/help: ",
+		"\"outcome\":\"cancelled\"",
 		"command_started {\"command_id\":\"",
 		"message {\"role\":\"user\",\"content\":\"write it\"}",
 		"turn_started {\"turn\":1}",
@@ -354,12 +369,20 @@ static void prompt_body(struct worker_world *w)
 	const struct order order = { .argv = SH("for i in 1 2; do read l; echo $l >> note; "
 		                                "echo got $l; done; read l"),
 		                     .delivery = "patch" };
+	const struct id gone = id_new(), edited = id_new();
 	struct given g;
 
 	worker_start(w, NULL);
 	given_run(w, &g, &order);
 	given_await_state(w, &g, SESSION_RUNNING);
-	given_command(w, &g, "prompt", "{\"prompt\":\"write it\"}");
+	given_command(w, &g, "slash", "{\"command\":\"/help\"}");
+	given_await(w, &g, "\"source\":\"local\"");
+	change_prompt(w, &g, &gone, 0);
+	given_command_of(w, &g, &gone, "prompt", "{\"prompt\":\"taken back\"}");
+	given_await(w, &g, "\"outcome\":\"cancelled\"");
+	change_prompt(w, &g, &edited, 2);
+	given_command_of(w, &g, &edited, "prompt", "{\"prompt\":\"write that\"}");
+	given_command_of(w, &g, &edited, "prompt", "{\"prompt\":\"write it\",\"version\":2}");
 	given_await(w, &g, "turn_finished {\"turn\":1");
 	given_command(w, &g, "prompt", "{\"prompt\":[{\"type\":\"text\",\"text\":\"again\"}]}");
 	given_await(w, &g, "turn_finished {\"turn\":2");

@@ -486,9 +486,16 @@ void given_command(struct worker_world *w, const struct given *g, const char *ki
                    const char *payload)
 {
 	const struct id id = id_new();
+
+	given_command_of(w, g, &id, kind, payload);
+}
+
+void given_command_of(struct worker_world *w, const struct given *g, const struct id *id,
+                      const char *kind, const char *payload)
+{
 	char body[ORDER_MAX];
 	const int n = snprintf(body, sizeof(body),
-	                       "{\"id\":\"%s\",\"seq\":1,\"kind\":\"%s\",\"payload\":%s}", id.s,
+	                       "{\"id\":\"%s\",\"seq\":1,\"kind\":\"%s\",\"payload\":%s}", id->s,
 	                       kind, payload != NULL ? payload : "{}");
 	const struct mail mail = { .kind = STR_LIT("command"),
 		                   .incarnation = str_of(w->registered.incarnation),

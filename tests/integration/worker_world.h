@@ -82,6 +82,8 @@ void given_await_set(struct worker_world *world, const struct given *given, enum
 /* Move it as the API does, then send the command. */
 void given_command(struct worker_world *world, const struct given *given, const char *kind,
                    const char *payload);
+void given_command_of(struct worker_world *world, const struct given *given, const struct id *id,
+                      const char *kind, const char *payload);
 void given_move(struct worker_world *world, const struct given *given, enum session_state to);
 /* A DELETE: the epoch is raised, the state is cancelled. */
 void given_cancel(struct worker_world *world, const struct given *given);

@@ -165,7 +165,9 @@ static void what_a_worker_says_of_a_session_fits_its_types(void **state)
 	assert_fits(EVENT_TYPE_PROGRESS, &text);
 	event_text_command(&text, STR_LIT("c"), STR_LIT("stop"));
 	assert_fits(EVENT_TYPE_COMMAND_STARTED, &text);
-	event_text_command_end(&text, STR_LIT("c"), "failed", "why");
+	event_text_command_end(&text,
+	                       &(struct event_text_command_end){ STR_LIT("c"), "failed", "why",
+	                                                         STR_LIT("{\"a\":1}") });
 	assert_fits(EVENT_TYPE_COMMAND_FINISHED, &text);
 	event_text_message(&text, "user", STR_LIT("hi"));
 	assert_fits(EVENT_TYPE_MESSAGE, &text);
