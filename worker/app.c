@@ -24,6 +24,7 @@
 #include "worker/restore.h"
 #include "worker/sandbox.h"
 #include "worker/session_run.h"
+#include "worker/snapshot_store.h"
 #include "worker/workspace.h"
 
 enum {
@@ -52,7 +53,7 @@ struct app {
 	struct mailbox mailbox;
 	char state_dir[PATH_SIZE / 2];
 	char journal_dir[PATH_SIZE], keep_dir[PATH_SIZE], home_dir[PATH_SIZE],
-		guard_path[PATH_SIZE];
+		snapshot_dir[PATH_SIZE], guard_path[PATH_SIZE];
 	char worker[NAME_SIZE]; /* the same over restarts */
 	char before[NAME_SIZE]; /* the incarnation of the process before us, "" if none */
 	char has[QUEUE_NEEDS_MAX + 1];
@@ -165,10 +166,14 @@ static enum err_code make_state(struct app *app, struct err *err)
 	(void)snprintf(app->journal_dir, PATH_SIZE, "%s/journal", app->state_dir);
 	(void)snprintf(app->keep_dir, PATH_SIZE, "%s/kept", app->state_dir);
 	(void)snprintf(app->home_dir, PATH_SIZE, "%s/homes", app->state_dir);
+	if (app->snapshot_dir[0] == '\0') {
+		(void)snprintf(app->snapshot_dir, PATH_SIZE, "%s/snapshots", app->state_dir);
+	}
 	if ((code = make_dir(app->state_dir, DIR_FOR_ALL, err)) != ERR_OK ||
 	    (code = orphans_lock(app->state_dir, err)) != ERR_OK ||
 	    (code = make_dir(app->journal_dir, DIR_FOR_US, err)) != ERR_OK ||
 	    (code = make_dir(app->keep_dir, DIR_FOR_US, err)) != ERR_OK ||
+	    (code = make_dir(app->snapshot_dir, DIR_FOR_US, err)) != ERR_OK ||
 	    (code = make_dir(app->home_dir, DIR_FOR_PASSING, err)) != ERR_OK) {
 		return code;
 	}
@@ -423,6 +428,8 @@ static void look_after(void *arg)
 		session_tails_sweep(&app->host);
 		if (turn % KEPT_TURNS == 0) {
 			session_keep_sweep(&app->host);
+			snapshot_store_sweep(app->snapshot_dir,
+			                     app->node->conf.worker_snapshot_keep);
 		}
 		(void)fiber_sleep(LOOK_AFTER_MS);
 	}
@@ -538,6 +545,9 @@ static void fill_host(struct app *app, const struct conf *conf)
 	host->journal_dir = app->journal_dir;
 	host->keep_dir = app->keep_dir;
 	host->home_dir = app->home_dir;
+	(void)str_copy(app->snapshot_dir, PATH_SIZE, str_of(conf->worker_snapshot_dir));
+	host->snapshot_dir = app->snapshot_dir;
+	host->snapshot_max = conf->worker_snapshot_max;
 	host->local_repos = conf->worker_local_repos;
 	host->programs = app->programs;
 	host->as_root = geteuid() == 0;

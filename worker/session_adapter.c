@@ -60,7 +60,7 @@ static void find_place(const struct session_run *s, const char *home, struct ses
 		.program = program != NULL && program[0] != '\0' ? program : NULL,
 		.model = command->model,
 		.mode = command->mode,
-		.resume = STR_LIT(""),
+		.resume = str_of(s->resumes ? s->agent_session : ""),
 		.password = str_of(make_password(s)),
 		.settings = a->settings,
 		.as_root = !s->host->user.drop && s->host->as_root,
@@ -175,6 +175,7 @@ static void end_turn(struct session_adapter *a, struct str stop_reason)
 	event_text_turn(&text, s->turn, a->stop_reason);
 	(void)session_say(s, EVENT_TYPE_TURN_FINISHED, &text);
 	buf_fini(&text);
+	session_snapshot(s, "end of a turn");
 	s->turn_open = false;
 	fiber_signal_raise(&s->prompted);
 	fiber_signal_raise(&s->wake);
@@ -197,6 +198,7 @@ static void tell_session_id(struct session_adapter *a, struct str id)
 	struct jsonw w;
 	struct buf text;
 
+	(void)str_copy(a->run->agent_session, sizeof(a->run->agent_session), id);
 	event_text_init(&text);
 	jsonw_init(&w, &text);
 	jsonw_object(&w, NULL);
@@ -379,22 +381,62 @@ void session_adapter_exited(struct session_run *s)
 
 /* ---- prompts ---- */
 
-static void give_first(struct session_adapter *a)
+/* What its agent is told where it goes on; the task's own prompt too, if it does not know that. */
+static struct json_value *say_lost(struct session_adapter *a, struct buf *text)
+{
+	struct session_run *s = a->run;
+	struct str task = task_prompt_text(task_prompt_json(&s->order.spec, s->arena), s->arena);
+	const char *words = s->lost;
+	struct json_value *blocks;
+	struct jsonw w;
+	struct err err;
+
+	event_text_message(text, "system", str_of(words));
+	(void)session_say(s, EVENT_TYPE_MESSAGE, text);
+	if (!s->resumes) {
+		words = arena_printf(s->arena, "%s The task was:\n\n%" STR_FMT, words,
+		                     STR_ARG(task));
+	}
+	buf_fini(text);
+	buf_init(text, strlen(words) * 6 + 256); /* a character may take an escape of six */
+	jsonw_init(&w, text);
+	jsonw_array(&w, NULL);
+	jsonw_object(&w, NULL);
+	jsonw_cstr(&w, "type", "text");
+	jsonw_cstr(&w, "text", words);
+	jsonw_end_object(&w);
+	jsonw_end_array(&w);
+	blocks = json_parse(buf_str(text), &err);
+	return blocks;
+}
+
+static struct json_value *say_task(struct session_adapter *a, struct buf *text)
 {
 	struct session_run *s = a->run;
 	const struct str *texts = s->order.spec.prompt.items;
-	struct json_value *blocks;
-	struct buf text;
+	const struct str prompt = task_prompt_json(&s->order.spec, s->arena);
 	struct err err;
 
-	blocks = json_parse(task_prompt_json(&s->order.spec, s->arena), &err);
+	event_text_message(text, "user",
+	                   s->order.spec.prompt.count == 1 ? texts[0]
+	                                                   : task_prompt_text(prompt, s->arena));
+	(void)session_say(s, EVENT_TYPE_MESSAGE, text);
+	return json_parse(prompt, &err);
+}
+
+/* Nothing where it goes on and nothing is missing: it waits for whoever prompts it next. */
+static void give_first(struct session_adapter *a)
+{
+	struct session_run *s = a->run;
+	struct json_value *blocks;
+	struct buf text;
+
+	if (s->resumes && s->lost == NULL) {
+		a->first_done = true;
+		return;
+	}
 	event_text_init(&text);
-	event_text_message(
-		&text, "user",
-		s->order.spec.prompt.count == 1
-			? texts[0]
-			: task_prompt_text(task_prompt_json(&s->order.spec, s->arena), s->arena));
-	(void)session_say(s, EVENT_TYPE_MESSAGE, &text);
+	blocks = s->lost != NULL ? say_lost(a, &text) : say_task(a, &text);
 	buf_fini(&text);
 	if (session_adapter_enter(a)) {
 		const struct adapter_prompt prompt = { .id = first_prompt, .blocks = blocks };

@@ -92,6 +92,7 @@ static void set_facts(const struct session_run *s, struct environment *env)
 	}
 	if (s->restored) {
 		set_env(env, "FAIRLEAD_RESTORED", STR_LIT("1"));
+		set_env(env, "FAIRLEAD_LOST", str_of(s->lost != NULL ? s->lost : ""));
 	}
 	set_env(env, "FAIRLEAD_AGENT_SOCKET", str_of(session_talk_path(s)));
 }
@@ -177,13 +178,11 @@ void session_home_remove(struct session_run *s)
 	s->has_home = false;
 }
 
-static enum err_code make_home(struct session_run *s, const char *path, struct err *err)
+enum err_code session_home_make(struct session_run *s, struct err *err)
 {
 	const struct process_user *user = &s->host->user;
+	const char *path = session_home_path(s);
 
-	if (s->restored) {
-		return ERR_OK;
-	}
 	if (access(path, F_OK) == 0 || errno != ENOENT) {
 		session_home_remove(s);
 	}
@@ -245,7 +244,7 @@ enum err_code session_agent_start(struct session_run *s, struct err *err)
 {
 	const char *home = session_home_path(s);
 	struct runner_options options;
-	enum err_code code = make_home(s, home, err);
+	enum err_code code = s->has_home ? ERR_OK : session_home_make(s, err);
 
 	if (code == ERR_OK && s->agent->type != TASK_AGENT_COMMAND) {
 		code = session_adapter_open(s, home, err);

@@ -127,28 +127,13 @@ void session_keep_asks(struct session_run *s)
 static void write_facts(const struct session_run *s, struct buf *out)
 {
 	const struct workspace *ws = &s->workspace;
-	const struct session_ask *ask;
 	struct jsonw w;
 
 	jsonw_init(&w, out);
 	jsonw_object(&w, NULL);
-	jsonw_cstr(&w, "tenant", s->tenant);
-	jsonw_cstr(&w, "path", ws->path);
 	jsonw_cstr(&w, "private", ws->private);
 	jsonw_cstr(&w, "mirror", ws->mirror);
-	jsonw_cstr(&w, "base", ws->base);
-	jsonw_cstr(&w, "branch", ws->branch);
-	jsonw_cstr(&w, "url", ws->url);
-	jsonw_cstr(&w, "tree", s->tree);
-	jsonw_u64(&w, "turn", s->turn);
-	jsonw_array(&w, "asks");
-	TAILQ_FOREACH (ask, &s->asks, link) {
-		jsonw_object(&w, NULL);
-		jsonw_cstr(&w, "request", ask->request.s);
-		jsonw_cstr(&w, "key", ask->key);
-		jsonw_end_object(&w);
-	}
-	jsonw_end_array(&w);
+	session_facts_write(s, &w);
 	jsonw_end_object(&w);
 }
 
@@ -242,29 +227,12 @@ static bool take_workspace(struct session_run *s, const struct json_value *json)
 	struct workspace *ws = &s->workspace;
 
 	ws->session = s->sid;
-	s->turn = (uint64_t)json_as_i64(json_get(json, "turn"));
 	return take(json, "path", ws->path, sizeof(ws->path)) &&
 	       take(json, "private", ws->private, sizeof(ws->private)) &&
 	       take(json, "mirror", ws->mirror, sizeof(ws->mirror)) &&
 	       take(json, "base", ws->base, sizeof(ws->base)) &&
 	       take(json, "branch", ws->branch, sizeof(ws->branch)) &&
-	       take(json, "url", ws->url, sizeof(ws->url)) &&
-	       take(json, "tree", s->tree, sizeof(s->tree));
-}
-
-static void take_asks(struct session_run *s, const struct json_value *asks)
-{
-	for (size_t i = 0; i < json_count(asks); i++) {
-		const struct json_value *kept = json_at(asks, i);
-		struct session_ask *ask = mem_calloc(1, sizeof(*ask));
-
-		if (id_parse(json_as_str(json_get(kept, "request")), &ask->request) &&
-		    take(kept, "key", ask->key, sizeof(ask->key))) {
-			TAILQ_INSERT_TAIL(&s->asks, ask, link);
-		} else {
-			free(ask);
-		}
-	}
+	       take(json, "url", ws->url, sizeof(ws->url));
 }
 
 static bool move_back(const struct session_run *s, const char *home)
@@ -280,22 +248,22 @@ static bool move_back(const struct session_run *s, const char *home)
 	return ok && rename(path, home) == 0;
 }
 
-bool session_restore(struct session_run *s, const char *home)
+bool session_restore(struct session_run *s, const char *home, uint64_t ran)
 {
 	struct json_value *facts = read_facts(s->host, s->sid.s);
 	struct err err;
 
-	if (facts != NULL) {
+	if (facts != NULL && (uint64_t)json_as_i64(json_get(facts, "epoch")) >= ran) {
 		s->restored = workspace_remove(s->host->workspaces, &s->sid, &err) == ERR_OK &&
 		              take_workspace(s, facts) && move_back(s, home);
 		if (s->restored) {
-			take_asks(s, json_get(facts, "asks"));
+			session_facts_take(s, facts);
 			s->has_home = true;
 		} else {
 			log_warn("session.unrestored", "%s", strerror(errno));
 		}
-		json_value_free(facts);
 	}
+	json_value_free(facts);
 	remove_kept(s->host, s->sid.s);
 	return s->restored;
 }

@@ -16,6 +16,7 @@
 #include "worker/session_notes.h"
 #include "worker/session_rules.h"
 #include "worker/session_run.h"
+#include "worker/snapshot_store.h"
 
 enum {
 	SESSION_QUIET_MS = 500, /* an agent that says nothing for this long has ended its turn */
@@ -23,6 +24,7 @@ enum {
 	SESSION_PROMPT_MS = 60000, /* to take a prompt from its standard input */
 	SESSION_ORDER_MS = 3000,   /* in which a prompt whose note was lost is told again */
 	SESSION_PARK_REASON = 64,
+	SESSION_AGENT_ID_SIZE = 256 + 1,
 	SESSION_COMMANDS_MAX = 1024, /* that wait, and that are remembered when done */
 };
 
@@ -81,6 +83,7 @@ struct session_ask {
 TAILQ_HEAD(session_asks, session_ask);
 
 struct session_adapter;
+struct jsonw;
 
 struct session_run {
 	LIST_ENTRY(session_run) link;
@@ -123,9 +126,13 @@ struct session_run {
 	bool parked;                     /* the queue may believe so, */
 	bool park_stays, park_placeless; /* as of queue_park() */
 	char park_reason[SESSION_PARK_REASON];
-	bool evict_asked;  /* to make room, if it can */
-	bool drain_evicts; /* it was, by a drain */
-	bool restored;     /* it made room before */
+	bool evict_asked;                          /* to make room, if it can */
+	bool drain_evicts;                         /* it was, by a drain */
+	bool restored;                             /* it has the files that it had before */
+	char agent_session[SESSION_AGENT_ID_SIZE]; /* the agent's own id of it; "": not known */
+	bool resumes;                              /* its agent goes on with that */
+	const char *lost;   /* what its agent is told is missing; NULL: nothing */
+	uint64_t snapshots; /* taken of this epoch */
 	struct session_asks asks;
 	struct session_rules *rules;   /* session_rules.h */
 	unsigned returning;            /* askers that have what they waited for, but no slot yet */
@@ -224,6 +231,7 @@ void session_agent_fenced(struct session_run *s);
 enum err_code session_agent_freeze(struct session_run *s) MUST_CHECK;
 enum err_code session_agent_thaw(struct session_run *s) MUST_CHECK;
 void session_agent_stop(struct session_run *s, enum session_fate fate, const char *reason);
+enum err_code session_home_make(struct session_run *s, struct err *err) MUST_CHECK; /* anew */
 void session_home_remove(struct session_run *s);
 const char *session_home_path(const struct session_run *s);
 
@@ -271,13 +279,24 @@ bool session_may_leave(const struct session_run *s); /* it waits, and could be b
 void session_make_room(struct session_run *s);       /* if it may */
 void session_keep_asks(struct session_run *s);
 void session_keep(struct session_run *s, const char *home); /* its agent has ended */
-/* Whether it was kept here: its files are in their places again. */
-bool session_restore(struct session_run *s, const char *home);
+/* Whether it was kept here: its files are in their places again. ran: the epoch in which it ran
+ * last; what is older is not wanted. */
+bool session_restore(struct session_run *s, const char *home, uint64_t ran);
 /* By the agent's key: the question is open already. */
 bool session_ask_again(struct session_run *s, struct str key, struct id *ret_request);
 /* An answer to what is not asked again yet is held back until it is. */
 bool session_ask_holds(struct session_run *s, struct session_note *note);
 void session_asks_free(struct session_run *s);
+
+/* session_resume.c */
+/* What every copy of it that is put aside says of it: members of an object. */
+void session_facts_write(const struct session_run *s, struct jsonw *w);
+void session_facts_take(struct session_run *s, const struct json_value *facts);
+/* Take one and tell of it, if there is anything to come back to. Its agent does nothing now. */
+void session_snapshot(struct session_run *s, const char *note);
+/* Whether it goes on from where it was: from what was kept here, or from the last snapshot. Then
+ * it has a workspace and a home. What cannot be restored is told. */
+bool session_resume(struct session_run *s, const struct workspace_request *request);
 
 /* session_talk.c: what its agent says on FAIRLEAD_AGENT_SOCKET */
 const char *session_talk_path(const struct session_run *s);

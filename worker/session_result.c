@@ -106,6 +106,7 @@ void session_turn_end(void *arg)
 	event_text_turn(&text, s->turn, s->exited ? "exit" : "quiet");
 	(void)session_say(s, EVENT_TYPE_TURN_FINISHED, &text);
 	buf_fini(&text);
+	session_snapshot(s, "end of a turn");
 	s->turn_open = false;
 	s->turn_ending = false;
 	fiber_signal_raise(&s->prompted);

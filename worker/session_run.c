@@ -250,7 +250,7 @@ static void prepare(void *arg)
 	}
 	begun_ms = clock_mono_ms();
 	s->prepare_code = local_repo_check(s->host->local_repos, request.url, &err);
-	if (s->prepare_code == ERR_OK && !session_restore(s, session_home_path(s))) {
+	if (s->prepare_code == ERR_OK && !session_resume(s, &request)) {
 		s->prepare_code =
 			workspace_prepare(s->host->workspaces, &request, &s->workspace, &err);
 	}
@@ -691,6 +691,9 @@ static void clean_up(struct session_run *s)
 	end_children(s);
 	drop_runner(s);
 	s->epoch = session_epoch_now(s);
+	if (s->fate == FATE_LEFT || s->fate == FATE_EVICTED) {
+		session_snapshot(s, "it leaves its worker");
+	}
 	reporter = s->reporter;
 	s->reporter = NULL;
 	reporter_free(reporter);

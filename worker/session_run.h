@@ -42,6 +42,8 @@ struct session_host {
 	const char *journal_dir;     /* one file a session */
 	const char *keep_dir;        /* what sessions that made room will need again */
 	const char *home_dir;        /* HOME of agents: one directory a session */
+	const char *snapshot_dir;    /* snapshot_store.h */
+	uint64_t snapshot_max;       /* bytes of one; 0: none is taken */
 	const char *local_repos;     /* folders: local_repo.h */
 	const char *const *programs; /* of agents, by task_agent_types; NULL or "": looked up */
 	struct sandbox_host sandbox; /* bwrap NULL: agents in sandboxes cannot be had, */

@@ -24,3 +24,26 @@ static inline struct mirror_options workspaces_mirror_options(const struct works
 		.git_timeout_ms = all->options.git_timeout_ms,
 	};
 }
+
+/* The git that looks at a workspace: the agents' user, our configuration, an index and objects of
+ * its own. */
+struct workspace_scratch {
+	const struct workspaces *all;
+	const struct workspace *ws;
+	struct git git;
+	char dir[GIT_PATH_MAX + 32], index[GIT_PATH_MAX + 32], objects[GIT_PATH_MAX + 32],
+		alternates[2 * GIT_PATH_MAX + 32];
+};
+
+void workspace_scratch_init(struct workspace_scratch *s, const struct workspaces *all,
+                            const struct workspace *ws);
+
+/* All files into the index. Files that the agent made unreadable are left out, and said to be (in
+ * changes, unless that is NULL); the rest counts. */
+enum err_code workspace_add_all(const struct workspace_scratch *s, struct changes *changes,
+                                struct err *err) MUST_CHECK;
+
+/* The agent's own HEAD if it descends from the base, else the base. This alone asks the agent's
+ * .git, as the agent; a lie gets it a commit of its own making. */
+void workspace_parent(const struct workspace_scratch *s, const struct workspace *ws,
+                      char parent[GIT_OID_MAX + 1]);

@@ -16,18 +16,8 @@ enum {
 	HEAD_TIMEOUT_MS = 10000,
 };
 
-/* The git that looks at a workspace: the agents' user, our configuration, an index and objects of
- * its own. */
-struct scratch {
-	const struct workspaces *all;
-	const struct workspace *ws;
-	struct git git;
-	char dir[GIT_PATH_MAX + 32], index[GIT_PATH_MAX + 32], objects[GIT_PATH_MAX + 32],
-		alternates[2 * GIT_PATH_MAX + 32];
-};
-
-static void scratch_init(struct scratch *s, const struct workspaces *all,
-                         const struct workspace *ws)
+void workspace_scratch_init(struct workspace_scratch *s, const struct workspaces *all,
+                            const struct workspace *ws)
 {
 	char lock[GIT_PATH_MAX + 64];
 
@@ -55,8 +45,8 @@ static void scratch_init(struct scratch *s, const struct workspaces *all,
 	(void)unlink(lock);
 }
 
-/* Files that the agent made unreadable are left out, and said to be; the rest counts. */
-static enum err_code add_all(const struct scratch *s, struct changes *changes, struct err *err)
+enum err_code workspace_add_all(const struct workspace_scratch *s, struct changes *changes,
+                                struct err *err)
 {
 	static const char *const args[] = { "add", "--all", "--ignore-errors", "--", ".", NULL };
 	struct err why;
@@ -92,7 +82,7 @@ static struct git_call diff_call(const char *base, const char *const *options, s
 	return call;
 }
 
-static enum err_code list_changes(const struct scratch *s, const char *since,
+static enum err_code list_changes(const struct workspace_scratch *s, const char *since,
                                   struct changes *changes, struct err *err)
 {
 	static const char *const options[] = { "--raw", "--numstat", "-z", "--no-abbrev", NULL };
@@ -107,7 +97,8 @@ static enum err_code list_changes(const struct scratch *s, const char *since,
 	return code;
 }
 
-static enum err_code read_texts(const struct scratch *s, struct changes *changes, struct err *err)
+static enum err_code read_texts(const struct workspace_scratch *s, struct changes *changes,
+                                struct err *err)
 {
 	struct git_call call = { .args = { "cat-file", "--batch" },
 		                 .input_fd = -1,
@@ -134,11 +125,11 @@ enum err_code workspace_changes(struct workspaces *all, const struct workspace *
 {
 	static const char *const write_tree[] = { "write-tree", NULL };
 	struct changes *changes = changes_new();
-	struct scratch scratch;
+	struct workspace_scratch scratch;
 	enum err_code code;
 
-	scratch_init(&scratch, all, ws);
-	code = add_all(&scratch, changes, err);
+	workspace_scratch_init(&scratch, all, ws);
+	code = workspace_add_all(&scratch, changes, err);
 	if (code == ERR_OK) {
 		code = git_line(&scratch.git, write_tree, changes->tree, sizeof(changes->tree),
 		                err);
@@ -163,11 +154,11 @@ enum err_code workspace_patch(struct workspaces *all, const struct workspace *ws
 	static const char *const options[] = { "--patch", "--binary", "--full-index", NULL };
 	struct git_call call = diff_call(ws->base, options, out->cap - out->len);
 	struct process_result result;
-	struct scratch scratch;
+	struct workspace_scratch scratch;
 	enum err_code code;
 
-	scratch_init(&scratch, all, ws);
-	code = add_all(&scratch, NULL, err);
+	workspace_scratch_init(&scratch, all, ws);
+	code = workspace_add_all(&scratch, NULL, err);
 	if (code == ERR_OK) {
 		code = git_run(&scratch.git, &call, &result, err);
 		if (code == ERR_OK) {
@@ -181,10 +172,8 @@ enum err_code workspace_patch(struct workspaces *all, const struct workspace *ws
 
 /* ---- delivery ---- */
 
-/* The agent's own HEAD if it descends from the base, else the base. This alone asks the agent's
- * .git, as the agent; a lie gets it a commit of its own making. */
-static void choose_parent(const struct scratch *s, const struct workspace *ws,
-                          char parent[GIT_OID_MAX + 1])
+void workspace_parent(const struct workspace_scratch *s, const struct workspace *ws,
+                      char parent[GIT_OID_MAX + 1])
 {
 	static const char *const head[] = { "rev-parse", "--verify", "--quiet", "HEAD^{commit}",
 		                            NULL };
@@ -203,8 +192,8 @@ static void choose_parent(const struct scratch *s, const struct workspace *ws,
 	}
 }
 
-static enum err_code commit_all(const struct scratch *s, const char *parent, struct str message,
-                                char commit[GIT_OID_MAX + 1], struct err *err)
+static enum err_code commit_all(const struct workspace_scratch *s, const char *parent,
+                                struct str message, char commit[GIT_OID_MAX + 1], struct err *err)
 {
 	static const char *const write_tree[] = { "write-tree", NULL };
 	char tree[GIT_OID_MAX + 1], parent_tree[GIT_OID_MAX + 1], spec[GIT_OID_MAX + 16];
@@ -241,7 +230,8 @@ static enum err_code commit_all(const struct scratch *s, const char *parent, str
 
 /* From the scratch directory into the mirror as one pack, which is checked like one from a
  * stranger. */
-static enum err_code move_objects(const struct scratch *s, const char *commit, struct err *err)
+static enum err_code move_objects(const struct workspace_scratch *s, const char *commit,
+                                  struct err *err)
 {
 	const struct workspaces *all = s->all;
 	const struct workspace *ws = s->ws;
@@ -317,8 +307,8 @@ static enum err_code push(const struct workspaces *all, const struct workspace *
 }
 
 /* Commit on top of `parent` and bring the commit into the mirror. */
-static enum err_code make_commit(const struct scratch *s, const char *parent, struct str message,
-                                 char commit[GIT_OID_MAX + 1], struct err *err)
+static enum err_code make_commit(const struct workspace_scratch *s, const char *parent,
+                                 struct str message, char commit[GIT_OID_MAX + 1], struct err *err)
 {
 	enum err_code code = commit_all(s, parent, message, commit, err);
 
@@ -332,7 +322,7 @@ enum err_code workspace_deliver_branch(struct workspaces *all, const struct work
 {
 	struct workspace_delivery delivery = { .commit = "" };
 	char parent[GIT_OID_MAX + 1];
-	struct scratch scratch;
+	struct workspace_scratch scratch;
 	enum err_code code;
 
 	if (ws->url[0] == '\0') {
@@ -343,10 +333,10 @@ enum err_code workspace_deliver_branch(struct workspaces *all, const struct work
 	}
 	(void)snprintf(delivery.ref, sizeof(delivery.ref), "refs/fairlead/%s/%" PRIu64,
 	               ws->session.s, epoch);
-	scratch_init(&scratch, all, ws);
-	code = add_all(&scratch, NULL, err);
+	workspace_scratch_init(&scratch, all, ws);
+	code = workspace_add_all(&scratch, NULL, err);
 	if (code == ERR_OK) {
-		choose_parent(&scratch, ws, parent);
+		workspace_parent(&scratch, ws, parent);
 		code = make_commit(&scratch, parent, message, delivery.commit, err);
 	}
 	if (code == ERR_BACKEND && strcmp(parent, ws->base) != 0) {

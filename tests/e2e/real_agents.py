@@ -42,11 +42,11 @@ class Agent:
 class Session:
     """One session of a CLI, followed."""
 
-    def __init__(self, stack, agent, prompt, **settings):
+    def __init__(self, stack, agent, prompt, repo=None, **settings):
         self.stack, self.agent = stack, agent
         made = agent.settings(agent.model)
         made.update(settings)
-        body = {"prompt": prompt, "repo": {"mode": "none"}, "runtime": {"type": "local"},
+        body = {"prompt": prompt, "repo": repo or {"mode": "none"}, "runtime": {"type": "local"},
                 "agents": [{"type": agent.kind, "settings": made}]}
         status, answer = stack.json("POST", "/api/v1/tasks", body)
         assert status == 201, (status, answer)

@@ -266,6 +266,9 @@ static struct adapter *make(const struct adapter_place *place)
 	return acp_make(&kind, place);
 }
 
+/* Nobody knows what it keeps where. */
+static const char *const keeps[] = { ".", NULL };
+
 const struct adapter_ops adapter_acp = {
 	.type = "acp",
 	.protocol = "acp",
@@ -273,6 +276,7 @@ const struct adapter_ops adapter_acp = {
 	/* Who has them differs: what it was asked and cannot is told by the adapter. */
 	.features = ADAPTER_INTERRUPT | ADAPTER_SET_MODEL | ADAPTER_SET_MODE | ADAPTER_IMAGES |
 	            ADAPTER_RESUME | ADAPTER_SLASH,
+	.keeps = keeps,
 	.launch = launch,
 	.make = make,
 	.free = acp_free,

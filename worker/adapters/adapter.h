@@ -146,6 +146,12 @@ struct adapter_ops {
 	const char *http_user, *http_events; /* of ADAPTER_HTTP: of Basic; its stream's path */
 	unsigned features; /* enum adapter_feature, those that every version has */
 
+	/* What it needs to resume elsewhere: files and folders below its HOME; ends with NULL. */
+	const char *const *keeps;
+	/* What a folder in these is called after a workspace; NULL: none is. */
+	const char *(*folder)(const char *cwd, struct arena *arena);
+	bool keeps_to_cwd; /* they are of no use to it in a workspace with another path */
+
 	/* ERR_INVALID: the settings, or a model or mode that it cannot have. Results are of the
 	 * arena. */
 	enum err_code (*launch)(const struct adapter_place *place, struct arena *arena,

@@ -616,6 +616,26 @@ static void end(struct adapter *c, struct str why, struct adapter_out *out)
 	}
 }
 
+/* Its conversations; there are no secrets in that folder but those that were said. */
+static const char *const keeps[] = { ".claude/projects", NULL };
+
+/* As it names it: letters and digits, all else a dash. */
+static const char *folder(const char *cwd, struct arena *arena)
+{
+	size_t n = strlen(cwd);
+	char *name = arena_take(arena, n + 1);
+
+	for (size_t i = 0; i < n; i++) {
+		char c = cwd[i];
+		bool kept =
+			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+
+		name[i] = kept ? c : '-';
+	}
+	name[n] = '\0';
+	return name;
+}
+
 const struct adapter_ops adapter_claude = {
 	.type = "claude-code",
 	.protocol = "claude",
@@ -623,6 +643,8 @@ const struct adapter_ops adapter_claude = {
 	.transport = ADAPTER_LINES,
 	.features = ADAPTER_INTERRUPT | ADAPTER_SET_MODEL | ADAPTER_SET_MODE | ADAPTER_IMAGES |
 	            ADAPTER_RESUME | ADAPTER_STEER | ADAPTER_SLASH,
+	.keeps = keeps,
+	.folder = folder,
 	.launch = launch,
 	.make = make,
 	.free = free_adapter,
@@ -635,6 +657,9 @@ const struct adapter_ops adapter_claude = {
 };
 
 /* ---- any program that speaks the same ---- */
+
+/* Nobody knows what it keeps where. */
+static const char *const keeps_all[] = { ".", NULL };
 
 /* Its own words are in the task; what else a start is told is in its environment. */
 static enum err_code launch_sdk(const struct adapter_place *place, struct arena *arena,
@@ -669,6 +694,7 @@ const struct adapter_ops adapter_agent_sdk = {
 	.transport = ADAPTER_LINES,
 	.features = ADAPTER_INTERRUPT | ADAPTER_SET_MODEL | ADAPTER_SET_MODE | ADAPTER_IMAGES |
 	            ADAPTER_RESUME | ADAPTER_STEER | ADAPTER_SLASH,
+	.keeps = keeps_all,
 	.launch = launch_sdk,
 	.make = make,
 	.free = free_adapter,

@@ -733,6 +733,9 @@ static void adapter_free(struct adapter *a)
 	free(a);
 }
 
+/* Its rollouts are enough: what it has beside them it makes again. */
+static const char *const keeps[] = { ".codex/sessions", NULL };
+
 const struct adapter_ops adapter_codex = {
 	.type = "codex",
 	.protocol = CODEX_PROTOCOL,
@@ -740,6 +743,7 @@ const struct adapter_ops adapter_codex = {
 	.transport = ADAPTER_LINES,
 	.features = ADAPTER_INTERRUPT | ADAPTER_SET_MODEL | ADAPTER_SET_MODE | ADAPTER_IMAGES |
 	            ADAPTER_RESUME | ADAPTER_STEER | ADAPTER_SLASH,
+	.keeps = keeps,
 	.launch = codex_launch,
 	.make = make,
 	.free = adapter_free,

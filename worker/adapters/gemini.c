@@ -98,6 +98,10 @@ static struct adapter *make(const struct adapter_place *place)
 	return acp_make(&kind, place);
 }
 
+/* Its chats, in a folder that is named after the last part of the workspace's path: the session.
+ * Which folder is whose it finds out again. */
+static const char *const keeps[] = { ".gemini/tmp", NULL };
+
 const struct adapter_ops adapter_gemini = {
 	.type = "gemini",
 	.protocol = "gemini",
@@ -105,6 +109,7 @@ const struct adapter_ops adapter_gemini = {
 	.transport = ADAPTER_LINES,
 	.features = ADAPTER_INTERRUPT | ADAPTER_SET_MODEL | ADAPTER_SET_MODE | ADAPTER_IMAGES |
 	            ADAPTER_RESUME | ADAPTER_SLASH,
+	.keeps = keeps,
 	.launch = launch,
 	.make = make,
 	.free = acp_free,

@@ -752,6 +752,9 @@ static void adapter_free(struct adapter *a)
 	free(a);
 }
 
+/* Its database, in which a session belongs to a directory. */
+static const char *const keeps[] = { ".local/share/opencode", NULL };
+
 const struct adapter_ops adapter_opencode = {
 	.type = "opencode",
 	.protocol = OPENCODE_PROTOCOL,
@@ -761,6 +764,8 @@ const struct adapter_ops adapter_opencode = {
 	.http_events = "/event",
 	.features = ADAPTER_INTERRUPT | ADAPTER_SET_MODEL | ADAPTER_SET_MODE | ADAPTER_IMAGES |
 	            ADAPTER_RESUME | ADAPTER_SLASH,
+	.keeps = keeps,
+	.keeps_to_cwd = true,
 	.launch = opencode_launch,
 	.make = make,
 	.free = adapter_free,

@@ -1,0 +1,230 @@
+#!/usr/bin/python3
+"""Sessions go on with another worker: after kill -9 in mid-session, and after a drain. Two workers, each with a state
+directory of its own, share nothing but their folder of snapshots. The agents are a command and, when it is installed
+(tools/install-npm tests/agents), Claude Code, in a network namespace that has nothing but loopback.
+
+usage: resume.py BIN_DIR
+"""
+import os
+import signal
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "standins")]
+from cluster import Cluster  # noqa: E402
+from first_light import wait_for  # noqa: E402
+from model import Model, text, tool  # noqa: E402
+from real_agents import CLAUDE, IN_NAMESPACE, Session  # noqa: E402
+from stack import run_all  # noqa: E402
+
+SERVER = os.path.join(HERE, "..", "support", "with-postgres")
+
+# Does what each line says, and keeps all of them in its HOME: that is its conversation.
+TALKER = """
+mkdir -p "$HOME/talk/of/mine"
+echo "begun $FAIRLEAD_RESTORED"
+[ -z "$FAIRLEAD_LOST" ] || echo "lost: $FAIRLEAD_LOST"
+while read -r line; do
+    echo "$line" >>"$HOME/talk/of/mine/lines"
+    eval "$line"
+    echo "did $(wc -l <"$HOME/talk/of/mine/lines")"
+done
+"""
+
+
+class Talk(Session):
+    """A command agent."""
+
+    def __init__(self, stack, repo=None):
+        super().__init__(stack, TALK, "talk", repo=repo)
+
+
+class TalkAgent:
+    kind = "command"
+    model = None
+
+    @staticmethod
+    def settings(_):
+        return {"argv": ["sh", "-c", TALKER]}
+
+
+TALK = TalkAgent()
+
+
+def place(session, runs):
+    """Where it runs for that time: the state directory of its worker, and its workspace."""
+    def running():
+        return [s for s in session.events("status") if s["status"] == "running"]
+    wait_for("%s runs for time %d" % (session.sid, runs), lambda: len(running()) >= runs, 40)
+    path = running()[runs - 1]["workspace"]["path"]
+    return path.split("/")[-3], path
+
+
+def lines(session):
+    return [e["message"] for e in session.events("log")]
+
+
+def says(session, line, seconds=40):
+    wait_for("%s says %s" % (session.sid, line), lambda: line in lines(session), seconds)
+
+
+def sh(path, script):
+    env = {"PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1", "HOME": "/nonexistent", "GIT_CONFIG_COUNT": "1",
+           "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
+           "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org", "GIT_COMMITTER_NAME": "t",
+           "GIT_COMMITTER_EMAIL": "t@example.org"}
+    return subprocess.run(["sh", "-ec", script], cwd=path, env=env, check=True, capture_output=True, text=True).stdout
+
+
+def back(stack, name):
+    stack.spawn(name)
+    wait_for("%s is there again" % name, stack.is_ready, 40)
+
+
+def end(session):
+    assert session.stack.json("POST", "/api/v1/sessions/%s/stop" % session.sid, {})[0] == 202
+    session.ended("stopped")
+
+
+def repository(stack):
+    path = os.path.join(stack.dir, "repo")
+    os.mkdir(path)
+    sh(path, """git init -q -b main; printf 'ignored/\n' >.gitignore; mkdir deep; echo one >deep/gone; echo kept >kept
+                echo '#!/bin/sh' >tool; echo was a file >turned; git add .; git commit -qm base""")
+    return path
+
+
+CHANGE = ("rm -r deep; chmod +x tool; rm turned; ln -s kept turned; git config user.name a; git config user.email a@b; "
+          "git checkout -qb side; git commit -qam mine; echo more >>kept; mkdir -p new/er ignored; "
+          "printf 'a\\0b' >new/er/file; ln -s nowhere/at/all link; echo x >ignored/x; echo changed")
+
+
+def one_that_is_killed_in_a_turn_has_its_files_and_its_conversation_elsewhere(stack):
+    s = Talk(stack, {"mode": "git", "url": repository(stack), "branch": "main"})
+    name, before = place(s, 1)
+    base = sh(before, "git rev-parse HEAD").strip()
+    s.prompt(CHANGE)
+    moment = s.await_event("moment")
+    assert moment["snapshotId"].startswith(s.sid) and moment["agentFiles"] and moment["turn"] == 1, moment
+    assert sh(before, "git for-each-ref --format='%(refname)'").split() == [
+        "refs/heads/main", "refs/heads/side", "refs/remotes/origin/HEAD", "refs/remotes/origin/main"], "a ref of ours"
+    index = sh(before, "git diff --cached --name-only")
+    assert index == "", index
+    s.prompt("echo too late >late; echo in the middle; sleep 60")
+    says(s, "in the middle")
+    stack.kill(name)
+    other, path = place(s, 2)
+    assert other != name, other
+    says(s, "begun 1")
+    lost = [line for line in lines(s) if line.startswith("lost: ")]
+    assert len(lost) == 1 and "end of turn 1" in lost[0], lines(s)
+    assert [n["message"] for n in s.events("note")] == [lost[0][len("lost: "):]], s.events("note")
+    check_files(path, base)
+    s.prompt("cat \"$HOME/talk/of/mine/lines\" | head -c 20; echo; echo in $PWD")
+    says(s, CHANGE[:20])
+    says(s, "did 2")
+    turns = [t["turn"] for t in s.events("turn_started")]
+    assert turns == [1, 2, 2], turns
+    end(s)
+    back(stack, name)
+
+
+def check_files(path, base):
+    listed = sh(path, "find . -path ./.git -prune -o ! -type d -print | sort").split()
+    assert listed == ["./.gitignore", "./kept", "./link", "./new/er/file", "./tool", "./turned"], listed
+    with open(os.path.join(path, "new/er/file"), "rb") as f:
+        assert f.read() == b"a\0b"
+    assert os.readlink(os.path.join(path, "link")) == "nowhere/at/all"
+    assert os.readlink(os.path.join(path, "turned")) == "kept"
+    assert os.access(os.path.join(path, "tool"), os.X_OK) and os.stat(os.path.join(path, "tool")).st_mode & 0o100
+    assert not os.stat(os.path.join(path, "kept")).st_mode & 0o111
+    assert sh(path, "cat kept") == "kept\nmore\n"
+    assert sh(path, "git branch --show-current").strip() == "side"
+    assert sh(path, "git log --format=%s").split() == ["mine", "base"]
+    assert sh(path, "git rev-parse HEAD~1").strip() == base
+    assert sh(path, "git status --porcelain").splitlines() == [" M kept", "?? link", "?? new/"], sh(path, "git status --porcelain")
+
+
+def one_that_is_drained_between_turns_misses_nothing(stack):
+    s = Talk(stack)
+    name, path = place(s, 1)
+    s.prompt("echo hello >file; mkdir sub; echo there >sub/file; echo done it")
+    s.await_event("turn_finished")
+    stack.kill(name, signal.SIGTERM)
+    other, path = place(s, 2)
+    assert other != name, other
+    says(s, "begun 1")
+    assert not any(line.startswith("lost: ") for line in lines(s)), lines(s)
+    assert sh(path, "cat file sub/file") == "hello\nthere\n" and not s.events("note"), s.events("note")
+    s.prompt("echo again")
+    says(s, "did 2")
+    end(s)
+    back(stack, name)
+
+
+def one_without_a_turn_begins_from_its_beginning(stack):
+    s = Talk(stack)
+    name, path = place(s, 1)
+    says(s, "begun ")
+    sh(path, "echo left >over")
+    stack.kill(name)
+    _, path = place(s, 2)
+    wait_for("it begins", lambda: lines(s).count("begun ") == 2, 20)
+    assert os.listdir(path) == [] and not s.events("note"), os.listdir(path)
+    end(s)
+    back(stack, name)
+
+
+def claude_goes_on_with_its_own_conversation(stack):
+    model = CLAUDE.model = Model()
+    model.script("one", [[text("First this."), tool("Write", file_path="made.txt", content="by claude\n")],
+                         [text("That was first.")], [text("So I go on.")]])
+    model.script("slow", [[text("word " * 300, pause_s=0.1)]])
+    model.script("two", [[text("I know all of it.")]])
+    s = Session(stack, CLAUDE, "#one begin", interactive=True)
+    s.approve(s.await_event("permission_request")["request_id"])
+    s.await_event("moment")
+    name, _ = place(s, 1)
+    s.prompt("#slow talk")
+    s.await_event("message_delta", 30)
+    stack.kill(name)
+    other, path = place(s, 2)
+    assert other != name, other
+    assert sh(path, "cat made.txt") == "by claude\n"
+    wait_for("it goes on", lambda: "So I go on." in s.said(), 60)
+    told = [m["content"] for m in s.events("message") if m["role"] == "system"]
+    assert len(told) == 1 and "end of turn 1" in told[0], told
+    assert told[0] in str(model.requests("one")[-1]["messages"]), "the agent was not told"
+    s.await_event("moment", 2)
+    s.prompt("#two what do you know?")
+    wait_for("it answers", lambda: "I know all of it." in s.said(), 60)
+    asked = str(model.requests("two")[-1]["messages"])
+    assert "#one begin" in asked and "That was first." in asked and "So I go on." in asked, asked
+    assert len({e["session_id"] for e in s.events("agent_session")}) == 1, s.events("agent_session")
+    end(s)
+    back(stack, name)
+
+
+def main(bin_dir):
+    if IN_NAMESPACE not in os.environ:
+        inside = ["sh", "-c", "ip link set lo up && exec \"$@\"", "sh", SERVER, sys.executable, *sys.argv]
+        os.environ[IN_NAMESPACE] = "1"
+        os.execvp("unshare", ["unshare", "-n" if os.geteuid() == 0 else "-rn", *inside])
+    tests = [one_that_is_killed_in_a_turn_has_its_files_and_its_conversation_elsewhere,
+             one_that_is_drained_between_turns_misses_nothing, one_without_a_turn_begins_from_its_beginning]
+    env = {"FAIRLEAD_WORKER_STOP_GRACE": "1s"}
+    if CLAUDE.installed():
+        tests.append(claude_goes_on_with_its_own_conversation)
+        env[CLAUDE.setting] = CLAUDE.program
+    else:
+        print("skipped: claude-code is not installed: tools/install-npm tests/agents", flush=True)
+    cluster = Cluster(bin_dir, env, {"api": 2, "streamer": 2, "scheduler": 1, "worker": 2})
+    cluster.env["FAIRLEAD_WORKER_SNAPSHOT_DIR"] = os.path.join(cluster.dir, "snapshots")
+    with cluster as stack:
+        run_all(tests, stack)
+        assert not stack.crashes(), stack.crashes()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
