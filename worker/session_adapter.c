@@ -198,7 +198,7 @@ static void tell_session_id(struct session_adapter *a, struct str id)
 	struct jsonw w;
 	struct buf text;
 
-	(void)str_copy(a->run->agent_session, sizeof(a->run->agent_session), id);
+	session_resumed_as(a->run, id);
 	event_text_init(&text);
 	jsonw_init(&w, &text);
 	jsonw_object(&w, NULL);

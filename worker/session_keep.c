@@ -4,7 +4,8 @@
  *
  * Frozen, it is first queued again in the log, which keeps its questions open; then its agent is
  * ended, its workspace and home go aside, whole or not at all, and last the queue is told.  Whoever
- * leases it next on this host finds them there; on another host it begins from its beginning.  A
+ * leases it next on this host finds them there; another goes on from its snapshot
+ * (session_resume.c).  A
  * worker that dies in between leaves a session that waits in the log and was parked in the queue:
  * it is requeued like all that a lost worker had.
  */

@@ -298,6 +298,9 @@ void session_snapshot(struct session_run *s, const char *note);
  * it has a workspace and a home. What cannot be restored is told. */
 bool session_resume(struct session_run *s, const struct workspace_request *request);
 
+/* Its agent has a session of that id; if that is not the one it had before, it is told so. */
+void session_resumed_as(struct session_run *s, struct str id);
+
 /* session_talk.c: what its agent says on FAIRLEAD_AGENT_SOCKET */
 const char *session_talk_path(const struct session_run *s);
 enum err_code session_talk_start(struct session_run *s, struct err *err) MUST_CHECK;

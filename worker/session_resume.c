@@ -385,6 +385,8 @@ static enum err_code unpack(struct session_run *s, const struct workspace_reques
 	return code;
 }
 
+static const char forgotten[] = " What the agent kept of its conversation could not be restored.";
+
 /* What its agent must know, and people too. */
 static void say_what_is_lost(struct session_run *s, const struct found *f, bool cut, bool home)
 {
@@ -411,12 +413,26 @@ static void say_what_is_lost(struct session_run *s, const struct found *f, bool 
 		                    "ran may have had effects elsewhere.");
 	}
 	if (forgets || !home) {
-		buf_add_cstr(&text, " What the agent kept of its conversation could not be "
-		                    "restored.");
+		buf_add_cstr(&text, forgotten);
 	}
 	s->lost = arena_strdup(s->arena, buf_str(&text));
 	buf_fini(&text);
 	tell(s, s->lost);
+}
+
+void session_resumed_as(struct session_run *s, struct str id)
+{
+	/* Later it may begin others for reasons of its own. */
+	if (s->resumes && !s->adapter->ready && !str_eq(id, str_of(s->agent_session))) {
+		s->resumes = false;
+		if (s->lost == NULL) {
+			s->lost = "This session goes on with another worker. The files of the "
+				  "workspace are as they were.";
+		}
+		s->lost = arena_printf(s->arena, "%s%s", s->lost, forgotten);
+		tell(s, s->lost);
+	}
+	(void)str_copy(s->agent_session, sizeof(s->agent_session), id);
 }
 
 static bool go_on(struct session_run *s, const struct workspace_request *request,
