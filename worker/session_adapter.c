@@ -16,6 +16,7 @@
 #include "json/value.h"
 #include "json/write.h"
 #include "log/log.h"
+#include "worker/session_resume.h"
 
 enum {
 	WRITES_MAX = 64 * 1024 * 1024, /* bytes that wait for an agent to read */

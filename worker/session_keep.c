@@ -24,6 +24,7 @@
 #include "json/write.h"
 #include "log/log.h"
 #include "worker/session_private.h"
+#include "worker/session_resume.h"
 
 enum {
 	FACTS_MAX = 64 * 1024,

@@ -83,7 +83,6 @@ struct session_ask {
 TAILQ_HEAD(session_asks, session_ask);
 
 struct session_adapter;
-struct jsonw;
 
 struct session_run {
 	LIST_ENTRY(session_run) link;
@@ -287,19 +286,6 @@ bool session_ask_again(struct session_run *s, struct str key, struct id *ret_req
 /* An answer to what is not asked again yet is held back until it is. */
 bool session_ask_holds(struct session_run *s, struct session_note *note);
 void session_asks_free(struct session_run *s);
-
-/* session_resume.c */
-/* What every copy of it that is put aside says of it: members of an object. */
-void session_facts_write(const struct session_run *s, struct jsonw *w);
-void session_facts_take(struct session_run *s, const struct json_value *facts);
-/* Take one and tell of it, if there is anything to come back to. Its agent does nothing now. */
-void session_snapshot(struct session_run *s, const char *note);
-/* Whether it goes on from where it was: from what was kept here, or from the last snapshot. Then
- * it has a workspace and a home. What cannot be restored is told. */
-bool session_resume(struct session_run *s, const struct workspace_request *request);
-
-/* Its agent has a session of that id; if that is not the one it had before, it is told so. */
-void session_resumed_as(struct session_run *s, struct str id);
 
 /* session_talk.c: what its agent says on FAIRLEAD_AGENT_SOCKET */
 const char *session_talk_path(const struct session_run *s);

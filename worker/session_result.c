@@ -2,6 +2,7 @@
 
 #include "log/log.h"
 #include "worker/session_private.h"
+#include "worker/session_resume.h"
 
 enum { PATCH_MAX = 4 * 1024 * 1024 };
 

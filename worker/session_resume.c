@@ -10,6 +10,8 @@
  * What was kept on this very host (session_keep.c) is whole and goes first, unless the session ran
  * elsewhere since.  An attempt that failed leaves nothing to go on from.
  */
+#include "worker/session_resume.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -17,6 +17,7 @@
 #include "worker/holds.h"
 #include "worker/local_repo.h"
 #include "worker/session_private.h"
+#include "worker/session_resume.h"
 
 enum {
 	HEAD_TRIES = 50,
