@@ -13,6 +13,7 @@
 #include "log/log.h"
 #include "worker/agent_calls.h"
 #include "worker/session_adapter.h"
+#include "worker/session_resume.h"
 
 enum {
 	ENV_EXTRA = 32,

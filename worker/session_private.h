@@ -230,7 +230,6 @@ void session_agent_fenced(struct session_run *s);
 enum err_code session_agent_freeze(struct session_run *s) MUST_CHECK;
 enum err_code session_agent_thaw(struct session_run *s) MUST_CHECK;
 void session_agent_stop(struct session_run *s, enum session_fate fate, const char *reason);
-enum err_code session_home_make(struct session_run *s, struct err *err) MUST_CHECK; /* anew */
 void session_home_remove(struct session_run *s);
 const char *session_home_path(const struct session_run *s);
 
@@ -273,14 +272,8 @@ void session_wait_end(struct session_run *s, struct session_wait *wait, bool goe
 /* Hand an approval to who asked. False: nobody waits for it. */
 bool session_wait_answer(struct session_run *s, struct session_note *note);
 
-/* session_keep.c */
+/* session_keep.c; more of it in session_resume.h */
 bool session_may_leave(const struct session_run *s); /* it waits, and could be begun again */
-void session_make_room(struct session_run *s);       /* if it may */
-void session_keep_asks(struct session_run *s);
-void session_keep(struct session_run *s, const char *home); /* its agent has ended */
-/* Whether it was kept here: its files are in their places again. ran: the epoch in which it ran
- * last; what is older is not wanted. */
-bool session_restore(struct session_run *s, const char *home, uint64_t ran);
 /* By the agent's key: the question is open already. */
 bool session_ask_again(struct session_run *s, struct str key, struct id *ret_request);
 /* An answer to what is not asked again yet is held back until it is. */

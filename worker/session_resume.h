@@ -16,3 +16,14 @@ bool session_resume(struct session_run *s, const struct workspace_request *reque
 
 /* Its agent has a session of that id; if that is not the one it had before, it is told so. */
 void session_resumed_as(struct session_run *s, struct str id);
+
+/* session_keep.c */
+void session_make_room(struct session_run *s); /* if it may */
+void session_keep_asks(struct session_run *s);
+void session_keep(struct session_run *s, const char *home); /* its agent has ended */
+/* Whether it was kept here: its files are in their places again. ran: the epoch in which it ran
+ * last; what is older is not wanted. */
+bool session_restore(struct session_run *s, const char *home, uint64_t ran);
+
+/* session_agent.c */
+enum err_code session_home_make(struct session_run *s, struct err *err) MUST_CHECK; /* anew */
