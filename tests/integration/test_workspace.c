@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "tests/support/run_fiber.h"
 #include "tests/support/test.h"
+#include "worker/snapshot.h"
 #include "worker/workspace.h"
 
 enum { PATCH_MAX = 1 << 20, SCRIPT_MAX = 4096, PATH_SIZE = 1024 };
@@ -603,6 +604,60 @@ static bool keep_one(const struct id *session, void *arg)
 	return id_eq(session, arg);
 }
 
+/* ---- snapshots ---- */
+
+static void a_snapshot_is_unpacked_under_another_path(struct loop *loop, void *arg)
+{
+	static const char *const kept[] = { "talks", "not-there", NULL };
+	const struct snapshot_rename rename = { .from = "at-first", .to = "at-last" };
+	struct workspace_request none = { .session = id_new() };
+	struct workspace_request again = { .session = id_new() };
+	struct workspace first, second;
+	struct snapshot_of of = { .all = all, .ws = &first, .kept = kept };
+	char home[PATH_SIZE], other[PATH_SIZE], script[SCRIPT_MAX];
+	struct snapshot_image image;
+	struct err err;
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	(void)loop;
+	(void)arg;
+	(void)snprintf(home, sizeof(home), "%s/home", dir);
+	(void)snprintf(other, sizeof(other), "%s/other", dir);
+	(void)snprintf(script, sizeof(script),
+	               "mkdir home other; chown %u:%u home other; chmod 711 .",
+	               user.drop ? user.uid : geteuid(), user.drop ? user.gid : getegid());
+	if (!CHECK(fd >= 0) || !shell(dir, script) ||
+	    !CHECK_OK(workspace_prepare(all, &none, &first, &err), &err) ||
+	    !CHECK_OK(workspace_prepare(all, &again, &second, &err), &err)) {
+		return;
+	}
+	of.home = home;
+	CHECK(agent(&first, "mkdir -p a/b; echo x >a/b/c; chmod 755 a/b/c; ln -s /etc/passwd link;"
+	                    "mkdir empty; head -c 5000 /dev/urandom >large"));
+	CHECK(shell_as(
+		&user, home,
+		"mkdir -p talks/at-first/deep; echo hi >talks/at-first/deep/one; echo no >no", NULL,
+		0));
+	CHECK(snapshot_provider()->save(&of, fd, 1000, &image, &err) == ERR_TOO_LARGE);
+	CHECK(ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0);
+	if (CHECK_OK(snapshot_provider()->save(&of, fd, 1 << 20, &image, &err), &err)) {
+		of.ws = &second;
+		of.home = other;
+		CHECK(image.has_home && image.bytes > 5000 && image.head[0] == '\0');
+		CHECK_OK(snapshot_find(STR_LIT("git"))->load(&of, fd, &image, &rename, &err), &err);
+		CHECK(agent(&second, "[ -x a/b/c ] && [ $(cat a/b/c) = x ] && "
+		                     "[ $(readlink link) = /etc/passwd ] && [ ! -e empty ] && "
+		                     "[ $(wc -c <large) = 5000 ]"));
+		CHECK(shell_as(&user, other,
+		               "[ $(cat talks/at-last/deep/one) = hi ] && [ ! -e no ] && "
+		               "[ ! -e talks/at-first ]",
+		               NULL, 0));
+	}
+	(void)close(fd);
+	drop(&first);
+	drop(&second);
+}
+
 static void a_sweep_leaves_only_what_is_kept(struct loop *loop, void *arg)
 {
 	struct workspace kept, swept;
@@ -827,6 +882,7 @@ int main(void)
 		SCENARIO(the_patch_applies_and_is_bounded),
 		SCENARIO(a_delivery_goes_to_its_own_ref_and_no_other),
 		SCENARIO(the_commits_of_the_agent_are_delivered_as_they_are),
+		SCENARIO(a_snapshot_is_unpacked_under_another_path),
 		SCENARIO(a_sweep_leaves_only_what_is_kept),
 		SCENARIO(a_cancelled_preparation_leaves_nothing),
 		SCENARIO(a_remote_is_cloned_pushed_to_and_not_asked_again_while_fresh),
