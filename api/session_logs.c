@@ -1,7 +1,8 @@
 /*
  * GET /api/v1/sessions/{id}/logs: the log events of a session as lines.  With `after` forward,
  * page by page; else the last lines.  Either way one request looks at a bounded part of the log:
- * a page may be short, and nextPage goes on.
+ * a page may be short, and nextPage goes on.  GET /api/v1/sessions/{id}/process-log: the last of
+ * those lines that its processes printed.
  */
 #include "api/answer.h"
 #include "api/app.h"
@@ -29,6 +30,7 @@ struct search {
 	size_t first, count, max;
 	size_t bytes, looked_at;
 	uint64_t classes;   /* that are shown */
+	bool of_processes;  /* only what they printed */
 	struct cursor next; /* forward: where to go on */
 	bool at_end;
 };
@@ -45,9 +47,18 @@ static unsigned rank_of(struct str level)
 	return 3; /* what says nothing is information */
 }
 
+static bool is_printed(const struct log_event *event)
+{
+	struct err err;
+	CLEANUP(json_value_cleanup) struct json_value *data = json_parse(event->data, &err);
+	struct str stream = json_as_str(json_get(data, "stream"));
+
+	return str_eq(stream, STR_LIT("stdout")) || str_eq(stream, STR_LIT("stderr"));
+}
+
 static bool is_wanted(const struct search *s, const struct log_event *event)
 {
-	return str_eq(event->type, STR_LIT("log")) &&
+	return str_eq(event->type, STR_LIT("log")) && (!s->of_processes || is_printed(event)) &&
 	       (s->classes >> log_event_class(event) & 1) != 0 &&
 	       (s->query.level == 0 || rank_of(event->level) >= s->query.level) &&
 	       (s->query.since_us == 0 || event->ts_ms * 1000 >= s->query.since_us);
@@ -240,13 +251,14 @@ static void write_lines(const struct search *s, struct http_reply *reply)
 	jsonw_end_object(&w);
 }
 
-void serve_session_logs(struct http_request *req, struct http_reply *reply)
+static void answer_logs(struct http_request *req, struct http_reply *reply,
+                        const struct rest_query_table *table, bool of_processes)
 {
 	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
-	struct search s = { .req = req, .classes = app_sees(req) };
+	struct search s = { .req = req, .classes = app_sees(req), .of_processes = of_processes };
 	struct session row;
 	struct err err;
-	enum err_code code = rest_query(req, &rest_logs_table, &s.query, problems);
+	enum err_code code = rest_query(req, table, &s.query, problems);
 
 	if (s.query.has_tail && s.query.has_after) {
 		json_problem_add(problems, req->arena, "tail", "is possible only without after");
@@ -271,4 +283,14 @@ void serve_session_logs(struct http_request *req, struct http_reply *reply)
 	} else {
 		answer_error(req, reply, &err);
 	}
+}
+
+void serve_session_logs(struct http_request *req, struct http_reply *reply)
+{
+	answer_logs(req, reply, &rest_logs_table, false);
+}
+
+void serve_session_process_log(struct http_request *req, struct http_reply *reply)
+{
+	answer_logs(req, reply, &rest_process_log_table, true);
 }

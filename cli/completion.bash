@@ -49,7 +49,7 @@ _fairlead()
 	login | logout | whoami | approvals | approve | deny) words=$(fairlead completion words "${COMP_WORDS[1]}" 2>/dev/null) ;;
 	esac
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words="up down status migrate login logout whoami task session approvals approve deny approval schedule agent worker admin completion --help --version"
+		words="up down status migrate login logout whoami task session approvals approve deny approval secret schedule agent worker admin completion --help --version"
 	elif [ "$COMP_CWORD" -eq 2 ]; then
 		case ${COMP_WORDS[1]} in
 		task) words="run" ;;

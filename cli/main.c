@@ -22,6 +22,7 @@ static const struct {
 	{ "approvals", command_approvals, "list what agents ask people" },
 	{ "approve", command_approve, "allow what an agent asks" },
 	{ "deny", command_deny, "deny it" },
+	{ "secret", command_secret, "credentials that agents get by name" },
 	{ "approval", command_approval, "the same, and the rules that answer for people" },
 	{ "agent", command_agent, "for agents: ask, wait, note, progress" },
 	{ "schedule", command_schedule, "tasks that are made again and again, or later" },

@@ -7,6 +7,7 @@
 #include "queue/mail.h"
 #include "scheduler/app.h"
 #include "scheduler/follow.h"
+#include "scheduler/order_secret.h"
 #include "scheduler/rules.h"
 #include "session/session_json.h"
 #include "task/task.h"
@@ -14,7 +15,8 @@
 enum {
 	COMMANDS_MAX = 128,
 	FIRST_LEASE_EPOCH = 2,
-	ORDER_MAX = TASK_RUN_MAX + APPROVAL_ORDER_MAX + APPROVAL_GRANTED_MAX + 4096,
+	ORDER_MAX =
+		TASK_RUN_MAX + APPROVAL_ORDER_MAX + APPROVAL_GRANTED_MAX + ORDER_SECRET_MAX + 4096,
 };
 _Static_assert((int)ORDER_MAX <= (int)MAIL_BODY_MAX, "an order fits into a note");
 
@@ -73,14 +75,17 @@ static enum err_code send_run(struct app *app, const struct session *session,
                               const struct order_to *to, struct err *err)
 {
 	struct arena *arena = arena_new();
-	struct str approvals = STR_LIT("");
+	struct session_orders more = { .approvals = STR_LIT("") };
 	enum err_code code = rules_for_order(app, session, to->epoch > FIRST_LEASE_EPOCH, arena,
-	                                     &approvals, err);
+	                                     &more.approvals, err);
 	struct buf body;
 
+	if (code == ERR_OK) {
+		code = order_secrets(app, session, to, arena, &more.secrets, err);
+	}
 	buf_init(&body, ORDER_MAX);
 	if (code == ERR_OK) {
-		session_write_run(session, approvals, &body);
+		session_write_run(session, &more, &body);
 		code = buf_failed(&body)
 		               ? err_set(err, ERR_TOO_LARGE, "the order for %s", session->id.s)
 		               : send(app, &session->id, "run", buf_str(&body), to, err);

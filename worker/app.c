@@ -347,6 +347,7 @@ static void open_lease(struct app *app, const struct conf *conf)
 	               str_of(conf->worker_name[0] != '\0' ? conf->worker_name : host));
 	(void)str_copy(worker->has, sizeof(worker->has), str_of(app->has));
 	(void)str_copy(worker->version, sizeof(worker->version), str_of(node_version()));
+	cred_box_text(&app->host.box, worker->key);
 	holds_read(app->state_dir, worker->holds);
 	lease_keeper_init(&app->lease, &options);
 }
@@ -564,6 +565,7 @@ static void fill_host(struct app *app, const struct conf *conf)
 	}
 	host->processes_max = conf->worker_processes;
 	host->slots = conf->worker_slots;
+	host->box = cred_box_new();
 	session_host_init(host);
 }
 

@@ -14,6 +14,7 @@
 #include "worker/agent_calls.h"
 #include "worker/session_adapter.h"
 #include "worker/session_resume.h"
+#include "worker/session_secret.h"
 
 enum {
 	ENV_EXTRA = 32,
@@ -125,12 +126,18 @@ static const char *const *make_environment(const struct session_run *s, const ch
 	const struct json_pair *pairs = given->items;
 	const struct adapter_launch *launch = s->adapter != NULL ? &s->adapter->launch : NULL;
 	size_t more = launch != NULL ? launch->env_count : 0;
-	struct environment env = { .arena = s->arena, .max = given->count + more + ENV_EXTRA };
+	const struct adapter_pair *secrets;
+	size_t secret_count = session_secrets_env(s, &secrets);
+	struct environment env = { .arena = s->arena,
+		                   .max = given->count + secret_count + more + ENV_EXTRA };
 
 	env.words = arena_take(s->arena, env.max * sizeof(*env.words));
 	set_facts(s, &env);
 	for (size_t i = 0; i < given->count; i++) {
 		set_env(&env, arena_strdup(s->arena, pairs[i].name), pairs[i].value);
+	}
+	for (size_t i = 0; i < secret_count; i++) {
+		set_env(&env, arena_strdup(s->arena, secrets[i].name), secrets[i].value);
 	}
 	for (size_t i = 0; i < more; i++) {
 		set_env(&env, arena_strdup(s->arena, launch->env[i].name), launch->env[i].value);
@@ -247,6 +254,9 @@ enum err_code session_agent_start(struct session_run *s, struct err *err)
 	struct runner_options options;
 	enum err_code code = s->has_home ? ERR_OK : session_home_make(s, err);
 
+	if (code == ERR_OK) {
+		code = session_secrets_write(s, home, err);
+	}
 	if (code == ERR_OK && s->agent->type != TASK_AGENT_COMMAND) {
 		code = session_adapter_open(s, home, err);
 	}

@@ -8,6 +8,7 @@
 #include "metric/metric.h"
 #include "worker/redact.h"
 #include "worker/session_private.h"
+#include "worker/session_secret.h"
 
 /* At a time; see turns.h. */
 enum { TURNS_MAX = 8, FETCHES_MAX = 32 };
@@ -63,6 +64,7 @@ void session_retire(struct session_run *s)
 	session_asks_free(s);
 	session_notes_free(s);
 	session_rules_free(s);
+	session_secrets_free(s);
 	arena_free(s->arena);
 	free(s);
 	fiber_signal_raise(&host->ended);

@@ -83,6 +83,7 @@ struct session_ask {
 TAILQ_HEAD(session_asks, session_ask);
 
 struct session_adapter;
+struct session_secrets;
 
 struct session_run {
 	LIST_ENTRY(session_run) link;
@@ -105,7 +106,8 @@ struct session_run {
 
 	struct journal *journal;
 	struct reporter *reporter;
-	const struct redact *redact; /* what nobody may see of what it says */
+	const struct redact *redact;     /* what nobody may see of what it says */
+	struct session_secrets *secrets; /* NULL: it has none */
 	struct workspace workspace;
 	char repo_word[HOLDS_WORD_SIZE];
 	uint64_t materialise_ms; /* what it took to have it here; 0: it was */
@@ -164,10 +166,9 @@ struct session_run {
 	struct event_text_totals totals;
 };
 
-/* Add an event; whether it can be (false: lost or cancelled). Resets text. */
+/* Add an event; whether it can be (false: lost or cancelled). Resets text. Clean: of what went
+ * through a redact_stream. */
 bool session_say(struct session_run *run, enum event_type type, struct buf *text);
-
-/* The same, of what went through a redact_stream. */
 bool session_say_clean(struct session_run *run, enum event_type type, struct buf *text);
 
 void session_fail(struct session_run *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -218,8 +219,7 @@ void session_hand_over(struct session_run *s); /* its agent has ended */
 /* Wait until an agent may begin or go on. False: the session ends, or is told to. */
 bool session_await_right(struct session_run *s);
 
-/* session_output.c */
-void session_output(void *arg); /* the body of a child: what its agent prints */
+void session_output(void *arg); /* session_output.c: the body of a child, what its agent prints */
 
 /* session_agent.c */
 enum err_code session_agent_start(struct session_run *s, struct err *err) MUST_CHECK;

@@ -18,6 +18,7 @@
 #include "worker/local_repo.h"
 #include "worker/session_private.h"
 #include "worker/session_resume.h"
+#include "worker/session_secret.h"
 
 enum {
 	HEAD_TRIES = 50,
@@ -722,7 +723,7 @@ void session_main(void *arg)
 	if (await_predecessor(s) && is_ours(s)) {
 		if (s->host->leaving || s->host->used > s->host->slots) {
 			refuse(s);
-		} else if (s->agent != NULL && open_reporter(s)) {
+		} else if (s->agent != NULL && session_secrets_open(s) && open_reporter(s)) {
 			live(s);
 		} else {
 			session_fail_unbegun(s);

@@ -16,6 +16,7 @@
 
 #include "base/attr.h"
 #include "base/str.h"
+#include "cred/box.h"
 #include "event/log.h"
 #include "loop/fiber.h"
 #include "queue/mail.h"
@@ -56,7 +57,8 @@ struct session_host {
 	uint64_t processes_max;               /* of the agents' user; 0: no limit of ours */
 	unsigned slots;
 
-	struct redact *redact; /* of sessions that have no secrets of their own */
+	struct cred_box_pair box; /* what is sealed to this worker */
+	struct redact *redact;    /* of sessions that have no secrets of their own */
 	LIST_HEAD(session_runs, session_run) runs;
 	TAILQ_HEAD(session_tails, session_tail) tails; /* oldest first */
 	unsigned tail_count;

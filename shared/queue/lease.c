@@ -53,6 +53,7 @@ static enum err_code run_describe(struct redis *redis, const struct lease_worker
 	redis_arg_cstr(cmd, worker->holds);
 	redis_arg_u64(cmd, worker->generation);
 	redis_arg_u64(cmd, begins ? 1 : 0);
+	redis_arg_cstr(cmd, worker->key);
 	return run_renew(redis, cmd, err);
 }
 
@@ -159,7 +160,8 @@ static bool decode_worker(const struct redis_reply *row, struct lease_worker *re
 	    !redis_reply_u64(redis_reply_at(row, 7), &since) ||
 	    !redis_reply_u64(redis_reply_at(row, 8), &resident) ||
 	    !str_copy(ret->holds, sizeof(ret->holds), redis_reply_str(redis_reply_at(row, 9))) ||
-	    !redis_reply_u64(redis_reply_at(row, 10), &ret->generation)) {
+	    !redis_reply_u64(redis_reply_at(row, 10), &ret->generation) ||
+	    !str_copy(ret->key, sizeof(ret->key), redis_reply_str(redis_reply_at(row, 11)))) {
 		return false;
 	}
 	ret->slots = slots < UINT32_MAX ? (unsigned)slots : UINT32_MAX;

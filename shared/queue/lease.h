@@ -22,7 +22,13 @@
 #include "base/str.h"
 #include "queue/queue.h"
 
-enum { LEASE_TTL_MS = 1500, LEASE_MARGIN_MS = 200, LEASE_SWEEP_MAX = 128, LEASE_HOLDS_MAX = 1024 };
+enum {
+	LEASE_TTL_MS = 1500,
+	LEASE_MARGIN_MS = 200,
+	LEASE_SWEEP_MAX = 128,
+	LEASE_HOLDS_MAX = 1024,
+	LEASE_KEY_MAX = 64
+};
 
 struct lease_worker {
 	char incarnation[QUEUE_WORKER_MAX + 1];
@@ -38,7 +44,8 @@ struct lease_worker {
 	 * mirror, by queue_name_of() its URL. */
 	char holds[LEASE_HOLDS_MAX + 1];
 	char version[32];
-	int64_t since_ms; /* registered, Redis's clock */
+	char key[LEASE_KEY_MAX + 1]; /* to which secrets for it are sealed (cred/box.h); "": none */
+	int64_t since_ms;            /* registered, Redis's clock */
 	/* Of Redis, in which it has told all it has: 0: it did not yet. */
 	uint64_t generation;
 };

@@ -17,7 +17,7 @@
 struct redis;
 struct redis_reply;
 
-enum { MAIL_KEPT = 1024, MAIL_READ_MAX = 64, MAIL_ID_SIZE = 48, MAIL_BODY_MAX = 144 * 1024 };
+enum { MAIL_KEPT = 1024, MAIL_READ_MAX = 64, MAIL_ID_SIZE = 48, MAIL_BODY_MAX = 256 * 1024 };
 
 struct mail {
 	char id[MAIL_ID_SIZE]; /* read: where to go on from */

@@ -200,6 +200,20 @@ static const struct rest_query_field logs_fields[] = {
 const struct rest_query_table rest_logs_table = { sizeof(struct rest_logs), logs_fields,
 	                                          ARRAY_LEN(logs_fields) };
 
+static const struct rest_query_field process_log_fields[] = {
+	{ .name = "tail",
+	  .kind = REST_NUMBER,
+	  FIELD_SEEN(rest_logs, tail),
+	  .min = 1,
+	  .max = REST_PROCESS_LINES,
+	  .otherwise = REST_PROCESS_LINES,
+	  .help = "The last lines, this many at most." },
+};
+
+const struct rest_query_table rest_process_log_table = { sizeof(struct rest_logs),
+	                                                 process_log_fields,
+	                                                 ARRAY_LEN(process_log_fields) };
+
 static const struct rest_query_field events_fields[] = {
 	{ .name = "type",
 	  .kind = REST_WORDS,

@@ -54,6 +54,7 @@ enum {
 	REST_PER_PAGE_MAX = 200,
 	REST_LINES = 100,
 	REST_LINES_MAX = 1000,
+	REST_PROCESS_LINES = 500,
 	REST_PREVIEW = 10
 };
 
@@ -84,7 +85,7 @@ struct rest_logs {
 	int64_t since_us;
 	struct cursor after;
 };
-extern const struct rest_query_table rest_logs_table;
+extern const struct rest_query_table rest_logs_table, rest_process_log_table;
 
 /* Of the streamers, for both of their forms. */
 struct rest_events {

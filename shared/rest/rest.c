@@ -10,6 +10,7 @@
 #include "rest/login.h"
 #include "rest/oidc.h"
 #include "rest/query.h"
+#include "rest/secret.h"
 #include "rest/token.h"
 #include "schedule/schedule_json.h"
 #include "task/task_json.h"

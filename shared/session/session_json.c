@@ -117,7 +117,8 @@ void session_write(struct jsonw *w, const char *name, const struct session *sess
 	jsonw_end_object(w);
 }
 
-void session_write_run(const struct session *session, struct str approvals, struct buf *out)
+void session_write_run(const struct session *session, const struct session_orders *more,
+                       struct buf *out)
 {
 	const struct task_run_parts parts = {
 		.session = str_of(session->id.s),
@@ -128,7 +129,8 @@ void session_write_run(const struct session *session, struct str approvals, stru
 		.runtime = session->runtime,
 		.agent = session->agent,
 		.delivery = session->delivery,
-		.approvals = approvals,
+		.approvals = more->approvals,
+		.secrets = more->secrets,
 		.attempt = (uint64_t)session->failures + 1,
 		.max_attempts = session->max_attempts,
 	};

@@ -23,9 +23,14 @@ void session_write(struct jsonw *w, const char *name, const struct session *sess
 /* links {self, events, logs} of a session. */
 void session_write_links(struct jsonw *w, const char *name, const struct id *id);
 
-/* The order that its worker gets (task_json.h); approvals: what it answers by itself, an object of
- * JSON, "" for nothing. */
-void session_write_run(const struct session *session, struct str approvals, struct buf *out);
+/* What the order of a session has that its row has not. */
+struct session_orders {
+	struct str approvals; /* what its worker answers by itself, an object of JSON; "" */
+	struct str secrets;   /* sealed to the worker; "" */
+};
+/* The order that its worker gets (task_json.h). */
+void session_write_run(const struct session *session, const struct session_orders *more,
+                       struct buf *out);
 
 /* What it needs of a worker, as words of the queue: "runtime=local,agent=command,gpu"; what it
  * would like of one, "" when nothing; and the type of its agent. */

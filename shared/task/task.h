@@ -75,6 +75,13 @@ struct task_pty {
 	uint64_t cols, rows;
 };
 
+/* A secret of the tenant or project, in the agent's environment or in a file of its home. */
+struct task_secret {
+	struct str name;
+	struct str as;   /* the variable; "": as it is called */
+	struct str file; /* below its home; "": none, it is in the environment */
+};
+
 /* Settings of an agent: of a command its argv and pty, of one with a protocol of its own the rest;
  * env and timeout_s of both. */
 struct task_command {
@@ -82,9 +89,10 @@ struct task_command {
 	struct json_list env;  /* struct json_pair */
 	uint64_t timeout_s;    /* 0: none of its own */
 	struct task_pty pty;
-	struct str model, mode; /* "": the agent's default */
-	bool interactive;       /* it waits for further prompts when a turn has ended */
-	struct str config;      /* JSON object for its adapter; "": none */
+	struct str model, mode;   /* "": the agent's default */
+	bool interactive;         /* it waits for further prompts when a turn has ended */
+	struct str config;        /* JSON object for its adapter; "": none */
+	struct json_list secrets; /* struct task_secret: what it is given by name */
 };
 
 struct task_agent {
@@ -139,6 +147,8 @@ const char *task_check_url(struct str url);
 const char *task_check_ref(struct str ref); /* git check-ref-format, for a branch's short name */
 const char *task_check_commit(struct str commit);
 const char *task_check_env_name(struct str name);
+/* What a secret of that name is good for without a word of the task's: NULL-terminated. */
+const char *const *task_default_secrets(unsigned type);
 const char *task_check_namespace(struct str name);
 const char *task_check_egress(struct str host); /* host[:port], *.domain[:port] */
 const char *task_check_label(struct str label); /* of a worker */

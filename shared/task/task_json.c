@@ -543,6 +543,21 @@ struct str task_labels_json(const struct task_spec *spec, struct arena *arena)
 	return kept(&out, arena);
 }
 
+static void write_secrets(struct jsonw *w, const struct json_list *secrets)
+{
+	const struct task_secret *items = secrets->items;
+
+	jsonw_array(w, "secrets");
+	for (size_t i = 0; i < secrets->count; i++) {
+		jsonw_object(w, NULL);
+		jsonw_str(w, "name", items[i].name);
+		write_given(w, "as", items[i].as);
+		write_given(w, "file", items[i].file);
+		jsonw_end_object(w);
+	}
+	jsonw_end_array(w);
+}
+
 static void write_command(struct jsonw *w, const char *name, const struct task_command *command)
 {
 	const struct str *argv = command->argv.items;
@@ -574,6 +589,9 @@ static void write_command(struct jsonw *w, const char *name, const struct task_c
 	}
 	if (command->config.n > 0) {
 		jsonw_raw(w, "config", command->config);
+	}
+	if (command->secrets.count > 0) {
+		write_secrets(w, &command->secrets);
 	}
 	jsonw_end_object(w);
 }
@@ -676,6 +694,7 @@ static const struct json_field run_fields[] = {
 	{ .name = "attempt", .kind = JSON_U64, RUN(attempt), .min = 1 },
 	{ .name = "maxAttempts", .kind = JSON_U64, RUN(spec.max_attempts), .min = 1 },
 	{ .name = "approvals", .kind = JSON_RAW, RUN(approvals) },
+	{ .name = "secrets", .kind = JSON_STR, RUN(secrets) },
 };
 
 static const struct json_table run_table = { "Run", sizeof(struct task_run), run_fields,
@@ -703,6 +722,9 @@ void task_run_encode(const struct task_run_parts *parts, struct buf *out)
 	}
 	if (parts->approvals.n > 0) {
 		jsonw_raw(&w, "approvals", parts->approvals);
+	}
+	if (parts->secrets.n > 0) {
+		jsonw_str(&w, "secrets", parts->secrets);
 	}
 	jsonw_end_object(&w);
 }

@@ -51,18 +51,22 @@ struct str task_prompt_text(struct str prompt_json, struct arena *arena);
 
 /* ---- the order for one session ---- */
 
+#define TASK_SECRETS_NONE "!"
+
 struct task_run {
 	struct str session, tenant, task;
 	struct task_spec spec; /* prompt, repo, runtime, one agent, delivery, max_attempts */
 	uint64_t attempt;      /* from 1: how many have failed before */
 	struct str approvals;  /* JSON: what is answered without asking (scheduler/rules.h); "" */
+	struct str secrets;    /* sealed to the worker (scheduler/order_secret.h); "": none; or
+	                          TASK_SECRETS_NONE and why there are none */
 };
 
 /* The parts are stored JSON; delivery may be empty. Without approvals it has at most
  * TASK_RUN_MAX bytes. */
 struct task_run_parts {
 	struct str session, tenant, task, prompt, repo, runtime, agent, delivery;
-	struct str approvals; /* "": none */
+	struct str approvals, secrets; /* "": none */
 	uint64_t attempt, max_attempts;
 };
 void task_run_encode(const struct task_run_parts *parts, struct buf *out);

@@ -28,6 +28,12 @@ const char task_prompt_schema[] =
 	"\"cols\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000},"                          \
 	"\"rows\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000}},"                         \
 	"\"required\":[\"cols\",\"rows\"],\"additionalProperties\":false}]}"
+#define SECRETS_SCHEMA                                                                             \
+	"{\"type\":\"array\",\"description\":\"Secrets that it is given, by name.\","              \
+	"\"maxItems\":32,\"items\":{\"oneOf\":[{\"type\":\"string\"},{\"type\":\"object\","        \
+	"\"properties\":{\"name\":{\"type\":\"string\"},\"as\":{\"type\":\"string\"},"             \
+	"\"file\":{\"type\":\"string\"}},\"required\":[\"name\"],"                                 \
+	"\"additionalProperties\":false}]}}"
 /* Up to its settings, and from their last own one on. */
 #define OPEN_SCHEMA(types)                                                                         \
 	"{\"type\":\"object\",\"properties\":{\"type\":{\"enum\":[" types "]},"                    \
@@ -35,6 +41,7 @@ const char task_prompt_schema[] =
 	"\"count\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":100,\"default\":1},"            \
 	"\"settings\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"        \
 	"\"env\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}},"            \
+	"\"secrets\":" SECRETS_SCHEMA ","                                                          \
 	"\"timeout_s\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":604800},"
 #define CLOSE_SCHEMA "\"additionalProperties\":false}"
 #define ARGV_SCHEMA                                                                                \
@@ -221,6 +228,12 @@ static void decode_pty(const struct json_value *value, const char *path, void *o
 	  .max = TASK_ENV_MAX,                                                                     \
 	  .item_max = TASK_COMMAND_BYTES_MAX,                                                      \
 	  .name_max = 255 },                                                                       \
+		{ .name = "secrets",                                                               \
+		  .kind = JSON_CUSTOM,                                                             \
+		  .flags = JSON_NULLABLE,                                                          \
+		  COMMAND(secrets),                                                                \
+		  .decode = task_decode_secrets,                                                   \
+		  .schema = SECRETS_SCHEMA },                                                      \
 	{                                                                                          \
 		.name = "timeout_s", .alias = "timeoutS", .kind = JSON_U64,                        \
 		.flags = JSON_NULLABLE, COMMAND(timeout_s), .min = 1, .max = TASK_TIMEOUT_MAX_S,   \

@@ -9,6 +9,10 @@ void task_decode_agents(const struct json_value *value, const char *path, void *
 void task_decode_agent(const struct json_value *value, const char *path, void *out,
                        struct arena *arena, struct json_problems *problems);
 
+/* Into a struct json_list of struct task_secret. */
+void task_decode_secrets(const struct json_value *value, const char *path, void *out,
+                         struct arena *arena, struct json_problems *problems);
+
 /* For fields that the API knows and this version refuses. */
 void task_decode_unsupported(const struct json_value *value, const char *path, void *out,
                              struct arena *arena, struct json_problems *problems);

@@ -9,6 +9,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import credentials  # noqa: E402
 from first_light import wait_for  # noqa: E402
 from stack import TERMINAL, Stack, Watcher, run_all  # noqa: E402
 
@@ -258,7 +259,7 @@ def main(bin_dir, loud_bytes):
     with Stack(bin_dir, env) as stack:
         stack.loud_bytes = loud_bytes
         worker = stack.pid("worker")
-        run_all(TESTS, stack)
+        run_all([*credentials.TESTS, *TESTS], stack)
         assert stack.pid("worker") == worker, "the worker was restarted"
         assert stack.stop() == 0
         wait_for("nothing is left", lambda: not stack.processes(), 10)

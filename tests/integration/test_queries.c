@@ -24,6 +24,7 @@
 #include "pg_sql_gen.h"
 #include "rate_sql_gen.h"
 #include "schedule_sql_gen.h"
+#include "secret_sql_gen.h"
 #include "session_sql_gen.h"
 #include "task_sql_gen.h"
 #include "tenant_sql_gen.h"
@@ -45,6 +46,7 @@ static const struct noun {
 	{ rate_sql_texts, RATE_SQL_COUNT },
 	{ aomi_sql_texts, AOMI_SQL_COUNT },
 	{ approval_sql_texts, APPROVAL_SQL_COUNT },
+	{ secret_sql_texts, SECRET_SQL_COUNT },
 	{ user_sql_texts, USER_SQL_COUNT },
 	{ schedule_sql_texts, SCHEDULE_SQL_COUNT },
 	{ session_sql_texts, SESSION_SQL_COUNT },

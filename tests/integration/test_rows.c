@@ -73,6 +73,7 @@ static void order_body(struct world *world)
 {
 	struct task_accepted accepted;
 	struct session session;
+	const struct session_orders more = { STR_LIT("{\"rules\":[]}"), STR_LIT("c2VhbGVk") };
 	struct task_run run;
 	struct buf out;
 	struct err err;
@@ -81,12 +82,13 @@ static void order_body(struct world *world)
 	accepted = accept_task(world, BODY(AGENT(1), ""));
 	session = get(world, &accepted.sessions[0]);
 	buf_init(&out, TASK_RUN_MAX);
-	session_write_run(&session, STR_LIT("{\"rules\":[]}"), &out);
+	session_write_run(&session, &more, &out);
 	if (task_run_decode(buf_str(&out), &run, test_arena(), &err) != ERR_OK) {
 		fail_msg("%s", err.msg);
 	}
 	assert_int_equal(run.spec.agents.count, 1);
 	assert_true(str_eq(run.session, str_of(session.id.s)));
+	assert_true(str_eq(run.secrets, STR_LIT("c2VhbGVk")));
 	buf_fini(&out);
 }
 

@@ -1,3 +1,4 @@
+#include "cred/box.h"
 #include "cred/seal.h"
 #include "cred/subkey.h"
 #include "tests/support/test.h"
@@ -69,11 +70,41 @@ static void nothing_is_sealed_twice_alike_and_nothing_can_be_sealed(void **state
 	buf_fini(&plain);
 }
 
+static void what_is_sealed_for_a_reader_opens_with_its_key_alone(void **state)
+{
+	struct cred_box_pair reader = cred_box_new(), other = cred_box_new();
+	char key[CRED_BOX_TEXT];
+	struct buf sealed, plain;
+
+	(void)state;
+	buf_init(&sealed, 1024);
+	buf_init(&plain, 1024);
+	cred_box_text(&reader, key);
+	assert_true(cred_box_seal(str_of(key), STR_LIT("a password"), &sealed));
+	assert_null(memmem(sealed.data, sealed.len, "password", 8));
+	assert_false(cred_box_open(&other, buf_str(&sealed), &plain));
+	assert_true(cred_box_open(&reader, buf_str(&sealed), &plain));
+	assert_true(str_eq(buf_str(&plain), STR_LIT("a password")));
+	for (size_t n = 0; n < sealed.len; n++) {
+		char was = sealed.data[n];
+
+		assert_false(cred_box_open(&reader, str_make(sealed.data, n), &plain));
+		sealed.data[n] = was == 'A' ? 'B' : 'A';
+		assert_false(cred_box_open(&reader, buf_str(&sealed), &plain));
+		sealed.data[n] = was;
+	}
+	assert_false(cred_box_seal(str_make(key, 62), STR_LIT("x"), &plain));
+	assert_false(cred_box_seal(STR_LIT("zz"), STR_LIT("x"), &plain));
+	buf_fini(&sealed);
+	buf_fini(&plain);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_purpose_has_a_key_of_its_own),
 		cmocka_unit_test(what_is_sealed_opens_with_its_key_beside_what_it_belongs_to),
+		cmocka_unit_test(what_is_sealed_for_a_reader_opens_with_its_key_alone),
 		cmocka_unit_test(nothing_is_sealed_twice_alike_and_nothing_can_be_sealed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -196,6 +196,32 @@ static void settings_of_a_command_are_checked(void **state)
 	        "agent.settings.pty.rows: is required");
 }
 
+static void secrets_of_an_agent_are_names(void **state)
+{
+	struct task_spec spec = accepted(
+		"{\"prompt\":\"x\"," PLACE ",\"agents\":[{\"type\":\"codex\",\"settings\":{"
+		"\"secrets\":[\"A_KEY\",{\"name\":\"B\",\"as\":\"c\"},{\"name\":\"D\",\"file\":"
+		"\".ssh/id\"}]}}]}");
+
+	(void)state;
+	assert_true(str_is(task_agent_json(spec.agents.items, arena),
+	                   "{\"type\":\"codex\",\"version\":\"latest\",\"count\":1,"
+	                   "\"settings\":{\"secrets\":[{\"name\":\"A_KEY\"},{\"name\":\"B\","
+	                   "\"as\":\"c\"},{\"name\":\"D\",\"file\":\".ssh/id\"}]}}"));
+	refused("{\"prompt\":\"x\"," PLACE ",\"agents\":[{\"type\":\"codex\",\"settings\":{"
+	        "\"secrets\":[{\"name\":\"A\",\"as\":\"b\",\"file\":\"c\"},"
+	        "{\"name\":\"A\",\"file\":\"/etc/x\"},{\"name\":\"A\",\"file\":\"a//b\"},{}]}}]}",
+	        "agents[0].settings.secrets[0]: must have one of as and file\n"
+	        "agents[0].settings.secrets[1].file: must be a path below the agent's home, "
+	        "without . and ..\n"
+	        "agents[0].settings.secrets[2].file: must be a path below the agent's home, "
+	        "without . and ..\n"
+	        "agents[0].settings.secrets[3].name: is required");
+	refused("{\"prompt\":\"x\"," PLACE ",\"agents\":[{\"type\":\"codex\",\"settings\":{"
+	        "\"secrets\":\"A\"}}]}",
+	        "agents[0].settings.secrets: must be an array of at most 32");
+}
+
 static void counts_are_bounded_together(void **state)
 {
 	(void)state;
@@ -504,8 +530,8 @@ static void the_schema_of_a_task_contains_that_of_its_settings(void **state)
 	const struct json_value *shapes = json_get(json_get(agents, "items"), "oneOf");
 
 	(void)state;
-	check_settings(json_at(shapes, 0), &task_command_table, 4);
-	check_settings(json_at(shapes, 2), task_settings_table(TASK_AGENT_NAMED), 6);
+	check_settings(json_at(shapes, 0), &task_command_table, 5);
+	check_settings(json_at(shapes, 2), task_settings_table(TASK_AGENT_NAMED), 7);
 	json_value_free(task);
 }
 
@@ -519,6 +545,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_supported_yet_says_so),
 		cmocka_unit_test(an_unknown_word_lists_the_known_ones),
 		cmocka_unit_test(settings_of_a_command_are_checked),
+		cmocka_unit_test(secrets_of_an_agent_are_names),
 		cmocka_unit_test(counts_are_bounded_together),
 		cmocka_unit_test(repo_and_delivery_fit_their_modes),
 		cmocka_unit_test(when_and_where_it_may_run_is_decoded),

@@ -6,13 +6,15 @@
 --   {w}:lost zset incarnation -> since when (ms), until it is forgotten
 --   {w}:bell channel: room when a worker registers, end when one ends in order
 --   {w}:i:<incarnation> hash w worker, name, slots, drain, has, ver, at registered (ms),
---   res sessions that may be on it, holds words, gen generation in which it told all it has
+--   res sessions that may be on it, holds words, gen generation in which it told all it has,
+--   key to which secrets for it are sealed
 --
 -- KEYS 1 {w}
 -- ARGV 1 incarnation  2 time to live (ms)  then of a description
 --      3 worker  4 name  5 slots  6 draining 0 | 1  7 words it has  8 version
 --      9 sessions that may be on it, parked ones included  10 words of what it has ready to use
 --      11 generation in which it told all it has  12 1: begin, when it is not known
+--      13 its public key
 -- returns {ok} or {lost}; a lease that is over but was not swept yet is renewed: nobody took over
 local w, inc = KEYS[1], ARGV[1]
 local item = w .. ':i:' .. inc
@@ -31,7 +33,7 @@ if not known then
 end
 if ARGV[3] then
 	redis.call('HSET', item, 'w', ARGV[3], 'name', ARGV[4], 'slots', ARGV[5], 'drain', ARGV[6],
-		'has', ARGV[7], 'ver', ARGV[8], 'res', ARGV[9], 'holds', ARGV[10], 'gen', ARGV[11])
+		'has', ARGV[7], 'ver', ARGV[8], 'res', ARGV[9], 'holds', ARGV[10], 'gen', ARGV[11], 'key', ARGV[13])
 	redis.call('PUBLISH', w .. ':bell', 'room')
 end
 redis.call('ZADD', w .. ':leases', string.format('%.0f', served + ARGV[2]), inc)
