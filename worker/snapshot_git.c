@@ -26,7 +26,8 @@ enum {
 	SPEC_SIZE = GIT_OID_MAX + 32,
 };
 
-/* The same repository with the home as its work tree. */
+/* The same repository with the home as its work tree. Its index stays, so that only what changed is
+ * read again. */
 struct home_git {
 	struct git git;
 	char index[GIT_PATH_MAX + 40];
@@ -34,11 +35,15 @@ struct home_git {
 
 static void home_git_init(struct home_git *h, const struct workspace_scratch *s, const char *home)
 {
+	char lock[GIT_PATH_MAX + 48];
+
 	h->git = s->git;
 	(void)snprintf(h->index, sizeof(h->index), "%s/scratch/home-index", s->ws->private);
 	h->git.index = h->index;
 	h->git.work_tree = h->git.cwd = home;
-	(void)unlink(h->index);
+	/* One operation at a time: a lock is of a git that was killed. */
+	(void)snprintf(lock, sizeof(lock), "%s.lock", h->index);
+	(void)unlink(lock);
 }
 
 /* ---- saving ---- */
@@ -286,6 +291,7 @@ static enum err_code load_home(const struct workspace_scratch *s, const char *pa
 
 	(void)snprintf(spec, sizeof(spec), "%s:home", image->commit);
 	home_git_init(&home, s, path);
+	(void)unlink(home.index);
 	code = git_run(&home.git, &list, &result, err);
 	if (code == ERR_OK && result.truncated) {
 		code = err_set(err, ERR_TOO_LARGE, "it has too many files");
