@@ -381,7 +381,7 @@ static void begin_command_error(struct shaping *s, const char *code, struct str 
 
 static void shape_command_finished(struct shaping *s)
 {
-	if (!str_eq(shaping_text(s, "outcome"), STR_LIT("done"))) {
+	if (str_eq(shaping_text(s, "outcome"), STR_LIT("failed"))) {
 		begin_command_error(s, "command_failed", shaping_text(s, "message"));
 	}
 }

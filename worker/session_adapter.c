@@ -17,6 +17,7 @@
 #include "json/write.h"
 #include "log/log.h"
 #include "worker/session_resume.h"
+#include "worker/team.h"
 
 enum {
 	WRITES_MAX = 64 * 1024 * 1024, /* bytes that wait for an agent to read */
@@ -124,6 +125,7 @@ void session_adapter_free(struct session_run *s)
 	buf_fini(&a->writes);
 	json_value_free(a->settings);
 	free(a->capabilities);
+	team_free(a->team);
 	free(a);
 }
 
@@ -245,7 +247,10 @@ static void finish_command(struct session_adapter *a, struct str id, struct str 
 static void carry_out(struct session_adapter *a, const struct adapter_act *act)
 {
 	switch (act->kind) {
-	case ADAPTER_EVENT: say(a, act->type, act->text); break;
+	case ADAPTER_EVENT:
+		say(a, act->type, act->text);
+		session_team_hear(a, act->type, act->text);
+		break;
 	case ADAPTER_WRITE: write_later(a, act->text); break;
 	case ADAPTER_REQUEST: session_http_request(a, act); break;
 	case ADAPTER_READY: get_ready(a, act->text); break;

@@ -42,6 +42,7 @@ struct session_adapter {
 	struct session_notes given; /* commands that it has */
 	struct session_askings asks;
 	struct session_usage usage;
+	struct team *team; /* NULL: it has led nobody yet */
 };
 
 /* Whoever calls the adapter does it between these; leaving does what the adapter wants done. */
@@ -64,3 +65,6 @@ void session_http_close(struct session_adapter *a); /* harmless when repeated */
 
 /* session_usage.c */
 void session_usage_add(struct session_adapter *a, struct str usage);
+
+/* session_team.c: an event of the agent, after it was added */
+void session_team_hear(struct session_adapter *a, enum event_type type, struct str data);

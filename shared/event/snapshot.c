@@ -15,6 +15,7 @@ static const char *const last_names[SNAPSHOT_LASTS] = {
 	[SNAPSHOT_COST] = "cost",
 	[SNAPSHOT_PROGRESS] = "progress",
 	[SNAPSHOT_CAPABILITIES] = "capabilities",
+	[SNAPSHOT_TEAM] = "team",
 };
 
 static const enum event_type last_types[SNAPSHOT_LASTS] = {
@@ -25,6 +26,7 @@ static const enum event_type last_types[SNAPSHOT_LASTS] = {
 	[SNAPSHOT_COST] = EVENT_TYPE_COST,
 	[SNAPSHOT_PROGRESS] = EVENT_TYPE_PROGRESS,
 	[SNAPSHOT_CAPABILITIES] = EVENT_TYPE_CAPABILITIES,
+	[SNAPSHOT_TEAM] = EVENT_TYPE_TEAM,
 };
 
 /* ---- kept events ---- */

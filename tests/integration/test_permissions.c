@@ -193,6 +193,10 @@ static const char *body_of(enum rest_op op)
 		const char *body;
 	} bodies[] = {
 		{ REST_OP_session_prompt, "{\"prompt\":\"x\"}" },
+		{ REST_OP_prompt_edit, "{\"prompt\":\"x\"}" },
+		{ REST_OP_session_model, "{\"model\":\"x\"}" },
+		{ REST_OP_session_mode, "{\"mode\":\"x\"}" },
+		{ REST_OP_session_slash, "{\"command\":\"/x\"}" },
 		{ REST_OP_event_append,
 		  "{\"events\":[{\"type\":\"log\",\"level\":\"info\",\"message\":\"x\","
 		  "\"stream\":\"stdout\"}]}" },
