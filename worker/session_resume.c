@@ -23,6 +23,7 @@
 #include "json/write.h"
 #include "log/log.h"
 #include "worker/session_adapter.h"
+#include "worker/session_secret.h"
 #include "worker/snapshot.h"
 
 enum { PAGE_BYTES = 1024 * 1024, LOST_MAX = 1024, LAST_WORDS_MS = 1000 };
@@ -40,6 +41,9 @@ static const char *const *keeps_of(const struct session_run *s)
 	static const char *const nothing[] = { NULL };
 	const struct adapter_ops *ops = ops_of(s);
 
+	if (session_secrets_in_home(s)) {
+		return nothing; /* a snapshot is for others to have */
+	}
 	return ops == NULL ? whole_home : ops->keeps != NULL ? ops->keeps : nothing;
 }
 

@@ -183,3 +183,15 @@ enum err_code session_secrets_write(struct session_run *s, const char *home, str
 	}
 	return code;
 }
+
+bool session_secrets_in_home(const struct session_run *s)
+{
+	const struct task_secret *wanted = s->agent->command.secrets.items;
+
+	for (size_t i = 0; i < s->agent->command.secrets.count; i++) {
+		if (wanted[i].file.n > 0) {
+			return true;
+		}
+	}
+	return false;
+}
