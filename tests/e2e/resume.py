@@ -117,6 +117,7 @@ def one_that_is_killed_in_a_turn_has_its_files_and_its_conversation_elsewhere(st
     other, path = place(s, 2)
     assert other != name, other
     says(s, "begun 1")
+    wait_for("it is told", lambda: any(line.startswith("lost: ") for line in lines(s)), 20)
     lost = [line for line in lines(s) if line.startswith("lost: ")]
     assert len(lost) == 1 and "end of turn 1" in lost[0], lines(s)
     assert [n["message"] for n in s.events("note")] == [lost[0][len("lost: "):]], s.events("note")
@@ -155,10 +156,10 @@ def one_that_is_drained_between_turns_misses_nothing(stack):
     other, path = place(s, 2)
     assert other != name, other
     says(s, "begun 1")
-    assert not any(line.startswith("lost: ") for line in lines(s)), lines(s)
     assert sh(path, "cat file sub/file") == "hello\nthere\n" and not s.events("note"), s.events("note")
     s.prompt("echo again")
     says(s, "did 2")
+    assert not any(line.startswith("lost: ") for line in lines(s)), lines(s)
     end(s)
     back(stack, name)
 
