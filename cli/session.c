@@ -244,6 +244,43 @@ static int run_prompt(struct call *call)
 	return post(o, "prompt", "message", o->text);
 }
 
+static int run_interrupt(struct call *call)
+{
+	const struct session_options *o = call->host;
+	return post(o, "interrupt", "reason", o->reason);
+}
+
+static int run_slash(struct call *call)
+{
+	const struct session_options *o = call->host;
+	return post(o, "slash", "command", o->text);
+}
+
+static void show_prompts(const struct json_value *json)
+{
+	const struct json_value *items = json_get(json, "items");
+
+	(void)printf("%-26s %-6s %s\n", "PROMPT", "MODE", "TEXT");
+	for (size_t i = 0; i < json_count(items); i++) {
+		const struct json_value *item = json_at(items, i);
+		struct str rest = json_as_str(json_get(item, "prompt"));
+
+		cell(item, "id", 26);
+		cell(item, "mode", 6);
+		render_text(stdout, str_split(&rest, '\n'));
+		(void)putchar('\n');
+	}
+}
+
+static int run_prompts(struct call *call)
+{
+	const struct session_options *o = call->host;
+	char path[SESSION_PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s/prompts", o->id);
+	return ask(o, "GET", path, (struct str){ NULL, 0 }, show_prompts);
+}
+
 static int run_delete(struct call *call)
 {
 	const struct session_options *o = call->host;
@@ -407,6 +444,21 @@ static const struct verb verbs[] = {
 	  VERB_WORDS_ANY,
 	  run_prompt,
 	  "Tell the agent something.",
+	  { AT_SERVER } },
+	{ "prompts", "ID", 1, 1, run_prompts, "Those that wait for their turn.", { AT_SERVER } },
+	{ "interrupt",
+	  "ID",
+	  1,
+	  1,
+	  run_interrupt,
+	  "End the turn that runs; the session goes on.",
+	  { OPTION_REASON, AT_SERVER } },
+	{ "slash",
+	  "ID COMMAND...",
+	  2,
+	  VERB_WORDS_ANY,
+	  run_slash,
+	  "A slash command: /help, or one of the agent's own.",
 	  { AT_SERVER } },
 	{ "delete", "ID", 1, 1, run_delete, "End it now.", { AT_SERVER } },
 	{ "retry",
