@@ -74,7 +74,8 @@ static bool parse_options(int argc, char **argv, struct inside *ret)
 	}
 	in.argv = argv + optind;
 	*ret = in;
-	return ok && optind < argc;
+	return ok && optind < argc && (in.proxy == NULL || strchr(in.proxy, '/') != NULL) &&
+	       (in.serve == NULL || strchr(in.serve, '/') != NULL);
 }
 
 /* ---- one connection through a bridge ---- */
@@ -99,14 +100,24 @@ struct bridge {
 	struct pair *pairs[PAIRS_MAX];
 };
 
-static int unix_socket(const char *path, struct sockaddr_un *ret)
+/* By the descriptor of its directory: a path may be longer than an address can be. */
+static struct sockaddr_un unix_address(int dir, const char *path)
 {
-	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if (!str_copy(ret->sun_path, sizeof(ret->sun_path), str_of(path))) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", dir,
+	               strrchr(path, '/') + 1);
+	return address;
+}
+
+static int open_parent(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *parent = mem_strndup(str_make(path, slash != NULL ? (size_t)(slash - path) : 0));
+	int fd = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	free(parent);
+	return fd;
 }
 
 static struct sockaddr_in loopback(uint64_t port)
@@ -118,12 +129,17 @@ static struct sockaddr_in loopback(uint64_t port)
 
 static int dial_worker(const char *path)
 {
-	struct sockaddr_un to;
-	int fd = unix_socket(path, &to);
+	int dir = open_parent(path), fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un to = unix_address(dir, path);
 
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)&to, sizeof(to)) != 0) {
+	/* It waits when the worker is slow to accept, which the agent then is too. */
+	if (fd >= 0 && (dir < 0 || connect(fd, (const struct sockaddr *)&to, sizeof(to)) != 0 ||
+	                fcntl(fd, F_SETFL, O_NONBLOCK) != 0)) {
 		(void)close(fd);
 		fd = -1;
+	}
+	if (dir >= 0) {
+		(void)close(dir);
 	}
 	return fd;
 }
@@ -346,14 +362,18 @@ static int listen_on_loopback(uint64_t port)
 
 static int listen_on_path(const char *path)
 {
-	struct sockaddr_un at;
-	int fd = unix_socket(path, &at);
+	int dir = open_parent(path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un at = unix_address(dir, path);
 
 	(void)unlink(path);
-	if (fd >= 0 && (bind(fd, (const struct sockaddr *)&at, sizeof(at)) != 0 ||
+	if (fd >= 0 && (dir < 0 || bind(fd, (const struct sockaddr *)&at, sizeof(at)) != 0 ||
 	                chmod(path, 0600) != 0 || listen(fd, BACKLOG) != 0)) {
 		(void)close(fd);
 		fd = -1;
+	}
+	if (dir >= 0) {
+		(void)close(dir);
 	}
 	return fd;
 }

@@ -224,17 +224,20 @@ static enum err_code make_argv(const struct agent_calls *calls, const struct jso
 {
 	const struct json_value *args = json_get(params, "args");
 	struct str command = member(params, "command");
-	const char **argv = arena_take(arena, ((size_t)2 * WORDS_MAX + 4) * sizeof(*argv));
-	size_t n = 0;
+	size_t before = 0, n = 0;
+	const char **argv;
 
 	if (command.n == 0 || json_count(args) > WORDS_MAX) {
 		return err_set(err, ERR_INVALID,
 		               command.n == 0 ? "command must not be empty"
 		                              : "args must be an array of at most 256 strings");
 	}
-	for (size_t i = 0; calls->run.argv != NULL && calls->run.argv[i] != NULL && n < WORDS_MAX;
-	     i++) {
-		argv[n++] = calls->run.argv[i];
+	while (calls->run.argv != NULL && calls->run.argv[before] != NULL) {
+		before++;
+	}
+	argv = arena_take(arena, (before + WORDS_MAX + 4) * sizeof(*argv));
+	for (; n < before; n++) {
+		argv[n] = calls->run.argv[n];
 	}
 	if (json_count(args) == 0 && !is_plain(command)) {
 		argv[n++] = "/bin/sh";

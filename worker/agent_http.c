@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -30,6 +31,8 @@ struct agent_http {
 	struct fetch *fetch;
 	struct fiber_group fibers;
 	char auth[AUTH_MAX]; /* a header line */
+	int place;           /* of options.socket; -1: none */
+	char path[32];       /* that leads to it, however long its own is */
 	int fd;              /* of the stream of events */
 	struct agent_wire wire;
 	struct sse_parser events;
@@ -105,6 +108,30 @@ static bool make_auth(struct agent_http *http)
 }
 
 /* ---- the stream of events ---- */
+
+/* Whoever made that socket file stays who is spoken to. */
+static enum err_code dial_socket(struct agent_http *http, struct err *err)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct ucred who;
+	socklen_t n = sizeof(who);
+
+	http->place = open(http->options.socket, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (http->place < 0) {
+		return err_set(err, ERR_UNAVAILABLE, "the agent's socket: %s", strerror(errno));
+	}
+	(void)snprintf(http->path, sizeof(http->path), "/proc/self/fd/%d", http->place);
+	(void)str_copy(to.sun_path, sizeof(to.sun_path), str_of(http->path));
+	http->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (http->fd < 0 || connect(http->fd, (const struct sockaddr *)&to, sizeof(to)) != 0) {
+		return err_set(err, ERR_UNAVAILABLE, "the agent's socket: %s", strerror(errno));
+	}
+	if (getsockopt(http->fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0 ||
+	    who.uid != http->options.uid) {
+		return err_set(err, ERR_FORBIDDEN, "the agent's socket is not its own");
+	}
+	return ERR_OK;
+}
 
 static enum err_code dial(struct agent_http *http, struct err *err)
 {
@@ -270,14 +297,16 @@ static void exchange_main(void *arg)
 {
 	struct exchange *x = arg;
 	struct agent_http *http = x->http;
-	struct fetch_request request = { .method = x->method,
-		                         .url = x->url,
-		                         .headers = { http->auth,
-		                                      "Content-Type: application/json" },
-		                         .body = { x->body_n > 0 ? x->body : NULL, x->body_n },
-		                         .timeout_ms = 0, /* some last as long as a turn */
-		                         .response_max = ANSWER_MAX,
-		                         .flags = FETCH_PLAIN_LOOPBACK };
+	struct fetch_request request = {
+		.method = x->method,
+		.url = x->url,
+		.headers = { http->auth, "Content-Type: application/json" },
+		.body = { x->body_n > 0 ? x->body : NULL, x->body_n },
+		.timeout_ms = 0, /* some last as long as a turn */
+		.response_max = ANSWER_MAX,
+		.flags = FETCH_PLAIN_LOOPBACK,
+		.socket = http->options.socket != NULL ? http->path : NULL
+	};
 	struct adapter_reply reply = { .tag = str_of(x->tag) };
 	struct fetch_response response;
 	struct err err;
@@ -337,13 +366,13 @@ static enum err_code open_stream(struct agent_http *http, struct buf *early, str
 {
 	enum err_code code;
 
-	if (!is_of(http->options.port, http->options.uid)) {
+	if (http->options.socket == NULL && !is_of(http->options.port, http->options.uid)) {
 		return err_set(err, ERR_FORBIDDEN, "the agent named a port that is not its own");
 	}
 	if (!make_auth(http)) {
 		return err_set(err, ERR_INVALID, "the agent's password is too long");
 	}
-	code = dial(http, err);
+	code = http->options.socket != NULL ? dial_socket(http, err) : dial(http, err);
 	if (code == ERR_OK) {
 		code = ask_for_events(http, err);
 	}
@@ -364,7 +393,7 @@ enum err_code agent_http_open(struct loop *loop, const struct agent_http_options
 	*ret = NULL;
 	http->loop = loop;
 	http->options = *options;
-	http->fd = -1;
+	http->fd = http->place = -1;
 	http->fetch = fetch_new(loop, &(struct fetch_options){ .ca_file = NULL });
 	agent_wire_init(&http->wire);
 	sse_parser_init(&http->events, ADAPTER_LINE_MAX);
@@ -391,6 +420,9 @@ void agent_http_close(struct agent_http *http)
 	fiber_unshield();
 	if (http->fd >= 0) {
 		(void)close(http->fd);
+	}
+	if (http->place >= 0) {
+		(void)close(http->place);
 	}
 	fetch_free(http->fetch);
 	agent_wire_fini(&http->wire);

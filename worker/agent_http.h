@@ -22,7 +22,9 @@ enum { AGENT_HTTP_REQUESTS_MAX = 64, AGENT_HTTP_CONNECT_MS = 10000 };
 
 struct agent_http_options {
 	unsigned port;
-	uid_t uid;                      /* whose socket it has to be */
+	const char *socket; /* that leads to its port, when that is in a network of its own; NULL:
+	                       the port is on ours */
+	uid_t uid;          /* whose socket it has to be */
 	const char *user, *events_path; /* of Basic (RFC 7617); "/event" */
 	struct str password;
 	void *arg;

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "log/log.h"
+#include "loop/offload.h"
 #include "node/node.h"
 #include "queue/keys.h"
 #include "redis/redis.h"
@@ -41,6 +42,7 @@ enum {
 	GIT_TIMEOUT_MS = 120000,
 	FRESH_MS = 1000,
 	RESIDENTS_A_SLOT = 4,
+	NAME_THREADS = 2,
 	DIR_FOR_ALL = 0755,
 	DIR_FOR_PASSING = 0711,
 	DIR_FOR_US = 0700,
@@ -229,7 +231,10 @@ static enum err_code find_sandbox(struct app *app, const struct conf *conf, stru
 		            .memory = conf->worker_sandbox_memory,
 		            .file_size = conf->worker_sandbox_file_max },
 	};
+	host->egress_rules = (struct egress_rules){ conf->worker_egress, conf->worker_egress_tasks,
+		                                    conf->worker_egress_private };
 	if (sandbox_find(sandbox, &host->user, app->arena, &sandbox->bwrap, &why) == ERR_OK) {
+		host->names = offload_new(app->node->loop, NAME_THREADS);
 		return ERR_OK;
 	}
 	sandbox->bwrap = NULL;
@@ -634,6 +639,7 @@ void app_close(struct node *node)
 		workspaces_free(app->host.workspaces);
 		session_host_fini(&app->host);
 		prices_fini(&app->host.prices);
+		offload_free(app->host.names);
 		arena_free(app->arena);
 		free(app);
 		node->app = NULL;

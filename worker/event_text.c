@@ -1,5 +1,6 @@
 #include "worker/event_text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "event/event.h"
@@ -36,6 +37,27 @@ void event_text_log(struct buf *out, const struct lines_record *record, enum run
 	if (record->kind == LINES_PART) {
 		jsonw_bool(&w, "partial", true);
 	}
+	jsonw_end_object(&w);
+}
+
+void event_text_egress(struct buf *out, const struct egress_ended *ended)
+{
+	struct jsonw w = begin(out);
+	char text[EGRESS_HOST_MAX + 128];
+
+	(void)snprintf(text, sizeof(text), "connection to %s:%u %s%s", ended->target->host,
+	               ended->target->port, ended->why == NULL ? "allowed" : "refused: ",
+	               ended->why == NULL ? "" : ended->why);
+	jsonw_cstr(&w, "level", ended->why == NULL ? "info" : "warn");
+	jsonw_cstr(&w, "message", text);
+	jsonw_cstr(&w, "stream", "egress");
+	jsonw_object(&w, "egress");
+	jsonw_cstr(&w, "host", ended->target->host);
+	jsonw_u64(&w, "port", ended->target->port);
+	jsonw_bool(&w, "allowed", ended->why == NULL);
+	jsonw_u64(&w, "bytes_out", ended->out);
+	jsonw_u64(&w, "bytes_in", ended->in);
+	jsonw_end_object(&w);
 	jsonw_end_object(&w);
 }
 

@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "session/session.h"
 #include "worker/changes.h"
+#include "worker/egress.h"
 #include "worker/lines.h"
 #include "worker/runner.h"
 #include "worker/workspace.h"
@@ -19,6 +20,8 @@
 void event_text_init(struct buf *out);
 
 void event_text_log(struct buf *out, const struct lines_record *record, enum runner_stream stream);
+/* A connection of its agent through the egress proxy. */
+void event_text_egress(struct buf *out, const struct egress_ended *ended);
 /* The latest state of a line that is rewritten. */
 void event_text_progress(struct buf *out, struct str stage);
 

@@ -1,5 +1,6 @@
 #include "worker/sandbox.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 
 #include "base/str.h"
 
-enum { WORDS_MAX = 512, PROBE_MS = 10000 };
+enum { WORDS_OWN = 96, WORDS_A_PATH = 3, PROBE_MS = 10000 };
 
 #define GUARD_INSIDE "/run/fairlead/guard"
 
@@ -24,14 +25,13 @@ const char *sandbox_profile_name(enum sandbox_profile profile)
 struct words {
 	struct arena *arena;
 	const char **words;
-	size_t count;
+	size_t count, max;
 };
 
 static void add(struct words *w, const char *word)
 {
-	if (w->count + 1 < WORDS_MAX) {
-		w->words[w->count++] = word;
-	}
+	assert(w->count + 1 < w->max); /* a mount left out would be a hole */
+	w->words[w->count++] = word;
 }
 
 static void add_mount(struct words *w, const char *how, const char *path)
@@ -149,6 +149,22 @@ static void add_bridges(struct words *w, const struct sandbox_place *place)
 	}
 }
 
+static size_t paths_in(const char *list)
+{
+	size_t n = 1;
+
+	for (; list != NULL && *list != '\0'; list++) {
+		n += *list == ',' ? 1 : 0;
+	}
+	return n;
+}
+
+static size_t words_max(const struct sandbox_host *host)
+{
+	return WORDS_OWN + WORDS_A_PATH * (paths_in(host->hide) + paths_in(host->show) +
+	                                   paths_in(host->home) + paths_in(host->state_dir));
+}
+
 const char *const *sandbox_words(const struct sandbox_host *host, const struct sandbox_place *place,
                                  struct arena *arena)
 {
@@ -158,8 +174,9 @@ const char *const *sandbox_words(const struct sandbox_host *host, const struct s
 		                              "--disable-userns", "--die-with-parent",
 		                              "--cap-drop",       "ALL",
 		                              "--hostname",       "sandbox" };
-	struct words w = { .arena = arena,
-		           .words = arena_take(arena, WORDS_MAX * sizeof(*w.words)) };
+	struct words w = { .arena = arena, .max = words_max(host) };
+
+	w.words = arena_take(arena, w.max * sizeof(*w.words));
 
 	add(&w, host->bwrap);
 	for (size_t i = 0; i < ARRAY_LEN(spaces); i++) {
@@ -213,7 +230,7 @@ enum err_code sandbox_find(const struct sandbox_host *host, const struct process
 		return err_set(err, ERR_UNSUPPORTED, "bwrap is not in PATH");
 	}
 	words = sandbox_words(&with, &place, arena);
-	argv = arena_take(arena, (WORDS_MAX + 2) * sizeof(*argv));
+	argv = arena_take(arena, (words_max(&with) + 2) * sizeof(*argv));
 	for (; words[count] != NULL; count++) {
 		argv[count] = words[count];
 	}

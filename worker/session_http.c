@@ -93,6 +93,7 @@ bool session_http_open(struct session_adapter *a, uint64_t until_ms)
 		return false;
 	}
 	options.port = a->port;
+	options.socket = s->sandbox_serve;
 	if (agent_http_open(s->host->loop, &options, &a->http, &err) != ERR_OK) {
 		if (!s->exited && !fiber_cancelled()) {
 			session_agent_stop(s, FATE_FAILED, err.msg);

@@ -20,6 +20,7 @@
 #include "event/log.h"
 #include "loop/fiber.h"
 #include "queue/mail.h"
+#include "worker/egress.h"
 #include "worker/lease_keeper.h"
 #include "worker/prices.h"
 #include "worker/process.h"
@@ -50,7 +51,9 @@ struct session_host {
 	struct sandbox_host sandbox; /* bwrap NULL: agents in sandboxes cannot be had, */
 	const char *sandbox_why;     /* and why */
 	enum sandbox_profile sandbox_default, sandbox_min;
-	bool as_root; /* it is what agents run as */
+	struct egress_rules egress_rules; /* of what agents in sandboxes reach */
+	struct offload *names;            /* threads that look up names for them */
+	bool as_root;                     /* it is what agents run as */
 	uint64_t orphan_ms, grace_ms;
 	uint64_t retry_base_ms, retry_max_ms; /* between attempts */
 	uint64_t leave_ms;                    /* the grace of agents when this worker goes */

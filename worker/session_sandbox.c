@@ -1,7 +1,10 @@
-/* The sandbox of a session's agent: which one it gets, and the words and variables that make it. */
-#include <stdio.h>
+/* The sandbox of a session's agent: which one it gets, what makes it, and the way out of it. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-#include "base/mem.h"
+#include "log/log.h"
 #include "worker/session_adapter.h"
 
 /* Of enum task_sandbox, and of enum sandbox_profile by what it keeps out. */
@@ -59,6 +62,110 @@ static const char *serve_path(const struct session_run *s, const char *home)
 	               : NULL;
 }
 
+/* ---- the way out ---- */
+
+enum { ACCEPT_AGAIN_MS = 1000 };
+
+struct way_out {
+	struct session_run *run;
+	struct egress egress;
+	int fd;
+	const char *path;
+};
+
+static void on_ended(void *arg, const struct egress_ended *ended)
+{
+	const struct way_out *way = arg;
+	struct buf text;
+
+	event_text_init(&text);
+	event_text_egress(&text, ended);
+	(void)session_say(way->run, EVENT_TYPE_LOG, &text);
+	buf_fini(&text);
+}
+
+static void accept_main(void *arg)
+{
+	struct way_out *way = arg;
+
+	fiber_set_tag("session=%s", way->run->sid.s);
+	while (fiber_wait_fd(way->fd, FIBER_READ, FIBER_NO_TIMEOUT) == ERR_OK) {
+		int fd = accept4(way->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0 && session_socket_may(way->run, fd)) {
+			egress_take(&way->egress, fd);
+		} else if (fd >= 0) {
+			(void)close(fd);
+		} else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+			log_warn("egress.socket", "%s", strerror(errno));
+			(void)fiber_sleep(ACCEPT_AGAIN_MS); /* no descriptors, say */
+		}
+	}
+	(void)close(way->fd);
+	(void)unlink(way->path);
+}
+
+/* *ret: its socket. It ends with the other talks of the agent. */
+static enum err_code open_way_out(struct session_run *s, const char **ret, struct err *err)
+{
+	const struct task_runtime *runtime = &s->order.spec.runtime;
+	struct way_out *way = arena_take(s->arena, sizeof(*way));
+	enum err_code code;
+
+	*way = (struct way_out){
+		.run = s,
+		.path = arena_printf(s->arena, "%s/%s.net", s->host->home_dir, s->sid.s),
+		.egress = { .loop = s->host->loop,
+		            .names = s->host->names,
+		            .fibers = &s->talks,
+		            .rules = s->host->egress_rules,
+		            .tenant = str_of(s->tenant),
+		            .wishes = runtime->egress.items,
+		            .wish_count = runtime->egress.count,
+		            .arg = way,
+		            .ended = on_ended },
+	};
+	code = session_socket_open(s, "net", &way->fd, err);
+	if (code == ERR_OK) {
+		(void)fiber_start(s->host->loop, &s->talks, "egress", accept_main, way);
+		*ret = way->path;
+	}
+	return code;
+}
+
+/* A task that names a proxy of its own would name one that it cannot reach. */
+static const char *const *with_proxy(const struct session_run *s, const char *const *env)
+{
+	static const char *const names[] = { "HTTP_PROXY", "HTTPS_PROXY", "http_proxy",
+		                             "https_proxy" };
+	size_t n = 0, max = ARRAY_LEN(names) + 4;
+	const char **all;
+
+	while (env[n] != NULL) {
+		n++;
+	}
+	all = arena_take(s->arena, (n + max) * sizeof(*all));
+	n = 0;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		all[n++] = arena_printf(s->arena, "%s=http://127.0.0.1:%d", names[i],
+		                        SANDBOX_PROXY_PORT);
+	}
+	all[n++] = "NO_PROXY=127.0.0.1,localhost,::1";
+	all[n++] = "no_proxy=127.0.0.1,localhost,::1";
+	all[n++] = "NODE_USE_ENV_PROXY=1";
+	for (; *env != NULL; env++) {
+		if (strncasecmp(*env, "HTTP_PROXY=", 11) != 0 &&
+		    strncasecmp(*env, "HTTPS_PROXY=", 12) != 0 &&
+		    strncasecmp(*env, "NO_PROXY=", 9) != 0 &&
+		    strncasecmp(*env, "ALL_PROXY=", 10) != 0) {
+			all[n++] = *env;
+		}
+	}
+	return all;
+}
+
+/* ---- all of it ---- */
+
 enum err_code session_sandbox_wrap(struct session_run *s, const char *home,
                                    struct runner_options *options, struct err *err)
 {
@@ -67,6 +174,7 @@ enum err_code session_sandbox_wrap(struct session_run *s, const char *home,
 		                       .workspace = s->workspace.path,
 		                       .home = home,
 		                       .socket = session_talk_path(s) };
+	enum err_code code;
 
 	s->sandbox_words = NULL;
 	s->sandbox_serve = NULL;
@@ -80,9 +188,14 @@ enum err_code session_sandbox_wrap(struct session_run *s, const char *home,
 	if (s->workspace.mirror[0] != '\0') {
 		place.objects = arena_printf(s->arena, "%s/objects", s->workspace.mirror);
 	}
+	code = open_way_out(s, &place.egress, err);
+	if (code != ERR_OK) {
+		return code;
+	}
 	s->sandbox_words = sandbox_words(host, &place, s->arena);
 	place.serve = s->sandbox_serve = serve_path(s, home);
 	options->argv = join(s, sandbox_words(host, &place, s->arena), options->argv);
+	options->env = with_proxy(s, options->env);
 	options->wrapped = true;
 	return ERR_OK;
 }

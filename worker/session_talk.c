@@ -47,13 +47,14 @@ const char *session_talk_path(const struct session_run *s)
 }
 
 /* By the directory's descriptor, so that the path may be longer than an address can be. */
-static enum err_code bind_at(const struct session_run *s, int fd, int dir, struct err *err)
+static enum err_code bind_at(const struct session_run *s, int fd, int dir, const char *suffix,
+                             struct err *err)
 {
 	const struct process_user *user = &s->host->user;
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	char name[ID_LEN + sizeof(".sock")];
+	char name[ID_LEN + 16];
 
-	(void)snprintf(name, sizeof(name), "%s.sock", s->sid.s);
+	(void)snprintf(name, sizeof(name), "%s.%s", s->sid.s, suffix);
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", dir,
 	               name);
 	(void)unlinkat(dir, name, 0);
@@ -66,7 +67,8 @@ static enum err_code bind_at(const struct session_run *s, int fd, int dir, struc
 	return ERR_OK;
 }
 
-static enum err_code open_socket(const struct session_run *s, int *ret_fd, struct err *err)
+enum err_code session_socket_open(const struct session_run *s, const char *suffix, int *ret_fd,
+                                  struct err *err)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int dir = open(s->host->home_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -75,7 +77,7 @@ static enum err_code open_socket(const struct session_run *s, int *ret_fd, struc
 	if (fd < 0 || dir < 0) {
 		code = err_set(err, ERR_UNAVAILABLE, "agent socket: %s", strerror(errno));
 	} else {
-		code = bind_at(s, fd, dir, err);
+		code = bind_at(s, fd, dir, suffix, err);
 	}
 	if (dir >= 0) {
 		(void)close(dir);
@@ -88,7 +90,7 @@ static enum err_code open_socket(const struct session_run *s, int *ret_fd, struc
 	return code;
 }
 
-static bool may_talk(const struct session_run *s, int fd)
+bool session_socket_may(const struct session_run *s, int fd)
 {
 	const struct process_user *user = &s->host->user;
 	struct ucred who;
@@ -425,7 +427,7 @@ static void take_connection(struct session_run *s, int fd)
 	static const char full[] = "{\"ok\":false,\"error\":\"too many connections\"}\n";
 	struct talk *t;
 
-	if (!may_talk(s, fd)) {
+	if (!session_socket_may(s, fd)) {
 		(void)close(fd);
 		return;
 	}
@@ -460,7 +462,7 @@ static void accept_main(void *arg)
 
 enum err_code session_talk_start(struct session_run *s, struct err *err)
 {
-	enum err_code code = open_socket(s, &s->talk_fd, err);
+	enum err_code code = session_socket_open(s, "sock", &s->talk_fd, err);
 
 	if (code != ERR_OK) {
 		return code;

@@ -43,6 +43,9 @@ static bool may_reach(const struct transfer *transfer, const struct sockaddr *ad
 	enum fetch_net net = fetch_net_of(address);
 	unsigned flags = transfer->request->flags;
 
+	if (transfer->request->socket != NULL) {
+		return true; /* the caller has found the way itself */
+	}
 	if ((flags & FETCH_PUBLIC) != 0 && net != FETCH_NET_PUBLIC) {
 		return false;
 	}
@@ -332,6 +335,9 @@ static void say_how(struct transfer *transfer)
 	(void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	/* Else giving up waits for the thread that resolves a name. */
 	(void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+	if (transfer->request->socket != NULL) {
+		(void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, transfer->request->socket);
+	}
 	(void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	(void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
 	(void)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, before_request);

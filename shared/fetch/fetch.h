@@ -43,6 +43,8 @@ struct fetch_request {
 	unsigned timeout_ms;                    /* for all of it */
 	size_t response_max;                    /* bytes of its body */
 	unsigned flags;
+	const char *socket; /* path of a Unix socket that leads to the server, of at most 107 bytes;
+	                       NULL: by its address */
 };
 
 struct fetch_response {

@@ -15,8 +15,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "loop/fiber.h"
+#include "loop/offload.h"
 #include "tests/support/run_fiber.h"
 #include "tests/support/test.h"
+#include "worker/agent_http.h"
+#include "worker/egress.h"
 #include "worker/runner.h"
 #include "worker/sandbox.h"
 
@@ -28,7 +31,8 @@ static struct process_user user;
 static struct arena *arena;
 static struct sandbox_host host;
 static char why_not[ERR_MSG_MAX]; /* "": sandboxes work here */
-static unsigned open_port;        /* on the host's loopback */
+static unsigned open_port;        /* on the host's loopback, */
+static int host_listener;         /* where this listens */
 
 /* ---- running ---- */
 
@@ -242,6 +246,227 @@ static void the_network_is_not_reached(void **state)
 	     "no\nno\nlo\n");
 }
 
+/* ---- the way out ---- */
+
+struct proxy {
+	struct egress egress;
+	struct fiber_group fibers;
+	int fd, server;
+	char path[2 * PATH_SIZE];
+	char log[TEXT_SIZE / 16];
+};
+static struct proxy *proxy;
+
+static void on_ended(void *arg, const struct egress_ended *ended)
+{
+	struct proxy *p = arg;
+	size_t n = strlen(p->log);
+
+	(void)snprintf(p->log + n, sizeof(p->log) - n, "%s %s %ju %ju\n", ended->target->host,
+	               ended->why == NULL ? "ok" : ended->why, (uintmax_t)ended->out,
+	               (uintmax_t)ended->in);
+}
+
+static void accept_all(void *arg)
+{
+	struct proxy *p = arg;
+	int fd;
+
+	while (fiber_wait_fd(p->fd, FIBER_READ, FIBER_NO_TIMEOUT) == ERR_OK) {
+		if ((fd = accept4(p->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+			egress_take(&p->egress, fd);
+		}
+	}
+}
+
+/* A server on the host: says what it was sent back, and ends. */
+static void echo_all(void *arg)
+{
+	struct proxy *p = arg;
+	char text[1024];
+	ssize_t n;
+	int fd;
+
+	while (fiber_wait_fd(p->server, FIBER_READ, FIBER_NO_TIMEOUT) == ERR_OK) {
+		fd = accept4(p->server, NULL, NULL, SOCK_CLOEXEC);
+		n = fiber_wait_fd(fd, FIBER_READ, WAIT_MS) == ERR_OK ? read(fd, text, sizeof(text))
+		                                                     : 0;
+		(void)!write(fd, text, n > 0 ? (size_t)n : 0);
+		(void)close(fd);
+	}
+}
+
+static void open_proxy(struct loop *loop)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+
+	(void)snprintf(proxy->path, sizeof(proxy->path), "%s/net", state_dir);
+	(void)str_copy(at.sun_path, sizeof(at.sun_path), str_of(proxy->path));
+	proxy->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_true(bind(proxy->fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
+	            chmod(proxy->path, 0666) == 0 && listen(proxy->fd, 8) == 0);
+	proxy->server = host_listener;
+	proxy->egress.loop = loop;
+	proxy->egress.names = offload_new(loop, 1);
+	proxy->egress.fibers = &proxy->fibers;
+	proxy->egress.arg = proxy;
+	proxy->egress.ended = on_ended;
+	(void)fiber_start(loop, &proxy->fibers, "accept", accept_all, proxy);
+	(void)fiber_start(loop, &proxy->fibers, "echo", echo_all, proxy);
+}
+
+static void close_proxy(void)
+{
+	fiber_group_cancel(&proxy->fibers, ERR_CANCELLED);
+	(void)!fiber_group_wait(&proxy->fibers, FIBER_NO_TIMEOUT);
+	offload_free(proxy->egress.names);
+	(void)close(proxy->fd);
+}
+
+static void with_proxy(struct loop *loop, void *arg)
+{
+	struct attempt *a = arg;
+
+	open_proxy(loop);
+	a->egress = proxy->path;
+	in_fiber(loop, a);
+	close_proxy();
+}
+
+static void only_hosts_that_are_allowed_are_reached_and_each_is_told(void **state)
+{
+	static const char ask[] =
+		"ask() { exec 3<>/dev/tcp/127.0.0.1/3128; printf '%b' \"$1\" >&3; head -1 <&3; "
+		"exec 3>&-; }; ask 'CONNECT 127.0.0.1:@port HTTP/1.1\\r\\n\\r\\n'; "
+		"ask 'CONNECT 127.0.0.2:@port HTTP/1.1\\r\\n\\r\\n'; "
+		"ask 'CONNECT evil.example:443 HTTP/1.1\\r\\n\\r\\n'; "
+		"ask 'CONNECT localhost:@port HTTP/1.1\\r\\n\\r\\n'; "
+		"ask 'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'; "
+		"ask 'GET http://127.0.0.1:@port/a HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'";
+	char *private = filled("127.0.0.1:@port"), *script = filled(ask);
+	char *all = filled("127.0.0.1:@port,127.0.0.2:@port");
+	const struct str wish = STR_LIT("localhost:1");
+	struct attempt *a = mem_calloc(1, sizeof(*a));
+
+	(void)state;
+	assert_true(works());
+	proxy = mem_calloc(1, sizeof(*proxy));
+	proxy->egress.rules = (struct egress_rules){ all, "*", private };
+	proxy->egress.wishes = &wish;
+	proxy->egress.wish_count = 1;
+	a->profile = SANDBOX_WORKSPACE_WRITE;
+	a->script = script;
+	run_fiber(with_proxy, a);
+	assert_int_equal(a->code, ERR_OK);
+	assert_string_equal(a->output, "HTTP/1.1 200 Connection established\r\n"
+	                               "HTTP/1.1 502 Bad Gateway\r\n"
+	                               "HTTP/1.1 403 Forbidden\r\nHTTP/1.1 403 Forbidden\r\n"
+	                               "HTTP/1.1 400 Bad Request\r\nGET /a HTTP/1.1\r\n");
+	assert_non_null(strstr(proxy->log, "127.0.0.1 ok 0 0\n"));
+	assert_non_null(strstr(proxy->log, "127.0.0.2 its address is private 0 0\n"));
+	assert_non_null(strstr(proxy->log, "evil.example not among the hosts"));
+	assert_non_null(strstr(proxy->log, "localhost not among the hosts"));
+	free(proxy);
+	free(private);
+	free(all);
+	free(script);
+	free(a);
+}
+
+/* ---- the way in ---- */
+
+static char heard[256];
+
+static void on_event(void *arg, struct str data)
+{
+	(void)arg;
+	(void)str_copy(heard, sizeof(heard), data);
+}
+
+static void on_reply(void *arg, const struct adapter_reply *reply)
+{
+	struct fiber_signal *signal = arg;
+	size_t n = strlen(heard);
+
+	(void)snprintf(heard + n, sizeof(heard) - n, " %u %.*s", reply->status, (int)reply->body.n,
+	               reply->body.p);
+	fiber_signal_raise(signal);
+}
+
+static void on_over(void *arg, const char *why)
+{
+	(void)arg;
+	(void)why;
+}
+
+static char serve_path[2 * PATH_SIZE];
+
+static void speak_to_it(struct runner *runner)
+{
+	struct fiber_signal signal;
+	const struct agent_http_options options = { .port = 4100,
+		                                    .socket = serve_path,
+		                                    .uid = user.drop ? user.uid : geteuid(),
+		                                    .user = "u",
+		                                    .events_path = "/event",
+		                                    .password = STR_LIT("p"),
+		                                    .arg = &signal,
+		                                    .event = on_event,
+		                                    .reply = on_reply,
+		                                    .over = on_over };
+	char *chunk = mem_calloc(1, RUNNER_CHUNK);
+	struct agent_http *http = NULL;
+	enum runner_stream from;
+	struct err err = { .msg = "" };
+	size_t n;
+
+	fiber_signal_init(&signal);
+	if (runner_read(runner, chunk, WAIT_MS, &n, &from) == ERR_OK &&
+	    agent_http_open(fiber_loop(), &options, &http, &err) == ERR_OK) {
+		agent_http_request(http, STR_LIT("t"), STR_LIT("POST /x"), STR_LIT("{}"));
+		(void)!fiber_signal_wait(&signal, WAIT_MS);
+	} else {
+		(void)str_copy(heard, sizeof(heard), str_of(err.msg));
+	}
+	agent_http_close(http);
+	runner_kill(runner);
+	free(chunk);
+}
+
+static void an_agent_that_is_a_server_is_reached_in_its_own_network(void **state)
+{
+	struct attempt *a = mem_calloc(1, sizeof(*a));
+
+	(void)state;
+	assert_true(works());
+	(void)snprintf(serve_path, sizeof(serve_path), "%s/.serve", home);
+	a->profile = SANDBOX_WORKSPACE_WRITE;
+	a->serve = serve_path;
+	a->meanwhile = speak_to_it;
+	a->script = "exec python3 -u -c '\n"
+		    "import http.server as h\n"
+		    "class S(h.BaseHTTPRequestHandler):\n"
+		    "  protocol_version = \"HTTP/1.1\"\n"
+		    "  def do_GET(s):\n"
+		    "    s.send_response(200)\n"
+		    "    s.send_header(\"Content-Type\", \"text/event-stream\")\n"
+		    "    s.end_headers()\n"
+		    "    s.wfile.write(b\"data: up\\n\\n\")\n"
+		    "    s.close_connection = False\n"
+		    "  def do_POST(s):\n"
+		    "    s.rfile.read(int(s.headers[\"Content-Length\"]))\n"
+		    "    s.send_response(201)\n"
+		    "    s.send_header(\"Content-Length\", \"2\")\n"
+		    "    s.end_headers()\n"
+		    "    s.wfile.write(b\"ok\")\n"
+		    "s = h.ThreadingHTTPServer((\"127.0.0.1\", 4100), S)\n"
+		    "print(\"listens\")\n"
+		    "s.serve_forever()' 2>/dev/null";
+	run(a);
+	assert_string_equal(heard, "up 201 ok");
+	free(a);
+}
+
 /* ---- limits ---- */
 
 static void a_fork_bomb_ends_at_its_limit(void **state)
@@ -354,6 +579,7 @@ static void listen_on_host(void)
 	assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
 	            listen(fd, 8) == 0 && getsockname(fd, (struct sockaddr *)&at, &n) == 0);
 	open_port = ntohs(at.sin_port);
+	host_listener = fd;
 }
 
 static void probe(struct loop *loop, void *arg)
@@ -412,6 +638,8 @@ int main(void)
 		cmocka_unit_test(it_has_no_rights_and_gets_none),
 		cmocka_unit_test(its_guard_cannot_be_seen_or_killed),
 		cmocka_unit_test(the_network_is_not_reached),
+		cmocka_unit_test(only_hosts_that_are_allowed_are_reached_and_each_is_told),
+		cmocka_unit_test(an_agent_that_is_a_server_is_reached_in_its_own_network),
 		cmocka_unit_test(a_fork_bomb_ends_at_its_limit),
 		cmocka_unit_test(memory_and_files_end_at_their_limits),
 		cmocka_unit_test(who_is_asked_to_end_may_say_goodbye),
