@@ -14,6 +14,7 @@
 #include "worker/agent_calls.h"
 #include "worker/session_adapter.h"
 #include "worker/session_resume.h"
+#include "worker/session_sandbox.h"
 #include "worker/session_secret.h"
 
 enum {

@@ -10,6 +10,7 @@
 #include "json/value.h"
 #include "worker/agent_calls.h"
 #include "worker/session_adapter.h"
+#include "worker/session_sandbox.h"
 
 struct calling {
 	struct session_run *run;

@@ -249,20 +249,6 @@ bool session_adapter_control(struct session_run *s, struct session_note *note);
 bool session_adapter_can(const struct session_run *s, const struct session_note *note);
 bool session_adapter_failed(const struct session_run *s); /* its last turn ended in an error */
 
-/* A socket <sid>.<suffix> beside its home, for its agent only. */
-enum err_code session_socket_open(const struct session_run *s, const char *suffix, int *ret_fd,
-                                  struct err *err) MUST_CHECK;
-/* Whether who connected may: the agents' user, root and we. */
-bool session_socket_may(const struct session_run *s, int fd);
-
-/* session_sandbox.c */
-enum sandbox_profile session_sandbox_profile(const struct session_run *s);
-bool session_sandbox_read_only(const struct session_run *s);
-/* Puts the sandbox of its agent around options, if it has one. ERR_UNSUPPORTED: it must have one,
- * and this host has none. */
-enum err_code session_sandbox_wrap(struct session_run *s, const char *home,
-                                   struct runner_options *options, struct err *err) MUST_CHECK;
-
 /* session_calls.c */
 struct agent_calls;
 /* run: how its agent is started. */

@@ -1,4 +1,6 @@
 /* The sandbox of a session's agent: which one it gets, what makes it, and the way out of it. */
+#include "worker/session_sandbox.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>

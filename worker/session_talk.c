@@ -20,7 +20,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "log/log.h"
-#include "worker/session_private.h"
+#include "worker/session_sandbox.h"
 
 enum {
 	TALKS_MAX = 16,

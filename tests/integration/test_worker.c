@@ -689,6 +689,47 @@ static void damaged_notes_are_passed_over_and_a_drain_is_obeyed(void **state)
 	worker_world_run(note_body, false);
 }
 
+/* ---- sandboxes ---- */
+
+static void in_a_sandbox(struct worker_world *w)
+{
+	static const char script[] =
+		"\"sh\",\"-c\",\"touch made 2>/dev/null && echo made it; "
+		"ls -A $HOME/.. | wc -l; echo $HTTPS_PROXY; tail -n +3 /proc/net/dev | wc -l; "
+		"echo '{\\\"op\\\":\\\"note\\\",\\\"text\\\":\\\"heard\\\"}' | "
+		"python3 -c 'import os,socket,sys; s=socket.socket(1); "
+		"s.connect(os.environ[\\\"FAIRLEAD_AGENT_SOCKET\\\"]); "
+		"s.sendall(sys.stdin.buffer.read()); print(s.recv(99))'\"";
+	struct given write = { .attempt = 0 }, read = { .attempt = 0 };
+	struct order order = { .argv = script, .runtime = ",\"sandbox\":\"workspace-write\"" };
+
+	worker_start(w, NULL);
+	if (strstr(w->registered.has, "sandbox=bwrap") == NULL) {
+		print_message("no sandboxes here\n");
+		return;
+	}
+	given_run(w, &write, &order);
+	given_await(w, &write, "\"message\":\"made it\"");
+	given_await(w, &write, "\"message\":\"3\""); /* its home, its two sockets */
+	given_await(w, &write, "http://127.0.0.1:3128");
+	given_await(w, &write, "\"message\":\"1\"");
+	given_await(w, &write, "\\\"ok\\\":true");
+	given_await_state(w, &write, SESSION_COMPLETED);
+	order.runtime = ",\"sandbox\":\"read-only\"";
+	given_run(w, &read, &order);
+	given_await_state(w, &read, SESSION_COMPLETED);
+	given_await(w, &read, "http://127.0.0.1:3128");
+	assert_null(strstr(buf_cstr(&read.text), "made it"));
+	given_fini(&write);
+	given_fini(&read);
+}
+
+static void an_agent_in_a_sandbox_has_its_own_and_its_sockets(void **state)
+{
+	(void)state;
+	worker_world_run(in_a_sandbox, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -709,6 +750,7 @@ int main(void)
 		cmocka_unit_test(a_drained_worker_hands_over_at_the_end_of_turns),
 		cmocka_unit_test(what_a_worker_cannot_begin_fails_with_the_reason),
 		cmocka_unit_test(damaged_notes_are_passed_over_and_a_drain_is_obeyed),
+		cmocka_unit_test(an_agent_in_a_sandbox_has_its_own_and_its_sockets),
 		cmocka_unit_test(
 			a_worker_that_stops_leaves_nothing_running_and_hands_its_sessions_over),
 	};

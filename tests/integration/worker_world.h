@@ -56,6 +56,7 @@ struct order {
 	const char *settings; /* more members of settings, with a leading comma */
 	const char *repo;     /* its url; NULL: mode none */
 	const char *delivery; /* mode */
+	const char *runtime;  /* more members of runtime, with a leading comma */
 	unsigned attempt, of; /* 0: not said */
 };
 
