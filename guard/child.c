@@ -100,22 +100,6 @@ static void limit_resources(const struct guard_options *options, int report_fd)
 	}
 }
 
-static void enter_cgroup(const struct guard_options *options, int report_fd)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	if (options->cgroup == NULL) {
-		return;
-	}
-	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", options->cgroup);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, "0", 1) != 1) {
-		fail(report_fd, path);
-	}
-	(void)close(fd);
-}
-
 static void drop_privileges(const struct guard_options *options, int report_fd)
 {
 	if (options->drop &&
@@ -182,7 +166,6 @@ void guard_child(const struct guard_options *options, int report_fd)
 	if (setsid() < 0 || (options->pty && ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0)) {
 		fail(report_fd, "open a session");
 	}
-	enter_cgroup(options, report_fd);
 	limit_resources(options, report_fd);
 	drop_privileges(options, report_fd);
 	if (chdir(options->cwd) != 0) {

@@ -30,9 +30,7 @@ struct guard_options {
 	               * one
 	               */
 	const char *cwd;
-	const char
-		*cgroup; /* its directory (cgroups(7), version 2); NULL: stay where the guard is */
-	char **argv;     /* NULL-terminated; argv[0] is looked up in the PATH of its environment */
+	char **argv; /* NULL-terminated; argv[0] is looked up in the PATH of its environment */
 };
 
 /* Returns the exit code of the program. */

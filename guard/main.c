@@ -24,7 +24,6 @@ enum option_id {
 	OPTION_CWD,
 	OPTION_PTY,
 	OPTION_WRAPPED,
-	OPTION_CGROUP,
 };
 
 static const struct option options_known[] = {
@@ -40,7 +39,6 @@ static const struct option options_known[] = {
 	{ "cwd", required_argument, NULL, OPTION_CWD },
 	{ "pty", no_argument, NULL, OPTION_PTY },
 	{ "wrapped", no_argument, NULL, OPTION_WRAPPED },
-	{ "cgroup", required_argument, NULL, OPTION_CGROUP },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -73,8 +71,6 @@ static bool parse_options(int argc, char **argv, struct guard_options *options)
 			options->pty = true;
 		} else if (id == OPTION_WRAPPED) {
 			options->wrapped = true;
-		} else if (id == OPTION_CGROUP) {
-			options->cgroup = optarg;
 		} else if (id == '?' || !parse_u64(str_of(optarg), INT64_MAX, &value) ||
 		           !set_number(options, id, value)) {
 			return false;
@@ -102,7 +98,7 @@ int main(int argc, char **argv)
 		                      "  --control FD --env FD [--deadline MS] [--orphan MS] "
 		                      "[--grace MS] [--nproc N] [--nofile N]\n"
 		                      "  [--uid N --gid N] [--cwd DIR] [--pty] "
-		                      "[--wrapped] [--cgroup DIR] -- COMMAND [ARG]...\n");
+		                      "[--wrapped] -- COMMAND [ARG]...\n");
 		return GUARD_EXIT_USAGE;
 	}
 	return guard_run(&options);

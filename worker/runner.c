@@ -289,10 +289,6 @@ static enum err_code spawn_guard(struct runner *r, const struct runner_options *
 	if (options->wrapped) {
 		args.argv[args.count++] = "--wrapped";
 	}
-	if (options->cgroup != NULL) {
-		args.argv[args.count++] = "--cgroup";
-		args.argv[args.count++] = options->cgroup;
-	}
 	args.argv[args.count++] = "--";
 	for (size_t i = 0; i < count; i++) {
 		args.argv[args.count++] = options->argv[i];

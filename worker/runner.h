@@ -35,7 +35,6 @@ struct runner_options {
 	uint64_t nproc_max;       /* processes of its user on this host; 0: no limit of ours */
 	uint64_t nofile_max;      /* descriptors; 0: no limit of ours */
 	bool wrapped;             /* argv is a sandbox around the command (sandbox.h) */
-	const char *cgroup;       /* directory that the command runs in; NULL: the worker's */
 	bool pty;                 /* one terminal instead of three pipes */
 	unsigned short columns, rows;
 };

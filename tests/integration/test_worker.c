@@ -696,7 +696,7 @@ static void in_a_sandbox(struct worker_world *w)
 	static const char script[] =
 		"\"sh\",\"-c\",\"touch made 2>/dev/null && echo made it; "
 		"ls -A $HOME/.. | wc -l; echo $HTTPS_PROXY; tail -n +3 /proc/net/dev | wc -l; "
-		"echo '{\\\"op\\\":\\\"note\\\",\\\"text\\\":\\\"heard\\\"}' | "
+		"echo '{\\\"op\\\":\\\"note\\\",\\\"message\\\":\\\"heard\\\"}' | "
 		"python3 -c 'import os,socket,sys; s=socket.socket(1); "
 		"s.connect(os.environ[\\\"FAIRLEAD_AGENT_SOCKET\\\"]); "
 		"s.sendall(sys.stdin.buffer.read()); print(s.recv(99))'\"";
