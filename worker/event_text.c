@@ -80,6 +80,28 @@ static void add_workspace(struct jsonw *w, const struct workspace *workspace)
 	jsonw_end_object(w);
 }
 
+/* Limits of ours only: those of the worker's unit or host are not known here. */
+static void add_sandbox(struct jsonw *w, const struct event_text_status *status)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} rows[] = { { "processes", status->limits->processes },
+		     { "memory_per_process", status->limits->memory },
+		     { "file_size", status->limits->file_size } };
+
+	jsonw_object(w, "sandbox");
+	jsonw_cstr(w, "profile", status->sandbox);
+	jsonw_object(w, "limits");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (rows[i].value > 0) {
+			jsonw_u64(w, rows[i].name, rows[i].value);
+		}
+	}
+	jsonw_end_object(w);
+	jsonw_end_object(w);
+}
+
 static void add_why(struct jsonw *w, const struct event_text_status *status)
 {
 	if (status->reason != NULL && status->reason[0] != '\0') {
@@ -122,6 +144,9 @@ void event_text_status(struct buf *out, const struct event_text_status *status)
 	}
 	if (status->workspace != NULL) {
 		add_workspace(&w, status->workspace);
+	}
+	if (status->sandbox != NULL) {
+		add_sandbox(&w, status);
 	}
 	if (status->evicted) {
 		jsonw_bool(&w, "evicted", true);

@@ -14,6 +14,7 @@
 #include "worker/egress.h"
 #include "worker/lines.h"
 #include "worker/runner.h"
+#include "worker/sandbox.h"
 #include "worker/workspace.h"
 
 /* Big enough for any event's data. */
@@ -39,11 +40,13 @@ struct event_text_status {
 	const struct event_text_totals *totals; /* `changes` */
 	const char *worker;
 	const struct workspace *workspace;
-	bool evicted;            /* it makes room: its questions stay open */
-	bool restored;           /* it goes on with the files it had */
-	uint64_t attempt;        /* 0: none is told */
-	const char *repo;        /* its word, */
-	uint64_t materialise_ms; /* and what it took to have it; 0: nothing to tell */
+	const char *sandbox;                 /* its profile; NULL: none is told */
+	const struct sandbox_limits *limits; /* with it: those that hold */
+	bool evicted;                        /* it makes room: its questions stay open */
+	bool restored;                       /* it goes on with the files it had */
+	uint64_t attempt;                    /* 0: none is told */
+	const char *repo;                    /* its word, */
+	uint64_t materialise_ms;             /* and what it took to have it; 0: nothing to tell */
 };
 void event_text_status(struct buf *out, const struct event_text_status *status);
 

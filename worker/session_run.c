@@ -18,6 +18,7 @@
 #include "worker/local_repo.h"
 #include "worker/session_private.h"
 #include "worker/session_resume.h"
+#include "worker/session_sandbox.h"
 #include "worker/session_secret.h"
 
 enum {
@@ -326,6 +327,10 @@ static bool start_agent(struct session_run *s)
 	if (code != ERR_OK) {
 		session_fail(s, "%s", err.msg);
 		return false;
+	}
+	if (s->sandbox_words != NULL) {
+		status.sandbox = sandbox_profile_name(session_sandbox_profile(s));
+		status.limits = &s->host->sandbox.limits;
 	}
 	event_text_init(&text);
 	event_text_status(&text, &status);

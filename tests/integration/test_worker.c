@@ -709,6 +709,8 @@ static void in_a_sandbox(struct worker_world *w)
 		return;
 	}
 	given_run(w, &write, &order);
+	given_await(w, &write,
+	            "\"sandbox\":{\"profile\":\"workspace-write\",\"limits\":{\"processes\":512}}");
 	given_await(w, &write, "\"message\":\"made it\"");
 	given_await(w, &write, "\"message\":\"3\""); /* its home, its two sockets */
 	given_await(w, &write, "http://127.0.0.1:3128");
