@@ -9,6 +9,7 @@
 #include "scheduler/follow.h"
 #include "scheduler/order_secret.h"
 #include "scheduler/rules.h"
+#include "scheduler/spend.h"
 #include "session/session_json.h"
 #include "task/task.h"
 
@@ -82,6 +83,9 @@ static enum err_code send_run(struct app *app, const struct session *session,
 
 	if (code == ERR_OK) {
 		code = order_secrets(app, session, to, arena, &more.secrets, err);
+	}
+	if (code == ERR_OK) {
+		code = spend_before(app, session, &more.spent, err);
 	}
 	buf_init(&body, ORDER_MAX);
 	if (code == ERR_OK) {

@@ -1,10 +1,13 @@
 #include "scheduler/spend.h"
 
+#include <string.h>
+
 #include "cost/cost_json.h"
 #include "cost/price_keys.h"
 #include "event/log.h"
 #include "metric/metric.h"
 #include "scheduler/app.h"
+#include "session/session_store.h"
 #include "session/session_trail.h"
 
 enum { MICRO = 1000 };
@@ -74,4 +77,15 @@ enum err_code spend_prices_turn(struct app *app, struct err *err)
 	}
 	arena_free(arena);
 	return code;
+}
+
+enum err_code spend_before(struct app *app, const struct session *row, uint64_t *ret,
+                           struct err *err)
+{
+	static const char word[] = "\"budget\"";
+
+	*ret = 0;
+	return memmem(row->agent.p, row->agent.n, word, sizeof(word) - 1) == NULL
+	               ? ERR_OK
+	               : cost_spent(app->node->pg, row->tenant.p, &row->id, ret, err);
 }

@@ -559,6 +559,9 @@ static void fill_host(struct app *app, const struct conf *conf)
 	host->as_root = geteuid() == 0;
 	host->orphan_ms = conf->worker_orphan;
 	host->ask_expiry_ms = conf->approvals_expiry;
+	host->idle_ms = conf->worker_idle_timeout;
+	host->progress_ms = conf->worker_progress_timeout;
+	host->life_ms = conf->worker_session_life;
 	host->retry_base_ms = conf->retry_base;
 	host->retry_max_ms = conf->retry_max;
 	host->grace_ms = host->leave_ms = conf->worker_stop_grace;

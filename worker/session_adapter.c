@@ -244,8 +244,18 @@ static void finish_command(struct session_adapter *a, struct str id, struct str 
 	}
 }
 
+/* That a model is asked once more, or anything is written, brings nothing. */
+static bool is_progress(const struct adapter_act *act)
+{
+	return act->kind != ADAPTER_WRITE && act->kind != ADAPTER_REQUEST &&
+	       (act->kind != ADAPTER_EVENT || act->type != EVENT_TYPE_RETRY);
+}
+
 static void carry_out(struct session_adapter *a, const struct adapter_act *act)
 {
+	if (is_progress(act)) {
+		a->run->progress_ms = clock_mono_ms();
+	}
 	switch (act->kind) {
 	case ADAPTER_EVENT:
 		say(a, act->type, act->text);
@@ -300,7 +310,7 @@ bool session_adapter_take(struct session_run *s, struct str bytes)
 			session_http_line(a, kind == ADAPTER_LINE_WHOLE ? line : STR_LIT(""));
 			continue;
 		}
-		if (!session_adapter_enter(a)) {
+		if (!session_budget_hear(s) || !session_adapter_enter(a)) {
 			return false;
 		}
 		if (kind == ADAPTER_LINE_TOO_LONG) {
@@ -514,6 +524,7 @@ static void await_prompt(struct session_adapter *a)
 	struct session_wait wait = { .what = "prompt" };
 
 	session_wait_begin(s, &wait);
+	fiber_signal_raise(&s->wake); /* it is idle from here on */
 	while (TAILQ_EMPTY(&s->prompts) && !s->turn_open && !s->exited && !fiber_cancelled()) {
 		(void)!fiber_signal_wait(&s->prompted, FIBER_NO_TIMEOUT);
 	}
@@ -538,6 +549,11 @@ static void next_prompt(struct session_adapter *a)
 	struct session_run *s = a->run;
 	struct session_note *note = TAILQ_FIRST(&s->prompts);
 
+	if (note != NULL && is_free(a, note) && session_note_waits_ms(s, note) == 0 &&
+	    !session_budget_await(s)) {
+		return; /* it ends */
+	}
+	note = TAILQ_FIRST(&s->prompts);
 	if (note != NULL && is_free(a, note) && session_note_waits_ms(s, note) == 0) {
 		if (session_note_claim(s)) {
 			note = TAILQ_FIRST(&s->prompts);
@@ -576,7 +592,7 @@ void session_adapter_prompts(void *arg)
 		session_adapter_leave(a);
 	}
 	await_ready(a);
-	if (a->ready && !fiber_cancelled()) {
+	if (a->ready && !fiber_cancelled() && session_budget_await(s)) {
 		give_first(a);
 	}
 	while (!fiber_cancelled() && !s->exited && !s->closed && s->fate == FATE_OPEN) {

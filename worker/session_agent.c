@@ -286,6 +286,7 @@ enum err_code session_agent_start(struct session_run *s, struct err *err)
 	/* It was renewed while the agent was being started: nobody told this guard. */
 	session_agent_renew(s, session_lease_until(s));
 	s->output_ms = clock_mono_ms();
+	session_times_begin(s);
 	if (s->agent->command.timeout_s > 0) {
 		s->timeout_at_ms = s->output_ms + s->agent->command.timeout_s * 1000;
 	}

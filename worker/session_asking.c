@@ -145,6 +145,7 @@ static void pass_on(struct session_asking *asking, struct session_note *note)
 		if (!asking->withdrawn) {
 			TAILQ_REMOVE(&a->asks, asking, link);
 			asking->withdrawn = true;
+			a->run->progress_ms = clock_mono_ms();
 			hear(asking, note);
 			give_answer(asking, note);
 			why = NULL;

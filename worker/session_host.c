@@ -107,6 +107,7 @@ static void read_order(struct session_run *s, struct str body)
 		s->agent = s->order.spec.agents.items;
 		s->tenant = arena_strdup(s->arena, s->order.tenant);
 		session_rules_load(s, s->order.approvals);
+		session_budget_load(s);
 		return;
 	}
 	log_error("session.order", "session=%s %s", s->sid.s, err.msg);

@@ -13,7 +13,7 @@ static void on_event(void *arg, struct str data)
 {
 	struct session_adapter *a = arg;
 
-	if (!a->ended && session_adapter_enter(a)) {
+	if (!a->ended && session_budget_hear(a->run) && session_adapter_enter(a)) {
 		a->run->output_ms = clock_mono_ms();
 		a->ops->line(a->adapter, data, &a->acts);
 		session_adapter_leave(a);

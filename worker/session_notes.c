@@ -318,6 +318,9 @@ static const char *resume_agent(struct session_run *s, struct buf *text)
 	if (s->runner == NULL && !s->exited) {
 		return NULL; /* it lost its worker while it was paused, and begins again */
 	}
+	if (s->budget.asking) {
+		return "it waits for an answer about its budget";
+	}
 	move(s, SESSION_PAUSED, SESSION_RESUMING, text);
 	if (s->runner != NULL && !s->exited) {
 		/* While the lease is over it stays frozen, and the next renewal decides. */
@@ -330,6 +333,7 @@ static const char *resume_agent(struct session_run *s, struct buf *text)
 	}
 	if (s->paused) {
 		s->paused = false;
+		s->progress_ms = clock_mono_ms();
 		session_clock_start(s);
 	}
 	move(s, SESSION_RESUMING, SESSION_RUNNING, text);

@@ -13,9 +13,11 @@
 #include "worker/journal.h"
 #include "worker/reporter.h"
 #include "worker/runner.h"
+#include "worker/session_budget.h"
 #include "worker/session_notes.h"
 #include "worker/session_rules.h"
 #include "worker/session_run.h"
+#include "worker/session_times.h"
 #include "worker/snapshot_store.h"
 
 enum {
@@ -153,7 +155,10 @@ struct session_run {
 	                              too */
 	bool closed;               /* its agent was told that nothing follows */
 	struct runner_exit exit;
-	uint64_t output_ms;                      /* when it last said something */
+	uint64_t output_ms;   /* when it last said something */
+	uint64_t progress_ms; /* when its turn last brought something */
+	struct session_times times;
+	struct session_budget budget;
 	uint64_t timeout_at_ms, timeout_left_ms; /* 0: none; what was left when it was stopped */
 
 	struct session_notes notes, prompts;

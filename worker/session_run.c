@@ -385,9 +385,9 @@ static void check_turn(struct session_run *s, uint64_t now)
 
 static uint64_t until_next(const struct session_run *s, uint64_t now)
 {
-	uint64_t due = UINT64_MAX;
+	uint64_t due = session_times_due(s);
 
-	if (s->timeout_at_ms != 0 && s->clock_stops == 0) {
+	if (s->timeout_at_ms != 0 && s->clock_stops == 0 && s->timeout_at_ms < due) {
 		due = s->timeout_at_ms;
 	}
 	if (s->adapter == NULL && s->turn_open && !s->turn_ending && TAILQ_EMPTY(&s->waits) &&
@@ -412,6 +412,7 @@ static void supervise(struct session_run *s)
 		}
 		now = clock_mono_ms();
 		check_timeout(s, now);
+		session_times_check(s, now);
 		check_turn(s, now);
 		session_leave_if_idle(s);
 		if (!s->exited) {

@@ -55,9 +55,10 @@ struct session_host {
 	struct offload *names;            /* threads that look up names for them */
 	bool as_root;                     /* it is what agents run as */
 	uint64_t orphan_ms, grace_ms;
-	uint64_t retry_base_ms, retry_max_ms; /* between attempts */
-	uint64_t leave_ms;                    /* the grace of agents when this worker goes */
-	uint64_t processes_max;               /* of the agents' user; 0: no limit of ours */
+	uint64_t retry_base_ms, retry_max_ms;   /* between attempts */
+	uint64_t idle_ms, progress_ms, life_ms; /* of sessions that say nothing else; 0: none */
+	uint64_t leave_ms;                      /* the grace of agents when this worker goes */
+	uint64_t processes_max;                 /* of the agents' user; 0: no limit of ours */
 	unsigned slots;
 
 	struct cred_box_pair box; /* what is sealed to this worker */

@@ -107,12 +107,16 @@ static void say_usage(struct session_adapter *a, const struct report *report, st
 
 static void say_cost(struct session_adapter *a, const struct report *report, struct buf *text)
 {
+	int64_t nano;
 	struct jsonw w;
 
 	if (report->source == COST_UNKNOWN || (!report->any && report->usd <= 0)) {
 		return;
 	}
 	a->usage.usd += report->usd;
+	if (cost_nano_of(report->usd, &nano)) {
+		session_budget_use(a->run, nano);
+	}
 	jsonw_init(&w, text);
 	jsonw_object(&w, NULL);
 	write_usd(&w, "usd", a->usage.usd);

@@ -102,6 +102,20 @@ enum err_code cost_sum(struct pg *pg, const struct cost_ask *ask, struct arena *
 	return ERR_OK;
 }
 
+enum err_code cost_spent(struct pg *pg, const char *tenant, const struct id *session, uint64_t *ret,
+                         struct err *err)
+{
+	CLEANUP(pg_rows_cleanup) struct pg_rows *rows = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+
+	pg_param_cstr(&params, tenant);
+	pg_param_cstr(&params, session->s);
+	code = pg_query(pg, tenant, sql(COST_SQL_USAGE_SPENT), &params, &rows, err);
+	*ret = code == ERR_OK && pg_rows_count(rows) > 0 ? pg_u64(rows, 0, 0) : 0;
+	return code;
+}
+
 /* ---- prices ---- */
 
 enum err_code cost_prices_list(struct pg *pg, struct arena *arena, struct cost_prices *ret,

@@ -66,6 +66,10 @@ struct cost_sums {
 enum err_code cost_sum(struct pg *pg, const struct cost_ask *ask, struct arena *arena,
                        struct cost_sums *ret, struct err *err) MUST_CHECK;
 
+/* Nano USD, by a session and the others of its chain of retries. */
+enum err_code cost_spent(struct pg *pg, const char *tenant, const struct id *session, uint64_t *ret,
+                         struct err *err) MUST_CHECK;
+
 enum err_code cost_prices_list(struct pg *pg, struct arena *arena, struct cost_prices *ret,
                                struct err *err) MUST_CHECK;
 /* ERR_INVALID: its name; ERR_LIMIT: there are COST_PRICES_MAX. */

@@ -131,6 +131,8 @@ void session_write_run(const struct session *session, const struct session_order
 		.delivery = session->delivery,
 		.approvals = more->approvals,
 		.secrets = more->secrets,
+		.spent = more->spent,
+		.begun_us = session->started_us,
 		.attempt = (uint64_t)session->failures + 1,
 		.max_attempts = session->max_attempts,
 	};

@@ -27,6 +27,7 @@ void session_write_links(struct jsonw *w, const char *name, const struct id *id)
 struct session_orders {
 	struct str approvals; /* what its worker answers by itself, an object of JSON; "" */
 	struct str secrets;   /* sealed to the worker; "" */
+	uint64_t spent;       /* nano USD, as far as that is known */
 };
 /* The order that its worker gets (task_json.h). */
 void session_write_run(const struct session *session, const struct session_orders *more,

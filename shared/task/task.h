@@ -82,12 +82,19 @@ struct task_secret {
 	struct str file; /* below its home; "": none, it is in the environment */
 };
 
+/* Billionths of a US dollar (cost/price.h); 0: none. */
+struct task_budget {
+	int64_t soft, hard;
+};
+
 /* Settings of an agent: of a command its argv and pty, of one with a protocol of its own the rest;
  * env and timeout_s of both. */
 struct task_command {
 	struct json_list argv; /* struct str, at least one; of "acp" too, of others none */
 	struct json_list env;  /* struct json_pair */
 	uint64_t timeout_s;    /* 0: none of its own */
+	uint64_t life_s, idle_s, progress_s; /* the same */
+	struct task_budget budget;
 	struct task_pty pty;
 	struct str model, mode;   /* "": the agent's default */
 	bool interactive;         /* it waits for further prompts when a turn has ended */

@@ -1,5 +1,6 @@
 #include "task/task_json.h"
 
+#include "cost/cost_json.h"
 #include "json/write.h"
 #include "task/task_part.h"
 
@@ -558,6 +559,33 @@ static void write_secrets(struct jsonw *w, const struct json_list *secrets)
 	jsonw_end_array(w);
 }
 
+static void write_limits(struct jsonw *w, const struct task_command *command)
+{
+	const struct {
+		const char *name;
+		uint64_t seconds;
+	} times[] = { { "life_s", command->life_s },
+		      { "idle_timeout_s", command->idle_s },
+		      { "progress_timeout_s", command->progress_s } };
+
+	for (size_t i = 0; i < ARRAY_LEN(times); i++) {
+		if (times[i].seconds > 0) {
+			jsonw_u64(w, times[i].name, times[i].seconds);
+		}
+	}
+	if (command->budget.soft == 0 && command->budget.hard == 0) {
+		return;
+	}
+	jsonw_object(w, "budget");
+	if (command->budget.soft > 0) {
+		cost_write_usd(w, "softUsd", command->budget.soft);
+	}
+	if (command->budget.hard > 0) {
+		cost_write_usd(w, "hardUsd", command->budget.hard);
+	}
+	jsonw_end_object(w);
+}
+
 static void write_command(struct jsonw *w, const char *name, const struct task_command *command)
 {
 	const struct str *argv = command->argv.items;
@@ -576,6 +604,7 @@ static void write_command(struct jsonw *w, const char *name, const struct task_c
 	if (command->timeout_s > 0) {
 		jsonw_u64(w, "timeout_s", command->timeout_s);
 	}
+	write_limits(w, command);
 	if (command->pty.wanted) {
 		jsonw_object(w, "pty");
 		jsonw_u64(w, "cols", command->pty.cols);
@@ -695,6 +724,8 @@ static const struct json_field run_fields[] = {
 	{ .name = "maxAttempts", .kind = JSON_U64, RUN(spec.max_attempts), .min = 1 },
 	{ .name = "approvals", .kind = JSON_RAW, RUN(approvals) },
 	{ .name = "secrets", .kind = JSON_STR, RUN(secrets) },
+	{ .name = "begunUs", .kind = JSON_I64, RUN(begun_us), .max = INT64_MAX },
+	{ .name = "spent", .kind = JSON_U64, RUN(spent), .max = INT64_MAX },
 };
 
 static const struct json_table run_table = { "Run", sizeof(struct task_run), run_fields,
@@ -719,6 +750,12 @@ void task_run_encode(const struct task_run_parts *parts, struct buf *out)
 	if (parts->attempt > 0) {
 		jsonw_u64(&w, "attempt", parts->attempt);
 		jsonw_u64(&w, "maxAttempts", parts->max_attempts);
+	}
+	if (parts->begun_us > 0) {
+		jsonw_i64(&w, "begunUs", parts->begun_us);
+	}
+	if (parts->spent > 0) {
+		jsonw_u64(&w, "spent", parts->spent);
 	}
 	if (parts->approvals.n > 0) {
 		jsonw_raw(&w, "approvals", parts->approvals);

@@ -57,6 +57,8 @@ struct task_run {
 	struct str session, tenant, task;
 	struct task_spec spec; /* prompt, repo, runtime, one agent, delivery, max_attempts */
 	uint64_t attempt;      /* from 1: how many have failed before */
+	uint64_t spent;        /* nano USD, by it and those that it retries (cost/price.h) */
+	int64_t begun_us;      /* when its first agent began; 0: none has */
 	struct str approvals;  /* JSON: what is answered without asking (scheduler/rules.h); "" */
 	struct str secrets;    /* sealed to the worker (scheduler/order_secret.h); "": none; or
 	                          TASK_SECRETS_NONE and why there are none */
@@ -67,6 +69,8 @@ struct task_run {
 struct task_run_parts {
 	struct str session, tenant, task, prompt, repo, runtime, agent, delivery;
 	struct str approvals, secrets; /* "": none */
+	uint64_t spent;
+	int64_t begun_us;
 	uint64_t attempt, max_attempts;
 };
 void task_run_encode(const struct task_run_parts *parts, struct buf *out);

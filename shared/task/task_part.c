@@ -1,6 +1,7 @@
 #include "task/task_part.h"
 
 #include "base/arena.h"
+#include "cost/cost_json.h"
 #include "task/task_json.h"
 
 static const char *const blocks_known[] = { "audio", "image", "resource", "resource_link", NULL };
@@ -34,6 +35,7 @@ const char task_prompt_schema[] =
 	"\"properties\":{\"name\":{\"type\":\"string\"},\"as\":{\"type\":\"string\"},"             \
 	"\"file\":{\"type\":\"string\"}},\"required\":[\"name\"],"                                 \
 	"\"additionalProperties\":false}]}}"
+#define SECONDS_SCHEMA "{\"type\":\"integer\",\"minimum\":1,\"maximum\":604800}"
 /* Up to its settings, and from their last own one on. */
 #define OPEN_SCHEMA(types)                                                                         \
 	"{\"type\":\"object\",\"properties\":{\"type\":{\"enum\":[" types "]},"                    \
@@ -42,7 +44,7 @@ const char task_prompt_schema[] =
 	"\"settings\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"        \
 	"\"env\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}},"            \
 	"\"secrets\":" SECRETS_SCHEMA ","                                                          \
-	"\"timeout_s\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":604800},"
+	"\"timeout_s\":" SECONDS_SCHEMA ",\"life_s\":" SECONDS_SCHEMA ","
 #define CLOSE_SCHEMA "\"additionalProperties\":false}"
 #define ARGV_SCHEMA                                                                                \
 	"\"argv\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":256,"                            \
@@ -50,6 +52,10 @@ const char task_prompt_schema[] =
 #define TALKER_SCHEMA                                                                              \
 	"\"model\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":128},"                       \
 	"\"mode\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":64},"                         \
+	"\"idle_timeout_s\":" SECONDS_SCHEMA ",\"progress_timeout_s\":" SECONDS_SCHEMA ","         \
+	"\"budget\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"          \
+	"\"softUsd\":{\"type\":\"number\",\"minimum\":0},"                                         \
+	"\"hardUsd\":{\"type\":\"number\",\"minimum\":0}}},"                                       \
 	"\"interactive\":{\"type\":\"boolean\",\"default\":false},"                                \
 	"\"config\":{\"type\":\"object\",\"description\":\"For the agent's adapter.\"}"
 #define WITH_ARGV "},\"required\":[\"argv\"]}},\"required\":[\"type\",\"settings\"],"
@@ -220,6 +226,11 @@ static void decode_pty(const struct json_value *value, const char *path, void *o
 		.min = 1, .max = TASK_ARGV_MAX, .item_max = TASK_COMMAND_BYTES_MAX,                \
 		.help = "The program and its arguments; no shell is involved."                     \
 	}
+#define TIME_FIELD(word, other, member, text)                                                      \
+	{                                                                                          \
+		.name = word, .alias = other, .kind = JSON_U64, .flags = JSON_NULLABLE,            \
+		COMMAND(member), .min = 1, .max = TASK_TIMEOUT_MAX_S, .help = text                 \
+	}
 #define SHARED_FIELDS                                                                              \
 	{ .name = "env",                                                                           \
 	  .kind = JSON_MAP,                                                                        \
@@ -234,11 +245,10 @@ static void decode_pty(const struct json_value *value, const char *path, void *o
 		  COMMAND(secrets),                                                                \
 		  .decode = task_decode_secrets,                                                   \
 		  .schema = SECRETS_SCHEMA },                                                      \
-	{                                                                                          \
-		.name = "timeout_s", .alias = "timeoutS", .kind = JSON_U64,                        \
-		.flags = JSON_NULLABLE, COMMAND(timeout_s), .min = 1, .max = TASK_TIMEOUT_MAX_S,   \
-		.help = "It is stopped after this many seconds."                                   \
-	}
+		TIME_FIELD("timeout_s", "timeoutS", timeout_s,                                     \
+	                   "It is stopped after this many seconds."),                              \
+		TIME_FIELD("life_s", "lifeS", life_s,                                              \
+	                   "The same, and time in which it waits or is paused counts too.")
 #define TALKER_FIELDS                                                                              \
 	{ .name = "model",                                                                         \
 	  .kind = JSON_STR,                                                                        \
@@ -256,10 +266,39 @@ static void decode_pty(const struct json_value *value, const char *path, void *o
 		  .kind = JSON_BOOL,                                                               \
 		  .flags = JSON_NULLABLE,                                                          \
 		  COMMAND(interactive) },                                                          \
+		TIME_FIELD("idle_timeout_s", "idleTimeoutS", idle_s,                               \
+	                   "It is ended when for so long nobody gave it a prompt between turns."), \
+		TIME_FIELD("progress_timeout_s", "progressTimeoutS", progress_s,                   \
+	                   "It fails when a turn brings nothing for so long."),                    \
+		{ .name = "budget",                                                                \
+		  .kind = JSON_OBJECT,                                                             \
+		  .flags = JSON_NULLABLE,                                                          \
+		  COMMAND(budget),                                                                 \
+		  .table = &budget_table,                                                          \
+		  .help = "What it may cost, with its retries." },                                 \
 	{                                                                                          \
 		.name = "config", .kind = JSON_CUSTOM, .flags = JSON_NULLABLE, COMMAND(config),    \
 		.decode = decode_config, .schema = "{\"type\":\"object\"}"                         \
 	}
+
+#define BUDGET(member)                                                                             \
+	.kind = JSON_CUSTOM, .offset = offsetof(struct task_budget, member),                       \
+	.present = JSON_NO_PRESENT, .decode = cost_decode_usd, .schema = cost_usd_schema
+
+static const struct json_field budget_fields[] = {
+	{ .name = "softUsd",
+	  .alias = "soft_usd",
+	  .flags = JSON_NULLABLE,
+	  BUDGET(soft),
+	  .help = "From here on it is told that it costs much." },
+	{ .name = "hardUsd",
+	  .alias = "hard_usd",
+	  .flags = JSON_NULLABLE,
+	  BUDGET(hard),
+	  .help = "Here it stops, and people are asked whether it goes on." },
+};
+static const struct json_table budget_table = { "Budget", sizeof(struct task_budget), budget_fields,
+	                                        ARRAY_LEN(budget_fields) };
 
 static void decode_config(const struct json_value *value, const char *path, void *out,
                           struct arena *arena, struct json_problems *problems)

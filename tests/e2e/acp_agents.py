@@ -153,6 +153,54 @@ def its_question_survives_the_worker(stack):
     assert s.said()[-1] == "Written.", s.said()
 
 
+# ---- what it may cost, and how long it may take ----
+
+def used(s, usd):
+    """The ledger follows the log."""
+    path = "/api/v1/sessions/%s/usage" % s.sid
+    wait_for("%s has used %s" % (s.sid, usd), lambda: s.stack.json("GET", path)[1]["usd"] == usd, 20)
+
+
+def stopped(s, status, reason):
+    s.end(status)
+    session = s.stack.json("GET", "/api/v1/sessions/" + s.sid)[1]
+    assert s.all("status")[-1].get("reason") == reason, (session, s.all("status"))
+
+
+def its_budget_is_asked_about_and_raised_once(stack):
+    s = Session(stack, sdk_agent(interactive=True, budget={"softUsd": 0.01, "hardUsd": 0.018}), "say one")
+    s.await_count("turn_finished", 1)
+    s.say(type="user_message", content="say two")
+    s.say(type="user_message", content="say three")
+    ask = s.await_count("permission_request", 1)
+    assert ask["tool_name"] == "budget" and ask["input"]["usd"] == 0.02, ask
+    assert [e["level"] for e in s.all("budget")] == ["soft", "hard"], s.all("budget")
+    s.answer(ask, "approve")
+    s.await_count("turn_finished", 3)
+    s.say(type="user_message", content="say four")
+    ask = s.await_count("permission_request", 2)
+    assert ask["input"]["hard_usd"] == 0.036, ask
+    s.answer(ask, "deny")
+    stopped(s, "stopped", "the budget is spent")
+    used(s, len(s.all("cost")) * 0.01)
+    # Its retry draws on the same budget: what is spent is spent.
+    status, answer = stack.json("POST", "/api/v1/sessions/%s/retry" % s.sid)
+    assert status == 201, answer
+    again = answer.get("sessionId") or answer["id"]
+    path = "/api/v1/approvals?state=open&session=" + again
+    wait_for("the retry is asked about", lambda: stack.json("GET", path)[1]["items"], 30)
+    stack.json("POST", "/api/v1/sessions/%s/stop" % again, {})
+
+
+def it_is_ended_when_nobody_asks_or_nothing_comes(stack):
+    idle = Session(stack, sdk_agent(interactive=True, idle_timeout_s=1), "say one")
+    still = Session(stack, sdk_agent(mode="auto", progress_timeout_s=2), "run sleep 60")
+    old = Session(stack, sdk_agent(interactive=True, life_s=3), "say one")
+    stopped(idle, "stopped", "nobody asked anything for 1 s")
+    stopped(still, "failed", "no progress for 2 s")
+    stopped(old, "failed", "it may take no more than 3 s")
+
+
 def main():
     if not os.path.isdir(os.path.join(SDK, "dist")):
         print("skipped: the ACP SDK is not installed: tools/install-npm tests/agents", flush=True)
@@ -160,7 +208,8 @@ def main():
     only = sys.argv[2:]
     tests = [an_agent_on_the_sdk_streams_its_words, its_edit_is_asked_for_and_goes_through_the_worker,
              its_edit_is_denied, its_command_runs_on_a_terminal_of_the_worker,
-             it_is_interrupted_told_another_mode_and_goes_on, its_question_survives_the_worker]
+             it_is_interrupted_told_another_mode_and_goes_on, its_question_survives_the_worker,
+             its_budget_is_asked_about_and_raised_once, it_is_ended_when_nobody_asks_or_nothing_comes]
     with Stack(sys.argv[1]) as stack:
         run_all([t for t in tests if not only or t.__name__ in only], stack)
     return 0

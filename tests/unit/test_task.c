@@ -530,8 +530,8 @@ static void the_schema_of_a_task_contains_that_of_its_settings(void **state)
 	const struct json_value *shapes = json_get(json_get(agents, "items"), "oneOf");
 
 	(void)state;
-	check_settings(json_at(shapes, 0), &task_command_table, 5);
-	check_settings(json_at(shapes, 2), task_settings_table(TASK_AGENT_NAMED), 7);
+	check_settings(json_at(shapes, 0), &task_command_table, 6);
+	check_settings(json_at(shapes, 2), task_settings_table(TASK_AGENT_NAMED), 11);
 	json_value_free(task);
 }
 
