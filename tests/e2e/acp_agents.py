@@ -193,12 +193,18 @@ def its_budget_is_asked_about_and_raised_once(stack):
 
 
 def it_is_ended_when_nobody_asks_or_nothing_comes(stack):
-    idle = Session(stack, sdk_agent(interactive=True, idle_timeout_s=1), "say one")
+    body = {"prompt": "say one", "repo": {"mode": "none"}, "runtime": {"type": "local"},
+            "agents": [sdk_agent(interactive=True, idle_timeout_s=1)]}
+    idle = stack.json("POST", "/api/v1/tasks", body)[1]["session_ids"][0]
+    seen = Session(stack, sdk_agent(interactive=True, idle_timeout_s=1), "say one")
     still = Session(stack, sdk_agent(mode="auto", progress_timeout_s=2), "run sleep 60")
     old = Session(stack, sdk_agent(interactive=True, life_s=3), "say one")
-    stopped(idle, "stopped", "nobody asked anything for 1 s")
     stopped(still, "failed", "no progress for 2 s")
     stopped(old, "failed", "it may take no more than 3 s")
+    wait_for("nobody looks at it", lambda: stack.json("GET", "/api/v1/sessions/" + idle)[1]["status"] == "stopped", 20)
+    moves = [e for e in seen.all("status") if e["status"] == "stopped"]
+    assert not moves, moves  # somebody follows it
+    stack.json("POST", "/api/v1/sessions/%s/stop" % seen.sid, {})
 
 
 def main():
