@@ -73,7 +73,9 @@ static void order_body(struct world *world)
 {
 	struct task_accepted accepted;
 	struct session session;
-	const struct session_orders more = { STR_LIT("{\"rules\":[]}"), STR_LIT("c2VhbGVk") };
+	const struct session_orders more = { .approvals = STR_LIT("{\"rules\":[]}"),
+		                             .secrets = STR_LIT("c2VhbGVk"),
+		                             .spent = 7 };
 	struct task_run run;
 	struct buf out;
 	struct err err;
@@ -89,6 +91,7 @@ static void order_body(struct world *world)
 	assert_int_equal(run.spec.agents.count, 1);
 	assert_true(str_eq(run.session, str_of(session.id.s)));
 	assert_true(str_eq(run.secrets, STR_LIT("c2VhbGVk")));
+	assert_int_equal(run.spent, 7);
 	buf_fini(&out);
 }
 
