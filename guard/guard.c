@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -22,6 +23,8 @@ enum {
 	RECHECK_MS = 250, /* between two looks at what is frozen */
 	KILL_MS = 20,     /* between two rounds of killing */
 	OOM_SCORE_ADJ = -900,
+	STACK_MARGIN = 4096, /* below the frame that asks */
+	STACK_DEPTH = 64 * 1024,
 };
 
 /* Why everything is stopped; it runs when no reason is left. */
@@ -170,7 +173,7 @@ static void lose_worker(struct guard *g)
 
 static void on_control(struct guard *g)
 {
-	char bytes[4096];
+	char bytes[GUARD_LINE_MAX];
 	ssize_t n = recv(g->control, bytes, sizeof(bytes), MSG_DONTWAIT);
 	struct str in = str_make(bytes, n > 0 ? (size_t)n : 0);
 	struct guard_message message;
@@ -388,6 +391,17 @@ static bool start_command(struct guard *g)
 	return true;
 }
 
+/* What starting took of the stack is not kept for as long as the command runs: there is a guard for
+ * each. */
+static void rest(void)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	const uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+	const uintptr_t end = (here - STACK_MARGIN) / page * page;
+
+	(void)madvise((void *)(end - STACK_DEPTH), STACK_DEPTH, MADV_DONTNEED);
+}
+
 int guard_run(const struct guard_options *options)
 {
 	struct guard g = {
@@ -424,6 +438,7 @@ int guard_run(const struct guard_options *options)
 	if (g.deadline != 0 && now_ms() >= g.deadline) {
 		tell_verb(&g, GUARD_LATE); /* frozen at once it would have run a little */
 	} else if (start_command(&g)) {
+		rest();
 		watch(&g);
 	}
 	tree_fini(&g.tree);

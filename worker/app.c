@@ -12,7 +12,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "log/log.h"
+#include "loop/loop.h"
 #include "loop/offload.h"
+#include "loop/stack.h"
 #include "node/node.h"
 #include "queue/keys.h"
 #include "redis/redis.h"
@@ -437,6 +439,7 @@ static void look_after(void *arg)
 			snapshot_store_sweep(app->snapshot_dir,
 			                     app->node->conf.worker_snapshot_keep);
 		}
+		stack_pool_rest(loop_stacks(app->node->loop));
 		(void)fiber_sleep(LOOK_AFTER_MS);
 	}
 }
@@ -565,6 +568,7 @@ static void fill_host(struct app *app, const struct conf *conf)
 	host->retry_base_ms = conf->retry_base;
 	host->retry_max_ms = conf->retry_max;
 	host->grace_ms = host->leave_ms = conf->worker_stop_grace;
+	host->ready_ms = conf->worker_agent_ready;
 	if (host->leave_ms > conf->drain_timeout) {
 		host->leave_ms = conf->drain_timeout;
 	}

@@ -22,8 +22,7 @@
 enum {
 	WRITES_MAX = 64 * 1024 * 1024, /* bytes that wait for an agent to read */
 	WRITE_MS = 60000,
-	READY_MS = 120000, /* from its start to its first READY */
-	CLOSE_MS = 10000,  /* to end after its standard input did */
+	CLOSE_MS = 10000, /* to end after its standard input did */
 	PASSWORD_BYTES = 24,
 };
 
@@ -534,7 +533,7 @@ static void await_prompt(struct session_adapter *a)
 static void await_ready(struct session_adapter *a)
 {
 	struct session_run *s = a->run;
-	uint64_t until = clock_mono_ms() + READY_MS, now;
+	uint64_t until = clock_mono_ms() + s->host->ready_ms, now;
 
 	while (!a->ready && !s->exited && !fiber_cancelled() && (now = clock_mono_ms()) < until) {
 		(void)!fiber_signal_wait(&s->prompted, until - now);
@@ -584,7 +583,7 @@ void session_adapter_prompts(void *arg)
 
 	fiber_set_tag("session=%s", s->sid.s);
 	if (a->ops->transport == ADAPTER_HTTP &&
-	    !session_http_open(a, clock_mono_ms() + READY_MS)) {
+	    !session_http_open(a, clock_mono_ms() + s->host->ready_ms)) {
 		return;
 	}
 	if (session_adapter_enter(a)) {

@@ -59,6 +59,7 @@ struct session_host {
 	uint64_t idle_ms, progress_ms, life_ms; /* of sessions that say nothing else; 0: none */
 	uint64_t leave_ms;                      /* the grace of agents when this worker goes */
 	uint64_t processes_max;                 /* of the agents' user; 0: no limit of ours */
+	uint64_t ready_ms;                      /* to be ready for its first prompt */
 	unsigned slots;
 
 	struct cred_box_pair box; /* what is sealed to this worker */

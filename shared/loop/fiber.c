@@ -138,7 +138,10 @@ static void fiber_wake(struct fiber *fiber)
 static void fiber_suspend(struct fiber *fiber)
 {
 	fiber->waiting = true;
+	fiber->stack->low = __builtin_frame_address(0);
+	fiber->stack->stirred = true;
 	leave(fiber);
+	fiber->stack->low = NULL;
 	fiber->waiting = false;
 }
 

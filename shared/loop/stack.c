@@ -11,8 +11,11 @@
 #include "loop/fiber.h"
 #include "loop/sanitize.h"
 
+enum { MARGIN = 1024 }; /* of a frame that waits: what is called to leave it, and the red zone */
+
 struct stack_pool {
 	struct stack *free; /* the one used last, so the warmest, first */
+	LIST_HEAD(stacks, stack) taken;
 	size_t kept, live;
 	size_t page;
 };
@@ -74,6 +77,7 @@ struct stack *stack_take(struct stack_pool *pool)
 		stack = stack_map(pool);
 	}
 	pool->live++;
+	LIST_INSERT_HEAD(&pool->taken, stack, link);
 	return stack;
 }
 
@@ -81,6 +85,9 @@ void stack_give(struct stack_pool *pool, struct stack *stack)
 {
 	assert(pool->live > 0);
 	pool->live--;
+	LIST_REMOVE(stack, link);
+	stack->low = NULL;
+	stack->stirred = stack->deep = false;
 	sanitize_stack_clear(stack->base, stack->size);
 	if (pool->kept >= STACK_POOL_KEEP) {
 		stack_unmap(pool, stack);
@@ -89,6 +96,32 @@ void stack_give(struct stack_pool *pool, struct stack *stack)
 	stack->next = pool->free;
 	pool->free = stack;
 	pool->kept++;
+}
+
+static void give_depth_back(const struct stack_pool *pool, const struct stack *stack)
+{
+	const size_t used = (size_t)(stack->base + stack->size - stack->low) + MARGIN;
+	const size_t kept = (used + pool->page - 1) / pool->page * pool->page;
+
+	if (kept < stack->size) {
+		(void)madvise(stack->base, stack->size - kept, MADV_DONTNEED);
+	}
+}
+
+void stack_pool_rest(struct stack_pool *pool)
+{
+	struct stack *stack;
+
+	LIST_FOREACH(stack, &pool->taken, link)
+	{
+		if (stack->stirred) {
+			stack->stirred = false;
+			stack->deep = true;
+		} else if (stack->deep && stack->low != NULL) {
+			give_depth_back(pool, stack);
+			stack->deep = false;
+		}
+	}
 }
 
 size_t stack_pool_live(const struct stack_pool *pool)

@@ -334,11 +334,11 @@ void given_mail(struct worker_world *w, const struct given *g, const struct orde
 	n = snprintf(body, sizeof(body),
 	             "{\"session\":\"%s\",\"tenant\":\"%s\",\"task\":\"%s\","
 	             "\"prompt\":[{\"type\":\"text\",\"text\":\"do it\"}],\"repo\":%s,"
-	             "\"runtime\":{\"type\":\"local\"%s},\"agent\":{\"type\":\"command\","
+	             "\"runtime\":{\"type\":\"local\"%s},\"agent\":{\"type\":\"%s\","
 	             "\"version\":\"1\",\"settings\":{\"argv\":[%s]%s}}%s%s}",
 	             g->sid.s, tenant, g->sid.s, repo, order->runtime != NULL ? order->runtime : "",
-	             order->argv, order->settings != NULL ? order->settings : "", delivery,
-	             attempts);
+	             order->type != NULL ? order->type : "command", order->argv,
+	             order->settings != NULL ? order->settings : "", delivery, attempts);
 	mail.body = str_make(body, (size_t)n);
 	must(w, mail_send(w->redis, w->registered.worker, &mail, &err) == ERR_OK, "mail", err.msg);
 }

@@ -52,6 +52,7 @@ struct given {
 
 /* What is run: argv as JSON words ("\"sh\",\"-c\",\"...\""). NULL: none. */
 struct order {
+	const char *type; /* of the agent; NULL: command */
 	const char *argv;
 	const char *settings; /* more members of settings, with a leading comma */
 	const char *repo;     /* its url; NULL: mode none */

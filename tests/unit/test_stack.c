@@ -109,9 +109,92 @@ static void free_stacks_are_kept_up_to_a_bound(void **state)
 	assert_false(is_mapped(bases[0]));
 }
 
+/* ---- those that wait ---- */
+
+enum { DEEP = 64 * 1024 };
+
+struct rester {
+	struct fiber_signal go;
+	struct loop *loop;
+	unsigned char *top; /* the end of its uppermost page */
+	volatile bool went_on;
+};
+
+__attribute__((noinline)) static void go_deep(void)
+{
+	volatile unsigned char frame[DEEP];
+
+	for (size_t i = 0; i < DEEP; i++) {
+		frame[i] = (unsigned char)i;
+	}
+	assert_int_equal(frame[DEEP - 1], (unsigned char)(DEEP - 1));
+}
+
+static void waits_after_it_was_deep(void *arg)
+{
+	struct rester *r = arg;
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	volatile uint64_t kept = 0x0123456789abcdefU;
+
+	r->top = (unsigned char *)(((uintptr_t)__builtin_frame_address(0) + page) & ~(page - 1));
+	go_deep();
+	assert_int_equal(fiber_signal_wait(&r->go, FIBER_NO_TIMEOUT), ERR_OK);
+	assert_true(kept == 0x0123456789abcdefU);
+	go_deep();
+	r->went_on = true;
+}
+
+/* Pages of its stack that are in memory. */
+static unsigned resident(const struct rester *r)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	unsigned char pages[FIBER_STACK / 1024];
+	unsigned count = 0;
+
+	assert_int_equal(mincore(r->top - FIBER_STACK, FIBER_STACK, pages), 0);
+	for (size_t i = 0; i < FIBER_STACK / page; i++) {
+		count += pages[i] & 1U;
+	}
+	return count;
+}
+
+static void looks_at_it(void *arg)
+{
+	struct rester *r = arg;
+	struct stack_pool *pool = loop_stacks(r->loop);
+
+	while (r->top == NULL) {
+		assert_int_equal(fiber_yield(), ERR_OK);
+	}
+	assert_int_equal(fiber_yield(), ERR_OK);
+	assert_true(resident(r) >= DEEP / (unsigned)sysconf(_SC_PAGESIZE));
+	stack_pool_rest(pool); /* it ran just now */
+	assert_true(resident(r) >= DEEP / (unsigned)sysconf(_SC_PAGESIZE));
+	stack_pool_rest(pool);
+	assert_true(resident(r) <= 3);
+	fiber_signal_raise(&r->go);
+	while (!r->went_on) {
+		assert_int_equal(fiber_yield(), ERR_OK);
+	}
+	loop_stop(r->loop);
+}
+
+static void a_fiber_that_waits_keeps_only_what_it_uses_of_its_stack(void **state)
+{
+	struct rester r = { .loop = loop_new() };
+
+	(void)state;
+	fiber_signal_init(&r.go);
+	(void)fiber_start(r.loop, NULL, "rester", waits_after_it_was_deep, &r);
+	(void)fiber_start(r.loop, NULL, "looker", looks_at_it, &r);
+	loop_run(r.loop);
+	loop_free(r.loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_fiber_that_waits_keeps_only_what_it_uses_of_its_stack),
 		cmocka_unit_test(a_stack_overflow_faults_in_the_guard_page),
 		cmocka_unit_test(free_stacks_are_kept_up_to_a_bound),
 	};
