@@ -553,6 +553,7 @@ static void much_body(struct worker_world *w)
 	duty.given = &g;
 	/* Nobody archives yet: the log takes what its limit allows, and the agent waits. */
 	do {
+		assert_true(clock_mono_ms() < until);
 		(void)fiber_sleep(100);
 		assert_int_equal(log_head_get(&w->store, &g.sid, "acme", &head, &err), ERR_OK);
 	} while (head.unarchived < 15 * 1024 * 1024);
