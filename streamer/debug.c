@@ -40,11 +40,19 @@ static const char *state_name(const struct subscriber *subscriber)
 	return "over";
 }
 
-/* NULL: types were chosen one by one. */
+static bool is_profile(uint64_t types, enum event_profile profile)
+{
+	uint64_t all = event_classes_in(profile);
+
+	return types == all || types == (all & event_classes_seen(EVENT_SEE_PARTICIPANT)) ||
+	       types == (all & event_classes_seen(EVENT_SEE_ANY));
+}
+
+/* As far as its reader sees it. NULL: types were chosen one by one. */
 static const char *profile_name(uint64_t types)
 {
 	for (int profile = 0; profile < EVENT_PROFILE_COUNT; profile++) {
-		if (event_classes_in((enum event_profile)profile) == types) {
+		if (is_profile(types, (enum event_profile)profile)) {
 			return event_profile_name((enum event_profile)profile);
 		}
 	}

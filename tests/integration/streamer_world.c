@@ -520,6 +520,11 @@ int world_ask(struct world *world, size_t streamer, const char *method_and_targe
 	return parse_status(str_make(ret->data + start, ret->len - start));
 }
 
+void world_administer(struct world *world)
+{
+	memcpy(world->key, world->admin_key, sizeof(world->key));
+}
+
 int world_get(struct world *world, size_t streamer, const char *target, const char *headers,
               struct buf *ret_body)
 {

@@ -83,6 +83,9 @@ void world_archive(struct world *world, const struct id *sid, uint64_t hot);
 
 /* ---- HTTP ---- */
 
+/* From here on who asks administers, from whom nothing of a log is hidden. */
+void world_administer(struct world *world);
+
 /* A whole exchange; the answer's head and body are added to ret. Returns the status, 0 when nobody
  * listens. Without an Authorization header the key of the tenant is used. */
 int world_ask(struct world *world, size_t streamer, const char *method_and_target,

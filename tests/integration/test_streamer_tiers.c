@@ -573,6 +573,7 @@ static void removed_body(struct world *world)
 	     &sid);
 	expect(world, &sid, "?sort=asc&perPage=3", 257, 1, 3);
 	expect(world, &sid, "?type=note&perPage=3&page=2", 497, -1, 3);
+	world_administer(world);
 	page = get(world, &sid, "?perPage=200&page=2");
 	assert_int_equal(number(page, "total"), 244);
 	assert_int_equal(json_count(json_get(page, "items")), 44);
