@@ -7,6 +7,7 @@ Needs tools/install-npm tests/agents; a CLI that is not installed is skipped, an
 """
 import concurrent.futures
 import os
+import subprocess
 import sys
 import time
 
@@ -23,6 +24,15 @@ MODULES = os.path.join(HERE, "..", "agents", "node_modules")
 SKIPPED = 77
 IN_NAMESPACE = "LOOPBACK_ONLY"
 AT_ONCE = 3  # sessions: two cores are there for all
+NODE = {"gemini": 20}  # the oldest that runs it
+
+
+def node_version():
+    """The major number; 0: there is none."""
+    try:
+        return int(subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout[1:].split(".")[0])
+    except (OSError, ValueError, subprocess.CalledProcessError):
+        return 0
 
 
 class Agent:
@@ -35,8 +45,13 @@ class Agent:
         self.shell, self.write, self.cases = shell, write, cases
         self.model = None
 
-    def installed(self):
-        return os.path.exists(self.program)
+    def lacks(self):
+        """What it needs and this machine has not; Debian 12 has Node.js 18."""
+        if not os.path.exists(self.program):
+            return "it is not installed: tools/install-npm tests/agents"
+        if NODE.get(self.kind, 0) > node_version():
+            return "it needs Node.js %d" % NODE[self.kind]
+        return None
 
 
 class Session:
@@ -317,9 +332,9 @@ def run_cases(stack, agents, only):
 def main(bin_dir, kind=None, case=None):
     agents = [a for a in AGENTS if kind in (None, a.kind)]
     for agent in agents:
-        if not agent.installed():
-            print("skipped: %s is not installed: tools/install-npm tests/agents" % agent.kind, flush=True)
-    agents = [a for a in agents if a.installed()]
+        if agent.lacks():
+            print("skipped: %s: %s" % (agent.kind, agent.lacks()), flush=True)
+    agents = [a for a in agents if not a.lacks()]
     if not agents:
         return SKIPPED
     if IN_NAMESPACE not in os.environ:

@@ -220,7 +220,7 @@ def main(bin_dir):
     env = {"FAIRLEAD_WORKER_STOP_GRACE": "1s"}
     if not os.environ[IN_NAMESPACE]:
         print("skipped: claude-code, there is no network of its own for it", flush=True)
-    elif CLAUDE.installed():
+    elif not CLAUDE.lacks():
         tests.append(claude_goes_on_with_its_own_conversation)
         env[CLAUDE.setting] = CLAUDE.program
     else:

@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	arena = arena_new();
-	approval_question_of(json, STR_LIT("/srv/work"), arena, &question);
+	approval_question_of(json, STR_LIT("/srv/tree"), arena, &question);
 	if (approval_rule_read(json_get(json, "rule"), &rule)) {
 		check(&rule, &question);
 	}

@@ -23,7 +23,7 @@ static bool fits(const struct approval_rule *rule, const char *data)
 
 	json = json_parse(str_of(data), &err);
 	assert_non_null(json);
-	approval_question_of(json, STR_LIT("/srv/work/s1"), arena, &question);
+	approval_question_of(json, STR_LIT("/srv/tree/s1"), arena, &question);
 	yes = approval_rule_fits(rule, &question);
 	json_value_free(json);
 	arena_free(arena);
@@ -176,12 +176,12 @@ static void a_path_is_below_the_workspace_or_fits_nothing(void **state)
 	char out[APPROVAL_PATH_MAX + 1];
 
 	(void)state;
-	assert_true(fits(&rule, "{\"input\":{\"file_path\":\"/srv/work/s1/src/a.c\"}}"));
+	assert_true(fits(&rule, "{\"input\":{\"file_path\":\"/srv/tree/s1/src/a.c\"}}"));
 	assert_true(fits(&rule, "{\"input\":{\"file_path\":\"src/./x//a.c\"}}"));
 	assert_true(fits(&rule, "{\"input\":{\"file_path\":\"doc/../src/a.c\"}}"));
 	assert_false(fits(&rule, "{\"input\":{\"file_path\":\"src/../../s2/src/a.c\"}}"));
-	assert_false(fits(&rule, "{\"input\":{\"file_path\":\"/srv/work/s1/../s2/src/a.c\"}}"));
-	assert_false(fits(&rule, "{\"input\":{\"file_path\":\"/srv/work/s10/src/a.c\"}}"));
+	assert_false(fits(&rule, "{\"input\":{\"file_path\":\"/srv/tree/s1/../s2/src/a.c\"}}"));
+	assert_false(fits(&rule, "{\"input\":{\"file_path\":\"/srv/tree/s10/src/a.c\"}}"));
 	assert_false(fits(&rule, "{\"input\":{\"file_path\":\"~/src/a.c\"}}"));
 	assert_false(fits(&rule, "{\"input\":{\"paths\":[\"src/a.c\",\"etc/b\"]}}"));
 	assert_true(fits(&rule, "{\"input\":{\"paths\":[\"src/a.c\",\"src/b\"]}}"));
@@ -200,7 +200,7 @@ static void a_denied_path_is_enough(void **state)
 	const struct approval_rule rule = { .path = STR_LIT(".env") };
 
 	(void)state;
-	assert_true(fits(&rule, "{\"input\":{\"paths\":[\"src/a.c\",\"/srv/work/s1/.env\"]}}"));
+	assert_true(fits(&rule, "{\"input\":{\"paths\":[\"src/a.c\",\"/srv/tree/s1/.env\"]}}"));
 	assert_false(fits(&rule, "{\"input\":{\"paths\":[\"src/a.c\"]}}"));
 }
 
@@ -309,7 +309,7 @@ static void check_suggested(const char *data, const char *expected)
 	enum err_code code;
 
 	json = json_parse(str_of(data), &err);
-	approval_question_of(json, STR_LIT("/srv/work/s1"), arena, &question);
+	approval_question_of(json, STR_LIT("/srv/tree/s1"), arena, &question);
 	code = approval_rule_suggest(&question, true, arena, &rule, &err);
 	if (expected == NULL) {
 		assert_int_equal(code, ERR_INVALID);
@@ -338,7 +338,7 @@ static void always_means_the_narrowest_rule_that_fits(void **state)
 	                "\"tool\":\"Bash\",\"command\":\"git status -s\"}");
 	check_suggested("{\"tool_name\":\"sh\",\"input\":{\"command\":[\"bash\",\"-lc\",\"ls\"]}}",
 	                "\"tool\":\"sh\",\"command\":\"ls\"}");
-	check_suggested("{\"tool_name\":\"Edit\",\"input\":{\"file_path\":\"/srv/work/s1/a.c\"}}",
+	check_suggested("{\"tool_name\":\"Edit\",\"input\":{\"file_path\":\"/srv/tree/s1/a.c\"}}",
 	                "\"tool\":\"Edit\",\"path\":\"a.c\"}");
 	check_suggested("{\"tool_name\":\"Fetch\",\"input\":{\"url\":\"https://x.org/a\"}}",
 	                "\"tool\":\"Fetch\",\"host\":\"x.org\"}");
