@@ -2,6 +2,7 @@
 #include "api/answer.h"
 #include "api/app.h"
 #include "api/filter.h"
+#include "api/give.h"
 #include "api/handlers.h"
 #include "api/items.h"
 #include "api/once.h"
@@ -10,7 +11,6 @@
 #include "json/write.h"
 #include "rest/approval.h"
 #include "steer/steer.h"
-#include "tenant/project_store.h"
 
 static void write_given(struct jsonw *w, const char *name, struct str text)
 {
@@ -134,24 +134,6 @@ static bool may_change(struct http_request *req, struct http_reply *reply,
 	return false;
 }
 
-static bool check_project(struct http_request *req, struct http_reply *reply, struct str id)
-{
-	struct project project;
-	struct err err;
-	enum err_code code = ERR_OK;
-
-	if (id.n > 0) {
-		code = project_get(node_of(req)->pg, app_tenant(req), arena_strdup(req->arena, id),
-		                   req->arena, &project, &err);
-	}
-	if (code == ERR_NOT_FOUND) {
-		answer_problem(req, reply, "project", "must be a project of the tenant");
-	} else if (code != ERR_OK) {
-		answer_error(req, reply, &err);
-	}
-	return code == ERR_OK;
-}
-
 static bool take_rule(struct http_request *req, struct http_reply *reply, struct approval_rule *ret)
 {
 	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
@@ -177,7 +159,7 @@ static bool take_rule(struct http_request *req, struct http_reply *reply, struct
 		answer_problem(req, reply, field, flaw);
 		return false;
 	}
-	return check_project(req, reply, ret->project) && may_change(req, reply, ret);
+	return give_project(req, reply, ret->project) && may_change(req, reply, ret);
 }
 
 void serve_approval_rule_create(struct http_request *req, struct http_reply *reply)

@@ -8,6 +8,7 @@
 #include "log/log.h"
 #include "rest/query.h"
 #include "rest/token.h"
+#include "tenant/project_store.h"
 
 bool give_namespaces(struct http_request *req, struct http_reply *reply,
                      const struct json_list *given, const char **ret)
@@ -109,4 +110,22 @@ void give_ring(struct http_request *req, enum auth_bell_kind kind, const struct 
 		/* The others ask again within a second anyway. */
 		log_warn("auth.unrung", "id=%s code=%s %s", id->s, err_name(err.code), err.msg);
 	}
+}
+
+bool give_project(struct http_request *req, struct http_reply *reply, struct str id)
+{
+	struct project project;
+	struct err err;
+	enum err_code code = ERR_OK;
+
+	if (id.n > 0) {
+		code = project_get(node_of(req)->pg, app_tenant(req), arena_strdup(req->arena, id),
+		                   req->arena, &project, &err);
+	}
+	if (code == ERR_NOT_FOUND) {
+		answer_problem(req, reply, "project", "must be a project of the tenant");
+	} else if (code != ERR_OK) {
+		answer_error(req, reply, &err);
+	}
+	return code == ERR_OK;
 }

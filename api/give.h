@@ -27,5 +27,8 @@ bool give_user_asked(struct http_request *req, struct http_reply *reply, struct 
 enum err_code give_check_power(const struct principal *who, const struct user *user,
                                struct err *err) MUST_CHECK;
 
+/* What is given to a project needs one of the tenant's; "" is none. False: the reply is filled. */
+bool give_project(struct http_request *req, struct http_reply *reply, struct str id);
+
 /* Here and everywhere: what is remembered of them is forgotten. */
 void give_ring(struct http_request *req, enum auth_bell_kind kind, const struct id *id);

@@ -3,12 +3,12 @@
 
 #include "api/answer.h"
 #include "api/app.h"
+#include "api/give.h"
 #include "api/handlers.h"
 #include "api/items.h"
 #include "api/once.h"
 #include "json/write.h"
 #include "secret/secret_store.h"
-#include "tenant/project_store.h"
 
 static void write_row(struct jsonw *w, const struct secret_row *row)
 {
@@ -94,24 +94,6 @@ static bool may_change(struct http_request *req, struct http_reply *reply)
 	return true;
 }
 
-static bool check_project(struct http_request *req, struct http_reply *reply, struct str id)
-{
-	struct project project;
-	struct err err;
-	enum err_code code = ERR_OK;
-
-	if (id.n > 0) {
-		code = project_get(node_of(req)->pg, app_tenant(req), arena_strdup(req->arena, id),
-		                   req->arena, &project, &err);
-	}
-	if (code == ERR_NOT_FOUND) {
-		answer_problem(req, reply, "project", "must be a project of the tenant");
-	} else if (code != ERR_OK) {
-		answer_error(req, reply, &err);
-	}
-	return code == ERR_OK;
-}
-
 static bool take_secret(struct http_request *req, struct http_reply *reply, struct secret_new *ret)
 {
 	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
@@ -138,7 +120,7 @@ static bool take_secret(struct http_request *req, struct http_reply *reply, stru
 		         arena_str(req->arena, req->params[0]) },
 		.value = body.value,
 	};
-	return check_project(req, reply, body.project);
+	return give_project(req, reply, body.project);
 }
 
 static const char *object_of(struct http_request *req, const struct secret_key *key)

@@ -170,6 +170,8 @@ static bool works(void)
 {
 	if (why_not[0] != '\0') {
 		print_message("no sandboxes here: %s\n", why_not);
+		/* Kernels and containers may forbid user namespaces, without which bubblewrap
+		 * cannot shut anything in. */
 		skip();
 	}
 	return true;

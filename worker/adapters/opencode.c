@@ -382,6 +382,15 @@ static void keep_models(struct adapter *a, const struct json_value *json)
 }
 
 /* Its agents that talk to people. */
+/* The others are hidden, or only serve an agent that leads. */
+static bool leads_sessions(const struct json_value *agent)
+{
+	struct str mode = json_as_str(json_get(agent, "mode"));
+
+	return !json_as_bool(json_get(agent, "hidden")) &&
+	       (str_eq(mode, STR_LIT("primary")) || str_eq(mode, STR_LIT("all")));
+}
+
 static void keep_modes(struct adapter *a, const struct json_value *json)
 {
 	struct buf text;
@@ -393,8 +402,7 @@ static void keep_modes(struct adapter *a, const struct json_value *json)
 	for (size_t i = 0; i < json_count(json); i++) {
 		const struct json_value *agent = json_at(json, i);
 
-		if (json_as_bool(json_get(agent, "hidden")) ||
-		    str_eq(json_as_str(json_get(agent, "mode")), STR_LIT("subagent"))) {
+		if (!leads_sessions(agent)) {
 			continue;
 		}
 		jsonw_object(&w, NULL);
