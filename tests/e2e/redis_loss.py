@@ -5,8 +5,9 @@ No agent ends, no session is lost or begun twice, dispatch goes on, and readers 
 
 usage: with-postgres redis_loss.py BIN_DIR RUNNING QUEUED FAULT...
 A fault is flush (FLUSHALL), twice (two of them), fresh (another server, empty), tail (killed, and its append-only
-file lost its end), flush_tail (FLUSHALL, then killed, and the file lost that too), former (what the version before
-this one left: other keys, another mark), or shards (one of the schedulers is started with more of them than before).
+file lost its end), flush_tail (FLUSHALL, then killed, and the file lost that too), former (schedulers are stopped,
+and those that follow find what another version left: other keys, another mark), or shards (one of the schedulers is
+started with more of them than before).
 """
 import ctypes
 import json
@@ -98,7 +99,7 @@ class Redis:
         time.sleep(2)
         self.cut(size)
 
-    def former(self):
+    def rename_all(self):
         assert self.say("EVAL", RENAME_ALL, "0") == "OK"
 
     def flush_tail(self):
@@ -129,8 +130,9 @@ class Reader(Watcher):
 
 
 class World:
-    def __init__(self, stack, redis, more_shards):
-        self.stack, self.redis, self.more_shards = stack, redis, more_shards
+    def __init__(self, stack, redis, changes):
+        self.stack, self.redis = stack, redis
+        self.changes = changes  # faults of schedulers rather than of Redis, by name
         self.go = os.path.join(stack.dir, "go")
         self.starts = os.path.join(stack.dir, "starts")
         with open(self.starts, "w"):
@@ -198,10 +200,7 @@ class World:
     def lose(self, fault):
         began = time.monotonic()
         seen = [len(lines_of(w.events)) for w in self.watchers]
-        if fault == "shards":
-            self.more_shards()
-        else:
-            getattr(self.redis, fault)()
+        (self.changes.get(fault) or getattr(self.redis, fault))()
         lost, before = time.monotonic(), len(self.started())
         # More than could have been on their way.
         wait_for("sessions start again", lambda: len(self.started()) >= before + 2 * SHORT_SLOTS, 120)
@@ -313,7 +312,13 @@ def main(bin_dir, running, queued, *faults):
                 wait_for("there are more shards", lambda: psql("SELECT shards FROM queue_layout") == [str(MORE_SHARDS)],
                          30)
 
-            world = World(stack, redis, more_shards)
+            def former():
+                with stack.without("scheduler"):
+                    second.close()
+                    redis.rename_all()
+                second.start(env)
+
+            world = World(stack, redis, {"shards": more_shards, "former": former})
             began = time.monotonic()
             try:
                 world.run_agents(int(running))
