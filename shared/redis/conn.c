@@ -16,7 +16,9 @@
 #include "loop/loop.h"
 #include "metric/metric.h"
 #include "redis/cmd.h"
+#include "redis/info.h"
 #include "redis/reply.h"
+#include "redis/sentinel.h"
 #include "redis/stream.h"
 #include "redis/url.h"
 
@@ -27,7 +29,6 @@ enum {
 	READS_PER_TURN = 8, /* then other descriptors have a turn */
 	GREETING_MAX = 4096,
 	RUN_ID_LEN = 40,
-	NAME_MAX_LEN = 128,
 };
 
 enum conn_state { CONN_DOWN, CONN_CONNECTING, CONN_GREETING, CONN_UP, CONN_LOST };
@@ -40,8 +41,9 @@ struct redis_conn {
 	const struct redis_conn_events *events;
 	void *arg;
 	struct redis_url url;
+	struct redis_sentinel *sentinel; /* NULL: the address is fixed */
 	struct redis_address address;
-	char name[NAME_MAX_LEN]; /* for the log: where it is, no secret */
+	char name[REDIS_NAME_SIZE]; /* for the log: where it is, no secret */
 	unsigned timeout_ms, backoff_max_ms;
 
 	enum conn_state state;
@@ -111,6 +113,9 @@ static void attempt_failed(struct redis_conn *conn, const struct err *why)
 	conn->why = *why;
 	close_stream(conn);
 	pause_before_connect(conn);
+	if (conn->sentinel != NULL) {
+		redis_sentinel_ask(conn->sentinel);
+	}
 }
 
 static void on_lost(struct loop_task *task)
@@ -150,7 +155,7 @@ static void expect(struct redis_conn *conn, enum greeting what, size_t count,
 static void write_greeting(struct redis_conn *conn)
 {
 	const struct str name[] = { STR_LIT("CLIENT"), STR_LIT("SETNAME"), STR_LIT("fairlead") };
-	const struct str info[] = { STR_LIT("INFO"), STR_LIT("server") };
+	const struct str info[] = { STR_LIT("INFO") };
 	struct buf db;
 
 	conn->expected_count = conn->greeted = 0;
@@ -175,20 +180,18 @@ static void write_greeting(struct redis_conn *conn)
 	expect(conn, GREET_INFO, ARRAY_LEN(info), info);
 }
 
-static bool learn_run_id(struct redis_conn *conn, struct str info)
+/* A replica would refuse writes, and what it is asked may be out of date. */
+static enum err_code look_at_info(struct redis_conn *conn, struct str info, struct err *err)
 {
-	while (info.n > 0) {
-		struct str line = str_split(&info, '\n');
+	struct str run_id = redis_info_value(info, STR_LIT("run_id"));
 
-		if (str_starts(line, STR_LIT("run_id:"))) {
-			line = str_make(line.p + 7, line.n - 7);
-			if (line.n > 0 && line.p[line.n - 1] == '\r') {
-				line.n--;
-			}
-			return line.n > 0 && str_copy(conn->run_id, sizeof(conn->run_id), line);
-		}
+	if (run_id.n == 0 || !str_copy(conn->run_id, sizeof(conn->run_id), run_id)) {
+		return err_set(err, ERR_UNAVAILABLE, "redis: INFO tells no run_id");
 	}
-	return false;
+	if (str_eq(redis_info_value(info, STR_LIT("role")), STR_LIT("slave"))) {
+		return err_set(err, ERR_UNAVAILABLE, "redis: it is a replica");
+	}
+	return ERR_OK;
 }
 
 static void come_up(struct redis_conn *conn)
@@ -219,8 +222,7 @@ static void on_greeting_reply(struct redis_conn *conn, const struct redis_reply 
 		attempt_failed(conn, &err);
 		return;
 	}
-	if (what == GREET_INFO && !learn_run_id(conn, redis_reply_str(reply))) {
-		(void)err_set(&err, ERR_UNAVAILABLE, "redis: INFO server tells no run_id");
+	if (what == GREET_INFO && look_at_info(conn, redis_reply_str(reply), &err) != ERR_OK) {
 		attempt_failed(conn, &err);
 		return;
 	}
@@ -318,6 +320,7 @@ static void destroy(struct redis_conn *conn)
 	close_stream(conn);
 	loop_timer_clear(&conn->timer);
 	loop_undefer(conn->loop, &conn->lost);
+	redis_sentinel_free(conn->sentinel);
 	redis_url_fini(&conn->url);
 	free(conn->room);
 	free(conn);
@@ -365,6 +368,11 @@ static void begin(struct redis_conn *conn)
 	struct event_base *base = loop_base(conn->loop);
 	struct err err;
 
+	if (conn->sentinel != NULL &&
+	    redis_sentinel_master(conn->sentinel, &conn->address, conn->name, &err) != ERR_OK) {
+		attempt_failed(conn, &err);
+		return;
+	}
 	if (redis_stream_open(&conn->address, &conn->fd, &err) != ERR_OK) {
 		attempt_failed(conn, &err);
 		return;
@@ -397,41 +405,76 @@ static void on_timer(struct loop_timer *timer)
 
 /* ---- for the owner ---- */
 
+static void on_moved(void *arg)
+{
+	struct redis_conn *conn = arg;
+	struct err err;
+
+	conn->attempts = 0;
+	if (conn->state == CONN_DOWN) {
+		loop_timer_set(&conn->timer, 0);
+	} else {
+		(void)err_set(&err, ERR_UNKNOWN, "redis: the Sentinels name another master");
+		lose(conn, &err);
+	}
+}
+
+/* Where it is, or who is to be asked. */
+static enum err_code find_server(struct redis_conn *conn, const struct redis_options *options,
+                                 struct err *err)
+{
+	const struct redis_url *url = &conn->url;
+
+	if (url->master != NULL) {
+		(void)snprintf(conn->name, sizeof(conn->name), "%s", url->master);
+		conn->sentinel = redis_sentinel_new(conn->loop, url, options, on_moved, conn, err);
+		return conn->sentinel != NULL ? ERR_OK : err->code;
+	}
+	if (url->path != NULL) {
+		(void)snprintf(conn->name, sizeof(conn->name), "%s", url->path);
+	} else {
+		redis_name_of(url->host, url->port, conn->name);
+	}
+	return redis_address_of(url, &conn->address, err);
+}
+
+struct redis_conn *redis_conn_open(struct loop *loop, struct redis_url *url,
+                                   const struct redis_options *options,
+                                   const struct redis_conn_events *events, void *arg,
+                                   struct err *err)
+{
+	struct redis_conn *conn = mem_calloc(1, sizeof(*conn));
+
+	conn->loop = loop;
+	conn->events = events;
+	conn->arg = arg;
+	conn->url = *url;
+	conn->timeout_ms = options->timeout_ms;
+	conn->backoff_max_ms = options->backoff_max_ms;
+	conn->fd = -1;
+	conn->lost.run = on_lost;
+	buf_init(&conn->hello, GREETING_MAX);
+	loop_timer_init(&conn->timer, loop, on_timer);
+	if (find_server(conn, options, err) != ERR_OK) {
+		destroy(conn);
+		return NULL;
+	}
+	conn->room = mem_calloc(1, READ_BYTES);
+	/* on_moved() is sooner, or there is something to complain about. */
+	loop_timer_set(&conn->timer, conn->sentinel != NULL ? conn->timeout_ms : 0);
+	return conn;
+}
+
 struct redis_conn *redis_conn_new(struct loop *loop, const struct redis_options *options,
                                   const struct redis_conn_events *events, void *arg,
                                   struct err *err)
 {
-	struct redis_conn *conn;
-	struct redis_address address;
 	struct redis_url url;
 
 	if (redis_url_parse(options->url, &url, err) != ERR_OK) {
 		return NULL;
 	}
-	if (redis_address_of(&url, &address, err) != ERR_OK) {
-		redis_url_fini(&url);
-		return NULL;
-	}
-	conn = mem_calloc(1, sizeof(*conn));
-	conn->loop = loop;
-	conn->events = events;
-	conn->arg = arg;
-	conn->url = url;
-	conn->address = address;
-	if (url.path != NULL) {
-		(void)snprintf(conn->name, sizeof(conn->name), "%s", url.path);
-	} else {
-		(void)snprintf(conn->name, sizeof(conn->name), "%s:%u", url.host, url.port);
-	}
-	conn->timeout_ms = options->timeout_ms;
-	conn->backoff_max_ms = options->backoff_max_ms;
-	conn->fd = -1;
-	conn->room = mem_calloc(1, READ_BYTES);
-	conn->lost.run = on_lost;
-	buf_init(&conn->hello, GREETING_MAX);
-	loop_timer_init(&conn->timer, loop, on_timer);
-	loop_timer_set(&conn->timer, 0);
-	return conn;
+	return redis_conn_open(loop, &url, options, events, arg, err);
 }
 
 void redis_conn_free(struct redis_conn *conn)

@@ -1,9 +1,11 @@
 /*
  * Inside the driver: one connection that heals itself.
  *
- * It connects, introduces itself (AUTH, SELECT, CLIENT SETNAME, INFO server for the run id), then
- * carries bytes out and whole replies in; when it is lost it tries again after a pause with full
- * jitter.  What the bytes mean, and how long to wait for an answer, is its owner's business.
+ * It connects, introduces itself (AUTH, SELECT, CLIENT SETNAME, INFO for the run id and the role),
+ *then carries bytes out and whole replies in; when it is lost it tries again after a pause with
+ *full jitter.  With Sentinels it connects to the master that they name, and goes where they say
+ *that it went; a replica is never talked to.  What the bytes mean, and how long to wait for an
+ *answer, is its owner's business.
  *
  *	down --(pause)--> connecting --> greeting --> up --(lost, dropped)--> down ...
  *
@@ -22,6 +24,7 @@
 #include "redis/redis.h"
 
 struct redis_conn;
+struct redis_url;
 
 struct redis_conn_events {
 	void (*up)(void *arg);
@@ -34,6 +37,12 @@ struct redis_conn_events {
 struct redis_conn *redis_conn_new(struct loop *loop, const struct redis_options *options,
                                   const struct redis_conn_events *events, void *arg,
                                   struct err *err) MUST_CHECK;
+/* The same with a URL that was parsed already; it is the connection's from here on, also after
+ * NULL. */
+struct redis_conn *redis_conn_open(struct loop *loop, struct redis_url *url,
+                                   const struct redis_options *options,
+                                   const struct redis_conn_events *events, void *arg,
+                                   struct err *err) MUST_CHECK;
 void redis_conn_free(struct redis_conn *conn);
 
 bool redis_conn_is_up(const struct redis_conn *conn);

@@ -1,17 +1,6 @@
 #include "redis/durable.h"
 
-/* The value of one line of INFO, "" when it has none of that name. */
-static struct str info_value(struct str info, struct str name)
-{
-	while (info.n > 0) {
-		struct str line = str_split(&info, '\n'), key = str_split(&line, ':');
-
-		if (str_eq(key, name)) {
-			return str_split(&line, '\r');
-		}
-	}
-	return str_make("", 0);
-}
+#include "redis/info.h"
 
 /* INFO and not CONFIG GET: managed servers refuse the latter. */
 enum err_code redis_check_durable(struct redis *redis, struct err *err)
@@ -26,8 +15,8 @@ enum err_code redis_check_durable(struct redis *redis, struct err *err)
 	if ((code = redis_call(redis, cmd, &reply, err)) != ERR_OK) {
 		return code;
 	}
-	limit = info_value(redis_reply_str(reply), STR_LIT("maxmemory"));
-	policy = info_value(redis_reply_str(reply), STR_LIT("maxmemory_policy"));
+	limit = redis_info_value(redis_reply_str(reply), STR_LIT("maxmemory"));
+	policy = redis_info_value(redis_reply_str(reply), STR_LIT("maxmemory_policy"));
 	if (limit.n == 0 || policy.n == 0) {
 		return err_set(err, ERR_BACKEND, "redis: INFO memory tells no maxmemory_policy");
 	}

@@ -293,6 +293,17 @@ static void on_conn_down(void *arg, const struct err *why)
 	fail_all(&redis->in_flight, &err);
 }
 
+/* A master that was demoted: nothing can be written there any more. */
+static void leave_replica(struct redis *redis, const struct redis_reply *error)
+{
+	struct err why;
+
+	if (str_starts(redis_reply_str(error), STR_LIT("READONLY"))) {
+		(void)err_set(&why, ERR_UNKNOWN, "redis: it is a replica now");
+		redis_conn_drop(redis->conn, &why);
+	}
+}
+
 static void on_conn_reply(void *arg, struct redis_reply *reply)
 {
 	struct redis *redis = arg;
@@ -313,6 +324,7 @@ static void on_conn_reply(void *arg, struct redis_reply *reply)
 	metric_observe_us(METRIC_REDIS_DURATION, NULL, now_us - request->began_us);
 	if (redis_reply_type(reply) == REDIS_ERROR) {
 		code = redis_reply_error(reply, &err);
+		leave_replica(redis, reply);
 		redis_reply_free(reply);
 	} else if (request->op != NULL) {
 		request->op->reply = reply;

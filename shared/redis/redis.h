@@ -14,6 +14,9 @@
  * reconnect is invisible.  At most 64 MiB of commands are held; beyond that: ERR_UNAVAILABLE.
  * The host name is resolved once, in redis_new().
  *
+ * With Sentinels the connection is to the master that they name, and is given up when they name
+ * another one, or when it refuses a write because it was demoted.
+ *
  * A process opens one connection for commands, one for blocking reads if it needs any, and a struct
  * redis_sub for pub/sub; a dead peer of one never delays another.
  */
@@ -35,7 +38,8 @@ struct redis_reply;
 
 struct redis_options {
 	const char *url;         /* redis://[user:password@]host[:port][/db], rediss://...,
-	                            unix:///path?db=0&password=... */
+	                            unix:///path?db=0&password=..., or
+	                            sentinel://host[:port],host.../master (url.h) */
 	unsigned timeout_ms;     /* per command, and for connecting */
 	unsigned backoff_max_ms; /* reconnect: full jitter from 50 ms up to this */
 };

@@ -14,24 +14,40 @@
 
 enum { KEEPALIVE_IDLE_S = 15, KEEPALIVE_INTERVAL_S = 5, KEEPALIVE_PROBES = 3 };
 
-static enum err_code resolve(const struct redis_url *url, struct redis_address *ret,
+static enum err_code look_up(const char *host, unsigned port, int flags, struct redis_address *ret,
                              struct err *err)
 {
-	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+	struct addrinfo hints = { .ai_family = AF_UNSPEC,
+		                  .ai_socktype = SOCK_STREAM,
+		                  .ai_flags = flags };
 	struct addrinfo *found = NULL;
-	char port[sizeof("65535")];
+	char service[sizeof("65535")];
 	int rc;
 
-	(void)snprintf(port, sizeof(port), "%hu", (unsigned short)url->port);
-	rc = getaddrinfo(url->host, port, &hints, &found);
+	(void)snprintf(service, sizeof(service), "%hu", (unsigned short)port);
+	rc = getaddrinfo(host, service, &hints, &found);
 	if (rc != 0) {
-		return err_set(err, ERR_UNAVAILABLE, "redis: cannot resolve %s: %s", url->host,
+		return err_set(err, ERR_UNAVAILABLE, "redis: cannot resolve %s: %s", host,
 		               gai_strerror(rc));
 	}
 	memcpy(&ret->addr, found->ai_addr, found->ai_addrlen);
 	ret->len = found->ai_addrlen;
 	freeaddrinfo(found);
 	return ERR_OK;
+}
+
+enum err_code redis_address_numeric(const char *host, unsigned port, struct redis_address *ret,
+                                    struct err *err)
+{
+	return look_up(host, port, AI_NUMERICHOST, ret, err);
+}
+
+void redis_name_of(const char *host, unsigned port, char out[REDIS_NAME_SIZE])
+{
+	bool v6 = strchr(host, ':') != NULL;
+
+	(void)snprintf(out, REDIS_NAME_SIZE, "%s%.100s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "",
+	               port);
 }
 
 enum err_code redis_address_of(const struct redis_url *url, struct redis_address *ret,
@@ -41,7 +57,7 @@ enum err_code redis_address_of(const struct redis_url *url, struct redis_address
 
 	*ret = (struct redis_address){ .len = 0 };
 	if (url->path == NULL) {
-		return resolve(url, ret, err);
+		return look_up(url->host, url->port, 0, ret, err);
 	}
 	if (!str_copy(un.sun_path, sizeof(un.sun_path), str_of(url->path))) {
 		return err_set(err, ERR_INVALID, "redis: the path of the unix socket is too long");

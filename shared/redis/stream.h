@@ -25,6 +25,14 @@ struct redis_address {
 enum err_code redis_address_of(const struct redis_url *url, struct redis_address *ret,
                                struct err *err) MUST_CHECK;
 
+/* The same of what is an address already; ERR_UNAVAILABLE: it is not. Never blocks. */
+enum err_code redis_address_numeric(const char *host, unsigned port, struct redis_address *ret,
+                                    struct err *err) MUST_CHECK;
+
+/* Where that is, for people: host:port. */
+enum { REDIS_NAME_SIZE = 128 };
+void redis_name_of(const char *host, unsigned port, char out[REDIS_NAME_SIZE]);
+
 /* Begin to connect. The socket becomes writable when that has ended: ask redis_stream_connected().
  */
 enum err_code redis_stream_open(const struct redis_address *address, int *ret_fd,

@@ -84,10 +84,11 @@ static enum err_code take_userinfo(struct str info, struct redis_url *url, struc
 	return code != ERR_OK ? code : take(info, "password", &url->password, err);
 }
 
-static enum err_code take_host(struct str s, struct redis_url *url, struct err *err)
+/* host[:port]; the port given is kept when s has none. */
+static enum err_code take_host(struct str s, char **host_name, unsigned *port, struct err *err)
 {
 	struct str host;
-	uint64_t port = REDIS_PORT;
+	uint64_t number = *port;
 
 	if (s.n > 0 && s.p[0] == '[') {
 		host = str_split(&s, ']');
@@ -102,33 +103,118 @@ static enum err_code take_host(struct str s, struct redis_url *url, struct err *
 	if (host.n == 0) {
 		return bad(err, "the host is missing");
 	}
-	if (s.p != NULL && (!parse_u64(s, 65535, &port) || port == 0)) {
+	if (s.p != NULL && (!parse_u64(s, REDIS_PORT_MAX, &number) || number == 0)) {
 		return bad(err, "the port is a number from 1 to 65535");
 	}
-	url->port = (unsigned)port;
-	return take(host, "host", &url->host, err);
+	*port = (unsigned)number;
+	return take(host, "host", host_name, err);
+}
+
+/* [user:password@] at the start of *authority is taken off it. */
+static enum err_code split_userinfo(struct str *authority, struct redis_url *url, struct err *err)
+{
+	const char *at = authority->n > 0 ? memrchr(authority->p, '@', authority->n) : NULL;
+	struct str info;
+
+	if (at == NULL) {
+		return ERR_OK;
+	}
+	info = str_make(authority->p, (size_t)(at - authority->p));
+	*authority = str_make(at + 1, authority->n - info.n - 1);
+	return take_userinfo(info, url, err);
 }
 
 static enum err_code parse_tcp(struct str rest, struct redis_url *url, struct err *err)
 {
 	struct str authority = str_split(&rest, '/');
-	const char *at = authority.n > 0 ? memrchr(authority.p, '@', authority.n) : NULL;
-	enum err_code code = ERR_OK;
+	enum err_code code = split_userinfo(&authority, url, err);
 
-	if (at != NULL) {
-		struct str info = str_make(authority.p, (size_t)(at - authority.p));
-
-		code = take_userinfo(info, url, err);
-		authority = str_make(at + 1, authority.n - info.n - 1);
-	}
 	if (code == ERR_OK) {
-		code = take_host(authority, url, err);
+		code = take_host(authority, &url->host, &url->port, err);
 	}
 	if (code == ERR_OK && rest.n > 0) {
 		code = take_db(rest, url, err);
 	}
 	return code;
 }
+
+/* ---- Sentinels ---- */
+
+/* What a Sentinel's configuration allows for the name of a master. */
+static bool master_name_ok(struct str s)
+{
+	static const char allowed[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '\0' || strchr(allowed, s.p[i]) == NULL) {
+			return false;
+		}
+	}
+	return s.n > 0;
+}
+
+static enum err_code take_sentinels(struct str hosts, struct redis_url *url, struct err *err)
+{
+	enum err_code code = ERR_OK;
+
+	while (code == ERR_OK && hosts.p != NULL) {
+		struct redis_host *host = &url->sentinels[url->sentinel_count];
+
+		if (url->sentinel_count == REDIS_SENTINELS_MAX) {
+			return bad(err, "at most 9 Sentinels can be named");
+		}
+		url->sentinel_count++;
+		host->port = REDIS_SENTINEL_PORT;
+		code = take_host(str_split(&hosts, ','), &host->name, &host->port, err);
+	}
+	return code;
+}
+
+static enum err_code parse_sentinel_parameter(struct str value, struct redis_url *url,
+                                              struct err *err)
+{
+	struct str name = str_split(&value, '=');
+
+	if (str_eq(name, STR_LIT("db"))) {
+		return take_db(value, url, err);
+	}
+	if (str_eq(name, STR_LIT("sentinel_user")) && value.n > 0) {
+		return take(value, "sentinel_user", &url->sentinel_user, err);
+	}
+	if (str_eq(name, STR_LIT("sentinel_password"))) {
+		return take(value, "sentinel_password", &url->sentinel_password, err);
+	}
+	return bad(err, "the parameters are db, sentinel_user and sentinel_password");
+}
+
+static enum err_code parse_sentinel(struct str rest, struct redis_url *url, struct err *err)
+{
+	struct str parameters = rest, path = str_split(&parameters, '?');
+	struct str hosts = str_split(&path, '/');
+	enum err_code code = split_userinfo(&hosts, url, err);
+
+	if (code == ERR_OK) {
+		code = take_sentinels(hosts, url, err);
+	}
+	if (code == ERR_OK && !master_name_ok(path)) {
+		code = bad(
+			err,
+			"Sentinels are followed by /master, of letters, digits, '.', '_' and '-'");
+	}
+	if (code == ERR_OK) {
+		url->master = mem_strndup(path);
+	}
+	while (code == ERR_OK && parameters.n > 0) {
+		code = parse_sentinel_parameter(str_split(&parameters, '&'), url, err);
+	}
+	if (code == ERR_OK && url->sentinel_user != NULL && url->sentinel_password == NULL) {
+		return bad(err, "a sentinel_user needs a sentinel_password");
+	}
+	return code;
+}
+
+/* ---- unix sockets ---- */
 
 static enum err_code parse_parameter(struct str value, struct redis_url *url, struct err *err)
 {
@@ -170,7 +256,7 @@ static enum err_code parse_unix(struct str rest, struct redis_url *url, struct e
 enum err_code redis_url_parse(const char *text, struct redis_url *ret, struct err *err)
 {
 	static const struct str tcp = { "redis://", 8 }, tls = { "rediss://", 9 },
-				un = { "unix://", 7 };
+				un = { "unix://", 7 }, sentinel = { "sentinel://", 11 };
 	struct str s = str_of(text);
 	struct redis_url url = { .port = REDIS_PORT };
 	enum err_code code;
@@ -179,11 +265,13 @@ enum err_code redis_url_parse(const char *text, struct redis_url *ret, struct er
 		code = parse_tcp(str_make(s.p + tcp.n, s.n - tcp.n), &url, err);
 	} else if (str_starts(s, un)) {
 		code = parse_unix(str_make(s.p + un.n, s.n - un.n), &url, err);
+	} else if (str_starts(s, sentinel)) {
+		code = parse_sentinel(str_make(s.p + sentinel.n, s.n - sentinel.n), &url, err);
 	} else if (str_starts(s, tls)) {
 		code = err_set(err, ERR_UNSUPPORTED,
 		               "redis URL: rediss:// (TLS) is not supported yet");
 	} else {
-		code = bad(err, "it starts with redis:// or unix://");
+		code = bad(err, "it starts with redis://, unix:// or sentinel://");
 	}
 	if (code != ERR_OK) {
 		redis_url_fini(&url);
@@ -199,5 +287,24 @@ void redis_url_fini(struct redis_url *url)
 	free(url->path);
 	free(url->user);
 	free(url->password);
+	free(url->master);
+	free(url->sentinel_user);
+	free(url->sentinel_password);
+	for (size_t i = 0; i < url->sentinel_count; i++) {
+		free(url->sentinels[i].name);
+	}
 	*url = (struct redis_url){ .host = NULL };
+}
+
+static char *copy_of(const char *text)
+{
+	return text != NULL ? mem_strdup(text) : NULL;
+}
+
+void redis_url_of_sentinel(const struct redis_url *url, size_t i, struct redis_url *ret)
+{
+	*ret = (struct redis_url){ .host = copy_of(url->sentinels[i].name),
+		                   .port = url->sentinels[i].port,
+		                   .user = copy_of(url->sentinel_user),
+		                   .password = copy_of(url->sentinel_password) };
 }

@@ -396,7 +396,7 @@ static void fake_main(void *arg)
 		fd = accept(listener, NULL, NULL);
 		if (world->answer == NULL) {
 			(void)fiber_sleep(LONG_MS);
-		} else if (fake_read(fd, "server\r\n") &&
+		} else if (fake_read(fd, "INFO\r\n") &&
 		           fake_write(world, fd, "+OK\r\n$13\r\nrun_id:fake\r\n\r\n")) {
 			const char *question =
 				world->question != NULL ? world->question : "PING\r\n";

@@ -68,6 +68,32 @@ static void a_unix_socket_has_parameters(void **state)
 	redis_url_fini(&url);
 }
 
+static void sentinels_are_a_list_before_the_name_of_a_master(void **state)
+{
+	struct redis_url url = parsed("sentinel://al:p%40ss@s1,[::1]:7000,s3:26380/main-1.a"
+	                              "?db=2&sentinel_user=w&sentinel_password=x%2Cy");
+	struct redis_url one;
+
+	(void)state;
+	assert_null(url.host);
+	assert_string_equal(url.master, "main-1.a");
+	assert_string_equal(url.user, "al");
+	assert_string_equal(url.password, "p@ss");
+	assert_int_equal(url.db, 2);
+	assert_int_equal(url.sentinel_count, 3);
+	assert_string_equal(url.sentinels[0].name, "s1");
+	assert_int_equal(url.sentinels[0].port, 26379);
+	redis_url_of_sentinel(&url, 1, &one);
+	redis_url_fini(&url);
+	assert_string_equal(one.host, "::1");
+	assert_int_equal(one.port, 7000);
+	assert_int_equal(one.db, 0);
+	assert_string_equal(one.user, "w");
+	assert_string_equal(one.password, "x,y");
+	assert_null(one.master);
+	redis_url_fini(&one);
+}
+
 /* One byte more than sun_path takes with its NUL. */
 static const char long_path[] =
 	"unix:///1234567890123456789012345678901234567890123456789012345678901234567890"
@@ -106,6 +132,20 @@ static void what_is_wrong_is_refused(void **state)
 		"unix:///s?nope=1",
 		"unix:///s?user=u",
 		"unix:///s?user=",
+		"sentinel://",
+		"sentinel://h",
+		"sentinel://h/",
+		"sentinel:///m",
+		"sentinel://h,/m",
+		"sentinel://,h/m",
+		"sentinel://h:0/m",
+		"sentinel://user@h/m",
+		"sentinel://h/m/0",
+		"sentinel://h/m?db=x",
+		"sentinel://h/m?password=x",
+		"sentinel://h/m?sentinel_user=u",
+		"sentinel://h/m?sentinel_password=%zz",
+		"sentinel://1,2,3,4,5,6,7,8,9,10/m",
 		long_path,
 	};
 
@@ -132,9 +172,13 @@ static void tls_is_refused_by_name(void **state)
 
 static void no_message_repeats_a_password(void **state)
 {
-	static const char *const wrong[] = { "redis://u:hunter2@", "redis://u:hunter2@h:x",
+	static const char *const wrong[] = { "redis://u:hunter2@",
+		                             "redis://u:hunter2@h:x",
 		                             "unix:///s?password=hunter2&db=x",
-		                             "redis://u:hunter2%zz@h", "rediss://u:hunter2@h" };
+		                             "redis://u:hunter2%zz@h",
+		                             "rediss://u:hunter2@h",
+		                             "sentinel://u:hunter2@h",
+		                             "sentinel://h/m?sentinel_password=hunter2&x" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -153,6 +197,7 @@ int main(void)
 		cmocka_unit_test(every_part_is_taken_and_decoded),
 		cmocka_unit_test(a_password_alone_is_the_default_users),
 		cmocka_unit_test(a_unix_socket_has_parameters),
+		cmocka_unit_test(sentinels_are_a_list_before_the_name_of_a_master),
 		cmocka_unit_test(what_is_wrong_is_refused),
 		cmocka_unit_test(tls_is_refused_by_name),
 		cmocka_unit_test(no_message_repeats_a_password),
