@@ -272,6 +272,7 @@ static void tell_queue(void *arg)
 static void tell_granted(const struct handover_lease *lease)
 {
 	metric_inc(METRIC_LEASES_GRANTED, NULL);
+	metric_observe_us(METRIC_QUEUE_WAIT, NULL, lease->item.waited_ms * 1000);
 	log_info("session.leased",
 	         "session=%s tenant=%s epoch=%" PRIu64 " attempt=%" PRIu64
 	         " worker=%s incarnation=%s",

@@ -515,14 +515,11 @@ static bool send(struct reporter *r, struct log_batch *batch, struct answer *ans
 			*answer = (struct answer){ .code = log_result_err(&result, &err),
 				                   .state = result.state };
 			if (result.outcome == LOG_OK) {
-				metric_add(METRIC_EVENTS_APPENDED, NULL, (double)batch->count);
 				remember_batch(r, batch, &result);
 			}
 			r->seq += result.outcome != LOG_MOVED ? 1 : 0;
 			return true;
 		}
-		metric_inc(METRIC_APPENDS_REFUSED,
-		           err_name(code == ERR_OK ? log_result_err(&result, &err) : code));
 		if (verdict == LOST) {
 			lose(r, log_outcome_name(result.outcome));
 			return false;

@@ -366,8 +366,8 @@ static void add_guards(struct redis_cmd *cmd, const struct log_store *store,
 	redis_arg_cstr(cmd, batch->trace != NULL ? batch->trace : "-");
 }
 
-enum err_code log_append(const struct log_store *store, const struct log_batch *batch,
-                         struct log_result *ret, struct err *err)
+static enum err_code append(const struct log_store *store, const struct log_batch *batch,
+                            struct log_result *ret, struct err *err)
 {
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
 	const struct text *script = &event_lua_texts[EVENT_LUA_LOG_APPEND];
@@ -398,5 +398,26 @@ enum err_code log_append(const struct log_store *store, const struct log_batch *
 	began_us = clock_mono_us();
 	code = run(store, script, cmd, ret, err);
 	metric_observe_us(METRIC_STREAM_LAG, "append", clock_mono_us() - began_us);
+	return code;
+}
+
+static void count_append(const struct log_batch *batch, enum err_code code,
+                         const struct log_result *result)
+{
+	if (code != ERR_OK) {
+		metric_inc(METRIC_APPENDS_REFUSED, err_name(code));
+	} else if (result->outcome != LOG_OK) {
+		metric_inc(METRIC_APPENDS_REFUSED, log_outcome_name(result->outcome));
+	} else {
+		metric_add(METRIC_EVENTS_APPENDED, NULL, (double)batch->count);
+	}
+}
+
+enum err_code log_append(const struct log_store *store, const struct log_batch *batch,
+                         struct log_result *ret, struct err *err)
+{
+	enum err_code code = append(store, batch, ret, err);
+
+	count_append(batch, code, ret);
 	return code;
 }

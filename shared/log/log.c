@@ -248,27 +248,45 @@ void log_tick(void)
 	}
 }
 
-void log_write(enum log_level level, const char *event, const char *fmt, ...)
+static void PRINTF_LIKE(3, 0)
+	write_fields(enum log_level level, const char *event, const char *fmt, va_list ap)
 {
-	int saved = errno; /* callers log, then report errno */
 	struct log_line line;
-	va_list ap;
 
-	if (level > log_state.options.level) {
-		return;
-	}
-	if (over_rate(event)) {
-		errno = saved;
-		return;
-	}
 	tell_dropped();
 	begin_line(&line, level, event);
 	if (log_state.context != NULL) {
 		log_line_context(&line, str_of(log_state.context()));
 	}
-	va_start(ap, fmt);
 	log_line_format(&line, fmt, ap);
-	va_end(ap);
 	(void)emit(&line, level);
+}
+
+void log_write(enum log_level level, const char *event, const char *fmt, ...)
+{
+	int saved = errno; /* callers log, then report errno */
+	va_list ap;
+
+	if (level > log_state.options.level) {
+		return;
+	}
+	if (!over_rate(event)) {
+		va_start(ap, fmt);
+		write_fields(level, event, fmt, ap);
+		va_end(ap);
+	}
+	errno = saved;
+}
+
+void log_write_each(const char *event, const char *fmt, ...)
+{
+	int saved = errno;
+	va_list ap;
+
+	if (LOG_LEVEL_INFO <= log_state.options.level) {
+		va_start(ap, fmt);
+		write_fields(LOG_LEVEL_INFO, event, fmt, ap);
+		va_end(ap);
+	}
 	errno = saved;
 }

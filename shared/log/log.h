@@ -72,9 +72,12 @@ void log_stats(struct log_stats *ret);
 const char *log_level_name(enum log_level level);
 
 void log_write(enum log_level level, const char *event, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void log_write_each(const char *event, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* The fields, a format literal and its arguments, may be absent. */
 #define log_error(event, ...) log_write(LOG_LEVEL_ERROR, (event), " " __VA_ARGS__)
 #define log_warn(event, ...)  log_write(LOG_LEVEL_WARN, (event), " " __VA_ARGS__)
 #define log_info(event, ...)  log_write(LOG_LEVEL_INFO, (event), " " __VA_ARGS__)
 #define log_debug(event, ...) log_write(LOG_LEVEL_DEBUG, (event), " " __VA_ARGS__)
+/* At level info and not bounded by the rate: for what is told about each of something. */
+#define log_each(event, ...) log_write_each((event), " " __VA_ARGS__)

@@ -23,17 +23,19 @@ static const char document_intro[] =
 	"streamers on their own port, schedulers and workers where `metrics.listen` says. All "
 	"programs share "
 	"one table; what a program does not do stays 0.\n\n"
-	"A metric with labels has at most 256 series; what comes after that is counted under "
+	"A metric with labels has at most 1024 series; what comes after that is counted under "
 	"`other`, so "
-	"the page stays bounded. Durations are histograms in seconds with buckets from 100 "
-	"microseconds to 30 seconds.\n";
+	"the page stays bounded. Durations are histograms in seconds with buckets from 10 "
+	"microseconds to 30 seconds; of a *long* histogram from 10 milliseconds to 8 hours 20 "
+	"minutes. What to look at, and what alerts mean: [monitoring.md](monitoring.md).\n";
 
 static void document_metric(struct buf *out, const struct metric_row *row)
 {
 	struct str labels = str_of(row->labels);
 	const char *separator = "";
 
-	buf_addf(out, "| `%s` | %s | ", row->name, metric_type_name(row->type));
+	buf_addf(out, "| `%s` | %s%s | ", row->name, row->type == METRIC_LONG ? "long " : "",
+	         metric_type_name(row->type));
 	while (labels.n > 0) {
 		struct str label = str_split(&labels, ',');
 

@@ -19,10 +19,12 @@ const struct metric_row metric_rows[METRIC_COUNT] = {
 #undef GROUP
 };
 
-const uint64_t metric_bounds[METRIC_BUCKETS] = {
+static const uint64_t bounds[METRIC_BUCKETS] = {
 	10,    25,    50,     100,    250,    500,     1000,    2500,    5000,     10000,
 	25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000, 30000000,
 };
+
+enum { LONGER = 1000 };
 
 struct metric_series metric_plain[METRIC_COUNT];
 
@@ -38,57 +40,78 @@ const char *metric_type_name(enum metric_type type)
 	switch (type) {
 	case METRIC_COUNTER: return "counter";
 	case METRIC_GAUGE: return "gauge";
-	case METRIC_HISTOGRAM: break;
+	case METRIC_HISTOGRAM:
+	case METRIC_LONG: break;
 	}
 	return "histogram";
 }
 
 static uint64_t *new_buckets(enum metric_id id)
 {
-	return metric_rows[id].type == METRIC_HISTOGRAM
+	return metric_has_buckets(metric_rows[id].type)
 	               ? mem_calloc(METRIC_BUCKETS + 1, sizeof(uint64_t))
 	               : NULL;
 }
 
-static size_t hash(const char *s, size_t h)
+static size_t hash(const char *const labels[METRIC_LABELS_MAX])
 {
-	for (; *s != '\0'; s++) {
-		h = (h ^ (unsigned char)*s) * 0x100000001b3u;
+	size_t h = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < METRIC_LABELS_MAX; i++) {
+		for (const char *s = labels[i]; *s != '\0'; s++) {
+			h = (h ^ (unsigned char)*s) * 0x100000001b3u;
+		}
+		h = (h ^ 0xff) * 0x100000001b3u;
 	}
-	return (h ^ 0xff) * 0x100000001b3u;
+	return h;
 }
 
-static bool fits(const char *label)
+static bool fit(const char *const labels[METRIC_LABELS_MAX])
 {
-	return label == NULL ||
-	       (strnlen(label, METRIC_LABEL_MAX) < METRIC_LABEL_MAX && str_is_utf8(str_of(label)));
+	for (size_t i = 0; i < METRIC_LABELS_MAX; i++) {
+		if (strnlen(labels[i], METRIC_LABEL_MAX) == METRIC_LABEL_MAX ||
+		    !str_is_utf8(str_of(labels[i]))) {
+			return false;
+		}
+	}
+	return true;
 }
 
-static struct metric_series *add_series(enum metric_id id, uint16_t *slot, const char *label,
-                                        const char *second)
+static bool same(const struct metric_series *series, const char *const labels[METRIC_LABELS_MAX])
+{
+	for (size_t i = 0; i < METRIC_LABELS_MAX; i++) {
+		if (strcmp(series->labels[i], labels[i]) != 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static struct metric_series *add_series(enum metric_id id, uint16_t *slot,
+                                        const char *const labels[METRIC_LABELS_MAX])
 {
 	struct family *family = families[id];
 	struct metric_series *series = mem_calloc(1, sizeof(*series));
 
 	series->buckets = new_buckets(id);
-	(void)snprintf(series->labels[0], METRIC_LABEL_MAX, "%s", label);
-	(void)snprintf(series->labels[1], METRIC_LABEL_MAX, "%s", second);
+	for (size_t i = 0; i < METRIC_LABELS_MAX; i++) {
+		(void)str_copy(series->labels[i], METRIC_LABEL_MAX, str_of(labels[i]));
+	}
 	family->series[family->count++] = series;
 	*slot = (uint16_t)family->count;
 	return series;
 }
 
 /* The series, or NULL and the free slot where it would go. */
-static struct metric_series *find(const struct family *family, const char *label,
-                                  const char *second, size_t *ret_slot)
+static struct metric_series *find(const struct family *family,
+                                  const char *const labels[METRIC_LABELS_MAX], size_t *ret_slot)
 {
-	size_t at = hash(second, hash(label, 0xcbf29ce484222325u)) % SLOTS;
+	size_t at = hash(labels) % SLOTS;
 
 	for (; family->slots[at] != 0; at = (at + 1) % SLOTS) {
 		struct metric_series *series = family->series[family->slots[at] - 1];
 
-		if (strcmp(series->labels[0], label) == 0 &&
-		    strcmp(series->labels[1], second) == 0) {
+		if (same(series, labels)) {
 			return series;
 		}
 	}
@@ -96,36 +119,57 @@ static struct metric_series *find(const struct family *family, const char *label
 	return NULL;
 }
 
-static struct metric_series *find_or_add(enum metric_id id, const char *label, const char *second)
+static struct metric_series *find_or_add(enum metric_id id, const char *labels[METRIC_LABELS_MAX])
 {
 	struct family *family = families[id];
 	size_t slot = 0;
-	struct metric_series *series = find(family, label, second, &slot);
+	struct metric_series *series = find(family, labels, &slot);
 
 	if (series != NULL) {
 		return series;
 	}
 	/* the last place is kept for "other" */
-	if (!fits(label) || !fits(second) || family->count >= METRIC_SERIES_MAX - 1) {
-		label = "other";
-		second = second[0] != '\0' ? "other" : "";
-		series = find(family, label, second, &slot);
+	if (!fit(labels) || family->count >= METRIC_SERIES_MAX - 1) {
+		for (size_t i = 0; i < METRIC_LABELS_MAX; i++) {
+			labels[i] = labels[i][0] != '\0' ? "other" : "";
+		}
+		series = find(family, labels, &slot);
 	}
-	return series != NULL ? series : add_series(id, &family->slots[slot], label, second);
+	return series != NULL ? series : add_series(id, &family->slots[slot], labels);
 }
 
-struct metric_series *metric_series(enum metric_id id, const char *label, const char *second)
+static size_t label_count(enum metric_id id)
 {
-	bool two = strchr(metric_rows[id].labels, ',') != NULL;
+	size_t count = metric_rows[id].labels[0] != '\0';
 
-	assert((label != NULL) == (metric_rows[id].labels[0] != '\0') && (second != NULL) == two);
-	if (label == NULL) {
+	for (const char *c = metric_rows[id].labels; *c != '\0'; c++) {
+		count += *c == ',';
+	}
+	return count;
+}
+
+struct metric_series *metric_series3(enum metric_id id, const char *label, const char *second,
+                                     const char *third)
+{
+	const char *labels[METRIC_LABELS_MAX] = { label, second, third };
+	size_t count = label_count(id);
+
+	for (size_t i = 0; i < METRIC_LABELS_MAX; i++) {
+		assert((labels[i] != NULL) == (i < count));
+		labels[i] = i < count ? labels[i] : "";
+	}
+	if (count == 0) {
 		return &metric_plain[id];
 	}
 	if (families[id] == NULL) {
 		families[id] = mem_calloc(1, sizeof(*families[id]));
 	}
-	return find_or_add(id, label, two ? second : "");
+	return find_or_add(id, labels);
+}
+
+struct metric_series *metric_series(enum metric_id id, const char *label, const char *second)
+{
+	return metric_series3(id, label, second, NULL);
 }
 
 const struct metric_series *metric_nth(enum metric_id id, size_t at)
@@ -138,15 +182,25 @@ void metric_inc2(enum metric_id id, const char *label, const char *second)
 	metric_series(id, label, second)->value += 1;
 }
 
-void metric_observe_times(struct metric_series *series, uint64_t us, uint64_t times)
+uint64_t metric_bound(enum metric_type type, size_t bucket)
+{
+	return bounds[bucket] * (type == METRIC_LONG ? LONGER : 1);
+}
+
+static void observe(struct metric_series *series, uint64_t us, uint64_t longer, uint64_t times)
 {
 	size_t bucket = 0;
 
-	while (bucket < METRIC_BUCKETS && us > metric_bounds[bucket]) {
+	while (bucket < METRIC_BUCKETS && us > bounds[bucket] * longer) {
 		bucket++;
 	}
 	series->buckets[bucket] += times;
 	series->value += (double)us * (double)times;
+}
+
+void metric_observe_times(struct metric_series *series, uint64_t us, uint64_t times)
+{
+	observe(series, us, 1, times);
 }
 
 void metric_observe_us(enum metric_id id, const char *label, uint64_t us)
@@ -156,7 +210,7 @@ void metric_observe_us(enum metric_id id, const char *label, uint64_t us)
 	if (series->buckets == NULL) {
 		series->buckets = new_buckets(id);
 	}
-	metric_observe_times(series, us, 1);
+	observe(series, us, metric_rows[id].type == METRIC_LONG ? LONGER : 1, 1);
 }
 
 void metric_setup(const char *program, const char *version)

@@ -3,13 +3,13 @@
  *
  *	metric_inc(METRIC_EVENTS_APPENDED, NULL);
  *	metric_inc(METRIC_REDIS_ERRORS, err_name(code));
- *	metric_observe_us(METRIC_HTTP_DURATION, route->name, us);
- *	metric_add(METRIC_HTTP_REQUESTS, NULL, 1)   is one addition
+ *	metric_observe_us(METRIC_SCHEDULE_LAG, NULL, us);
+ *	metric_add(METRIC_EVENTS_APPENDED, NULL, 1)   is one addition
  *
  * A metric without labels takes NULL.  Label values are copied once and then found by hash; hot
- *paths keep the series that metric_series() returns.  A metric has at most METRIC_SERIES_MAX
- *series: whatever comes then, and values that are too long or not UTF-8, is counted under "other",
- *so a mistake costs a name and never the memory.  Counters only grow.
+ * paths keep the series that metric_series() returns.  A metric has at most METRIC_SERIES_MAX
+ * series: whatever comes then, and values that are too long or not UTF-8, is counted under "other",
+ * so a mistake costs a name and never the memory.  Counters only grow.
  *
  * For the loop's thread only.
  */
@@ -31,19 +31,28 @@ enum metric_id {
 	METRIC_COUNT
 };
 
-enum { METRIC_SERIES_MAX = 256, METRIC_LABEL_MAX = 64, METRIC_BUCKETS = 20 };
+/* As many series as all routes with all their status classes have. */
+enum {
+	METRIC_SERIES_MAX = 1024,
+	METRIC_LABELS_MAX = 3,
+	METRIC_LABEL_MAX = 64,
+	METRIC_BUCKETS = 20
+};
 
 /* One line of the page, or for a histogram one set of buckets. Lives as long as the process. */
 struct metric_series {
-	double value;      /* HISTOGRAM: sum in microseconds */
-	uint64_t *buckets; /* HISTOGRAM: METRIC_BUCKETS + 1 counts, not yet cumulated; else NULL */
-	char labels[2][METRIC_LABEL_MAX];
+	double value;      /* with buckets: sum in microseconds */
+	uint64_t *buckets; /* HISTOGRAM, LONG: METRIC_BUCKETS + 1 counts, not yet cumulated; else
+	                      NULL */
+	char labels[METRIC_LABELS_MAX][METRIC_LABEL_MAX];
 };
 
 extern struct metric_series metric_plain[METRIC_COUNT]; /* of metrics without labels */
 
 /* Series with these label values; NULL where the metric has fewer labels. Never fails. */
 struct metric_series *metric_series(enum metric_id id, const char *label, const char *second);
+struct metric_series *metric_series3(enum metric_id id, const char *label, const char *second,
+                                     const char *third);
 
 static inline struct metric_series *metric_at(enum metric_id id, const char *label)
 {
@@ -72,8 +81,8 @@ static inline void metric_set(enum metric_id id, const char *label, double value
 }
 
 void metric_inc2(enum metric_id id, const char *label, const char *second); /* two labels */
-void metric_observe_us(enum metric_id id, const char *label, uint64_t us);  /* HISTOGRAM */
-/* The same, that many times at once, with the series at hand. */
+void metric_observe_us(enum metric_id id, const char *label, uint64_t us);  /* HISTOGRAM, LONG */
+/* HISTOGRAM: the same, that many times at once, with the series at hand. */
 void metric_observe_times(struct metric_series *series, uint64_t us, uint64_t times);
 
 /* Fill build_info and the start time. */

@@ -82,7 +82,7 @@ static void add_histogram(struct buf *out, const struct metric_row *row,
 		if (i == METRIC_BUCKETS) {
 			buf_add_cstr(&bound, "+Inf");
 		} else {
-			add_number(&bound, (double)metric_bounds[i] / 1e6);
+			add_number(&bound, (double)metric_bound(row->type, i) / 1e6);
 		}
 		count += series->buckets != NULL ? series->buckets[i] : 0;
 		buf_addf(out, "%s_bucket", row->name);
@@ -101,7 +101,7 @@ static void add_histogram(struct buf *out, const struct metric_row *row,
 static void add_series(struct buf *out, const struct metric_row *row,
                        const struct metric_series *series)
 {
-	if (row->type == METRIC_HISTOGRAM) {
+	if (metric_has_buckets(row->type)) {
 		add_histogram(out, row, series);
 		return;
 	}

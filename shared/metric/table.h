@@ -1,9 +1,12 @@
 /* The metrics as data.  Private to shared/metric. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "metric/metric.h"
 
-enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+/* LONG: a histogram with a thousand times longer bounds. */
+enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_LONG };
 
 struct metric_row {
 	enum metric_type type;
@@ -14,8 +17,13 @@ struct metric_row {
 
 extern const struct metric_row metric_rows[METRIC_COUNT];
 
-/* Upper bounds in microseconds. */
-extern const uint64_t metric_bounds[METRIC_BUCKETS];
+static inline bool metric_has_buckets(enum metric_type type)
+{
+	return type == METRIC_HISTOGRAM || type == METRIC_LONG;
+}
+
+/* Upper bound of a bucket in microseconds. */
+uint64_t metric_bound(enum metric_type type, size_t bucket);
 
 const char *metric_type_name(enum metric_type type);
 

@@ -17,6 +17,7 @@
 #include "node/backlog.h"
 #include "node/generation.h"
 #include "node/probes.h"
+#include "node/request_log.h"
 #include "pg/pg.h"
 #include "redis/redis.h"
 
@@ -38,6 +39,7 @@ static void request_done(const struct http_request *req, int status, uint64_t to
 	const struct node *node = node_of(req);
 
 	probe_request_done(req, status, took_us);
+	request_log(req, status, took_us);
 	if (node->options->done != NULL && req->route != NULL && req->route->facts != NULL) {
 		node->options->done(req, status);
 	}

@@ -8,6 +8,8 @@
 #include "pg/pg.h"
 #include "redis/redis.h"
 
+enum { READINESS_MAX = 4096 };
+
 /* Alive: the loop turns. Says nothing of Redis or PostgreSQL: a restart would not bring those back.
  */
 static void healthz(struct http_request *req, struct http_reply *reply)
@@ -22,15 +24,14 @@ static void healthz(struct http_request *req, struct http_reply *reply)
 	jsonw_end_object(&w);
 }
 
-static void readyz(struct http_request *req, struct http_reply *reply)
+static bool write_readiness(const struct node *node, struct buf *out)
 {
-	const struct node *node = node_of(req);
 	bool redis = redis_connected(node->redis) && node->store.generation != 0;
 	bool pg = node->pg == NULL || pg_available(node->pg);
 	bool ready = redis && pg && !node->stopping;
 	struct jsonw w;
 
-	jsonw_init(&w, &reply->body);
+	jsonw_init(&w, out);
 	jsonw_object(&w, NULL);
 	if (node->options->ready != NULL) {
 		ready = node->options->ready(node, &w) && ready;
@@ -42,6 +43,13 @@ static void readyz(struct http_request *req, struct http_reply *reply)
 	}
 	jsonw_time(&w, "timestamp", clock_wall_us());
 	jsonw_end_object(&w);
+	return ready;
+}
+
+static void readyz(struct http_request *req, struct http_reply *reply)
+{
+	bool ready = write_readiness(node_of(req), &reply->body);
+
 	reply->status = ready ? 200 : 503;
 	if (!ready) {
 		http_retry_after(reply, 1);
@@ -74,12 +82,46 @@ static void copy_log_stats(void)
 	metric_set(METRIC_LOG_SUPPRESSED, NULL, (double)stats.suppressed);
 }
 
+static void copy_ready(const struct node *node)
+{
+	struct buf text;
+
+	buf_init(&text, READINESS_MAX);
+	metric_set(METRIC_READY, NULL, write_readiness(node, &text));
+	buf_fini(&text);
+}
+
+static void copy_redis_stats(const struct redis *redis)
+{
+	struct redis_stats stats = redis_stats(redis);
+
+	metric_set(METRIC_REDIS_CONNECTED, NULL, redis_connected(redis));
+	metric_set(METRIC_REDIS_PENDING, "waiting", (double)stats.waiting);
+	metric_set(METRIC_REDIS_PENDING, "in_flight", (double)stats.in_flight);
+	metric_set(METRIC_REDIS_PENDING_BYTES, NULL, (double)stats.held);
+}
+
+static void copy_pg_stats(const struct pg *pg)
+{
+	struct pg_stats stats;
+
+	metric_set(METRIC_PG_AVAILABLE, NULL, pg == NULL || pg_available(pg));
+	if (pg != NULL) {
+		stats = pg_stats(pg);
+		metric_set(METRIC_PG_POOL_MAX, NULL, stats.max);
+		metric_set(METRIC_PG_POOL_OPEN, NULL, stats.idle + stats.active);
+	}
+}
+
 static void metrics(struct http_request *req, struct http_reply *reply)
 {
 	const struct node *node = node_of(req);
 
 	metric_set(METRIC_HTTP_CONNECTIONS, NULL, (double)http_server_connections(node->server));
 	copy_log_stats();
+	copy_ready(node);
+	copy_redis_stats(node->redis);
+	copy_pg_stats(node->pg);
 	reply->content_type = METRIC_CONTENT_TYPE;
 	metric_render(&reply->body);
 }
@@ -91,11 +133,22 @@ const struct http_route probe_routes[PROBE_COUNT] = {
 	{ HTTP_GET, HTTP_ROUTE_NO_DRAIN, "/metrics", metrics, 0, NULL, NULL },
 };
 
+bool probe_is(const struct http_route *route)
+{
+	for (size_t i = 0; i < PROBE_COUNT; i++) {
+		if (route->handler == probe_routes[i].handler) {
+			return true;
+		}
+	}
+	return false;
+}
+
 void probe_request_done(const struct http_request *req, int status, uint64_t took_us)
 {
 	static const char *const classes[] = { "1xx", "2xx", "3xx", "4xx", "5xx" };
+	const char *method = http_method_name(req->method);
 	const char *route = req->route != NULL ? req->route->pattern : "none";
 
-	metric_inc2(METRIC_HTTP_REQUESTS, route, classes[status / 100 - 1]);
-	metric_observe_us(METRIC_HTTP_DURATION, route, took_us);
+	metric_series3(METRIC_HTTP_REQUESTS, method, route, classes[status / 100 - 1])->value += 1;
+	metric_observe_times(metric_series(METRIC_HTTP_DURATION, method, route), took_us, 1);
 }

@@ -9,5 +9,7 @@ enum { PROBE_COUNT = 4 };
 
 extern const struct http_route probe_routes[PROBE_COUNT];
 
+bool probe_is(const struct http_route *route); /* one of them, or a copy */
+
 /* For http_options.done: counts and times each request. */
 void probe_request_done(const struct http_request *req, int status, uint64_t took_us);

@@ -42,7 +42,7 @@ void pg_free(struct pg *pg);
 /* A cheap look, for readyz: some connection works or could be made within the last seconds. */
 bool pg_available(const struct pg *pg);
 struct pg_stats {
-	unsigned idle, active, connecting, waiting;
+	unsigned idle, active, connecting, waiting, max;
 };
 struct pg_stats pg_stats(const struct pg *pg);
 

@@ -196,18 +196,21 @@ enum err_code pg_pool_acquire(struct pg *pg, struct pg_hold *hold, struct err *e
 	struct pg_waiter waiter = { .pg = pg, .hold = hold };
 	unsigned timeout_ms = pg->acquire_timeout_ms;
 	struct pg_conn *conn = take_idle(pg);
+	uint64_t began_us;
 	enum err_code code;
 
 	if (conn != NULL) {
 		hand_over(conn, hold);
 		return ERR_OK;
 	}
+	began_us = clock_mono_us();
 	TAILQ_INSERT_TAIL(&pg->waiters, &waiter, link);
 	pg->waiting++;
 	metric_inc(METRIC_PG_POOL_WAITING, NULL);
 	fiber_op_begin(&waiter.op, abandon_wait);
 	grow(pg);
 	code = fiber_wait(&waiter.op, timeout_ms, err);
+	metric_observe_us(METRIC_PG_POOL_WAIT, NULL, clock_mono_us() - began_us);
 	if (code == ERR_TIMEOUT) {
 		/* Nothing was sent. The pool is not looked at here: it may be gone. */
 		return err_set(err, ERR_UNAVAILABLE, "postgres: no connection was free in %u ms",
@@ -284,5 +287,6 @@ struct pg_stats pg_stats(const struct pg *pg)
 	return (struct pg_stats){ .idle = pg->counts[PG_CONN_IDLE],
 		                  .active = pg->counts[PG_CONN_ACTIVE],
 		                  .connecting = pg->counts[PG_CONN_CONNECTING],
-		                  .waiting = pg->waiting };
+		                  .waiting = pg->waiting,
+		                  .max = pg->pool_max };
 }

@@ -182,6 +182,7 @@ static bool decode_claimed(const struct redis_reply *row, const char *incarnatio
 	    !redis_reply_u64(redis_reply_at(row, 6), &ret->epoch) ||
 	    !str_copy(ret->user, sizeof(ret->user), redis_reply_str(redis_reply_at(row, 7))) ||
 	    !parse_claimed(redis_reply_str(redis_reply_at(row, 8)), ret) ||
+	    !redis_reply_u64(redis_reply_at(row, 9), &ret->waited_ms) ||
 	    !str_copy(ret->incarnation, sizeof(ret->incarnation), str_of(incarnation))) {
 		return false;
 	}
@@ -194,8 +195,8 @@ static bool decode_claimed(const struct redis_reply *row, const char *incarnatio
 
 static bool decode_wish(const struct redis_reply *row, struct queue_wish *ret)
 {
-	return str_copy(ret->needs, sizeof(ret->needs), redis_reply_str(redis_reply_at(row, 9))) &&
-	       str_copy(ret->likes, sizeof(ret->likes), redis_reply_str(redis_reply_at(row, 10)));
+	return str_copy(ret->needs, sizeof(ret->needs), redis_reply_str(redis_reply_at(row, 10))) &&
+	       str_copy(ret->likes, sizeof(ret->likes), redis_reply_str(redis_reply_at(row, 11)));
 }
 
 enum err_code queue_claim_wishes(const struct queue *queue, const struct queue_claim *claim,

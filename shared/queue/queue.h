@@ -114,6 +114,7 @@ struct queue_item {
 	char reason[QUEUE_REASON_MAX + 1]; /* why it is held, delayed or done */
 	unsigned lost;                     /* workers lost on it */
 	int64_t since_ms;                  /* in this set, Redis's clock */
+	uint64_t waited_ms;                /* of queue_claim(): how long it was in the set before */
 	int64_t queued_ms;                 /* when it was submitted: its age */
 };
 

@@ -394,6 +394,24 @@ bool redis_connected(const struct redis *redis)
 	return redis_conn_is_up(redis->conn);
 }
 
+static size_t count_of(const struct request_list *list)
+{
+	const struct redis_request *request;
+	size_t count = 0;
+
+	TAILQ_FOREACH (request, list, link) {
+		count++;
+	}
+	return count;
+}
+
+struct redis_stats redis_stats(const struct redis *redis)
+{
+	return (struct redis_stats){ .waiting = count_of(&redis->waiting),
+		                     .in_flight = count_of(&redis->in_flight),
+		                     .held = redis->held };
+}
+
 const char *redis_run_id(const struct redis *redis)
 {
 	return redis_conn_run_id(redis->conn);

@@ -50,6 +50,12 @@ void redis_free(struct redis *redis); /* what is in flight ends with ERR_CANCELL
 
 bool redis_connected(const struct redis *redis);
 
+struct redis_stats {
+	size_t waiting, in_flight; /* commands */
+	size_t held;               /* bytes of them */
+};
+struct redis_stats redis_stats(const struct redis *redis);
+
 /* The run id of the server as of the last connect ("" before the first); and a counter that grows
  * with each connection, so that a caller can tell that it talks to another server than before. */
 const char *redis_run_id(const struct redis *redis);

@@ -307,6 +307,57 @@ static void the_probes_answer_and_unknown_paths_do_not(void **state)
 	stop(process);
 }
 
+static size_t count_said(struct process *process, const char *words)
+{
+	size_t count = 0;
+
+	for (const char *at = buf_cstr(&process->log); (at = strstr(at, words)) != NULL; at++) {
+		count++;
+	}
+	return count;
+}
+
+static void each_request_has_a_line_where_that_is_wanted(void **state)
+{
+	enum { REQUESTS = 20 };
+	struct process *process = *state;
+	const char *line;
+	struct buf body;
+
+	set(process, "FAIRLEAD_LOG_REQUESTS=all");
+	set(process, "FAIRLEAD_LOG_FORMAT=json");
+	set(process, "FAIRLEAD_LOG_RATE=5");
+	redis_server_start(&process->redis, NULL);
+	launch(process);
+	line = strstr(await_line(process, "\"node.started\""), "\"port\":");
+	assert_non_null(line);
+	process->port = (unsigned)strtoul(line + 7, NULL, 10);
+	await_readyz(process, 200, "\"ready\"");
+	buf_init(&body, 1 << 20);
+	for (int i = 0; i < REQUESTS; i++) {
+		assert_int_equal(get(process, "/nothing?ticket=secret", &body), 404);
+	}
+	assert_int_equal(get(process, "/healthz", &body), 200);
+	buf_fini(&body);
+	stop(process);
+	assert_int_equal(count_said(process, "\"event\":\"http.request\",\"method\":\"GET\","
+	                                     "\"route\":\"none\",\"path\":\"/nothing\","
+	                                     "\"status\":404,\"took_us\":"),
+	                 REQUESTS);
+	assert_int_equal(count_said(process, "\"path\":\"/healthz\""), 0);
+	assert_int_equal(count_said(process, "secret"), 0);
+}
+
+/* The format, and what its makers advise of names, types and help. */
+static void check_with_promtool(struct str text)
+{
+	FILE *promtool = popen("promtool check metrics", "w");
+
+	assert_non_null(promtool);
+	assert_int_equal(fwrite(text.p, 1, text.n, promtool), text.n);
+	assert_int_equal(pclose(promtool), 0);
+}
+
 /* Every line is a comment or "name{labels} value", and every name was announced by # TYPE. */
 static void check_metrics(struct str text)
 {
@@ -378,6 +429,7 @@ static void the_metrics_can_be_parsed_and_count_the_requests(void **state)
 	assert_int_equal(get(process, "/healthz", &body), 200);
 	assert_int_equal(get(process, "/metrics", &body), 200);
 	check_metrics(buf_str(&body));
+	check_with_promtool(buf_str(&body));
 	assert_non_null(strstr(buf_cstr(&body), "route=\"/healthz\",class=\"2xx\"} 1\n"));
 	buf_fini(&body);
 	stop(process);
@@ -563,6 +615,7 @@ int main(void)
 		TEST(a_wrong_redis_address_ends_the_start_with_a_reason),
 		TEST(a_taken_address_ends_the_start_with_a_reason),
 		TEST(the_probes_answer_and_unknown_paths_do_not),
+		TEST(each_request_has_a_line_where_that_is_wanted),
 		TEST(the_metrics_can_be_parsed_and_count_the_requests),
 		TEST(turned_away_requests_and_a_busy_loop_are_counted),
 		TEST(ready_follows_redis),

@@ -84,6 +84,7 @@ static void once_body(struct world *world)
 	assert_int_equal(claim_up_to(&queue, 1, &got), 1);
 	assert_int_equal(got.epoch, 3);
 	assert_true(got.queued_ms > INT64_C(1500000000000));
+	assert_true((int64_t)got.waited_ms <= got.since_ms - got.queued_ms);
 	item.sid = id_new();
 	assert_int_equal(queue_get(&queue, &item.sid, &got, &err), ERR_NOT_FOUND);
 	item.needs = "no good";

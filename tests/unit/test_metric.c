@@ -88,7 +88,7 @@ static void the_page_follows_the_text_format(void **state)
 	size_t families = 0;
 
 	(void)state;
-	metric_inc2(METRIC_HTTP_REQUESTS, "we\"ird\\ro\nute", "2xx");
+	metric_series3(METRIC_HTTP_REQUESTS, "GET", "we\"ird\\ro\nute", "2xx")->value++;
 	rest = str_of(render());
 	assert_int_equal(rest.p[rest.n - 1], '\n');
 	while (rest.n > 0) {
@@ -114,7 +114,8 @@ static void the_page_follows_the_text_format(void **state)
 	}
 	assert_int_equal(families, METRIC_COUNT);
 	assert_non_null(
-		strstr(buf_cstr(&page), "{route=\"we\\\"ird\\\\ro\\nute\",class=\"2xx\"} 1\n"));
+		strstr(buf_cstr(&page),
+	               "{method=\"GET\",route=\"we\\\"ird\\\\ro\\nute\",class=\"2xx\"} 1\n"));
 }
 
 static void counters_and_gauges_count(void **state)
@@ -147,7 +148,9 @@ static void histograms_cumulate_and_end_in_inf(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(observed); i++) {
-		metric_observe_us(METRIC_HTTP_DURATION, "GET /x", observed[i]);
+		metric_observe_times(metric_series(METRIC_HTTP_DURATION, "GET", "/x"), observed[i],
+		                     1);
+		metric_observe_us(METRIC_QUEUE_WAIT, NULL, observed[i] * 1000);
 		metric_observe_us(METRIC_LOOP_STALL, NULL, observed[i]);
 	}
 	text = render();
@@ -160,11 +163,14 @@ static void histograms_cumulate_and_end_in_inf(void **state)
 	assert_true(value_of(text, "fairlead_loop_stall_seconds_count") == 6);
 	before = value_of(text, "fairlead_loop_stall_seconds_sum");
 	assert_true(fabs(before - 61.000202) < 1e-9);
-	assert_true(
-		value_of(text,
-	                 "fairlead_http_request_seconds_bucket{route=\"GET /x\",le=\"+Inf\"}") ==
-		6);
-	assert_true(value_of(text, "fairlead_http_request_seconds_count{route=\"GET /x\"}") == 6);
+	assert_true(value_of(text, "fairlead_http_request_seconds_bucket"
+	                           "{method=\"GET\",route=\"/x\",le=\"+Inf\"}") == 6);
+	assert_true(value_of(text, "fairlead_http_request_seconds_count"
+	                           "{method=\"GET\",route=\"/x\"}") == 6);
+	assert_true(value_of(text, "fairlead_queue_wait_seconds_bucket{le=\"0.1\"}") == 2);
+	assert_true(value_of(text, "fairlead_queue_wait_seconds_bucket{le=\"1000\"}") == 4);
+	assert_true(value_of(text, "fairlead_queue_wait_seconds_bucket{le=\"30000\"}") == 5);
+	assert_true(fabs(value_of(text, "fairlead_queue_wait_seconds_sum") - 61000.202) < 1e-6);
 }
 
 static void too_many_or_unfit_labels_become_other(void **state)
@@ -193,18 +199,25 @@ static void too_many_or_unfit_labels_become_other(void **state)
 	assert_int_equal(lines, METRIC_SERIES_MAX);
 }
 
+static struct metric_series *requests(const char *method, const char *route, const char *class)
+{
+	return metric_series3(METRIC_HTTP_REQUESTS, method, route, class);
+}
+
 static void a_series_found_again_is_the_same(void **state)
 {
-	struct metric_series *series = metric_series(METRIC_HTTP_REQUESTS, "a", "2xx");
+	struct metric_series *series = requests("a", "b", "2xx");
 
 	(void)state;
-	assert_ptr_equal(metric_series(METRIC_HTTP_REQUESTS, "a", "2xx"), series);
-	assert_ptr_not_equal(metric_series(METRIC_HTTP_REQUESTS, "a2", "xx"), series);
-	assert_ptr_not_equal(metric_series(METRIC_HTTP_REQUESTS, "a", "4xx"), series);
-	series = metric_series(METRIC_HTTP_REQUESTS, "\xff", "2xx");
+	assert_ptr_equal(requests("a", "b", "2xx"), series);
+	assert_ptr_not_equal(requests("a", "b2", "xx"), series);
+	assert_ptr_not_equal(requests("ab", "", "2xx"), series);
+	assert_ptr_not_equal(requests("a", "b", "4xx"), series);
+	series = requests("a", "\xff", "2xx");
 	assert_string_equal(series->labels[0], "other");
 	assert_string_equal(series->labels[1], "other");
-	assert_ptr_equal(metric_series(METRIC_HTTP_REQUESTS, "a", "\xff"), series);
+	assert_string_equal(series->labels[2], "other");
+	assert_ptr_equal(requests("a", "b", "\xff"), series);
 }
 
 static void copy_figure(void *arg)

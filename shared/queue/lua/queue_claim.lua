@@ -8,7 +8,8 @@
 -- ARGV 1 incarnation  2 words it has ",a,b,"  3 its slots  4 sessions that may reside on it, parked
 --      ones included  5 most items
 -- returns {sid, tenant, priority, attempt, age (ms), now (ms), epoch its log must be in, user,
---          new | back | evict, and when it likes something: words it needs, words it likes} ...
+--          new | back | evict, how long it was where it was (ms), and when it likes something:
+--          words it needs, words it likes} ...
 --      evict: this parked session is in the way of one that is ready
 local inc, has = ARGV[1], ARGV[2]
 local slots, places, most = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -17,13 +18,15 @@ local working, residing = call('ZCARD', mine), 0
 residing = working + call('ZCARD', parked)
 local steps, rows = 0, {}
 
-local function row(h, what)
-	local row = {h.sid, h.t, h.p, h.a, h.by, at, h.e, h.u, what}
-	if h.likes ~= '' then row[10], row[11] = h.need, h.likes end
+local function row(h, what, since)
+	local waited = string.format('%.0f', math.max(0, now - since))
+	local row = {h.sid, h.t, h.p, h.a, h.by, at, h.e, h.u, what, waited}
+	if h.likes ~= '' then row[11], row[12] = h.need, h.likes end
 	rows[#rows + 1] = row
 end
 
 local function lease(h, from)
+	local since = h.at
 	h.a, h.inc, h.first = h.a + 1 .. '', inc, '0'
 	if from == 'delayed' then later('ZREM', q .. ':delayed', h.sid) end
 	later('ZADD', q .. ':leasing', h.sid, at)
@@ -31,7 +34,7 @@ local function lease(h, from)
 	save(h, 'leasing', '')
 	count_in(h)
 	working, residing = working + 1, residing + 1
-	row(h, 'new')
+	row(h, 'new', since)
 end
 
 -- ---- what belongs to this worker ----
@@ -42,6 +45,7 @@ for _, sid in ipairs(back) do
 	if working >= slots or #rows >= most then break end
 	local h = item_of(sid)
 	if may_lease(h) then
+		local since = h.at
 		call('ZREM', q .. ':back:' .. inc, sid)
 		call('ZREM', parked, sid)
 		call('ZREM', q .. ':n:' .. inc, sid)
@@ -51,7 +55,7 @@ for _, sid in ipairs(back) do
 		save(h, 'leased', '')
 		count_in(h)
 		working = working + 1
-		row(h, 'back')
+		row(h, 'back', since)
 	end
 end
 
@@ -403,7 +407,7 @@ if next(heads) and working < slots and #rows < most then
 	for _, sid in ipairs(call('ZRANGEBYSCORE', parked, '1', at, 'LIMIT', 0, 128)) do
 		if not call('ZSCORE', q .. ':back:' .. inc, sid) then
 			local h = item_of(sid)
-			row(h, 'evict')
+			row(h, 'evict', h.at)
 			break
 		end
 	end
