@@ -49,6 +49,33 @@ static void set_classes(struct measure *measure, const struct demands *demands)
 	}
 }
 
+/* ---- the workers ---- */
+
+static void set_fleet(const struct fleet *fleet)
+{
+	unsigned ready = 0, draining = 0, cordoned = 0, used = 0, free_slots = 0;
+
+	for (size_t i = 0; i < fleet->count; i++) {
+		const struct lease_worker *worker = &fleet->workers[i];
+		unsigned working = fleet->uses[i].working;
+
+		used += working;
+		if (worker->cordoned) {
+			cordoned++;
+		} else if (worker->draining) {
+			draining++;
+		} else {
+			ready++;
+			free_slots += worker->slots > working ? worker->slots - working : 0;
+		}
+	}
+	metric_set(METRIC_WORKERS, "ready", ready);
+	metric_set(METRIC_WORKERS, "draining", draining);
+	metric_set(METRIC_WORKERS, "cordoned", cordoned);
+	metric_set(METRIC_FLEET_SLOTS, "used", used);
+	metric_set(METRIC_FLEET_SLOTS, "free", free_slots);
+}
+
 /* ---- by place ---- */
 
 static void add_waited(const double in[QUEUE_SET_COUNT], double limited, double seconds)
@@ -98,6 +125,9 @@ enum err_code measure_turn(struct app *app, struct err *err)
 	}
 	measure->at_ms = now;
 	set_classes(measure, &demands);
+	if (app->fleet.read_ms != 0) {
+		set_fleet(&app->fleet);
+	}
 	demand_fini(&demands);
 	return ERR_OK;
 }

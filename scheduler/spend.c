@@ -32,15 +32,19 @@ static void count(const struct cost_use *use)
 		    { "output", tokens->output },
 		    { "cache_read", tokens->cache_read },
 		    { "cache_write", tokens->cache_write } };
+	bool any = false;
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		if (all[i].tokens > 0) {
+			any = true;
 			metric_add(METRIC_USAGE_TOKENS, all[i].kind, (double)all[i].tokens);
 		}
 	}
 	if (use->has_nano) {
 		metric_add(METRIC_USAGE_USD, cost_source_name(use->source),
 		           (double)use->nano / (double)COST_NANO);
+	} else if (any) {
+		metric_inc(METRIC_USAGE_UNPRICED, NULL);
 	}
 }
 

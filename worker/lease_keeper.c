@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "log/log.h"
+#include "metric/metric.h"
 #include "redis/redis.h"
 #include "worker/holds.h"
 
@@ -78,6 +79,7 @@ static enum err_code begin(struct lease_keeper *k, struct err *err)
 
 static void lose(struct lease_keeper *k, const char *why)
 {
+	metric_inc(METRIC_WORKER_LEASES_LOST, why);
 	log_warn("worker.lost", "incarnation=%s why=%s", k->options.worker.incarnation, why);
 	k->registered = false;
 	k->until_ms = 0;
@@ -184,6 +186,7 @@ void lease_keeper_run(void *arg)
 		uint64_t now = clock_mono_ms();
 		enum err_code code = k->registered ? renew(k, &err) : begin(k, &err);
 
+		metric_inc(METRIC_WORKER_RENEWALS, code == ERR_OK ? "ok" : err_name(code));
 		if (code != ERR_OK && code != ERR_FENCED && !silent) {
 			log_warn("worker.lease", "code=%s %s", err_name(code), err.msg);
 		}

@@ -158,6 +158,7 @@ static void begin_turn(struct session_adapter *a)
 
 	event_text_init(&text);
 	s->turn_open = true;
+	session_figures_turn_began(s);
 	event_text_turn(&text, ++s->turn, NULL);
 	(void)session_say(s, EVENT_TYPE_TURN_STARTED, &text);
 	buf_fini(&text);
@@ -179,6 +180,7 @@ static void end_turn(struct session_adapter *a, struct str stop_reason)
 	buf_fini(&text);
 	session_snapshot(s, "end of a turn");
 	s->turn_open = false;
+	session_figures_turn_ended(s);
 	fiber_signal_raise(&s->prompted);
 	fiber_signal_raise(&s->wake);
 }

@@ -454,6 +454,7 @@ static void give_prompt(struct session_run *s, const struct session_note *note, 
 	(void)session_say(s, EVENT_TYPE_MESSAGE, text);
 	if (!s->turn_open) {
 		s->turn_open = true;
+		session_figures_turn_began(s);
 		event_text_turn(text, ++s->turn, NULL);
 		(void)session_say(s, EVENT_TYPE_TURN_STARTED, text);
 	}

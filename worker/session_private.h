@@ -14,6 +14,7 @@
 #include "worker/reporter.h"
 #include "worker/runner.h"
 #include "worker/session_budget.h"
+#include "worker/session_figures.h"
 #include "worker/session_notes.h"
 #include "worker/session_rules.h"
 #include "worker/session_run.h"
@@ -159,6 +160,7 @@ struct session_run {
 	uint64_t progress_ms; /* when its turn last brought something */
 	struct session_times times;
 	struct session_budget budget;
+	struct session_figures figures;
 	uint64_t timeout_at_ms, timeout_left_ms; /* 0: none; what was left when it was stopped */
 
 	struct session_notes notes, prompts;

@@ -109,6 +109,7 @@ void session_turn_end(void *arg)
 	buf_fini(&text);
 	session_snapshot(s, "end of a turn");
 	s->turn_open = false;
+	session_figures_turn_ended(s);
 	s->turn_ending = false;
 	fiber_signal_raise(&s->prompted);
 	fiber_signal_raise(&s->wake);

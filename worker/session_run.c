@@ -323,6 +323,7 @@ static bool start_agent(struct session_run *s)
 		return false;
 	}
 	code = session_agent_start(s, &err);
+	session_figures_started(s, code);
 	turns_give(&s->host->turns);
 	if (code != ERR_OK) {
 		session_fail(s, "%s", err.msg);
@@ -427,6 +428,7 @@ static void drop_runner(struct session_run *s)
 	struct runner *runner = s->runner;
 	struct agent_calls *calls = s->calls;
 
+	session_figures_gone(s);
 	s->runner = NULL;
 	s->calls = NULL;
 	agent_calls_free(calls);
@@ -573,6 +575,7 @@ static bool try_again(struct session_run *s, const struct event_text_status *why
 		         failure.attempt, failure.max_attempts,
 		         why->reason != NULL ? why->reason : "");
 		move.epoch = session_epoch_now(s);
+		session_figures_ended(s, session_state_name(status.state));
 		session_leave_slot(s);
 		session_tell_queue(s, queue_requeue, &move);
 	}
@@ -598,6 +601,7 @@ static void finish(struct session_run *s)
 		}
 		return;
 	}
+	session_figures_ended(s, session_state_name(status.state));
 	log_info("session.ended", "state=%s exit=%d reason=%s", session_state_name(status.state),
 	         status.has_exit_code ? status.exit_code : -1,
 	         status.reason != NULL ? status.reason : "");
@@ -626,6 +630,7 @@ static bool is_on_record(struct session_run *s)
 
 static void live(struct session_run *s)
 {
+	session_figures_ordered(s);
 	log_info("session.begun", "epoch=%" PRIu64 " attempt=%" PRIu64, s->epoch, s->attempt);
 	if (s->fate == FATE_OPEN && provide_workspace(s) && is_on_record(s) &&
 	    session_await_right(s) && start_agent(s)) {
@@ -634,6 +639,9 @@ static void live(struct session_run *s)
 	}
 	if (!fiber_cancelled()) {
 		finish(s);
+	}
+	if (s->fate == FATE_LOST || s->fate == FATE_LEFT) {
+		session_figures_ended(s, s->fate == FATE_LOST ? "lost" : "left");
 	}
 }
 
