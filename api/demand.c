@@ -63,6 +63,20 @@ static void write_item(struct jsonw *w, const struct demand *item, const struct 
 	jsonw_end_object(w);
 }
 
+/* Slots that would be in use if there were enough of them. What only comes soon is not in it. */
+static uint64_t slots_wanted(const struct demands *demands, const struct staff *staff)
+{
+	uint64_t wanted = 0;
+
+	for (size_t i = 0; i < demands->count; i++) {
+		wanted += demands->items[i].ready;
+	}
+	for (size_t i = 0; i < staff->count; i++) {
+		wanted += staff->working[i];
+	}
+	return wanted;
+}
+
 void serve_scheduling_demand(struct http_request *req, struct http_reply *reply)
 {
 	struct redis *redis = node_of(req)->redis;
@@ -90,6 +104,7 @@ void serve_scheduling_demand(struct http_request *req, struct http_reply *reply)
 	}
 	jsonw_end_array(&w);
 	jsonw_u64(&w, "limited", demands.limited);
+	jsonw_u64(&w, "wanted", slots_wanted(&demands, &staff));
 	write_slots(&w, &staff, "");
 	jsonw_bool(&w, "more", demands.more || staff.more);
 	jsonw_end_object(&w);

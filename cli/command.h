@@ -8,7 +8,7 @@ typedef int(command_fn)(int argc, char **argv);
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-command_fn command_up, command_down, command_status, command_migrate;
+command_fn command_up, command_down, command_status, command_health, command_migrate;
 command_fn command_login, command_logout, command_whoami, command_task, command_session,
 	command_admin, command_completion;
 command_fn command_secret, command_approval, command_approvals, command_approve, command_deny;

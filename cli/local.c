@@ -46,12 +46,12 @@ static void read_pepper(struct local *local)
 	read_line(file, local->pepper, sizeof(local->pepper));
 }
 
-/* The environment's, else that of the system that runs here: `fairlead up` leaves it in its home.
- */
+/* The environment's, or what the file has that NAME_FILE names; else that of the system that runs
+ * here: `fairlead up` leaves it in its home. */
 static const char *find_url(const struct local *local, const char *name, const char *file,
                             char *out, size_t size)
 {
-	const char *value = getenv(name);
+	const char *value = getenv(name), *elsewhere;
 	char path[HOME_PATH_MAX];
 	struct err err;
 
@@ -59,7 +59,11 @@ static const char *find_url(const struct local *local, const char *name, const c
 		return value;
 	}
 	out[0] = '\0';
-	if (home_path(path, local->home.dir, file, &err) == ERR_OK) {
+	(void)snprintf(path, sizeof(path), "%s_FILE", name);
+	elsewhere = getenv(path);
+	if (elsewhere != NULL) {
+		read_line(elsewhere, out, size);
+	} else if (home_path(path, local->home.dir, file, &err) == ERR_OK) {
 		read_line(path, out, size);
 	}
 	return out[0] != '\0' ? out : NULL;

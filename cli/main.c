@@ -13,6 +13,7 @@ static const struct {
 	{ "up", command_up, "run the whole system on this machine" },
 	{ "down", command_down, "stop it" },
 	{ "status", command_status, "show what runs on this machine" },
+	{ "health", command_health, "ask a node of this host whether it is well" },
 	{ "migrate", command_migrate, "bring the database schema up to date" },
 	{ "login", command_login, "log in at a server, or remember a key for it" },
 	{ "logout", command_logout, "end that, and forget it" },

@@ -261,6 +261,19 @@ static long long number(const struct json_value *of, const char *name)
 	return (long long)json_as_i64(json_get(of, name));
 }
 
+/* Of all classes, and what is at work: slots that are not free. */
+static long long slots_wanted(const struct answer *answer)
+{
+	const struct json_value *items = answer_at(answer, "items");
+	const struct json_value *slots = answer_at(answer, "slots");
+	long long wanted = number(slots, "all") - number(slots, "free");
+
+	for (size_t i = 0; i < json_count(items); i++) {
+		wanted += number(json_at(items, i), "ready");
+	}
+	return wanted;
+}
+
 static void demand_is_told_by_what_is_needed(void **state)
 {
 	struct id one = make_session(",\"workers\":{\"required\":[\"gpu\"]}");
@@ -279,6 +292,9 @@ static void demand_is_told_by_what_is_needed(void **state)
 	assert_int_equal(number(item, "soon"), 0);
 	assert_int_equal(number(json_get(item, "slots"), "free"), 8);
 	assert_int_equal(json_type_of(json_get(item, "workerSeconds")), JSON_T_NULL);
+	assert_true(slots_wanted(&answer) >= 3);
+	assert_int_equal((long long)json_as_i64(answer_at(&answer, "wanted")),
+	                 slots_wanted(&answer));
 	answer_free(&answer);
 	step(queue_finish, &one, NULL, 0);
 	step(queue_finish, &other, NULL, 0);
