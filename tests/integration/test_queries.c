@@ -3,7 +3,9 @@
  * not fit fails here and not at night.  A noun adds one #include and one line to the table.
  */
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "aomi_sql_gen.h"
 #include "approval_sql_gen.h"
@@ -139,6 +141,123 @@ static void read_params(struct world *world, const struct text *text)
 	}
 }
 
+/* ---- plans ---- */
+
+enum { PLANNED_MAX = 32 * 1024, NAME_SIZE = 96 };
+
+/* As a text of its own name: the driver prepares a name once. */
+static struct pg_rows *run_text(struct world *world, const char *what, const struct text *text,
+                                const char *statement)
+{
+	char name[NAME_SIZE];
+	const struct pg_params none = { 0 };
+	struct text own = { name, text->sha1, statement, strlen(statement) };
+	struct pg_rows *rows = NULL;
+	struct err err;
+
+	(void)snprintf(name, sizeof(name), "%s_%s", what, text->name);
+	if (pg_query(world->pg, "", &own, &none, &rows, &err) != ERR_OK) {
+		fail_msg("%s: %s", name, err.msg);
+	}
+	return rows;
+}
+
+static unsigned params_in(const struct text *text)
+{
+	unsigned count = 0;
+
+	for (const char *p = strchr(text->text, '$'); p != NULL; p = strchr(p + 1, '$')) {
+		unsigned n = (unsigned)strtoul(p + 1, NULL, 10);
+
+		count = n > count ? n : count;
+	}
+	return count;
+}
+
+static bool is_planned(const struct text *text)
+{
+	static const char *const verbs[] = { "SELECT", "INSERT", "UPDATE", "DELETE" };
+	bool any = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		any = any || strstr(text->text, verbs[i]) != NULL;
+	}
+	return any;
+}
+
+/* The plan that is made once for all parameters. */
+static struct pg_rows *plan_of(struct world *world, const struct text *text)
+{
+	char statement[PLANNED_MAX], given[PG_PARAMS_MAX * 6 + 1] = "";
+
+	pg_rows_free(run_text(world, "once", text,
+	                      "SELECT set_config('plan_cache_mode', 'force_generic_plan', false)"));
+	(void)snprintf(statement, sizeof(statement), "PREPARE p_%s AS %s", text->name, text->text);
+	pg_rows_free(run_text(world, "prepare", text, statement));
+	for (unsigned i = 0; i < params_in(text); i++) {
+		(void)strcat(given, i == 0 ? "(NULL" : ", NULL"); /* NOLINT: it fits */
+	}
+	(void)snprintf(statement, sizeof(statement), "EXPLAIN EXECUTE p_%s%s%s", text->name, given,
+	               given[0] != '\0' ? ")" : "");
+	return run_text(world, "explain", text, statement);
+}
+
+/* What lists a tenant's, or walks them by age, may go by tenant. */
+static bool goes_by_tenant(const struct text *text)
+{
+	static const char *const names[] = { "session_list", "session_count", "session_dead",
+		                             "retention_due", "retention_sessions" };
+	bool any = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		any = any || strcmp(text->name, names[i]) == 0;
+	}
+	return any;
+}
+
+static void look_at_plan(struct world *world, const struct text *text)
+{
+	static const char *const wrong[] = {
+		"Seq Scan on sessions",
+		"Seq Scan on tasks",
+		"Seq Scan on session_epochs",
+		"Seq Scan on log_segments",
+		"Bitmap Heap Scan",
+		"Hash Join",
+		"Merge Join",
+	};
+	static const char *const by_tenant[] = { "sessions_by_state", "sessions_list", "tasks_list",
+		                                 "log_segments_age" };
+	struct pg_rows *rows;
+
+	if (!is_planned(text)) {
+		return;
+	}
+	rows = plan_of(world, text);
+	for (size_t i = 0; i < pg_rows_count(rows); i++) {
+		const char *line = pg_str(rows, i, 0).p;
+
+		for (size_t k = 0; k < ARRAY_LEN(wrong); k++) {
+			if (strstr(line, wrong[k]) != NULL) {
+				fail_msg("%s.sql:%s", text->name, line);
+			}
+		}
+		for (size_t k = 0; k < ARRAY_LEN(by_tenant) && !goes_by_tenant(text); k++) {
+			if (strstr(line, by_tenant[k]) != NULL) {
+				fail_msg("%s.sql:%s", text->name, line);
+			}
+		}
+	}
+	pg_rows_free(rows);
+}
+
+/* A plan is kept: one that reads whatever there is would still do so when there is much. */
+static void every_plan_made_of_empty_tables_is_good_for_large_ones(void **state)
+{
+	(void)state;
+	run(look_at_plan);
+}
+
 static void every_query_fits_the_schema(void **state)
 {
 	(void)state;
@@ -163,6 +282,7 @@ int main(void)
 		cmocka_unit_test(every_query_fits_the_schema),
 		cmocka_unit_test(every_query_says_what_it_takes_and_returns),
 		cmocka_unit_test(every_parameter_has_a_cast),
+		cmocka_unit_test(every_plan_made_of_empty_tables_is_good_for_large_ones),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@ SELECT s.id, (to_timestamp($5::bigint / 1000000.0) AT TIME ZONE 'UTC')::date, $6
        coalesce(s.root_id, s.id), coalesce(s.agent ->> 'type', ''), $8::bigint, $9::bigint, $10::bigint,
        $11::bigint, $12::bigint, $13::bigint, $3::bigint, $4::bigint
 FROM sessions s JOIN tasks t ON t.id = s.task_id
-WHERE s.id = $2::text AND s.tenant_id = $1::text
+WHERE s.id = $2::text AND (s.tenant_id = $1::text) IS TRUE
 ON CONFLICT (session_id, day, model, source) DO UPDATE SET
     input_tokens = l.input_tokens + EXCLUDED.input_tokens,
     output_tokens = l.output_tokens + EXCLUDED.output_tokens,

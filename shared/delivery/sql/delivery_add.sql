@@ -3,6 +3,6 @@
 INSERT INTO deliveries (session_id, epoch, tenant_id, ref, commit_id)
 SELECT s.id, $2::bigint, s.tenant_id, $3::text, $4::text
 FROM sessions s JOIN tasks t ON t.id = s.task_id
-WHERE s.id = $1::text AND s.tenant_id = $5::text
+WHERE s.id = $1::text AND (s.tenant_id = $5::text) IS TRUE
   AND t.delivery ->> 'targetBranch' <> '' AND t.repo ->> 'url' <> ''
 ON CONFLICT DO NOTHING

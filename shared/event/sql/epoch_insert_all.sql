@@ -7,5 +7,5 @@ FROM unnest(string_to_array($1::text, ','), string_to_array($2::text, ','),
             string_to_array($5::text, ','), string_to_array($6::text, ','),
             string_to_array($7::text, ',')::bigint[])
      AS e (tenant, session, epoch, n, cause, worker, generation)
-JOIN sessions s ON s.id = e.session AND s.tenant_id = e.tenant
+JOIN sessions s ON s.id = e.session AND (s.tenant_id = e.tenant) IS TRUE
 ON CONFLICT DO NOTHING

@@ -10,4 +10,4 @@ CROSS JOIN LATERAL (SELECT last_epoch AS epoch, last_n AS n FROM log_segments
                     WHERE session_id = s.id
                     UNION ALL SELECT s.removed_epoch, s.removed_n
                     ORDER BY n DESC LIMIT 1) a
-WHERE s.id = $2::text AND s.tenant_id = $1::text
+WHERE s.id = $2::text AND (s.tenant_id = $1::text) IS TRUE

@@ -5,7 +5,7 @@ FROM tenants t
 CROSS JOIN LATERAL (
     SELECT tenant_id, session_id, last_epoch, last_n
     FROM log_segments
-    WHERE tenant_id = t.id
+    WHERE tenant_id = t.id AND tenant_id <> ''
       AND last_ts < now() - make_interval(secs => coalesce(t.retention_s, $1::bigint))
     ORDER BY last_ts
     LIMIT $2::bigint) g

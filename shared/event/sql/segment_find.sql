@@ -8,7 +8,7 @@ WITH h AS (
                  (SELECT coalesce(sum(u.count), 0) FROM unnest(types, counts) AS u (name, count)
                   WHERE u.name = ANY ($5::text[])) AS matching
           FROM log_segments
-          WHERE session_id = $2::text AND tenant_id = $1::text
+          WHERE session_id = $2::text AND (tenant_id = $1::text) IS TRUE
             AND first_n >= $3::bigint AND last_n <= $4::bigint) g
     WHERE matching > 0)
 SELECT first_n, last_n, before, first_epoch

@@ -3,7 +3,7 @@
 --          name, the second and so on, and the newest several that have one of the others, ascending;
 --          whether it is one of the several
 WITH g AS (SELECT first_n, types FROM log_segments
-           WHERE session_id = $2::text AND tenant_id = $1::text AND last_n <= $3::bigint)
+           WHERE session_id = $2::text AND (tenant_id = $1::text) IS TRUE AND last_n <= $3::bigint)
 SELECT first_n, bool_or(several)
 FROM (SELECT one.first_n, false AS several
       FROM unnest($4::text[]) AS w (name)

@@ -6,5 +6,5 @@ SELECT min(first_n), max(last_epoch), max(last_n), bool_and(counts <> '{}'),
        min(first_n) FILTER (WHERE before + 1 < first_n) - 1
 FROM (SELECT first_n, last_epoch, last_n, counts, lag(last_n) OVER (ORDER BY first_n) AS before
       FROM log_segments
-      WHERE session_id = $2::text AND tenant_id = $1::text
+      WHERE session_id = $2::text AND (tenant_id = $1::text) IS TRUE
         AND first_n >= $3::bigint AND last_n <= $4::bigint) g

@@ -2,8 +2,11 @@
 -- returns: session id, tenant id, id waited for, whether that has ended, of what was not seen to
 SELECT w.id, w.tenant_id, w.queue_after,
        NOT EXISTS (SELECT FROM sessions d
-                   WHERE (d.id = w.queue_after OR d.task_id = w.queue_after)
+                   WHERE d.id = w.queue_after
                      AND d.state NOT IN ('stopped', 'completed', 'failed', 'cancelled'))
+       AND NOT EXISTS (SELECT FROM sessions d
+                       WHERE d.task_id = w.queue_after
+                         AND d.state NOT IN ('stopped', 'completed', 'failed', 'cancelled'))
 FROM sessions w
 WHERE w.queue_after IS NOT NULL AND w.after_met_at IS NULL
   AND w.queue_after >= coalesce($1::text, $2::text)

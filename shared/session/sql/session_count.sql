@@ -1,7 +1,7 @@
 -- params: tenant id, states (comma list), project id, agent type, namespaces (comma list), label name, label value, cause of its failure, only without a retry
 -- returns: how many sessions there are
 SELECT count(*) FROM sessions s
-WHERE s.tenant_id = $1::text
+WHERE s.tenant_id = $1::text AND s.tenant_id <> ''
   AND ($2::text IS NULL OR s.state = ANY (string_to_array($2::text, ',')))
   AND ($3::text IS NULL OR s.project_id = $3::text)
   AND ($4::text IS NULL OR s.agent ->> 'type' = $4::text)

@@ -1,7 +1,7 @@
 -- params: those of session_count, ids (comma list, null: any), rows
 -- returns: ids of sessions that failed, oldest first
 SELECT s.id FROM sessions s
-WHERE s.tenant_id = $1::text
+WHERE s.tenant_id = $1::text AND s.tenant_id <> ''
   AND ($2::text IS NULL OR s.state = ANY (string_to_array($2::text, ',')))
   AND ($3::text IS NULL OR s.project_id = $3::text)
   AND ($4::text IS NULL OR s.agent ->> 'type' = $4::text)

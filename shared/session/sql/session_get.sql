@@ -15,4 +15,4 @@ SELECT s.id, s.tenant_id, s.task_id, s.project_id, s.namespace, s.state, s.epoch
        (extract(epoch FROM s.deadline) * 1000000)::bigint,
        s.failures
 FROM sessions s JOIN tasks t ON t.id = s.task_id
-WHERE s.id = $1::text AND s.tenant_id = $2::text
+WHERE s.id = $1::text AND (s.tenant_id = $2::text) IS TRUE

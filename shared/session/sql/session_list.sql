@@ -15,7 +15,7 @@ SELECT s.id, s.tenant_id, s.task_id, s.project_id, s.namespace, s.state, s.epoch
        (extract(epoch FROM s.deadline) * 1000000)::bigint,
        s.failures
 FROM sessions s JOIN tasks t ON t.id = s.task_id
-WHERE s.tenant_id = $1::text
+WHERE s.tenant_id = $1::text AND s.tenant_id <> ''
   AND ($2::text IS NULL OR s.state = ANY (string_to_array($2::text, ',')))
   AND ($3::text IS NULL OR s.project_id = $3::text)
   AND ($4::text IS NULL OR s.agent ->> 'type' = $4::text)

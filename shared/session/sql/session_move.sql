@@ -2,7 +2,7 @@
 -- returns: id of its task, whether others wait for its end; no row when the row reflects that event or a later one already
 WITH late AS (
     UPDATE deliveries SET state = 'superseded', ended_at = now()
-    WHERE session_id = $1::text AND tenant_id = $12::text AND state = 'waiting'
+    WHERE session_id = $1::text AND (tenant_id = $12::text) IS TRUE AND state = 'waiting'
       AND ($2::text = 'queued' AND epoch <= $3::bigint
            OR $2::text = 'provisioning' AND epoch < $3::bigint)
 )
@@ -22,7 +22,8 @@ UPDATE sessions SET
     ended_at = CASE WHEN $2::text IN ('stopped', 'completed', 'failed', 'cancelled') THEN
         'epoch'::timestamptz + $5::bigint * interval '1 microsecond' END,
     updated_at = now()
-WHERE id = $1::text AND tenant_id = $12::text AND (epoch, n) < ($3::bigint, $4::bigint)
+WHERE id = $1::text AND (tenant_id = $12::text) IS TRUE AND (epoch, n) < ($3::bigint, $4::bigint)
 RETURNING task_id, $2::text IN ('stopped', 'completed', 'failed', 'cancelled') AND EXISTS (
     SELECT FROM sessions w
-    WHERE w.tenant_id = $12::text AND w.queue_after IN (sessions.id, sessions.task_id) AND w.after_met_at IS NULL)
+    WHERE (w.tenant_id = $12::text) IS TRUE AND w.queue_after IN (sessions.id, sessions.task_id)
+      AND w.queue_after IS NOT NULL AND w.after_met_at IS NULL)

@@ -2,6 +2,6 @@
 -- returns: id, tenant id, state, epoch, n, attempts, whether it has open questions, of those that are not archived to their end
 -- (the subquery: so that one plan is good for all lists)
 SELECT id, tenant_id, state, epoch, n, attempts,
-       EXISTS (SELECT FROM approvals a WHERE a.session_id = sessions.id AND a.state = 'open')
+       EXISTS (SELECT FROM approvals a WHERE a.session_id = sessions.id AND (a.state = 'open') IS TRUE)
 FROM sessions
 WHERE archived_at IS NULL AND id = ANY (ARRAY(SELECT unnest(string_to_array($1::text, ','))))

@@ -15,7 +15,9 @@ SELECT s.id, s.tenant_id, s.task_id, s.project_id, s.namespace, s.state, s.epoch
        (extract(epoch FROM s.deadline) * 1000000)::bigint,
        s.failures
 FROM sessions s JOIN tasks t ON t.id = s.task_id
-WHERE s.state = 'queued' AND s.queued_at IS NULL AND s.id > $1::text
+WHERE s.state NOT IN ('stopped', 'completed', 'failed', 'cancelled')
+  AND (s.state = 'queued') IS TRUE -- in the order of the index of those that live
+  AND s.queued_at IS NULL AND s.id > $1::text
   AND s.created_at <= now() - $2::bigint * interval '1 millisecond'
 ORDER BY s.id
 LIMIT $3::bigint

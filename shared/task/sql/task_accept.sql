@@ -1,7 +1,9 @@
 -- params: tenant id, generation of Redis (null: unknown), [{what insert_json() of task_store.c writes}, ...]
 -- returns: how many sessions were made
+-- (what is known of the parameters beforehand saves nothing: the plan is one for all)
 WITH given AS (
-    SELECT * FROM jsonb_to_recordset($3::text::jsonb) AS t (
+    SELECT t.*, CASE WHEN $2::bigint IS NULL THEN 0 ELSE 1 END AS epoch
+    FROM jsonb_to_recordset($3::text::jsonb) AS t (
         id text, project text, namespace text, creator text, owner text, prompt jsonb, repo jsonb,
         runtime jsonb, agents jsonb, delivery jsonb, labels jsonb, workers jsonb, key text,
         sessions jsonb, priority integer, attempts integer, after text, met boolean,
@@ -21,12 +23,11 @@ WITH given AS (
            CASE WHEN met THEN now() END,
            'epoch'::timestamptz + not_before * interval '1 microsecond',
            'epoch'::timestamptz + deadline * interval '1 microsecond',
-           CASE WHEN $2::bigint IS NULL THEN 0 ELSE 1 END,
-           CASE WHEN $2::bigint IS NULL THEN 0 ELSE 2 END
+           epoch, 2 * epoch
     FROM given, jsonb_array_elements(sessions) e
-    RETURNING id
+    RETURNING id, epoch
 ), opened AS (
     INSERT INTO session_epochs (tenant_id, session_id, epoch, first_n, cause, generation)
-    SELECT $1::text, id, 1, 1, 'create', $2::bigint FROM made WHERE $2::bigint IS NOT NULL
+    SELECT $1::text, id, 1, 1, 'create', $2::bigint FROM made WHERE epoch = 1
 )
 SELECT count(*) FROM made
