@@ -131,6 +131,35 @@ static void explain_limit(const struct picture *p, struct answer_why *a)
 	              limit_words(p->why.limit), p->why.used, p->why.most);
 }
 
+/* ---- gates ---- */
+
+/* True: nothing of its kind is started now. */
+static bool explain_gate(const struct picture *p, struct answer_why *a)
+{
+	const struct queue_gate *gate = &p->why.gate;
+	struct str agent = str_of(gate->name);
+
+	if (gate->kind != QUEUE_GATE_BREAKER) {
+		return false;
+	}
+	(void)str_split(&agent, ':');
+	(void)str_split(&agent, ':');
+	a->code = "breaker";
+	if (gate->until_ms > p->why.now_ms) {
+		a->until_ms = gate->until_ms;
+		a->text = SAY(p,
+		              "Too many agents of type %" STR_FMT
+		              " failed as they were started; then one is tried.",
+		              STR_ARG(agent));
+	} else {
+		a->text = SAY(p,
+		              "Too many agents of type %" STR_FMT
+		              " failed as they were started; session %s is tried first.",
+		              STR_ARG(agent), gate->trial.s);
+	}
+	return true;
+}
+
 /* ---- where it is ---- */
 
 static void explain_ready(const struct picture *p, struct answer_why *a)
@@ -138,6 +167,9 @@ static void explain_ready(const struct picture *p, struct answer_why *a)
 	const struct queue_rank *rank = &p->why.rank;
 
 	if (explain_workers(p, a)) {
+		return;
+	}
+	if (explain_gate(p, a)) {
 		return;
 	}
 	if (p->why.limit[0] != '\0') {
@@ -194,6 +226,9 @@ static void explain_held(const struct picture *p, struct answer_why *a)
 		a->code = "evicted";
 		a->text = "It waits for an answer, and made room for others meanwhile.";
 	} else if (behind(p->why.reason, STR_LIT("limit:")).p != NULL) {
+		if (explain_gate(p, a)) {
+			return;
+		}
 		if (p->why.limit[0] != '\0') {
 			explain_limit(p, a);
 		} else {

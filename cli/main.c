@@ -28,6 +28,7 @@ static const struct {
 	{ "agent", command_agent, "for agents: ask, wait, note, progress" },
 	{ "schedule", command_schedule, "tasks that are made again and again, or later" },
 	{ "worker", command_worker, "list workers, and give them no more sessions" },
+	{ "breaker", command_breaker, "agents that are not started because too many failed" },
 	{ "usage", command_usage, "show what was used, and what it cost" },
 	{ "admin", command_admin, "keys and other operator work" },
 	{ "completion", command_completion, "print shell completion" },

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "metric/metric.h"
 #include "queue/demand.h"
+#include "queue/queue_gate.h"
 #include "redis/redis.h"
 #include "scheduler/app.h"
 
@@ -106,6 +107,33 @@ static enum err_code count_all(const struct app *app, double in[QUEUE_SET_COUNT]
 	return ERR_OK;
 }
 
+/* ---- breakers ---- */
+
+enum { BREAKERS_MAX = 128 };
+
+static enum err_code count_breakers(const struct app *app, struct err *err)
+{
+	const int64_t now_ms = clock_wall_us() / 1000;
+	struct queue_gate gates[BREAKERS_MAX];
+	double open = 0, trying = 0;
+
+	for (unsigned shard = 0; shard < redis_shards(app->node->redis); shard++) {
+		const struct queue queue = queue_at(app->node->redis, shard);
+		size_t count = 0;
+		enum err_code code = queue_breakers(&queue, gates, BREAKERS_MAX, &count, err);
+
+		if (code != ERR_OK) {
+			return code;
+		}
+		for (size_t i = 0; i < count; i++) {
+			*(now_ms < gates[i].until_ms ? &open : &trying) += 1;
+		}
+	}
+	metric_set(METRIC_BREAKERS, "open", open);
+	metric_set(METRIC_BREAKERS, "trying", trying);
+	return ERR_OK;
+}
+
 enum err_code measure_turn(struct app *app, struct err *err)
 {
 	struct measure *measure = &app->measure;
@@ -129,5 +157,5 @@ enum err_code measure_turn(struct app *app, struct err *err)
 		set_fleet(&app->fleet);
 	}
 	demand_fini(&demands);
-	return ERR_OK;
+	return count_breakers(app, err);
 }

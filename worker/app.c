@@ -576,6 +576,11 @@ static void fill_host(struct app *app, const struct conf *conf)
 		host->leave_ms = LEAVE_MAX_MS;
 	}
 	host->processes_max = conf->worker_processes;
+	host->breaker =
+		(struct queue_breaker_rule){ .failures = (unsigned)conf->breaker_failures,
+		                             .window_ms = conf->breaker_window,
+		                             .open_ms = conf->breaker_open,
+		                             .successes = (unsigned)conf->breaker_successes };
 	host->slots = conf->worker_slots;
 	host->box = cred_box_new();
 	session_host_init(host);

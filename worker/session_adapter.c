@@ -183,6 +183,10 @@ static void end_turn(struct session_adapter *a, struct str stop_reason)
 	session_figures_turn_ended(s);
 	fiber_signal_raise(&s->prompted);
 	fiber_signal_raise(&s->wake);
+	if (!str_eq(stop_reason, STR_LIT("error")) &&
+	    !str_eq(stop_reason, STR_LIT("interrupted"))) {
+		session_breaker_good(s);
+	}
 }
 
 static void get_ready(struct session_adapter *a, struct str capabilities)
@@ -260,6 +264,9 @@ static void carry_out(struct session_adapter *a, const struct adapter_act *act)
 	switch (act->kind) {
 	case ADAPTER_EVENT:
 		say(a, act->type, act->text);
+		if (act->type == EVENT_TYPE_ERROR) {
+			session_breaker_error(a->run, act->text);
+		}
 		session_team_hear(a, act->type, act->text);
 		break;
 	case ADAPTER_WRITE: write_later(a, act->text); break;
@@ -271,9 +278,17 @@ static void carry_out(struct session_adapter *a, const struct adapter_act *act)
 	case ADAPTER_ASK: session_asking_begin(a, act->id, act->text); break;
 	case ADAPTER_WITHDRAW: session_asking_withdraw(a, act->id); break;
 	case ADAPTER_CALL: session_calling_begin(a, act); break;
-	case ADAPTER_USAGE: session_usage_add(a, act->text); break;
+	case ADAPTER_USAGE:
+		session_usage_add(a, act->text);
+		session_breaker_good(a->run);
+		break;
 	case ADAPTER_DONE: finish_command(a, act->id, act->text); break;
-	case ADAPTER_FAIL: session_agent_stop(a->run, FATE_FAILED, act->text.p); break;
+	case ADAPTER_FAIL:
+		if (!a->ready) {
+			session_breaker_bad(a->run, act->text.p);
+		}
+		session_agent_stop(a->run, FATE_FAILED, act->text.p);
+		break;
 	}
 }
 
@@ -541,6 +556,7 @@ static void await_ready(struct session_adapter *a)
 		(void)!fiber_signal_wait(&s->prompted, until - now);
 	}
 	if (!a->ready && !s->exited && !fiber_cancelled()) {
+		session_breaker_bad(s, "it did not get ready");
 		session_agent_stop(s, FATE_FAILED, "the agent did not get ready");
 	}
 }

@@ -285,6 +285,7 @@ enum err_code session_agent_start(struct session_run *s, struct err *err)
 	}
 	/* It was renewed while the agent was being started: nobody told this guard. */
 	session_agent_renew(s, session_lease_until(s));
+	session_breaker_started(s);
 	s->output_ms = clock_mono_ms();
 	session_times_begin(s);
 	if (s->agent->command.timeout_s > 0) {

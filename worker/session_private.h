@@ -13,6 +13,7 @@
 #include "worker/journal.h"
 #include "worker/reporter.h"
 #include "worker/runner.h"
+#include "worker/session_breaker.h"
 #include "worker/session_budget.h"
 #include "worker/session_figures.h"
 #include "worker/session_notes.h"
@@ -161,6 +162,7 @@ struct session_run {
 	struct session_times times;
 	struct session_budget budget;
 	struct session_figures figures;
+	struct session_breaker breaker;
 	uint64_t timeout_at_ms, timeout_left_ms; /* 0: none; what was left when it was stopped */
 
 	struct session_notes notes, prompts;

@@ -635,6 +635,7 @@ static void live(struct session_run *s)
 	if (s->fate == FATE_OPEN && provide_workspace(s) && is_on_record(s) &&
 	    session_await_right(s) && start_agent(s)) {
 		supervise(s);
+		session_breaker_ended(s);
 		settle(s);
 	}
 	if (!fiber_cancelled()) {

@@ -20,6 +20,7 @@
 #include "event/log.h"
 #include "loop/fiber.h"
 #include "queue/mail.h"
+#include "queue/queue_gate.h"
 #include "worker/egress.h"
 #include "worker/lease_keeper.h"
 #include "worker/prices.h"
@@ -61,6 +62,7 @@ struct session_host {
 	uint64_t processes_max;                 /* of the agents' user; 0: no limit of ours */
 	uint64_t ready_ms;                      /* to be ready for its first prompt */
 	unsigned slots;
+	struct queue_breaker_rule breaker; /* of agents that fail as they are started */
 
 	struct cred_box_pair box; /* what is sealed to this worker */
 	struct redact *redact;    /* of sessions that have no secrets of their own */

@@ -5,7 +5,7 @@
 #include "queue_lua_gen.h"
 #include "redis/redis.h"
 
-enum { FIRST_PACE = 21, FIRST_SPENT = 24, MILLI = 1000 };
+enum { FIRST_PACE = 21, FIRST_SPENT = 24, GATE = 26, MILLI = 1000 };
 
 /* Thousandths at most, as the scripts write it: "12", "12.250". */
 static bool parse_decimal(struct str text, double *ret)
@@ -122,7 +122,8 @@ static bool decode(const struct redis_reply *row, struct queue_why *ret)
 	     parse_pace(text_at(row, FIRST_PACE + 1), &ret->of_tenant) &&
 	     parse_pace(text_at(row, FIRST_PACE + 2), &ret->of_all) &&
 	     queue_spent_parse(text_at(row, FIRST_SPENT), &ret->spent_tenant) &&
-	     queue_spent_parse(text_at(row, FIRST_SPENT + 1), &ret->spent_all);
+	     queue_spent_parse(text_at(row, FIRST_SPENT + 1), &ret->spent_all) &&
+	     queue_gate_parse(text_at(row, GATE), text_at(row, GATE + 1), &ret->gate);
 	forget_missed(&ret->of_user, &ret->of_all);
 	forget_missed(&ret->of_tenant, &ret->of_all);
 	return ok;

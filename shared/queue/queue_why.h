@@ -1,7 +1,7 @@
 /* Why a session waits, as far as the queue knows, and what is known to tell how long (eta.h). */
 #pragma once
 
-#include "queue/queue.h"
+#include "queue/queue_gate.h"
 
 /* How often sessions start, lately: of a user, a tenant, or all that need the same. Only time in
  * which more of them were ready counts. */
@@ -38,6 +38,7 @@ struct queue_why {
 	uint64_t weight, leases;         /* of its tenant */
 	char limit[QUEUE_LIMIT_MAX + 1]; /* the first that is full for it, or "" */
 	uint64_t used, most, waiting;    /* of that limit; held for it before this one */
+	struct queue_gate gate;          /* the first that is shut for it */
 	struct queue_pace of_user, of_tenant, of_all;
 	struct queue_spent spent_tenant, spent_all;
 };

@@ -8,6 +8,7 @@
 #include "loop/loop.h"
 #include "queue/lease.h"
 #include "queue/queue.h"
+#include "queue/queue_gate.h"
 #include "queue/queue_limit.h"
 #include "redis/redis.h"
 #include "tests/support/test.h"
@@ -223,6 +224,57 @@ static void each_place_has_its_reason(void **state)
 	step(queue_finish, &second, NULL, 0);
 }
 
+static void do_fail(struct queue *queue, void *arg)
+{
+	const struct queue_breaker_rule rule = { 1, 60000, 60000, 1 };
+	const struct queue_agents of = { TENANT, "command" };
+	bool opened = false;
+	struct err err;
+
+	(void)arg;
+	assert_int_equal(queue_gate_fail(queue, &of, "x-1", &rule, &opened, &err), ERR_OK);
+	assert_true(opened);
+}
+
+static void a_breaker_is_told_of_until_it_is_reset(void **state)
+{
+	static const char list[] = "/api/v1/scheduling/breakers";
+	static const char path[] = "/api/v1/scheduling/breakers/" TENANT "/command/reset";
+	const struct ask listing = { .key = api_keys.admin, .method = "GET", .path = list };
+	const struct ask reset = { .key = api_keys.admin, .method = "POST", .path = path };
+	struct id sid = make_session("");
+	struct answer answer;
+
+	(void)state;
+	hire((struct hire){ "fits", words_needed(&sid), 1, false });
+	in_queue(do_fail, NULL);
+	answer = get(session_path(&sid, "/why"));
+	assert_string_equal(answer_text(&answer, "reason/code"), "breaker");
+	assert_true(member(&answer, "reason/until").n > 0);
+	answer_free(&answer);
+	answer = ask(&listing);
+	assert_int_equal(answer.status, 200);
+	assert_int_equal(json_count(answer_at(&answer, "items")), 1);
+	answer_free(&answer);
+	expect(&(struct ask){ .key = api_keys.all, .method = "GET", .path = list }, 403);
+	expect(&(struct ask){ .key = api_keys.all, .method = "POST", .path = path }, 403);
+	expect(&(struct ask){ .key = api_keys.admin,
+	                      .method = "POST",
+	                      .path = "/api/v1/scheduling/breakers/a%20b/command/reset" },
+	       400);
+	answer = ask(&reset);
+	assert_int_equal(answer.status, 200);
+	assert_true(json_as_bool(answer_at(&answer, "wasOpen")));
+	answer_free(&answer);
+	answer = ask(&listing);
+	assert_int_equal(json_count(answer_at(&answer, "items")), 0);
+	answer_free(&answer);
+	answer = get(session_path(&sid, "/why"));
+	assert_string_not_equal(answer_text(&answer, "reason/code"), "breaker");
+	answer_free(&answer);
+	step(queue_finish, &sid, NULL, 0);
+}
+
 static void others_do_not_see_why(void **state)
 {
 	struct id sid = make_session("");
@@ -309,6 +361,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_place_has_its_reason),
+		cmocka_unit_test(a_breaker_is_told_of_until_it_is_reset),
 		cmocka_unit_test(others_do_not_see_why),
 		cmocka_unit_test(demand_is_told_by_what_is_needed),
 	};

@@ -4,6 +4,7 @@
 
 #include "queue/demand.h"
 #include "queue/queue.h"
+#include "queue/queue_gate.h"
 #include "queue/queue_limit.h"
 #include "queue/queue_why.h"
 #include "tests/support/world.h"
@@ -647,6 +648,118 @@ static void prefer_within_limits_body(struct world *world)
 	assert_true(id_eq(&item.sid, &about.sid));
 }
 
+/* ---- breakers ---- */
+
+static const struct queue_agents agents = { "acme", "codex" };
+
+static void fail_start(const struct queue *queue, const char *token, uint64_t open_ms, bool opens)
+{
+	const struct queue_breaker_rule rule = { 2, 60000, open_ms, 2 };
+	bool moved = false;
+	struct err err;
+
+	assert_int_equal(queue_gate_fail(queue, &agents, token, &rule, &moved, &err), ERR_OK);
+	assert_int_equal(moved, opens);
+}
+
+static void pass_start(const struct queue *queue, const struct id *sid, bool closes)
+{
+	const struct queue_breaker_rule rule = { 2, 60000, 1, 2 };
+	bool moved = false;
+	struct err err;
+
+	assert_int_equal(queue_gate_pass(queue, &agents, sid, &rule, &moved, &err), ERR_OK);
+	assert_int_equal(moved, closes);
+}
+
+/* Promotes until there is one. */
+static struct queue_item await_claim(const struct queue *queue)
+{
+	struct queue_promoted promoted;
+	struct queue_item item;
+	struct err err;
+
+	while (claim_for(queue, "inc-1", SLOTS, &item, 1) == 0) {
+		assert_int_equal(queue_promote(queue, 60000, &promoted, &err), ERR_OK);
+		assert_int_equal(promoted.drift, 0);
+	}
+	return item;
+}
+
+static void breaker_body(struct world *world)
+{
+	const struct queue queue = queue_in(world);
+	const struct queue_submit codex = { .tenant = "acme", .agent = "codex" };
+	struct id sids[4], other;
+	struct queue_item item;
+	struct queue_gate gates[2];
+	struct queue_why why;
+	size_t count = 0;
+	bool was = false;
+	struct err err;
+
+	fail_start(&queue, "x-1", 60000, false);
+	fail_start(&queue, "x-1", 60000, false); /* told twice */
+	fail_start(&queue, "x-2", 60000, true);
+	fail_start(&queue, "x-3", 60000, false); /* it is open */
+	for (size_t i = 0; i < ARRAY_LEN(sids); i++) {
+		sids[i] = submit(&queue, codex);
+	}
+	other = submit(&queue, (struct queue_submit){ .tenant = "acme", .agent = "gemini" });
+	item = claim_one(&queue);
+	assert_true(id_eq(&item.sid, &other));
+	claim_none(&queue);
+	assert_int_equal(queue_explain(&queue, &sids[0], &why, &err), ERR_OK);
+	assert_int_equal(why.gate.kind, QUEUE_GATE_BREAKER);
+	assert_true(why.gate.until_ms > why.now_ms);
+	assert_string_equal(why.reason, "limit:a:acme:codex");
+
+	assert_int_equal(queue_gate_reset(&queue, &agents, &was, &err), ERR_OK);
+	assert_true(was);
+	assert_int_equal(queue_gate_reset(&queue, &agents, &was, &err), ERR_OK);
+	assert_false(was);
+	fail_start(&queue, "x-4", 1, false);
+	fail_start(&queue, "x-5", 1, true);
+
+	/* One at a time, and one that fails opens it again. */
+	item = await_claim(&queue);
+	assert_int_equal(queue_breakers(&queue, gates, 2, &count, &err), ERR_OK);
+	assert_int_equal(count, 1);
+	assert_string_equal(gates[0].name, "a:acme:codex");
+	fail_start(&queue, "x-6", 1, true);
+	assert_int_equal(finish(&queue, &item), QUEUE_DONE);
+	item = await_claim(&queue);
+	pass_start(&queue, &other, false); /* it is not on trial */
+	pass_start(&queue, &item.sid, false);
+	pass_start(&queue, &item.sid, false); /* told twice */
+	item = await_claim(&queue);
+	pass_start(&queue, &item.sid, true);
+	assert_int_equal(queue_breakers(&queue, gates, 2, &count, &err), ERR_OK);
+	assert_int_equal(count, 0);
+	(void)await_claim(&queue);
+}
+
+static void leased_body(struct world *world)
+{
+	const struct queue queue = queue_in(world);
+	struct queue_move it = { .slots = SLOTS };
+
+	it.sid = submit(&queue, (struct queue_submit){ .tenant = "acme", .agent = "codex" });
+	(void)claim_one(&queue);
+	assert_int_equal(move(&queue, queue_opened, it), QUEUE_LEASED);
+	assert_int_equal(move(&queue, queue_park, it), QUEUE_PARKED);
+	fail_start(&queue, "x-1", 60000, false);
+	fail_start(&queue, "x-2", 60000, true);
+	assert_int_equal(move(&queue, queue_unpark, it), QUEUE_LEASED);
+}
+
+static void agents_that_fail_as_they_start_are_tried_one_at_a_time(void **state)
+{
+	(void)state;
+	world_run(breaker_body);
+	world_run(leased_body); /* what was started goes on */
+}
+
 static void who_waits_for_a_worker_or_was_parked_is_within_the_limits_too(void **state)
 {
 	(void)state;
@@ -751,6 +864,7 @@ int main(void)
 		cmocka_unit_test(the_longest_parked_makes_room_and_is_first_when_it_may_go_on),
 		cmocka_unit_test(a_session_waits_for_the_worker_that_is_better_for_it),
 		cmocka_unit_test(who_waits_for_a_worker_or_was_parked_is_within_the_limits_too),
+		cmocka_unit_test(agents_that_fail_as_they_start_are_tried_one_at_a_time),
 		cmocka_unit_test(demand_is_told_by_what_is_needed),
 		cmocka_unit_test(what_is_delayed_or_parked_until_a_time_is_known_before),
 	};

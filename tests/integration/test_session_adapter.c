@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "queue/mail.h"
+#include "queue/queue_gate.h"
 #include "tests/integration/worker_world.h"
 #include "tests/support/test.h"
 
@@ -233,6 +234,28 @@ static void mute(struct worker_world *w)
 	given_fini(&g);
 }
 
+/* Of two that ended badly, one that did not get ready, and those that now end as soon as they are
+ * begun the fifth opens the breaker; the two that ended well do not count. */
+static void opens_breaker(struct worker_world *w)
+{
+	const struct queue queue = queue_at(w->redis, 0);
+	struct queue_gate gates[2];
+	size_t count = 0;
+	struct err err;
+
+	for (int i = 0; i < 2; i++) {
+		dies(w);
+		assert_int_equal(queue_breakers(&queue, gates, 2, &count, &err), ERR_OK);
+		assert_int_equal(count, 0);
+	}
+	dies(w);
+	while (count == 0) {
+		assert_int_equal(queue_breakers(&queue, gates, 2, &count, &err), ERR_OK);
+		(void)fiber_sleep(count == 0 ? 10 : 0);
+	}
+	assert_string_equal(gates[0].name, "a:acme:agent-sdk");
+}
+
 static void bad_body(struct worker_world *w)
 {
 	const struct order long_line = AGENT("long"), garbage = AGENT("garbage");
@@ -242,6 +265,7 @@ static void bad_body(struct worker_world *w)
 	is_heard_after(w, &long_line, " error {\"code\":\"line_too_long\"");
 	is_heard_after(w, &garbage, " native ");
 	mute(w);
+	opens_breaker(w);
 }
 
 static void what_an_agent_does_badly_ends_its_turn_or_nothing(void **state)

@@ -147,6 +147,36 @@ static bool is_promised(struct str name)
 	return false;
 }
 
+/* ---- gates ---- */
+
+static struct str gate_of(struct str name)
+{
+	struct value *hash = value_of("{q0/1}:gate", VALUE_HASH);
+	const struct pair *pair = hash != NULL ? hash_find(hash, name) : NULL;
+
+	return pair != NULL ? pair->value : (struct str){ "", 0 };
+}
+
+/* What starts while a breaker is not closed is on trial, so it is one. */
+static void check_started(const struct ran *ran)
+{
+	for (size_t k = 0; k < ran->reply->count; k++) {
+		const struct model_reply *row = ran->reply->items[k];
+		struct str sid = str_make(row->items[0]->p, row->items[0]->n), gate;
+		char name[96];
+
+		if (!str_eq(str_make(row->items[8]->p, row->items[8]->n), STR_LIT("new"))) {
+			continue;
+		}
+		(void)snprintf(name, sizeof(name), "a:%.*s:command", (int)row->items[1]->n,
+		               row->items[1]->p);
+		gate = gate_of(str_of(name));
+		if (gate.n > 0 && !str_eq(nth(gate, 2), sid)) {
+			world_fail("%.*s was started though %s is shut", (int)sid.n, sid.p, name);
+		}
+	}
+}
+
 static void check_waits(const struct value *zset)
 {
 	for (size_t k = 0; k < zset->count; k++) {
@@ -156,7 +186,8 @@ static void check_waits(const struct value *zset)
 
 		(void)snprintf(key, sizeof(key), "{q0/1}:k:%.*s", (int)name.n, name.p);
 		counted = value_of(key, VALUE_SET);
-		if ((counted != NULL ? counted->count : 0) < limit_of(name) && !is_promised(name)) {
+		if ((counted != NULL ? counted->count : 0) < limit_of(name) && !is_promised(name) &&
+		    name.p[0] != 'a') {
 			world_fail("somebody waits for %.*s, which has room", (int)name.n, name.p);
 		}
 	}
@@ -490,6 +521,9 @@ void check_after(const struct ran *ran)
 	if (str_starts(key, STR_LIT("{q0/1}"))) {
 		attests = is_script(ran, "queue_attest");
 		check_queue();
+		if (is_script(ran, "queue_claim")) {
+			check_started(ran);
+		}
 		if (world->shape.fair && is_script(ran, "queue_claim")) {
 			check_turns(ran);
 		}

@@ -15,6 +15,7 @@ static void publish(struct player *player, struct record *record)
 	struct steer_publication publication = { .sid = record->sid,
 		                                 .tenant = record->tenant,
 		                                 .user = record->user,
+		                                 .agent = "command",
 		                                 .key = record->key[0] != '\0' ? record->key : NULL,
 		                                 .priority = record->priority,
 		                                 .needs = "",

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "queue/mail.h"
+#include "queue/queue_gate.h"
 #include "steer/notify.h"
 #include "tests/sim/world.h"
 
@@ -351,6 +352,24 @@ static unsigned working(const struct player *player)
 	return count;
 }
 
+/* Whether its agent starts well; told once or not at all, as by session_breaker.c. */
+static void tell_breaker(struct job *job)
+{
+	const struct queue_breaker_rule rule = { 2, 2000, 500, 2 };
+	const struct queue_agents of = { record_of(&job->sid)->tenant, "command" };
+	const struct queue queue = queue_of(job);
+	char token[QUEUE_WORKER_MAX + 1];
+	bool moved = false;
+	struct err err;
+
+	(void)snprintf(token, sizeof(token), "%s-%" PRIu64, job->sid.s, job->attempt);
+	if (chance(2)) {
+		(void)!queue_gate_fail(&queue, &of, token, &rule, &moved, &err);
+	} else {
+		(void)!queue_gate_pass(&queue, &of, &job->sid, &rule, &moved, &err);
+	}
+}
+
 static bool work(struct job *job)
 {
 	const struct sending runs = { EVENT_TYPE_STATUS, "{\"status\":\"running\"}", SESSION_ANY,
@@ -358,6 +377,9 @@ static bool work(struct job *job)
 	unsigned outputs = (unsigned)roll(OUTPUT_MAX);
 	bool going = append(job, &runs);
 
+	if (going && !world->shape.fair && (world->seed & 2) == 0) {
+		tell_breaker(job);
+	}
 	for (unsigned i = 0; going && i < outputs; i++) {
 		char data[64];
 		const struct sending output = { EVENT_TYPE_NOTE, data, SESSION_ANY, false,

@@ -13,6 +13,7 @@
 #include "queue/demand.h"
 #include "queue/lease.h"
 #include "queue/queue.h"
+#include "queue/queue_gate.h"
 #include "queue/queue_limit.h"
 #include "queue/queue_why.h"
 #include "redis/cmd.h"
@@ -519,6 +520,34 @@ static void play_limits(struct play *play)
 		ERR_OK);
 }
 
+static void play_gates(struct play *play)
+{
+	const struct queue_breaker_rule rule = { 2, 300, 1 + roll(play, 200),
+		                                 1 + (unsigned)roll(play, 2) };
+	const struct queue_agents of = { PICK(play, "acme", "other"), "command" };
+	struct queue_gate gates[4];
+	struct id sid = any_session(play);
+	size_t count = 0;
+	bool moved;
+	struct err err;
+
+	switch (roll(play, 5)) {
+	case 0: assert_int_equal(queue_gate_reset(&play->queue, &of, &moved, &err), ERR_OK); break;
+	case 1:
+		assert_int_equal(queue_breakers(&play->queue, gates, 4, &count, &err), ERR_OK);
+		break;
+	case 2:
+		assert_int_equal(queue_gate_pass(&play->queue, &of, &sid, &rule, &moved, &err),
+		                 ERR_OK);
+		break;
+	default:
+		assert_int_equal(queue_gate_fail(&play->queue, &of, PICK(play, "x", "y", "z"),
+		                                 &rule, &moved, &err),
+		                 ERR_OK);
+		break;
+	}
+}
+
 static void play_look(struct play *play)
 {
 	struct queue_item items[4];
@@ -574,9 +603,10 @@ static void play_lease(struct play *play)
 
 static void calls_body(struct world *world)
 {
-	static void (*const plays[])(
-		struct play *) = { play_log,  play_log,  play_log,    play_submit, play_claim,
-		                   play_move, play_move, play_limits, play_look,   play_lease };
+	static void (*const plays[])(struct play *) = { play_log,    play_log,    play_log,
+		                                        play_submit, play_claim,  play_move,
+		                                        play_move,   play_limits, play_look,
+		                                        play_lease,  play_gates };
 	struct play play = {
 		.world = world,
 		.dice = { seed },

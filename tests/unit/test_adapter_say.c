@@ -125,9 +125,35 @@ static void a_model_that_is_asked_again_is_told_as_far_as_it_is_known(void **sta
 	adapter_out_fini(&out);
 }
 
+static void an_error_is_the_providers_when_it_refuses_or_is_overloaded(void **state)
+{
+	static const struct {
+		const char *code, *message;
+		bool blamed;
+	} all[] = {
+		{ "provider_auth", "no", true },
+		{ "serverOverloaded", "", true },
+		{ "agent_error", "API Error: 529 {\"type\":\"error\"}", true },
+		{ "agent_error", "API Error: 400 the prompt is too long", false },
+		{ "APIError", "Invalid x-API-key", true },
+		{ "APIError", "overloade", false },
+		{ "error_max_turns", "API Error: 529", false },
+		{ "other", "unauthorized", false },
+		{ "", "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		assert_int_equal(
+			adapter_blames_provider(str_of(all[i].code), str_of(all[i].message)),
+			all[i].blamed);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_error_is_the_providers_when_it_refuses_or_is_overloaded),
 		cmocka_unit_test(an_edit_counts_the_lines_between_what_is_the_same),
 		cmocka_unit_test(a_large_file_is_told_by_both_ends),
 		cmocka_unit_test(a_model_that_is_asked_again_is_told_as_far_as_it_is_known),

@@ -147,18 +147,6 @@ struct str acp_error_text(const struct json_value *error, struct buf *room)
 	return message.n > 0 ? inner_message(message, room) : STR_LIT("it gives no reason");
 }
 
-static bool has_word(struct str text, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (size_t i = 0; i + n <= text.n; i++) {
-		if (str_eq_nocase(str_make(text.p + i, n), str_make(word, n))) {
-			return true;
-		}
-	}
-	return false;
-}
-
 /* By the number, which is JSON-RPC's, ACP's (-32000: it wants a login) or that of HTTP; by words
  * where it says nothing. */
 const char *acp_error_class(const struct json_value *error, struct str text)
@@ -185,10 +173,10 @@ const char *acp_error_class(const struct json_value *error, struct str text)
 	int64_t code = json_as_i64(json_get(error, "code"));
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (rows[i].word == NULL
-		            ? code == rows[i].code
-		            : has_word(text, rows[i].word) &&
-		                      (rows[i].and == NULL || has_word(text, rows[i].and))) {
+		if (rows[i].word == NULL ? code == rows[i].code
+		                         : adapter_mentions(text, rows[i].word) &&
+		                                   (rows[i].and == NULL ||
+		                                    adapter_mentions(text, rows[i].and))) {
 			return rows[i].class;
 		}
 	}

@@ -553,3 +553,48 @@ void adapter_say_native(struct adapter_out *out, const char *protocol, struct st
 	}
 	end(&s);
 }
+
+/* ---- what errors mean ---- */
+
+bool adapter_mentions(struct str text, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (size_t i = 0; i + n <= text.n; i++) {
+		if (str_eq_nocase(str_make(text.p + i, n), str_make(word, n))) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool adapter_blames_provider(struct str code, struct str message)
+{
+	/* acp and gemini; codex (CodexErrorInfo); opencode. */
+	static const struct str codes[] = {
+		STR_LIT("provider_auth"),     STR_LIT("rate_limit"),
+		STR_LIT("unauthorized"),      STR_LIT("usageLimitExceeded"),
+		STR_LIT("serverOverloaded"),  STR_LIT("responseTooManyFailedAttempts"),
+		STR_LIT("ProviderAuthError"),
+	};
+	/* Claude Code and opencode, whose codes are the same for every answer of a provider. */
+	static const char *const words[] = {
+		"API Error: 401", "API Error: 403", "API Error: 429", "API Error: 503",
+		"API Error: 529", "api key",        "api-key",        "unauthorized",
+		"authentication", "overloaded",     "rate limit",
+	};
+	bool of_provider =
+		str_eq(code, STR_LIT("agent_error")) || str_eq(code, STR_LIT("APIError"));
+
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+		if (str_eq(code, codes[i])) {
+			return true;
+		}
+	}
+	for (size_t i = 0; of_provider && i < ARRAY_LEN(words); i++) {
+		if (adapter_mentions(message, words[i])) {
+			return true;
+		}
+	}
+	return false;
+}

@@ -70,3 +70,10 @@ void adapter_say_native(struct adapter_out *out, const char *protocol, struct st
 void adapter_say_value(struct jsonw *w, const char *name, const struct json_value *value);
 /* Text with its middle left out when it is longer than an event takes. */
 void adapter_say_text(struct jsonw *w, const char *name, struct str text);
+
+/* Upper and lower case are the same. */
+bool adapter_mentions(struct str text, const char *word);
+
+/* Whether what an agent said as an error means that its provider refused its credentials, or is
+ * overloaded. Pure. */
+bool adapter_blames_provider(struct str code, struct str message);

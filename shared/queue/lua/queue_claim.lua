@@ -33,6 +33,7 @@ local function lease(h, from)
 	later('ZADD', mine, h.sid, at)
 	save(h, 'leasing', '')
 	count_in(h)
+	try_gates(h)
 	working, residing = working + 1, residing + 1
 	row(h, 'new', since)
 end
@@ -70,7 +71,7 @@ for _, sid in ipairs(waiting) do
 	local h = item_of(sid)
 	if not h or h.set ~= 'delayed' then
 		call('ZREM', q .. ':wait:' .. inc, sid)
-	elseif may_lease(h) then
+	elseif may_start(h) then
 		call('ZREM', q .. ':wait:' .. inc, sid)
 		lease(h, 'delayed')
 	end
@@ -220,7 +221,7 @@ local function first_tenant(c)
 		local pass, true_one = level.pass[level.i], true_pass(V, t)
 		if is_behind(pass, true_one) then
 			move_top(level, true_one, true_one)
-		elseif room_of('t:' .. t) <= 0 then
+		elseif start_room('t:' .. t) <= 0 then
 			drop_top(level)
 			call('ZADD', q .. ':ft:' .. t, '0', c)
 			wait_for('t:' .. t)
@@ -241,7 +242,7 @@ local function first_user(users, c, t)
 		local pass, true_one, limit = tonumber(first[2]), true_pass(key, u), 'u:' .. t .. ':' .. u
 		if is_behind(pass, true_one) then
 			call('ZADD', users, true_one, u)
-		elseif room_of(limit) <= 0 then
+		elseif start_room(limit) <= 0 then
 			call('ZREM', users, u)
 			call('ZADD', q .. ':fu:' .. t .. ':' .. u, '0', c)
 			wait_for(limit)
@@ -348,10 +349,11 @@ local function serve(c, t, tpass)
 	local h = item_of(sid)
 	local names = limits_of(h)
 	for i = 3, #names do
-		if room_of(names[i]) <= 0 and not counts(names[i], sid) then
+		local name = names[i]
+		if gate_of(name) <= 0 or room_of(name) <= 0 and not counts(name, sid) then
 			forget_levels()
 			steps = steps + 2
-			block(h, names[i])
+			block(h, name)
 			for j = 3, #names do
 				if j ~= i then wake(names[j]) end
 			end
@@ -392,7 +394,7 @@ while steps < 128 and may_take() do
 	end
 	if not best then break end
 	local t, pass, level = heads[best][1], heads[best][2], level_of(best)
-	if level.who[level.i] == t and not is_behind(pass, true_pass(V, t)) and room_of('t:' .. t) > 0 then
+	if level.who[level.i] == t and not is_behind(pass, true_pass(V, t)) and start_room('t:' .. t) > 0 then
 		serve(best, t, pass)
 	end
 	look(best)

@@ -29,6 +29,12 @@
 --   :b:<name> zset of sessions that are held until there is room;  :ft:<tenant> :fu:<tenant>:<user>
 --   zsets of classes in which a full tenant or user has stepped back;  :waits zset of names for
 --   which somebody waits, by when it was looked at
+-- What else keeps sessions from starting, by the names that limits have; leases that live go on:
+--   :gate hash name -> "<kind>|until (ms)|sid on trial|until that is waited for (ms)|starts that went
+--      well|more". Kind breaker, of a:<tenant>:<type>: nothing starts until then, from then on one at a
+--      time, on trial; more: for how long it opened (ms). Kind budget, of t: u: p: nothing starts until
+--      then (0: until it is gone); more: its id
+--   :fails:<name> zset of starts that failed, by when, until a breaker opens
 -- What was seen of starts and of leases, for estimates only; what is not in the hash of this half
 -- hour may be in that of the one before, and whoever starts again is learned again:
 --   :pace:<half hour> hash <words>, <words>|<tenant>, <words>|<tenant>|<user> ->
@@ -179,6 +185,74 @@ local function may_lease(h)
 		if room_of(name) <= 0 and not counts(name, h.sid) then return false end
 	end
 	return true
+end
+
+-- From now on projects and types of agents are counted too; promote counts the leases from before.
+local function count_all()
+	if counts_all() then return end
+	counted = true
+	call('SET', q .. ':counted', '1')
+	call('SET', q .. ':recount', 'leasing ' .. call('ZCARD', q .. ':leasing') - 1)
+end
+
+-- ---- gates ----
+
+local gates, gated = {}, nil -- name -> how many more may start as far as its gate goes
+
+local function parse_gate(text)
+	local kind, till, trial, trial_till, well, more = string.match(text,
+		'^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
+	return {kind = kind, till = tonumber(till), trial = trial, trial_till = tonumber(trial_till),
+		well = tonumber(well), more = more}
+end
+
+local function write_gate(name, g)
+	call('HSET', q .. ':gate', name, string.format('%s|%.0f|%s|%.0f|%.0f|%s', g.kind, g.till, g.trial,
+		g.trial_till, g.well, g.more))
+	gates[name], gated = nil, true
+end
+
+local function gate_room(g)
+	if now < g.till or g.kind ~= 'breaker' and g.till == 0 then return 0 end
+	if g.kind ~= 'breaker' then return math.huge end
+	return now < g.trial_till and 0 or 1
+end
+
+local function gate_of(name)
+	if gated == nil then gated = call('EXISTS', q .. ':gate') == 1 end
+	if not gated then return math.huge end
+	local room = gates[name]
+	if not room then
+		local text = call('HGET', q .. ':gate', name)
+		room = text and gate_room(parse_gate(text)) or math.huge
+		gates[name] = room
+	end
+	return room
+end
+
+-- How many more may start; what goes on without a start asks room_of() alone.
+local function start_room(name)
+	return math.min(room_of(name), gate_of(name))
+end
+
+local function may_start(h)
+	for _, name in ipairs(limits_of(h)) do
+		if gate_of(name) <= 0 then return false end
+	end
+	return may_lease(h)
+end
+
+-- It starts: where a breaker is to be tried it is the one, and is waited for twice as long as the
+-- breaker opened, for it may be lost.
+local function try_gates(h)
+	if not gated then return end
+	for _, name in ipairs(limits_of(h)) do
+		if gate_of(name) == 1 then
+			local g = parse_gate(call('HGET', q .. ':gate', name))
+			g.trial, g.trial_till = h.sid, now + 2 * g.more
+			write_gate(name, g)
+		end
+	end
 end
 
 -- ---- turns ----
@@ -345,7 +419,7 @@ end
 -- There may be room: whoever waits for it takes part again. Returns what became ready: 0 or 1
 -- session, or 1 for a tenant or a user.
 local function wake(name)
-	if not anybody_waits() or room_of(name) <= 0 or not call('ZSCORE', q .. ':waits', name) then return 0 end
+	if not anybody_waits() or start_room(name) <= 0 or not call('ZSCORE', q .. ':waits', name) then return 0 end
 	local kind, rest = string.match(name, '^(.):(.*)$')
 	if kind == 't' or kind == 'u' then
 		local full = q .. (kind == 't' and ':ft:' or ':fu:') .. rest

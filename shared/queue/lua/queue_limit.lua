@@ -14,16 +14,12 @@ for i = 2, #ARGV, 2 do
 		call('HDEL', q .. ':limit', name)
 	else
 		call('HSET', q .. ':limit', name, value)
-		if string.find(name, '^[pa]:') and not counts_all() then
-			counted = true
-			call('SET', q .. ':counted', '1')
-			call('SET', q .. ':recount', 'leasing ' .. call('ZCARD', q .. ':leasing') - 1)
-		end
+		if string.find(name, '^[pa]:') then count_all() end
 	end
 end
 for i = 2, #ARGV, 2 do
 	if string.find(ARGV[i], '^[tupac]:') then
-		for _ = 1, math.min(room_of(ARGV[i]), 32 - woken) do wake(ARGV[i]) end
+		for _ = 1, math.min(start_room(ARGV[i]), 32 - woken) do wake(ARGV[i]) end
 	end
 end
 write_all()

@@ -72,7 +72,7 @@ for _, name in ipairs(call('ZRANGE', q .. ':waits', 0, 15)) do
 			drift = drift + 1
 		end
 	end
-	for _ = 1, math.min(room_of(name), SOME - woken) do wake(name) end
+	for _ = 1, math.min(start_room(name), SOME - woken) do wake(name) end
 end
 write_all()
 if #due + woken > 0 then ring(ARGV[2], #due) end

@@ -8,7 +8,8 @@
 --          users of its tenant, tenants before its tenant, tenants, ready in all: those that need the
 --          same; turns its tenant is ahead (stride), its weight, its living leases; name of the limit
 --          that is full "", its leases, its most, how many wait for it before this one; pace of its
---          user, of its tenant, of all; durations of its tenant, of all (see queue_core), "" unknown}
+--          user, of its tenant, of all; durations of its tenant, of all (see queue_core), "" unknown;
+--          name of the gate that keeps it from starting "", what :gate has of that}
 local h = item_of(ARGV[1])
 if not h then return {'missing'} end
 local t, u = h.t, h.u
@@ -38,4 +39,11 @@ local row = {h.set, h.why, h.need, h.inc, at, h.at, string.format('%.0f', due), 
 	string.format('%.0f', math.floor(ahead / STRIDE + 0.5)), call('HGET', q .. ':weight', t) or '1',
 	call('SCARD', K .. 't:' .. t), full, used, most, waiting}
 for i = 1, #lines do row[#row + 1] = known[lines[i]] or '' end
+
+local gate = ''
+for _, name in ipairs(limits_of(h)) do
+	if gate == '' and gate_of(name) <= 0 then gate = name end
+end
+row[#row + 1] = gate
+row[#row + 1] = gate ~= '' and call('HGET', q .. ':gate', gate) or ''
 return row
