@@ -4,12 +4,13 @@
  *
  *	new                            old
  *	ASK versions          ->       checks user and versions
- *	                      <-       HELLO address, names of types, + the listening socket
+ *	                      <-       HELLO addresses, names of types, + the listening sockets
  *	TOOK 0                ->       freezes: accepts, reads and writes nothing more
  *	                      <-       BATCH 1: records + descriptors
  *	TOOK 1                ->       ...
  *	                      <-       COMMIT: how many; from here on they are the new one's
- *	goes on with them              finishes its requests, drains what could not move, exits 0
+ *	goes on with them              finishes its requests, drains what could not move (TLS never
+ *can), exits 0
  *
  * Before COMMIT the new one touches no stream, so on any failure the old one just goes on.  If
  * the old one dies before COMMIT the new one goes on with what it has: nobody else can.  Whether

@@ -63,6 +63,7 @@ static enum err_code understand_ask(struct giving *giving, struct err *err)
 	enum err_code code = hand_expect(giving->fd, HAND_ASK, &giving->message, err);
 	struct wire wire = { .in = giving->message.body };
 	uint64_t version = wire_get(&wire, 4), frames = wire_get(&wire, 4);
+	int fds[HTTP_LISTENERS_MAX];
 
 	if (code != ERR_OK) {
 		return code;
@@ -72,7 +73,7 @@ static enum err_code understand_ask(struct giving *giving, struct err *err)
 		               "this streamer hands over in version %d, not in yours",
 		               (int)HAND_VERSION);
 	}
-	if (giving->node->stopping || http_server_fd(giving->node->server) < 0) {
+	if (giving->node->stopping || http_server_fds(giving->node->server, fds) == 0) {
 		return err_set(err, ERR_UNAVAILABLE, "this streamer is starting or stopping");
 	}
 	giving->same_frames = frames == HAND_FRAMES;
@@ -81,7 +82,8 @@ static enum err_code understand_ask(struct giving *giving, struct err *err)
 
 static enum err_code say_hello(struct giving *giving, struct err *err)
 {
-	int listener = http_server_fd(giving->node->server);
+	int listeners[HTTP_LISTENERS_MAX];
+	size_t count = http_server_fds(giving->node->server, listeners);
 	struct buf body, names;
 	enum err_code code;
 
@@ -90,7 +92,7 @@ static enum err_code say_hello(struct giving *giving, struct err *err)
 	record_classes_format(&names);
 	wire_put_str(&body, str_of(address_of(giving->node)));
 	wire_put_str(&body, buf_str(&names));
-	code = hand_send(giving->fd, HAND_HELLO, buf_str(&body), &listener, 1, err);
+	code = hand_send(giving->fd, HAND_HELLO, buf_str(&body), listeners, count, err);
 	buf_fini(&names);
 	buf_fini(&body);
 	return code == ERR_OK ? await_took(giving, err) : code;

@@ -28,7 +28,8 @@ struct taking {
 	struct node *node;
 	int fd, pidfd;
 	struct hand_message message;
-	int listener; /* -1: not yet */
+	int listeners[HTTP_LISTENERS_MAX];
+	size_t listener_count; /* 0: not yet */
 	struct record_classes classes;
 	struct arena *arena; /* of the records */
 	struct taken *streams;
@@ -72,7 +73,7 @@ static enum err_code on_hello(struct taking *taking, struct err *err)
 	struct str address = wire_get_str(&wire, ADDRESS_MAX);
 	struct str names = wire_get_str(&wire, NAMES_MAX);
 
-	if (wire.bad || message->fd_count != 1 || taking->listener >= 0 ||
+	if (wire.bad || message->fd_count == 0 || taking->listener_count > 0 ||
 	    !record_classes_parse(names, &taking->classes)) {
 		return err_set(err, ERR_INVALID, "not a hello");
 	}
@@ -81,7 +82,11 @@ static enum err_code on_hello(struct taking *taking, struct err *err)
 		               "it listens at %.*s, and this one is set to %s (streamer.listen)",
 		               (int)address.n, address.p, own);
 	}
-	taking->listener = message->fds[0];
+	if (message->fd_count != http_listen_count(own)) {
+		return err_set(err, ERR_INVALID, "%zu sockets for %s", message->fd_count, own);
+	}
+	memcpy(taking->listeners, message->fds, message->fd_count * sizeof(message->fds[0]));
+	taking->listener_count = message->fd_count;
 	message->fd_count = 0;
 	return answer_took(taking, err);
 }
@@ -103,7 +108,7 @@ static enum err_code on_batch(struct taking *taking, struct err *err)
 	uint64_t batch = wire_get(&wire, 4), count = wire_get(&wire, 4);
 	struct record record;
 
-	if (wire.bad || taking->listener < 0 || batch != taking->batch + 1 ||
+	if (wire.bad || taking->listener_count == 0 || batch != taking->batch + 1 ||
 	    count != message->fd_count) {
 		return err_set(err, ERR_INVALID, "not the next batch");
 	}
@@ -123,7 +128,7 @@ static enum err_code on_commit(struct taking *taking, struct err *err)
 {
 	struct wire wire = { .in = taking->message.body };
 
-	if (taking->listener < 0 || wire_get(&wire, 4) != taking->count || wire.bad) {
+	if (taking->listener_count == 0 || wire_get(&wire, 4) != taking->count || wire.bad) {
 		return err_set(err, ERR_INVALID, "not what was given");
 	}
 	taking->committed = true;
@@ -171,7 +176,7 @@ static enum err_code on_end(struct taking *taking, enum err_code code, struct er
 		return err->code;
 	}
 	log_warn("takeover.inherited", "streams=%zu", taking->count);
-	taking->committed = taking->listener >= 0;
+	taking->committed = taking->listener_count > 0;
 	return taking->committed ? ERR_OK : err_set(err, ERR_NOT_FOUND, "it has died");
 }
 
@@ -201,8 +206,8 @@ static void go_on(struct taking *taking)
 			(void)fiber_yield();
 		}
 	}
-	http_server_take(node->server, taking->listener, node->options->listen(&node->conf));
-	taking->listener = -1;
+	http_server_take(node->server, taking->listeners, node->options->listen(&node->conf));
+	taking->listener_count = 0;
 	metric_add(METRIC_STREAMS_TAKEN, NULL, (double)taking->count);
 }
 
@@ -214,8 +219,8 @@ static void end(struct taking *taking)
 		}
 	}
 	free(taking->streams);
-	if (taking->listener >= 0) {
-		(void)close(taking->listener);
+	for (size_t i = 0; i < taking->listener_count; i++) {
+		(void)close(taking->listeners[i]);
 	}
 	if (taking->pidfd >= 0) {
 		(void)close(taking->pidfd);
@@ -227,7 +232,7 @@ static void end(struct taking *taking)
 
 enum err_code handover_take(struct node *node, const char *path, struct err *err)
 {
-	struct taking taking = { .node = node, .pidfd = -1, .listener = -1 };
+	struct taking taking = { .node = node, .pidfd = -1 };
 	uint64_t began = clock_mono_ms();
 	pid_t pid = 0;
 	enum err_code code = hand_connect(path, &taking.fd, err);

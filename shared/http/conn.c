@@ -13,12 +13,21 @@
 #include "base/mem.h"
 #include "http/reply.h"
 #include "metric/metric.h"
+#include "tls/tls.h"
 
 enum { FROZEN_MORE_MS = 1000 };
 
 /* ---- what the connection waits for ---- */
 
 static void on_readable(evutil_socket_t fd, short what, void *arg);
+
+/* What TLS has read already the socket does not announce. */
+static void read_on(struct http_conn *conn)
+{
+	if (conn->listening == LISTEN_READ && conn->tls != NULL && tls_has_input(conn->tls)) {
+		event_active(&conn->read_event, EV_READ, 0);
+	}
+}
 
 /* LISTEN_CLOSE sees the peer leave without taking more of its bytes.  It is edge-triggered and asks
  * for EV_READ too because libevent reports a reset as readable, and never as EV_CLOSED.  An
@@ -41,6 +50,7 @@ void http_conn_listen(struct http_conn *conn, enum http_listening what)
 		                   events, on_readable, conn);
 		(void)event_add(&conn->read_event, NULL);
 	}
+	read_on(conn);
 }
 
 static void on_timer(struct loop_timer *timer);
@@ -140,6 +150,8 @@ void http_conn_kill(struct http_conn *conn)
 	if (conn->wait != NULL) {
 		loop_timer_clear(&conn->wait->timer);
 	}
+	tls_stream_free(conn->tls);
+	conn->tls = NULL;
 	(void)close(conn->fd);
 	conn->fd = -1;
 	buf_fini(&conn->ahead);
@@ -159,13 +171,16 @@ void http_conn_linger(struct http_conn *conn)
 {
 	conn->state = CONN_LINGER;
 	conn->ignored = 0;
-	http_conn_watch_room(conn, false);
 	buf_fini(&conn->ahead);
-	if (shutdown(conn->fd, SHUT_WR) != 0) {
-		http_conn_kill(conn);
+	if (conn->tls != NULL) {
+		tls_end(conn->tls);
+	}
+	http_conn_watch_room(conn, http_conn_holds(conn));
+	if (!http_conn_shut(conn)) {
 		return;
 	}
-	http_conn_deadline(conn, HTTP_LINGER_MS);
+	http_conn_deadline(conn, http_conn_holds(conn) ? conn->server->options.write_timeout_ms
+	                                               : HTTP_LINGER_MS);
 	http_conn_listen(conn, LISTEN_READ);
 }
 
@@ -223,15 +238,13 @@ static void send_reply(struct http_conn *conn)
 	int count = unsent(conn->exchange, iov);
 	ssize_t n;
 
-	do {
-		n = writev(conn->fd, iov, count);
-	} while (n < 0 && errno == EINTR);
+	n = http_conn_send(conn, iov, count);
 	if (n < 0 && errno != EAGAIN) {
 		http_conn_kill(conn);
 		return;
 	}
 	conn->exchange->sent += n > 0 ? (size_t)n : 0;
-	if (unsent(conn->exchange, iov) == 0) {
+	if (unsent(conn->exchange, iov) == 0 && !http_conn_holds(conn)) {
 		on_sent(conn);
 		return;
 	}
@@ -281,10 +294,10 @@ static void refuse(struct http_conn *conn, enum err_code code, const char *detai
 /* RFC 9110 section 10.1.1: the client sends its body only after this. */
 static void send_continue(struct http_conn *conn)
 {
-	static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	ssize_t n = send(conn->fd, line, sizeof(line) - 1, MSG_NOSIGNAL);
+	static char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	const struct iovec iov = { line, sizeof(line) - 1 };
 
-	if (n != (ssize_t)sizeof(line) - 1) {
+	if (http_conn_send(conn, &iov, 1) != (ssize_t)iov.iov_len) {
 		http_conn_kill(conn);
 	}
 }
@@ -440,8 +453,8 @@ static void feed_ahead(struct http_conn *conn)
 /* The peer has closed its side, or all of it. */
 static void on_close(struct http_conn *conn)
 {
-	if (conn->state == CONN_WRITING) {
-		/* It may still read the reply to its last request. */
+	if (conn->state == CONN_WRITING || (conn->state == CONN_LINGER && http_conn_holds(conn))) {
+		/* It may still read what it asked for. */
 		conn->close = true;
 		http_conn_listen(conn, LISTEN_NOT);
 		return;
@@ -491,19 +504,39 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	ssize_t n;
 
 	(void)fd;
+	if (conn->prefaced) {
+		http_preface_read(conn);
+		return;
+	}
 	if (conn->listening == LISTEN_CLOSE) {
 		if ((what & EV_CLOSED) != 0 || has_failed(conn)) {
 			on_close(conn);
 		}
 		return;
 	}
-	n = read(conn->fd, conn->server->scratch, size);
+	n = http_conn_read(conn, conn->server->scratch, size);
 	if (n > 0) {
 		on_bytes(conn, str_make(conn->server->scratch, (size_t)n));
+		read_on(conn);
 	} else if (n == 0) {
 		on_close(conn);
 	} else if (errno != EAGAIN && errno != EINTR) {
 		http_conn_kill(conn);
+	}
+	if (conn->state == CONN_READING && http_conn_holds(conn)) {
+		http_conn_watch_room(conn, true); /* for what the handshake says */
+	}
+}
+
+static void on_stream_room(struct http_conn *conn)
+{
+	http_conn_watch_room(conn, false);
+	http_conn_deadline(conn, 0);
+	if (conn->ops->writable != NULL) {
+		conn->ops->writable(conn->stream);
+	}
+	if (conn->state == CONN_STREAM) {
+		http_conn_rest(conn);
 	}
 }
 
@@ -513,18 +546,23 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (conn->state == CONN_WRITING) {
+	if (!http_conn_flush(conn)) {
+		return;
+	}
+	switch (conn->state) {
+	case CONN_WRITING:
 		send_reply(conn);
 		feed_ahead(conn);
-	} else if (conn->state == CONN_STREAM) {
+		break;
+	case CONN_STREAM: on_stream_room(conn); break;
+	case CONN_LINGER:
 		http_conn_watch_room(conn, false);
-		http_conn_deadline(conn, 0);
-		if (conn->ops->writable != NULL) {
-			conn->ops->writable(conn->stream);
-		}
-		if (conn->state == CONN_STREAM) {
-			http_conn_rest(conn);
-		}
+		http_conn_deadline(conn, HTTP_LINGER_MS);
+		(void)http_conn_shut(conn);
+		break;
+	case CONN_READING:
+	case CONN_BUSY:
+	case CONN_DEAD: http_conn_watch_room(conn, false); break;
 	}
 }
 
@@ -583,11 +621,18 @@ static void on_timer(struct loop_timer *timer)
 	on_overdue(conn);
 }
 
+/* It is here for a request that it could not yet say. */
+static bool is_shaking_hands(const struct http_conn *conn)
+{
+	return conn->prefaced || (conn->tls != NULL && !tls_stream_is_open(conn->tls));
+}
+
 void http_conn_drain(struct http_conn *conn)
 {
 	if (conn->state == CONN_READING && conn->exchange == NULL) {
 		/* A request may be on its way: it is still answered. */
-		http_conn_deadline(conn, HTTP_DRAIN_IDLE_MS);
+		http_conn_deadline(conn, is_shaking_hands(conn) ? HTTP_DRAIN_HANDSHAKE_MS
+		                                                : HTTP_DRAIN_IDLE_MS);
 	} else if (conn->state == CONN_STREAM && !conn->opening) {
 		if (conn->ops->drain != NULL) {
 			conn->ops->drain(conn->stream);
@@ -597,7 +642,7 @@ void http_conn_drain(struct http_conn *conn)
 	}
 }
 
-struct http_conn *http_conn_new(struct http_server *server, int fd, const char *peer)
+struct http_conn *http_conn_new(struct http_server *server, int fd, const char *peer, unsigned how)
 {
 	struct http_conn *conn = mem_calloc(1, sizeof(*conn));
 	struct event_base *base = loop_base(server->loop);
@@ -606,6 +651,10 @@ struct http_conn *http_conn_new(struct http_server *server, int fd, const char *
 	conn->fd = fd;
 	conn->state = CONN_READING;
 	conn->listening = LISTEN_NOT;
+	conn->prefaced = (how & HTTP_LISTEN_PROXY) != 0;
+	if ((how & HTTP_LISTEN_TLS) != 0) {
+		conn->tls = tls_accept(server->options.tls, fd);
+	}
 	conn->task.run = on_turn;
 	buf_init(&conn->ahead, HTTP_AHEAD_MAX + HTTP_READ_SIZE + HTTP_AHEAD_MAX);
 	(void)str_copy(conn->peer, sizeof(conn->peer), str_of(peer));

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/types.h>
+#include <sys/uio.h>
 
 #include "base/buf.h"
 #include "http/http.h"
@@ -25,6 +27,8 @@
 #include "loop/fiber.h"
 #include "loop/loop.h"
 
+struct tls_stream;
+
 enum {
 	HTTP_READ_SIZE = 64 * 1024,
 	HTTP_AHEAD_MAX = 16 * 1024, /* bytes read ahead while a request is answered */
@@ -33,6 +37,8 @@ enum {
 	HTTP_LINGER_BYTES = 4 * 1024 * 1024,
 	HTTP_STREAM_IGNORED_MAX = 64 * 1024, /* sent to a stream that takes no input */
 	HTTP_DRAIN_IDLE_MS = 100,
+	HTTP_DRAIN_HANDSHAKE_MS = 2000,
+	HTTP_ADDRESS_MAX = 256,
 	HTTP_DATE_SIZE = sizeof("Sun, 06 Nov 1994 08:49:37 GMT"),
 };
 
@@ -67,6 +73,8 @@ struct http_conn {
 	uint64_t deadline_ms; /* clock_mono_ms; 0: none */
 	struct http_exchange *exchange;
 	struct buf ahead;
+	struct tls_stream *tls;       /* NULL: plain */
+	bool prefaced;                /* a PROXY header is to come; what came is in ahead */
 	bool close;                   /* after the reply */
 	bool feeding;                 /* inside conn_feed(): do not enter again */
 	bool opening;                 /* opened() is due */
@@ -102,6 +110,17 @@ struct http_exchange {
 	bool replied;   /* status was sent or begun */
 };
 
+/* What is spoken before the first request. */
+enum http_listen_how { HTTP_LISTEN_PROXY = 1, HTTP_LISTEN_TLS = 2 };
+
+struct http_listener {
+	struct http_server *server;
+	int fd;
+	unsigned how;    /* enum http_listen_how */
+	char *unix_path; /* owned; NULL: TCP */
+	struct event accept_event;
+};
+
 struct http_server {
 	struct loop *loop;
 	struct http_options options;
@@ -111,10 +130,9 @@ struct http_server {
 	LIST_HEAD(http_conns, http_conn) conns;
 	size_t conn_count;     /* not DEAD */
 	struct map *addresses; /* owned size_t, above 0: connections that are counted */
-	int listen_fd;
-	char *unix_path;
-	unsigned port;
-	struct event accept_event;
+	struct http_listener listeners[HTTP_LISTENERS_MAX];
+	size_t listener_count;
+	unsigned port; /* of the first */
 	bool accept_paused;
 	uint64_t accepted_us; /* when as many as came would have come at the rate */
 	struct loop_timer accept_timer, drain_timer;
@@ -136,21 +154,46 @@ void http_server_random(struct http_server *server, unsigned char *out, size_t n
 void http_server_forget(struct http_conn *conn);      /* it is counted no more */
 void http_server_settled(struct http_server *server); /* a connection or a handler has gone */
 
+/* False: there are as many of this address as there may be. */
+bool http_server_count(struct http_server *server, const char *peer, bool *ret_counted) MUST_CHECK;
+
 /* ---- listen.c ---- */
 
-/* A listening, non-blocking socket; *ret_path is the unix path to remove later, or NULL. */
-int http_listen(const char *address, char **ret_path, struct err *err);
-unsigned http_port_of(int fd);             /* 0: of a unix socket */
-char *http_unix_path(const char *address); /* a copy; NULL: it is none */
+struct http_door {
+	unsigned how; /* enum http_listen_how */
+	char address[HTTP_ADDRESS_MAX];
+};
+
+/* "127.0.0.1:8080, tls://[::]:8443": how many; 0 is an error. */
+size_t http_doors_parse(const char *text, struct http_door ret[HTTP_LISTENERS_MAX],
+                        struct err *err) MUST_CHECK;
+int http_listen(const char *address, struct err *err); /* non-blocking; -1 */
+unsigned http_port_of(int fd);                         /* 0: of a unix socket */
+char *http_unix_path(const char *address);             /* a copy; NULL: it is none */
 
 /* ---- conn.c ---- */
 
-struct http_conn *http_conn_new(struct http_server *server, int fd, const char *peer);
+struct http_conn *http_conn_new(struct http_server *server, int fd, const char *peer, unsigned how);
 /* What it reads; while it is frozen: once it is thawed. */
 void http_conn_listen(struct http_conn *conn, enum http_listening what);
 void http_conn_kill(struct http_conn *conn);  /* at once; the rest happens on a later turn */
 void http_conn_free(struct http_conn *conn);  /* a DEAD one */
 void http_conn_reply(struct http_conn *conn); /* the exchange's reply is ready: send it */
+
+/* ---- transport.c: its socket, or TLS on it ---- */
+
+ssize_t http_conn_read(struct http_conn *conn, void *room, size_t size);        /* as read(2) */
+ssize_t http_conn_send(struct http_conn *conn, const struct iovec *iov, int n); /* as writev(2) */
+/* Does it hold bytes that the socket did not take. */
+bool http_conn_holds(const struct http_conn *conn);
+/* Once the socket has room. False: it still holds some, or is dead. */
+bool http_conn_flush(struct http_conn *conn);
+/* Nothing follows: close our side as soon as it holds nothing. False: dead. */
+bool http_conn_shut(struct http_conn *conn);
+
+/* ---- preface.c ---- */
+
+void http_preface_read(struct http_conn *conn); /* while it is prefaced */
 
 /* ---- handover.c ---- */
 

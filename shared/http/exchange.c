@@ -141,7 +141,8 @@ static void take_request(struct http_exchange *exchange)
 		(void)str_copy(req->request_id, sizeof(req->request_id), str_of(id_new().s));
 	}
 	take_trace(exchange);
-	req->https = http_peer_is_https(&exchange->server->proxies, req, req->peer);
+	req->https = (exchange->conn != NULL && exchange->conn->tls != NULL) ||
+	             http_peer_is_https(&exchange->server->proxies, req, req->peer);
 	req->peer = http_peer_behind(&exchange->server->proxies, req, req->peer);
 }
 

@@ -44,7 +44,7 @@ struct http_conn *http_server_adopt(struct http_server *server, int fd, struct s
 	struct http_conn *conn;
 
 	(void)str_copy(address, sizeof(address), peer);
-	conn = http_conn_new(server, fd, address);
+	conn = http_conn_new(server, fd, address, 0);
 	http_conn_deadline(conn, 0);
 	http_conn_rest(conn);
 	conn->state = CONN_STREAM;

@@ -29,6 +29,7 @@ struct http_reply;
 struct http_request;
 struct http_route;
 struct http_server;
+struct tls_server;
 
 enum http_method {
 	HTTP_GET,
@@ -47,6 +48,7 @@ struct http_header {
 	struct str name, value; /* as received, value trimmed */
 };
 
+enum { HTTP_LISTENERS_MAX = 4 };
 enum { HTTP_PARAMS_MAX = 4, HTTP_HEADERS_MAX = 100, HTTP_HEAD_MAX = 16 * 1024, HTTP_ID_MAX = 64 };
 
 struct http_request {
@@ -60,7 +62,7 @@ struct http_request {
 	struct str params[HTTP_PARAMS_MAX]; /* of the route's pattern, in order, percent-decoded */
 	const struct http_route *route;
 	struct str peer;                          /* client address, after trusted proxies */
-	bool https;                               /* a trusted proxy says that it came by TLS */
+	bool https;                               /* it came by TLS, or a trusted proxy says so */
 	char request_id[HTTP_ID_MAX + 1];         /* X-Request-Id when sane, else a new ULID */
 	char trace_id[32 + 1], parent_id[16 + 1]; /* W3C traceparent; made here when absent */
 	bool sampled;                             /* the caller's traceparent says so */
@@ -149,7 +151,10 @@ struct http_route {
 
 struct http_options {
 	const char *listen; /* "127.0.0.1:8080", "[::1]:8080", "0.0.0.0:80", "unix:/path"; port 0:
-	                       any. NULL: http_server_listen() or http_server_take() comes later */
+	                       any. Up to HTTP_LISTENERS_MAX in a comma list; tls://, proxy:// or
+	                       proxy+tls:// before one says what is spoken there first. NULL:
+	                       http_server_listen() or http_server_take() comes later */
+	struct tls_server *tls; /* for tls://; outlives the server. NULL: there is none */
 	const struct http_route *routes;
 	size_t route_count;
 	void *app;
@@ -178,7 +183,8 @@ enum err_code http_server_listen(struct http_server *server, const char *address
                                  struct err *err) MUST_CHECK;
 /* Cuts what is left; no handler may be running: drain first. */
 void http_server_free(struct http_server *server);
-unsigned http_server_port(const struct http_server *server); /* 0 for a unix socket */
+/* Of the first one of its list; 0 for a unix socket. */
+unsigned http_server_port(const struct http_server *server);
 size_t http_server_connections(const struct http_server *server);
 
 /* Stop accepting, answer what is in flight with Connection: close, refuse new streams. Those that
@@ -207,18 +213,22 @@ const char *http_conn_peer(const struct http_conn *conn); /* as the request had 
  *
  * A listening socket and open streams can move to another process on this host, which has got their
  * descriptors.  A stream that is frozen is neither read nor written, so what it has sent stays as
- * it is while both processes have it; then one of them goes on.
+ * it is while both processes have it; then one of them goes on.  A stream over TLS stays: the state
+ * of its records is in this process only.
  */
 
 /* From now on accept nothing, and freeze the streams there are; requests are still answered. */
 void http_server_freeze(struct http_server *server);
 /* Go on; streams that could not write or end meanwhile do so now. */
 void http_server_thaw(struct http_server *server);
-int http_server_fd(const struct http_server *server); /* the listening one; -1: none */
-/* Another process accepts now: close the listening socket here, and leave its file. */
+/* The listening ones, in the order of its list; how many. */
+size_t http_server_fds(const struct http_server *server, int fds[HTTP_LISTENERS_MAX]);
+/* How many descriptors that list needs; 0: it is no list. */
+size_t http_listen_count(const char *address);
+/* Another process accepts now: close the listening sockets here, and leave their files. */
 void http_server_leave(struct http_server *server);
-/* Accept from another process's listening socket, which is bound to that address. */
-void http_server_take(struct http_server *server, int fd, const char *address);
+/* Accept from another process's listening sockets, http_listen_count(address) of them. */
+void http_server_take(struct http_server *server, const int *fds, const char *address);
 
 /* The streams that are frozen, one after the other; NULL begins, and ends. */
 struct http_conn *http_server_frozen(struct http_server *server, const struct http_conn *after);

@@ -110,7 +110,7 @@ char *http_unix_path(const char *address)
 	return strncmp(address, "unix:", 5) == 0 ? mem_strdup(address + 5) : NULL;
 }
 
-int http_listen(const char *address, char **ret_path, struct err *err)
+int http_listen(const char *address, struct err *err)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 		                  .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
@@ -120,9 +120,7 @@ int http_listen(const char *address, char **ret_path, struct err *err)
 	int fd;
 
 	if (strncmp(address, "unix:", 5) == 0) {
-		fd = listen_unix(address + 5, err);
-		*ret_path = fd >= 0 ? http_unix_path(address) : NULL;
-		return fd;
+		return listen_unix(address + 5, err);
 	}
 	if (!split_address(address, host, &port) ||
 	    getaddrinfo(strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, port, &hints, &info) !=
@@ -134,8 +132,58 @@ int http_listen(const char *address, char **ret_path, struct err *err)
 	freeaddrinfo(info);
 	if (fd < 0) {
 		(void)err_set(err, ERR_UNAVAILABLE, "listen %s: %s", address, strerror(errno));
-		return -1;
 	}
-	*ret_path = NULL;
 	return fd;
+}
+
+/* ---- a list of doors ---- */
+
+static const struct {
+	struct str prefix;
+	unsigned how;
+} schemes[] = {
+	{ { "tls://", 6 }, HTTP_LISTEN_TLS },
+	{ { "proxy://", 8 }, HTTP_LISTEN_PROXY },
+	{ { "proxy+tls://", 12 }, HTTP_LISTEN_PROXY | HTTP_LISTEN_TLS },
+};
+
+static bool parse_door(struct str text, struct http_door *ret)
+{
+	ret->how = 0;
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+		size_t n = schemes[i].prefix.n;
+
+		if (str_starts(text, schemes[i].prefix)) {
+			ret->how = schemes[i].how;
+			text = str_make(text.p + n, text.n - n);
+		}
+	}
+	return text.n > 0 && str_copy(ret->address, sizeof(ret->address), text);
+}
+
+size_t http_doors_parse(const char *text, struct http_door ret[HTTP_LISTENERS_MAX], struct err *err)
+{
+	struct str rest = str_of(text), one;
+	size_t count = 0;
+
+	while (http_list_next(&rest, &one)) {
+		if (count == HTTP_LISTENERS_MAX || !parse_door(one, &ret[count])) {
+			(void)err_set(err, ERR_INVALID, "listen %s: up to %d addresses", text,
+			              HTTP_LISTENERS_MAX);
+			return 0;
+		}
+		count++;
+	}
+	if (count == 0) {
+		(void)err_set(err, ERR_INVALID, "listen %s: no address", text);
+	}
+	return count;
+}
+
+size_t http_listen_count(const char *address)
+{
+	struct http_door doors[HTTP_LISTENERS_MAX];
+	struct err err;
+
+	return http_doors_parse(address, doors, &err);
 }

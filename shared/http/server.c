@@ -54,17 +54,21 @@ static void pause_accept(struct http_server *server)
 {
 	if (!server->accept_paused) {
 		server->accept_paused = true;
-		(void)event_del(&server->accept_event);
+		for (size_t i = 0; i < server->listener_count; i++) {
+			(void)event_del(&server->listeners[i].accept_event);
+		}
 	}
 	loop_timer_set(&server->accept_timer, ACCEPT_PAUSE_MS);
 }
 
 static void resume_accept(struct http_server *server)
 {
-	if (server->accept_paused && server->listen_fd >= 0 && !server->frozen) {
+	if (server->accept_paused && !server->frozen) {
 		server->accept_paused = false;
 		loop_timer_clear(&server->accept_timer);
-		(void)event_add(&server->accept_event, NULL);
+		for (size_t i = 0; i < server->listener_count; i++) {
+			(void)event_add(&server->listeners[i].accept_event, NULL);
+		}
 	}
 }
 
@@ -73,8 +77,9 @@ static void on_accept_timer(struct loop_timer *timer)
 	resume_accept(CONTAINER_OF(timer, struct http_server, accept_timer));
 }
 
-/* Above the limit a client is told at once: other processes on this port may have room. */
-static void turn_away(int fd)
+/* Above the limit a client is told at once: other processes on this port may have room.  One that
+ * would not understand it is told by the close. */
+static void turn_away(const struct http_listener *listener, int fd)
 {
 	static const char answer[] =
 		"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
@@ -84,7 +89,9 @@ static void turn_away(int fd)
 		"\"detail\":\"busy\"}";
 	char drop[4096];
 
-	(void)!send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL);
+	if (listener->how == 0) {
+		(void)!send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL);
+	}
 	(void)shutdown(fd, SHUT_WR);
 	/* What came already would turn the close into a reset, and the answer would be lost. */
 	(void)!recv(fd, drop, sizeof(drop), MSG_DONTWAIT);
@@ -123,8 +130,7 @@ static void set_options(const struct http_server *server, int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
 }
 
-/* False: there are as many of this address as there may be. */
-static bool count_address(struct http_server *server, const char *peer, bool *ret_counted)
+bool http_server_count(struct http_server *server, const char *peer, bool *ret_counted)
 {
 	size_t *count;
 
@@ -156,68 +162,74 @@ void http_server_forget(struct http_conn *conn)
 	conn->counted = false;
 }
 
-static void take_connection(struct http_server *server, int fd,
-                            const struct sockaddr_storage *address)
+/* ERR_OK: it may come in; *ret_counted: it is one of its address. */
+static enum err_code admit(struct http_server *server, const struct http_listener *listener,
+                           const char *peer, bool *ret_counted)
 {
-	char peer[HTTP_PEER_SIZE];
-	bool counted;
-
-	metric_inc(METRIC_HTTP_ACCEPTED, NULL);
 	if (server->conn_count >= server->options.max_connections) {
-		metric_inc(METRIC_HTTP_REFUSED, err_name(ERR_UNAVAILABLE));
-		turn_away(fd);
-		return;
+		return ERR_UNAVAILABLE;
 	}
 	if (is_too_fast(server)) {
-		metric_inc(METRIC_HTTP_REFUSED, err_name(ERR_LIMIT));
-		turn_away(fd);
-		return;
+		return ERR_LIMIT;
 	}
+	if ((listener->how & HTTP_LISTEN_PROXY) != 0 &&
+	    !http_proxies_trust(&server->proxies, str_of(peer))) {
+		return ERR_FORBIDDEN;
+	}
+	return http_server_count(server, peer, ret_counted) ? ERR_OK : ERR_LIMIT;
+}
+
+static void take_connection(const struct http_listener *listener, int fd,
+                            const struct sockaddr_storage *address)
+{
+	struct http_server *server = listener->server;
+	char peer[HTTP_PEER_SIZE];
+	bool counted = false;
+	enum err_code code;
+
+	metric_inc(METRIC_HTTP_ACCEPTED, NULL);
 	http_peer_of(address, peer);
-	if (!count_address(server, peer, &counted)) {
-		metric_inc(METRIC_HTTP_REFUSED, err_name(ERR_LIMIT));
-		turn_away(fd);
+	code = admit(server, listener, peer, &counted);
+	if (code != ERR_OK) {
+		metric_inc(METRIC_HTTP_REFUSED, err_name(code));
+		turn_away(listener, fd);
 		return;
 	}
 	if (address->ss_family != AF_UNIX) {
 		set_options(server, fd);
 	}
-	http_conn_new(server, fd, peer)->counted = counted;
+	http_conn_new(server, fd, peer, listener->how)->counted = counted;
 }
 
 /* False when there is nothing more to accept now. */
-static bool accept_one(struct http_server *server)
+static bool accept_one(const struct http_listener *listener)
 {
 	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
 	socklen_t size = sizeof(address);
 	void *raw = &address;
-	int fd;
+	int fd = accept4(listener->fd, raw, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-	if (server->listen_fd < 0) {
-		return false; /* it was left to another process */
-	}
-	fd = accept4(server->listen_fd, raw, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
-		if (server->unix_path != NULL) {
+		if (listener->unix_path != NULL) {
 			address.ss_family = AF_UNIX;
 		}
-		take_connection(server, fd, &address);
+		take_connection(listener, fd, &address);
 		return true;
 	}
 	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 		/* The connection stays in the backlog: trying again at once would only spin. */
-		pause_accept(server);
+		pause_accept(listener->server);
 	}
 	return errno == EINTR || errno == ECONNABORTED;
 }
 
 static void on_accept(evutil_socket_t fd, short what, void *arg)
 {
-	struct http_server *server = arg;
+	const struct http_listener *listener = arg;
 
 	(void)fd;
 	(void)what;
-	for (int i = 0; i < ACCEPT_BATCH && accept_one(server); i++) {
+	for (int i = 0; i < ACCEPT_BATCH && accept_one(listener); i++) {
 	}
 }
 
@@ -259,15 +271,25 @@ static void on_drain_timer(struct loop_timer *timer)
 static void stop_listening(struct http_server *server)
 {
 	loop_timer_clear(&server->accept_timer);
-	if (server->listen_fd >= 0) {
-		(void)event_del(&server->accept_event);
-		(void)close(server->listen_fd);
-		server->listen_fd = -1;
+	for (size_t i = 0; i < server->listener_count; i++) {
+		struct http_listener *listener = &server->listeners[i];
+
+		(void)event_del(&listener->accept_event);
+		(void)close(listener->fd);
+		if (listener->unix_path != NULL) {
+			(void)unlink(listener->unix_path);
+			free(listener->unix_path);
+		}
 	}
-	if (server->unix_path != NULL) {
-		(void)unlink(server->unix_path);
-		free(server->unix_path);
-		server->unix_path = NULL;
+	server->listener_count = 0;
+}
+
+/* Closing a socket resets what waits in its backlog: take it in first. */
+static void empty_backlog(const struct http_listener *listener)
+{
+	unsigned most = listener->server->options.max_connections;
+
+	for (unsigned i = 0; i < most && accept_one(listener); i++) {
 	}
 }
 
@@ -278,8 +300,8 @@ void http_server_retire(struct http_server *server)
 	if (server->draining) {
 		return;
 	}
-	/* Closing the socket resets what waits in its backlog: take it in first. */
-	for (unsigned i = 0; i < server->options.max_connections && accept_one(server); i++) {
+	for (size_t i = 0; i < server->listener_count; i++) {
+		empty_backlog(&server->listeners[i]);
 	}
 	stop_listening(server);
 	server->draining = true;
@@ -325,12 +347,10 @@ void http_server_freeze(struct http_server *server)
 	struct http_conn *conn;
 
 	server->frozen = true;
-	if (server->listen_fd >= 0) {
-		pause_accept(server);
-	}
+	pause_accept(server);
 	LIST_FOREACH(conn, &server->conns, link)
 	{
-		if (conn->state == CONN_STREAM && !conn->opening) {
+		if (conn->state == CONN_STREAM && !conn->opening && conn->tls == NULL) {
 			http_conn_freeze(conn);
 		}
 	}
@@ -350,48 +370,85 @@ void http_server_thaw(struct http_server *server)
 	}
 }
 
-int http_server_fd(const struct http_server *server)
+size_t http_server_fds(const struct http_server *server, int fds[HTTP_LISTENERS_MAX])
 {
-	return server->listen_fd;
+	for (size_t i = 0; i < server->listener_count; i++) {
+		fds[i] = server->listeners[i].fd;
+	}
+	return server->listener_count;
 }
 
 void http_server_leave(struct http_server *server)
 {
-	free(server->unix_path);
-	server->unix_path = NULL;
+	for (size_t i = 0; i < server->listener_count; i++) {
+		free(server->listeners[i].unix_path);
+		server->listeners[i].unix_path = NULL;
+	}
 	stop_listening(server);
 }
 
-static void accept_from(struct http_server *server, int fd)
+static void accept_from(struct http_server *server, int fd, const struct http_door *door)
 {
-	server->listen_fd = fd;
-	server->port = http_port_of(fd);
-	server->accept_paused = false;
-	(void)event_assign(&server->accept_event, loop_base(server->loop), fd, EV_READ | EV_PERSIST,
-	                   on_accept, server);
-	(void)event_add(&server->accept_event, NULL);
+	struct http_listener *listener = &server->listeners[server->listener_count++];
+
+	assert(server->listener_count <= HTTP_LISTENERS_MAX);
+	*listener = (struct http_listener){ .server = server,
+		                            .fd = fd,
+		                            .how = door->how,
+		                            .unix_path = http_unix_path(door->address) };
+	server->port = server->listener_count == 1 ? http_port_of(fd) : server->port;
+	(void)event_assign(&listener->accept_event, loop_base(server->loop), fd,
+	                   EV_READ | EV_PERSIST, on_accept, listener);
+	(void)event_add(&listener->accept_event, NULL);
 }
 
-void http_server_take(struct http_server *server, int fd, const char *address)
+void http_server_take(struct http_server *server, const int *fds, const char *address)
 {
-	assert(server->listen_fd < 0);
-	server->unix_path = http_unix_path(address);
-	accept_from(server, fd);
+	struct http_door doors[HTTP_LISTENERS_MAX];
+	struct err err;
+	size_t count = http_doors_parse(address, doors, &err);
+
+	assert(server->listener_count == 0);
+	server->accept_paused = false;
+	for (size_t i = 0; i < count; i++) {
+		accept_from(server, fds[i], &doors[i]);
+	}
 }
 
 /* ---- life ---- */
 
-enum err_code http_server_listen(struct http_server *server, const char *address, struct err *err)
+static enum err_code listen_at(struct http_server *server, const struct http_door *door,
+                               struct err *err)
 {
 	int fd;
 
-	assert(server->listen_fd < 0);
-	fd = http_listen(address, &server->unix_path, err);
+	if ((door->how & HTTP_LISTEN_TLS) != 0 && server->options.tls == NULL) {
+		return err_set(err, ERR_INVALID, "listen tls://%s: no certificate is set",
+		               door->address);
+	}
+	fd = http_listen(door->address, err);
 	if (fd < 0) {
 		return err->code;
 	}
-	accept_from(server, fd);
+	accept_from(server, fd, door);
 	return ERR_OK;
+}
+
+enum err_code http_server_listen(struct http_server *server, const char *address, struct err *err)
+{
+	struct http_door doors[HTTP_LISTENERS_MAX];
+	size_t count = http_doors_parse(address, doors, err);
+	enum err_code code = count > 0 ? ERR_OK : err->code;
+
+	assert(server->listener_count == 0);
+	server->accept_paused = false;
+	for (size_t i = 0; i < count && code == ERR_OK; i++) {
+		code = listen_at(server, &doors[i], err);
+	}
+	if (code != ERR_OK) {
+		stop_listening(server);
+	}
+	return code;
 }
 
 struct http_server *http_server_new(struct loop *loop, const struct http_options *options,
@@ -406,7 +463,6 @@ struct http_server *http_server_new(struct loop *loop, const struct http_options
 	LIST_INIT(&server->conns);
 	loop_timer_init(&server->accept_timer, loop, on_accept_timer);
 	loop_timer_init(&server->drain_timer, loop, on_drain_timer);
-	server->listen_fd = -1;
 	if (http_proxies_parse(str_of(proxies), &server->proxies, err) != ERR_OK ||
 	    (options->listen != NULL &&
 	     http_server_listen(server, options->listen, err) != ERR_OK)) {

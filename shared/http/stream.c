@@ -82,14 +82,12 @@ ssize_t http_conn_writev(struct http_conn *conn, const struct iovec *iov, int co
 	for (int i = 0; i < count; i++) {
 		all += iov[i].iov_len;
 	}
-	do {
-		n = writev(conn->fd, iov, count);
-	} while (n < 0 && errno == EINTR);
+	n = http_conn_send(conn, iov, count);
 	if (n < 0 && errno != EAGAIN) {
 		http_conn_kill(conn);
 		return -1;
 	}
-	if (n < (ssize_t)all) {
+	if (n < (ssize_t)all || http_conn_holds(conn)) {
 		http_conn_want_room(conn);
 	}
 	return n < 0 ? 0 : n;

@@ -15,11 +15,13 @@
 #include "loop/loop.h"
 #include "metric/metric.h"
 #include "node/backlog.h"
+#include "node/certificate.h"
 #include "node/generation.h"
 #include "node/probes.h"
 #include "node/request_log.h"
 #include "pg/pg.h"
 #include "redis/redis.h"
+#include "tls/tls.h"
 
 enum { NODE_STOP_MS = 60000, NODE_TICK_MS = 1000, NODE_BACKOFF_MAX_MS = 1000 };
 enum { NODE_LOOK_MS = 20 };
@@ -31,7 +33,8 @@ struct life {
 	struct fiber_group starter, stopper; /* not of the duties */
 	struct loop_timer tick;
 	int status;
-	bool left; /* nobody comes to this process any more */
+	bool left;              /* nobody comes to this process any more */
+	struct tls_server *tls; /* NULL: no certificate is set */
 };
 
 static void request_done(const struct http_request *req, int status, uint64_t took_us)
@@ -149,6 +152,7 @@ static void on_reload(int signo, void *arg)
 	}
 	buf_fini(&problems);
 	buf_fini(&notes);
+	certificate_reload(life->tls);
 }
 
 /* ---- starting ---- */
@@ -174,6 +178,7 @@ static void on_tick(struct loop_timer *timer)
 
 	log_tick();
 	metric_observe_us(METRIC_LOOP_STALL, NULL, loop_stall_max_us(life->node.loop));
+	certificate_look(life->tls);
 	loop_timer_set(timer, NODE_TICK_MS);
 }
 
@@ -276,6 +281,7 @@ static enum err_code open_server(struct life *life, struct err *err)
 	const char *listen = listen_at(&life->node);
 	const struct http_options options = {
 		.listen = life->node.options->listens_late ? NULL : listen,
+		.tls = life->tls,
 		.routes = life->routes,
 		.route_count = life->node.options->route_count + PROBE_COUNT,
 		.app = &life->node,
@@ -309,7 +315,8 @@ static enum err_code open_all(struct life *life, struct err *err)
 	loop_on_signal(node->loop, SIGTERM, on_terminate, life);
 	loop_on_signal(node->loop, SIGINT, on_terminate, life);
 	loop_on_signal(node->loop, SIGHUP, on_reload, life);
-	if ((code = open_drivers(node, err)) != ERR_OK) {
+	if ((code = open_drivers(node, err)) != ERR_OK ||
+	    (code = certificate_open(&node->conf, &life->tls, err)) != ERR_OK) {
 		return code;
 	}
 	join_routes(life);
@@ -331,6 +338,7 @@ static void close_all(struct life *life)
 		return;
 	}
 	http_server_free(node->server);
+	tls_server_free(life->tls);
 	if (node->options->close != NULL) {
 		node->options->close(node);
 	}

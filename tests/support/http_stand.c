@@ -10,6 +10,7 @@
 #include "loop/fiber.h"
 #include "loop/loop.h"
 #include "tests/support/http_client.h"
+#include "tls/tls.h"
 
 enum { DRAIN_MS = 3000, FLOOD_SIZE = 65536 };
 
@@ -304,6 +305,35 @@ static void on_term(int signo, void *arg)
 	http_server_drain(app->server, DRAIN_MS, on_drained, app);
 }
 
+static void on_hup(int signo, void *arg)
+{
+	struct tls_server *tls = arg;
+	struct err err;
+
+	(void)signo;
+	if (tls_server_reload(tls, &err) != ERR_OK) {
+		(void)fprintf(stderr, "refused: %s\n", err.msg);
+	}
+}
+
+static bool tell_ports(const struct http_server *server, int ready)
+{
+	unsigned ports[HTTP_LISTENERS_MAX] = { 0 };
+	int fds[HTTP_LISTENERS_MAX];
+	size_t count = http_server_fds(server, fds);
+
+	for (size_t i = 0; i < count; i++) {
+		struct sockaddr_in address = { .sin_port = 0 };
+		socklen_t size = sizeof(address);
+		void *raw = &address;
+
+		if (getsockname(fds[i], raw, &size) == 0 && address.sin_family == AF_INET) {
+			ports[i] = ntohs(address.sin_port);
+		}
+	}
+	return write(ready, ports, sizeof(ports)) == (ssize_t)sizeof(ports);
+}
+
 static unsigned or_default(unsigned value, unsigned otherwise)
 {
 	return value != 0 ? value : otherwise;
@@ -314,7 +344,6 @@ static int serve(const struct http_options *wanted, int ready)
 	struct http_options options = *wanted;
 	struct stand_app app = { .loop = loop_new() };
 	struct err err;
-	unsigned port;
 
 	options.routes = routes;
 	options.route_count = ARRAY_LEN(routes);
@@ -333,12 +362,15 @@ static int serve(const struct http_options *wanted, int ready)
 		return 1;
 	}
 	loop_on_signal(app.loop, SIGTERM, on_term, &app);
-	port = http_server_port(app.server);
-	if (write(ready, &port, sizeof(port)) != sizeof(port)) {
+	if (options.tls != NULL) {
+		loop_on_signal(app.loop, SIGHUP, on_hup, options.tls);
+	}
+	if (!tell_ports(app.server, ready)) {
 		return 1;
 	}
 	loop_run(app.loop);
 	http_server_free(app.server);
+	tls_server_free(options.tls);
 	loop_free(app.loop);
 	return 0;
 }
@@ -364,7 +396,8 @@ struct http_stand http_stand_start(const struct http_options *wanted, unsigned f
 		exit(serve(wanted, ready[1]));
 	}
 	(void)close(ready[1]);
-	assert_int_equal(read(ready[0], &stand.port, sizeof(stand.port)), sizeof(stand.port));
+	assert_int_equal(read(ready[0], stand.ports, sizeof(stand.ports)), sizeof(stand.ports));
+	stand.port = stand.ports[0];
 	(void)close(ready[0]);
 	return stand;
 }

@@ -10,11 +10,13 @@
 
 struct http_stand {
 	pid_t pid;
-	unsigned port;
+	unsigned port; /* of the first listener */
+	unsigned ports[HTTP_LISTENERS_MAX];
 	bool draining;
 };
 
-/* Options that a test does not set are generous. fd_limit 0: as it is. */
+/* Options that a test does not set are generous. fd_limit 0: as it is. With options.tls, which the
+ * process has a copy of, SIGHUP reads the certificate again. */
 struct http_stand http_stand_start(const struct http_options *wanted, unsigned fd_limit);
 /* SIGTERM: the server drains. */
 void http_stand_drain(struct http_stand *stand);
