@@ -7,7 +7,9 @@
 #include "queue/demand.h"
 #include "queue/queue_gate.h"
 #include "redis/redis.h"
+#include "schedule/schedule_store.h"
 #include "scheduler/app.h"
+#include "session/session.h"
 
 /* ---- by what is needed ---- */
 
@@ -75,6 +77,22 @@ static void set_fleet(const struct fleet *fleet)
 	metric_set(METRIC_WORKERS, "cordoned", cordoned);
 	metric_set(METRIC_FLEET_SLOTS, "used", used);
 	metric_set(METRIC_FLEET_SLOTS, "free", free_slots);
+}
+
+/* ---- what happens seldom ---- */
+
+/* It is told as 0 before it happens, or whoever compares two looks would not see the first time. */
+static void begin_at_zero(void)
+{
+	for (unsigned i = 0; i < SCHEDULE_OUTCOME_COUNT; i++) {
+		metric_add(METRIC_SCHEDULE_RUNS, schedule_outcome_name((enum schedule_outcome)i),
+		           0);
+	}
+	for (enum session_state state = 0; state < SESSION_STATE_COUNT; state++) {
+		if (session_is_terminal(state)) {
+			metric_add(METRIC_SESSIONS_FINISHED, session_state_name(state), 0);
+		}
+	}
 }
 
 /* ---- by place ---- */
@@ -148,7 +166,9 @@ enum err_code measure_turn(struct app *app, struct err *err)
 	for (unsigned i = QUEUE_READY; i < QUEUE_DONE; i++) {
 		metric_set(METRIC_QUEUE_DEPTH, queue_set_name((enum queue_set)i), in[i]);
 	}
-	if (measure->at_ms > 0) {
+	if (measure->at_ms == 0) {
+		begin_at_zero();
+	} else {
 		add_waited(in, (double)demands.limited, (double)(now - measure->at_ms) / 1000);
 	}
 	measure->at_ms = now;

@@ -10,6 +10,7 @@
 #include "cred/digest.h"
 #include "cred/subkey.h"
 #include "fetch/fetch.h"
+#include "metric/metric.h"
 #include "rate/rate_http.h"
 #include "rest/trail.h"
 #include "streamer/access.h"
@@ -197,6 +198,15 @@ static void free_app(struct app *app)
 	free(app);
 }
 
+/* Gaps are told as 0 before there are any, or whoever compares two looks would not see the first.
+ */
+static void begin_at_zero(void)
+{
+	for (enum log_gap_reason reason = LOG_GAP_TRIMMED; reason <= LOG_GAP_RETENTION; reason++) {
+		metric_add(METRIC_GAPS, log_gap_name(reason), 0);
+	}
+}
+
 static enum err_code start(struct node *node, struct err *err)
 {
 	const struct conf *conf = &node->conf;
@@ -242,6 +252,7 @@ static enum err_code start(struct node *node, struct err *err)
 		free_app(app);
 		return err->code;
 	}
+	begin_at_zero();
 	node->app = app;
 	app->denials = app->trail.denials =
 		denials_new(&(struct denials_options){ .pg = node->pg,

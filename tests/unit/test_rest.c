@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "metric/metric.h"
 #include "rest/body.h"
 #include "rest/query.h"
 #include "rest/rest.h"
@@ -34,6 +35,26 @@ static enum err_code decode(const char *query, const struct rest_query_table *ta
 	struct http_request req = asked(query);
 
 	return rest_query(&req, table, out, problems);
+}
+
+/* ---- figures ---- */
+
+static void every_route_has_its_own_series_for_each_class_of_answers(void **state)
+{
+	static const char *const classes[] = { "2xx", "3xx", "4xx", "5xx" };
+
+	(void)state;
+	for (size_t i = 0; i < REST_OP_COUNT; i++) {
+		const char *method = http_method_name(rest_routes[i].method);
+
+		for (size_t c = 0; c < ARRAY_LEN(classes); c++) {
+			const struct metric_series *series = metric_series3(
+				METRIC_HTTP_REQUESTS, method, rest_routes[i].pattern, classes[c]);
+
+			assert_string_equal(series->labels[1], rest_routes[i].pattern);
+			assert_string_equal(series->labels[2], classes[c]);
+		}
+	}
 }
 
 /* ---- queries ---- */
@@ -385,6 +406,7 @@ static void the_document_is_sound_and_lists_exactly_the_routes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_route_has_its_own_series_for_each_class_of_answers),
 		cmocka_unit_test(a_query_is_decoded_into_its_struct),
 		cmocka_unit_test(what_is_absent_has_its_default),
 		cmocka_unit_test(every_bad_parameter_is_a_problem_of_its_name),
