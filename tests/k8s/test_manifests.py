@@ -5,6 +5,9 @@ import glob
 import os
 import sys
 
+import yaml
+
+import checks_compose
 import checks_pods
 import checks_ways
 import render
@@ -132,6 +135,11 @@ def check_image(programs, clusters):
         sys.exit(f"deploy/Dockerfile: the pods listen at {ports}")
 
 
+def compose_problems(programs):
+    compose = yaml.safe_load(programs.read("deploy/compose.yaml"))
+    return [problem for check in checks_compose.CHECKS for problem in check(compose, programs)]
+
+
 def main():
     if not os.path.exists(render.LAYER):
         # kubectl and the schemas are packages of npm: without its registry they cannot be had.
@@ -147,6 +155,9 @@ def main():
             print(f"{os.path.basename(folder)}: {problem}")
         if os.path.basename(folder) == "prod":
             production = resources
+    for problem in compose_problems(programs):
+        failed = True
+        print(f"deploy/compose.yaml: {problem}")
     if any(one["kind"] == "Secret" for one in production):
         sys.exit("prod: a secret stands in the manifests")
     if failed:
