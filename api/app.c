@@ -16,9 +16,10 @@
 #include "oidc/oidc.h"
 #include "rate/inflight.h"
 #include "rate/rate_http.h"
+#include "redis/replicas.h"
 #include "token/open.h"
 
-enum { KEY_CACHE_MS = 1000 };
+enum { KEY_CACHE_MS = 1000, REPLICAS_BACKOFF_MAX_MS = 500 };
 
 uint64_t app_sees(const struct http_request *req)
 {
@@ -31,6 +32,25 @@ uint64_t app_sees(const struct http_request *req)
 static const char *listen_on(const struct conf *conf)
 {
 	return conf->api_listen;
+}
+
+static enum err_code open_replicas(struct node *node, struct err *err)
+{
+	const struct conf *conf = &node->conf;
+	const struct redis_replicas_options options = {
+		.url = conf->redis_url,
+		.count = conf->redis_wait_replicas,
+		.wait_ms = (unsigned)conf->redis_wait_timeout,
+		.timeout_ms = (unsigned)conf->redis_timeout,
+		.backoff_max_ms = REPLICAS_BACKOFF_MAX_MS,
+	};
+	struct app *app = node->app;
+
+	if (options.count == 0) {
+		return ERR_OK;
+	}
+	app->replicas = redis_replicas_new(node->loop, &node->duties, &options, err);
+	return app->replicas != NULL ? ERR_OK : err->code;
 }
 
 static enum err_code start(struct node *node, struct err *err)
@@ -105,7 +125,7 @@ static enum err_code start(struct node *node, struct err *err)
 		.pg = node->pg, .key = app->audit, .loop = node->loop, .duties = &node->duties });
 	marks_init(&app->marks, node);
 	gather_init(&app->gather, node);
-	return app->watch != NULL ? ERR_OK : err->code;
+	return app->watch != NULL ? open_replicas(node, err) : err->code;
 }
 
 static void close_app(struct node *node)
@@ -123,6 +143,7 @@ static void close_app(struct node *node)
 		rate_free(app->rate);
 		inflight_free(app->inflight);
 		denials_free(app->denials);
+		redis_replicas_free(app->replicas);
 		marks_fini(&app->marks);
 		free(app);
 	}

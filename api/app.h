@@ -15,6 +15,7 @@ struct denials;
 struct hasher;
 struct inflight;
 struct rate;
+struct redis_replicas;
 
 struct app {
 	struct cred_pepper seal;  /* of stored answers that show a secret */
@@ -27,6 +28,7 @@ struct app {
 	struct issuers *issuers;
 	struct oidc *oidc;
 	struct auth_watch *watch;
+	struct redis_replicas *replicas; /* NULL: an append is acknowledged without */
 	struct rate *rate;
 	struct rate_follower rates;
 	struct inflight *inflight;

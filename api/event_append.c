@@ -7,6 +7,8 @@
 #include "api/handlers.h"
 #include "api/seen.h"
 #include "json/write.h"
+#include "redis/redis.h"
+#include "redis/replicas.h"
 #include "rest/body.h"
 
 enum { APPEND_FIBERS = 16 };
@@ -87,9 +89,23 @@ static enum err_code append_once(struct appending *a)
 	return code == ERR_OK ? log_result_err(&a->result, &a->err) : code;
 }
 
+/* What is repeated is waited for again: who repeats was not told that it is safe. */
+static enum err_code append_safely(struct appending *a)
+{
+	const struct node *node = node_of(a->req);
+	const struct app *app = node->app;
+	const uint64_t server = redis_server(node->redis);
+	enum err_code code = append_once(a);
+
+	if (code == ERR_OK && app->replicas != NULL) {
+		code = redis_replicas_wait(app->replicas, node->redis, server, &a->err);
+	}
+	return code;
+}
+
 static void append(struct appending *a)
 {
-	enum err_code code = append_once(a);
+	enum err_code code = append_safely(a);
 
 	if (code == ERR_FENCED && a->if_match) {
 		code = ERR_PRECONDITION;

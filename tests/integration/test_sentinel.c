@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "loop/loop.h"
 #include "redis/redis.h"
+#include "redis/replicas.h"
 #include "redis/sub.h"
 #include "tests/support/test.h"
 
@@ -258,9 +259,69 @@ static void a_killed_master_is_followed_by_commands_and_subscriptions(void **sta
 	run(killed);
 }
 
+/* ---- replicas ---- */
+
+enum { REPLICAS = 2, CROWD = 20, WAIT_MS = 300 };
+
+struct crowd {
+	struct world *world;
+	struct redis_replicas *replicas;
+	unsigned unknown, in_replicas;
+};
+
+static void one_of_crowd(void *arg)
+{
+	struct crowd *crowd = arg;
+	struct redis *redis = crowd->world->redis;
+	uint64_t server = redis_server(redis);
+	enum err_code code;
+	struct err err;
+
+	insist(redis, "INCR written");
+	code = redis_replicas_wait(crowd->replicas, redis, server, &err);
+	crowd->in_replicas += code == ERR_OK;
+	crowd->unknown += code == ERR_UNKNOWN;
+}
+
+static struct crowd ask_for(struct world *world, unsigned count)
+{
+	const struct redis_replicas_options options = { .url = getenv("TEST_SENTINEL_URL"),
+		                                        .count = count,
+		                                        .wait_ms = WAIT_MS,
+		                                        .timeout_ms = TIMEOUT_MS,
+		                                        .backoff_max_ms = BACKOFF_MS };
+	struct fiber_group rounds = { .count = 0 }, askers = { .count = 0 };
+	struct crowd crowd = { .world = world };
+	struct err err;
+
+	crowd.replicas = redis_replicas_new(world->loop, &rounds, &options, &err);
+	assert_non_null(crowd.replicas);
+	for (int i = 0; i < CROWD; i++) {
+		(void)fiber_start(world->loop, &askers, "asker", one_of_crowd, &crowd);
+	}
+	assert_int_equal(fiber_group_wait(&askers, LONG_MS), ERR_OK);
+	assert_int_equal(fiber_group_wait(&rounds, LONG_MS), ERR_OK);
+	redis_replicas_free(crowd.replicas);
+	return crowd;
+}
+
+static void counted(struct world *world)
+{
+	insist(world->redis, "WAIT 2 1000"); /* both are there */
+	assert_int_equal(ask_for(world, REPLICAS).in_replicas, CROWD);
+	assert_int_equal(ask_for(world, REPLICAS + 1).unknown, CROWD);
+}
+
+static void what_is_not_in_as_many_replicas_in_time_is_unknown(void **state)
+{
+	(void)state;
+	run(counted);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_not_in_as_many_replicas_in_time_is_unknown),
 		cmocka_unit_test(a_master_that_was_demoted_is_left_and_not_written_to),
 		cmocka_unit_test(a_frozen_master_is_left_for_the_one_that_the_sentinels_elect),
 		cmocka_unit_test(a_killed_master_is_followed_by_commands_and_subscriptions),

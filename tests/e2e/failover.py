@@ -1,0 +1,214 @@
+#!/usr/bin/python3
+"""The Redis master fails, and Sentinels elect another, while agents run and producers append.
+
+What was acknowledged (redis.wait_replicas: when the replicas have it) is in the log, once and in its order; no agent
+ends; who follows sees what is in the log, and is told what it saw of a tail that was lost.
+
+usage: with-sentinel with-postgres failover.py BIN_DIR FAULT...
+A fault is freeze (the master stops for a while) or kill (with -9; it comes back as a replica).
+"""
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from first_light import wait_for  # noqa: E402
+from stack import Stack, Watcher  # noqa: E402
+
+PRODUCERS = 3
+PACE_S = 0.005
+REPLICAS = 2
+LOAD = 50  # batches of each before a fault
+
+
+class Servers:
+    """The servers of with-sentinel: who is the master, and what becomes of it."""
+
+    def __init__(self):
+        self.ports = os.environ["TEST_REDIS_PORTS"].split()
+        self.sentinels = os.environ["TEST_SENTINEL_PORTS"].split()
+        self.started = []
+
+    @staticmethod
+    def say(port, *words):
+        done = subprocess.run(["redis-cli", "-p", port, *words], capture_output=True, text=True)
+        return done.stdout.split()
+
+    def master(self):
+        """As most Sentinels say."""
+        said = [(self.say(s, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "fairlead") + [None, None])[1]
+                for s in self.sentinels]
+        return max(set(said), key=said.count)
+
+    def facts(self, port):
+        return dict(line.split(":", 1) for line in self.say(port, "INFO") if ":" in line)
+
+    def replicas(self, port):
+        return sum("state=online" in v for k, v in self.facts(port).items() if k.startswith("slave"))
+
+    def elected(self, old):
+        wait_for("another is elected", lambda: self.master() not in (old, None), 60)
+        return self.master()
+
+    def freeze(self, port):
+        pid = int(self.facts(port)["process_id"])
+        os.kill(pid, signal.SIGSTOP)
+        new = self.elected(port)
+        elected = time.monotonic()
+
+        def back():
+            os.kill(pid, signal.SIGCONT)
+            self.say(port, "REPLICAOF", "127.0.0.1", new)  # Sentinels would take ten seconds to
+
+        return elected, back
+
+    def kill(self, port):
+        pid, folder = int(self.facts(port)["process_id"]), self.say(port, "CONFIG", "GET", "dir")[1]
+        os.kill(pid, signal.SIGKILL)
+        new = self.elected(port)
+        elected = time.monotonic()
+
+        def back():
+            self.started.append(subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", os.environ.get("TEST_REDIS_SERVER", "redis-server"),
+                 "--port", port, "--bind", "127.0.0.1", "--dir", folder, "--save", "",
+                 "--appendonly", "yes", "--maxmemory-policy", "noeviction", "--logfile", os.path.join(folder, "log"), "--replicaof", "127.0.0.1", new]))
+
+        return elected, back
+
+    def close(self):
+        for process in self.started:
+            process.kill()
+            process.wait()
+
+
+class Follower(Watcher):
+    """What was retracted never happened."""
+
+    def dispatch(self, fields):
+        gap = json.loads(fields["data"]) if fields.get("event") == "gap" else None
+        if gap and gap["reason"] == "retracted":
+            self.events = [e for e in self.events if not gap["from"] <= int(e[0].split("-")[1]) <= gap["to"]]
+            return False
+        return super().dispatch(fields)
+
+
+class Producer(threading.Thread):
+    """One batch after the other; what is not acknowledged is sent again."""
+
+    def __init__(self, stack, sid, name):
+        super().__init__(daemon=True)
+        self.stack, self.sid, self.name = stack, sid, name
+        self.acked = []  # (when, cursor)
+        self.over = self.problem = None
+        self.refused = 0
+
+    def run(self):
+        while not self.over:
+            sequence = len(self.acked) + 1
+            body = {"producer": self.name, "sequence": sequence,
+                    "events": [{"type": "note", "message": self.text(sequence)}]}
+            try:
+                status, head, raw = self.stack.request("POST", "/api/v1/sessions/%s/events" % self.sid, body)
+            except OSError:
+                continue
+            if status == 200:
+                self.acked.append((time.monotonic(), json.loads(raw)["last"]))
+            elif status >= 500 and "retry-after" in map(str.lower, head):
+                self.refused += 1
+            else:
+                self.problem = (status, raw[:200])
+                return
+            time.sleep(PACE_S)
+
+    def text(self, sequence):
+        return "%s %d" % (self.name, sequence)
+
+
+def fail_over(servers, producers, fault):
+    before = servers.master()
+    wait_for("every replica follows", lambda: servers.replicas(before) == REPLICAS, 60)
+    counts = [len(p.acked) for p in producers]
+    wait_for("all append", lambda: all(len(p.acked) > n + LOAD for p, n in zip(producers, counts)), 60)
+    began = time.monotonic()
+    elected, back = getattr(servers, fault)(before)
+    back()
+    wait_for("appends are acknowledged again", lambda: all(
+        p.problem or p.acked[-1][0] > elected for p in producers), 60)
+    assert not any(p.problem for p in producers), [p.problem for p in producers]
+    resumed = max(min(t for t, _ in p.acked if t > elected) for p in producers)
+    print("%-7s elected after %.1f s, all producers go on %.2f s later; %d refused" % (
+        fault, elected - began, resumed - elected, sum(p.refused for p in producers)), flush=True)
+
+
+def said_in(follower):
+    return [(i, e["message"]) for i, kind, e in follower.events if kind in ("log", "note")]
+
+
+def check(stack, follower, producer):
+    again = Follower(stack, producer.sid, 60)
+    again.run()
+    for f in (follower, again):
+        assert f.ended and f.problem is None and not f.gaps, (f.problem, f.gaps)
+        assert f.numbers() == list(range(1, len(f.events) + 1)), f.numbers()
+    said = said_in(again)
+    assert said == said_in(follower)
+    mine = [(i, m) for i, m in said if m.startswith(producer.name)]
+    texts = [m for _, m in mine]
+    count = len(producer.acked)
+    assert texts[:count] == [producer.text(n + 1) for n in range(count)], "lost, doubled or disordered"
+    assert texts[count:] in ([], [producer.text(count + 1)])  # the one that was not acknowledged
+    assert [i for i, _ in mine][:count] == [cursor for _, cursor in producer.acked]
+    lines = [m for _, m in said if m.startswith("line")]
+    assert lines == ["line %d" % n for n in range(1, len(lines) + 1)], lines
+    status, session = stack.json("GET", "/api/v1/sessions/" + producer.sid)
+    assert status == 200 and session["status"] == "completed" and session["attempts"] == 1, session
+
+
+def main(bin_dir, *faults):
+    servers = Servers()
+    settings = {"FAIRLEAD_REDIS_WAIT_REPLICAS": str(REPLICAS), "FAIRLEAD_REDIS_TIMEOUT": "1s"}
+    options = ["--external-postgres", os.environ["TEST_PG_URL"],
+               "--external-redis", os.environ["TEST_SENTINEL_URL"]]
+    try:
+        with Stack(bin_dir, settings, options) as stack:
+            go = os.path.join(stack.dir, "go")
+            script = "i=0; while [ ! -e %s ]; do i=$((i+1)); echo line $i; sleep 0.1; done" % go
+            sids = [stack.submit(["sh", "-c", script])[0] for _ in range(PRODUCERS)]
+            followers = [Follower(stack, sid) for sid in sids]
+            producers = [Producer(stack, sid, "producer-%d" % i) for i, sid in enumerate(sids)]
+            for thread in followers + producers:
+                thread.start()
+            try:
+                wait_for("all append and follow", lambda: all(
+                    p.acked for p in producers) and all(len(f.events) > 5 for f in followers))
+                for fault in faults:
+                    fail_over(servers, producers, fault)
+                for p in producers:
+                    p.over = True
+                    p.join(30)
+                    assert p.problem is None, p.problem
+                open(go, "w").close()
+                for f, p in zip(followers, producers):
+                    f.join(60)
+                    check(stack, f, p)
+                print("%d batches" % sum(len(p.acked) for p in producers))
+            except BaseException:
+                print("FAILED\n%s" % stack.tail(40), flush=True)
+                raise
+            assert stack.stop() == 0
+    finally:
+        servers.close()
+
+
+def leave(*_):
+    raise SystemExit(1)  # so that the servers are stopped
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, leave)
+    main(*sys.argv[1:])
