@@ -7,6 +7,7 @@
 #include "tests/support/http_client.h"
 #include "tests/support/http_stand.h"
 #include "tests/support/tls_client.h"
+#include "tls/tickets.h"
 #include "tls/tls.h"
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -426,28 +427,66 @@ static void a_renegotiation_is_refused(void **state)
 	stop(&world);
 }
 
+static void shake_hands(SSL *client, struct tls_stream *server)
+{
+	char byte;
+
+	while (!tls_stream_is_open(server) || !SSL_is_init_finished(client)) {
+		(void)SSL_do_handshake(client);
+		assert_int_equal(tls_read(server, &byte, 1), -1);
+		assert_int_equal(errno, EAGAIN);
+	}
+}
+
 /* Each key update asks for an answer that is never read: there is a bound on what is kept. */
 static void answers_that_nobody_reads_are_bounded(void **state)
 {
-	struct timeval soon = { .tv_usec = 100000 };
-	struct world world;
+	SSL_CTX *context = tls_client_context();
+	struct err err;
+	struct tls_server *tls = tls_server_new(certificate_path("server.pem"),
+	                                        certificate_path("server.key"), &err);
 	struct tls_client client;
-	int sent = 0, little = 4096;
+	struct tls_stream *server;
+	int fds[2];
+	char byte;
 
 	(void)state;
-	start(&world, (struct http_options){ .listen = NULL });
-	client = open_tls(&world);
-	(void)setsockopt(client.fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little));
-	tls_client_expect(&client, GET("/talk"), "data: hello\n\n");
-	(void)setsockopt(client.fd, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof(soon));
-	while (SSL_key_update(client.ssl, SSL_KEY_UPDATE_REQUESTED) == 1 &&
-	       SSL_do_handshake(client.ssl) == 1) {
-		sent++;
-	}
-	assert_true(sent > 0);
-	http_stand_await(&world.stand, "closed", 1);
+	assert_non_null(tls);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	client = tls_client_on(context, fds[0]);
+	server = tls_accept(tls, fds[1]);
+	shake_hands(client.ssl, server);
+	do {
+		errno = 0;
+		(void)SSL_key_update(client.ssl, SSL_KEY_UPDATE_REQUESTED);
+		(void)SSL_do_handshake(client.ssl);
+	} while (tls_read(server, &byte, 1) == -1 && errno == EAGAIN);
+	assert_int_equal(errno, EPROTO);
+	tls_stream_free(server);
+	tls_server_free(tls);
 	tls_client_close(&client);
-	stop(&world);
+	(void)close(fds[1]);
+	SSL_CTX_free(context);
+}
+
+/* ---- tickets ---- */
+
+static void a_ticket_key_seals_then_opens_then_is_gone(void **state)
+{
+	enum { BEGIN = 1000 };
+	struct tls_tickets tickets = { .now = { .until_s = 0 } };
+	struct tls_ticket_key first = *tls_tickets_seal(&tickets, BEGIN), second;
+
+	(void)state;
+	assert_memory_equal(tls_tickets_seal(&tickets, BEGIN + TLS_TICKET_LIFE_S - 1), &first,
+	                    sizeof(first));
+	second = *tls_tickets_seal(&tickets, BEGIN + TLS_TICKET_LIFE_S);
+	assert_memory_not_equal(second.cipher, first.cipher, sizeof(first.cipher));
+	assert_non_null(tls_tickets_open(&tickets, first.name, BEGIN + 2 * TLS_TICKET_LIFE_S - 1));
+	assert_null(tls_tickets_open(&tickets, first.name, BEGIN + 2 * TLS_TICKET_LIFE_S));
+	assert_non_null(tls_tickets_open(&tickets, second.name, BEGIN + 2 * TLS_TICKET_LIFE_S));
+	assert_null(tls_tickets_open(&tickets, second.name, BEGIN + 9 * TLS_TICKET_LIFE_S));
+	assert_int_equal(tickets.before.until_s, 0);
 }
 
 static void a_peer_that_vanishes_in_the_middle_leaves_nothing(void **state)
@@ -473,6 +512,75 @@ static void a_peer_that_vanishes_in_the_middle_leaves_nothing(void **state)
 	stop(&world);
 }
 
+/* ---- PROXY headers ---- */
+
+#define PROXY "PROXY TCP4 192.0.2.7 10.0.0.1 12345 443\r\n"
+
+static const struct http_options trusting = { .trusted_proxies = "127.0.0.1" };
+
+static void a_proxy_tells_whose_connection_it_is(void **state)
+{
+	static const char bytes[] = PROXY GET("/self");
+	static const char own[] = "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0" GET("/self");
+	struct world world;
+	struct client client;
+	struct tls_client over;
+
+	(void)state;
+	start(&world, trusting);
+	client = client_open(world.stand.ports[2]);
+	for (size_t i = 0; i < sizeof(bytes) - 1; i++) {
+		client_send(&client, str_make(bytes + i, 1));
+	}
+	client_until(&client, "192.0.2.7 ");
+	client_close(&client);
+	client = client_open(world.stand.ports[2]);
+	client_send(&client, str_make(own, sizeof(own) - 1));
+	client_until(&client, "127.0.0.1 ");
+	client_close(&client);
+	client = client_open(world.stand.ports[3]);
+	client_say(&client, PROXY);
+	over = tls_client_on(world.context, client.fd);
+	tls_client_expect(&over, GET("/self"), "192.0.2.7 ");
+	tls_client_close(&over);
+	stop(&world);
+}
+
+static void nobody_else_may_tell_it(void **state)
+{
+	static const char *const bad[] = { GET("/hello"), "PROXY TCP4 a b c d\r\n" GET("/hello") };
+	struct http_options one = trusting;
+	struct world world;
+	struct client client, second;
+
+	(void)state;
+	start(&world, (struct http_options){ .trusted_proxies = "192.0.2.1" });
+	client = client_open(world.stand.ports[2]);
+	client_expect_end(&client);
+	client_close(&client);
+	stop(&world);
+	one.address_connections = 1;
+	start(&world, one);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		client = client_open(world.stand.ports[2]);
+		client_say(&client, bad[i]);
+		(void)shutdown(client.fd, SHUT_WR);
+		while (recv(client.fd, (char[1]){ 0 }, 1, 0) > 0) {
+			fail_msg("an answer");
+		}
+		client_close(&client);
+	}
+	client = client_open(world.stand.ports[2]);
+	client_expect(&client, PROXY GET("/hello"), 200);
+	second = client_open(world.stand.ports[2]);
+	client_say(&second, PROXY);
+	client_expect_end(&second); /* one of that address is enough */
+	client_close(&second);
+	client_close(&client);
+	http_stand_await(&world.stand, "connections", 1);
+	stop(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,6 +599,9 @@ int main(void)
 		cmocka_unit_test(a_renegotiation_is_refused),
 		cmocka_unit_test(answers_that_nobody_reads_are_bounded),
 		cmocka_unit_test(a_peer_that_vanishes_in_the_middle_leaves_nothing),
+		cmocka_unit_test(a_ticket_key_seals_then_opens_then_is_gone),
+		cmocka_unit_test(a_proxy_tells_whose_connection_it_is),
+		cmocka_unit_test(nobody_else_may_tell_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

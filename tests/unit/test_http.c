@@ -1,5 +1,9 @@
 /* What handlers ask of a request, and which route a path finds. */
+#include <stdlib.h>
+
+#include "base/mem.h"
 #include "http/peer.h"
+#include "http/proxy.h"
 #include "http/route.h"
 #include "http/uri.h"
 #include "tests/support/test.h"
@@ -276,6 +280,97 @@ static void a_coding_is_taken_when_it_is_named(void **state)
 	}
 }
 
+/* ---- PROXY headers ---- */
+
+#define V2       "\r\n\r\n\0\r\nQUIT\n"
+#define INET     "\xc0\x00\x02\x01\x0a\x00\x00\x01\x30\x39\x01\xbb"
+#define V6(last) "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0" last
+#define UNIX_27  "123456789012345678901234567"
+#define UNIX_108 UNIX_27 UNIX_27 UNIX_27 UNIX_27
+
+static const struct {
+	struct str header;
+	const char *peer; /* NULL: not told */
+} proxied[] = {
+	{ { "PROXY TCP4 192.0.2.1 10.0.0.1 12345 443\r\n", 41 }, "192.0.2.1" },
+	{ { "PROXY TCP6 2001:DB8:0::1 ::1 1 65535\r\n", 38 }, "2001:db8::1" },
+	{ { "PROXY UNKNOWN\r\n", 15 }, NULL },
+	{ { "PROXY UNKNOWN what ever follows\r\n", 33 }, NULL },
+	{ { V2 "\x21\x11\x00\x0c" INET, 28 }, "192.0.2.1" },
+	{ { V2 "\x21\x11\x00\x10" INET "\x04\0\x01x", 32 }, "192.0.2.1" },
+	{ { V2 "\x21\x21\x00\x24" V6("\x01") V6("\x02") "\0\1\0\2", 52 }, "2001:db8::1" },
+	{ { V2 "\x21\x31\x00\xd8" UNIX_108 UNIX_108, 232 }, NULL },
+	{ { V2 "\x21\x00\x00\x00", 16 }, NULL },
+	{ { V2 "\x20\x00\x00\x00", 16 }, NULL },
+	{ { V2 "\x20\x11\x00\x0c" INET, 28 }, NULL },
+};
+
+static void a_proxy_header_is_the_same_however_it_arrives(void **state)
+{
+	struct http_proxy_head head;
+	char bytes[512];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(proxied); i++) {
+		struct str header = proxied[i].header;
+
+		memset(bytes, 'G', sizeof(bytes));
+		memcpy(bytes, header.p, header.n);
+		for (size_t n = 0; n < header.n; n++) {
+			/* Only what is there may be looked at. */
+			char *part = mem_calloc(n > 0 ? n : 1, 1);
+
+			memcpy(part, bytes, n);
+			assert_int_equal(http_proxy_parse(str_make(part, n), &head),
+			                 HTTP_PROXY_MORE);
+			assert_true(head.size > n && head.size <= header.n);
+			free(part);
+		}
+		for (size_t n = header.n; n < sizeof(bytes); n += 97) {
+			assert_int_equal(http_proxy_parse(str_make(bytes, n), &head),
+			                 HTTP_PROXY_DONE);
+			assert_int_equal(head.size, header.n);
+			assert_int_equal(head.told, proxied[i].peer != NULL);
+			if (head.told) {
+				assert_string_equal(head.peer, proxied[i].peer);
+			}
+		}
+	}
+}
+
+static void what_is_no_proxy_header_is_refused(void **state)
+{
+	static const struct str bad[] = {
+		{ "GET / HTTP/1.1\r\n", 16 },
+		{ "\x16\x03\x01", 3 },
+		{ "PROXY TCP4 192.0.2.1 10.0.0.1 12345 443\n", 40 },
+		{ "PROXY TCP4 192.0.2.1  10.0.0.1 12345 443\r\n", 42 },
+		{ "PROXY TCP4 192.0.2.1 10.0.0.1 12345\r\n", 37 },
+		{ "PROXY TCP4 192.0.2.1 10.0.0.1 12345 443 1\r\n", 43 },
+		{ "PROXY TCP4 192.0.2.1 10.0.0.1 12345 65536\r\n", 43 },
+		{ "PROXY TCP4 192.0.2.256 10.0.0.1 12345 443\r\n", 43 },
+		{ "PROXY TCP4 ::1 ::1 12345 443\r\n", 30 },
+		{ "PROXY TCP6 192.0.2.1 10.0.0.1 12345 443\r\n", 41 },
+		{ "PROXY UDP4 192.0.2.1 10.0.0.1 12345 443\r\n", 41 },
+		{ "PROXY \r\n", 8 },
+		{ "PROXY UNKNOWN " UNIX_108, 122 },
+		{ V2 "\x11\x11\x00\x0c" INET, 28 },
+		{ V2 "\x22\x11\x00\x0c" INET, 28 },
+		{ V2 "\x21\x11\x00\x0b" INET, 28 },
+		{ V2 "\x21\x21\x00\x0c" INET, 28 },
+		{ V2 "\x21\x31\x00\x0c" INET, 28 },
+		{ V2 "\x21\x11\xff\xff" INET, 28 },
+	};
+	struct http_proxy_head head;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		if (http_proxy_parse(bad[i], &head) != HTTP_PROXY_BAD) {
+			fail_msg("taken: %zu", i);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +381,8 @@ int main(void)
 		cmocka_unit_test(forwarded_addresses_are_believed_only_behind_trusted_ones),
 		cmocka_unit_test(the_other_field_is_read_from_the_right_too),
 		cmocka_unit_test(a_coding_is_taken_when_it_is_named),
+		cmocka_unit_test(a_proxy_header_is_the_same_however_it_arrives),
+		cmocka_unit_test(what_is_no_proxy_header_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
