@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from first_light import make_repo, wait_for  # noqa: E402
@@ -348,6 +349,43 @@ def a_drained_worker_gets_nothing_until_it_is_uncordoned(stack):
     expect(stack.cli("worker", "cordon", "no/such"), 2, err="is not the name of a worker")
 
 
+def page_of(stack, service):
+    address = "http://127.0.0.1:%d/metrics" % stack.service(service)["port"]
+    with urllib.request.urlopen(address, timeout=30) as answer:
+        return answer.read().decode()
+
+
+def figure(page, series):
+    return sum(float(line.rpartition(" ")[2]) for line in page.splitlines() if line.rpartition(" ")[0] == series)
+
+
+def what_ran_is_in_the_figures(stack):
+    """And nothing of anybody: labels are routes, states, codes and types."""
+    told = {"worker": ['fairlead_agent_starts_total{agent="command",result="ok"}',
+                       'fairlead_agent_ends_total{agent="command",state="completed"}',
+                       'fairlead_agent_start_seconds_count{agent="command"}'],
+            "scheduler": ["fairlead_leases_granted_total", "fairlead_queue_wait_seconds_count",
+                          'fairlead_sessions_finished_total{state="completed"}']}
+    before = {service: page_of(stack, service) for service in told}
+    expect(stack.cli("task", "run", "--", "true"), 0)
+    for service, names in told.items():
+        for name in names:
+            was = figure(before[service], name)
+            wait_for(name, lambda: figure(page_of(stack, service), name) == was + 1)
+    wait_for("no agent runs", lambda: figure(page_of(stack, "worker"), 'fairlead_agents{agent="command"}') == 0)
+    for name in ("api-1", "api-2", "streamer-1", "streamer-2", "scheduler", "worker"):
+        page = page_of(stack, name)
+        for gauge in ("fairlead_ready", "fairlead_redis_connected", "fairlead_pg_available"):
+            assert figure(page, gauge) == 1, (name, gauge)
+        found = re.search(r'(?<!needs=)(?<!reason=)"(other|[^"]*[0-9A-HJKMNP-TV-Z]{26}[^"]*)"', page)
+        assert not found, (name, found)
+        checked = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, text=True, timeout=60)
+        assert checked.returncode == 0, (name, checked.stdout, checked.stderr)
+    page = page_of(stack, "scheduler")
+    assert figure(page, 'fairlead_workers{state="ready"}') == 1, page
+    assert figure(page, 'fairlead_fleet_slots{state="free"}') > 0, page
+
+
 TESTS = [
     a_task_exits_with_the_code_of_its_command,
     its_settings_reach_the_command,
@@ -365,6 +403,7 @@ TESTS = [
     a_tenant_says_how_long_its_logs_are_kept,
     a_schedule_runs_its_command_again_and_again,
     times_of_a_schedule_are_foreseen,
+    what_ran_is_in_the_figures,
     work_is_delivered_to_a_branch,
     a_drained_worker_gets_nothing_until_it_is_uncordoned,
     completion_is_something_bash_can_source,

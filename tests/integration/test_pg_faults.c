@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "metric/metric.h"
 #include "pg/durable.h"
 #include "pg_world.h"
 
@@ -61,13 +62,18 @@ static void works(struct pg *pg)
 static void exhausted_body(struct world *world)
 {
 	struct pg *pg = world_pool(world, 1, 100, 5000);
+	const struct metric_series *wait = &metric_plain[METRIC_PG_POOL_WAIT];
 	struct pg_tx *tx = NULL;
+	double waited;
 	struct err err;
 
 	assert_int_equal(pg_begin(pg, "ta", &tx, &err), ERR_OK);
+	waited = wait->value;
 	assert_int_equal(attempt(pg, "ta", &test_one, NULL, &err), ERR_UNAVAILABLE);
 	assert_non_null(strstr(err.msg, "no connection was free in 100 ms"));
 	assert_int_equal(pg_stats(pg).waiting, 0);
+	assert_int_equal(pg_stats(pg).active, pg_stats(pg).max);
+	assert_true(wait->value - waited > 90000);
 	pg_rollback(tx);
 	works(pg);
 	pg_free(pg);

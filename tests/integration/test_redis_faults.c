@@ -221,6 +221,7 @@ static void half_written(struct world *world)
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
 	CLEANUP(mem_cleanup) char *value = mem_calloc(BIG, 1);
 	struct redis_op half = { 0 }, after = { 0 };
+	struct redis_stats stats;
 
 	redis_server_start(&world->server, NULL);
 	open_redis(world, world->server.url, LONG_MS);
@@ -233,10 +234,15 @@ static void half_written(struct world *world)
 	assert_int_equal(fiber_yield(), ERR_OK);
 	send_words(world, &after, "DBSIZE");
 	assert_int_equal(fiber_yield(), ERR_OK);
+	stats = redis_stats(world->redis);
+	assert_int_equal(stats.in_flight, 1);
+	assert_int_equal(stats.waiting, 1);
+	assert_true(stats.held > BIG);
 	redis_server_kill(&world->server);
 	redis_server_start(&world->server, NULL);
 	assert_int_equal(result(&half), ERR_UNKNOWN);
 	assert_int_equal(result(&after), ERR_OK);
+	assert_int_equal(redis_stats(world->redis).held, 0);
 }
 
 static void a_half_written_command_is_unknown_and_what_follows_it_waits(void **state)
