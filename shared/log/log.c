@@ -248,16 +248,14 @@ void log_tick(void)
 	}
 }
 
-static void PRINTF_LIKE(3, 0)
-	write_fields(enum log_level level, const char *event, const char *fmt, va_list ap)
+static void PRINTF_LIKE(4, 0) write_fields(enum log_level level, const char *event,
+                                           const char *context, const char *fmt, va_list ap)
 {
 	struct log_line line;
 
 	tell_dropped();
 	begin_line(&line, level, event);
-	if (log_state.context != NULL) {
-		log_line_context(&line, str_of(log_state.context()));
-	}
+	log_line_context(&line, str_of(context));
 	log_line_format(&line, fmt, ap);
 	(void)emit(&line, level);
 }
@@ -272,7 +270,8 @@ void log_write(enum log_level level, const char *event, const char *fmt, ...)
 	}
 	if (!over_rate(event)) {
 		va_start(ap, fmt);
-		write_fields(level, event, fmt, ap);
+		write_fields(level, event, log_state.context != NULL ? log_state.context() : "",
+		             fmt, ap);
 		va_end(ap);
 	}
 	errno = saved;
@@ -285,7 +284,7 @@ void log_write_each(const char *event, const char *fmt, ...)
 
 	if (LOG_LEVEL_INFO <= log_state.options.level) {
 		va_start(ap, fmt);
-		write_fields(LOG_LEVEL_INFO, event, fmt, ap);
+		write_fields(LOG_LEVEL_INFO, event, "", fmt, ap);
 		va_end(ap);
 	}
 	errno = saved;

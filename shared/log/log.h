@@ -79,5 +79,6 @@ void log_write_each(const char *event, const char *fmt, ...) PRINTF_LIKE(2, 3);
 #define log_warn(event, ...)  log_write(LOG_LEVEL_WARN, (event), " " __VA_ARGS__)
 #define log_info(event, ...)  log_write(LOG_LEVEL_INFO, (event), " " __VA_ARGS__)
 #define log_debug(event, ...) log_write(LOG_LEVEL_DEBUG, (event), " " __VA_ARGS__)
-/* At level info and not bounded by the rate: for what is told about each of something. */
+/* One line for each of something: at level info, not bounded by the rate, and without the context,
+ * since it may be written for another than who runs. */
 #define log_each(event, ...) log_write_each((event), " " __VA_ARGS__)

@@ -386,6 +386,28 @@ def what_ran_is_in_the_figures(stack):
     assert figure(page, 'fairlead_fleet_slots{state="free"}') > 0, page
 
 
+def lines_of_request(stack, name):
+    """What all nodes said of a request with that id."""
+    lines = []
+    for service in ("api-1", "api-2", "streamer-1", "streamer-2"):
+        with open(os.path.join(stack.home, "log", service + ".log")) as f:
+            lines += [line for line in f if " request=%s " % name in line and " event=http.request " in line]
+    return lines
+
+
+def each_request_has_one_line_of_who_asked_what(stack):
+    for path, route in (("/api/v1/sessions/" + newest(stack), "/api/v1/sessions/{id}"),
+                        ("/api/v1/sessions/%s/events" % newest(stack), "/api/v1/sessions/{id}/events")):
+        name = "asked-" + str(time.monotonic_ns())
+        status, _, _ = stack.request("GET", path + "?", headers={"X-Request-Id": name})
+        assert status == 200, (path, status)
+        wait_for("a line of " + path, lambda: lines_of_request(stack, name))
+        lines = lines_of_request(stack, name)
+        assert len(lines) == 1 and lines[0].count(" trace=") == 1, lines
+        assert " method=GET route=%s path=%s status=200 took_us=" % (route, path) in lines[0], lines
+        assert re.search(r" tenant=default key=[0-9A-Z]{26} ", lines[0]), lines
+
+
 TESTS = [
     a_task_exits_with_the_code_of_its_command,
     its_settings_reach_the_command,
@@ -404,6 +426,7 @@ TESTS = [
     a_schedule_runs_its_command_again_and_again,
     times_of_a_schedule_are_foreseen,
     what_ran_is_in_the_figures,
+    each_request_has_one_line_of_who_asked_what,
     work_is_delivered_to_a_branch,
     a_drained_worker_gets_nothing_until_it_is_uncordoned,
     completion_is_something_bash_can_source,
@@ -412,7 +435,7 @@ TESTS = [
 
 
 def main(bin_dir):
-    with Stack(bin_dir) as stack:
+    with Stack(bin_dir, {"FAIRLEAD_LOG_REQUESTS": "all"}) as stack:
         run_all(TESTS, stack)
         assert stack.stop() == 0
         wait_for("nothing is left", lambda: not stack.processes(), 10)

@@ -327,13 +327,14 @@ static void each_request_has_a_line_where_that_is_wanted(void **state)
 	set(process, "FAIRLEAD_LOG_REQUESTS=all");
 	set(process, "FAIRLEAD_LOG_FORMAT=json");
 	set(process, "FAIRLEAD_LOG_RATE=5");
-	redis_server_start(&process->redis, NULL);
 	launch(process);
 	line = strstr(await_line(process, "\"node.started\""), "\"port\":");
 	assert_non_null(line);
 	process->port = (unsigned)strtoul(line + 7, NULL, 10);
-	await_readyz(process, 200, "\"ready\"");
 	buf_init(&body, 1 << 20);
+	assert_int_equal(get(process, "/readyz", &body), 503);
+	redis_server_start(&process->redis, NULL);
+	await_readyz(process, 200, "\"ready\"");
 	for (int i = 0; i < REQUESTS; i++) {
 		assert_int_equal(get(process, "/nothing?ticket=secret", &body), 404);
 	}
@@ -344,6 +345,10 @@ static void each_request_has_a_line_where_that_is_wanted(void **state)
 	                                     "\"route\":\"none\",\"path\":\"/nothing\","
 	                                     "\"status\":404,\"took_us\":"),
 	                 REQUESTS);
+	assert_true(count_said(process, "\"event\":\"http.request\",\"method\":\"GET\","
+	                                "\"route\":\"/readyz\",\"path\":\"/readyz\","
+	                                "\"status\":503,") > 0);
+	assert_int_equal(count_said(process, "\"path\":\"/readyz\",\"status\":200"), 0);
 	assert_int_equal(count_said(process, "\"path\":\"/healthz\""), 0);
 	assert_int_equal(count_said(process, "secret"), 0);
 }
