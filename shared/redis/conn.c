@@ -21,6 +21,7 @@
 #include "redis/sentinel.h"
 #include "redis/stream.h"
 #include "redis/url.h"
+#include "tls/tls.h"
 
 enum {
 	BACKOFF_FIRST_MS = 50,
@@ -47,7 +48,8 @@ struct redis_conn {
 	unsigned timeout_ms, backoff_max_ms;
 
 	enum conn_state state;
-	int fd;
+	struct redis_stream stream;
+	struct tls_client *tls; /* NULL: plain */
 	struct event readable, writable;
 	struct redis_parser *parser;
 	char *room;       /* READ_BYTES, for what arrives */
@@ -68,11 +70,10 @@ struct redis_conn {
 
 static void close_stream(struct redis_conn *conn)
 {
-	if (conn->fd >= 0) {
+	if (conn->stream.fd >= 0) {
 		(void)event_del(&conn->readable);
 		(void)event_del(&conn->writable);
-		(void)close(conn->fd);
-		conn->fd = -1;
+		redis_stream_close(&conn->stream);
 	}
 	redis_parser_free(conn->parser);
 	conn->parser = NULL;
@@ -231,20 +232,25 @@ static void on_greeting_reply(struct redis_conn *conn, const struct redis_reply 
 	}
 }
 
+static void await_room(struct redis_conn *conn, size_t left)
+{
+	if (redis_stream_wants_room(&conn->stream, left)) {
+		(void)event_add(&conn->writable, NULL);
+	}
+}
+
 static void send_greeting(struct redis_conn *conn)
 {
 	struct iovec iov = { conn->hello.data, conn->hello.len };
 	struct err err;
 	size_t put;
 
-	if (redis_stream_write(conn->fd, &iov, 1, &put, &err) != ERR_OK) {
+	if (redis_stream_write(&conn->stream, &iov, 1, &put, &err) != ERR_OK) {
 		attempt_failed(conn, &err);
 		return;
 	}
 	buf_drop(&conn->hello, put);
-	if (conn->hello.len > 0) {
-		(void)event_add(&conn->writable, NULL);
-	}
+	await_room(conn, conn->hello.len);
 }
 
 /* ---- events of the socket ---- */
@@ -301,17 +307,24 @@ static void read_all(struct redis_conn *conn)
 	size_t got;
 
 	for (int i = 0; i < READS_PER_TURN; i++) {
-		if (redis_stream_read(conn->fd, conn->room, READ_BYTES, &got, &err) != ERR_OK) {
+		if (redis_stream_read(&conn->stream, conn->room, READ_BYTES, &got, &err) !=
+		    ERR_OK) {
 			lose(conn, &err);
-			break;
+			return;
 		}
 		if (got == 0) {
-			break;
+			return;
 		}
 		conn->heard_ms = clock_mono_ms();
-		if (!take_in(conn, conn->room, got) || got < READ_BYTES) {
-			break;
+		if (!take_in(conn, conn->room, got)) {
+			return;
 		}
+		if (got < READ_BYTES && !redis_stream_has_input(&conn->stream)) {
+			return;
+		}
+	}
+	if (redis_stream_has_input(&conn->stream)) {
+		event_active(&conn->readable, EV_READ, 0);
 	}
 }
 
@@ -321,6 +334,7 @@ static void destroy(struct redis_conn *conn)
 	loop_timer_clear(&conn->timer);
 	loop_undefer(conn->loop, &conn->lost);
 	redis_sentinel_free(conn->sentinel);
+	tls_client_free(conn->tls);
 	redis_url_fini(&conn->url);
 	free(conn->room);
 	free(conn);
@@ -335,9 +349,28 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	conn->reading = true;
 	read_all(conn);
 	conn->reading = false;
+	if (!conn->doomed && conn->state == CONN_GREETING && conn->hello.len > 0) {
+		send_greeting(conn); /* it waited for the handshake */
+	}
 	if (conn->doomed) {
 		destroy(conn);
 	}
+}
+
+/* The name that its certificate has to have: the one that is given, or what we connected to. */
+static void secure(struct redis_conn *conn)
+{
+	char host[REDIS_NAME_SIZE];
+	const char *name = conn->url.name != NULL ? conn->url.name : conn->url.host;
+
+	if (conn->tls == NULL) {
+		return;
+	}
+	if (name == NULL) {
+		redis_host_of(conn->name, host);
+		name = host;
+	}
+	redis_stream_secure(&conn->stream, conn->tls, name);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -345,18 +378,23 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	struct redis_conn *conn = arg;
 	struct err err;
 
+	(void)fd;
 	(void)what;
 	if (conn->state == CONN_UP) {
+		if (conn->tls != NULL) {
+			(void)redis_conn_write(conn, NULL, 0); /* what TLS holds */
+		}
 		conn->events->writable(conn->arg);
 		return;
 	}
 	if (conn->state == CONN_CONNECTING) {
-		if (redis_stream_connected(fd, &err) != ERR_OK) {
+		if (redis_stream_connected(&conn->stream, &err) != ERR_OK) {
 			attempt_failed(conn, &err);
 			return;
 		}
 		conn->state = CONN_GREETING;
 		conn->parser = redis_parser_new();
+		secure(conn);
 		write_greeting(conn);
 		(void)event_add(&conn->readable, NULL);
 	}
@@ -373,14 +411,14 @@ static void begin(struct redis_conn *conn)
 		attempt_failed(conn, &err);
 		return;
 	}
-	if (redis_stream_open(&conn->address, &conn->fd, &err) != ERR_OK) {
+	if (redis_stream_open(&conn->address, &conn->stream, &err) != ERR_OK) {
 		attempt_failed(conn, &err);
 		return;
 	}
 	conn->state = CONN_CONNECTING;
-	(void)event_assign(&conn->readable, base, conn->fd, EV_READ | EV_PERSIST, on_readable,
-	                   conn);
-	(void)event_assign(&conn->writable, base, conn->fd, EV_WRITE, on_writable, conn);
+	(void)event_assign(&conn->readable, base, conn->stream.fd, EV_READ | EV_PERSIST,
+	                   on_readable, conn);
+	(void)event_assign(&conn->writable, base, conn->stream.fd, EV_WRITE, on_writable, conn);
 	(void)event_add(&conn->writable, NULL);
 	loop_timer_set(&conn->timer, conn->timeout_ms);
 }
@@ -419,6 +457,19 @@ static void on_moved(void *arg)
 	}
 }
 
+static enum err_code prepare_tls(struct redis_conn *conn, struct err *err)
+{
+	const struct tls_client_options options = { .ca = conn->url.ca,
+		                                    .certificate = conn->url.certificate,
+		                                    .key = conn->url.key };
+
+	if (!conn->url.tls) {
+		return ERR_OK;
+	}
+	conn->tls = tls_client_new(&options, err);
+	return conn->tls != NULL ? ERR_OK : err_wrap(err, "redis");
+}
+
 /* Where it is, or who is to be asked. */
 static enum err_code find_server(struct redis_conn *conn, const struct redis_options *options,
                                  struct err *err)
@@ -451,11 +502,11 @@ struct redis_conn *redis_conn_open(struct loop *loop, struct redis_url *url,
 	conn->url = *url;
 	conn->timeout_ms = options->timeout_ms;
 	conn->backoff_max_ms = options->backoff_max_ms;
-	conn->fd = -1;
+	conn->stream.fd = -1;
 	conn->lost.run = on_lost;
 	buf_init(&conn->hello, GREETING_MAX);
 	loop_timer_init(&conn->timer, loop, on_timer);
-	if (find_server(conn, options, err) != ERR_OK) {
+	if (prepare_tls(conn, err) != ERR_OK || find_server(conn, options, err) != ERR_OK) {
 		destroy(conn);
 		return NULL;
 	}
@@ -525,10 +576,10 @@ size_t redis_conn_write(struct redis_conn *conn, const struct iovec *iov, int co
 	for (int i = 0; i < count; i++) {
 		want += iov[i].iov_len;
 	}
-	if (redis_stream_write(conn->fd, iov, count, &put, &err) != ERR_OK) {
+	if (redis_stream_write(&conn->stream, iov, count, &put, &err) != ERR_OK) {
 		lose(conn, &err);
-	} else if (put < want) {
-		(void)event_add(&conn->writable, NULL);
+	} else {
+		await_room(conn, want - put);
 	}
 	return put;
 }

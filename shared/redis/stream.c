@@ -11,6 +11,7 @@
 
 #include "base/str.h"
 #include "redis/url.h"
+#include "tls/tls.h"
 
 enum { KEEPALIVE_IDLE_S = 15, KEEPALIVE_INTERVAL_S = 5, KEEPALIVE_PROBES = 3 };
 
@@ -50,6 +51,17 @@ void redis_name_of(const char *host, unsigned port, char out[REDIS_NAME_SIZE])
 	               port);
 }
 
+void redis_host_of(const char *name, char out[REDIS_NAME_SIZE])
+{
+	const char *colon = strrchr(name, ':');
+	struct str host = str_make(name, colon != NULL ? (size_t)(colon - name) : strlen(name));
+
+	if (host.n >= 2 && host.p[0] == '[') {
+		host = str_make(host.p + 1, host.n - 2);
+	}
+	(void)str_copy(out, REDIS_NAME_SIZE, host);
+}
+
 enum err_code redis_address_of(const struct redis_url *url, struct redis_address *ret,
                                struct err *err)
 {
@@ -80,7 +92,8 @@ static void tune_tcp(int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
 }
 
-enum err_code redis_stream_open(const struct redis_address *address, int *ret_fd, struct err *err)
+enum err_code redis_stream_open(const struct redis_address *address, struct redis_stream *ret,
+                                struct err *err)
 {
 	int family = address->addr.ss_family;
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -97,16 +110,16 @@ enum err_code redis_stream_open(const struct redis_address *address, int *ret_fd
 		(void)close(fd);
 		return err->code;
 	}
-	*ret_fd = fd;
+	*ret = (struct redis_stream){ .fd = fd };
 	return ERR_OK;
 }
 
-enum err_code redis_stream_connected(int fd, struct err *err)
+enum err_code redis_stream_connected(const struct redis_stream *stream, struct err *err)
 {
 	int error = 0;
 	socklen_t len = sizeof(error);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0) {
+	if (getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0) {
 		error = errno;
 	}
 	if (error != 0) {
@@ -115,14 +128,35 @@ enum err_code redis_stream_connected(int fd, struct err *err)
 	return ERR_OK;
 }
 
-static bool try_later(int error)
+void redis_stream_secure(struct redis_stream *stream, struct tls_client *tls, const char *name)
 {
-	return error == EAGAIN || error == EINTR;
+	stream->tls = tls_connect(tls, stream->fd, name);
 }
 
-enum err_code redis_stream_read(int fd, void *room, size_t n, size_t *ret, struct err *err)
+void redis_stream_close(struct redis_stream *stream)
 {
-	ssize_t got = recv(fd, room, n, 0);
+	tls_stream_free(stream->tls);
+	(void)close(stream->fd);
+	*stream = (struct redis_stream){ .fd = -1 };
+}
+
+/* An errno after read or write: nothing now, or why it has ended. */
+static enum err_code outcome(const struct redis_stream *stream, const char *what, struct err *err)
+{
+	if (errno == EAGAIN || errno == EINTR) {
+		return ERR_OK;
+	}
+	if (errno == EPROTO && stream->tls != NULL) {
+		return err_set(err, ERR_UNKNOWN, "redis: TLS: %s", tls_stream_trouble(stream->tls));
+	}
+	return err_set(err, ERR_UNKNOWN, "redis: %s: %s", what, strerror(errno));
+}
+
+enum err_code redis_stream_read(const struct redis_stream *stream, void *room, size_t n,
+                                size_t *ret, struct err *err)
+{
+	ssize_t got =
+		stream->tls != NULL ? tls_read(stream->tls, room, n) : recv(stream->fd, room, n, 0);
 
 	*ret = 0;
 	if (got > 0) {
@@ -132,20 +166,32 @@ enum err_code redis_stream_read(int fd, void *room, size_t n, size_t *ret, struc
 	if (got == 0) {
 		return err_set(err, ERR_UNKNOWN, "redis: the server closed the connection");
 	}
-	return try_later(errno) ? ERR_OK
-	                        : err_set(err, ERR_UNKNOWN, "redis: read: %s", strerror(errno));
+	return outcome(stream, "read", err);
 }
 
-enum err_code redis_stream_write(int fd, const struct iovec *iov, int count, size_t *ret,
-                                 struct err *err)
+enum err_code redis_stream_write(const struct redis_stream *stream, const struct iovec *iov,
+                                 int count, size_t *ret, struct err *err)
 {
-	ssize_t put = writev(fd, iov, count);
+	ssize_t put = stream->tls != NULL ? tls_writev(stream->tls, iov, count)
+	                                  : writev(stream->fd, iov, count);
 
 	*ret = 0;
 	if (put >= 0) {
 		*ret = (size_t)put;
 		return ERR_OK;
 	}
-	return try_later(errno) ? ERR_OK
-	                        : err_set(err, ERR_UNKNOWN, "redis: write: %s", strerror(errno));
+	return outcome(stream, "write", err);
+}
+
+bool redis_stream_has_input(const struct redis_stream *stream)
+{
+	return stream->tls != NULL && tls_has_input(stream->tls);
+}
+
+bool redis_stream_wants_room(const struct redis_stream *stream, size_t left)
+{
+	if (stream->tls == NULL) {
+		return left > 0;
+	}
+	return tls_has_output(stream->tls) || (left > 0 && tls_stream_is_open(stream->tls));
 }

@@ -124,16 +124,56 @@ static enum err_code split_userinfo(struct str *authority, struct redis_url *url
 	return take_userinfo(info, url, err);
 }
 
+/* ---- TLS ---- */
+
+static enum err_code parse_tls_parameter(struct str name, struct str value, struct redis_url *url,
+                                         struct err *err)
+{
+	const struct {
+		const char *name;
+		char **field;
+	} known[] = {
+		{ "ca", &url->ca },
+		{ "certificate", &url->certificate },
+		{ "key", &url->key },
+		{ "name", &url->name },
+	};
+
+	for (size_t i = 0; url->tls && value.n > 0 && i < ARRAY_LEN(known); i++) {
+		if (str_eq(name, str_of(known[i].name))) {
+			return take(value, known[i].name, known[i].field, err);
+		}
+	}
+	return bad(err, url->tls ? "of parameters there are ca, certificate, key and name, and "
+	                           "with Sentinels those of sentinel://"
+	                         : "of parameters there are db, and sentinel_user and "
+	                           "sentinel_password with Sentinels");
+}
+
+static enum err_code check_tls(const struct redis_url *url, struct err *err)
+{
+	if ((url->certificate == NULL) != (url->key == NULL)) {
+		return bad(err, "a certificate needs a key, and a key a certificate");
+	}
+	return ERR_OK;
+}
+
 static enum err_code parse_tcp(struct str rest, struct redis_url *url, struct err *err)
 {
-	struct str authority = str_split(&rest, '/');
+	struct str parameters = rest, path = str_split(&parameters, '?');
+	struct str authority = str_split(&path, '/');
 	enum err_code code = split_userinfo(&authority, url, err);
 
 	if (code == ERR_OK) {
 		code = take_host(authority, &url->host, &url->port, err);
 	}
-	if (code == ERR_OK && rest.n > 0) {
-		code = take_db(rest, url, err);
+	if (code == ERR_OK && path.n > 0) {
+		code = take_db(path, url, err);
+	}
+	while (code == ERR_OK && parameters.p != NULL) {
+		struct str value = str_split(&parameters, '&'), name = str_split(&value, '=');
+
+		code = parse_tls_parameter(name, value, url, err);
 	}
 	return code;
 }
@@ -185,7 +225,7 @@ static enum err_code parse_sentinel_parameter(struct str value, struct redis_url
 	if (str_eq(name, STR_LIT("sentinel_password"))) {
 		return take(value, "sentinel_password", &url->sentinel_password, err);
 	}
-	return bad(err, "the parameters are db, sentinel_user and sentinel_password");
+	return parse_tls_parameter(name, value, url, err);
 }
 
 static enum err_code parse_sentinel(struct str rest, struct redis_url *url, struct err *err)
@@ -253,26 +293,37 @@ static enum err_code parse_unix(struct str rest, struct redis_url *url, struct e
 	return code;
 }
 
+static const struct {
+	struct str begins;
+	bool tls;
+	enum err_code (*parse)(struct str rest, struct redis_url *url, struct err *err);
+} schemes[] = {
+	{ { "redis://", 8 }, false, parse_tcp },
+	{ { "rediss://", 9 }, true, parse_tcp },
+	{ { "unix://", 7 }, false, parse_unix },
+	{ { "sentinel://", 11 }, false, parse_sentinel },
+	{ { "sentinels://", 12 }, true, parse_sentinel },
+};
+
 enum err_code redis_url_parse(const char *text, struct redis_url *ret, struct err *err)
 {
-	static const struct str tcp = { "redis://", 8 }, tls = { "rediss://", 9 },
-				un = { "unix://", 7 }, sentinel = { "sentinel://", 11 };
-	struct str s = str_of(text);
 	struct redis_url url = { .port = REDIS_PORT };
-	enum err_code code;
+	struct str s = str_of(text);
+	enum err_code code = ERR_NOT_FOUND;
 
-	if (str_starts(s, tcp)) {
-		code = parse_tcp(str_make(s.p + tcp.n, s.n - tcp.n), &url, err);
-	} else if (str_starts(s, un)) {
-		code = parse_unix(str_make(s.p + un.n, s.n - un.n), &url, err);
-	} else if (str_starts(s, sentinel)) {
-		code = parse_sentinel(str_make(s.p + sentinel.n, s.n - sentinel.n), &url, err);
-	} else if (str_starts(s, tls)) {
-		code = err_set(err, ERR_UNSUPPORTED,
-		               "redis URL: rediss:// (TLS) is not supported yet");
-	} else {
-		code = bad(err, "it starts with redis://, unix:// or sentinel://");
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+		size_t n = schemes[i].begins.n;
+
+		if (str_starts(s, schemes[i].begins)) {
+			url.tls = schemes[i].tls;
+			code = schemes[i].parse(str_make(s.p + n, s.n - n), &url, err);
+		}
 	}
+	if (code == ERR_NOT_FOUND) {
+		code = bad(err, "it starts with redis://, rediss://, unix://, sentinel:// or "
+		                "sentinels://");
+	}
+	code = code == ERR_OK ? check_tls(&url, err) : code;
 	if (code != ERR_OK) {
 		redis_url_fini(&url);
 		return code;
@@ -290,6 +341,10 @@ void redis_url_fini(struct redis_url *url)
 	free(url->master);
 	free(url->sentinel_user);
 	free(url->sentinel_password);
+	free(url->ca);
+	free(url->certificate);
+	free(url->key);
+	free(url->name);
 	for (size_t i = 0; i < url->sentinel_count; i++) {
 		free(url->sentinels[i].name);
 	}
@@ -306,5 +361,10 @@ void redis_url_of_sentinel(const struct redis_url *url, size_t i, struct redis_u
 	*ret = (struct redis_url){ .host = copy_of(url->sentinels[i].name),
 		                   .port = url->sentinels[i].port,
 		                   .user = copy_of(url->sentinel_user),
-		                   .password = copy_of(url->sentinel_password) };
+		                   .password = copy_of(url->sentinel_password),
+		                   .tls = url->tls,
+		                   .ca = copy_of(url->ca),
+		                   .certificate = copy_of(url->certificate),
+		                   .key = copy_of(url->key),
+		                   .name = copy_of(url->name) };
 }

@@ -6,6 +6,10 @@
  *	sentinel://[[user]:password@]host[:port][,host[:port]...]/master
  *		[?db=0][&sentinel_user=...][&sentinel_password=...]      port 26379, at most 9
  *
+ * rediss:// and sentinels:// are the same over TLS, with ?ca=... (PEM file of whom to believe, else
+ * whom the system does), &certificate=...&key=... (our own), &name=... (the name that the server's
+ * certificate has, where it is not the host's).
+ *
  * With Sentinels user and password are for the Redis that they name.
  * user, password and path are percent-decoded (RFC 3986 section 2.1).  No message repeats any part
  * of the URL: it may hold a password.
@@ -40,12 +44,13 @@ struct redis_url {
 	unsigned db;
 	char *master; /* NULL: no Sentinels; else host and path are NULL */
 	char *sentinel_user, *sentinel_password;
+	bool tls;
+	char *ca, *certificate, *key, *name; /* NULL: not given */
 	struct redis_host sentinels[REDIS_SENTINELS_MAX];
 	size_t sentinel_count;
 };
 
-/* ERR_INVALID, or ERR_UNSUPPORTED for rediss:// (TLS). On ERR_OK redis_url_fini() frees what is in
- * it. */
+/* ERR_INVALID. On ERR_OK redis_url_fini() frees what is in it. */
 enum err_code redis_url_parse(const char *text, struct redis_url *ret, struct err *err) MUST_CHECK;
 void redis_url_fini(struct redis_url *url);
 

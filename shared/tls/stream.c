@@ -19,9 +19,10 @@ struct tls_stream {
 	struct tls_context *context;
 	SSL *ssl;
 	int fd;
-	bool open;      /* the handshake is done */
-	bool ended;     /* the socket has nothing more */
-	bool broken;    /* it cannot go on */
+	bool open;   /* the handshake is done */
+	bool ended;  /* the socket has nothing more */
+	bool broken; /* it cannot go on: */
+	const char *trouble;
 	struct buf out; /* records that the socket did not take */
 };
 
@@ -108,13 +109,25 @@ bool tls_stream_is_open(const struct tls_stream *stream)
 	return stream->open;
 }
 
+const char *tls_stream_trouble(const struct tls_stream *stream)
+{
+	return stream->trouble;
+}
+
+static void count_handshake(const struct tls_stream *stream, const char *outcome)
+{
+	if (SSL_is_server(stream->ssl)) {
+		metric_inc(METRIC_TLS_HANDSHAKES, outcome);
+	}
+}
+
 void tls_stream_free(struct tls_stream *stream)
 {
 	if (stream == NULL) {
 		return;
 	}
 	if (!stream->open && !stream->broken) {
-		metric_inc(METRIC_TLS_HANDSHAKES, "unfinished");
+		count_handshake(stream, "unfinished");
 	}
 	SSL_free(stream->ssl);
 	buf_fini(&stream->out);
@@ -125,9 +138,19 @@ static void notice_open(struct tls_stream *stream)
 {
 	if (!stream->open && SSL_is_init_finished(stream->ssl)) {
 		stream->open = true;
-		metric_inc(METRIC_TLS_HANDSHAKES,
-		           SSL_session_reused(stream->ssl) ? "resumed" : "full");
+		count_handshake(stream, SSL_session_reused(stream->ssl) ? "resumed" : "full");
 	}
+}
+
+static const char *trouble_of(const SSL *ssl)
+{
+	long verdict = SSL_get_verify_result(ssl);
+	const char *reason = ERR_reason_error_string(ERR_peek_error());
+
+	if (verdict != X509_V_OK) {
+		return X509_verify_cert_error_string(verdict);
+	}
+	return reason != NULL ? reason : "the connection broke";
 }
 
 /* After an operation that gave n <= 0: what read(2) would say. */
@@ -140,9 +163,12 @@ static ssize_t failed(struct tls_stream *stream, int n)
 	default: break;
 	}
 	if (!stream->open && !stream->broken) {
-		metric_inc(METRIC_TLS_HANDSHAKES, "failed");
+		count_handshake(stream, "failed");
 	}
-	stream->broken = true;
+	if (!stream->broken) {
+		stream->broken = true;
+		stream->trouble = trouble_of(stream->ssl);
+	}
 	ERR_clear_error();
 	errno = EPROTO;
 	return -1;

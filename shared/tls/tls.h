@@ -17,6 +17,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 
+struct tls_client;
 struct tls_server;
 struct tls_stream;
 
@@ -36,6 +37,20 @@ enum err_code tls_server_reload(struct tls_server *server, struct err *err) MUST
 bool tls_server_is_outdated(struct tls_server *server);
 int64_t tls_server_ends_s(const struct tls_server *server); /* its certificate; since 1970 */
 
+/* ---- a client ---- */
+
+struct tls_client_options {
+	const char *ca;                /* PEM of whom it believes; NULL: whom the system does */
+	const char *certificate, *key; /* its own, where one is asked for; NULL: none */
+};
+
+struct tls_client *tls_client_new(const struct tls_client_options *options,
+                                  struct err *err) MUST_CHECK;
+void tls_client_free(struct tls_client *client); /* after its streams */
+/* The server has to be of that name, or address. A handshake begins with the first write or read.
+ */
+struct tls_stream *tls_connect(struct tls_client *client, int fd, const char *name);
+
 /* ---- a stream ---- */
 
 /* The descriptor stays the caller's, who closes it after tls_stream_free(). The handshake is a part
@@ -43,6 +58,8 @@ int64_t tls_server_ends_s(const struct tls_server *server); /* its certificate; 
 struct tls_stream *tls_accept(struct tls_server *server, int fd);
 void tls_stream_free(struct tls_stream *stream);
 bool tls_stream_is_open(const struct tls_stream *stream); /* the handshake is done */
+/* After EPROTO: why, in OpenSSL's words. */
+const char *tls_stream_trouble(const struct tls_stream *stream);
 
 /* As read(2): 0 when the peer has ended; -1 with errno EAGAIN, or EPROTO when it cannot go on. */
 ssize_t tls_read(struct tls_stream *stream, void *room, size_t size);

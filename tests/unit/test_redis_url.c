@@ -146,6 +146,13 @@ static void what_is_wrong_is_refused(void **state)
 		"sentinel://h/m?sentinel_user=u",
 		"sentinel://h/m?sentinel_password=%zz",
 		"sentinel://1,2,3,4,5,6,7,8,9,10/m",
+		"redis://h?ca=/c",
+		"redis://h/0?db=1",
+		"sentinel://h/m?ca=/c",
+		"rediss://h?nope=1",
+		"rediss://h?ca=",
+		"rediss://h?certificate=/c",
+		"rediss://h?key=/k",
 		long_path,
 	};
 
@@ -160,14 +167,30 @@ static void what_is_wrong_is_refused(void **state)
 	}
 }
 
-static void tls_is_refused_by_name(void **state)
+static void tls_has_a_scheme_and_parameters(void **state)
 {
-	struct redis_url url;
-	struct err err;
+	struct redis_url url = parsed("rediss://u:p@h:1/2?ca=/a%20b.pem&name=redis.example");
+	struct redis_url one;
 
 	(void)state;
-	assert_int_equal(redis_url_parse("rediss://h", &url, &err), ERR_UNSUPPORTED);
-	assert_non_null(strstr(err.msg, "rediss"));
+	assert_true(url.tls);
+	assert_int_equal(url.db, 2);
+	assert_string_equal(url.ca, "/a b.pem");
+	assert_string_equal(url.name, "redis.example");
+	assert_null(url.key);
+	redis_url_fini(&url);
+	url = parsed("sentinels://s1,s2/m?db=3&ca=/c&certificate=/d&key=/e");
+	redis_url_of_sentinel(&url, 1, &one);
+	assert_true(url.tls && one.tls);
+	assert_string_equal(one.ca, "/c");
+	assert_string_equal(one.certificate, "/d");
+	assert_string_equal(one.key, "/e");
+	redis_url_fini(&url);
+	redis_url_fini(&one);
+	url = parsed("rediss://h");
+	assert_true(url.tls);
+	assert_null(url.ca);
+	redis_url_fini(&url);
 }
 
 static void no_message_repeats_a_password(void **state)
@@ -176,7 +199,7 @@ static void no_message_repeats_a_password(void **state)
 		                             "redis://u:hunter2@h:x",
 		                             "unix:///s?password=hunter2&db=x",
 		                             "redis://u:hunter2%zz@h",
-		                             "rediss://u:hunter2@h",
+		                             "rediss://u:hunter2@h?x",
 		                             "sentinel://u:hunter2@h",
 		                             "sentinel://h/m?sentinel_password=hunter2&x" };
 
@@ -199,7 +222,7 @@ int main(void)
 		cmocka_unit_test(a_unix_socket_has_parameters),
 		cmocka_unit_test(sentinels_are_a_list_before_the_name_of_a_master),
 		cmocka_unit_test(what_is_wrong_is_refused),
-		cmocka_unit_test(tls_is_refused_by_name),
+		cmocka_unit_test(tls_has_a_scheme_and_parameters),
 		cmocka_unit_test(no_message_repeats_a_password),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
