@@ -28,8 +28,8 @@ A_JOB = {"job": "fairlead-api"}
 A_PROCESS = {"job": "fairlead-api", "instance": "a"}
 
 
-def requests(status_class, each):
-    return {f'fairlead_http_requests_total{{{API},method="GET",route="/x",class="{status_class}"}}': f"0+{each}x80"}
+def requests(status_class, each, route="/x"):
+    return {f'fairlead_http_requests_total{{{API},method="GET",route="{route}",class="{status_class}"}}': f"0+{each}x80"}
 
 
 def redis_errors(error, each):
@@ -91,7 +91,8 @@ CASES = {
                                 labels=A_PROCESS),
     "FairleadLogLinesLost": grows("fairlead_log_dropped_total", API, 1, labels=A_PROCESS),
     "FairleadErrors": case({**requests("2xx", 900), **requests("5xx", 20)},
-                           [{**requests("2xx", 900), **requests("5xx", 2)}, requests("4xx", 900)], labels=A_JOB),
+                           [{**requests("2xx", 900), **requests("5xx", 2)}, requests("4xx", 900),
+                            {**requests("2xx", 900), **requests("5xx", 100, "/readyz")}], labels=A_JOB),
     "FairleadSlow": case(buckets("fairlead_http_request_seconds", "fairlead-api", 5, 100),
                          [buckets("fairlead_http_request_seconds", "fairlead-api", 1, 1000),
                           buckets("fairlead_http_request_seconds", "fairlead-streamer", 5, 100)], at="20m", labels=A_JOB),
