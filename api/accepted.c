@@ -2,6 +2,7 @@
 
 #include "api/answer.h"
 #include "api/app.h"
+#include "api/upload.h"
 #include "json/write.h"
 #include "session/session_json.h"
 
@@ -24,7 +25,7 @@ bool accepted_allows(struct http_request *req, struct http_reply *reply,
 		answer_code(req, reply, ERR_FORBIDDEN, "this key may not use that namespace");
 		return false;
 	}
-	return true;
+	return uploads_are_there(req, reply, &spec->prompt.uploads, before);
 }
 
 void accepted_write(const struct task_accepted *accepted, struct http_reply *reply)

@@ -6,8 +6,9 @@
 #include "http/http.h"
 #include "task/task_store.h"
 
-/* What the body alone does not decide: is it the key's tenant, and a namespace of the key's. before
- * is what comes before the fields of problems. False: the reply is filled. */
+/* What the body alone does not decide: are its uploads there, is it the key's tenant, and a
+ * namespace of the key's. before is what comes before the fields of problems. False: the reply is
+ * filled. */
 bool accepted_allows(struct http_request *req, struct http_reply *reply,
                      const struct task_spec *spec, const char *before);
 

@@ -7,6 +7,7 @@
 #include "api/items.h"
 #include "api/once.h"
 #include "api/seen.h"
+#include "api/upload.h"
 #include "base/clock.h"
 #include "command/command_store.h"
 #include "json/value.h"
@@ -32,13 +33,17 @@ static bool take_prompt(struct http_request *req, struct http_reply *reply, stru
 {
 	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
 	struct rest_prompt body = { .mode = REST_PROMPT_QUEUE };
-	struct steer_words words = { .texts = &body.texts };
+	struct steer_words words = { .texts = &body.prompt.texts };
 	struct err err;
 
 	if (json_decode(req->body, &rest_prompt_table, &body, req->arena, problems) != ERR_OK) {
 		answer_problems(req, reply, problems);
 		return false;
 	}
+	if (!uploads_are_there(req, reply, &body.prompt.uploads, "")) {
+		return false;
+	}
+	words.blocks = body.prompt.blocks;
 	words.steers = body.mode == REST_PROMPT_STEER;
 	if (steer_words(&words, req->arena, &ask->payload, &err) != ERR_OK) {
 		answer_problem(req, reply, "prompt", err.msg);
@@ -160,7 +165,7 @@ void serve_prompt_edit(struct http_request *req, struct http_reply *reply)
 	struct json_problems *problems = arena_take(req->arena, sizeof(*problems));
 	const struct steer steer = seen_steer(req);
 	struct rest_prompt body = { .mode = REST_PROMPT_QUEUE };
-	struct steer_words words = { .texts = &body.texts };
+	struct steer_words words = { .texts = &body.prompt.texts };
 	struct steer_session session;
 	struct id prompt;
 	struct jsonw w;
@@ -170,6 +175,10 @@ void serve_prompt_edit(struct http_request *req, struct http_reply *reply)
 		answer_problems(req, reply, problems);
 		return;
 	}
+	if (!uploads_are_there(req, reply, &body.prompt.uploads, "")) {
+		return;
+	}
+	words.blocks = body.prompt.blocks;
 	words.steers = body.mode == REST_PROMPT_STEER;
 	if (!seen_prompt(req, reply, &prompt) || !seen_now(req, reply, &session)) {
 		return;

@@ -26,6 +26,8 @@
 #include "scheduler/retain.h"
 #include "scheduler/spend.h"
 #include "scheduler/sweep.h"
+#include "scheduler/uploads.h"
+#include "upload/upload_fetch.h"
 
 enum {
 	ADMIT_MS = 500,
@@ -42,6 +44,7 @@ enum {
 	EPOCHS_MS = 250,
 	LIMITS_MS = 250,
 	ASKS_MS = 2000,
+	UPLOADS_MS = 1000,
 	FLAG_MS = 250,
 	PRICES_MS = 5000,
 	BACKOFF_MAX_MS = 1000,
@@ -81,6 +84,10 @@ static void ring_for(struct app *app, struct str channel, struct str payload)
 	uint64_t shard;
 
 	lease_bell_channel(bell);
+	if (str_eq(channel, STR_LIT(UPLOAD_CHANNEL))) {
+		duty_ring(&app->duties[DUTY_UPLOADS]);
+		return;
+	}
 	if (str_eq(channel, str_of(bell))) {
 		app->fleet.read_ms = 0;
 		duty_ring(&app->duties[str_eq(payload, STR_LIT("end")) ? DUTY_SWEEP : DUTY_GRANT]);
@@ -183,6 +190,7 @@ static enum err_code subscribe(struct app *app, struct err *err)
 	lease_bell_channel(channel);
 	redis_subscribe(app->sub, str_of(channel));
 	redis_subscribe(app->sub, STR_LIT(LOG_MOVES_CHANNEL));
+	redis_subscribe(app->sub, STR_LIT(UPLOAD_CHANNEL));
 	return ERR_OK;
 }
 
@@ -222,6 +230,7 @@ static void begin_duties(struct app *app)
 	begin_duty(app, DUTY_PRICES, "prices", spend_prices_turn, PRICES_MS);
 	begin_duty(app, DUTY_FLAG, "flag", flag_turn, FLAG_MS);
 	begin_duty(app, DUTY_ASKS, "asks", asks_expire_turn, ASKS_MS);
+	begin_duty(app, DUTY_UPLOADS, "uploads", uploads_turn, UPLOADS_MS);
 	begin_duty(app, DUTY_EPOCHS, "epochs", epochs_turn, EPOCHS_MS);
 	begin_duty(app, DUTY_RETAIN, "retain", retain_turn, conf->retention_interval);
 	begin_duty(app, DUTY_RELEASE, "release", release_turn, RELEASE_MS);

@@ -53,6 +53,7 @@ enum duty_id {
 	DUTY_FLAG,
 	DUTY_PRICES,
 	DUTY_ASKS,
+	DUTY_UPLOADS,
 	DUTY_MOVES, /* and the other fibers that share `moves` */
 	DUTY_COUNT = DUTY_MOVES + ARCHIVE_FIBERS
 };

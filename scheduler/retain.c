@@ -10,6 +10,7 @@
 #include "login/login.h"
 #include "scheduler/app.h"
 #include "token/refresh.h"
+#include "upload/upload_store.h"
 
 enum { CLAIM_MS = 5000 }; /* beyond the pause between turns; renewed with every batch */
 
@@ -59,6 +60,7 @@ enum err_code retain_turn(struct app *app, struct err *err)
 	struct arena *arena = arena_new();
 	struct retention_due *due = arena_take(arena, RETENTION_MAX * sizeof(*due));
 	bool more = true, mine = false;
+	uint64_t uploads = 0;
 	enum err_code code = keep_claim(app, &claim, &mine, err);
 
 	while (code == ERR_OK && mine && more) {
@@ -75,6 +77,13 @@ enum err_code retain_turn(struct app *app, struct err *err)
 	}
 	if (code == ERR_OK && mine) {
 		code = chat_prune(app->node->pg, err);
+	}
+	if (code == ERR_OK && mine) {
+		code = upload_prune(app->node->pg, app->node->conf.upload_keep / 1000, &uploads,
+		                    err);
+	}
+	if (uploads > 0) {
+		log_info("uploads.removed", "count=%" PRIu64, uploads);
 	}
 	if (sweep.segments > 0 || sweep.sessions > 0) {
 		log_info("retention.removed", "segments=%" PRIu64 " sessions=%" PRIu64,

@@ -2,6 +2,8 @@
 
 #include "streamer/feed.h"
 #include "streamer/socket.h"
+#include "task/task.h"
+#include "upload/upload_store.h"
 
 static struct steer steer_of(const struct inbound *inbound)
 {
@@ -77,6 +79,36 @@ enum err_code ask_prompt(struct inbound *inbound, struct ask *ask, const struct 
 		return inbound_problem(inbound, field, err->msg, err);
 	}
 	return ask_send(inbound, ask, &what, command, err);
+}
+
+/* The first problem is told, as of any frame. */
+static enum err_code check_uploads(struct inbound *inbound, const struct ask *ask,
+                                   const struct task_prompt *prompt, struct err *err)
+{
+	struct json_problems *problems = arena_take(inbound->arena, sizeof(*problems));
+	const struct upload_filter filter = upload_filter_of(ask->steer.who);
+	enum err_code code;
+
+	problems->count = 0;
+	code = upload_check(ask->steer.pg, &filter, &prompt->uploads, inbound->arena, problems,
+	                    err);
+	return code == ERR_OK && problems->count > 0
+	               ? inbound_problem(inbound, problems->items[0].field, problems->items[0].rule,
+	                                 err)
+	               : code;
+}
+
+enum err_code ask_blocks(struct inbound *inbound, struct ask *ask, const struct task_prompt *prompt,
+                         struct str command, struct err *err)
+{
+	const struct steer_words words = { .texts = &prompt->texts, .blocks = prompt->blocks };
+	struct steer_ask what = { .verb = STEER_PROMPT };
+	enum err_code code = check_uploads(inbound, ask, prompt, err);
+
+	if (code == ERR_OK && steer_words(&words, inbound->arena, &what.payload, err) != ERR_OK) {
+		return inbound_problem(inbound, "prompt", err->msg, err);
+	}
+	return code == ERR_OK ? ask_send(inbound, ask, &what, command, err) : code;
 }
 
 enum err_code ask_cancel(struct inbound *inbound, struct ask *ask, struct str reason,

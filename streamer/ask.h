@@ -19,6 +19,10 @@ enum err_code ask_session(struct inbound *inbound, struct str session, struct as
 enum err_code ask_send(struct inbound *inbound, struct ask *ask, struct steer_ask *what,
                        struct str command, struct err *err) MUST_CHECK;
 
+struct task_prompt;
+/* A prompt that may refer to uploads, which was in the field "prompt". */
+enum err_code ask_blocks(struct inbound *inbound, struct ask *ask, const struct task_prompt *prompt,
+                         struct str command, struct err *err) MUST_CHECK;
 /* A prompt of these texts (struct str), which were in that field. */
 enum err_code ask_prompt(struct inbound *inbound, struct ask *ask, const struct json_list *texts,
                          const char *field, struct str command, struct err *err) MUST_CHECK;

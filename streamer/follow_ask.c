@@ -29,7 +29,7 @@ static struct str only_session(const struct socket *socket)
 struct prompt {
 	struct inbound_head head;
 	struct str session, command;
-	struct json_list texts; /* struct str */
+	struct task_prompt words;
 };
 
 static const struct json_field prompt_fields[] = {
@@ -39,7 +39,7 @@ static const struct json_field prompt_fields[] = {
 	  .alias = "message",
 	  .kind = JSON_CUSTOM,
 	  .flags = JSON_REQUIRED,
-	  FIELD(prompt, texts),
+	  FIELD(prompt, words),
 	  .decode = task_decode_prompt,
 	  .schema = task_prompt_schema },
 	ASK_COMMAND_FIELD(prompt),
@@ -54,9 +54,8 @@ enum err_code follow_prompt(struct inbound *inbound, const void *body, struct er
 	struct ask ask;
 	enum err_code code = ask_session(inbound, prompt->session, &ask, err);
 
-	return code != ERR_OK
-	               ? code
-	               : ask_prompt(inbound, &ask, &prompt->texts, "prompt", prompt->command, err);
+	return code != ERR_OK ? code
+	                      : ask_blocks(inbound, &ask, &prompt->words, prompt->command, err);
 }
 
 /* ---- chat_request ---- */

@@ -242,24 +242,36 @@ static bool write_all(int fd, struct str text)
 	return true;
 }
 
-enum err_code beneath_write(const struct beneath *in, struct str path, struct str text,
-                            struct err *err)
+static enum err_code write_in(const struct beneath *in, struct str path, struct str text, bool anew,
+                              struct err *err)
 {
+	const uint64_t how = anew ? O_CREAT : O_APPEND;
 	int fd;
-	enum err_code code =
-		open_in(in, path, O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY, &fd, err);
+	enum err_code code = open_in(in, path, O_WRONLY | how | O_NONBLOCK | O_NOCTTY, &fd, err);
 
 	if (code != ERR_OK) {
 		return code;
 	}
 	code = look(fd, path, SIZE_MAX, err);
-	if (code == ERR_OK && (ftruncate(fd, 0) != 0 || !write_all(fd, text))) {
+	if (code == ERR_OK && ((anew && ftruncate(fd, 0) != 0) || !write_all(fd, text))) {
 		code = say(err, path);
 	}
 	if (close(fd) != 0 && code == ERR_OK) {
 		code = say(err, path);
 	}
 	return code;
+}
+
+enum err_code beneath_write(const struct beneath *in, struct str path, struct str text,
+                            struct err *err)
+{
+	return write_in(in, path, text, true, err);
+}
+
+enum err_code beneath_append(const struct beneath *in, struct str path, struct str text,
+                             struct err *err)
+{
+	return write_in(in, path, text, false, err);
 }
 
 enum err_code beneath_directory(const struct beneath *in, struct str path, struct err *err)

@@ -33,6 +33,10 @@ enum err_code beneath_read(const struct beneath *in, struct str path, size_t max
 enum err_code beneath_write(const struct beneath *in, struct str path, struct str text,
                             struct err *err) MUST_CHECK;
 
+/* The same at the end of one that is there. */
+enum err_code beneath_append(const struct beneath *in, struct str path, struct str text,
+                             struct err *err) MUST_CHECK;
+
 /* Whether it is a directory there. */
 enum err_code beneath_directory(const struct beneath *in, struct str path,
                                 struct err *err) MUST_CHECK;

@@ -334,6 +334,18 @@ void event_text_message(struct buf *out, const char *role, struct str content)
 	jsonw_end_object(&w);
 }
 
+void event_text_prompt(struct buf *out, struct str content, struct str attachments)
+{
+	struct jsonw w = begin(out);
+
+	jsonw_cstr(&w, "role", "user");
+	jsonw_str(&w, "content", content);
+	if (attachments.n > 0) {
+		jsonw_raw(&w, "attachments", attachments);
+	}
+	jsonw_end_object(&w);
+}
+
 void event_text_turn(struct buf *out, uint64_t turn, const char *stop_reason)
 {
 	struct jsonw w = begin(out);

@@ -84,6 +84,8 @@ struct event_text_command_end {
 };
 void event_text_command_end(struct buf *out, const struct event_text_command_end *end);
 void event_text_message(struct buf *out, const char *role, struct str content);
+/* Of a person; attachments: JSON array, "" for none. */
+void event_text_prompt(struct buf *out, struct str content, struct str attachments);
 void event_text_turn(struct buf *out, uint64_t turn, const char *stop_reason); /* NULL: begins */
 
 /* The part of a unified diff (of git) that is about the next file; empty at its end. */

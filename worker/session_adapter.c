@@ -17,6 +17,7 @@
 #include "json/write.h"
 #include "log/log.h"
 #include "worker/session_resume.h"
+#include "worker/session_upload.h"
 #include "worker/team.h"
 
 enum {
@@ -413,6 +414,19 @@ void session_adapter_exited(struct session_run *s)
 
 /* ---- prompts ---- */
 
+/* Takes blocks. */
+static struct json_value *with_uploads(struct session_run *s, struct json_value *blocks,
+                                       struct buf *attachments)
+{
+	struct json_value *taken = session_uploads_take(s, blocks, attachments);
+
+	if (taken == NULL) {
+		return blocks;
+	}
+	json_value_free(blocks);
+	return taken;
+}
+
 /* What its agent is told where it goes on; the task's own prompt too, if it does not know that. */
 static struct json_value *say_lost(struct session_adapter *a, struct buf *text)
 {
@@ -420,40 +434,54 @@ static struct json_value *say_lost(struct session_adapter *a, struct buf *text)
 	struct str task = task_prompt_text(task_prompt_json(&s->order.spec, s->arena), s->arena);
 	const char *words = s->lost;
 	struct json_value *blocks;
+	struct buf attachments;
 	struct jsonw w;
 	struct err err;
 
 	event_text_message(text, "system", str_of(words));
 	(void)session_say(s, EVENT_TYPE_MESSAGE, text);
-	if (!s->resumes) {
+	if (s->resumes) {
+		session_uploads_again(s);
+	} else {
 		words = arena_printf(s->arena, "%s The task was:\n\n%" STR_FMT, words,
 		                     STR_ARG(task));
 	}
 	buf_fini(text);
-	buf_init(text, strlen(words) * 6 + 256); /* a character may take an escape of six */
+	/* A character may take an escape of six. */
+	buf_init(text, strlen(words) * 6 + SESSION_UPLOADS_BYTES);
 	jsonw_init(&w, text);
 	jsonw_array(&w, NULL);
 	jsonw_object(&w, NULL);
 	jsonw_cstr(&w, "type", "text");
 	jsonw_cstr(&w, "text", words);
 	jsonw_end_object(&w);
+	if (!s->resumes) {
+		session_uploads_write(s, &w);
+	}
 	jsonw_end_array(&w);
-	blocks = json_parse(buf_str(text), &err);
+	event_text_init(&attachments);
+	blocks = with_uploads(s, json_parse(buf_str(text), &err), &attachments);
+	buf_fini(&attachments);
 	return blocks;
 }
 
 static struct json_value *say_task(struct session_adapter *a, struct buf *text)
 {
 	struct session_run *s = a->run;
-	const struct str *texts = s->order.spec.prompt.items;
+	const struct json_list *texts = &s->order.spec.prompt.texts;
+	const struct str *first = texts->items;
 	const struct str prompt = task_prompt_json(&s->order.spec, s->arena);
+	struct json_value *blocks;
+	struct buf attachments;
 	struct err err;
 
-	event_text_message(text, "user",
-	                   s->order.spec.prompt.count == 1 ? texts[0]
-	                                                   : task_prompt_text(prompt, s->arena));
+	event_text_init(&attachments);
+	blocks = with_uploads(s, json_parse(prompt, &err), &attachments);
+	event_text_prompt(text, texts->count == 1 ? first[0] : task_prompt_text(prompt, s->arena),
+	                  buf_str(&attachments));
 	(void)session_say(s, EVENT_TYPE_MESSAGE, text);
-	return json_parse(prompt, &err);
+	buf_fini(&attachments);
+	return blocks;
 }
 
 /* Nothing where it goes on and nothing is missing: it waits for whoever prompts it next. */
@@ -464,6 +492,7 @@ static void give_first(struct session_adapter *a)
 	struct buf text;
 
 	if (s->resumes && s->lost == NULL) {
+		session_uploads_again(s);
 		a->first_done = true;
 		return;
 	}
@@ -479,6 +508,18 @@ static void give_first(struct session_adapter *a)
 	json_value_free(blocks);
 }
 
+/* Its blocks, as the agent gets them, and the event of it. */
+static void say_prompt(struct session_run *s, struct session_note *note, struct buf *text)
+{
+	struct buf attachments;
+
+	event_text_init(&attachments);
+	note->blocks = with_uploads(s, note->blocks, &attachments);
+	event_text_prompt(text, str_of(note->prompt), buf_str(&attachments));
+	(void)session_say(s, EVENT_TYPE_MESSAGE, text);
+	buf_fini(&attachments);
+}
+
 static void give(struct session_adapter *a, struct session_note *note)
 {
 	struct session_run *s = a->run;
@@ -488,8 +529,7 @@ static void give(struct session_adapter *a, struct session_note *note)
 	if (!session_note_start(s, note)) {
 		session_note_drop(s, note);
 	} else {
-		event_text_message(&text, "user", str_of(note->prompt));
-		(void)session_say(s, EVENT_TYPE_MESSAGE, &text);
+		say_prompt(s, note, &text);
 		TAILQ_INSERT_TAIL(&a->given, note, link);
 		if (session_adapter_enter(a)) {
 			const struct adapter_prompt prompt = { .id = str_of(note->id),

@@ -64,12 +64,16 @@ static void set_from_ours(struct environment *env, const char *name)
 
 static struct str prompt_text(const struct session_run *s)
 {
-	const struct str *blocks = s->order.spec.prompt.items;
+	const struct json_list *texts = &s->order.spec.prompt.texts;
+	const struct str *blocks = texts->items;
 	struct buf text;
 	struct str all;
 
+	if (s->prompt_text.p != NULL) {
+		return s->prompt_text;
+	}
 	buf_init(&text, TASK_PROMPT_MAX + TASK_BLOCKS_MAX);
-	for (size_t i = 0; i < s->order.spec.prompt.count; i++) {
+	for (size_t i = 0; i < texts->count; i++) {
 		if (i > 0) {
 			buf_add_char(&text, '\n');
 		}

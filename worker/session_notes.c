@@ -9,6 +9,7 @@
 #include "json/write.h"
 #include "log/log.h"
 #include "worker/session_private.h"
+#include "worker/session_upload.h"
 
 enum {
 	CLAIM_AGAIN_MS = 200,
@@ -443,14 +444,31 @@ static const char *write_prompt(struct session_run *s, const struct session_note
 	return code == ERR_OK ? NULL : "the agent does not read its standard input";
 }
 
-static void give_prompt(struct session_run *s, const struct session_note *note, struct buf *text)
+/* Of all blocks it gets the text. */
+static void take_uploads(struct session_run *s, struct session_note *note, struct buf *attachments)
 {
+	struct json_value *taken = session_uploads_take(s, note->blocks, attachments);
+
+	if (taken != NULL) {
+		free(note->prompt);
+		note->prompt = session_uploads_text(taken);
+		json_value_free(taken);
+	}
+}
+
+static void give_prompt(struct session_run *s, struct session_note *note, struct buf *text)
+{
+	struct buf attachments;
+	char *words;
 	const char *why;
 
 	if (!say_started(s, note, text)) {
 		return;
 	}
-	event_text_message(text, "user", str_of(note->prompt));
+	words = mem_strdup(note->prompt);
+	event_text_init(&attachments);
+	take_uploads(s, note, &attachments);
+	event_text_prompt(text, str_of(words), buf_str(&attachments));
 	(void)session_say(s, EVENT_TYPE_MESSAGE, text);
 	if (!s->turn_open) {
 		s->turn_open = true;
@@ -461,6 +479,8 @@ static void give_prompt(struct session_run *s, const struct session_note *note, 
 	why = write_prompt(s, note);
 	s->output_ms = clock_mono_ms();
 	say_finished(s, note, why, text);
+	buf_fini(&attachments);
+	free(words);
 }
 
 uint64_t session_note_waits_ms(const struct session_run *s, const struct session_note *note)

@@ -101,6 +101,7 @@ struct session_run {
 	struct arena *arena;
 	struct task_run order;
 	const struct task_agent *agent; /* of the order */
+	struct str prompt_text;         /* for the agent, where the order's is not all; else NULL */
 
 	enum session_fate fate;
 	enum err_code prepare_code;

@@ -20,6 +20,7 @@
 #include "worker/session_resume.h"
 #include "worker/session_sandbox.h"
 #include "worker/session_secret.h"
+#include "worker/session_upload.h"
 
 enum {
 	HEAD_TRIES = 50,
@@ -319,6 +320,7 @@ static bool start_agent(struct session_run *s)
 	struct err err;
 	enum err_code code;
 
+	session_uploads_before(s);
 	if (turns_take(&s->host->turns) != ERR_OK) {
 		return false;
 	}

@@ -29,6 +29,9 @@
 
 struct workspaces;
 
+/* Where files that were attached to prompts are, in a workspace. */
+#define WORKSPACE_UPLOADS ".fairlead/uploads"
+
 struct workspace_options {
 	const char *state_dir;    /* made if it is missing; absolute */
 	const char *program;      /* git; NULL: from the PATH */

@@ -2,9 +2,9 @@
 
 #include <stdint.h>
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-void cred_base64url_encode(struct str bytes, struct buf *out)
+static void encode(struct str bytes, const char *alphabet, struct buf *out)
 {
 	for (size_t i = 0; i < bytes.n; i += 3) {
 		size_t have = bytes.n - i < 3 ? bytes.n - i : 3;
@@ -18,6 +18,19 @@ void cred_base64url_encode(struct str bytes, struct buf *out)
 			four[k] = alphabet[group >> (18 - 6 * k) & 63];
 		}
 		buf_add(out, four, have + 1);
+	}
+}
+
+void cred_base64url_encode(struct str bytes, struct buf *out)
+{
+	encode(bytes, LETTERS "-_", out);
+}
+
+void cred_base64_encode(struct str bytes, struct buf *out)
+{
+	encode(bytes, LETTERS "+/", out);
+	for (size_t n = bytes.n; n % 3 != 0; n++) {
+		buf_add_char(out, '=');
 	}
 }
 

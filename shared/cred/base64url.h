@@ -12,5 +12,7 @@
 #include "base/str.h"
 
 void cred_base64url_encode(struct str bytes, struct buf *out);
+/* The usual alphabet, with padding (RFC 4648 section 4): for those who ask for it. */
+void cred_base64_encode(struct str bytes, struct buf *out);
 /* Appends the bytes. False: it is not base64url, or out has no room; what out has then is void. */
 bool cred_base64url_decode(struct str text, struct buf *out) MUST_CHECK;

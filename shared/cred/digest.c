@@ -3,6 +3,9 @@
 #include <assert.h>
 #include <sodium.h>
 #include <stdint.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
 
 static void begin(void)
 {
@@ -50,6 +53,34 @@ void cred_sha256(struct str text, unsigned char out[CRED_SHA256_SIZE])
 {
 	begin();
 	(void)crypto_hash_sha256(out, (const unsigned char *)text.p, text.n);
+}
+
+struct cred_sha256 {
+	crypto_hash_sha256_state state;
+};
+
+struct cred_sha256 *cred_sha256_new(void)
+{
+	struct cred_sha256 *hash = mem_calloc(1, sizeof(*hash));
+
+	begin();
+	(void)crypto_hash_sha256_init(&hash->state);
+	return hash;
+}
+
+void cred_sha256_add(struct cred_sha256 *hash, struct str bytes)
+{
+	(void)crypto_hash_sha256_update(&hash->state, (const unsigned char *)bytes.p, bytes.n);
+}
+
+void cred_sha256_end(struct cred_sha256 *hash, unsigned char out[CRED_SHA256_SIZE])
+{
+	(void)crypto_hash_sha256_final(&hash->state, out);
+}
+
+void cred_sha256_free(struct cred_sha256 *hash)
+{
+	free(hash);
 }
 
 bool cred_digest_eq(const struct cred_digest *a, const struct cred_digest *b)

@@ -31,6 +31,13 @@ struct cred_digest cred_digest(const struct str *parts, size_t count,
 /* SHA-256 (FIPS 180-4), for protocols that ask for it. */
 void cred_sha256(struct str text, unsigned char out[CRED_SHA256_SIZE]);
 
+/* The same of what comes in parts. */
+struct cred_sha256;
+struct cred_sha256 *cred_sha256_new(void) MUST_CHECK;
+void cred_sha256_add(struct cred_sha256 *hash, struct str bytes);
+void cred_sha256_end(struct cred_sha256 *hash, unsigned char out[CRED_SHA256_SIZE]);
+void cred_sha256_free(struct cred_sha256 *hash); /* NULL is fine */
+
 /* Takes the same time wherever they differ. */
 bool cred_digest_eq(const struct cred_digest *a, const struct cred_digest *b);
 static inline struct str cred_digest_str(const struct cred_digest *digest)

@@ -269,7 +269,7 @@ void http_conn_reply(struct http_conn *conn)
 
 	conn->state = CONN_WRITING;
 	conn->close = conn->close || reply->close || !exchange->parser.head.keep_alive ||
-	              conn->server->draining;
+	              conn->server->draining || (exchange->raw && !exchange->whole);
 	if (reply->stream_ops != NULL) {
 		conn->ops = reply->stream_ops;
 		conn->stream = reply->stream;
@@ -286,13 +286,16 @@ void http_conn_reply(struct http_conn *conn)
 static void refuse(struct http_conn *conn, enum err_code code, const char *detail)
 {
 	metric_inc(METRIC_HTTP_REFUSED, err_name(code));
+	if (conn->exchange->raw) {
+		http_body_break(conn->exchange, code, detail);
+		return;
+	}
 	http_exchange_refuse(conn->exchange, code, detail);
 	conn->close = true;
 	http_conn_reply(conn);
 }
 
-/* RFC 9110 section 10.1.1: the client sends its body only after this. */
-static void send_continue(struct http_conn *conn)
+void http_conn_continue(struct http_conn *conn)
 {
 	static char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	const struct iovec iov = { line, sizeof(line) - 1 };
@@ -314,9 +317,13 @@ static void on_head(struct http_conn *conn, bool more)
 	}
 	http_conn_deadline(conn, conn->server->options.body_timeout_ms);
 	exchange->timed = true;
+	if (!exchange->answered && http_body_is_raw(exchange)) {
+		http_body_begin(exchange, head->expect_continue && !more);
+		return;
+	}
 	if (!exchange->answered) {
 		if (head->expect_continue && !more) {
-			send_continue(conn);
+			http_conn_continue(conn);
 		}
 		return;
 	}
@@ -340,6 +347,10 @@ static void on_body(struct http_conn *conn)
 		}
 		return;
 	}
+	if (exchange->raw) {
+		http_body_add(exchange, piece);
+		return;
+	}
 	buf_add_str(&exchange->body, piece);
 	if (buf_failed(&exchange->body)) {
 		refuse(conn, ERR_TOO_LARGE, NULL);
@@ -356,6 +367,11 @@ static void on_end(struct http_conn *conn)
 		return;
 	}
 	conn->state = CONN_BUSY;
+	if (exchange->raw) {
+		http_body_end(exchange);
+		return;
+	}
+	exchange->whole = true;
 	http_exchange_run(exchange);
 }
 
@@ -443,7 +459,7 @@ static void feed_ahead(struct http_conn *conn)
 	feed(conn, &in);
 	keep_rest(conn, in);
 	buf_fini(&ahead);
-	if (conn->state == CONN_READING) {
+	if (conn->state == CONN_READING && (conn->exchange == NULL || !conn->exchange->paused)) {
 		http_conn_listen(conn, LISTEN_READ);
 	}
 }

@@ -39,6 +39,7 @@ enum {
 	HTTP_DRAIN_IDLE_MS = 100,
 	HTTP_DRAIN_HANDSHAKE_MS = 2000,
 	HTTP_ADDRESS_MAX = 256,
+	HTTP_BODY_AHEAD = 128 * 1024, /* of a body that is read by its handler: reading stops */
 	HTTP_DATE_SIZE = sizeof("Sun, 06 Nov 1994 08:49:37 GMT"),
 };
 
@@ -108,6 +109,17 @@ struct http_exchange {
 	bool timed;     /* its head deadline is set */
 	bool answered;  /* the reply was decided without a handler */
 	bool replied;   /* status was sent or begun */
+
+	/* body.c: of a body that its handler reads */
+	bool raw, whole,
+		paused;         /* its fiber began with the head; all of it is here; reading stopped
+	                         */
+	bool continue_due;      /* the client waits for 100 (Continue) */
+	size_t stepped;         /* bytes since the deadline was set */
+	enum err_code broken;   /* ERR_OK, or why no more of it comes */
+	const char *broken_why; /* NULL: as the code says */
+	struct buf given;       /* the part that the handler has */
+	struct fiber_signal more;
 };
 
 /* What is spoken before the first request. */
@@ -194,6 +206,18 @@ bool http_conn_shut(struct http_conn *conn);
 /* ---- preface.c ---- */
 
 void http_preface_read(struct http_conn *conn); /* while it is prefaced */
+
+/* RFC 9110 section 10.1.1: the client sends its body only after this. */
+void http_conn_continue(struct http_conn *conn);
+
+/* ---- body.c: of a body that its handler reads ---- */
+
+bool http_body_is_raw(const struct http_exchange *exchange);
+void http_body_begin(struct http_exchange *exchange, bool continue_due); /* its head is there */
+void http_body_add(struct http_exchange *exchange, struct str piece);
+void http_body_end(struct http_exchange *exchange);
+/* No more of it comes: its handler is told. */
+void http_body_break(struct http_exchange *exchange, enum err_code code, const char *why);
 
 /* ---- handover.c ---- */
 

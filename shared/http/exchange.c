@@ -30,6 +30,8 @@ struct http_exchange *http_exchange_new(struct http_conn *conn)
 	buf_init(&exchange->head, HTTP_REPLY_HEAD_MAX);
 	buf_init(&exchange->cors, HTTP_REPLY_HEADERS_MAX);
 	buf_init(&exchange->body, 0);
+	buf_init(&exchange->given, 0);
+	fiber_signal_init(&exchange->more);
 	exchange->req.arena = arena_new();
 	exchange->req.app = conn->server->options.app;
 	exchange->req.path = STR_LIT("");
@@ -52,6 +54,7 @@ void http_exchange_end(struct http_exchange *exchange)
 	buf_fini(&exchange->head);
 	buf_fini(&exchange->cors);
 	buf_fini(&exchange->body);
+	buf_fini(&exchange->given);
 	arena_free(exchange->req.arena);
 	free(exchange);
 }

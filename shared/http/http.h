@@ -89,6 +89,19 @@ bool http_accepts_coding(const struct http_request *req, const char *coding);
 /* The one of the NULL-terminated list that the client likes best, or NULL: 406. First wins ties. */
 const char *http_negotiate(const struct http_request *req, const char *const *media_types);
 
+/*
+ * On a route with HTTP_ROUTE_RAW, where the handler begins when the head is there, and req->body
+ * stays empty: the next part of the body, which lives until the next call; "" when that was all.
+ * Reading stops while a part waits, so that a body of any size takes little memory, and the
+ * deadline for the body begins anew with every HTTP_BODY_STEP.  ERR_CANCELLED: the client has left.
+ * ERR_SLOW, or what is wrong with its framing: the connection ends with the reply.  A handler that
+ * replies without having read all of it ends the connection too.
+ */
+enum { HTTP_BODY_STEP = 256 * 1024 };
+enum err_code http_body_read(struct http_request *req, struct str *ret, struct err *err) MUST_CHECK;
+/* What the client says that it has; false: it does not say. */
+bool http_body_length(struct http_request *req, uint64_t *ret);
+
 /* ---- replies ---- */
 
 struct http_stream_ops {
@@ -133,6 +146,7 @@ typedef void(http_handler_fn)(struct http_request *req, struct http_reply *reply
 enum http_route_flags {
 	HTTP_ROUTE_STREAM = 1,   /* may become a stream */
 	HTTP_ROUTE_NO_DRAIN = 2, /* a stream that may still begin while draining; others get 503 */
+	HTTP_ROUTE_RAW = 4,      /* its handler reads the body: http_body_read() */
 };
 
 struct http_route {
@@ -141,8 +155,8 @@ struct http_route {
 	const char
 		*pattern; /* "/api/v1/sessions/{id}/events": a parameter is one non-empty segment */
 	http_handler_fn *handler;
-	size_t body_max;       /* 0: a body is refused with 413 */
-	const char *body_type; /* required media type of a body, NULL when body_max is 0 */
+	size_t body_max;       /* 0: a body is refused with 413; raw: that says that it is longer */
+	const char *body_type; /* required media type of a body; NULL when body_max is 0, or any */
 	const void *facts; /* the row of whoever made the table (scope, schema): the server does not
 	                      look */
 };

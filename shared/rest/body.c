@@ -105,7 +105,7 @@ static const struct json_field prompt_fields[] = {
 	  .alias = "message",
 	  .kind = JSON_CUSTOM,
 	  .flags = JSON_REQUIRED,
-	  FIELD(rest_prompt, texts),
+	  FIELD(rest_prompt, prompt),
 	  .decode = task_decode_prompt,
 	  .schema = task_prompt_schema },
 	{ .name = "mode",

@@ -7,6 +7,7 @@
 #include "base/id.h"
 #include "event/log.h"
 #include "json/decode.h"
+#include "task/task.h"
 
 enum {
 	REST_REASON_MAX = 1024,
@@ -32,8 +33,8 @@ extern const struct json_table rest_redrive_table;
 enum rest_prompt_mode { REST_PROMPT_QUEUE, REST_PROMPT_STEER };
 
 struct rest_prompt {
-	struct json_list texts; /* struct str */
-	unsigned mode;          /* enum rest_prompt_mode */
+	struct task_prompt prompt;
+	unsigned mode; /* enum rest_prompt_mode */
 };
 extern const struct json_table rest_prompt_table;
 

@@ -167,8 +167,24 @@ static bool needs_a_field(const struct json_table *table)
 	return false;
 }
 
+/* OpenAPI 3.1 section 4.8.14.1: bytes have no schema. */
+static void write_bytes(struct jsonw *w)
+{
+	jsonw_object(w, "*/*");
+	jsonw_end_object(w);
+}
+
 static void write_body(struct jsonw *w, const struct rest_route *route)
 {
+	if ((route->traits & REST_RAW) != 0) {
+		jsonw_object(w, "requestBody");
+		jsonw_bool(w, "required", true);
+		jsonw_object(w, "content");
+		write_bytes(w);
+		jsonw_end_object(w);
+		jsonw_end_object(w);
+		return;
+	}
 	if (route->body == NULL) {
 		return;
 	}
@@ -222,6 +238,8 @@ static void write_success(struct jsonw *w, const struct rest_route *route)
 		jsonw_object(w, "content");
 		if ((route->traits & REST_PAGE) != 0) {
 			write_media(w, "text/*", "string", NULL);
+		} else if ((route->traits & REST_BYTES) != 0) {
+			write_bytes(w);
 		} else {
 			write_media(w, "application/json", "object",
 			            rest_example((enum rest_op)(route - rest_routes)));
@@ -250,15 +268,15 @@ static void write_refusals(struct jsonw *w, const struct rest_route *route)
 		bool may;
 		const char *status;
 	} all[] = {
-		{ !route->open || route->body != NULL, "400" },
+		{ !route->open || route->body_max > 0, "400" },
 		{ !route->open || proves, "401" },
 		{ !route->open, "403" },
 		{ has_id, "404" },
 		{ changes, "409" },
 		{ (route->traits & REST_ENDS) != 0, "410" },
 		{ (route->traits & REST_GUARDED) != 0, "412" },
-		{ route->body != NULL, "413" },
-		{ route->body != NULL, "415" },
+		{ route->body_max > 0, "413" },
+		{ route->body_max > 0, "415" },
 		{ (route->traits & REST_KEYED) != 0, "422" },
 		{ (route->traits & REST_SOCKET) != 0, "426" },
 		{ changes || proves, "429" },

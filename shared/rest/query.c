@@ -8,6 +8,7 @@
 #include "event/event.h"
 #include "schedule/schedule.h"
 #include "session/session.h"
+#include "upload/upload.h"
 
 enum { PARAMS_MAX = 32 };
 
@@ -390,6 +391,17 @@ static const struct rest_query_field page_fields[] = {
 };
 const struct rest_query_table rest_page_table = { sizeof(struct rest_page), page_fields,
 	                                          ARRAY_LEN(page_fields) };
+
+static const struct rest_query_field upload_fields[] = {
+	{ .name = "name",
+	  .kind = REST_TEXT,
+	  FIELD(rest_upload, name),
+	  .min = 1,
+	  .max = UPLOAD_NAME_MAX,
+	  .help = "What the file is called; `upload` unless given." },
+};
+const struct rest_query_table rest_upload_table = { sizeof(struct rest_upload), upload_fields,
+	                                            ARRAY_LEN(upload_fields) };
 
 static const struct rest_query_field preview_fields[] = {
 	{ .name = "count",

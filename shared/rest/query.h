@@ -129,6 +129,11 @@ struct rest_page {
 };
 extern const struct rest_query_table rest_page_table;
 
+struct rest_upload {
+	struct str name; /* "": none is given */
+};
+extern const struct rest_query_table rest_upload_table;
+
 struct rest_preview {
 	uint64_t count;
 	int64_t after_us; /* 0: now */

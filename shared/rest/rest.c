@@ -73,11 +73,20 @@ const char *rest_example(enum rest_op op)
 
 static const char *body_type(const struct rest_route *route)
 {
-	if (route->body_max == 0) {
+	if (route->body_max == 0 || (route->traits & REST_RAW) != 0) {
 		return NULL;
 	}
 	return (route->traits & REST_FORM) != 0 ? "application/x-www-form-urlencoded"
 	                                        : "application/json";
+}
+
+static unsigned flags_of(const struct rest_route *route)
+{
+	unsigned streams = REST_STREAMS | REST_SOCKET | REST_BYTES;
+
+	return ((route->traits & streams) != 0 ? HTTP_ROUTE_STREAM : 0U) |
+	       ((route->traits & REST_BYTES) != 0 ? HTTP_ROUTE_NO_DRAIN : 0U) |
+	       ((route->traits & REST_RAW) != 0 ? HTTP_ROUTE_RAW : 0U);
 }
 
 size_t rest_http_routes(http_handler_fn *const handlers[REST_OP_COUNT], struct http_route *out)
@@ -94,9 +103,7 @@ size_t rest_http_routes(http_handler_fn *const handlers[REST_OP_COUNT], struct h
 				.handler = handlers[i],
 				.body_max = route->body_max,
 				.body_type = body_type(route),
-				.flags = (route->traits & (REST_STREAMS | REST_SOCKET)) != 0
-				                 ? HTTP_ROUTE_STREAM
-				                 : 0,
+				.flags = flags_of(route),
 				.facts = route,
 			};
 		}

@@ -37,6 +37,8 @@ enum rest_trait {
 	REST_SECRET = 512, /* its answer shows a secret once: with REST_KEYED it is stored sealed */
 	REST_PROVES = 256, /* is asked to prove who one is: a log-in, a code */
 	REST_FORM = 2048,  /* its body is application/x-www-form-urlencoded */
+	REST_RAW = 4096,   /* its body is bytes of any type, which its handler reads as they come */
+	REST_BYTES = 8192, /* it answers with bytes of any type, as a stream */
 };
 
 struct rest_route {

@@ -119,6 +119,13 @@ enum {
      CLIs by name */
 bool task_agent_supported(unsigned type);
 
+/* What is said to an agent. */
+struct task_prompt {
+	struct json_list texts;   /* struct str: its text blocks */
+	struct json_list uploads; /* struct upload_ref: those it refers to */
+	struct str blocks;        /* all of it as JSON; {NULL, 0}: there are no uploads */
+};
+
 /* Labels of workers, as the queue spells them ("gpu", "zone=eu"): struct str. */
 struct task_workers {
 	struct json_list required, preferred;
@@ -126,7 +133,7 @@ struct task_workers {
 
 struct task_spec {
 	struct str tenant, project, namespace; /* "": not given */
-	struct json_list prompt;               /* struct str: the text blocks */
+	struct task_prompt prompt;
 	struct task_repo repo;
 	struct task_runtime runtime;
 	struct json_list agents; /* struct task_agent, at least one */

@@ -463,13 +463,16 @@ static void write_pairs(struct jsonw *w, const char *name, const struct json_lis
 
 struct str task_prompt_json(const struct task_spec *spec, struct arena *arena)
 {
-	const struct str *texts = spec->prompt.items;
+	const struct str *texts = spec->prompt.texts.items;
 	struct jsonw w;
 	struct buf out;
 
+	if (spec->prompt.blocks.p != NULL) {
+		return spec->prompt.blocks;
+	}
 	begin(&w, &out);
 	jsonw_array(&w, NULL);
-	for (size_t i = 0; i < spec->prompt.count; i++) {
+	for (size_t i = 0; i < spec->prompt.texts.count; i++) {
 		jsonw_object(&w, NULL);
 		jsonw_cstr(&w, "type", "text");
 		jsonw_str(&w, "text", texts[i]);
@@ -679,10 +682,12 @@ struct str task_prompt_text(struct str prompt_json, struct arena *arena)
 
 	buf_init(&out, PART_MAX);
 	for (size_t i = 0; i < json_count(blocks); i++) {
-		if (i > 0) {
+		struct str text = json_as_str(json_get(json_at(blocks, i), "text"));
+
+		if (out.len > 0 && text.n > 0) {
 			buf_add_char(&out, '\n');
 		}
-		buf_add_str(&out, json_as_str(json_get(json_at(blocks, i), "text")));
+		buf_add_str(&out, text);
 	}
 	return kept(&out, arena);
 }

@@ -23,8 +23,8 @@ const struct json_table *task_settings_table(unsigned type);
 enum err_code task_decode(struct str body, struct task_spec *ret, struct arena *arena,
                           struct json_problems *problems) MUST_CHECK;
 
-/* A prompt, text or content blocks, as a field of other bodies: JSON_CUSTOM into a struct json_list
- * of struct str. */
+/* A prompt, text or content blocks, as a field of other bodies: JSON_CUSTOM into a struct
+ * task_prompt. Whether its uploads are there is for upload_check(). */
 void task_decode_prompt(const struct json_value *value, const char *path, void *out,
                         struct arena *arena, struct json_problems *problems);
 extern const char task_prompt_schema[];

@@ -4,7 +4,7 @@
 #include "cost/cost_json.h"
 #include "task/task_json.h"
 
-static const char *const blocks_known[] = { "audio", "image", "resource", "resource_link", NULL };
+static const char *const blocks_known[] = { "audio", "resource", "resource_link", NULL };
 /* How the older shape calls agents, and what they are called here. */
 static const struct {
 	const char *software, *type;
@@ -19,9 +19,15 @@ const char task_unsupported_schema[] = "{\"description\":\"Not supported yet.\",
 const char task_prompt_schema[] =
 	"{\"description\":\"What to do: text, or content blocks.\",\"oneOf\":["
 	"{\"type\":\"string\",\"minLength\":1,\"maxLength\":16384},"
-	"{\"type\":\"array\",\"minItems\":1,\"maxItems\":64,\"items\":{\"type\":\"object\","
+	"{\"type\":\"array\",\"minItems\":1,\"maxItems\":64,\"items\":{\"oneOf\":["
+	"{\"type\":\"object\","
 	"\"properties\":{\"type\":{\"const\":\"text\"},\"text\":{\"type\":\"string\"}},"
-	"\"required\":[\"type\",\"text\"],\"additionalProperties\":false}}]}";
+	"\"required\":[\"type\",\"text\"],\"additionalProperties\":false},"
+	"{\"type\":\"object\",\"description\":\"A picture for the agent to see, or a file in its "
+	"workspace: an upload.\","
+	"\"properties\":{\"type\":{\"enum\":[\"image\",\"file\"]},\"upload\":{\"type\":\"string\"}}"
+	","
+	"\"required\":[\"type\",\"upload\"],\"additionalProperties\":false}]}}]}";
 
 #define PTY_SCHEMA                                                                                 \
 	"{\"description\":\"Run it on a terminal.\",\"oneOf\":[{\"type\":\"boolean\"},"            \
@@ -115,58 +121,131 @@ static const struct json_field block_fields[] = {
 static const struct json_table block_table = { "Text block", sizeof(struct block), block_fields,
 	                                       ARRAY_LEN(block_fields) };
 
-static struct str decode_block(const struct json_value *value, const char *path,
-                               struct arena *arena, struct json_problems *problems)
+struct attached {
+	struct str type, upload;
+};
+
+static const struct json_field attached_fields[] = {
+	{ .name = "type",
+	  .kind = JSON_STR,
+	  .offset = offsetof(struct attached, type),
+	  .present = JSON_NO_PRESENT },
+	{ .name = "upload",
+	  .kind = JSON_STR,
+	  .flags = JSON_REQUIRED,
+	  .offset = offsetof(struct attached, upload),
+	  .present = JSON_NO_PRESENT,
+	  .min = 1,
+	  .max = ID_LEN },
+};
+
+static const struct json_table attached_table = { "Upload block", sizeof(struct attached),
+	                                          attached_fields, ARRAY_LEN(attached_fields) };
+
+static void decode_attached(const struct json_value *value, const char *path,
+                            struct task_prompt *prompt, struct arena *arena,
+                            struct json_problems *problems)
+{
+	struct upload_ref *refs = prompt->uploads.items, *ref = &refs[prompt->uploads.count++];
+	struct attached attached = { .upload = STR_LIT("") };
+	size_t before = problems->count;
+
+	ref->path = arena_printf(arena, "%s.upload", path);
+	ref->image = str_eq(json_as_str(json_get(value, "type")), STR_LIT("image"));
+	json_decode_value(value, &attached_table, path, &attached, arena, problems);
+	if (!id_parse(attached.upload, &ref->id) && problems->count == before) {
+		json_problem_add(problems, arena, ref->path, "must be the id of an upload");
+	}
+}
+
+static void decode_text(const struct json_value *value, const char *path,
+                        struct task_prompt *prompt, struct arena *arena,
+                        struct json_problems *problems)
+{
+	struct str *texts = prompt->texts.items;
+	struct block block = { .text = STR_LIT("") };
+
+	json_decode_value(value, &block_table, path, &block, arena, problems);
+	texts[prompt->texts.count++] = block.text;
+}
+
+static void decode_block(const struct json_value *value, const char *path,
+                         struct task_prompt *prompt, struct arena *arena,
+                         struct json_problems *problems)
 {
 	struct str type = json_as_str(json_get(value, "type"));
 	char *type_path = arena_printf(arena, "%s.type", path);
-	struct block block = { .text = STR_LIT("") };
 
 	if (is_in(type, blocks_known)) {
 		json_problem_add(problems, arena, type_path,
 		                 "\"%" STR_FMT "\" is not supported yet", STR_ARG(type));
+	} else if (str_eq(type, STR_LIT("image")) || str_eq(type, STR_LIT("file"))) {
+		decode_attached(value, path, prompt, arena, problems);
 	} else if (json_type_of(value) == JSON_T_OBJECT && !str_eq(type, STR_LIT("text"))) {
 		json_problem_add(problems, arena, type_path,
-		                 "must be one of: text, audio, image, resource, resource_link");
+		                 "must be one of: text, image, file, audio, resource, "
+		                 "resource_link");
 	} else {
-		json_decode_value(value, &block_table, path, &block, arena, problems);
+		decode_text(value, path, prompt, arena, problems);
 	}
-	return block.text;
 }
 
-static void decode_blocks(const struct json_value *value, const char *path, struct json_list *texts,
-                          struct arena *arena, struct json_problems *problems)
+static struct str format(const struct json_value *value, struct arena *arena)
 {
-	size_t total = 0;
-	struct str *items;
+	struct str text;
+	struct buf out;
 
-	texts->count = json_count(value);
-	texts->items = items = arena_take(arena, texts->count * sizeof(*items));
-	for (size_t i = 0; i < texts->count; i++) {
-		items[i] = decode_block(json_at(value, i), arena_printf(arena, "%s[%zu]", path, i),
-		                        arena, problems);
-		total += items[i].n;
+	buf_init(&out, (size_t)8 * TASK_PROMPT_MAX);
+	json_format(value, &out);
+	text = arena_str(arena, buf_str(&out));
+	buf_fini(&out);
+	return text;
+}
+
+static void decode_blocks(const struct json_value *value, const char *path,
+                          struct task_prompt *prompt, struct arena *arena,
+                          struct json_problems *problems)
+{
+	size_t total = 0, before = problems->count;
+	const struct str *texts;
+
+	prompt->texts.items = arena_take(arena, json_count(value) * sizeof(struct str));
+	prompt->uploads.items = arena_take(arena, json_count(value) * sizeof(struct upload_ref));
+	for (size_t i = 0; i < json_count(value); i++) {
+		decode_block(json_at(value, i), arena_printf(arena, "%s[%zu]", path, i), prompt,
+		             arena, problems);
+	}
+	texts = prompt->texts.items;
+	for (size_t i = 0; i < prompt->texts.count; i++) {
+		total += texts[i].n;
 	}
 	if (total > TASK_PROMPT_MAX) {
 		json_problem_add(problems, arena, path, "must have at most %d bytes of text",
 		                 TASK_PROMPT_MAX);
+	}
+	if (prompt->uploads.count > UPLOAD_OF_PROMPT_MAX) {
+		json_problem_add(problems, arena, path, "must have at most %d uploads",
+		                 UPLOAD_OF_PROMPT_MAX);
+	}
+	if (prompt->uploads.count > 0 && problems->count == before) {
+		prompt->blocks = format(value, arena);
 	}
 }
 
 void task_decode_prompt(const struct json_value *value, const char *path, void *out,
                         struct arena *arena, struct json_problems *problems)
 {
-	struct json_list *texts = out;
+	struct task_prompt *prompt = out;
 	struct str text = json_as_str(value);
 
 	if (text.n >= 1 && text.n <= TASK_PROMPT_MAX) {
 		struct str *only = arena_take(arena, sizeof(*only));
 
 		*only = arena_str(arena, text);
-		*texts = (struct json_list){ only, 1 };
+		prompt->texts = (struct json_list){ only, 1 };
 	} else if (json_type_of(value) == JSON_T_ARRAY && json_count(value) >= 1 &&
 	           json_count(value) <= TASK_BLOCKS_MAX) {
-		decode_blocks(value, path, texts, arena, problems);
+		decode_blocks(value, path, prompt, arena, problems);
 	} else {
 		json_problem_add(problems, arena, path,
 		                 "must be a string of 1 to %d bytes or an array of 1 to %d "

@@ -3,6 +3,7 @@
 
 #include "json/decode.h"
 #include "task/task.h"
+#include "upload/upload.h"
 
 void task_decode_agents(const struct json_value *value, const char *path, void *out,
                         struct arena *arena, struct json_problems *problems);

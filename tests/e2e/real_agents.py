@@ -5,11 +5,16 @@ loopback. Which CLIs there are, and what each is asked to do, are rows of AGENTS
 usage: real_agents.py BIN_DIR [AGENT [CASE]]
 Needs tools/install-npm tests/agents; a CLI that is not installed is skipped, and said to be.
 """
+import base64
 import concurrent.futures
+import json
 import os
+import random
+import struct
 import subprocess
 import sys
 import time
+import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "standins")]
@@ -241,6 +246,39 @@ def the_model_is_changed(stack, agent):
     s.ended("stopped")
 
 
+def png(side):
+    """A picture of no pattern, so that it is as large as it looks."""
+    def part(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = b"".join(b"\0" + random.Random(row).randbytes(3 * side) for row in range(side))
+    return (b"\x89PNG\r\n\x1a\n" + part(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+            + part(b"IDAT", zlib.compress(rows)) + part(b"IEND", b""))
+
+
+def upload(stack, name, data):
+    status, _, raw = stack.request("POST", "/api/v1/uploads?name=" + name, data, {"Content-Type": "application/octet-stream"})
+    assert status == 201, (status, raw)
+    return json.loads(raw)["id"]
+
+
+def a_picture_reaches_the_model_and_a_file_the_workspace(stack, agent):
+    picture, notes = png(320), b"some notes\n" * 40000
+    agent.model.script("picture", [[text("I see.")]])
+    shot, paper = upload(stack, "shot.png", picture), upload(stack, "notes.txt", notes)
+    s = Session(stack, agent, [{"type": "text", "text": "#picture look at it"}, {"type": "image", "upload": shot},
+                               {"type": "file", "upload": paper}], interactive=True)
+    s.await_event("turn_finished")
+    assert base64.b64encode(picture).decode() in json.dumps(agent.model.requests("picture")[-1]), "it was not seen"
+    path = ".fairlead/uploads/%s/notes.txt" % paper
+    assert path in json.dumps(agent.model.requests("picture")[-1]), agent.model.requests("picture")[-1]
+    assert s.file(path) == notes.decode(), "it is not there"
+    said = [m for m in s.events("message") if m["role"] == "user"][0]
+    assert [a["name"] for a in said["attachments"]] == ["shot.png", "notes.txt"], said
+    assert not s.events("file_edit") and not s.events("error"), s.events()
+    assert s.stack.json("POST", "/api/v1/sessions/%s/stop" % s.sid, {})[0] == 202
+    s.ended("stopped")
+
+
 # ---- the CLIs ----
 
 CLAUDE = Agent(
@@ -256,6 +294,7 @@ CLAUDE = Agent(
      a_file_is_written_with_its_diff: True,
      a_turn_is_interrupted_and_another_follows: True,
      the_model_is_changed: "another-model",
+     a_picture_reaches_the_model_and_a_file_the_workspace: True,
      a_question_is_answered_after_its_worker_was_killed: True})
 
 GEMINI = Agent(
@@ -270,6 +309,7 @@ GEMINI = Agent(
      a_file_is_written_with_its_diff: True,
      a_turn_is_interrupted_and_another_follows: True,
      the_model_is_changed: "gemini-2.5-pro",
+     a_picture_reaches_the_model_and_a_file_the_workspace: True,
      a_question_is_answered_after_its_worker_was_killed: True})
 
 CODEX = Agent(
@@ -287,6 +327,7 @@ CODEX = Agent(
      a_file_is_written_with_its_diff: True,
      a_turn_is_interrupted_and_another_follows: True,
      the_model_is_changed: "another-model",
+     a_picture_reaches_the_model_and_a_file_the_workspace: True,
      a_question_is_answered_after_its_worker_was_killed: True})
 
 OPENCODE = Agent(

@@ -438,6 +438,137 @@ static void a_head_that_is_too_long_gets_414_or_431(void **state)
 	http_stand_stop(&stand);
 }
 
+/* ---- bodies that their handler reads ---- */
+
+static void expect_text(struct client *client, const char *text)
+{
+	struct client_reply reply;
+
+	client_reply(client, &reply);
+	assert_int_equal(reply.status, 200);
+	assert_string_equal(buf_cstr(&reply.body), text);
+	buf_fini(&reply.body);
+}
+
+static void a_large_body_is_read_while_it_comes(void **state)
+{
+	struct http_stand stand = http_stand_start(&plain, 0);
+	struct client client = client_open(stand.port);
+	char *megabyte = malloc(1 << 20);
+
+	(void)state;
+	assert_non_null(megabyte);
+	memset(megabyte, 3, 1 << 20);
+	/* Its handler is slower than we are: reading stops and goes on. */
+	client_say(&client,
+	           "POST /take?ms=2 HTTP/1.1\r\nHost: a\r\nContent-Length: 8388608\r\n\r\n");
+	for (int i = 0; i < 8; i++) {
+		client_send(&client, str_make(megabyte, 1 << 20));
+	}
+	expect_text(&client, "8388608 25165824");
+	client_say(&client, "POST /take HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+	for (int i = 0; i < 2; i++) {
+		client_say(&client, "100000\r\n");
+		client_send(&client, str_make(megabyte, 1 << 20));
+		client_say(&client, "\r\n");
+	}
+	client_say(&client, "0\r\n\r\n" GET("/hello"));
+	expect_text(&client, "2097152 6291456");
+	expect_text(&client, "hello");
+	client_expect(&client, "POST /take HTTP/1.1\r\nHost: a\r\nContent-Length: 8388609\r\n\r\n",
+	              413);
+	client_expect_end(&client);
+	client_close(&client);
+	free(megabyte);
+	http_stand_stop(&stand);
+}
+
+static void a_body_may_come_byte_by_byte_or_not_at_all(void **state)
+{
+	static const char request[] = "POST /take HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+				      "chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n";
+	struct http_stand stand = http_stand_start(&plain, 0);
+	struct client client = client_open(stand.port);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(request) - 1; i++) {
+		client_send(&client, str_make(request + i, 1));
+	}
+	expect_text(&client, "5 495");
+	client_say(&client, "POST /take HTTP/1.1\r\nHost: a\r\n\r\n");
+	expect_text(&client, "0 0");
+	client_say(&client,
+	           "POST /take HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n" GET("/hello"));
+	expect_text(&client, "0 0");
+	expect_text(&client, "hello");
+	client_close(&client);
+	http_stand_stop(&stand);
+}
+
+static void continue_is_said_when_the_handler_reads(void **state)
+{
+	struct http_stand stand = http_stand_start(&plain, 0);
+	struct client client = client_open(stand.port);
+	struct client_reply reply;
+
+	(void)state;
+	client_say(&client, "POST /take HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+	                    "Content-Length: 2\r\n\r\n");
+	client_head(&client, &reply);
+	assert_int_equal(reply.status, 100);
+	client_say(&client, "hi");
+	expect_text(&client, "2 209");
+	client_say(&client, "POST /take?stop=0 HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+	                    "Content-Length: 2\r\n\r\n");
+	expect_text(&client, "0 0");
+	client_expect_end(&client);
+	client_close(&client);
+	http_stand_stop(&stand);
+}
+
+static void a_body_that_is_not_read_to_its_end_ends_the_connection(void **state)
+{
+	struct http_stand stand = http_stand_start(&plain, 0);
+	struct client client = client_open(stand.port);
+
+	(void)state;
+	client_say(&client,
+	           "POST /take?stop=3 HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nabc");
+	expect_text(&client, "3 294");
+	client_expect_end(&client);
+	client_close(&client);
+	http_stand_stop(&stand);
+}
+
+static void a_body_that_breaks_off_is_told_to_its_handler(void **state)
+{
+	const struct http_options hasty = { .body_timeout_ms = 100 };
+	struct http_stand stand = http_stand_start(&plain, 0);
+	struct client client = client_open(stand.port);
+
+	(void)state;
+	client_say(&client, "POST /take HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nabc");
+	http_stand_await(&stand, "requests", 1);
+	client_close(&client);
+	http_stand_await(&stand, "cancelled", 1);
+	client = client_open(stand.port);
+	client_say(&client, "POST /take HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+	                    "3\r\nabc\r\n");
+	http_stand_await(&stand, "requests", 2);
+	client_expect(&client, "nonsense\r\n", 400);
+	client_expect_end(&client);
+	client_close(&client);
+	http_stand_stop(&stand);
+
+	stand = http_stand_start(&hasty, 0);
+	client = client_open(stand.port);
+	client_expect(&client, "POST /take HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nabc",
+	              408);
+	client_expect_end(&client);
+	client_close(&client);
+	http_stand_stop(&stand);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -457,6 +588,11 @@ int main(void)
 		cmocka_unit_test(no_framing_attack_reaches_the_hidden_request),
 		cmocka_unit_test(what_breaks_framing_closes_the_connection),
 		cmocka_unit_test(a_head_that_is_too_long_gets_414_or_431),
+		cmocka_unit_test(a_large_body_is_read_while_it_comes),
+		cmocka_unit_test(a_body_may_come_byte_by_byte_or_not_at_all),
+		cmocka_unit_test(continue_is_said_when_the_handler_reads),
+		cmocka_unit_test(a_body_that_is_not_read_to_its_end_ends_the_connection),
+		cmocka_unit_test(a_body_that_breaks_off_is_told_to_its_handler),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

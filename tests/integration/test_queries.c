@@ -32,6 +32,7 @@
 #include "tenant_sql_gen.h"
 #include "tests/support/test.h"
 #include "token_sql_gen.h"
+#include "upload_sql_gen.h"
 #include "user_sql_gen.h"
 
 static const struct noun {
@@ -49,6 +50,7 @@ static const struct noun {
 	{ aomi_sql_texts, AOMI_SQL_COUNT },
 	{ approval_sql_texts, APPROVAL_SQL_COUNT },
 	{ secret_sql_texts, SECRET_SQL_COUNT },
+	{ upload_sql_texts, UPLOAD_SQL_COUNT },
 	{ user_sql_texts, USER_SQL_COUNT },
 	{ schedule_sql_texts, SCHEDULE_SQL_COUNT },
 	{ session_sql_texts, SESSION_SQL_COUNT },

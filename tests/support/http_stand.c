@@ -77,6 +77,40 @@ static void post_echo(struct http_request *req, struct http_reply *reply)
 	buf_add_str(&reply->body, req->body);
 }
 
+/* Reads the body while it comes: how many bytes there were, and their sum. ?stop=N: no more than N
+ * are read; ?ms=N: it takes so long over each part. */
+static void post_take(struct http_request *req, struct http_reply *reply)
+{
+	struct stand_app *app = app_of(req);
+	uint64_t count = 0, sum = 0, stop = UINT64_MAX, ms = 0;
+	struct str text, part;
+	enum err_code code = ERR_OK;
+	struct err err;
+
+	if (http_query(req, "stop", &text) && !parse_u64(text, UINT64_MAX, &stop)) {
+		stop = 0;
+	}
+	if (http_query(req, "ms", &text) && !parse_u64(text, 1000, &ms)) {
+		ms = 0;
+	}
+	do {
+		part = STR_LIT("");
+		code = count < stop ? http_body_read(req, &part, &err) : ERR_OK;
+		for (size_t i = 0; i < part.n; i++) {
+			sum += (unsigned char)part.p[i];
+		}
+		count += part.n;
+	} while (code == ERR_OK && part.n > 0 && (ms == 0 || fiber_sleep(ms) == ERR_OK));
+	if (code == ERR_CANCELLED) {
+		app->counts.cancelled++;
+	} else if (code != ERR_OK) {
+		http_problem(reply, req, code, err.msg);
+	} else {
+		buf_addf(&reply->body, "%llu %llu", (unsigned long long)count,
+		         (unsigned long long)sum);
+	}
+}
+
 static void get_slow(struct http_request *req, struct http_reply *reply)
 {
 	struct stand_app *app = app_of(req);
@@ -255,6 +289,11 @@ static const struct http_route routes[] = {
 	{ .method = HTTP_DELETE, .pattern = "/items/{id}", .handler = get_item },
 	{ .method = HTTP_GET, .pattern = "/self", .handler = get_self },
 	{ .method = HTTP_POST, .pattern = "/echo", .handler = post_echo, .body_max = 65536 },
+	{ .method = HTTP_POST,
+	  .pattern = "/take",
+	  .handler = post_take,
+	  .body_max = 8 << 20,
+	  .flags = HTTP_ROUTE_RAW },
 	{ .method = HTTP_POST,
 	  .pattern = "/json",
 	  .handler = post_echo,

@@ -1,7 +1,9 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "task/task_json.h"
 #include "tests/support/test.h"
+#include "upload/upload.h"
 
 static struct arena *arena;
 
@@ -76,12 +78,12 @@ static void the_full_form_is_decoded(void **state)
 		"\"labels\":{\"team\":\"core\"},\"webhooks\":[],\"priority\":0,"
 		"\"maxAttempts\":3,\"workspace\":null}");
 	const struct task_agent *agents = spec.agents.items;
-	const struct str *texts = spec.prompt.items, *argv = agents[0].command.argv.items;
+	const struct str *texts = spec.prompt.texts.items, *argv = agents[0].command.argv.items;
 
 	(void)state;
 	assert_true(str_is(spec.tenant, "acme") && str_is(spec.project, "p1"));
 	assert_true(str_is(spec.namespace, "ci"));
-	assert_int_equal(spec.prompt.count, 2);
+	assert_int_equal(spec.prompt.texts.count, 2);
 	assert_true(str_is(texts[1], "please"));
 	assert_int_equal(spec.repo.mode, TASK_REPO_GIT);
 	assert_true(str_is(spec.repo.branch, "feature/x"));
@@ -98,12 +100,41 @@ static void the_full_form_is_decoded(void **state)
 	assert_int_equal(spec.max_attempts, 3);
 }
 
+static void a_prompt_may_refer_to_uploads(void **state)
+{
+	static const char blocks[] =
+		"[{\"type\":\"text\",\"text\":\"look\"},"
+		"{\"type\":\"image\",\"upload\":\"01J000000000000000000000AA\"},"
+		"{\"type\":\"file\",\"upload\":\"01J000000000000000000000AB\"}]";
+	struct task_spec spec, again;
+	const struct upload_ref *refs;
+	char body[1024];
+
+	(void)state;
+	(void)snprintf(body, sizeof(body), "{\"prompt\":%s," REST "}", blocks);
+	spec = accepted(body);
+	refs = spec.prompt.uploads.items;
+	assert_int_equal(spec.prompt.texts.count, 1);
+	assert_int_equal(spec.prompt.uploads.count, 2);
+	assert_true(refs[0].image && !refs[1].image);
+	assert_string_equal(refs[1].id.s, "01J000000000000000000000AB");
+	assert_string_equal(refs[1].path, "prompt[2].upload");
+	/* As it is stored it may be decoded again. */
+	assert_true(str_is(task_prompt_json(&spec, arena), blocks));
+	again = accepted(body);
+	assert_true(str_is(task_prompt_json(&again, arena), blocks));
+	assert_true(str_is(task_prompt_text(str_of(blocks), arena), "look"));
+	refused("{\"prompt\":[{\"type\":\"image\",\"upload\":\"x\"},{\"type\":\"file\"}]," REST "}",
+	        "prompt[0].upload: must be the id of an upload\n"
+	        "prompt[1].upload: is required");
+}
+
 static void the_short_form_gets_defaults(void **state)
 {
 	struct task_spec spec = accepted("{\"prompt\":\"go\"," REST "}");
 
 	(void)state;
-	assert_int_equal(spec.prompt.count, 1);
+	assert_int_equal(spec.prompt.texts.count, 1);
 	assert_int_equal(spec.priority, TASK_PRIORITY_DEFAULT);
 	assert_int_equal(spec.max_attempts, 1);
 	assert_false(spec.has_delivery);
@@ -153,8 +184,8 @@ static void what_is_not_supported_yet_says_so(void **state)
 	        "repo.mode: \"upload\" is not supported yet\n"
 	        "runtime.type: \"devcontainer\" is not supported yet\n"
 	        "delivery.mode: \"pr\" is not supported yet");
-	refused("{\"prompt\":[{\"type\":\"image\",\"uri\":\"x\"}]," REST "}",
-	        "prompt[0].type: \"image\" is not supported yet");
+	refused("{\"prompt\":[{\"type\":\"audio\",\"uri\":\"x\"}]," REST "}",
+	        "prompt[0].type: \"audio\" is not supported yet");
 	refused("{\"prompt\":\"x\"," PLACE
 	        ",\"agents\":[{\"agent\":{\"software\":\"Goose\"},\"model\":\"m\"}]}",
 	        "agents[0].agent.software: \"Goose\" is not supported yet");
@@ -166,7 +197,8 @@ static void an_unknown_word_lists_the_known_ones(void **state)
 	refused("{\"prompt\":[{\"type\":\"poem\",\"text\":\"x\"}],\"repo\":{\"mode\":\"svn\"},"
 	        "\"runtime\":{\"type\":\"vm\"},\"agents\":[" AGENT ",{\"type\":\"hal\","
 	        "\"settings\":{\"argv\":[\"x\"]}}],\"delivery\":{\"mode\":\"post\"}}",
-	        "prompt[0].type: must be one of: text, audio, image, resource, resource_link\n"
+	        "prompt[0].type: must be one of: text, image, file, audio, resource, "
+	        "resource_link\n"
 	        "repo.mode: must be one of: git, upload, none\n"
 	        "runtime.type: must be one of: local, disabled, devcontainer\n"
 	        "agents[1].type: must be one of: command, acp, agent-sdk, claude-code, "
@@ -539,6 +571,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_full_form_is_decoded),
+		cmocka_unit_test(a_prompt_may_refer_to_uploads),
 		cmocka_unit_test(the_short_form_gets_defaults),
 		cmocka_unit_test(older_spellings_mean_the_same),
 		cmocka_unit_test(an_empty_object_names_all_that_is_required),
