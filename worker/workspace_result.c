@@ -48,10 +48,7 @@ void workspace_scratch_init(struct workspace_scratch *s, const struct workspaces
 enum err_code workspace_add_all(const struct workspace_scratch *s, struct changes *changes,
                                 struct err *err)
 {
-	/* What people attached to prompts is not the agent's work. */
-	static const char *const args[] = { "add", "--all", "--ignore-errors",
-		                            "--",  ".",     ":(exclude)" WORKSPACE_UPLOADS,
-		                            NULL };
+	static const char *const args[] = { "add", "--all", "--ignore-errors", "--", ".", NULL };
 	struct err why;
 	enum err_code code = git_do(&s->git, args, &why);
 
