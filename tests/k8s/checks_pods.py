@@ -24,19 +24,31 @@ def settings(cluster, programs):
             yield f"{pod.name}: variables of services would look like settings"
 
 
+def volumes(cluster, _programs):
+    """What is mounted is there, and what a volume or a variable is made of too."""
+    for pod in cluster.pods:
+        known = {volume["name"] for volume in pod.spec.get("volumes", [])}
+        known |= {claim["metadata"]["name"] for claim in pod.owner["spec"].get("volumeClaimTemplates", [])}
+        for container in pod.containers:
+            for mount in container.get("volumeMounts", []):
+                if mount["name"] not in known:
+                    yield f"{pod.name}: there is no volume {mount['name']}"
+        for volume in pod.spec.get("volumes", []):
+            for source, kind, key in (("configMap", "ConfigMap", "name"), ("persistentVolumeClaim", "PersistentVolumeClaim", "claimName")):
+                if source in volume and not cluster.find(kind, pod.namespace, volume[source][key]):
+                    yield f"{pod.name}: there is no {kind} {volume[source][key]}"
+
+
 def secrets(cluster, _programs):
+    """Each setting that names a file names one of a mounted Secret. Secrets that stand in no manifest are made by hand."""
     for pod in cluster.pods:
         paths = {mount["mountPath"]: mount["name"] for mount in pod.container.get("volumeMounts", [])}
-        volumes = {volume["name"]: volume for volume in pod.spec.get("volumes", [])}
-        for name in paths.values():
-            claims = [one["metadata"]["name"] for one in pod.owner["spec"].get("volumeClaimTemplates", [])]
-            if name not in volumes and name not in claims:
-                yield f"{pod.name}: there is no volume {name}"
+        mounted = {volume["name"]: volume.get("secret") for volume in pod.spec.get("volumes", [])}
         for name, value in pod.environment.items():
-            if not name.endswith("_FILE"):
+            if not name.startswith("FAIRLEAD_") or not name.endswith("_FILE"):
                 continue
             folder, key = value.rsplit("/", 1)
-            source = volumes.get(paths.get(folder), {}).get("secret")
+            source = mounted.get(paths.get(folder))
             if not source:
                 yield f"{pod.name}: {name} lies in no secret"
                 continue
@@ -98,7 +110,7 @@ def rights(cluster, _programs):
             yield f"{pod.name}: shares the host's namespaces"
         if any("hostPath" in volume for volume in pod.spec.get("volumes", [])):
             yield f"{pod.name}: mounts a folder of the host"
-        for container in pod.spec["containers"] + pod.spec.get("initContainers", []):
+        for container in pod.containers:
             own = container.get("securityContext", {})
             if (own.get("allowPrivilegeEscalation") is not False or own.get("readOnlyRootFilesystem") is not True
                     or own.get("capabilities") != {"drop": ["ALL"]} or own.get("privileged")):
@@ -127,4 +139,4 @@ def accounts(cluster, _programs):
                 yield f"RoleBinding/{binding['metadata']['name']}: there is no account {subject['name']}"
 
 
-CHECKS = (commands, settings, secrets, ports, probes, stopping, rights, accounts)
+CHECKS = (commands, settings, volumes, secrets, ports, probes, stopping, rights, accounts)

@@ -12,10 +12,13 @@ class Pod:
         self.labels = template["metadata"]["labels"]
         self.annotations = template["metadata"].get("annotations", {})
         self.spec = template["spec"]
-        self.container = self.spec["containers"][0]
+        self.containers = self.spec.get("initContainers", []) + self.spec["containers"]
+        self.container = self.spec["containers"][0]  # ours have one
         self.args = self.container.get("args", [])
         self.ours = bool(self.args) and self.args[0].split("-")[0] == "fairlead"
-        self.ports = {port["name"]: port["containerPort"] for port in self.container.get("ports", [])}
+        self.ports = {port["name"]: port["containerPort"] for one in self.containers for port in one.get("ports", [])}
+        count = owner["spec"].get("replicas", 1) if owner["kind"] == "StatefulSet" else 0
+        self.names = {f"{owner['metadata']['name']}-{number}" for number in range(count)}
         self.environment = {}
         for source in self.container.get("envFrom", []):
             found = cluster.find("ConfigMap", self.namespace, source["configMapRef"]["name"])
@@ -47,7 +50,12 @@ class Cluster:
         return None
 
     def selected(self, namespace, selector):
-        return [pod for pod in self.pods if pod.namespace == namespace and chosen(selector, pod.labels)]
+        """Pods by their labels; one of a StatefulSet also by its name."""
+        labels = dict(selector.get("matchLabels", {}))
+        name = labels.pop("statefulset.kubernetes.io/pod-name", None)
+        rest = {**selector, "matchLabels": labels}
+        return [pod for pod in self.pods if pod.namespace == namespace and chosen(rest, pod.labels)
+                and (name is None or name in pod.names)]
 
     def behind(self, namespace, service, port):
         """The pods that a port (name or number) of a Service leads to."""
