@@ -359,6 +359,29 @@ def figure(page, series):
     return sum(float(line.rpartition(" ")[2]) for line in page.splitlines() if line.rpartition(" ")[0] == series)
 
 
+def with_settings(stack, settings, *args):
+    return subprocess.run([stack.bin, *args], env={**stack.env, **settings}, capture_output=True, text=True, timeout=60, check=False)
+
+
+def health_is_that_of_all_who_listen(stack):
+    api, streamer = ("127.0.0.1:%d" % stack.service(name)["port"] for name in ("api-1", "streamer-1"))
+    expect(stack.cli("health", api), 0, out="http://%s/healthz 200" % api)
+    expect(stack.cli("health", "--ready", "127.0.0.1:1, " + streamer), 0, out="http://%s/readyz 200" % streamer)
+    expect(stack.cli("health", "127.0.0.1:1, proxy://" + api), 1, err="nobody listens")
+    expect(stack.cli("health", api + ", tls://" + streamer), 1, err="https://" + streamer)
+    expect(stack.cli("health", "one", "two"), 2, err="usage: fairlead health")
+    places = {"FAIRLEAD_API_LISTEN": api.replace("127.0.0.1", "0.0.0.0"), "FAIRLEAD_STREAMER_LISTEN": "unix:/nowhere"}
+    expect(with_settings(stack, places, "health"), 0, out="http://%s/healthz 200" % api)
+    expect(with_settings(stack, {**places, "FAIRLEAD_DRAIN_DELAY": "long"}, "health"), 1, err="FAIRLEAD_DRAIN_DELAY")
+
+
+def the_database_may_be_named_by_a_file(stack):
+    path = os.path.join(stack.home, "conf", "postgres.url")
+    elsewhere = {"FAIRLEAD_HOME": os.path.join(stack.dir, "elsewhere")}
+    expect(with_settings(stack, elsewhere, "migrate"), 1, err="no database is known")
+    expect(with_settings(stack, {**elsewhere, "FAIRLEAD_PG_URL_FILE": path}, "migrate"), 0, out="0 applied")
+
+
 def what_ran_is_in_the_figures(stack):
     """And nothing of anybody: labels are routes, states, codes and types."""
     told = {"worker": ['fairlead_agent_starts_total{agent="command",result="ok"}',
@@ -425,6 +448,8 @@ TESTS = [
     a_tenant_says_how_long_its_logs_are_kept,
     a_schedule_runs_its_command_again_and_again,
     times_of_a_schedule_are_foreseen,
+    health_is_that_of_all_who_listen,
+    the_database_may_be_named_by_a_file,
     what_ran_is_in_the_figures,
     each_request_has_one_line_of_who_asked_what,
     work_is_delivered_to_a_branch,
