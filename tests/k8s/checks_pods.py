@@ -96,6 +96,15 @@ def stopping(cluster, programs):
             yield f"{pod.name}: is killed before the {needed} s that it takes to stop"
 
 
+def namespaces(cluster, _programs):
+    """The cluster itself holds pods to a policy: where agents run at least to the baseline."""
+    for pod in cluster.pods:
+        found = cluster.find("Namespace", None, pod.namespace)
+        policy = found and found["metadata"]["labels"].get("pod-security.kubernetes.io/enforce")
+        if policy != "restricted" and not (policy == "baseline" and pod.args[:1] == ["fairlead-worker"]):
+            yield f"{pod.name}: its namespace enforces {policy}"
+
+
 def rights(cluster, _programs):
     """The restricted policy of Pod Security, and no token, wherever it is."""
     for pod in cluster.pods:
@@ -139,4 +148,4 @@ def accounts(cluster, _programs):
                 yield f"RoleBinding/{binding['metadata']['name']}: there is no account {subject['name']}"
 
 
-CHECKS = (commands, settings, volumes, secrets, ports, probes, stopping, rights, accounts)
+CHECKS = (commands, settings, volumes, secrets, ports, probes, stopping, namespaces, rights, accounts)

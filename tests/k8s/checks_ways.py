@@ -84,6 +84,47 @@ def networks(cluster, _programs):
                     yield f"{named(policy)}: no pod has a port {port['port']}"
 
 
+def named_by(cluster, peer, home, pod):
+    """Whether a rule's peer is that pod; home is the namespace of the rule."""
+    if "ipBlock" in peer:
+        return False
+    namespace = cluster.find("Namespace", None, pod.namespace)
+    labels = {**namespace["metadata"].get("labels", {}), "kubernetes.io/metadata.name": pod.namespace}
+    at_home = chosen(peer["namespaceSelector"], labels) if "namespaceSelector" in peer else pod.namespace == home
+    return at_home and chosen(peer.get("podSelector", {}), pod.labels)
+
+
+def lets(cluster, pod, way, other, port):
+    """Whether a policy of the pod lets the way (egress to, ingress from) between it and the other be; port is a name of the target's."""
+    target = other if way == "egress" else pod
+    for policy in cluster.every("NetworkPolicy"):
+        home = policy["metadata"]["namespace"]
+        for rule in policy["spec"].get(way, []) if pod in cluster.selected(home, policy["spec"]["podSelector"]) else ():
+            numbers = [one["port"] for one in rule["ports"]]
+            if ((port in numbers or target.ports[port] in numbers)
+                    and any(named_by(cluster, peer, home, other) for peer in rule["to" if way == "egress" else "from"])):
+                return True
+    return False
+
+
+def reaches(cluster, source, target, port):
+    return lets(cluster, source, "egress", target, port) and lets(cluster, target, "ingress", source, port)
+
+
+def data(cluster, _programs):
+    """Each program reaches the servers of the cluster that it needs; a worker nothing but Redis."""
+    for pod in [one for one in cluster.pods if one.ours]:
+        worker, migrate = pod.args[0] == "fairlead-worker", pod.args[0] == "fairlead"
+        for other in cluster.pods:
+            for port in other.ports:
+                needed = (port in ("redis", "sentinel") and not migrate) or (port == "postgres" and not worker)
+                may = reaches(cluster, pod, other, port)
+                if needed and not may:
+                    yield f"{pod.name}: does not reach {other.name} at {port}"
+                if worker and may and not needed:
+                    yield f"{pod.name}: reaches {other.name} at {port}"
+
+
 # ---- routes ----
 
 def concrete(pattern):
@@ -159,4 +200,4 @@ def too_short(programs, side, pattern, rule):
         yield f"HTTPRoute: the stream {pattern} is cut off after {limit} s"
 
 
-CHECKS = (selectors, scaling, networks, routes)
+CHECKS = (selectors, scaling, networks, data, routes)
