@@ -19,11 +19,8 @@ import yaml
 ROOT = os.path.abspath(sys.argv[1])
 sys.path.insert(0, ROOT + "/tests/lint")
 from alert_cases import CASES  # noqa: E402
+from queries import Known  # noqa: E402
 
-GIVEN_BY_PROMETHEUS = {"up": set()}
-ALWAYS = {"job", "instance"}
-WORD = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
-NOT_METRICS = {"and", "or", "unless", "by", "without", "on", "ignoring", "group_left", "group_right", "bool", "offset"}
 problems = []
 
 
@@ -37,79 +34,26 @@ def expect(holds, what):
         problems.append(what)
 
 
-def table():
-    """name -> its labels, with the names that a histogram has in Prometheus."""
-    known = dict(GIVEN_BY_PROMETHEUS)
-    for kind, name, labels in re.findall(r'^X\(\w+,\s*(\w+),\s*"(\w+)",\s*"([\w,]*)"', read("shared/metric/metric.def"), re.M):
-        labels = set(filter(None, labels.split(",")))
-        if kind in ("HISTOGRAM", "LONG"):
-            known |= {name + "_bucket": labels | {"le"}, name + "_sum": labels, name + "_count": labels}
-        else:
-            known[name] = labels
-    return known
+def check_query(where, query, known):
+    problems.extend(f"{where}: {problem}" for problem in known.problems(query))
 
 
-def is_in_sources(value, sources):
-    return f'"{value}"' in sources or f"ERR_{value}" in sources
-
-
-def check_labels(where, name, matchers, known, sources):
-    for label, operator, value in re.findall(rf'({WORD})\s*(=~|!~|!=|=)\s*"([^"]*)"', matchers):
-        expect(label in known[name] | ALWAYS, f"{where}: {name} has no label {label}")
-        if label in ALWAYS or value.startswith("$") or "(" in value:
-            continue
-        for one in value.split("|") if "~" in operator else [value]:
-            expect(is_in_sources(one, sources) or re.search(r"[.*+]", one), f"{where}: no {label} is ever {one}")
-
-
-def check_query(where, query, known, sources):
-    grouped = set()
-    for labels in re.findall(r"\b(?:by|on|without)\s*\(([^)]*)\)", query):
-        grouped |= {label.strip() for label in labels.split(",") if label.strip()}
-    rest = re.sub(r"\b(?:by|on|without)\s*\([^)]*\)", " ", query)
-    selectors = re.findall(rf'(?<![\w:"])({WORD})\s*(\{{[^}}]*\}})?(?!\s*\(|[\w:])', re.sub(r"\[[^\]]*\]", "", rest))
-    had = set(ALWAYS)
-    for name, matchers in selectors:
-        if name in NOT_METRICS or (not matchers and re.fullmatch(r"le|inf|nan", name, re.I)):
-            continue
-        expect(name in known, f"{where}: no such metric: {name}")
-        if name in known:
-            had |= known[name]
-            check_labels(where, name, matchers, known, sources)
-    expect(selectors, f"{where}: asks for nothing: {query}")
-    expect(grouped <= had, f"{where}: groups by {sorted(grouped - had)}, which its metrics do not have")
-
-
-def check_itself(known, sources):
+def check_itself(known):
     """What must be found wrong is."""
     wrong = {"fairlead_nothing": "no such metric", 'up{colour="red"}': "has no label", "sum by (route) (up)": "groups by",
              "rate(fairlead_http_requests_seconds_bucket[5m])": "no such metric", "sum(1)": "asks for nothing",
              'fairlead_http_requests_total{class=~"5xx|6xx"}': "no class is ever 6xx"}
     for query, words in wrong.items():
-        check_query("itself", query, known, sources)
-        if not any(words in problem for problem in problems):
-            sys.exit(f"test_monitoring.py does not see what is wrong with: {query}")
-        problems.clear()
+        expect(any(words in problem for problem in known.problems(query)), f"nothing is found wrong with: {query}")
 
 
-def sources_text():
-    names = subprocess.run(["git", "ls-files", "*.c", "*.h", "*.def"], cwd=ROOT, check=True, text=True,
-                           stdout=subprocess.PIPE).stdout.split() if os.path.exists(ROOT + "/.git") else [
-        os.path.relpath(path, ROOT) for end in ("c", "h", "def")
-        for folder in ("shared", "api", "streamer", "scheduler", "worker")
-        for path in glob.glob(f"{ROOT}/{folder}/**/*.{end}", recursive=True)]
-    return "\n".join(read(name) for name in names if not name.startswith("tests/"))
-
-
-def check_rules(groups, known, sources):
-    for group in groups:
-        for rule in group["rules"]:
-            where = f"rules.yaml: {rule.get('alert') or rule['record']}"
-            check_query(where, rule["expr"], known, sources)
-            if "record" in rule:
-                by = re.findall(r"by \(([^)]*)\)", rule["expr"])[0]
-                known[rule["record"]] = {label.strip() for label in by.split(",")} - {"le"}
+def check_rules(groups, known):
+    """The alerts and the records."""
     rules = [rule for group in groups for rule in group["rules"]]
+    for rule in rules:
+        check_query(f"rules.yaml: {rule.get('alert') or rule['record']}", rule["expr"], known)
+        if "record" in rule:
+            known.add_record(rule["record"], rule["expr"])
     return [rule for rule in rules if "alert" in rule], [rule for rule in rules if "record" in rule]
 
 
@@ -125,7 +69,7 @@ def check_runbook(alerts):
         expect(alert["labels"]["severity"] in ("page", "ticket"), f"rules.yaml: {alert['alert']}: severity")
 
 
-def check_dashboards(known, sources):
+def check_dashboards(known):
     made = subprocess.run(["/usr/bin/python3", "-B", ROOT + "/deploy/grafana/make", "--check"], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=30)
     expect(made.returncode == 0, made.stdout)
@@ -136,8 +80,7 @@ def check_dashboards(known, sources):
             board = json.load(file)
         for panel in board["panels"]:
             for target in panel.get("targets", []):
-                query = target["expr"].replace("$__rate_interval", "5m")
-                check_query(f"{os.path.basename(path)}: {panel['title']}", query, known, sources)
+                check_query(f"{os.path.basename(path)}: {panel['title']}", target["expr"], known)
 
 
 def promtool(*words):
@@ -159,15 +102,17 @@ def check_configurations():
     promtool("check", "config", folder + "/prometheus.yaml")
 
 
+def figures(series):
+    return [{"series": name, "values": values} for name, values in series.items()]
+
+
 def rule_test(alert, case):
     """Figures at which it fires, in one test, and those at which it does not, in others."""
     labels = {"severity": alert["labels"]["severity"], **case["labels"]}
     fires = [{"exp_labels": labels, "exp_annotations": alert["annotations"]}]
-    told = lambda series: [{"series": name, "values": values} for name, values in series.items()]  # noqa: E731
-    tests = [(case["fires"], fires)] + [(quiet, []) for quiet in case["quiet"]]
-    return [{"interval": "15s", "input_series": told(series),
+    return [{"interval": "15s", "input_series": figures(series),
              "alert_rule_test": [{"eval_time": case["at"], "alertname": alert["alert"], "exp_alerts": expected}]}
-            for series, expected in tests]
+            for series, expected in [(case["fires"], fires)] + [(quiet, []) for quiet in case["quiet"]]]
 
 
 def needed(alert, records):
@@ -194,17 +139,16 @@ def check_alerts_fire(alerts, records):
 
 
 def main():
-    known, sources = table(), sources_text()
-    expect(len(known) > 50, "metric.def: no rows")
-    check_itself(known, sources)
-    alerts, records = check_rules(yaml.safe_load(read("deploy/prometheus/rules.yaml"))["groups"], known, sources)
+    known = Known(ROOT)
+    check_itself(known)
+    alerts, records = check_rules(yaml.safe_load(read("deploy/prometheus/rules.yaml"))["groups"], known)
     check_runbook(alerts)
-    check_dashboards(known, sources)
+    check_dashboards(known)
     check_configurations()
     check_alerts_fire(alerts, records)
     if problems:
         sys.exit("\n".join(problems))
-    print(f"{len(alerts)} alerts fire, {len(known)} names are known")
+    print(f"{len(alerts)} alerts fire, {len(known.labels)} names are known")
 
 
 main()
