@@ -395,6 +395,8 @@ def what_ran_is_in_the_figures(stack):
         for name in names:
             was = figure(before[service], name)
             wait_for(name, lambda: figure(page_of(stack, service), name) == was + 1)
+    for name in ('fairlead_agent_turn_seconds_count{agent="command"}', 'fairlead_agent_ends_total{agent="command",state="stopped"}'):
+        assert figure(before["worker"], name) > 0, name  # one was prompted and stopped
     wait_for("no agent runs", lambda: figure(page_of(stack, "worker"), 'fairlead_agents{agent="command"}') == 0)
     for name in ("api-1", "api-2", "streamer-1", "streamer-2", "scheduler", "worker"):
         page = page_of(stack, name)
