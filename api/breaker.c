@@ -57,7 +57,7 @@ void serve_breaker_list(struct http_request *req, struct http_reply *reply)
 		const struct queue queue = queue_at(redis, shard);
 		size_t count = 0;
 
-		code = queue_breakers(&queue, gates, left, &count, &err);
+		code = queue_gates(&queue, QUEUE_GATE_BREAKER, gates, left, &count, &err);
 		for (size_t i = 0; i < count; i++) {
 			write_breaker(&w, &gates[i], now_ms);
 		}

@@ -10,6 +10,8 @@
 #include "api/handlers.h"
 #include "api/live.h"
 #include "api/seen.h"
+#include "cost/budget.h"
+#include "cost/price.h"
 #include "json/write.h"
 #include "queue/eta.h"
 #include "queue/queue_why.h"
@@ -133,12 +135,48 @@ static void explain_limit(const struct picture *p, struct answer_why *a)
 
 /* ---- gates ---- */
 
+static void explain_budget(const struct picture *p, struct answer_why *a)
+{
+	static const char *const periods[BUDGET_PERIOD_COUNT] = {
+		[BUDGET_DAY] = " for this day (UTC)",
+		[BUDGET_MONTH] = " for this month (UTC)",
+		[BUDGET_TOTAL] = "",
+	};
+	const struct queue_gate *gate = &p->why.gate;
+	char used[COST_TEXT_SIZE], hard[COST_TEXT_SIZE];
+	const struct budget_limits *limits;
+	struct budget budget;
+
+	a->code = "budget";
+	a->until_ms = gate->until_ms;
+	if (!budget_text_parse(str_of(gate->more), &budget)) {
+		a->text = "A budget is spent.";
+		return;
+	}
+	limits = &budget.limits;
+	if (limits->hard_nano != BUDGET_NONE && budget.nano >= limits->hard_nano) {
+		a->text = SAY(
+			p, "The budget of %s%s is spent: %" STR_FMT " of %" STR_FMT " US dollars.",
+			limit_words(gate->name), periods[budget.period],
+			STR_ARG(cost_usd(budget.nano, used)),
+			STR_ARG(cost_usd(limits->hard_nano, hard)));
+	} else {
+		a->text = SAY(p, "The budget of %s%s is spent: %" PRId64 " of %" PRId64 " tokens.",
+		              limit_words(gate->name), periods[budget.period], budget.tokens,
+		              limits->hard_tokens);
+	}
+}
+
 /* True: nothing of its kind is started now. */
 static bool explain_gate(const struct picture *p, struct answer_why *a)
 {
 	const struct queue_gate *gate = &p->why.gate;
 	struct str agent = str_of(gate->name);
 
+	if (gate->kind == QUEUE_GATE_BUDGET) {
+		explain_budget(p, a);
+		return true;
+	}
 	if (gate->kind != QUEUE_GATE_BREAKER) {
 		return false;
 	}

@@ -12,4 +12,5 @@ command_fn command_up, command_down, command_status, command_health, command_mig
 command_fn command_login, command_logout, command_whoami, command_task, command_session,
 	command_admin, command_completion;
 command_fn command_secret, command_approval, command_approvals, command_approve, command_deny;
-command_fn command_agent, command_schedule, command_worker, command_usage, command_breaker;
+command_fn command_agent, command_schedule, command_worker, command_usage, command_breaker,
+	command_budget;

@@ -12,6 +12,7 @@
 #include "scheduler/asks.h"
 #include "scheduler/backlog.h"
 #include "scheduler/branch.h"
+#include "scheduler/budgets.h"
 #include "scheduler/cordon.h"
 #include "scheduler/deadline.h"
 #include "scheduler/deliver.h"
@@ -47,6 +48,7 @@ enum {
 	UPLOADS_MS = 1000,
 	FLAG_MS = 250,
 	PRICES_MS = 5000,
+	BUDGETS_MS = 1000,
 	BACKOFF_MAX_MS = 1000,
 	SUB_PAUSE_MS = 1000,
 };
@@ -228,6 +230,7 @@ static void begin_duties(struct app *app)
 	begin_duty(app, DUTY_BACKLOG, "backlog", backlog_turn, BACKLOG_MS);
 	begin_duty(app, DUTY_LIMITS, "limits", limits_turn, LIMITS_MS);
 	begin_duty(app, DUTY_PRICES, "prices", spend_prices_turn, PRICES_MS);
+	begin_duty(app, DUTY_BUDGETS, "budgets", budgets_turn, BUDGETS_MS);
 	begin_duty(app, DUTY_FLAG, "flag", flag_turn, FLAG_MS);
 	begin_duty(app, DUTY_ASKS, "asks", asks_expire_turn, ASKS_MS);
 	begin_duty(app, DUTY_UPLOADS, "uploads", uploads_turn, UPLOADS_MS);

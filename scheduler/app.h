@@ -52,6 +52,7 @@ enum duty_id {
 	DUTY_LIMITS,
 	DUTY_FLAG,
 	DUTY_PRICES,
+	DUTY_BUDGETS,
 	DUTY_ASKS,
 	DUTY_UPLOADS,
 	DUTY_MOVES, /* and the other fibers that share `moves` */

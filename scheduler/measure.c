@@ -138,7 +138,8 @@ static enum err_code count_breakers(const struct app *app, struct err *err)
 	for (unsigned shard = 0; shard < redis_shards(app->node->redis); shard++) {
 		const struct queue queue = queue_at(app->node->redis, shard);
 		size_t count = 0;
-		enum err_code code = queue_breakers(&queue, gates, BREAKERS_MAX, &count, err);
+		enum err_code code =
+			queue_gates(&queue, QUEUE_GATE_BREAKER, gates, BREAKERS_MAX, &count, err);
 
 		if (code != ERR_OK) {
 			return code;

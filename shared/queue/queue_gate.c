@@ -1,5 +1,8 @@
 #include "queue/queue_gate.h"
 
+#include <assert.h>
+#include <stdio.h>
+
 #include "base/attr.h"
 #include "queue/keys.h"
 #include "queue_lua_gen.h"
@@ -7,10 +10,20 @@
 
 /* ---- what it says ---- */
 
+static const char *const kinds[QUEUE_GATE_KIND_COUNT] = { [QUEUE_GATE_NONE] = "",
+	                                                  [QUEUE_GATE_BREAKER] = "breaker",
+	                                                  [QUEUE_GATE_BUDGET] = "budget",
+	                                                  [QUEUE_GATE_SOFT] = "soft" };
+
 static bool parse_kind(struct str word, enum queue_gate_kind *ret)
 {
-	*ret = str_eq(word, STR_LIT("budget")) ? QUEUE_GATE_BUDGET : QUEUE_GATE_BREAKER;
-	return *ret == QUEUE_GATE_BUDGET || str_eq(word, STR_LIT("breaker"));
+	for (unsigned i = QUEUE_GATE_BREAKER; i < QUEUE_GATE_KIND_COUNT; i++) {
+		if (str_eq(word, str_of(kinds[i]))) {
+			*ret = (enum queue_gate_kind)i;
+			return true;
+		}
+	}
+	return false;
 }
 
 static bool parse_id(struct str text, struct id *ret)
@@ -33,7 +46,7 @@ bool queue_gate_parse(struct str name, struct str text, struct queue_gate *ret)
 	    !parse_id(str_split(&text, '|'), &ret->trial) ||
 	    !parse_u64(str_split(&text, '|'), INT64_MAX, &trial_until) ||
 	    !parse_u64(str_split(&text, '|'), UINT32_MAX, &ret->well) ||
-	    (ret->kind == QUEUE_GATE_BUDGET && !parse_id(text, &ret->budget)) ||
+	    !str_copy(ret->more, sizeof(ret->more), text) ||
 	    !str_copy(ret->name, sizeof(ret->name), name)) {
 		return false;
 	}
@@ -131,10 +144,49 @@ enum err_code queue_gate_reset(const struct queue *queue, const struct queue_age
 	return run(queue, cmd, ret, &gate, err);
 }
 
+void queue_gate_name(const struct queue_limit *of, enum queue_gate_kind kind,
+                     char out[QUEUE_GATE_NAME_MAX + 1])
+{
+	static const char letters[QUEUE_LIMIT_KIND_COUNT] = {
+		[QUEUE_LIMIT_TENANT] = 't', [QUEUE_LIMIT_USER] = 'u', [QUEUE_LIMIT_PROJECT] = 'p'
+	};
+
+	assert(letters[of->kind] != '\0' && of->tenant != NULL);
+	(void)snprintf(out, QUEUE_GATE_NAME_MAX + 1, "%s%c:%s%s%s",
+	               kind == QUEUE_GATE_SOFT ? "s:" : "", letters[of->kind], of->tenant,
+	               of->name != NULL ? ":" : "", of->name != NULL ? of->name : "");
+}
+
+enum err_code queue_gate_shut(const struct queue *queue, const struct queue_gate *gate,
+                              struct err *err)
+{
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = begin(queue, "shut");
+	struct queue_gate now;
+	bool changed;
+
+	redis_arg_cstr(cmd, gate->name);
+	redis_arg_cstr(cmd, kinds[gate->kind]);
+	redis_arg_u64(cmd, (uint64_t)gate->until_ms);
+	redis_arg_cstr(cmd, gate->more);
+	return run(queue, cmd, &changed, &now, err);
+}
+
+enum err_code queue_gate_open(const struct queue *queue, const struct queue_gate *gate,
+                              struct err *err)
+{
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = begin(queue, "open");
+	struct queue_gate now;
+	bool changed;
+
+	redis_arg_cstr(cmd, gate->name);
+	redis_arg_cstr(cmd, kinds[gate->kind]);
+	return run(queue, cmd, &changed, &now, err);
+}
+
 /* ---- looking ---- */
 
-enum err_code queue_breakers(const struct queue *queue, struct queue_gate *items, size_t max,
-                             size_t *ret_count, struct err *err)
+enum err_code queue_gates(const struct queue *queue, enum queue_gate_kind kind,
+                          struct queue_gate *items, size_t max, size_t *ret_count, struct err *err)
 {
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
 	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
@@ -147,16 +199,16 @@ enum err_code queue_breakers(const struct queue *queue, struct queue_gate *items
 	redis_argf(cmd, "%s:gate", tag);
 	code = redis_call(queue->redis, cmd, &reply, err);
 	if (code != ERR_OK) {
-		return err_wrap(err, "breakers");
+		return err_wrap(err, "gates");
 	}
 	for (size_t i = 0; i + 1 < redis_reply_len(reply) && *ret_count < max; i += 2) {
 		struct queue_gate *gate = &items[*ret_count];
 
 		if (!queue_gate_parse(redis_reply_str(redis_reply_at(reply, i)),
 		                      redis_reply_str(redis_reply_at(reply, i + 1)), gate)) {
-			return err_set(err, ERR_BACKEND, "breakers: damaged");
+			return err_set(err, ERR_BACKEND, "gates: damaged");
 		}
-		*ret_count += gate->kind == QUEUE_GATE_BREAKER;
+		*ret_count += gate->kind == kind;
 	}
 	return ERR_OK;
 }

@@ -25,16 +25,25 @@ struct queue_agents {
 /* Both are names. */
 bool queue_agents_ok(const struct queue_agents *of);
 
-enum queue_gate_kind { QUEUE_GATE_NONE, QUEUE_GATE_BREAKER, QUEUE_GATE_BUDGET };
+/* QUEUE_GATE_SOFT keeps nobody from anything: it is only told. */
+enum queue_gate_kind {
+	QUEUE_GATE_NONE,
+	QUEUE_GATE_BREAKER,
+	QUEUE_GATE_BUDGET,
+	QUEUE_GATE_SOFT,
+	QUEUE_GATE_KIND_COUNT
+};
+
+enum { QUEUE_GATE_NAME_MAX = 2 + QUEUE_LIMIT_MAX, QUEUE_GATE_MORE_MAX = 128 };
 
 struct queue_gate {
 	enum queue_gate_kind kind;
-	char name[QUEUE_LIMIT_MAX + 1]; /* as limits have: "a:<tenant>:<type>" */
-	int64_t until_ms;               /* Redis's clock; of a budget 0: until it is opened */
-	struct id trial;                /* of a breaker: the session on trial; nil: none is */
-	int64_t trial_until_ms;         /* and how long it is waited for */
-	uint64_t well;                  /* of those on trial */
-	struct id budget;               /* of a budget */
+	char name[QUEUE_GATE_NAME_MAX + 1]; /* as limits have: "a:<tenant>:<type>" */
+	int64_t until_ms;                   /* Redis's clock; of a budget 0: until it is opened */
+	struct id trial;                    /* of a breaker: the session on trial; nil: none is */
+	int64_t trial_until_ms;             /* and how long it is waited for */
+	uint64_t well;                      /* of those on trial */
+	char more[QUEUE_GATE_MORE_MAX + 1]; /* of a budget: what others are told of it */
 };
 
 /* A start failed; token names it, so that it counts once (a name, queue_name_ok()). *ret: that
@@ -51,9 +60,21 @@ enum err_code queue_gate_pass(const struct queue *queue, const struct queue_agen
 enum err_code queue_gate_reset(const struct queue *queue, const struct queue_agents *of, bool *ret,
                                struct err *err) MUST_CHECK;
 
-/* The breakers of a shard that are not closed, `max` at most. */
-enum err_code queue_breakers(const struct queue *queue, struct queue_gate *items, size_t max,
-                             size_t *ret_count, struct err *err) MUST_CHECK;
+/* The name of a gate of that kind (not a breaker's) for what a limit may be of, but for types and
+ * keys. */
+void queue_gate_name(const struct queue_limit *of, enum queue_gate_kind kind,
+                     char out[QUEUE_GATE_NAME_MAX + 1]);
+/* Of a budget: nothing of it starts until that time (Unix ms; 0: until it is opened). */
+enum err_code queue_gate_shut(const struct queue *queue, const struct queue_gate *gate,
+                              struct err *err) MUST_CHECK;
+/* Harmless when it is of another kind by now. */
+enum err_code queue_gate_open(const struct queue *queue, const struct queue_gate *gate,
+                              struct err *err) MUST_CHECK;
+
+/* The gates of a shard of one kind, `max` at most; breakers that are closed have none. */
+enum err_code queue_gates(const struct queue *queue, enum queue_gate_kind kind,
+                          struct queue_gate *items, size_t max, size_t *ret_count,
+                          struct err *err) MUST_CHECK;
 
 /* Of the scripts' answers. text "": none. */
 bool queue_gate_parse(struct str name, struct str text, struct queue_gate *ret) MUST_CHECK;

@@ -89,3 +89,27 @@ static const struct json_field price_fields[] = {
 };
 const struct json_table rest_price_table = { "Price", sizeof(struct rest_price), price_fields,
 	                                     ARRAY_LEN(price_fields) };
+
+#define LIMIT(word, member, words)                                                                 \
+	{                                                                                          \
+		.name = (word), .kind = JSON_CUSTOM, .flags = JSON_NULLABLE,                       \
+		.offset = offsetof(struct rest_budget, member),                                    \
+		.present = offsetof(struct rest_budget, has_##member), .decode = cost_decode_usd,  \
+		.schema = cost_usd_schema, .help = (words)                                         \
+	}
+#define TOKENS(word, member, words)                                                                \
+	{                                                                                          \
+		.name = (word), .kind = JSON_I64, .flags = JSON_NULLABLE,                          \
+		.offset = offsetof(struct rest_budget, member),                                    \
+		.present = offsetof(struct rest_budget, has_##member), .min = 0,                   \
+		.max = BUDGET_TOKENS_MAX, .help = (words)                                          \
+	}
+
+static const struct json_field budget_fields[] = {
+	LIMIT("softUsd", soft_usd, "Sessions that run are told when so much is used."),
+	LIMIT("hardUsd", hard_usd, "No session starts when so much is used."),
+	TOKENS("softTokens", soft_tokens, "The same in tokens: in, out, from and to a cache."),
+	TOKENS("hardTokens", hard_tokens, "The same in tokens."),
+};
+const struct json_table rest_budget_table = { "Budget", sizeof(struct rest_budget), budget_fields,
+	                                      ARRAY_LEN(budget_fields) };

@@ -1,6 +1,7 @@
 /* What the routes of usage, prices and budgets take. */
 #pragma once
 
+#include "cost/budget.h"
 #include "cost/cost_store.h"
 #include "json/decode.h"
 #include "rest/query.h"
@@ -17,3 +18,9 @@ struct rest_price { /* nano USD per million tokens */
 	bool has_read, has_write;
 };
 extern const struct json_table rest_price_table;
+
+struct rest_budget { /* nano USD */
+	int64_t soft_usd, hard_usd, soft_tokens, hard_tokens;
+	bool has_soft_usd, has_hard_usd, has_soft_tokens, has_hard_tokens;
+};
+extern const struct json_table rest_budget_table;

@@ -275,6 +275,70 @@ static void a_breaker_is_told_of_until_it_is_reset(void **state)
 	step(queue_finish, &sid, NULL, 0);
 }
 
+static void do_shut(struct queue *queue, void *arg)
+{
+	const struct queue_gate *gate = arg;
+	struct err err;
+
+	assert_int_equal(gate->until_ms > 0 ? queue_gate_shut(queue, gate, &err)
+	                                    : queue_gate_open(queue, gate, &err),
+	                 ERR_OK);
+}
+
+static void a_budget_is_set_told_of_and_deleted(void **state)
+{
+	static const char path[] = "/api/v1/budgets/tenant/" TENANT "/month";
+	const struct ask listing = { .key = api_keys.admin,
+		                     .method = "GET",
+		                     .path = "/api/v1/budgets" };
+	struct ask put = { .key = api_keys.admin,
+		           .method = "PUT",
+		           .path = path,
+		           .body = "{\"softUsd\":1.5,\"hardTokens\":0}" };
+	struct queue_gate gate = { .kind = QUEUE_GATE_BUDGET,
+		                   .name = "t:" TENANT,
+		                   .until_ms = INT64_C(4102444800000),
+		                   .more = "month,2000000000,1500000000,7,-1" };
+	struct id sid = make_session("");
+	struct answer answer;
+
+	(void)state;
+	expect(&put, 201);
+	expect(&put, 200);
+	answer = ask(&listing);
+	assert_int_equal(json_count(answer_at(&answer, "items")), 1);
+	answer_free(&answer);
+	put.key = api_keys.all;
+	expect(&put, 403);
+	put.key = api_keys.admin;
+	put.body = "{\"softUsd\":-1,\"hardTokens\":1.5}";
+	expect(&put, 400);
+	put.path = "/api/v1/budgets/tenant/other/month";
+	expect(&put, 400);
+	put.path = "/api/v1/budgets/agent/x/month";
+	expect(&put, 400);
+	put.path = "/api/v1/budgets/user/x/year";
+	expect(&put, 400);
+
+	hire((struct hire){ "fits", words_needed(&sid), 1, false });
+	in_queue(do_shut, &gate);
+	answer = get(session_path(&sid, "/why"));
+	assert_string_equal(answer_text(&answer, "reason/code"), "budget");
+	assert_string_equal(answer_text(&answer, "reason/text"),
+	                    "The budget of the tenant for this month (UTC) is spent: 2 of 1.5 US "
+	                    "dollars.");
+	assert_string_equal(answer_text(&answer, "reason/until"), "2100-01-01T00:00:00.000Z");
+	answer_free(&answer);
+	gate.until_ms = 0;
+	in_queue(do_shut, &gate);
+	answer = get(session_path(&sid, "/why"));
+	assert_string_not_equal(answer_text(&answer, "reason/code"), "budget");
+	answer_free(&answer);
+	expect(&(struct ask){ .key = api_keys.admin, .method = "DELETE", .path = path }, 204);
+	expect(&(struct ask){ .key = api_keys.admin, .method = "DELETE", .path = path }, 404);
+	step(queue_finish, &sid, NULL, 0);
+}
+
 static void others_do_not_see_why(void **state)
 {
 	struct id sid = make_session("");
@@ -362,6 +426,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_place_has_its_reason),
 		cmocka_unit_test(a_breaker_is_told_of_until_it_is_reset),
+		cmocka_unit_test(a_budget_is_set_told_of_and_deleted),
 		cmocka_unit_test(others_do_not_see_why),
 		cmocka_unit_test(demand_is_told_by_what_is_needed),
 	};

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "cost/budget_store.h"
 #include "limit/limit_store.h"
 #include "queue/queue_limit.h"
+#include "queue/queue_why.h"
 #include "scheduler_world.h"
 
 #define URL "https://host.example/a.git"
@@ -18,6 +20,7 @@
 enum { SOON_MS = 8000 };
 
 SQL(forget_limits, "DELETE FROM limits");
+SQL(forget_budgets, "DELETE FROM budgets");
 
 static struct id accept_one(struct stage *stage, const char *body)
 {
@@ -219,6 +222,75 @@ static void a_limit_takes_effect_at_once_and_outlives_redis(void **state)
 	world_run(limit_body);
 }
 
+/* ---- budgets ---- */
+
+static void say_budget(struct world *world, enum budget_period period, int64_t hard_tokens)
+{
+	const struct budget budget = { .tenant = TENANT,
+		                       .period = period,
+		                       .limits = { BUDGET_NONE, BUDGET_NONE, BUDGET_NONE,
+		                                   hard_tokens } };
+	bool is_new;
+	struct err err;
+
+	assert_int_equal(budget_set(world->pg, &budget, &is_new, &err), ERR_OK);
+}
+
+static void await_gate(struct stage *stage, const struct id *sid, enum budget_period period)
+{
+	struct queue_why why = { .gate = { .kind = QUEUE_GATE_NONE } };
+	struct budget budget = { .period = BUDGET_PERIOD_COUNT };
+	struct err err;
+
+	while (why.gate.kind != QUEUE_GATE_BUDGET || budget.period != period) {
+		const struct queue queue = queue_of_tenant(stage->redis, str_of(TENANT));
+
+		assert_int_equal(fiber_sleep(1), ERR_OK);
+		if (queue_explain(&queue, sid, &why, &err) == ERR_OK &&
+		    why.gate.kind == QUEUE_GATE_BUDGET) {
+			assert_true(budget_text_parse(str_of(why.gate.more), &budget));
+		}
+	}
+	assert_int_equal(why.gate.until_ms == 0, period == BUDGET_TOTAL);
+}
+
+static void spent_body(struct world *world)
+{
+	struct stage stage;
+	struct player *player;
+	struct id first, second;
+
+	stage_open(&stage, world);
+	say_budget(world, BUDGET_MONTH, 0);
+	player = stage_worker(&stage, 0, "inc-1", 8);
+	first = accept_one(&stage, BODY(AGENT(1), "")); /* it may be faster than the budget */
+	stage_start_scheduler(&stage, 0);
+	stage_start_scheduler(&stage, 1);
+	await_gate(&stage, &first, BUDGET_MONTH);
+	second = accept_one(&stage, BODY(AGENT(1), ""));
+	await_set(&stage, &second, QUEUE_READY);
+	assert_null(player_order(player, &second));
+	/* Of two that are spent the one that ends later is told of; and nothing in Redis is the
+	 * only one to know. */
+	say_budget(world, BUDGET_TOTAL, 0);
+	await_gate(&stage, &second, BUDGET_TOTAL);
+	stage_lose_redis(&stage);
+	player->count = 0;
+	await_set(&stage, &second, QUEUE_READY);
+	await_gate(&stage, &second, BUDGET_TOTAL);
+	say_budget(world, BUDGET_TOTAL, 1);
+	await_gate(&stage, &second, BUDGET_MONTH);
+	tell(world->pg, "", &forget_budgets, (const char *const[]){ NULL });
+	await_order(&stage, player, &second);
+	stage_close(&stage);
+}
+
+static void while_a_budget_is_spent_nothing_starts(void **state)
+{
+	(void)state;
+	world_run(spent_body);
+}
+
 static void limits_are_checked_and_listed(struct world *world)
 {
 	struct limit bad[] = {
@@ -314,6 +386,7 @@ int main(void)
 		cmocka_unit_test(what_is_ready_and_what_is_free_is_seen_without_looking),
 		cmocka_unit_test(a_session_goes_to_the_worker_that_holds_its_repository),
 		cmocka_unit_test(a_limit_takes_effect_at_once_and_outlives_redis),
+		cmocka_unit_test(while_a_budget_is_spent_nothing_starts),
 		cmocka_unit_test(a_limit_that_cannot_be_is_refused),
 		cmocka_unit_test(what_no_worker_can_run_is_told_so_once_and_told_when_one_can),
 	};

@@ -723,7 +723,7 @@ static void breaker_body(struct world *world)
 
 	/* One at a time, and one that fails opens it again. */
 	item = await_claim(&queue);
-	assert_int_equal(queue_breakers(&queue, gates, 2, &count, &err), ERR_OK);
+	assert_int_equal(queue_gates(&queue, QUEUE_GATE_BREAKER, gates, 2, &count, &err), ERR_OK);
 	assert_int_equal(count, 1);
 	assert_string_equal(gates[0].name, "a:acme:codex");
 	fail_start(&queue, "x-6", 1, true);
@@ -734,7 +734,7 @@ static void breaker_body(struct world *world)
 	pass_start(&queue, &item.sid, false); /* told twice */
 	item = await_claim(&queue);
 	pass_start(&queue, &item.sid, true);
-	assert_int_equal(queue_breakers(&queue, gates, 2, &count, &err), ERR_OK);
+	assert_int_equal(queue_gates(&queue, QUEUE_GATE_BREAKER, gates, 2, &count, &err), ERR_OK);
 	assert_int_equal(count, 0);
 	(void)await_claim(&queue);
 }

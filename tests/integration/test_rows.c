@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "command/command_store.h"
+#include "cost/budget_store.h"
 #include "cost/cost_store.h"
 #include "session/session_json.h"
 #include "session/session_store.h"
@@ -763,6 +764,90 @@ static void an_event_of_usage_counts_once(void **state)
 	world_run(ledger_body);
 }
 
+/* ---- budgets ---- */
+
+static struct budget seen_budget(struct world *world, enum budget_period period, int64_t now_us)
+{
+	struct budget items[8];
+	size_t count = 0;
+	struct err err;
+
+	assert_int_equal(budget_list(world->pg, TENANT, NULL, now_us, items, 8, &count, &err),
+	                 ERR_OK);
+	for (size_t i = 0; i < count; i++) {
+		if (items[i].period == period) {
+			return items[i];
+		}
+	}
+	fail_msg("there is no such budget");
+	return items[0];
+}
+
+static void budget_body(struct world *world)
+{
+	const int64_t day_us = INT64_C(86400000000), now_us = INT64_C(1930046400000000);
+	struct cost_use event = { .tenant = TENANT,
+		                  .epoch = 2,
+		                  .model = STR_LIT("m"),
+		                  .source = COST_TABLE,
+		                  .tokens = { 1, 2, 3, 4, 5 },
+		                  .has_nano = true,
+		                  .nano = 100 };
+	struct budget budget = { .tenant = TENANT,
+		                 .limits = { BUDGET_NONE, 250, BUDGET_NONE, BUDGET_NONE } };
+	struct budget items[4], after;
+	int64_t before;
+	bool is_new = false;
+	size_t count = 0;
+	struct err err;
+
+	clear_rows(world);
+	event.session = accept_task(world, BODY(AGENT(1), "")).sessions[0];
+	for (unsigned i = 0; i < BUDGET_PERIOD_COUNT; i++) {
+		budget.period = (enum budget_period)i;
+		assert_int_equal(budget_set(world->pg, &budget, &is_new, &err), ERR_OK);
+		assert_true(is_new);
+	}
+	budget.limits.soft_nano = 7;
+	assert_int_equal(budget_set(world->pg, &budget, &is_new, &err), ERR_OK);
+	assert_false(is_new);
+	before = seen_budget(world, BUDGET_TOTAL, now_us).nano;
+	event.at_us = now_us; /* 2031-02-28: the month's last day */
+	assert_true(use(world, &event, 1));
+	assert_false(use(world, &event, 1));
+	event.at_us = now_us - day_us;
+	assert_true(use(world, &event, 2));
+	event.at_us = now_us - 40 * day_us;
+	assert_true(use(world, &event, 3));
+
+	assert_int_equal(seen_budget(world, BUDGET_DAY, now_us).nano, 100);
+	assert_int_equal(seen_budget(world, BUDGET_DAY, now_us).tokens, 10);
+	assert_int_equal(seen_budget(world, BUDGET_MONTH, now_us).nano, 200);
+	assert_int_equal(seen_budget(world, BUDGET_TOTAL, now_us).nano, before + 300);
+	assert_int_equal(seen_budget(world, BUDGET_TOTAL, now_us).limits.soft_nano, 7);
+	assert_int_equal(seen_budget(world, BUDGET_MONTH, now_us + day_us).nano, 0);
+	/* Pages, of all tenants. */
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(budget_list(world->pg, NULL, i > 0 ? &after : NULL, now_us, items,
+		                             2, &count, &err),
+		                 ERR_OK);
+		assert_int_equal(count, 2 - i);
+		after = items[count - 1];
+	}
+	assert_int_equal(items[0].period, BUDGET_TOTAL);
+	for (unsigned i = 0; i < BUDGET_PERIOD_COUNT; i++) {
+		budget.period = (enum budget_period)i;
+		assert_int_equal(budget_delete(world->pg, &budget, &err), ERR_OK);
+		assert_int_equal(budget_delete(world->pg, &budget, &err), ERR_NOT_FOUND);
+	}
+}
+
+static void what_is_used_counts_for_the_budgets_of_its_day_and_month(void **state)
+{
+	(void)state;
+	world_run(budget_body);
+}
+
 static void price_body(struct world *world)
 {
 	struct cost_price price = { .model = "test-model", .input = 5, .own = true }, found;
@@ -806,6 +891,7 @@ int main(void)
 		cmocka_unit_test(an_answer_stands_until_it_fails),
 		cmocka_unit_test(commands_that_race_get_one_number_each),
 		cmocka_unit_test(an_event_of_usage_counts_once),
+		cmocka_unit_test(what_is_used_counts_for_the_budgets_of_its_day_and_month),
 		cmocka_unit_test(prices_are_set_and_forgotten),
 	};
 

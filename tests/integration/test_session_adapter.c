@@ -245,12 +245,14 @@ static void opens_breaker(struct worker_world *w)
 
 	for (int i = 0; i < 2; i++) {
 		dies(w);
-		assert_int_equal(queue_breakers(&queue, gates, 2, &count, &err), ERR_OK);
+		assert_int_equal(queue_gates(&queue, QUEUE_GATE_BREAKER, gates, 2, &count, &err),
+		                 ERR_OK);
 		assert_int_equal(count, 0);
 	}
 	dies(w);
 	while (count == 0) {
-		assert_int_equal(queue_breakers(&queue, gates, 2, &count, &err), ERR_OK);
+		assert_int_equal(queue_gates(&queue, QUEUE_GATE_BREAKER, gates, 2, &count, &err),
+		                 ERR_OK);
 		(void)fiber_sleep(count == 0 ? 10 : 0);
 	}
 	assert_string_equal(gates[0].name, "a:acme:agent-sdk");

@@ -534,7 +534,9 @@ static void play_gates(struct play *play)
 	switch (roll(play, 5)) {
 	case 0: assert_int_equal(queue_gate_reset(&play->queue, &of, &moved, &err), ERR_OK); break;
 	case 1:
-		assert_int_equal(queue_breakers(&play->queue, gates, 4, &count, &err), ERR_OK);
+		assert_int_equal(
+			queue_gates(&play->queue, QUEUE_GATE_BREAKER, gates, 4, &count, &err),
+			ERR_OK);
 		break;
 	case 2:
 		assert_int_equal(queue_gate_pass(&play->queue, &of, &sid, &rule, &moved, &err),

@@ -1,4 +1,5 @@
 /* What tokens cost, money as text, and what events of a log add. */
+#include "cost/budget.h"
 #include "cost/cost_json.h"
 #include "tests/support/test.h"
 
@@ -108,9 +109,69 @@ static void only_what_an_event_adds_counts(void **state)
 	assert_false(decode(true, "{\"added_usd\":1,\"source\":\"guess\"}", &use));
 }
 
+static void a_period_begins_and_ends_with_days_of_utc(void **state)
+{
+	static const struct {
+		enum budget_period period;
+		int64_t now_s;
+		const char *first;
+		int64_t ends_s;
+	} all[] = {
+		{ BUDGET_DAY, 1769903999, "2026-01-31", 1769904000 },
+		{ BUDGET_DAY, 1769904000, "2026-02-01", 1769990400 },
+		{ BUDGET_DAY, -1, "1969-12-31", 0 },
+		{ BUDGET_MONTH, 1769903999, "2026-01-01", 1769904000 },
+		{ BUDGET_MONTH, 1769904000, "2026-02-01", 1772323200 },
+		{ BUDGET_MONTH, 1709164800, "2024-02-01", 1709251200 }, /* the 29th */
+		{ BUDGET_MONTH, 1767225599, "2025-12-01", 1767225600 }, /* the year's end */
+		{ BUDGET_DAY, 1774746000, "2026-03-29", 1774828800 }, /* clocks change in Europe */
+		{ BUDGET_TOTAL, 1769904000, "", 0 },
+	};
+	char first[BUDGET_DATE_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		budget_first_day(all[i].period, all[i].now_s * 1000000, first);
+		assert_string_equal(first, all[i].first);
+		assert_int_equal(budget_ends_us(all[i].period, all[i].now_s * 1000000),
+		                 all[i].ends_s * 1000000);
+	}
+	budget_first_day(BUDGET_DAY, -1, first); /* a microsecond before 1970 */
+	assert_string_equal(first, "1969-12-31");
+}
+
+static void a_budget_is_spent_at_its_limit(void **state)
+{
+	struct budget budget = { .period = BUDGET_MONTH, .limits = { 5, 10, BUDGET_NONE, 100 } };
+	char text[BUDGET_TEXT_MAX + 1];
+	struct budget told;
+
+	(void)state;
+	assert_int_equal(budget_level_of(&budget), BUDGET_BELOW);
+	budget.nano = 5;
+	assert_int_equal(budget_level_of(&budget), BUDGET_SOFT);
+	budget.nano = 10;
+	assert_int_equal(budget_level_of(&budget), BUDGET_HARD);
+	budget.nano = 9;
+	budget.tokens = 100;
+	assert_int_equal(budget_level_of(&budget), BUDGET_HARD);
+	budget_text(&budget, text);
+	assert_string_equal(text, "month,9,10,100,100");
+	assert_true(budget_text_parse(str_of(text), &told));
+	assert_int_equal(told.period, BUDGET_MONTH);
+	assert_int_equal(budget_level_of(&told), BUDGET_HARD);
+	assert_false(budget_text_parse(STR_LIT("month,9,10"), &told));
+	assert_false(budget_text_parse(STR_LIT("year,9,10,1,1"), &told));
+	budget.limits = (struct budget_limits){ BUDGET_NONE, 0, BUDGET_NONE, BUDGET_NONE };
+	budget.nano = budget.tokens = 0;
+	assert_int_equal(budget_level_of(&budget), BUDGET_HARD); /* nothing may be spent */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_period_begins_and_ends_with_days_of_utc),
+		cmocka_unit_test(a_budget_is_spent_at_its_limit),
 		cmocka_unit_test(a_model_is_found_with_its_vendor_and_its_date),
 		cmocka_unit_test(an_unknown_model_has_no_price),
 		cmocka_unit_test(own_prices_stand_before_those_built_in),

@@ -1,5 +1,6 @@
 -- params: tenant id, session id, epoch, n, when (us), model, source, tokens in, out, read from a cache, written to one, of reasoning, nano usd (null: it says nothing of money)
 -- returns: a row if it was counted now; what the row counts already changes nothing
+WITH counted AS (
 INSERT INTO usage_ledger AS l (session_id, day, model, source, tenant_id, project_id, owner, namespace, root_id,
                                agent, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
                                reasoning_tokens, nano_usd, epoch, n)
@@ -20,4 +21,15 @@ ON CONFLICT (session_id, day, model, source) DO UPDATE SET
     epoch = EXCLUDED.epoch,
     n = EXCLUDED.n
 WHERE (l.epoch, l.n) < (EXCLUDED.epoch, EXCLUDED.n)
-RETURNING session_id
+RETURNING l.session_id, l.day, l.tenant_id, l.project_id, l.owner
+), summed AS (
+INSERT INTO usage_days AS d (tenant_id, kind, name, day, nano_usd, tokens)
+SELECT c.tenant_id, w.kind, w.name, c.day, coalesce($13::bigint, 0), $8::bigint + $9::bigint + $10::bigint + $11::bigint
+FROM counted c CROSS JOIN LATERAL (VALUES ('project', c.project_id), ('tenant', ''), ('user', c.owner)) w (kind, name)
+WHERE (w.name = '') = (w.kind = 'tenant')
+ORDER BY w.kind -- whoever adds at the same time locks in the same order
+ON CONFLICT (tenant_id, kind, name, day) DO UPDATE SET
+    nano_usd = d.nano_usd + EXCLUDED.nano_usd,
+    tokens = d.tokens + EXCLUDED.tokens
+)
+SELECT session_id FROM counted
