@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "guard/cage.h"
 #include "guard/guard.h"
 
 enum {
@@ -154,7 +155,7 @@ static bool is_nowhere(const char *name)
 	return true;
 }
 
-void guard_child(const struct guard_options *options, int report_fd)
+void guard_child(const struct guard_options *options, const struct cage *cage, int report_fd)
 {
 	size_t len = 0;
 	char *bytes = read_environment(options->env_fd, &len);
@@ -165,6 +166,9 @@ void guard_child(const struct guard_options *options, int report_fd)
 	}
 	if (setsid() < 0 || (options->pty && ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0)) {
 		fail(report_fd, "open a session");
+	}
+	if (!cage_join(cage)) { /* its user may not */
+		fail(report_fd, "join the session's cgroup");
 	}
 	limit_resources(options, report_fd);
 	drop_privileges(options, report_fd);

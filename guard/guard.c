@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "guard/cage.h"
 #include "guard/protocol.h"
 #include "guard/tree.h"
 
@@ -43,6 +44,7 @@ struct guard {
 	int timer;
 	struct guard_reader reader;
 	struct tree tree;
+	struct cage cage;
 	pid_t child;
 	bool exited;
 	enum guard_phase phase;
@@ -82,16 +84,26 @@ static void tell_verb(struct guard *g, enum guard_verb verb)
 static void freeze(struct guard *g, unsigned reason)
 {
 	g->frozen |= reason;
+	/* The walk first: in a frozen cgroup a process takes no signal, so it would never seem to
+	 * have stopped. */
 	tree_freeze(&g->tree);
+	cage_freeze(&g->cage);
 	g->look_at = now_ms() + RECHECK_MS;
 	tell_verb(g, GUARD_FROZEN);
+}
+
+static void let_run(struct guard *g)
+{
+	g->frozen = 0;
+	cage_thaw(&g->cage);
+	tree_thaw(&g->tree);
 }
 
 static void thaw(struct guard *g, unsigned reason)
 {
 	g->frozen &= ~reason;
 	if (g->frozen == 0) {
-		tree_thaw(&g->tree);
+		let_run(g);
 		tell_verb(g, GUARD_THAWED);
 	} else {
 		tell_verb(g, GUARD_FROZEN);
@@ -117,8 +129,7 @@ static void start_stopping(struct guard *g, uint64_t grace_ms)
 	g->kill_at = now_ms() + grace_ms;
 	g->phase = GUARD_STOPPING;
 	tree_signal(&g->tree, SIGTERM);
-	g->frozen = 0;
-	tree_thaw(&g->tree);
+	let_run(g);
 }
 
 static void forward_signal(const struct guard *g, uint64_t signo)
@@ -247,7 +258,9 @@ static void act_running(struct guard *g, uint64_t now)
 	if (g->deadline != 0 && now >= g->deadline && (g->frozen & FROZEN_LEASE) == 0) {
 		freeze(g, FROZEN_LEASE);
 	} else if (g->frozen != 0 && now >= g->look_at) {
-		tree_freeze(&g->tree);
+		if (!g->cage.frozen) { /* else nobody can have continued one */
+			tree_freeze(&g->tree);
+		}
 		g->look_at = now + RECHECK_MS;
 	}
 	if (g->control < 0 && now >= orphan_end(g)) {
@@ -267,6 +280,7 @@ static void act(struct guard *g, uint64_t now)
 	case GUARD_KILLING: break;
 	}
 	if (g->phase == GUARD_KILLING && now >= g->look_at) {
+		cage_kill(&g->cage);
 		tree_kill(&g->tree);
 		g->look_at = now + KILL_MS;
 	}
@@ -335,6 +349,7 @@ static void watch(struct guard *g)
 			on_control(g);
 		}
 	}
+	cage_close(&g->cage); /* before it is told: the session's own is removed then */
 	tell_verb(g, GUARD_GONE);
 }
 
@@ -352,6 +367,15 @@ static void release_stdio(const struct guard_options *options)
 	(void)close(options->env_fd);
 }
 
+static bool refuse(struct guard *g, const char *what)
+{
+	struct guard_message message = { .verb = GUARD_ERROR };
+
+	(void)snprintf(message.text, sizeof(message.text), "%s: %s", what, strerror(errno));
+	tell(g, &message);
+	return false;
+}
+
 static bool start_command(struct guard *g)
 {
 	const struct guard_options *options = g->options;
@@ -362,19 +386,17 @@ static bool start_command(struct guard *g)
 	if (options->pty && options->drop &&
 	    (fchown(STDIN_FILENO, options->uid, options->gid) != 0 ||
 	     fchmod(STDIN_FILENO, 0620) != 0)) {
-		(void)snprintf(message.text, sizeof(message.text), "chown the terminal: %s",
-		               strerror(errno));
-		tell(g, &message);
-		return false;
+		return refuse(g, "chown the terminal");
+	}
+	if (!cage_open(&g->cage, options->cgroup)) {
+		return refuse(g, "make a cgroup for it");
 	}
 	if (pipe2(report, O_CLOEXEC) != 0 || (g->child = fork()) < 0) {
-		(void)snprintf(message.text, sizeof(message.text), "fork: %s", strerror(errno));
-		tell(g, &message);
-		return false;
+		return refuse(g, "fork");
 	}
 	if (g->child == 0) {
 		(void)close(report[0]);
-		guard_child(options, report[1]);
+		guard_child(options, &g->cage, report[1]);
 	}
 	(void)close(report[1]);
 	release_stdio(options);
@@ -409,6 +431,7 @@ int guard_run(const struct guard_options *options)
 		.control = options->control_fd,
 		.deadline = options->deadline_ms,
 		.phase = GUARD_RUNNING,
+		.cage = { .parent = -1, .dir = -1 },
 	};
 	sigset_t all, watched;
 
@@ -429,10 +452,7 @@ int guard_run(const struct guard_options *options)
 	g.signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
 	g.timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (g.signals < 0 || g.timer < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
-		struct guard_message message = { .verb = GUARD_ERROR };
-
-		(void)snprintf(message.text, sizeof(message.text), "guard: %s", strerror(errno));
-		tell(&g, &message);
+		(void)refuse(&g, "guard");
 		return GUARD_EXIT_USAGE;
 	}
 	if (g.deadline != 0 && now_ms() >= g.deadline) {
@@ -441,6 +461,7 @@ int guard_run(const struct guard_options *options)
 		rest();
 		watch(&g);
 	}
+	cage_close(&g.cage);
 	tree_fini(&g.tree);
 	return GUARD_EXIT_OK;
 }

@@ -14,6 +14,8 @@
 
 #include "base/attr.h"
 
+struct cage;
+
 struct guard_options {
 	int control_fd;       /* stream socket to the worker */
 	int env_fd;           /* "K=V\0K=V\0": the whole environment of the command */
@@ -29,6 +31,7 @@ struct guard_options {
 	bool wrapped; /* the command is a sandbox around another: what asks to end is for the inner
 	               * one
 	               */
+	const char *cgroup; /* folder of the session's; NULL: it has none */
 	const char *cwd;
 	char **argv; /* NULL-terminated; argv[0] is looked up in the PATH of its environment */
 };
@@ -38,4 +41,5 @@ int guard_run(const struct guard_options *options);
 
 /* In the child, between fork() and the command. Writes the reason to report_fd and exits 127 if it
  * fails. */
-void guard_child(const struct guard_options *options, int report_fd) __attribute__((noreturn));
+void guard_child(const struct guard_options *options, const struct cage *cage, int report_fd)
+	__attribute__((noreturn));

@@ -21,6 +21,7 @@ enum option_id {
 	OPTION_NOFILE,
 	OPTION_UID,
 	OPTION_GID,
+	OPTION_CGROUP,
 	OPTION_CWD,
 	OPTION_PTY,
 	OPTION_WRAPPED,
@@ -36,6 +37,7 @@ static const struct option options_known[] = {
 	{ "nofile", required_argument, NULL, OPTION_NOFILE },
 	{ "uid", required_argument, NULL, OPTION_UID },
 	{ "gid", required_argument, NULL, OPTION_GID },
+	{ "cgroup", required_argument, NULL, OPTION_CGROUP },
 	{ "cwd", required_argument, NULL, OPTION_CWD },
 	{ "pty", no_argument, NULL, OPTION_PTY },
 	{ "wrapped", no_argument, NULL, OPTION_WRAPPED },
@@ -67,6 +69,8 @@ static bool parse_options(int argc, char **argv, struct guard_options *options)
 	while ((id = getopt_long(argc, argv, "+", options_known, NULL)) != -1) {
 		if (id == OPTION_CWD) {
 			options->cwd = optarg;
+		} else if (id == OPTION_CGROUP) {
+			options->cgroup = optarg;
 		} else if (id == OPTION_PTY) {
 			options->pty = true;
 		} else if (id == OPTION_WRAPPED) {
@@ -97,8 +101,8 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "fairlead-guard runs one command for fairlead-worker:\n"
 		                      "  --control FD --env FD [--deadline MS] [--orphan MS] "
 		                      "[--grace MS] [--nproc N] [--nofile N]\n"
-		                      "  [--uid N --gid N] [--cwd DIR] [--pty] "
-		                      "[--wrapped] -- COMMAND [ARG]...\n");
+		                      "  [--uid N --gid N] [--cgroup DIR] [--cwd DIR] "
+		                      "[--pty] [--wrapped] -- COMMAND [ARG]...\n");
 		return GUARD_EXIT_USAGE;
 	}
 	return guard_run(&options);

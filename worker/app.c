@@ -18,6 +18,7 @@
 #include "node/node.h"
 #include "queue/keys.h"
 #include "redis/redis.h"
+#include "worker/cgroup.h"
 #include "worker/deliver.h"
 #include "worker/holds.h"
 #include "worker/lease_keeper.h"
@@ -35,6 +36,8 @@ enum {
 	NAME_SIZE = QUEUE_WORKER_MAX + 1,
 	LOOK_AFTER_MS = 2000,
 	KEPT_TURNS = 15,
+	DISK_LOOK_MS = 2000,
+	DISK_PART = 20,
 	WAIT_MS = 100,
 	LEAVE_MAX_MS = 40000, /* node.h ends a stop that takes longer than a minute */
 	LEAVE_SLACK_MS = 10000,
@@ -211,6 +214,25 @@ static enum err_code find_user(struct app *app, const struct conf *conf, struct 
 		               "agents run as when the worker is root");
 	}
 	return process_user_find(conf->worker_user, &app->host.user, err);
+}
+
+/* What limits all that a session runs; without cgroups its events say so. */
+static enum err_code find_cgroups(struct app *app, const struct conf *conf, struct err *err)
+{
+	struct session_host *host = &app->host;
+	enum err_code code = cgroup_open("", conf->worker_cgroup, app->worker, &host->cgroups, err);
+
+	host->limits.max[CGROUP_MEMORY] = conf->worker_session_memory;
+	host->limits.max[CGROUP_PROCESSES] = conf->worker_session_processes;
+	host->limits.max[CGROUP_CPU] = conf->worker_session_cpu;
+	host->disk_max = conf->worker_session_disk;
+	if (code == ERR_OK && host->cgroups.path[0] == '\0') {
+		log_info("worker.cgroup", "none: %s", host->cgroups.why);
+	} else if (code == ERR_OK) {
+		log_info("worker.cgroup", "%s controllers=%#x", host->cgroups.path,
+		         host->cgroups.controllers);
+	}
+	return code;
 }
 
 /* What is asked for and cannot be had is no reason to do without. */
@@ -434,6 +456,7 @@ static void look_after(void *arg)
 	for (unsigned turn = 0; !fiber_cancelled(); turn++) {
 		session_look_after_all(&app->host);
 		session_tails_sweep(&app->host);
+		session_limits_look(&app->host);
 		if (turn % KEPT_TURNS == 0) {
 			session_keep_sweep(&app->host);
 			snapshot_store_sweep(app->snapshot_dir,
@@ -441,6 +464,20 @@ static void look_after(void *arg)
 		}
 		stack_pool_rest(loop_stacks(app->node->loop));
 		(void)fiber_sleep(LOOK_AFTER_MS);
+	}
+}
+
+static void look_at_disks(void *arg)
+{
+	struct app *app = arg;
+
+	uint64_t begun_ms, took_ms = 0;
+
+	/* A small part of the time, however many files there are. */
+	while (fiber_sleep(DISK_LOOK_MS + took_ms * DISK_PART) == ERR_OK) {
+		begun_ms = clock_mono_ms();
+		session_limits_look_at_disks(&app->host);
+		took_ms = clock_mono_ms() - begun_ms;
 	}
 }
 
@@ -473,6 +510,9 @@ static void serve(void *arg)
 		                  &app->lease);
 		(void)fiber_start(node->loop, &node->duties, "mailbox", mailbox_run, &app->mailbox);
 		(void)fiber_start(node->loop, &node->duties, "heads", look_after, app);
+		if (app->host.disk_max > 0) {
+			(void)fiber_start(node->loop, &node->duties, "disks", look_at_disks, app);
+		}
 		(void)fiber_start(node->loop, &node->duties, "prices", prices_run,
 		                  &app->host.prices);
 	}
@@ -499,6 +539,7 @@ static enum err_code clean_leftovers(struct app *app, struct err *err)
 	if (code != ERR_OK) {
 		return code;
 	}
+	cgroup_sweep(&app->host.cgroups);
 	code = workspaces_sweep(app->host.workspaces, keep_none, NULL, err);
 	if (code != ERR_OK) {
 		return code;
@@ -600,6 +641,7 @@ enum err_code app_start(struct node *node, struct err *err)
 	    (code = find_state_dir(app, conf, err)) != ERR_OK ||
 	    (code = make_state(app, err)) != ERR_OK ||
 	    (code = find_sandbox(app, conf, err)) != ERR_OK ||
+	    (code = find_cgroups(app, conf, err)) != ERR_OK ||
 	    (code = describe(app, conf, err)) != ERR_OK ||
 	    (code = open_workspaces(app, err)) != ERR_OK ||
 	    (code = clean_leftovers(app, err)) != ERR_OK ||

@@ -86,9 +86,9 @@ static void add_sandbox(struct jsonw *w, const struct event_text_status *status)
 	const struct {
 		const char *name;
 		uint64_t value;
-	} rows[] = { { "processes", status->limits->processes },
-		     { "memory_per_process", status->limits->memory },
-		     { "file_size", status->limits->file_size } };
+	} rows[] = { { "processes", status->sandbox_limits->processes },
+		     { "memory_per_process", status->sandbox_limits->memory },
+		     { "file_size", status->sandbox_limits->file_size } };
 
 	jsonw_object(w, "sandbox");
 	jsonw_cstr(w, "profile", status->sandbox);
@@ -99,6 +99,18 @@ static void add_sandbox(struct jsonw *w, const struct event_text_status *status)
 		}
 	}
 	jsonw_end_object(w);
+	jsonw_end_object(w);
+}
+
+static void add_limits(struct jsonw *w, const struct event_text_status *status)
+{
+	jsonw_object(w, "limits");
+	for (size_t i = 0; i < status->limit_count; i++) {
+		jsonw_object(w, status->limits[i].resource);
+		jsonw_u64(w, "max", status->limits[i].max);
+		jsonw_cstr(w, "by", status->limits[i].by);
+		jsonw_end_object(w);
+	}
 	jsonw_end_object(w);
 }
 
@@ -148,6 +160,9 @@ void event_text_status(struct buf *out, const struct event_text_status *status)
 	if (status->sandbox != NULL) {
 		add_sandbox(&w, status);
 	}
+	if (status->limit_count > 0) {
+		add_limits(&w, status);
+	}
 	if (status->evicted) {
 		jsonw_bool(&w, "evicted", true);
 	}
@@ -163,6 +178,18 @@ void event_text_status(struct buf *out, const struct event_text_status *status)
 		jsonw_u64(&w, "ms", status->materialise_ms);
 		jsonw_end_object(&w);
 	}
+	jsonw_end_object(&w);
+}
+
+void event_text_limit_reached(struct buf *out, const struct event_text_limit_reached *reached)
+{
+	struct jsonw w = begin(out);
+
+	jsonw_cstr(&w, "resource", reached->limit.resource);
+	jsonw_u64(&w, "max", reached->limit.max);
+	jsonw_cstr(&w, "by", reached->limit.by);
+	jsonw_u64(&w, reached->unit, reached->count);
+	jsonw_cstr(&w, "message", reached->message);
 	jsonw_end_object(&w);
 }
 

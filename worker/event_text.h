@@ -30,6 +30,14 @@ struct event_text_totals {
 	uint64_t files, added, removed;
 };
 
+/* What limits a session: memory and disk in bytes, processes, cpu in hundredths of one processor.
+ */
+struct event_text_limit {
+	const char *resource;
+	uint64_t max;
+	const char *by; /* what makes it hold: cgroup, looks, nothing */
+};
+
 /* Of a status event; "" and NULL leave a member out. */
 struct event_text_status {
 	enum session_state state;
@@ -40,15 +48,26 @@ struct event_text_status {
 	const struct event_text_totals *totals; /* `changes` */
 	const char *worker;
 	const struct workspace *workspace;
-	const char *sandbox;                 /* its profile; NULL: none is told */
-	const struct sandbox_limits *limits; /* with it: those that hold */
-	bool evicted;                        /* it makes room: its questions stay open */
-	bool restored;                       /* it goes on with the files it had */
-	uint64_t attempt;                    /* 0: none is told */
-	const char *repo;                    /* its word, */
-	uint64_t materialise_ms;             /* and what it took to have it; 0: nothing to tell */
+	const char *sandbox;                         /* its profile; NULL: none is told */
+	const struct sandbox_limits *sandbox_limits; /* with it: those that hold */
+	const struct event_text_limit *limits;       /* of all of the session */
+	size_t limit_count;
+	bool evicted;            /* it makes room: its questions stay open */
+	bool restored;           /* it goes on with the files it had */
+	uint64_t attempt;        /* 0: none is told */
+	const char *repo;        /* its word, */
+	uint64_t materialise_ms; /* and what it took to have it; 0: nothing to tell */
 };
 void event_text_status(struct buf *out, const struct event_text_status *status);
+
+/* It was come to. */
+struct event_text_limit_reached {
+	struct event_text_limit limit;
+	const char *message;
+	const char *unit; /* of count: the member's name */
+	uint64_t count;   /* since the last such event */
+};
+void event_text_limit_reached(struct buf *out, const struct event_text_limit_reached *reached);
 
 /* Of attempt_failed; why: what would have been its status. */
 struct event_text_failure {

@@ -281,6 +281,10 @@ static enum err_code spawn_guard(struct runner *r, const struct runner_options *
 		add_option(&args, "--uid", options->user.uid);
 		add_option(&args, "--gid", options->user.gid);
 	}
+	if (options->cgroup != NULL) {
+		args.argv[args.count++] = "--cgroup";
+		args.argv[args.count++] = options->cgroup;
+	}
 	args.argv[args.count++] = "--cwd";
 	args.argv[args.count++] = options->cwd;
 	if (r->pty) {

@@ -28,6 +28,7 @@ struct runner_options {
 	const char *const *argv; /* argv[0] is looked up in the PATH of env */
 	const char *const *env;  /* the whole environment of the command */
 	const char *cwd;
+	const char *cgroup;       /* folder of the session's (cgroup.h); NULL: it has none */
 	struct process_user user; /* whom the command runs as */
 	uint64_t lease_until_ms;  /* clock_mono_ms(); 0: no lease */
 	uint64_t orphan_ms;       /* how long it stays frozen after the worker was lost */

@@ -13,6 +13,7 @@
 #include "log/log.h"
 #include "worker/agent_calls.h"
 #include "worker/session_adapter.h"
+#include "worker/session_limits.h"
 #include "worker/session_resume.h"
 #include "worker/session_sandbox.h"
 #include "worker/session_secret.h"
@@ -241,6 +242,7 @@ static struct runner_options options_of(const struct session_run *s, const char 
 		.guard_path = host->guard_path,
 		.argv = make_argv(s),
 		.env = make_environment(s, home),
+		.cgroup = session_limits_cgroup(s),
 		.cwd = s->workspace.path,
 		.user = host->user,
 		.orphan_ms = host->orphan_ms,
@@ -269,6 +271,7 @@ enum err_code session_agent_start(struct session_run *s, struct err *err)
 		return code;
 	}
 	code = session_talk_start(s, err);
+	code = code == ERR_OK ? session_limits_begin(s, err) : code;
 	if (code != ERR_OK) {
 		return code;
 	}

@@ -7,6 +7,7 @@
 #include "log/log.h"
 #include "metric/metric.h"
 #include "worker/redact.h"
+#include "worker/session_limits.h"
 #include "worker/session_private.h"
 #include "worker/session_secret.h"
 
@@ -65,12 +66,13 @@ void session_retire(struct session_run *s)
 	session_notes_free(s);
 	session_rules_free(s);
 	session_secrets_free(s);
+	session_limits_free(s);
 	arena_free(s->arena);
 	free(s);
 	fiber_signal_raise(&host->ended);
 }
 
-static struct session_run *find(struct session_host *host, const struct id *sid)
+struct session_run *session_find(struct session_host *host, const struct id *sid)
 {
 	struct session_run *s;
 
@@ -141,7 +143,7 @@ static struct session_run *make_run(struct session_host *host, const struct mail
 
 void session_order(struct session_host *host, const struct mail *mail)
 {
-	struct session_run *known = find(host, &mail->sid), *s;
+	struct session_run *known = session_find(host, &mail->sid), *s;
 
 	if (known != NULL && session_epoch_now(known) >= mail->epoch) {
 		return;
@@ -170,7 +172,7 @@ void session_fence(struct session_host *host, const struct id *sid, uint64_t epo
 
 void session_evict(struct session_host *host, const struct id *sid)
 {
-	struct session_run *s = find(host, sid);
+	struct session_run *s = session_find(host, sid);
 
 	if (s != NULL) {
 		s->evict_asked = true;
@@ -181,7 +183,7 @@ void session_evict(struct session_host *host, const struct id *sid)
 /* The queue gave it a slot: the fiber that parks asks again, and then knows. */
 void session_unpark(struct session_host *host, const struct id *sid)
 {
-	struct session_run *s = find(host, sid);
+	struct session_run *s = session_find(host, sid);
 
 	if (s != NULL) {
 		fiber_signal_raise(&s->park_wake);
@@ -244,7 +246,7 @@ void session_redis_back_all(struct session_host *host)
 /* The list may change while the head is read. */
 static void look_after(struct session_host *host, const struct id *sid)
 {
-	struct session_run *s = find(host, sid);
+	struct session_run *s = session_find(host, sid);
 	char tenant[JOURNAL_TENANT_MAX + 1]; /* the session may end while its head is read */
 	struct log_head head;
 	struct err err;
@@ -254,7 +256,7 @@ static void look_after(struct session_host *host, const struct id *sid)
 	    log_head_get(host->store, sid, tenant, &head, &err) != ERR_OK || !head.found) {
 		return;
 	}
-	s = find(host, sid);
+	s = session_find(host, sid);
 	if (s == NULL || s->reporter == NULL || s->ending) {
 		return;
 	}
@@ -266,9 +268,9 @@ static void look_after(struct session_host *host, const struct id *sid)
 	}
 }
 
-void session_look_after_all(struct session_host *host)
+struct id *session_ids(const struct session_host *host, size_t *ret_count)
 {
-	struct session_run *s;
+	const struct session_run *s;
 	size_t all = 0, count = 0;
 	struct id *ids;
 
@@ -281,6 +283,15 @@ void session_look_after_all(struct session_host *host)
 	{
 		ids[count++] = s->sid;
 	}
+	*ret_count = count;
+	return ids;
+}
+
+void session_look_after_all(struct session_host *host)
+{
+	size_t count;
+	struct id *ids = session_ids(host, &count);
+
 	for (size_t i = 0; i < count && !fiber_cancelled(); i++) {
 		look_after(host, &ids[i]);
 	}

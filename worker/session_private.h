@@ -87,6 +87,7 @@ struct session_ask {
 TAILQ_HEAD(session_asks, session_ask);
 
 struct session_adapter;
+struct session_limits;
 struct session_secrets;
 
 struct session_run {
@@ -157,6 +158,7 @@ struct session_run {
 	const char *sandbox_serve; /* socket that leads to its loopback ports; NULL: they are ours
 	                              too */
 	bool closed;               /* its agent was told that nothing follows */
+	struct session_limits *limits; /* session_limits.h; NULL: not yet */
 	struct runner_exit exit;
 	uint64_t output_ms;   /* when it last said something */
 	uint64_t progress_ms; /* when its turn last brought something */
@@ -201,6 +203,9 @@ void session_clock_stop(struct session_run *s);
 void session_clock_start(struct session_run *s);
 
 /* session_host.c */
+struct session_run *session_find(struct session_host *host, const struct id *sid);
+/* Of all that are here now; the caller frees them. */
+struct id *session_ids(const struct session_host *host, size_t *ret_count);
 void session_doubt(struct session_run *s);
 void session_leave_slot(struct session_run *s); /* harmless when repeated */
 void session_enter_slot(struct session_run *s); /* harmless when repeated */

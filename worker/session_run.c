@@ -16,6 +16,7 @@
 #include "worker/agent_calls.h"
 #include "worker/holds.h"
 #include "worker/local_repo.h"
+#include "worker/session_limits.h"
 #include "worker/session_private.h"
 #include "worker/session_resume.h"
 #include "worker/session_sandbox.h"
@@ -315,6 +316,7 @@ static bool start_agent(struct session_run *s)
 		                            .attempt = s->order.attempt,
 		                            .repo = s->repo_word,
 		                            .materialise_ms = s->materialise_ms };
+	struct event_text_limit limits[SESSION_LIMITS_MAX];
 	enum session_state state = SESSION_PROVISIONING;
 	struct buf text;
 	struct err err;
@@ -333,8 +335,10 @@ static bool start_agent(struct session_run *s)
 	}
 	if (s->sandbox_words != NULL) {
 		status.sandbox = sandbox_profile_name(session_sandbox_profile(s));
-		status.limits = &s->host->sandbox.limits;
+		status.sandbox_limits = &s->host->sandbox.limits;
 	}
+	status.limits = limits;
+	status.limit_count = session_limits_list(s, limits);
 	event_text_init(&text);
 	event_text_status(&text, &status);
 	code = reporter_move(s->reporter, session_bit(SESSION_PROVISIONING), SESSION_RUNNING,
@@ -416,6 +420,7 @@ static void supervise(struct session_run *s)
 		now = clock_mono_ms();
 		check_timeout(s, now);
 		session_times_check(s, now);
+		session_limits_tell(s);
 		check_turn(s, now);
 		session_leave_if_idle(s);
 		if (!s->exited) {
@@ -435,6 +440,7 @@ static void drop_runner(struct session_run *s)
 	s->calls = NULL;
 	agent_calls_free(calls);
 	runner_free(runner);
+	session_limits_end(s);
 }
 
 /* The agent has ended: hear it out, see what it left. */
@@ -485,6 +491,8 @@ static void judge(const struct session_run *s, struct event_text_status *status,
 		status->reason = session_adapter_failed(s) ? "its last turn failed" : NULL;
 	} else if (s->fate == FATE_OPEN && s->guard_died) {
 		status->reason = "its guard ended";
+	} else if (s->fate == FATE_OPEN && session_limits_killed(s)) {
+		status->reason = "it was killed: its session had no more memory";
 	} else if (s->fate == FATE_OPEN && exit->by_signal) {
 		(void)snprintf(room, size, "ended by signal %s",
 		               status->signal != NULL ? status->signal : "?");

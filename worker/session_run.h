@@ -21,6 +21,7 @@
 #include "loop/fiber.h"
 #include "queue/mail.h"
 #include "queue/queue_gate.h"
+#include "worker/cgroup.h"
 #include "worker/egress.h"
 #include "worker/lease_keeper.h"
 #include "worker/prices.h"
@@ -52,6 +53,9 @@ struct session_host {
 	struct sandbox_host sandbox; /* bwrap NULL: agents in sandboxes cannot be had, */
 	const char *sandbox_why;     /* and why */
 	enum sandbox_profile sandbox_default, sandbox_min;
+	struct cgroup_home cgroups;       /* of sessions */
+	struct cgroup_limits limits;      /* of each, where its cgroup can have them */
+	uint64_t disk_max;                /* bytes of the files of each; 0: no limit */
 	struct egress_rules egress_rules; /* of what agents in sandboxes reach */
 	struct offload *names;            /* threads that look up names for them */
 	bool as_root;                     /* it is what agents run as */
@@ -132,5 +136,9 @@ enum err_code session_leave_all(struct session_host *host, uint64_t timeout_ms) 
 
 /* One turn of a slow duty: read each session's head; notice what a lost note did not tell. */
 void session_look_after_all(struct session_host *host);
+/* Another: whether they came to their limits, which wakes them to tell of it. */
+void session_limits_look(struct session_host *host);
+/* The same of their files: waits for as long as that takes. */
+void session_limits_look_at_disks(struct session_host *host);
 /* Another: forget what was kept for sessions that have ended, or run elsewhere. */
 void session_keep_sweep(struct session_host *host);

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <mntent.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #include "guard/tree.h"
 #include "tests/support/run_fiber.h"
 #include "tests/support/test.h"
+#include "worker/cgroup.h"
 #include "worker/lines.h"
 #include "worker/runner.h"
 
@@ -716,6 +718,159 @@ static void a_guard_that_was_killed_is_noticed(void **state)
 	buf_fini(&job.out);
 }
 
+/* ---- in a cgroup ---- */
+
+static char cgroup_mount[PATH_SIZE], cgroup_given[PATH_SIZE + 64], cgroup_path[CGROUP_PATH_MAX];
+static struct cgroup_home cgroups;
+
+static bool cgroup_write(const char *folder, const char *name, const char *word)
+{
+	char path[CGROUP_PATH_MAX + 64];
+	int fd;
+	bool written;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	written = fd >= 0 && write(fd, word, strlen(word)) == (ssize_t)strlen(word);
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+	return written;
+}
+
+/* A number of a file of the guard's cgroup of a command, by its key. */
+static uint64_t cgroup_event(pid_t command, const char *key)
+{
+	struct tree_process process;
+	char path[CGROUP_PATH_MAX + 64], text[256];
+	ssize_t n = 0;
+	int fd = -1;
+
+	if (stat_of(command, &process)) {
+		(void)snprintf(path, sizeof(path), "%s/g%d/cgroup.events", cgroup_path,
+		               (int)process.parent);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	if (fd >= 0) {
+		n = read(fd, text, sizeof(text));
+		(void)close(fd);
+	}
+	return n > 0 ? cgroup_number(str_make(text, (size_t)n), key) : UINT64_MAX;
+}
+
+/* Moves this process into one of its own: it has no limits, controllers may be elsewhere. */
+static void open_cgroups(void)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	const struct mntent *mount;
+	const struct cgroup_limits none = { { 0 } };
+	struct id sid = id_new();
+	struct err err;
+	unsigned held;
+
+	while (mounts != NULL && (mount = getmntent(mounts)) != NULL) {
+		if (strcmp(mount->mnt_type, "cgroup2") == 0) {
+			(void)snprintf(cgroup_mount, sizeof(cgroup_mount), "%s", mount->mnt_dir);
+		}
+	}
+	if (mounts != NULL) {
+		(void)endmntent(mounts);
+	}
+	(void)snprintf(cgroup_given, sizeof(cgroup_given), "%s/fairlead-test-%d", cgroup_mount,
+	               (int)getpid());
+	if (cgroup_mount[0] == '\0' || mkdir(cgroup_given, 0755) != 0) {
+		/* Most users may make no cgroup, and older hosts have no version 2. */
+		print_message("no cgroups to try here\n");
+		skip();
+	}
+	assert_int_equal(cgroup_open("", cgroup_given, "t", &cgroups, &err), ERR_OK);
+	assert_int_equal(cgroup_make(&cgroups, &sid, &none, cgroup_path, &held, &err), ERR_OK);
+	assert_int_equal(held, 0);
+}
+
+static void close_cgroups(void)
+{
+	char path[CGROUP_PATH_MAX + 64];
+
+	assert_true(cgroup_write(cgroup_mount, "cgroup.procs", "0"));
+	(void)snprintf(path, sizeof(path), "%s/worker", cgroups.path);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(rmdir(cgroups.path), 0);
+	assert_int_equal(rmdir(cgroup_given), 0);
+}
+
+static void freeze_in_cgroup(struct job *job, struct runner *runner)
+{
+	pid_t near = await_pid("main"), far = await_pid("far");
+	uint64_t until = clock_mono_ms() + LONG_MS;
+	off_t before;
+
+	await_ticks(job, 0);
+	job->seen[1] = cgroup_event(near, "populated") == 1 && cgroup_event(near, "frozen") == 0;
+	job->code = runner_freeze(runner, LONG_MS);
+	while (cgroup_event(near, "frozen") != 1 && clock_mono_ms() < until) {
+		(void)fiber_sleep(5);
+	}
+	before = size_of("tick");
+	(void)kill(near, SIGCONT); /* nobody looks any more: the kernel holds it */
+	(void)kill(far, SIGCONT);
+	(void)fiber_sleep(50);
+	job->seen[2] = size_of("tick") == before && cgroup_event(near, "frozen") == 1;
+	if (job->code == ERR_OK) {
+		job->code = runner_thaw(runner, LONG_MS);
+	}
+	await_ticks(job, 3);
+	runner_stop(runner, 5000);
+}
+
+static void a_cgroup_holds_what_a_stranger_continues(void **state)
+{
+	struct job job = shell(ticking);
+
+	(void)state;
+	open_cgroups();
+	forget("main");
+	forget("far");
+	job.options.cgroup = cgroup_path;
+	job.then = freeze_in_cgroup;
+	run(&job);
+	assert_int_equal(job.code, ERR_OK);
+	assert_seen(&job, 4);
+	assert_int_equal(rmdir(cgroup_path), 0); /* the guard removed its own */
+	close_cgroups();
+	buf_fini(&job.out);
+}
+
+static void remove_cgroup(struct loop *loop, void *arg)
+{
+	(void)loop;
+	*(enum err_code *)arg = cgroup_remove(cgroup_path, LONG_MS);
+}
+
+static void what_a_killed_guard_leaves_goes_with_its_cgroup(void **state)
+{
+	struct job job = shell(ticking);
+	enum err_code code = ERR_OK;
+
+	(void)state;
+	open_cgroups();
+	forget("main");
+	forget("far");
+	job.options.cgroup = cgroup_path;
+	job.then = kill_the_guard;
+	run_fiber(job_body, &job);
+	assert_int_equal(job.code, ERR_BACKEND);
+	assert_seen(&job, 1);
+	assert_int_not_equal(state_of(await_pid("far")), '\0');
+	run_fiber(remove_cgroup, &code);
+	assert_int_equal(code, ERR_OK);
+	assert_int_equal(state_of(await_pid("far")), '\0');
+	await_nobody();
+	assert_int_equal(access(cgroup_path, F_OK), -1);
+	close_cgroups();
+	buf_fini(&job.out);
+}
+
 static int set_up(void **state)
 {
 	struct err err;
@@ -760,6 +915,8 @@ int main(void)
 		cmocka_unit_test(while_the_worker_is_stopped_its_agent_is_frozen_not_killed),
 		cmocka_unit_test(a_guard_that_is_asked_to_end_stops_its_command_first),
 		cmocka_unit_test(a_guard_that_was_killed_is_noticed),
+		cmocka_unit_test(a_cgroup_holds_what_a_stranger_continues),
+		cmocka_unit_test(what_a_killed_guard_leaves_goes_with_its_cgroup),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,10 +1,13 @@
 /* fairlead-worker, a real git, a real Redis: what a session's log says when things go as they do.
  */
+#include <mntent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "event/prompt_claim.h"
@@ -732,6 +735,110 @@ static void an_agent_in_a_sandbox_has_its_own_and_its_sockets(void **state)
 	worker_world_run(in_a_sandbox, false);
 }
 
+/* ---- limits ---- */
+
+static void configure(const struct worker_world *w, const char *text, char setting[128])
+{
+	char path[96];
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "%s/conf", w->dir);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	(void)snprintf(setting, 128, "FAIRLEAD_CONFIG=%s", path);
+}
+
+static void limits_body(struct worker_world *w)
+{
+	const struct order fills = { .argv = SH("head -c 3000000 /dev/zero >big; sleep 600") };
+	struct given g;
+	char setting[128];
+
+	configure(w,
+	          "worker.cgroup = none\nworker.session_memory = 1GiB\n"
+	          "worker.session_disk = 1MiB\n",
+	          setting);
+	worker_start(w, setting);
+	given_run(w, &g, &fills);
+	given_await(w, &g,
+	            "\"limits\":{\"memory\":{\"max\":1073741824,\"by\":\"nothing\"},"
+	            "\"disk\":{\"max\":1048576,\"by\":\"looks\"}}");
+	given_await(w, &g,
+	            "limit {\"resource\":\"disk\",\"max\":1048576,\"by\":\"looks\",\"bytes\":");
+	given_await_state(w, &g, SESSION_FAILED);
+	given_await(w, &g, "{\"status\":\"failed\",\"reason\":\"its files take ");
+	given_fini(&g);
+}
+
+static void limits_that_hold_are_told_and_files_beyond_theirs_end_a_session(void **state)
+{
+	(void)state;
+	worker_world_run(limits_body, false);
+}
+
+/* A folder for cgroups of version 2 that this user may make; false: there is none. */
+static bool make_cgroup(char *out, size_t size)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	const struct mntent *mount;
+	bool made = false;
+
+	while (mounts != NULL && !made && (mount = getmntent(mounts)) != NULL) {
+		(void)snprintf(out, size, "%s/fairlead-test-%d", mount->mnt_dir, (int)getpid());
+		made = strcmp(mount->mnt_type, "cgroup2") == 0 && mkdir(out, 0755) == 0;
+	}
+	if (mounts != NULL) {
+		(void)endmntent(mounts);
+	}
+	return made;
+}
+
+static bool has_cgroup(const char *folder, const struct worker_world *w, const char *name)
+{
+	char path[512];
+
+	(void)snprintf(path, sizeof(path), "%s/fairlead-%s/%s", folder, w->registered.worker, name);
+	return access(path, F_OK) == 0;
+}
+
+static void cgroup_body(struct worker_world *w)
+{
+	const struct order ends = { .argv = SH("cat /proc/self/cgroup; (setsid sleep 600 &); "
+		                               "read go") };
+	char folder[200], text[512], setting[128];
+	struct given g;
+
+	if (!make_cgroup(folder, sizeof(folder))) {
+		/* Most users may make no cgroup, and older hosts have no version 2. */
+		print_message("no cgroups to try here\n");
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "worker.cgroup = %s\n", folder);
+	configure(w, text, setting);
+	worker_start(w, setting);
+	given_run(w, &g, &ends);
+	given_await(w, &g, g.sid.s);
+	given_await(w, &g, "/g"); /* its guard's own */
+	assert_true(has_cgroup(folder, w, g.sid.s));
+	given_command(w, &g, "stop", "{}");
+	given_await_set(w, &g, QUEUE_DONE);
+	worker_signal(w, SIGTERM);
+	assert_int_equal(worker_reap(w), 0);
+	assert_false(has_cgroup(folder, w, g.sid.s));
+	(void)snprintf(text, sizeof(text), "rmdir %s/*/worker %s/fairlead-* %s", folder, folder,
+	               folder);
+	assert_int_equal(system(text), 0);
+	given_fini(&g);
+}
+
+static void a_session_has_a_cgroup_for_as_long_as_it_runs(void **state)
+{
+	(void)state;
+	worker_world_run(cgroup_body, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -753,6 +860,8 @@ int main(void)
 		cmocka_unit_test(what_a_worker_cannot_begin_fails_with_the_reason),
 		cmocka_unit_test(damaged_notes_are_passed_over_and_a_drain_is_obeyed),
 		cmocka_unit_test(an_agent_in_a_sandbox_has_its_own_and_its_sockets),
+		cmocka_unit_test(limits_that_hold_are_told_and_files_beyond_theirs_end_a_session),
+		cmocka_unit_test(a_session_has_a_cgroup_for_as_long_as_it_runs),
 		cmocka_unit_test(
 			a_worker_that_stops_leaves_nothing_running_and_hands_its_sessions_over),
 	};

@@ -78,6 +78,33 @@ static char *filled(size_t n, char c)
 }
 
 /* Whatever the texts are, some form of the event fits: each keeps less than the one before. */
+static void limits_are_told_with_what_makes_them_hold(void **state)
+{
+	const struct event_text_limit limits[] = { { "memory", 1024, "cgroup" },
+		                                   { "cpu", 150, "nothing" } };
+	const struct event_text_status status = { .state = SESSION_RUNNING,
+		                                  .limits = limits,
+		                                  .limit_count = ARRAY_LEN(limits) };
+	const struct event_text_limit_reached reached = {
+		.limit = limits[0], .message = "no more", .unit = "count", .count = 2
+	};
+	struct buf text;
+
+	(void)state;
+	event_text_init(&text);
+	event_text_status(&text, &status);
+	assert_string_equal(buf_cstr(&text),
+	                    "{\"status\":\"running\",\"limits\":{\"memory\":{\"max\":1024,\"by\":"
+	                    "\"cgroup\"},\"cpu\":{\"max\":150,\"by\":\"nothing\"}}}");
+	assert_fits(EVENT_TYPE_STATUS, &text);
+	event_text_limit_reached(&text, &reached);
+	assert_string_equal(buf_cstr(&text),
+	                    "{\"resource\":\"memory\",\"max\":1024,\"by\":\"cgroup\","
+	                    "\"count\":2,\"message\":\"no more\"}");
+	assert_fits(EVENT_TYPE_LIMIT, &text);
+	buf_fini(&text);
+}
+
 static void a_diff_always_fits_an_event(void **state)
 {
 	static const char contents[] = { 'x', '"', '\x01' };
@@ -184,6 +211,7 @@ int main(void)
 		cmocka_unit_test(what_a_worker_says_of_a_session_fits_its_types),
 		cmocka_unit_test(a_line_says_its_stream_and_whether_more_follows),
 		cmocka_unit_test(a_status_has_only_what_is_known),
+		cmocka_unit_test(limits_are_told_with_what_makes_them_hold),
 		cmocka_unit_test(a_diff_always_fits_an_event),
 		cmocka_unit_test(a_patch_is_taken_apart_file_by_file),
 	};
