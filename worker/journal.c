@@ -24,6 +24,7 @@ enum {
 	BODY_MAX = FIXED + 4 * 255 + EVENT_DATA_MAX,
 	HEADER_MAX = sizeof(version_line) + JOURNAL_TENANT_MAX + 1,
 	COPY_CHUNK = 64 * 1024,
+	RECORD_KEPT = 1024,
 };
 
 struct journal {
@@ -365,6 +366,16 @@ uint64_t journal_size(const struct journal *j)
 	return j->size;
 }
 
+/* Between a large batch and the next there may be hours. */
+static void drop_record(struct journal *j)
+{
+	if (j->record.size > RECORD_KEPT) {
+		buf_fini(&j->record);
+	} else {
+		buf_reset(&j->record);
+	}
+}
+
 enum err_code journal_add(struct journal *j, const struct log_event *event, struct err *err)
 {
 	if (!cursor_is_start(&j->last) && event->at.n != j->last.n + 1) {
@@ -380,6 +391,7 @@ enum err_code journal_add(struct journal *j, const struct log_event *event, stru
 		return disk_err(j, "write", err);
 	}
 	j->size += j->record.len;
+	drop_record(j);
 	took(j, &event->at);
 	return ERR_OK;
 }

@@ -1,11 +1,20 @@
 #include "worker/lines.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/mem.h"
 
 void lines_init(struct lines *lines, uint64_t flush_ms)
 {
 	memset(lines, 0, sizeof(*lines));
 	lines->flush_ms = flush_ms;
+}
+
+void lines_fini(struct lines *lines)
+{
+	free(lines->text);
+	lines->text = NULL;
 }
 
 static void drop_taken(struct lines *lines)
@@ -79,6 +88,9 @@ static void add(struct lines *lines, size_t n, uint64_t now_ms)
 	if (lines->len == 0 && !lines->rewritten) {
 		lines->shown_ms = now_ms;
 	}
+	if (lines->text == NULL) {
+		lines->text = mem_calloc(1, LINES_TEXT_MAX);
+	}
 	memcpy(lines->text + lines->len, lines->queue, n);
 	lines->len += n;
 	lines->shown = false;
@@ -126,6 +138,9 @@ bool lines_take(struct lines *lines, struct str *in, uint64_t now_ms, struct lin
 			in->p++;
 			in->n--;
 		} else {
+			if (lines->len == 0) { /* a command may say nothing more for hours */
+				lines_fini(lines);
+			}
 			return false;
 		}
 	}

@@ -45,10 +45,11 @@ struct lines {
 	bool rewritten; /* a carriage return was followed by something else than a line feed */
 	bool continues;
 	size_t len;
-	char text[LINES_TEXT_MAX];
+	char *text; /* LINES_TEXT_MAX bytes, while there is any */
 };
 
 void lines_init(struct lines *lines, uint64_t flush_ms);
+void lines_fini(struct lines *lines);
 
 /* Consume *in up to the next record. False: *in is used up and no record is complete. */
 bool lines_take(struct lines *lines, struct str *in, uint64_t now_ms,

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "guard/protocol.h"
 #include "loop/fiber.h"
+#include "loop/loop.h"
 
 enum {
 	CONTROL_FD = 3,
@@ -30,7 +31,6 @@ enum {
 };
 
 struct runner {
-	struct loop *loop;
 	struct process guard;
 	int control;
 	int in;                     /* a pty has one descriptor, in and out[RUNNER_STDOUT] */
@@ -47,7 +47,9 @@ struct runner {
 	struct runner_exit exit;
 	char error[GUARD_TEXT_MAX + 1];
 	struct fiber_signal changed;
-	struct fiber_group listeners;
+	struct loop_watch watch;   /* of the control socket */
+	void (*on_end)(void *arg); /* told once that the command has ended, or its guard */
+	void *arg;
 };
 
 static void close_fd(int *fd)
@@ -107,17 +109,22 @@ static bool read_control(struct runner *r)
 	return n > 0;
 }
 
-static void listen_to_guard(void *arg)
+/* No fiber of its own: a guard says nothing for hours. */
+static void on_control(struct loop_watch *watch)
 {
-	struct runner *r = arg;
-	bool open = true;
+	struct runner *r = CONTAINER_OF(watch, struct runner, watch);
 
-	while (open && fiber_wait_fd(r->control, FIBER_READ, FIBER_NO_TIMEOUT) == ERR_OK) {
-		open = read_control(r);
-		fiber_signal_raise(&r->changed);
+	if (!read_control(r)) {
+		r->lost = true;
+		loop_watch_clear(&r->watch);
 	}
-	r->lost = true;
 	fiber_signal_raise(&r->changed);
+	if (r->on_end != NULL && (r->exited || r->lost)) {
+		void (*on_end)(void *arg) = r->on_end;
+
+		r->on_end = NULL;
+		on_end(r->arg);
+	}
 }
 
 static void tell(struct runner *r, enum guard_verb verb, uint64_t number)
@@ -126,8 +133,8 @@ static void tell(struct runner *r, enum guard_verb verb, uint64_t number)
 	char line[GUARD_LINE_MAX + 1];
 	size_t len = guard_format(&message, line);
 
-	/* The guard always reads: a full socket means that it is dead, and listen_to_guard() sees
-	 * that. */
+	/* The guard always reads: a full socket means that it is dead, and on_control() sees that.
+	 */
 	(void)send(r->control, line, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
@@ -330,7 +337,6 @@ enum err_code runner_start(struct loop *loop, const struct runner_options *optio
 	struct ends ends = { { -1, -1, -1, -1, -1 } };
 	enum err_code code;
 
-	r->loop = loop;
 	r->guard.pidfd = r->control = r->in = r->poll = -1;
 	r->out[RUNNER_STDOUT] = r->out[RUNNER_STDERR] = -1;
 	r->pty = options->pty;
@@ -343,7 +349,7 @@ enum err_code runner_start(struct loop *loop, const struct runner_options *optio
 		close_fd(&ends.theirs[i]);
 	}
 	if (code == ERR_OK) {
-		(void)fiber_start(loop, &r->listeners, "guard", listen_to_guard, r);
+		loop_watch_set(&r->watch, loop, r->control, on_control);
 		code = await_start(r, err);
 	}
 	if (code != ERR_OK) {
@@ -359,6 +365,7 @@ void runner_free(struct runner *r)
 	if (r == NULL) {
 		return;
 	}
+	r->on_end = NULL;
 	fiber_shield();
 	if (r->guard.pid > 0) {
 		int status;
@@ -370,8 +377,7 @@ void runner_free(struct runner *r)
 			                            */
 		}
 	}
-	fiber_group_cancel(&r->listeners, ERR_CANCELLED);
-	(void)!fiber_group_wait(&r->listeners, FIBER_NO_TIMEOUT);
+	loop_watch_clear(&r->watch);
 	fiber_unshield();
 	if (r->pty) {
 		r->in = -1;
@@ -546,6 +552,22 @@ void runner_kill(struct runner *r)
 void runner_fenced(struct runner *r)
 {
 	tell(r, GUARD_FENCED, 0);
+}
+
+bool runner_exit_of(const struct runner *r, struct runner_exit *ret)
+{
+	*ret = r->exit;
+	return r->exited;
+}
+
+void runner_on_end(struct runner *r, void (*ended)(void *arg), void *arg)
+{
+	r->arg = arg;
+	r->on_end = ended;
+	if (r->exited || r->lost) {
+		r->on_end = NULL;
+		ended(arg);
+	}
 }
 
 enum err_code runner_wait_exit(struct runner *r, uint64_t timeout_ms, struct runner_exit *ret)

@@ -83,6 +83,11 @@ void runner_stop(struct runner *runner, uint64_t grace_ms); /* SIGTERM, then SIG
 void runner_kill(struct runner *runner);
 void runner_fenced(struct runner *runner); /* another worker has the session: kill */
 
+/* Calls ended(arg) once, from the loop or at once, when the command has ended or its guard is gone;
+ * runner_wait_exit() does not wait any more then. */
+bool runner_exit_of(const struct runner *runner, struct runner_exit *ret); /* false: it has not */
+void runner_on_end(struct runner *runner, void (*ended)(void *arg), void *arg);
+
 /* Wait for the end of the command itself. ERR_BACKEND when its guard died first. */
 enum err_code runner_wait_exit(struct runner *runner, uint64_t timeout_ms,
                                struct runner_exit *ret) MUST_CHECK;

@@ -225,7 +225,7 @@ static void write_later(struct session_adapter *a, struct str bytes)
 		session_agent_stop(a->run, FATE_FAILED,
 		                   "the agent does not read its standard input");
 	}
-	fiber_signal_raise(&a->to_write);
+	session_adapter_rouse(a);
 }
 
 static void finish_command(struct session_adapter *a, struct str id, struct str why)
@@ -374,27 +374,11 @@ static bool write_some(struct session_adapter *a)
 	return code == ERR_OK;
 }
 
-/* Ends when the agent reads no more, or is told that nothing follows. */
-void session_adapter_write(void *arg)
+/* What reads its standard input ends with it; the others are asked to. */
+static void close_input(struct session_adapter *a)
 {
-	struct session_run *s = arg;
-	struct session_adapter *a = s->adapter;
-	bool going = true;
+	struct session_run *s = a->run;
 
-	fiber_set_tag("session=%s", s->sid.s);
-	while (going && !fiber_cancelled() && !s->exited) {
-		if (a->writes.len > 0) {
-			going = write_some(a);
-		} else if (s->closed) {
-			break;
-		} else {
-			(void)!fiber_signal_wait(&a->to_write, FIBER_NO_TIMEOUT);
-		}
-	}
-	if (!s->closed || fiber_cancelled()) {
-		return;
-	}
-	/* What reads its standard input ends with it; the others are asked to. */
 	if (a->ops->transport != ADAPTER_HTTP) {
 		runner_close_stdin(s->runner);
 		for (uint64_t until = clock_mono_ms() + CLOSE_MS;
@@ -404,6 +388,35 @@ void session_adapter_write(void *arg)
 	}
 	if (!s->exited && !fiber_cancelled()) {
 		runner_stop(s->runner, s->host->grace_ms);
+	}
+}
+
+/* It is there while there is something to write. */
+static void write_main(void *arg)
+{
+	struct session_adapter *a = arg;
+	struct session_run *s = a->run;
+
+	fiber_set_tag("session=%s", s->sid.s);
+	while (a->writes.len > 0 && !a->unwritable && !fiber_cancelled() && !s->exited) {
+		a->unwritable = !write_some(a);
+	}
+	if (s->closed && !fiber_cancelled() && !s->exited) {
+		a->unwritable = true;
+		close_input(a);
+	}
+	a->writing = false;
+}
+
+void session_adapter_rouse(struct session_adapter *a)
+{
+	struct session_run *s = a->run;
+
+	fiber_signal_raise(&a->to_write);
+	if (!a->writing && !a->unwritable && s->runner != NULL && !s->exited &&
+	    !fiber_cancelled() && (a->writes.len > 0 || s->closed)) {
+		a->writing = true;
+		(void)fiber_start(s->host->loop, &s->children, "input", write_main, a);
 	}
 }
 
@@ -626,7 +639,7 @@ static void next_prompt(struct session_adapter *a)
 		(void)!fiber_signal_wait(&s->prompted, ms);
 	} else if (has_finished(a)) {
 		s->closed = true;
-		fiber_signal_raise(&a->to_write);
+		session_adapter_rouse(a);
 	} else if (a->first_done && !s->turn_open && TAILQ_EMPTY(&a->given)) {
 		await_prompt(a);
 	} else {

@@ -29,7 +29,8 @@ struct session_adapter {
 	struct fiber_signal idle;
 	struct adapter_out acts;
 	struct adapter_lines lines;
-	struct buf writes; /* for its standard input */
+	struct buf writes;        /* for its standard input */
+	bool writing, unwritable; /* a fiber does; nobody can any more */
 	struct fiber_signal to_write;
 
 	struct agent_http *http; /* of an agent that is a server; NULL */
@@ -48,6 +49,9 @@ struct session_adapter {
 /* Whoever calls the adapter does it between these; leaving does what the adapter wants done. */
 bool session_adapter_enter(struct session_adapter *a); /* false: the fiber was cancelled */
 void session_adapter_leave(struct session_adapter *a);
+
+/* There is something to write, or nothing will follow. */
+void session_adapter_rouse(struct session_adapter *a);
 
 /* session_asking.c: acts of the adapter, carried out between enter and leave */
 void session_asking_begin(struct session_adapter *a, struct str id, struct str question);

@@ -209,19 +209,16 @@ enum err_code session_home_make(struct session_run *s, struct err *err)
 
 /* ---- its start and its end ---- */
 
-static void watch(void *arg)
+static void on_end(void *arg)
 {
 	struct session_run *s = arg;
-	enum err_code code = runner_wait_exit(s->runner, FIBER_NO_TIMEOUT, &s->exit);
 
-	if (code == ERR_OK || code == ERR_BACKEND) {
-		s->guard_died = code == ERR_BACKEND;
-		s->exited = true;
-		fiber_signal_raise(&s->prompted);
-		fiber_signal_raise(&s->wake);
-		if (s->adapter != NULL) {
-			session_adapter_exited(s);
-		}
+	s->guard_died = !runner_exit_of(s->runner, &s->exit);
+	s->exited = true;
+	fiber_signal_raise(&s->prompted);
+	fiber_signal_raise(&s->wake);
+	if (s->adapter != NULL) {
+		session_adapter_exited(s);
 	}
 }
 
@@ -299,10 +296,7 @@ enum err_code session_agent_start(struct session_run *s, struct err *err)
 		s->timeout_at_ms = s->output_ms + s->agent->command.timeout_s * 1000;
 	}
 	(void)fiber_start(s->host->loop, &s->children, "output", session_output, s);
-	(void)fiber_start(s->host->loop, &s->children, "exit", watch, s);
-	if (s->adapter != NULL) {
-		(void)fiber_start(s->host->loop, &s->children, "input", session_adapter_write, s);
-	}
+	runner_on_end(s->runner, on_end, s);
 	(void)fiber_start(s->host->loop, &s->children, "prompts",
 	                  s->adapter != NULL ? session_adapter_prompts : session_prompts_write, s);
 	return ERR_OK;

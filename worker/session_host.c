@@ -186,7 +186,7 @@ void session_unpark(struct session_host *host, const struct id *sid)
 	struct session_run *s = session_find(host, sid);
 
 	if (s != NULL) {
-		fiber_signal_raise(&s->park_wake);
+		session_park_rouse(s);
 	}
 }
 

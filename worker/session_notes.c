@@ -12,6 +12,7 @@
 #include "worker/session_upload.h"
 
 enum {
+	DONE_FIRST = 8,
 	CLAIM_AGAIN_MS = 200,
 	NEWER_MS = 10000, /* a version that was announced comes, or never will */
 };
@@ -43,16 +44,34 @@ void session_notes_free(struct session_run *s)
 	free_all(&s->notes);
 	free_all(&s->prompts);
 	map_free(s->seen);
+	free(s->done);
+}
+
+/* Most sessions hear of a few only. */
+static void grow_done(struct session_run *s)
+{
+	unsigned size = s->done_size == 0 ? DONE_FIRST : 2 * s->done_size;
+
+	if (size > SESSION_COMMANDS_MAX) {
+		size = SESSION_COMMANDS_MAX;
+	}
+	s->done = mem_realloc(s->done, size * sizeof(*s->done));
+	memset(s->done[s->done_size], 0, (size - s->done_size) * sizeof(*s->done));
+	s->done_size = size;
 }
 
 /* It is not taken again for as long as it could still be on its way. */
 static void done_with(struct session_run *s, struct session_note *note)
 {
-	char *slot = s->done[s->done_at];
+	char *slot;
 
+	if (s->done_at == s->done_size && s->done_size < SESSION_COMMANDS_MAX) {
+		grow_done(s);
+	}
+	s->done_at %= s->done_size;
+	slot = s->done[s->done_at++];
 	(void)map_remove(s->seen, str_of(slot));
 	memcpy(slot, note->id, sizeof(note->id));
-	s->done_at = (s->done_at + 1) % SESSION_COMMANDS_MAX;
 	s->waiting--;
 	session_note_free(note);
 }

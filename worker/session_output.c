@@ -15,6 +15,8 @@ enum {
 	LINES_FLUSH_MS = 200,
 	CLEAN_FLUSH_MS = 300, /* what may be the begin of a secret is held back for so long */
 	OUTPUT_STREAMS = 2,
+	CHUNK_KEPT =
+		4096, /* a page for what is said between others; what took more is given back */
 	CLEAN_MAX = 8 * 1024 * 1024,
 };
 
@@ -142,6 +144,9 @@ static void read_all(struct output *o)
 			going = false;
 		} else {
 			going = take_chunk(o, str_make(o->chunk, n), from);
+			if (n > CHUNK_KEPT) {
+				(void)madvise(o->chunk, RUNNER_CHUNK, MADV_DONTNEED);
+			}
 		}
 	}
 }
@@ -171,6 +176,7 @@ void session_output(void *arg)
 	}
 	for (unsigned i = 0; i < OUTPUT_STREAMS; i++) {
 		redact_stream_free(o->sources[i].secrets);
+		lines_fini(&o->sources[i].lines);
 	}
 	buf_fini(&o->clean);
 	buf_fini(&o->text);

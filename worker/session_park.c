@@ -6,7 +6,8 @@
  * slot goes to others.  What it waited for brings it back before all that is ready; only with a
  * slot again is the agent told.
  *
- * One fiber a session does the parking, so that the queue hears of one move after the other.
+ * One fiber a session does the parking, so that the queue hears of one move after the other; it is
+ * there while there is something to do.
  * The agent is not frozen: it waits for an answer, and that is held back.
  */
 #include <inttypes.h>
@@ -135,7 +136,7 @@ static void unpark(struct session_run *s)
 	fiber_signal_raise(&s->working);
 }
 
-void session_park_main(void *arg)
+static void park_main(void *arg)
 {
 	struct session_run *s = arg;
 
@@ -146,8 +147,19 @@ void session_park_main(void *arg)
 		} else if (!s->wants_park && s->parked) {
 			unpark(s);
 		} else {
-			(void)!fiber_signal_wait(&s->park_wake, FIBER_NO_TIMEOUT);
+			break;
 		}
+	}
+	s->parking = false;
+}
+
+void session_park_rouse(struct session_run *s)
+{
+	if (s->parking) {
+		fiber_signal_raise(&s->park_wake);
+	} else if (s->talks_open && s->wants_park != s->parked) {
+		s->parking = true;
+		(void)fiber_start(s->host->loop, &s->talks, "park", park_main, s);
 	}
 }
 
@@ -160,7 +172,7 @@ void session_wait_begin(struct session_run *s, struct session_wait *wait)
 	/* Whoever comes back with an answer has work to do. */
 	if (s->returning == 0) {
 		s->wants_park = true;
-		fiber_signal_raise(&s->park_wake);
+		session_park_rouse(s);
 	}
 }
 
@@ -168,7 +180,7 @@ void session_wait_end(struct session_run *s, struct session_wait *wait, bool goe
 {
 	TAILQ_REMOVE(&s->waits, wait, link);
 	s->wants_park = false;
-	fiber_signal_raise(&s->park_wake);
+	session_park_rouse(s);
 	fiber_signal_raise(&s->wake); /* a turn may end again */
 	s->returning++;
 	while (goes_on && s->parked && !fiber_cancelled()) {

@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/map.h"
+#include "loop/loop.h"
 #include "queue/queue.h"
 #include "queue/queue_again.h"
 #include "task/task_json.h"
@@ -143,12 +144,15 @@ struct session_run {
 	struct session_asks asks;
 	struct session_rules *rules;   /* session_rules.h */
 	unsigned returning;            /* askers that have what they waited for, but no slot yet */
-	struct fiber_signal park_wake; /* of the fiber that parks */
+	bool parking;                  /* a fiber does, or undoes it */
+	struct fiber_signal park_wake; /* of that fiber */
 	struct fiber_signal working;   /* it is not parked any more */
 	struct fiber_group talks;      /* with its agent, and parking: ends with the agent */
 	unsigned talking;              /* connections */
 	bool talks_open;
 	int talk_fd;                   /* when talks_open */
+	struct loop_watch talk_watch;  /* of it */
+	struct loop_timer talk_again;  /* when connections could not be taken */
 	char tree[CHANGE_OID_MAX + 1]; /* that was last told of, "" none */
 
 	struct runner *runner;
@@ -170,8 +174,9 @@ struct session_run {
 
 	struct session_notes notes, prompts;
 	struct map *seen; /* ids of commands that wait, and of the last that were done */
-	unsigned waiting, done_at;
-	char done[SESSION_COMMANDS_MAX][ID_LEN + 1]; /* a ring, done_at is next */
+	unsigned waiting;
+	char (*done)[ID_LEN + 1]; /* a ring that grows until it is full, done_at is next */
+	unsigned done_at, done_size;
 	struct fiber_signal prompted;
 	uint64_t turn;
 
@@ -256,8 +261,7 @@ void session_adapter_free(struct session_run *s); /* harmless where there is non
 bool session_adapter_take(struct session_run *s, struct str bytes);
 void session_adapter_end(struct session_run *s); /* it prints no more */
 void session_adapter_exited(struct session_run *s);
-void session_adapter_write(void *arg); /* bodies of children */
-void session_adapter_prompts(void *arg);
+void session_adapter_prompts(void *arg); /* the body of a child */
 /* A command that is no prompt. False: it is none that an adapter knows. */
 bool session_adapter_control(struct session_run *s, struct session_note *note);
 /* False: it must wait until the agent is ready. */
@@ -270,7 +274,7 @@ struct agent_calls;
 void session_calls_open(struct session_run *s, const struct runner_options *run);
 
 /* session_park.c */
-void session_park_main(void *arg); /* the body of its fiber */
+void session_park_rouse(struct session_run *s); /* look what is to be done */
 /* From here on it may be parked: it waits for that, and does nothing else. */
 void session_wait_begin(struct session_run *s, struct session_wait *wait);
 /* Nothing is waited for any more. goes_on: wait until there is a slot to go on in; not if its asker

@@ -443,21 +443,26 @@ static void take_connection(struct session_run *s, int fd)
 	(void)fiber_start(s->host->loop, &s->talks, "talk", talk_main, t);
 }
 
-static void accept_main(void *arg)
+/* No fiber of its own: most agents never call. */
+static void on_connection(struct loop_watch *watch)
 {
-	struct session_run *s = arg;
+	struct session_run *s = CONTAINER_OF(watch, struct session_run, talk_watch);
+	int fd = accept4(s->talk_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-	fiber_set_tag("session=%s", s->sid.s);
-	while (fiber_wait_fd(s->talk_fd, FIBER_READ, FIBER_NO_TIMEOUT) == ERR_OK) {
-		int fd = accept4(s->talk_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd >= 0) {
-			take_connection(s, fd);
-		} else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-			log_warn("agent.socket", "%s", strerror(errno));
-			(void)fiber_sleep(TICK_MS); /* no descriptors, say */
-		}
+	if (fd >= 0) {
+		take_connection(s, fd);
+	} else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+		log_warn("agent.socket", "session=%s %s", s->sid.s, strerror(errno));
+		loop_watch_clear(watch); /* no descriptors, say */
+		loop_timer_set(&s->talk_again, TICK_MS);
 	}
+}
+
+static void on_again(struct loop_timer *timer)
+{
+	struct session_run *s = CONTAINER_OF(timer, struct session_run, talk_again);
+
+	loop_watch_set(&s->talk_watch, s->host->loop, s->talk_fd, on_connection);
 }
 
 enum err_code session_talk_start(struct session_run *s, struct err *err)
@@ -468,8 +473,8 @@ enum err_code session_talk_start(struct session_run *s, struct err *err)
 		return code;
 	}
 	s->talks_open = true;
-	(void)fiber_start(s->host->loop, &s->talks, "park", session_park_main, s);
-	(void)fiber_start(s->host->loop, &s->talks, "talks", accept_main, s);
+	loop_timer_init(&s->talk_again, s->host->loop, on_again);
+	loop_watch_set(&s->talk_watch, s->host->loop, s->talk_fd, on_connection);
 	return ERR_OK;
 }
 
@@ -479,6 +484,8 @@ void session_talk_stop(struct session_run *s)
 		return;
 	}
 	s->talks_open = false;
+	loop_watch_clear(&s->talk_watch);
+	loop_timer_clear(&s->talk_again);
 	fiber_group_cancel(&s->talks, ERR_CANCELLED);
 	fiber_shield();
 	(void)!fiber_group_wait(&s->talks, FIBER_NO_TIMEOUT);

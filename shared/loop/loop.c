@@ -214,6 +214,35 @@ void loop_timer_clear(struct loop_timer *timer)
 	}
 }
 
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop_watch *watch = arg;
+
+	(void)fd;
+	(void)what;
+	watch->readable(watch);
+}
+
+void loop_watch_set(struct loop_watch *watch, struct loop *loop, int fd, loop_watch_fn *readable)
+{
+	loop_watch_clear(watch);
+	watch->readable = readable;
+	watch->set = true;
+	if (event_assign(&watch->event, loop->base, fd, EV_READ | EV_PERSIST, on_readable, watch) !=
+	            0 ||
+	    event_add(&watch->event, NULL) != 0) {
+		abort(); /* out of memory, or not a descriptor that can be polled */
+	}
+}
+
+void loop_watch_clear(struct loop_watch *watch)
+{
+	if (watch->set) {
+		watch->set = false;
+		(void)event_del(&watch->event);
+	}
+}
+
 static void on_signal(evutil_socket_t signo, short what, void *arg)
 {
 	struct signal_watch *watch = arg;

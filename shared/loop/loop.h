@@ -61,5 +61,19 @@ void loop_timer_init(struct loop_timer *timer, struct loop *loop, loop_timer_fn 
 void loop_timer_set(struct loop_timer *timer, uint64_t in_ms);
 void loop_timer_clear(struct loop_timer *timer); /* harmless when not set, or still all zero */
 
+/* Calls as long as a descriptor can be read: for those that are quiet for hours, since a fiber that
+ * waits has a stack. Embedded by its owner, who clears it before the descriptor is closed. */
+struct loop_watch;
+typedef void(loop_watch_fn)(struct loop_watch *watch);
+
+struct loop_watch {
+	struct event event;
+	loop_watch_fn *readable;
+	bool set;
+};
+
+void loop_watch_set(struct loop_watch *watch, struct loop *loop, int fd, loop_watch_fn *readable);
+void loop_watch_clear(struct loop_watch *watch); /* harmless when not set, or still all zero */
+
 /* Call fn(arg) on the loop whenever the signal arrives. SIGPIPE is ignored by loop_new(). */
 void loop_on_signal(struct loop *loop, int signo, void (*fn)(int signo, void *arg), void *arg);

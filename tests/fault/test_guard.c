@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <mntent.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +19,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "guard/tree.h"
+#include "tests/support/own_cgroup.h"
 #include "tests/support/run_fiber.h"
 #include "tests/support/test.h"
 #include "worker/cgroup.h"
@@ -340,6 +340,7 @@ static void invalid_utf8_comes_out_valid(void **state)
 	assert_true(lines_take(lines, &in, 0, &record));
 	assert_int_equal(record.text.n, 9);
 	assert_memory_equal(record.text.p, "a\xef\xbf\xbd\xc3\xa4\xef\xbf\xbd", 9);
+	lines_fini(lines);
 	free(lines);
 	buf_fini(&job.out);
 }
@@ -720,23 +721,8 @@ static void a_guard_that_was_killed_is_noticed(void **state)
 
 /* ---- in a cgroup ---- */
 
-static char cgroup_mount[PATH_SIZE], cgroup_given[PATH_SIZE + 64], cgroup_path[CGROUP_PATH_MAX];
+static char cgroup_given[PATH_SIZE], cgroup_path[CGROUP_PATH_MAX];
 static struct cgroup_home cgroups;
-
-static bool cgroup_write(const char *folder, const char *name, const char *word)
-{
-	char path[CGROUP_PATH_MAX + 64];
-	int fd;
-	bool written;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	written = fd >= 0 && write(fd, word, strlen(word)) == (ssize_t)strlen(word);
-	if (fd >= 0) {
-		(void)close(fd);
-	}
-	return written;
-}
 
 /* A number of a file of the guard's cgroup of a command, by its key. */
 static uint64_t cgroup_event(pid_t command, const char *key)
@@ -761,24 +747,12 @@ static uint64_t cgroup_event(pid_t command, const char *key)
 /* Moves this process into one of its own: it has no limits, controllers may be elsewhere. */
 static void open_cgroups(void)
 {
-	FILE *mounts = setmntent("/proc/self/mounts", "re");
-	const struct mntent *mount;
 	const struct cgroup_limits none = { { 0 } };
 	struct id sid = id_new();
 	struct err err;
 	unsigned held;
 
-	while (mounts != NULL && (mount = getmntent(mounts)) != NULL) {
-		if (strcmp(mount->mnt_type, "cgroup2") == 0) {
-			(void)snprintf(cgroup_mount, sizeof(cgroup_mount), "%s", mount->mnt_dir);
-		}
-	}
-	if (mounts != NULL) {
-		(void)endmntent(mounts);
-	}
-	(void)snprintf(cgroup_given, sizeof(cgroup_given), "%s/fairlead-test-%d", cgroup_mount,
-	               (int)getpid());
-	if (cgroup_mount[0] == '\0' || mkdir(cgroup_given, 0755) != 0) {
+	if (!own_cgroup_make(cgroup_given, sizeof(cgroup_given))) {
 		/* Most users may make no cgroup, and older hosts have no version 2. */
 		print_message("no cgroups to try here\n");
 		skip();
@@ -790,13 +764,14 @@ static void open_cgroups(void)
 
 static void close_cgroups(void)
 {
-	char path[CGROUP_PATH_MAX + 64];
+	char path[PATH_SIZE + 32];
+	int fd;
 
-	assert_true(cgroup_write(cgroup_mount, "cgroup.procs", "0"));
-	(void)snprintf(path, sizeof(path), "%s/worker", cgroups.path);
-	assert_int_equal(rmdir(path), 0);
-	assert_int_equal(rmdir(cgroups.path), 0);
-	assert_int_equal(rmdir(cgroup_given), 0);
+	(void)snprintf(path, sizeof(path), "%s/../cgroup.procs", cgroup_given);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(write(fd, "0", 1), 1);
+	assert_int_equal(close(fd), 0);
+	assert_true(own_cgroup_remove(cgroup_given, "t"));
 }
 
 static void freeze_in_cgroup(struct job *job, struct runner *runner)

@@ -37,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (lines_finish(lines, &record)) {
 		look(&record);
 	}
+	lines_fini(lines);
 	free(lines);
 	return 0;
 }

@@ -1,11 +1,9 @@
 /* fairlead-worker, a real git, a real Redis: what a session's log says when things go as they do.
  */
-#include <mntent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +11,7 @@
 #include "event/prompt_claim.h"
 #include "queue/mail.h"
 #include "tests/integration/worker_world.h"
+#include "tests/support/own_cgroup.h"
 #include "tests/support/test.h"
 
 #define SH(script) "\"sh\",\"-c\",\"" script "\""
@@ -778,23 +777,6 @@ static void limits_that_hold_are_told_and_files_beyond_theirs_end_a_session(void
 	worker_world_run(limits_body, false);
 }
 
-/* A folder for cgroups of version 2 that this user may make; false: there is none. */
-static bool make_cgroup(char *out, size_t size)
-{
-	FILE *mounts = setmntent("/proc/self/mounts", "re");
-	const struct mntent *mount;
-	bool made = false;
-
-	while (mounts != NULL && !made && (mount = getmntent(mounts)) != NULL) {
-		(void)snprintf(out, size, "%s/fairlead-test-%d", mount->mnt_dir, (int)getpid());
-		made = strcmp(mount->mnt_type, "cgroup2") == 0 && mkdir(out, 0755) == 0;
-	}
-	if (mounts != NULL) {
-		(void)endmntent(mounts);
-	}
-	return made;
-}
-
 static bool has_cgroup(const char *folder, const struct worker_world *w, const char *name)
 {
 	char path[512];
@@ -807,10 +789,10 @@ static void cgroup_body(struct worker_world *w)
 {
 	const struct order ends = { .argv = SH("cat /proc/self/cgroup; (setsid sleep 600 &); "
 		                               "read go") };
-	char folder[200], text[512], setting[128];
+	char folder[200], text[256], setting[128];
 	struct given g;
 
-	if (!make_cgroup(folder, sizeof(folder))) {
+	if (!own_cgroup_make(folder, sizeof(folder))) {
 		/* Most users may make no cgroup, and older hosts have no version 2. */
 		print_message("no cgroups to try here\n");
 		return;
@@ -827,9 +809,7 @@ static void cgroup_body(struct worker_world *w)
 	worker_signal(w, SIGTERM);
 	assert_int_equal(worker_reap(w), 0);
 	assert_false(has_cgroup(folder, w, g.sid.s));
-	(void)snprintf(text, sizeof(text), "rmdir %s/*/worker %s/fairlead-* %s", folder, folder,
-	               folder);
-	assert_int_equal(system(text), 0);
+	assert_true(own_cgroup_remove(folder, w->registered.worker));
 	given_fini(&g);
 }
 

@@ -61,6 +61,7 @@ static char *split_into(struct str in, size_t max_step)
 		in.n -= n;
 	}
 	finish(lines, &out);
+	lines_fini(lines);
 	free(lines);
 	return buf_take(&out);
 }
@@ -131,6 +132,7 @@ static void progress_is_seen_at_most_once_an_interval(void **state)
 	feed(lines, STR_LIT("\n"), 1260, &out);
 	assert_string_equal(buf_cstr(&out), "R[90%]R[190%]W[250%]");
 	buf_fini(&out);
+	lines_fini(lines);
 	free(lines);
 }
 
@@ -153,6 +155,7 @@ static void an_idle_progress_line_is_flushed_once_and_still_ends(void **state)
 	feed(lines, STR_LIT("\n"), 6000, &out);
 	assert_string_equal(buf_cstr(&out), "R[2%]W[2%]");
 	buf_fini(&out);
+	lines_fini(lines);
 	free(lines);
 }
 
@@ -172,6 +175,7 @@ static void a_prompt_without_a_line_feed_is_flushed_and_continued(void **state)
 	feed(lines, STR_LIT("Ada\nbye\n"), 9000, &out);
 	assert_string_equal(buf_cstr(&out), "P[name? ]W+[Ada]W[bye]");
 	buf_fini(&out);
+	lines_fini(lines);
 	free(lines);
 }
 
@@ -199,6 +203,7 @@ static void a_long_line_is_cut_between_characters(void **state)
 	assert_true(record.continues);
 	assert_int_equal(record.text.n, 10001 - (LINES_TEXT_MAX - 1));
 	buf_fini(&in);
+	lines_fini(lines);
 	free(lines);
 }
 

@@ -4,7 +4,7 @@
 
 #include "worker/adapters/adapter.h"
 
-enum { KEPT = 16 * 1024 }; /* memory that is kept between lines */
+enum { KEPT = 1024 }; /* memory that is kept between lines */
 
 void adapter_lines_init(struct adapter_lines *lines)
 {

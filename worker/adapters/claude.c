@@ -193,6 +193,11 @@ static void free_adapter(struct adapter *c)
 		json_value_free(c->asks[i].line);
 	}
 	json_value_free(c->initialized);
+	for (size_t i = 0; i < ARRAY_LEN(c->open); i++) {
+		free(c->open[i].command);
+	}
+	free(c->tools);
+	free(c->models);
 	free(c);
 }
 
@@ -312,6 +317,13 @@ static struct claude_request *find_request(struct adapter *c, uint64_t number)
 	return NULL;
 }
 
+static void close_request(struct claude_request *open, struct str why, struct adapter_out *out)
+{
+	adapter_out_done(out, str_of(open->command), why);
+	free(open->command);
+	*open = (struct claude_request){ .number = 0 };
+}
+
 static void take_initialize(struct adapter *c, struct json_value *line, struct str error,
                             struct adapter_out *out)
 {
@@ -355,8 +367,7 @@ static void take_response(struct adapter *c, struct json_value *line, struct ada
 	}
 	open = find_request(c, number);
 	if (open != NULL) {
-		adapter_out_done(out, str_of(open->command), error);
-		open->number = 0;
+		close_request(open, error, out);
 	}
 }
 
@@ -569,7 +580,7 @@ static void ask_control(struct adapter *c, const struct adapter_control *control
 		adapter_out_done(out, control->id, STR_LIT("too much is asked of it at once"));
 		return;
 	}
-	(void)str_copy(open->command, sizeof(open->command), control->id);
+	open->command = mem_strndup(control->id);
 	open->number = request(c, subtype, name, control->text, out);
 }
 
@@ -606,8 +617,7 @@ static void end(struct adapter *c, struct str why, struct adapter_out *out)
 	claude_tools_end(c, why, out);
 	for (size_t i = 0; i < ARRAY_LEN(c->open); i++) {
 		if (c->open[i].number != 0) {
-			adapter_out_done(out, str_of(c->open[i].command), why);
-			c->open[i].number = 0;
+			close_request(&c->open[i], why, out);
 		}
 	}
 	if (c->turn) {

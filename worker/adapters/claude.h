@@ -28,8 +28,8 @@ struct claude_ask {
 };
 
 struct claude_request {
-	uint64_t number;                  /* 0: free */
-	char command[ADAPTER_ID_MAX + 1]; /* "" : ours */
+	uint64_t number; /* 0: free */
+	char *command;   /* that it is done for */
 };
 
 struct claude_tool {
@@ -63,11 +63,11 @@ struct adapter {
 
 	struct claude_ask asks[ADAPTER_ASKS_MAX];
 	struct claude_request open[CLAUDE_REQUESTS_MAX];
-	struct claude_tool tools[CLAUDE_TOOLS_MAX];
-	size_t tool_count;
+	struct claude_tool *tools; /* while there are any */
+	size_t tool_count, tool_room;
 	struct claude_speaker speakers[CLAUDE_SPEAKERS_MAX];
 	unsigned clock;
-	struct claude_model models[CLAUDE_MODELS_MAX];
+	struct claude_model *models;
 	size_t model_count;
 };
 

@@ -1,6 +1,8 @@
 /* The end of a turn, and what it used. */
 #include <stdio.h>
+#include <string.h>
 
+#include "base/mem.h"
 #include "worker/adapters/claude.h"
 
 /* ---- use ---- */
@@ -15,6 +17,8 @@ static struct claude_model *model_of(struct adapter *c, struct str name)
 	if (c->model_count == CLAUDE_MODELS_MAX || name.n >= sizeof(c->models[0].name)) {
 		return NULL;
 	}
+	c->models = mem_realloc(c->models, (c->model_count + 1) * sizeof(*c->models));
+	memset(&c->models[c->model_count], 0, sizeof(*c->models));
 	(void)str_copy(c->models[c->model_count].name, sizeof(c->models[0].name), name);
 	return &c->models[c->model_count++];
 }

@@ -1,7 +1,9 @@
 /* Messages, thoughts, tools and their results, as events. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "worker/adapters/claude.h"
 
 enum { OUTPUT_MAX = 8 * 1024 * 1024 };
@@ -37,6 +39,11 @@ static void forget_tool(struct adapter *c, size_t i)
 {
 	c->tool_count--;
 	memmove(&c->tools[i], &c->tools[i + 1], (c->tool_count - i) * sizeof(c->tools[0]));
+	if (c->tool_count == 0) { /* between turns it keeps no memory for them */
+		free(c->tools);
+		c->tools = NULL;
+		c->tool_room = 0;
+	}
 }
 
 static struct claude_tool *find_tool(struct adapter *c, struct str id)
@@ -57,7 +64,12 @@ static struct claude_tool *keep_tool(struct adapter *c, const struct json_value 
 	if (c->tool_count == CLAUDE_TOOLS_MAX) {
 		forget_tool(c, 0);
 	}
+	if (c->tool_count == c->tool_room) {
+		c->tool_room = c->tool_room == 0 ? 2 : 2 * c->tool_room;
+		c->tools = mem_realloc(c->tools, c->tool_room * sizeof(*c->tools));
+	}
 	tool = &c->tools[c->tool_count++];
+	memset(tool, 0, sizeof(*tool));
 	(void)str_copy(tool->id, sizeof(tool->id), claude_member(block, "id"));
 	(void)str_copy(tool->name, sizeof(tool->name), claude_member(block, "name"));
 	(void)str_copy(tool->agent, sizeof(tool->agent), agent);
