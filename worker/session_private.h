@@ -208,9 +208,6 @@ void session_clock_stop(struct session_run *s);
 void session_clock_start(struct session_run *s);
 
 /* session_host.c */
-struct session_run *session_find(struct session_host *host, const struct id *sid);
-/* Of all that are here now; the caller frees them. */
-struct id *session_ids(const struct session_host *host, size_t *ret_count);
 void session_doubt(struct session_run *s);
 void session_leave_slot(struct session_run *s); /* harmless when repeated */
 void session_enter_slot(struct session_run *s); /* harmless when repeated */

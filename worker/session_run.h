@@ -89,6 +89,10 @@ struct session_host {
 void session_host_init(struct session_host *host);
 void session_host_fini(struct session_host *host); /* no session is left */
 
+struct session_run *session_find(struct session_host *host, const struct id *sid); /* NULL: none */
+/* Of all that are here now; the caller frees them. */
+struct id *session_ids(const struct session_host *host, size_t *ret_count);
+
 /* An order: a note of kind "run". One that is known is ignored; one that finds no slot is
  * refused. */
 void session_order(struct session_host *host, const struct mail *mail);

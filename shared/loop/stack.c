@@ -11,7 +11,10 @@
 #include "loop/fiber.h"
 #include "loop/sanitize.h"
 
-enum { MARGIN = 1024 }; /* of a frame that waits: what is called to leave it, and the red zone */
+enum {
+	MARGIN = 1024, /* of a frame that waits: what is called to leave it, and the red zone */
+	WARM = 8,      /* free stacks that are kept as they are */
+};
 
 struct stack_pool {
 	struct stack *free; /* the one used last, so the warmest, first */
@@ -76,6 +79,7 @@ struct stack *stack_take(struct stack_pool *pool)
 	} else {
 		stack = stack_map(pool);
 	}
+	stack->deep = false;
 	pool->live++;
 	LIST_INSERT_HEAD(&pool->taken, stack, link);
 	return stack;
@@ -87,7 +91,8 @@ void stack_give(struct stack_pool *pool, struct stack *stack)
 	pool->live--;
 	LIST_REMOVE(stack, link);
 	stack->low = NULL;
-	stack->stirred = stack->deep = false;
+	stack->stirred = false;
+	stack->deep = true;
 	sanitize_stack_clear(stack->base, stack->size);
 	if (pool->kept >= STACK_POOL_KEEP) {
 		stack_unmap(pool, stack);
@@ -108,9 +113,24 @@ static void give_depth_back(const struct stack_pool *pool, const struct stack *s
 	}
 }
 
+/* Those that the next fibers get are left as they are. */
+static void give_free_back(const struct stack_pool *pool)
+{
+	struct stack *stack = pool->free;
+
+	for (unsigned i = 0; stack != NULL; i++, stack = stack->next) {
+		if (i >= WARM && stack->deep) {
+			stack->deep = false;
+			(void)madvise(stack->base, stack->size, MADV_DONTNEED);
+		}
+	}
+}
+
 void stack_pool_rest(struct stack_pool *pool)
 {
 	struct stack *stack;
+
+	give_free_back(pool);
 
 	LIST_FOREACH(stack, &pool->taken, link)
 	{

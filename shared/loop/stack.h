@@ -25,7 +25,7 @@ struct stack {
 	/* What its fiber uses while it waits is from here up; NULL: it runs, or never did. */
 	unsigned char *low;
 	bool stirred; /* it ran since the last look */
-	bool deep;    /* and may have used more than it does now */
+	bool deep;    /* and may have used more than it does now; free: may hold what was used */
 };
 
 struct stack_pool *stack_pool_new(void) MUST_CHECK;
@@ -34,6 +34,7 @@ void stack_pool_free(struct stack_pool *pool); /* every stack must have been giv
 struct stack *stack_take(struct stack_pool *pool); /* never NULL: without memory it aborts */
 void stack_give(struct stack_pool *pool, struct stack *stack);
 /* Give the system what lies below the parts in use, of stacks whose fibers wait since the last
- * call: how deep they once were is not kept for as long as they wait. */
+ * call, and all of most that are free: how deep they once were is not kept for as long as they
+ * wait. */
 void stack_pool_rest(struct stack_pool *pool);
 size_t stack_pool_live(const struct stack_pool *pool); /* taken and not given back */

@@ -109,6 +109,37 @@ static void free_stacks_are_kept_up_to_a_bound(void **state)
 	assert_false(is_mapped(bases[0]));
 }
 
+static bool is_resident(void *page)
+{
+	unsigned char resident;
+
+	return mincore(page, 1, &resident) == 0 && (resident & 1U) != 0;
+}
+
+static void most_free_stacks_hold_no_memory_after_a_rest(void **state)
+{
+	enum { TAKEN = 40, MOST = 30 };
+	struct stack_pool *pool = stack_pool_new();
+	struct stack *stacks[TAKEN];
+	int resident = 0;
+
+	(void)state;
+	for (int i = 0; i < TAKEN; i++) {
+		stacks[i] = stack_take(pool);
+		stacks[i]->base[0] = 1;
+	}
+	for (int i = 0; i < TAKEN; i++) {
+		stack_give(pool, stacks[i]);
+		assert_true(is_resident(stacks[i]->base));
+	}
+	stack_pool_rest(pool);
+	for (int i = 0; i < TAKEN; i++) {
+		resident += is_resident(stacks[i]->base);
+	}
+	assert_true(resident <= TAKEN - MOST);
+	stack_pool_free(pool);
+}
+
 /* ---- those that wait ---- */
 
 enum { DEEP = 64 * 1024 };
@@ -197,6 +228,7 @@ int main(void)
 		cmocka_unit_test(a_fiber_that_waits_keeps_only_what_it_uses_of_its_stack),
 		cmocka_unit_test(a_stack_overflow_faults_in_the_guard_page),
 		cmocka_unit_test(free_stacks_are_kept_up_to_a_bound),
+		cmocka_unit_test(most_free_stacks_hold_no_memory_after_a_rest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
