@@ -1,12 +1,14 @@
 #include "api/gather.h"
 
+#include <string.h>
+
 #include "api/app.h"
 
 enum { TOGETHER_MAX = 64 };
 
 struct gathered {
 	TAILQ_ENTRY(gathered) link;
-	struct task_item item;
+	struct task_item *item;
 	struct fiber_op op;
 };
 
@@ -15,10 +17,22 @@ static void answer(struct gathered *entry, enum err_code code, const struct err 
 	fiber_op_done(&entry->op, code == ERR_OK ? NULL : err);
 }
 
-static bool goes_with(const struct gathered *entry, const struct task_acceptance *first)
+static bool is_same_key(const struct idempotency_claim *a, const struct idempotency_claim *b)
 {
-	const struct task_acceptance *acceptance = entry->item.acceptance;
+	return a != NULL && b != NULL && strcmp(a->key, b->key) == 0 &&
+	       strcmp(a->principal, b->principal) == 0;
+}
 
+static bool goes_with(const struct gathered *entry, struct gathered *const entries[], size_t count)
+{
+	const struct task_acceptance *acceptance = entry->item->acceptance, *first;
+
+	for (size_t i = 0; i < count; i++) {
+		if (is_same_key(entry->item->claim, entries[i]->item->claim)) {
+			return false;
+		}
+	}
+	first = count > 0 ? entries[0]->item->acceptance : acceptance;
 	return acceptance->generation == first->generation &&
 	       strcmp(acceptance->tenant, first->tenant) == 0;
 }
@@ -31,7 +45,7 @@ static size_t take(struct gather *gather, struct gathered *entries[TOGETHER_MAX]
 
 	for (; entry != NULL && count < TOGETHER_MAX; entry = next) {
 		next = TAILQ_NEXT(entry, link);
-		if (count == 0 || goes_with(entry, entries[0]->item.acceptance)) {
+		if (goes_with(entry, entries, count)) {
 			TAILQ_REMOVE(&gather->waiting, entry, link);
 			entries[count++] = entry;
 		}
@@ -54,7 +68,7 @@ static void accept_some(struct gather *gather)
 	struct err err;
 
 	for (size_t i = 0; i < count; i++) {
-		items[i] = &entries[i]->item;
+		items[i] = entries[i]->item;
 	}
 	if (count == 0) {
 		return;
@@ -104,10 +118,9 @@ void gather_init(struct gather *gather, struct node *node)
 	}
 }
 
-enum err_code gather_accept(struct gather *gather, const struct task_acceptance *acceptance,
-                            struct arena *arena, struct task_accepted *ret, struct err *err)
+enum err_code gather_accept(struct gather *gather, struct task_item *item, struct err *err)
 {
-	struct gathered entry = { .item = { .acceptance = acceptance, .arena = arena } };
+	struct gathered entry = { .item = item };
 	enum err_code code;
 
 	if (gather->running == 0) {
@@ -119,8 +132,5 @@ enum err_code gather_accept(struct gather *gather, const struct task_acceptance 
 	fiber_signal_raise(&gather->wake);
 	code = fiber_wait(&entry.op, FIBER_NO_TIMEOUT, err);
 	fiber_unshield();
-	if (code == ERR_OK) {
-		*ret = entry.item.accepted;
-	}
 	return code;
 }

@@ -24,7 +24,7 @@ struct gather {
 /* Starts duties of the node. */
 void gather_init(struct gather *gather, struct node *node);
 
-/* After ERR_OK the task is accepted. The fiber is not cancelled meanwhile. */
-enum err_code gather_accept(struct gather *gather, const struct task_acceptance *acceptance,
-                            struct arena *arena, struct task_accepted *ret,
+/* After ERR_OK the task is accepted, or its key is not fresh. The fiber is not cancelled meanwhile.
+ */
+enum err_code gather_accept(struct gather *gather, struct task_item *item,
                             struct err *err) MUST_CHECK;

@@ -14,7 +14,7 @@ static const char *name_of(const struct http_request *req)
 	                             : arena_printf(req->arena, "u:%s", who->user.s);
 }
 
-static bool take_key(struct http_request *req, struct http_reply *reply, struct once *once)
+bool once_key(struct http_request *req, struct http_reply *reply, struct once *once)
 {
 	const struct rest_route *route = req->route->facts;
 	const struct app *app = node_of(req)->app;
@@ -40,30 +40,35 @@ static bool take_key(struct http_request *req, struct http_reply *reply, struct 
 	return true;
 }
 
-static bool claim(struct http_request *req, struct http_reply *reply, struct once *once)
+bool once_found(struct http_request *req, struct http_reply *reply,
+                const struct idempotency_find *found)
 {
-	struct idempotency_answer answer;
-	enum idempotency_outcome outcome;
-	struct err err;
-
-	if (idempotency_begin(once->tx, &once->claim, req->arena, &outcome, &answer, &err) !=
-	    ERR_OK) {
-		answer_error(req, reply, &err);
-		return false;
-	}
-	switch (outcome) {
+	switch (found->outcome) {
 	case IDEMPOTENCY_FRESH: return true;
 	case IDEMPOTENCY_REPLAY:
-		reply->status = answer.status;
-		reply->content_type = arena_strdup(req->arena, answer.media_type);
-		buf_add_str(&reply->body, answer.body);
-		buf_add_str(&reply->headers, answer.headers);
+		reply->status = found->answer.status;
+		reply->content_type = arena_strdup(req->arena, found->answer.media_type);
+		buf_add_str(&reply->body, found->answer.body);
+		buf_add_str(&reply->headers, found->answer.headers);
 		http_reply_header(reply, "Idempotency-Replayed", "true");
 		return false;
 	case IDEMPOTENCY_OTHER: answer_code(req, reply, ERR_KEY_REUSED, NULL); return false;
 	case IDEMPOTENCY_RUNNING: answer_code(req, reply, ERR_IN_PROGRESS, NULL); return false;
 	}
 	return false;
+}
+
+static bool claim(struct http_request *req, struct http_reply *reply, struct once *once)
+{
+	struct idempotency_find found;
+	struct err err;
+
+	if (idempotency_begin(once->tx, &once->claim, req->arena, &found.outcome, &found.answer,
+	                      &err) != ERR_OK) {
+		answer_error(req, reply, &err);
+		return false;
+	}
+	return once_found(req, reply, &found);
 }
 
 /* ---- the audit ---- */
@@ -145,7 +150,7 @@ bool once_begin(struct http_request *req, struct http_reply *reply, struct once 
 	struct err err;
 
 	*once = (struct once){ .tx = NULL };
-	if (!take_key(req, reply, once)) {
+	if (!once_key(req, reply, once)) {
 		return false;
 	}
 	if (pg_begin(node_of(req)->pg, app_who(req) != NULL ? app_tenant(req) : "", &once->tx,
@@ -165,6 +170,16 @@ bool once_begin(struct http_request *req, struct http_reply *reply, struct once 
 	return true;
 }
 
+struct idempotency_answer once_answer(const struct http_reply *reply)
+{
+	return (struct idempotency_answer){
+		.status = reply->status,
+		.media_type = str_of(reply->content_type),
+		.body = buf_str(&reply->body),
+		.headers = buf_str(&reply->headers),
+	};
+}
+
 void once_abandon(struct once *once)
 {
 	pg_tx_cleanup(&once->tx);
@@ -173,12 +188,7 @@ void once_abandon(struct once *once)
 
 bool once_commit(struct http_request *req, struct http_reply *reply, struct once *once)
 {
-	struct idempotency_answer answer = {
-		.status = reply->status,
-		.media_type = str_of(reply->content_type),
-		.body = buf_str(&reply->body),
-		.headers = buf_str(&reply->headers),
-	};
+	struct idempotency_answer answer = once_answer(reply);
 	struct err err = { .code = ERR_OK };
 	enum err_code code = ERR_OK;
 

@@ -32,6 +32,12 @@ struct once {
  * (pg_join()), and the act is written down with the commit. */
 bool once_begin(struct http_request *req, struct http_reply *reply, struct once *once);
 bool once_commit(struct http_request *req, struct http_reply *reply, struct once *once);
+/* For who has no transaction of its own: the key, if there is one (once->keyed), and what was found
+ * for it. False: reply is filled. */
+bool once_key(struct http_request *req, struct http_reply *reply, struct once *once);
+struct idempotency_answer once_answer(const struct http_reply *reply);
+bool once_found(struct http_request *req, struct http_reply *reply,
+                const struct idempotency_find *found);
 void once_abandon(struct once *once);
 
 /* For who has a transaction of their own: the act in it, as the last thing before the commit.

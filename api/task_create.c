@@ -53,36 +53,80 @@ static bool is_possible(struct http_request *req, struct http_reply *reply, stru
 	return true;
 }
 
-/* With a key its answer is in the same transaction; without one it may share that of others. */
-static bool accept_task(struct http_request *req, struct http_reply *reply,
-                        struct task_acceptance *acceptance, struct task_accepted *ret)
+static void refuse(struct http_request *req, struct http_reply *reply, const struct err *err)
 {
-	struct app *app = node_of(req)->app;
-	const bool keyed = http_header(req, "Idempotency-Key").p != NULL;
-	struct once once = { .tx = NULL };
-	enum err_code code;
+	buf_reset(&reply->headers);
+	if (err->code == ERR_NOT_FOUND) {
+		answer_problem(req, reply, "projectId", "is not a project of the tenant");
+	} else {
+		answer_error(req, reply, err);
+	}
+}
+
+/* What is asked first decides, so that a replay is one whatever has changed since. */
+static bool accept_alone(struct http_request *req, struct http_reply *reply,
+                         struct task_acceptance *acceptance, struct task_accepted *ret)
+{
+	struct once once;
 	struct err err;
 
-	if (keyed && !once_begin(req, reply, &once)) {
+	if (!once_begin(req, reply, &once)) {
 		return false;
 	}
 	if (!is_possible(req, reply, once.tx, acceptance)) {
 		once_abandon(&once);
 		return false;
 	}
-	code = keyed ? task_accept(once.tx, acceptance, req->arena, ret, &err)
-	             : gather_accept(&app->gather, acceptance, req->arena, ret, &err);
-	if (code != ERR_OK) {
+	if (task_accept(once.tx, acceptance, req->arena, ret, &err) != ERR_OK) {
 		once_abandon(&once);
-		if (code == ERR_NOT_FOUND) {
-			answer_problem(req, reply, "projectId", "is not a project of the tenant");
-		} else {
-			answer_error(req, reply, &err);
-		}
+		refuse(req, reply, &err);
 		return false;
 	}
 	accepted_write(ret, reply);
-	return !keyed || once_commit(req, reply, &once);
+	return once_commit(req, reply, &once);
+}
+
+/* Shares the transaction of others; with a key its answer is in the same one. */
+static bool accept_together(struct http_request *req, struct http_reply *reply,
+                            const struct task_acceptance *acceptance, struct once *once,
+                            struct task_accepted *ret)
+{
+	struct app *app = node_of(req)->app;
+	struct task_item item = { .acceptance = acceptance,
+		                  .arena = req->arena,
+		                  .claim = once->keyed ? &once->claim : NULL };
+	struct err err;
+
+	task_plan(&item);
+	accepted_write(&item.accepted, reply);
+	item.once.answer = once_answer(reply);
+	if (gather_accept(&app->gather, &item, &err) != ERR_OK) {
+		refuse(req, reply, &err);
+		return false;
+	}
+	*ret = item.accepted;
+	if (once->keyed && item.once.outcome != IDEMPOTENCY_FRESH) {
+		buf_reset(&reply->headers);
+		buf_reset(&reply->body);
+	}
+	return !once->keyed || once_found(req, reply, &item.once);
+}
+
+static bool accept_task(struct http_request *req, struct http_reply *reply,
+                        struct task_acceptance *acceptance, struct task_accepted *ret)
+{
+	const struct task_spec *spec = acceptance->spec;
+	struct once once = { .keyed = false };
+
+	if (!once_key(req, reply, &once)) {
+		return false;
+	}
+	if (once.keyed &&
+	    (once.claim.seal != NULL || spec->deadline_us != 0 || spec->queue_after.n > 0)) {
+		return accept_alone(req, reply, acceptance, ret);
+	}
+	return is_possible(req, reply, NULL, acceptance) &&
+	       accept_together(req, reply, acceptance, &once, ret);
 }
 
 /* ---- what follows ---- */

@@ -80,12 +80,13 @@ static enum err_code take_lock(struct pg_tx *tx, const struct pg_params *params,
 	return code;
 }
 
-static bool is_same_request(struct pg_rows *rows, const struct idempotency_claim *claim)
+static bool is_same_request(struct pg_rows *rows, size_t row, unsigned first,
+                            const struct idempotency_claim *claim)
 {
 	struct cred_digest stored;
 
-	return str_eq(pg_str(rows, 0, COL_ROUTE), str_of(claim->route)) &&
-	       cred_digest_from(pg_bytes(rows, 0, COL_HASH), &stored) &&
+	return str_eq(pg_str(rows, row, first + COL_ROUTE), str_of(claim->route)) &&
+	       cred_digest_from(pg_bytes(rows, row, first + COL_HASH), &stored) &&
 	       cred_digest_eq(&stored, &claim->request);
 }
 
@@ -129,12 +130,39 @@ static enum err_code unseal(const struct idempotency_claim *claim, struct str se
 	                        "it was done, but the stored answer cannot be read any more");
 }
 
+enum err_code idempotency_read(struct pg_rows *rows, size_t row, unsigned first,
+                               const struct idempotency_claim *claim, struct arena *arena,
+                               struct idempotency_find *ret, struct err *err)
+{
+	struct idempotency_answer *answer = &ret->answer;
+
+	if (pg_is_null(rows, row, first + COL_ROUTE)) {
+		ret->outcome = IDEMPOTENCY_RUNNING;
+		return ERR_OK;
+	}
+	if (!is_same_request(rows, row, first, claim)) {
+		ret->outcome = IDEMPOTENCY_OTHER;
+		return ERR_OK;
+	}
+	ret->outcome = IDEMPOTENCY_REPLAY;
+	*answer = (struct idempotency_answer){
+		.status = (int)pg_i64(rows, row, first + COL_STATUS),
+		.media_type = arena_str(arena, pg_str(rows, row, first + COL_MEDIA_TYPE)),
+		.body = arena_str(arena, pg_bytes(rows, row, first + COL_RESPONSE)),
+		.headers = arena_str(arena, pg_str(rows, row, first + COL_HEADERS)),
+	};
+	return pg_bool(rows, row, first + COL_SEALED)
+	               ? unseal(claim, answer->body, arena, &answer->body, err)
+	               : ERR_OK;
+}
+
 enum err_code idempotency_begin(struct pg_tx *tx, const struct idempotency_claim *claim,
                                 struct arena *arena, enum idempotency_outcome *ret_outcome,
                                 struct idempotency_answer *ret, struct err *err)
 {
 	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
 	struct pg_params params = params_of(claim);
+	struct idempotency_find found;
 	enum err_code code;
 	bool locked = false;
 
@@ -151,24 +179,40 @@ enum err_code idempotency_begin(struct pg_tx *tx, const struct idempotency_claim
 		*ret_outcome = locked ? IDEMPOTENCY_FRESH : IDEMPOTENCY_RUNNING;
 		return ERR_OK;
 	}
-	if (!is_same_request(rows, claim)) {
-		*ret_outcome = IDEMPOTENCY_OTHER;
-		return ERR_OK;
+	code = idempotency_read(rows, 0, 0, claim, arena, &found, err);
+	if (code == ERR_OK) {
+		*ret_outcome = found.outcome;
+		*ret = found.answer;
 	}
-	*ret = (struct idempotency_answer){
-		.status = (int)pg_i64(rows, 0, COL_STATUS),
-		.media_type = arena_str(arena, pg_str(rows, 0, COL_MEDIA_TYPE)),
-		.body = arena_str(arena, pg_bytes(rows, 0, COL_RESPONSE)),
-		.headers = arena_str(arena, pg_str(rows, 0, COL_HEADERS)),
-	};
-	if (pg_bool(rows, 0, COL_SEALED)) {
-		code = unseal(claim, ret->body, arena, &ret->body, err);
-		if (code != ERR_OK) {
-			return code;
-		}
-	}
-	*ret_outcome = IDEMPOTENCY_REPLAY;
-	return ERR_OK;
+	return code;
+}
+
+/* ---- many at a time ---- */
+
+const struct text *const idempotency_locks =
+	&idempotency_sql_texts[IDEMPOTENCY_SQL_IDEMPOTENCY_LOCK_ALL];
+
+void idempotency_write(struct jsonw *w, const struct idempotency_claim *claim,
+                       const struct idempotency_answer *answer, unsigned lock)
+{
+	char hash[2 * CRED_DIGEST_SIZE + 1];
+	struct buf headers;
+
+	assert(claim->seal == NULL && idempotency_key_ok(str_of(claim->key)));
+	cred_digest_hex(&claim->request, hash);
+	buf_init(&headers, HEADERS_MAX);
+	idempotency_keep_headers(answer->headers, &headers);
+	jsonw_u64(w, "lock", lock);
+	jsonw_cstr(w, "once_of", claim->principal);
+	jsonw_cstr(w, "once_key", claim->key);
+	jsonw_cstr(w, "once_route", claim->route);
+	jsonw_cstr(w, "once_hash", hash);
+	jsonw_i64(w, "once_status", answer->status);
+	jsonw_str(w, "once_type", answer->media_type);
+	jsonw_str(w, "once_response", answer->body);
+	jsonw_str(w, "once_headers", headers.len > 0 ? buf_str(&headers) : STR_LIT(""));
+	jsonw_u64(w, "once_s", IDEMPOTENCY_KEEP_S);
+	buf_fini(&headers);
 }
 
 static enum err_code save(struct pg_tx *tx, const struct idempotency_claim *claim,

@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "cred/digest.h"
+#include "json/write.h"
 #include "pg/pg.h"
 
 enum { IDEMPOTENCY_KEY_MAX = 255, IDEMPOTENCY_KEEP_S = 24 * 3600 };
@@ -48,6 +49,11 @@ struct idempotency_answer {
 	struct str headers;          /* "Name: value\r\n" lines; only some are kept */
 };
 
+struct idempotency_find {
+	enum idempotency_outcome outcome;
+	struct idempotency_answer answer; /* only with IDEMPOTENCY_REPLAY */
+};
+
 /* 1 to 255 visible ASCII characters. */
 bool idempotency_key_ok(struct str key);
 
@@ -65,6 +71,21 @@ enum err_code idempotency_begin(struct pg_tx *tx, const struct idempotency_claim
 enum err_code idempotency_finish(struct pg_tx *tx, const struct idempotency_claim *claim,
                                  const struct idempotency_answer *answer,
                                  struct err *err) MUST_CHECK;
+
+/*
+ * Keys of several requests in one statement, which does what is asked of those that are fresh and
+ * keeps their answers (task/sql/task_accept.sql).  It comes after idempotency_locks in the same
+ * transaction, with [[principal, key], ...]; lock is the place in that list, from 1.
+ */
+extern const struct text *const idempotency_locks;
+/* The members lock and once_... of a request. Answers that are sealed cannot be kept so. */
+void idempotency_write(struct jsonw *w, const struct idempotency_claim *claim,
+                       const struct idempotency_answer *answer, unsigned lock);
+/* What the columns of idempotency_find.sql, from `first` on, say to the claim; without a route
+ * there is no such row: IDEMPOTENCY_RUNNING. */
+enum err_code idempotency_read(struct pg_rows *rows, size_t row, unsigned first,
+                               const struct idempotency_claim *claim, struct arena *arena,
+                               struct idempotency_find *ret, struct err *err) MUST_CHECK;
 
 /* Forget up to max expired rows, of all tenants. */
 enum err_code idempotency_purge(struct pg *pg, unsigned max, uint64_t *ret_count,

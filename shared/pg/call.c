@@ -248,8 +248,22 @@ static enum err_code end_joined(struct pg_tx *tx, struct err *err)
 
 /* ---- one statement ---- */
 
-enum err_code pg_query(struct pg *pg, const char *tenant, const struct text *query,
-                       const struct pg_params *params, struct pg_rows **ret, struct err *err)
+static enum err_code query_both_joined(struct pg_tx *tx, const char *tenant,
+                                       const struct pg_statement *before,
+                                       const struct pg_statement *step, struct pg_rows **ret,
+                                       struct err *err)
+{
+	enum err_code code = ERR_OK;
+
+	if (before != NULL) {
+		code = query_joined(tx, tenant, before->query, before->params, NULL, err);
+	}
+	return code == ERR_OK ? query_joined(tx, tenant, step->query, step->params, ret, err)
+	                      : code;
+}
+
+enum err_code pg_query_after(struct pg *pg, const char *tenant, const struct pg_statement *before,
+                             const struct pg_statement *step, struct pg_rows **ret, struct err *err)
 {
 	struct pg_hold hold = { NULL };
 	const char *setting = tenant_setting(tenant);
@@ -262,7 +276,7 @@ enum err_code pg_query(struct pg *pg, const char *tenant, const struct text *que
 		return not_a_tenant(err);
 	}
 	if (whole != NULL) {
-		return query_joined(whole, tenant, query, params, ret, err);
+		return query_both_joined(whole, tenant, before, step, ret, err);
 	}
 	code = acquire(pg, &hold, err);
 	if (code != ERR_OK) {
@@ -271,7 +285,10 @@ enum err_code pg_query(struct pg *pg, const char *tenant, const struct text *que
 	pg_job_begin(hold.conn, PG_JOB_CALL);
 	hold.conn->job.release = true;
 	add_begin(hold.conn, setting);
-	pg_job_add(hold.conn, query, params);
+	if (before != NULL) {
+		pg_job_add(hold.conn, before->query, before->params);
+	}
+	pg_job_add(hold.conn, step->query, step->params);
 	pg_job_keep(hold.conn);
 	pg_job_add_commit(hold.conn);
 	code = run_job(hold.conn, timeout_ms, &rows, err);
@@ -279,6 +296,14 @@ enum err_code pg_query(struct pg *pg, const char *tenant, const struct text *que
 		give_rows(rows, ret);
 	}
 	return code;
+}
+
+enum err_code pg_query(struct pg *pg, const char *tenant, const struct text *query,
+                       const struct pg_params *params, struct pg_rows **ret, struct err *err)
+{
+	const struct pg_statement step = { query, params };
+
+	return pg_query_after(pg, tenant, NULL, &step, ret, err);
 }
 
 enum err_code pg_check(struct pg *pg, const struct text *query, struct err *err)

@@ -74,6 +74,16 @@ enum err_code pg_query(struct pg *pg, const char *tenant, const struct text *que
                        const struct pg_params *params, struct pg_rows **ret,
                        struct err *err) MUST_CHECK;
 
+/* The same, after a statement of the same transaction whose rows are not wanted, in one round trip.
+ * query sees what was committed before it began: `before` can take the locks that it relies on. */
+struct pg_statement {
+	const struct text *query;
+	const struct pg_params *params;
+};
+enum err_code pg_query_after(struct pg *pg, const char *tenant, const struct pg_statement *before,
+                             const struct pg_statement *step, struct pg_rows **ret,
+                             struct err *err) MUST_CHECK;
+
 /* Have the server parse a query without running it: does it fit the schema? */
 enum err_code pg_check(struct pg *pg, const struct text *query, struct err *err) MUST_CHECK;
 

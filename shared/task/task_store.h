@@ -5,6 +5,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "idempotency/idempotency.h"
 #include "pg/pg.h"
 #include "task/task.h"
 
@@ -38,8 +39,14 @@ enum err_code task_accept(struct pg_tx *tx, const struct task_acceptance *accept
 struct task_item {
 	const struct task_acceptance *acceptance;
 	struct arena *arena;
-	struct task_accepted accepted; /* after ERR_OK */
+	struct task_accepted accepted; /* after task_plan(), or ERR_OK */
+	/* With a key: accepted once, with the answer. Its outcome then decides; no two of a list
+	 * have the same key. */
+	const struct idempotency_claim *claim;
+	struct idempotency_find once;
 };
+/* Names the task and its sessions beforehand, so that the answer can be written. */
+void task_plan(struct task_item *item);
 enum err_code task_accept_all(struct pg *pg, struct task_item *const items[], size_t count,
                               struct err *err) MUST_CHECK;
 

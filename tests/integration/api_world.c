@@ -699,7 +699,8 @@ void drop_user(const struct id *user)
 	(void)with_access(run_drop_user, NULL, 0, 0);
 }
 
-static const char lock_tasks[] = "LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE";
+/* Each new task looks whether its tenant is there. */
+static const char lock_tasks[] = "SELECT FROM tenants FOR UPDATE";
 static const struct text lock_statement = { "api_world_lock", "0", lock_tasks,
 	                                    sizeof(lock_tasks) - 1 };
 

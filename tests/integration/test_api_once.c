@@ -100,7 +100,7 @@ static void a_pause_that_comes_late_again_does_not_pause_again(void **state)
 static const char *const killed = "Idempotency-Key: killed\r\n";
 static unsigned died;
 
-/* Both nodes are asked for the same: one is told that it is running, the other waits for the table
+/* Both nodes are asked for the same: one is told that it is running, the other waits for a lock
  * in the middle of its transaction, and is killed there. */
 static void kill_in_the_middle(void)
 {
