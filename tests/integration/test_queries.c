@@ -11,6 +11,7 @@
 #include "approval_sql_gen.h"
 #include "audit_sql_gen.h"
 #include "auth_sql_gen.h"
+#include "base/buf.h"
 #include "base/str.h"
 #include "command_sql_gen.h"
 #include "contract_sql_gen.h"
@@ -190,18 +191,25 @@ static bool is_planned(const struct text *text)
 /* The plan that is made once for all parameters. */
 static struct pg_rows *plan_of(struct world *world, const struct text *text)
 {
-	char statement[PLANNED_MAX], given[PG_PARAMS_MAX * 6 + 1] = "";
+	struct pg_rows *rows;
+	struct buf statement;
 
+	buf_init(&statement, PLANNED_MAX);
 	pg_rows_free(run_text(world, "once", text,
 	                      "SELECT set_config('plan_cache_mode', 'force_generic_plan', false)"));
-	(void)snprintf(statement, sizeof(statement), "PREPARE p_%s AS %s", text->name, text->text);
-	pg_rows_free(run_text(world, "prepare", text, statement));
+	buf_addf(&statement, "PREPARE p_%s AS %s", text->name, text->text);
+	pg_rows_free(run_text(world, "prepare", text, buf_cstr(&statement)));
+	buf_reset(&statement);
+	buf_addf(&statement, "EXPLAIN EXECUTE p_%s", text->name);
 	for (unsigned i = 0; i < params_in(text); i++) {
-		(void)strcat(given, i == 0 ? "(NULL" : ", NULL"); /* NOLINT: it fits */
+		buf_add_str(&statement, i == 0 ? STR_LIT("(NULL") : STR_LIT(", NULL"));
 	}
-	(void)snprintf(statement, sizeof(statement), "EXPLAIN EXECUTE p_%s%s%s", text->name, given,
-	               given[0] != '\0' ? ")" : "");
-	return run_text(world, "explain", text, statement);
+	if (params_in(text) > 0) {
+		buf_add_char(&statement, ')');
+	}
+	rows = run_text(world, "explain", text, buf_cstr(&statement));
+	buf_fini(&statement);
+	return rows;
 }
 
 /* What lists a tenant's, or walks them by age, may go by tenant. */
