@@ -15,16 +15,14 @@ enum { HEALTH_TIMEOUT_MS = 4000, HEALTH_URL_MAX = 512, HEALTH_PROBLEMS_MAX = 655
 
 enum health { HEALTH_NOBODY, HEALTH_GOOD, HEALTH_BAD };
 
-static const char health_usage[] = "usage: fairlead health [--ready] [PLACES]\n"
-				   "\n"
-				   "Asks the nodes that listen at PLACES (as in api.listen) "
-				   "whether they are alive; with --ready,\n"
-				   "whether they can work. Without PLACES those of the settings "
-				   "are asked (FAIRLEAD_API_LISTEN,\n"
-				   "FAIRLEAD_STREAMER_LISTEN, FAIRLEAD_METRICS_LISTEN): at least "
-				   "one must listen, and all that do\n"
-				   "must be well. Places of proxies (proxy://) are left out. The "
-				   "exit status is 0 then, else 1.\n";
+static const char health_usage[] =
+	"usage: fairlead health [--ready] [PLACES]\n"
+	"\n"
+	"Asks the nodes that listen at PLACES (as in api.listen) whether they are alive;\n"
+	"with --ready, whether they can work. Without PLACES those of the settings are asked\n"
+	"(FAIRLEAD_API_LISTEN, FAIRLEAD_STREAMER_LISTEN, FAIRLEAD_METRICS_LISTEN). At least\n"
+	"one must listen, and all that do must be well: the exit status is 0 then, else 1.\n"
+	"Places of proxies (proxy://) are left out.\n";
 
 /* Where a node listens, as it is asked. */
 struct place {

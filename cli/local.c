@@ -118,8 +118,9 @@ int local_run(int (*fn)(struct local *local), void *arg)
 	options.url = find_url(&local, "FAIRLEAD_PG_URL", "conf/postgres.url", url, sizeof(url));
 	if (options.url == NULL) {
 		(void)fprintf(stderr,
-		              "fairlead: no database is known; set FAIRLEAD_PG_URL, or start one "
-		              "here with: fairlead up\n");
+		              "fairlead: no database is known; set FAIRLEAD_PG_URL, or "
+		              "FAIRLEAD_PG_URL_FILE to a file that can be read, or start one here "
+		              "with: fairlead up\n");
 		return EXIT_FAILED;
 	}
 	if (options.url == url && is_down(&local.home, url)) {

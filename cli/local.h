@@ -1,7 +1,7 @@
 /*
  * Operator commands that talk to PostgreSQL themselves, with its settings taken from the
- * environment (FAIRLEAD_PG_URL, FAIRLEAD_PEPPER[_FILE]) or from the system that `fairlead up`
- * runs on this machine.
+ * environment (FAIRLEAD_PG_URL[_FILE], FAIRLEAD_PEPPER[_FILE]) or from the system that `fairlead
+ * up` runs on this machine.
  */
 #pragma once
 

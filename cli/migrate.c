@@ -16,8 +16,9 @@
 static const char migrate_usage[] =
 	"usage: fairlead migrate\n"
 	"\n"
-	"Applies the migrations that the database at FAIRLEAD_PG_URL (without it: the one that\n"
-	"`fairlead up` runs here) does not have yet.\n";
+	"Applies the migrations that the database at FAIRLEAD_PG_URL (or in the file that\n"
+	"FAIRLEAD_PG_URL_FILE names; without both: the one that `fairlead up` runs here) does not\n"
+	"have yet.\n";
 
 static int migrate(struct local *local)
 {

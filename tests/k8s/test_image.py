@@ -62,13 +62,17 @@ class System:
         self.ports = {"fairlead-api": port, "fairlead-streamer": port + 1, "fairlead-scheduler": port + 2, "fairlead-worker": port + 3}
         self.pods = {pod.args[0]: pod for pod in Cluster(render.render(ROOT + "/k8s/overlays/dev")).pods if pod.ours}
         self.secrets, self.volume = folder + "/secrets", folder + "/volume"
+        # As the kubelet leaves them with fsGroup: root's, and readable or writable by the group.
         for path in (self.secrets, self.volume):
             os.mkdir(path)
-            os.chown(path, USER, USER)
+            os.chown(path, 0, USER)
+            os.chmod(path, 0o2775)
         for name, value in (("redis-url", os.environ["TEST_REDIS_URL"]), ("pg-url", os.environ["TEST_PG_URL"]),
                             ("pepper", "a pepper of a test, long enough for it")):
             with open(f"{self.secrets}/{name}", "w", encoding="utf-8") as file:
                 file.write(value)
+            os.chown(file.name, 0, USER)
+            os.chmod(file.name, 0o440)
 
     def environment(self, program):
         made = dict(self.pods[program].environment)
