@@ -31,7 +31,7 @@ static enum err_code read_after(struct channel *channel, const struct cursor *af
 bool reader_is_doubtful(const struct log_store *store, const struct log_page *page)
 {
 	return page->gap.reason == LOG_GAP_NEVER && !session_is_terminal(page->head.state) &&
-	       page->head.generation != store->generation;
+	       (page->head.generation != store->generation || !log_generation_known(store));
 }
 
 static bool is_doubtful(const struct channel *channel, const struct log_page *page)

@@ -151,10 +151,15 @@ static bool decode_refusal(const struct redis_reply *reply, struct log_result *r
 	return true;
 }
 
+bool log_generation_known(const struct log_store *store)
+{
+	return store->server == 0 || redis_server(store->redis) == store->server;
+}
+
 enum err_code log_server_known(const struct log_store *store, struct redis_cmd *cmd,
                                struct err *err)
 {
-	if (store->server != 0 && redis_server(store->redis) != store->server) {
+	if (!log_generation_known(store)) {
 		return err_set(err, ERR_UNAVAILABLE,
 		               "the generation of this Redis is not known yet");
 	}

@@ -80,6 +80,10 @@ struct log_result {
 #define LOG_MARK_KEY "{w}:generation"
 enum err_code log_is_current(const struct log_store *store, struct err *err) MUST_CHECK;
 
+/* False: Redis is another server than the one that the generation is of; what it has of a log may
+ * be less than there was, and not yet what there will be. */
+bool log_generation_known(const struct log_store *store);
+
 /* All epochs and attempts that were handed out in an older generation are smaller. */
 uint64_t log_epoch_floor(const struct log_store *store);
 

@@ -5,7 +5,8 @@ What was acknowledged (redis.wait_replicas: when the replicas have it) is in the
 ends; who follows sees what is in the log, and is told what it saw of a tail that was lost.
 
 usage: with-sentinel with-postgres failover.py BIN_DIR FAULT...
-A fault is freeze (the master stops for a while) or kill (with -9; it comes back as a replica).
+A fault is freeze (the master stops for a while) or kill (with -9; it comes back as a replica); or one that no
+Sentinel is to mend: memory (Redis is full, for longer than a lease) and disk (its append-only file cannot be written).
 """
 import json
 import os
@@ -22,6 +23,8 @@ from stack import Stack, Watcher  # noqa: E402
 PRODUCERS = 3
 PACE_S = 0.005
 REPLICAS = 2
+DOWN_AFTER_MS = 500
+FULL_S = 2  # more than a lease
 LOAD = 50  # batches of each before a fault
 
 
@@ -54,6 +57,12 @@ class Servers:
         wait_for("another is elected", lambda: self.master() not in (old, None), 60)
         return self.master()
 
+    def follow(self, master):
+        """Sentinels would take ten seconds to say so to one that they do not expect."""
+        for port in self.ports:
+            if port != master:
+                self.say(port, "REPLICAOF", "127.0.0.1", master)
+
     def freeze(self, port):
         pid = int(self.facts(port)["process_id"])
         os.kill(pid, signal.SIGSTOP)
@@ -62,7 +71,7 @@ class Servers:
 
         def back():
             os.kill(pid, signal.SIGCONT)
-            self.say(port, "REPLICAOF", "127.0.0.1", new)  # Sentinels would take ten seconds to
+            self.follow(new)
 
         return elected, back
 
@@ -77,8 +86,51 @@ class Servers:
                 ["setpriv", "--pdeathsig", "KILL", os.environ.get("TEST_REDIS_SERVER", "redis-server"),
                  "--port", port, "--bind", "127.0.0.1", "--dir", folder, "--save", "",
                  "--appendonly", "yes", "--maxmemory-policy", "noeviction", "--logfile", os.path.join(folder, "log"), "--replicaof", "127.0.0.1", new]))
+            self.follow(new)
 
         return elected, back
+
+    # ---- no room: writes are refused until there is some ----
+
+    def memory(self, port):
+        used = int(self.facts(port)["used_memory"])
+        self.say(port, "CONFIG", "SET", "maxmemory", str(used // 2))
+        return lambda: self.say(port, "CONFIG", "SET", "maxmemory", "0")
+
+    def disk(self, port):
+        """No file of it may grow: what a full disk looks like (with-sentinel has SIGXFSZ ignored)."""
+        facts = self.facts(port)
+        pid, folder = int(facts["process_id"]), self.say(port, "CONFIG", "GET", "dir")[1]
+        for sentinel in self.sentinels:  # whose PING it answers with MISCONF: they would elect another
+            self.say(sentinel, "SENTINEL", "SET", "fairlead", "down-after-milliseconds", "600000")
+        self.limit(pid, 1)
+
+        def back():
+            self.limit(pid, "unlimited")
+            wait_for("it writes again", lambda: self.facts(port)["aof_last_write_status"] == "ok")
+            self.check_file(pid, folder)
+            for sentinel in self.sentinels:
+                wait_for("it is believed to live", lambda: self.pinged_ms(sentinel) < DOWN_AFTER_MS / 2)
+                self.say(sentinel, "SENTINEL", "SET", "fairlead", "down-after-milliseconds", str(DOWN_AFTER_MS))
+
+        return back
+
+    def pinged_ms(self, sentinel):
+        """How long ago that Sentinel had a good answer from the master."""
+        words = self.say(sentinel, "SENTINEL", "MASTER", "fairlead")
+        return int(words[words.index("last-ok-ping-reply") + 1])
+
+    @staticmethod
+    def limit(pid, size):
+        subprocess.run(["prlimit", "--pid", str(pid), "--fsize=%s:" % size], check=True)
+
+    @staticmethod
+    def check_file(pid, folder):
+        os.kill(pid, signal.SIGSTOP)  # so that nothing is half written
+        manifest = os.path.join(folder, "appendonlydir", "appendonly.aof.manifest")
+        done = subprocess.run(["redis-check-aof", manifest], capture_output=True, text=True)
+        os.kill(pid, signal.SIGCONT)
+        assert done.returncode == 0, done.stdout
 
     def close(self):
         for process in self.started:
@@ -145,6 +197,26 @@ def fail_over(servers, producers, fault):
         fault, elected - began, resumed - elected, sum(p.refused for p in producers)), flush=True)
 
 
+def fill(servers, producers, fault):
+    """Refused is refused: 503 with Retry-After, and no more than that."""
+    master = servers.master()
+    wait_for("every replica follows", lambda: servers.replicas(master) == REPLICAS, 60)
+    refused = [p.refused for p in producers]
+    back = getattr(servers, fault)(master)
+    wait_for("all are refused", lambda: all(p.problem or p.refused > n for p, n in zip(producers, refused)), 60)
+    counts = [len(p.acked) for p in producers]
+    time.sleep(FULL_S)
+    assert all(len(p.acked) <= n + 1 for p, n in zip(producers, counts)), "acknowledged without room"
+    back()
+    room = time.monotonic()
+    wait_for("appends are acknowledged again", lambda: all(
+        p.problem or p.acked[-1][0] > room for p in producers), 60)
+    assert servers.master() == master
+    assert not any(p.problem for p in producers), [p.problem for p in producers]
+    print("%-7s all producers go on %.2f s after there is room" % (
+        fault, max(min(t for t, _ in p.acked if t > room) for p in producers) - room), flush=True)
+
+
 def said_in(follower):
     return [(i, e["message"]) for i, kind, e in follower.events if kind in ("log", "note")]
 
@@ -187,7 +259,7 @@ def main(bin_dir, *faults):
                 wait_for("all append and follow", lambda: all(
                     p.acked for p in producers) and all(len(f.events) > 5 for f in followers))
                 for fault in faults:
-                    fail_over(servers, producers, fault)
+                    (fill if fault in ("memory", "disk") else fail_over)(servers, producers, fault)
                 for p in producers:
                     p.over = True
                     p.join(30)

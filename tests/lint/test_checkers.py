@@ -29,7 +29,7 @@ GOOD = {
     "shared/auth/scope.def": 'X(READ, "read", "Look.")\nX(ADMIN, "admin", "All.")\n',
     "shared/event/event.def": 'X(EPOCH, "epoch", SYSTEM, KEEP,\n  "First.")\nX(STATUS, "status", SYSTEM, KEEP, "It moved.")\n'
                               'X(NOTE, "note", ANY, PLAIN, "A remark.")\n',
-    "shared/event/lua/open.lua": "redis.call('XADD', KEYS[1], '*', 't', 'epoch')\n",
+    "shared/event/lua/open.lua": "-- KEYS 1 {s:<sid>}:log\nredis.call('XADD', KEYS[1], '*', 't', 'epoch')\n",
     "shared/rest/routes.def": 'X(GET, "/a", get_a, READ, NULL, 0, NULL, API, 200, 0, "A, and more")\n'
                               'X(GET, "/b", get_b, READ, NULL, 0, NULL, STREAMER, 200, 0, "B")\n'
                               'X(GET, "/ok", ok, OPEN, NULL, 0, NULL, EVERY, 200, 0, "Well")\n',
@@ -55,6 +55,13 @@ BAD = [
      "thing_see.sql: names a table with a tenant, and not whose rows"),
     ("tenants", {"shared/thing/sql/thing_put.sql": "INSERT INTO things (id) VALUES ($1)\n"},
      "thing_put.sql: names a table with a tenant, and not whose rows"),
+    ("keys", {"shared/thing/lua/x.lua": "return redis.call('GET', KEYS[1])\n"}, "does not say under"),
+    ("keys", {"shared/thing/lua/x.lua": "-- KEYS 1 {s:<sid>}:a  2 {w}:b\nreturn 1\n"}, "more than one tag"),
+    ("keys", {"shared/thing/lua/x.lua": "-- KEYS 1 the thing\nreturn 1\n"}, "without its {tag}"),
+    ("keys", {"shared/thing/lua/x.lua": "-- KEYS 1 {w}:a\nreturn redis.call('GET', KEYS[2])\n"},
+     "uses KEYS[2] and names 1"),
+    ("keys", {"shared/thing/lua/x.lua": "-- KEYS 1 {w}:a\nreturn redis.call('GET', '{w}:b')\n"},
+     "GET of a key that is not made from KEYS"),
     ("layers", {"shared/base/x.c": '#include "loop/loop.h"\n'}, "shared/base must not include shared/loop"),
     ("layers", {"shared/loop/x.c": '#include "task/task.h"\n'}, "shared/loop must not include shared/task"),
     ("layers", {"shared/redis/x.c": '#include "http/http.h"\n'}, "shared/redis must not include shared/http"),
@@ -156,7 +163,7 @@ def check_docs():
 def main():
     with tempfile.TemporaryDirectory() as root:
         write(root, GOOD)
-        for checker in ("layers", "size", "words", "rows", "tenants"):
+        for checker in ("layers", "size", "words", "rows", "tenants", "keys"):
             status, output = run(f"{TOOLS}/check-{checker}", root)
             expect(status == 0, f"check-{checker} refuses the good tree", output)
     for checker, files, reason in BAD:
@@ -164,7 +171,7 @@ def main():
             write(root, {**GOOD, **files})
             status, output = run(f"{TOOLS}/check-{checker}", root)
             expect(status == 1 and reason in output, f"check-{checker} should say \"{reason}\" about {files}", output)
-    for checker in ("layers", "size", "words", "rows", "tenants"):
+    for checker in ("layers", "size", "words", "rows", "tenants", "keys"):
         with tempfile.TemporaryDirectory() as root:
             status, output = run(f"{TOOLS}/check-{checker}", root)
             expect(status == 1, f"check-{checker} accepts an empty tree", output)

@@ -47,6 +47,7 @@ struct model {
 	void *publish_arg;
 	uint64_t calls; /* of the last script */
 	bool changed;   /* by it */
+	struct str tag; /* of its keys */
 	void *lua;      /* lua_State */
 };
 

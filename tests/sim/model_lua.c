@@ -46,6 +46,47 @@ static struct model *model_of(lua_State *lua)
 	return model;
 }
 
+/* What Redis Cluster hashes of a key (https://redis.io/docs/latest/operate/oss_and_stack/reference/
+ * cluster-spec/, hash tags). */
+static struct str tag_of(struct str key)
+{
+	struct str rest = key, tag;
+
+	(void)str_split(&rest, '{');
+	if (rest.p == NULL) {
+		return key;
+	}
+	tag = str_split(&rest, '}');
+	return rest.p == NULL || tag.n == 0 ? key : tag;
+}
+
+/* How many of a command's words are keys, from the second on. */
+static size_t keys_of(const struct str *words, size_t count)
+{
+	if (count < 2 || str_eq(words[0], STR_LIT("PUBLISH"))) {
+		return 0;
+	}
+	if (str_eq(words[0], STR_LIT("MGET")) || str_eq(words[0], STR_LIT("DEL")) ||
+	    str_eq(words[0], STR_LIT("EXISTS"))) {
+		return count - 1;
+	}
+	return 1;
+}
+
+/* A script whose keys are of several slots would be refused by a cluster. {t} is the clock that
+ * test_differential.c gives to scripts. */
+static bool one_slot(const struct model *model, const struct str *words, size_t count)
+{
+	for (size_t i = 1; i <= keys_of(words, count); i++) {
+		const struct str tag = tag_of(words[i]);
+
+		if (!str_eq(tag, model->tag) && !str_eq(tag, STR_LIT("t"))) {
+			return false;
+		}
+	}
+	return true;
+}
+
 /* Numbers are written as Redis 7 writes them. */
 static int lua_call_redis(lua_State *lua)
 {
@@ -66,6 +107,9 @@ static int lua_call_redis(lua_State *lua)
 		} else {
 			return luaL_error(lua, "redis.call with neither text nor number");
 		}
+	}
+	if (!one_slot(model, args, (size_t)count)) {
+		return luaL_error(lua, "%s of a key of another slot", args[0].p);
 	}
 	reply = model_call(model, args, (size_t)count);
 	if (reply->type == MODEL_ERROR) {
@@ -116,16 +160,28 @@ static void set_list(lua_State *lua, const char *name, const struct str *items, 
 	lua_setglobal(lua, name);
 }
 
+/* The line that tells Redis what a script may do is no Lua. */
+static struct str without_flags(struct str script)
+{
+	if (str_starts(script, STR_LIT("#!"))) {
+		(void)str_split(&script, '\n');
+	}
+	return script;
+}
+
 /* Compiled once; kept in the registry under its text. */
 static bool push_script(lua_State *lua, struct str script)
 {
+	struct str code;
+
 	lua_pushlstring(lua, script.p, script.n);
 	lua_rawget(lua, LUA_REGISTRYINDEX);
 	if (!lua_isnil(lua, -1)) {
 		return true;
 	}
 	lua_pop(lua, 1);
-	if (luaL_loadbuffer(lua, script.p, script.n, "@script") != 0) {
+	code = without_flags(script);
+	if (luaL_loadbuffer(lua, code.p, code.n, "@script") != 0) {
 		return false;
 	}
 	lua_pushlstring(lua, script.p, script.n);
@@ -143,6 +199,7 @@ struct model_reply *model_eval(struct model *model, struct str script, const str
 
 	model->calls = 0;
 	model->changed = false;
+	model->tag = key_count > 0 ? tag_of(keys[0]) : STR_LIT("");
 	set_list(lua, "KEYS", keys, key_count);
 	set_list(lua, "ARGV", args, count);
 	if (push_script(lua, script) && lua_pcall(lua, 0, 1, 0) == 0) {

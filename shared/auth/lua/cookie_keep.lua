@@ -1,7 +1,7 @@
 -- cookie_keep: a cookie more of a key. When there are too many, those that are over go, and if that is
 -- not enough the one that ends first.
 --
--- KEYS 1 the key's cookies
+-- KEYS 1 {k:<key>}:cookies
 -- ARGV 1 hash  2 grant  3 life (ms)  4 most of them
 -- returns 1
 local time = redis.call('TIME')

@@ -1,6 +1,6 @@
 -- cookie_use: what a cookie stands for; its life begins anew.
 --
--- KEYS 1 the key's cookies
+-- KEYS 1 {k:<key>}:cookies
 -- ARGV 1 hash  2 life (ms)
 -- returns the grant, or nil: unknown or over
 local value = redis.call('HGET', KEYS[1], ARGV[1])

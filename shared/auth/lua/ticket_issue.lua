@@ -1,6 +1,6 @@
 -- ticket_issue: keep a ticket for its time, unless its key has had too many within a minute.
 --
--- KEYS 1 the ticket  2 the key's count
+-- KEYS 1 {k:<key>}:ticket:<hash>  2 {k:<key>}:tickets, how many within the minute
 -- ARGV 1 grant  2 its life (ms)  3 most in a minute, 0: any number
 -- returns 1, or 0: too many
 local count = redis.call('INCR', KEYS[2])

@@ -1,6 +1,6 @@
 -- claim: take, keep or give back a claim
 --
--- KEYS 1 the claim
+-- KEYS 1 {<subject>}:<duty>, the claim
 -- ARGV 1 holder  2 ms from now, "0" gives it back
 -- returns 1, or 0 when somebody else holds it
 local holder = redis.call('GET', KEYS[1])

@@ -1,4 +1,6 @@
+#!lua flags=allow-oom
 -- log_trim: advance the archive watermark, then drop entries that are archived, never others.
+-- It may run when Redis is full (allow-oom): it is what makes room.
 --
 -- KEYS 1 {s:<sid>}:head  2 {s:<sid>}:log
 -- ARGV 1 tenant  2 generation  3 from: what the watermark must be  4 to: the new one

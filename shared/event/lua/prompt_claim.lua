@@ -1,6 +1,6 @@
 -- prompt_claim: whose a prompt is: its clients', who may still change it, or its agent's
 --
--- KEYS 1 the claim
+-- KEYS 1 {s:<sid>}:prompt:<id>, the claim
 -- ARGV 1 "take" for the agent | "change" by a client  2 version: that the worker has, or the new one; "0": it is taken back
 --      3 ms to remember it
 -- returns 1 when it is so; 0 when it is the agent's already, or was taken back; for take -1 when there is a newer version

@@ -1,5 +1,7 @@
+#!lua flags=allow-oom
 -- lease_end: an incarnation ends in order (it is lost at once), or a lost one is forgotten.
 -- Keys: see lease_renew.
+-- It may run when Redis is full: what ended makes room.
 --
 -- KEYS 1 {w}
 -- ARGV 1 incarnation  2 end | forget

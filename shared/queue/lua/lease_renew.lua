@@ -1,4 +1,6 @@
+#!lua flags=allow-oom
 -- lease_renew: an incarnation says that it lives, and what it is; only one that says so begins.
+-- It may run when Redis is full (allow-oom), as the sweep does: agents live on while nothing can be appended.
 --
 -- The clock of leases is v + (now - at), but never more than v + 1000: it stands still while nobody
 -- sweeps, so that an outage expires nobody.

@@ -1,5 +1,7 @@
+#!lua flags=allow-oom
 -- lease_sweep: advance the clock of leases, expire at most 128, and name who is lost. A gap of more
 -- than a second since the last sweep does not count. Keys: see lease_renew.
+-- It may run when Redis is full, as lease_renew.
 --
 -- KEYS 1 {w}
 -- ARGV 1 most to name, at most 128

@@ -1,6 +1,6 @@
 -- rate_take: take from several limits of one slot, from all or from none (rate/gcra.h).
 --
--- KEYS when all that was taken is paid for (us), one of each limit
+-- KEYS {r:<subject>}..., one of each limit: when all that was taken is paid for (us)
 -- ARGV of each key: 1 count  2 period (us)  3 burst  4 needed  5 wanted
 -- returns {now (us), then of each key: granted, left, until reset (us), until retry (us)}
 local time = redis.call('TIME')
