@@ -470,7 +470,6 @@ static void look_after(void *arg)
 static void look_at_disks(void *arg)
 {
 	struct app *app = arg;
-
 	uint64_t begun_ms, took_ms = 0;
 
 	/* A small part of the time, however many files there are. */

@@ -30,24 +30,24 @@ enum { DISK = CGROUP_LIMIT_COUNT };
 enum err_code session_limits_begin(struct session_run *s, struct err *err)
 {
 	const struct session_host *host = s->host;
-	enum err_code code = ERR_OK;
+	enum err_code code;
+	char path[CGROUP_PATH_MAX];
 
 	s->limits = mem_calloc(1, sizeof(*s->limits));
-	if (host->cgroups.path[0] != '\0') {
-		code = cgroup_make(&host->cgroups, &s->sid, &host->limits, s->limits->cgroup,
-		                   &s->limits->held, err);
+	if (host->cgroups.path[0] == '\0') {
+		return ERR_OK;
 	}
-	if (code != ERR_OK) {
-		s->limits->cgroup[0] = '\0';
-	} else if (s->limits->cgroup[0] != '\0') {
-		s->limits->told = cgroup_read(s->limits->cgroup);
+	code = cgroup_make(&host->cgroups, &s->sid, &host->limits, path, &s->limits->held, err);
+	if (code == ERR_OK) {
+		s->limits->cgroup = arena_strdup(s->arena, str_of(path));
+		s->limits->told = cgroup_read(path);
 	}
 	return code;
 }
 
 const char *session_limits_cgroup(const struct session_run *s)
 {
-	return s->limits != NULL && s->limits->cgroup[0] != '\0' ? s->limits->cgroup : NULL;
+	return s->limits != NULL ? s->limits->cgroup : NULL;
 }
 
 size_t session_limits_list(const struct session_run *s,
@@ -165,10 +165,10 @@ static void check_disk(struct session_run *s)
 	session_agent_stop(s, FATE_FAILED, reason);
 }
 
-void session_limits_tell(struct session_run *s)
+void session_limits_tell(struct session_run *s, bool last)
 {
 	if (s->limits != NULL && s->limits->held != 0) {
-		tell_refused(s, false);
+		tell_refused(s, last);
 	}
 	if (s->limits != NULL && s->host->disk_max > 0) {
 		check_disk(s);
@@ -183,14 +183,12 @@ void session_limits_end(struct session_run *s)
 		return;
 	}
 	fiber_shield();
-	if (s->limits->held != 0) {
-		tell_refused(s, true);
-	}
 	if (cgroup_remove(path, REMOVE_MS) != ERR_OK) {
 		log_warn("session.cgroup", "%s: not removed", path);
 	}
 	fiber_unshield();
-	s->limits->cgroup[0] = '\0';
+	s->limits->cgroup = NULL;
+	s->limits->held = 0;
 }
 
 bool session_limits_killed(const struct session_run *s)

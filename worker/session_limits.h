@@ -10,8 +10,8 @@
 #include "worker/session_private.h"
 
 struct session_limits {
-	char cgroup[CGROUP_PATH_MAX]; /* "": it has none */
-	unsigned held;                /* bits by enum cgroup_limit */
+	const char *cgroup; /* NULL: it has none */
+	unsigned held;      /* bits by enum cgroup_limit */
 	struct cgroup_counts told;
 	uint64_t told_ms[CGROUP_LIMIT_COUNT];
 	bool killed;         /* somebody in it was, for want of memory */
@@ -28,9 +28,10 @@ const char *session_limits_cgroup(const struct session_run *s);
 size_t session_limits_list(const struct session_run *s,
                            struct event_text_limit ret[SESSION_LIMITS_MAX]);
 /* On its main fiber: tell what was refused since the last time; end it when its files are too many.
+ * last: whatever there is, it has ended. */
+void session_limits_tell(struct session_run *s, bool last);
+/* Everything it ran has ended: without a word, its log may be out of reach. Harmless when repeated.
  */
-void session_limits_tell(struct session_run *s);
-/* Everything it ran has ended. Harmless when repeated. */
 void session_limits_end(struct session_run *s);
 void session_limits_free(struct session_run *s);
 /* Whether its agent's end was for want of memory. */

@@ -420,7 +420,7 @@ static void supervise(struct session_run *s)
 		now = clock_mono_ms();
 		check_timeout(s, now);
 		session_times_check(s, now);
-		session_limits_tell(s);
+		session_limits_tell(s, false);
 		check_turn(s, now);
 		session_leave_if_idle(s);
 		if (!s->exited) {
@@ -453,6 +453,7 @@ static void settle(struct session_run *s)
 		(void)!fiber_signal_wait(&s->wake, FIBER_NO_TIMEOUT);
 	}
 	(void)!runner_wait_gone(s->runner, GONE_TIMEOUT_MS);
+	session_limits_tell(s, true);
 	session_talk_stop(s);
 	fiber_signal_raise(&s->prompted);
 	if (fiber_cancelled() || fiber_group_wait(&s->children, FIBER_NO_TIMEOUT) != ERR_OK) {
