@@ -302,11 +302,52 @@ static void a_watched_signal_is_called_each_time_until_the_loop_stops(void **sta
 	assert_int_equal(bed->signals, 2);
 }
 
+/* ---- watches ---- */
+
+struct watched {
+	struct loop_watch watch;
+	struct loop *loop;
+	int pipe[2];
+	int seen;
+};
+
+/* One byte a call: what is left calls again. */
+static void on_byte(struct loop_watch *watch)
+{
+	struct watched *w = CONTAINER_OF(watch, struct watched, watch);
+	char byte;
+
+	assert_int_equal(read(w->pipe[0], &byte, 1), 1);
+	if (++w->seen == 3) { /* a fourth is there and is not told of */
+		loop_watch_clear(watch);
+		loop_stop(w->loop);
+	}
+}
+
+static void a_watch_calls_while_there_is_something_until_it_is_cleared(void **state)
+{
+	struct watched w = { .loop = loop_new() };
+
+	(void)state;
+	assert_int_equal(pipe(w.pipe), 0);
+	loop_watch_clear(&w.watch); /* harmless */
+	assert_int_equal(write(w.pipe[1], "abcd", 4), 4);
+	loop_watch_set(&w.watch, w.loop, w.pipe[0], on_byte);
+	loop_run(w.loop);
+	assert_int_equal(w.seen, 3);
+	loop_run(w.loop); /* nothing is left to wait for */
+	assert_int_equal(w.seen, 3);
+	(void)close(w.pipe[0]);
+	(void)close(w.pipe[1]);
+	loop_free(w.loop);
+}
+
 #define LOOP_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_watch_calls_while_there_is_something_until_it_is_cleared),
 		LOOP_TEST(tasks_run_once_in_order_and_never_inside_defer),
 		LOOP_TEST(undefer_removes_a_task_of_the_running_batch),
 		LOOP_TEST(a_task_removed_and_queued_again_runs_on_the_next_turn),
