@@ -107,6 +107,7 @@ CASES = {
     "FairleadRedisErrors": case(redis_errors("TIMEOUT", 5), [redis_errors("TIMEOUT", 0), redis_errors("BACKEND", 50)],
                                 labels=A_JOB),
     "FairleadRedisBacklog": gauge("fairlead_redis_pending_bytes", API, 20000000, 1000000, labels=A_PROCESS),
+    "FairleadUnreplicated": grows("fairlead_redis_unreplicated_total", API, 3, labels=A_JOB),
     "FairleadPostgresAway": gauge("fairlead_pg_available", API, 0, 1, labels=A_PROCESS),
     "FairleadPostgresPoolEmpty": case(pool(10, 30), [pool(10, 1), pool(9, 30)], labels=A_PROCESS),
     "FairleadPostgresSlow": case(buckets("fairlead_pg_query_seconds", "fairlead-api", 5, 100),
