@@ -1,20 +1,6 @@
 -- params: tenant id, states (comma list), project id, agent type, namespaces (comma list), label name, label value, cause of its failure, only without a retry, created before (us), and id before, rows to skip, rows
 -- returns: a session with its task, in the order of the columns of session_store.c
-SELECT s.id, s.tenant_id, s.task_id, s.project_id, s.namespace, s.state, s.epoch, s.n,
-       s.exit_code, s.reason, s.priority, s.retry_of, s.attempts, s.max_attempts, s.worker_id,
-       (extract(epoch FROM s.created_at) * 1000000)::bigint,
-       (extract(epoch FROM s.queued_at) * 1000000)::bigint,
-       (extract(epoch FROM s.started_at) * 1000000)::bigint,
-       (extract(epoch FROM s.ended_at) * 1000000)::bigint,
-       (extract(epoch FROM s.updated_at) * 1000000)::bigint,
-       s.labels, s.changes, s.workspace, s.agent,
-       t.prompt, t.repo, t.runtime, t.delivery, t.created_by,
-       t.owner, t.workers, t.concurrency_key, s.queue_after,
-       s.queue_after IS NOT NULL AND s.after_met_at IS NULL,
-       (extract(epoch FROM s.not_before) * 1000000)::bigint,
-       (extract(epoch FROM s.deadline) * 1000000)::bigint,
-       s.failures
-FROM sessions s JOIN tasks t ON t.id = s.task_id
+-- with session_row.sql
 WHERE s.tenant_id = $1::text AND s.tenant_id <> ''
   AND ($2::text IS NULL OR s.state = ANY (string_to_array($2::text, ',')))
   AND ($3::text IS NULL OR s.project_id = $3::text)
