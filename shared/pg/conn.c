@@ -82,7 +82,12 @@ static void conn_lost(struct pg_conn *conn, const char *why)
 
 static void on_timeout(struct loop_timer *timer)
 {
-	conn_lost(CONTAINER_OF(timer, struct pg_conn, timer), "no answer from the server in time");
+	struct pg_conn *conn = CONTAINER_OF(timer, struct pg_conn, timer);
+
+	if (conn->state == PG_CONN_CONNECTING) {
+		pg_hosts_turn(&conn->pg->hosts);
+	}
+	conn_lost(conn, "no answer from the server in time");
 }
 
 /* ---- jobs: the answers ---- */
@@ -485,12 +490,23 @@ static void connect_step(struct pg_conn *conn, PostgresPollingStatusType status)
 
 void pg_conn_open(struct pg *pg)
 {
-	/* Keywords after the URL override it, those before it give way. */
-	static const char *const keywords[] = { "keepalives_idle",           "keepalives_interval",
-		                                "keepalives_count",          "tcp_user_timeout",
-		                                "fallback_application_name", "dbname",
-		                                "client_encoding",           NULL };
-	const char *const values[] = { "10", "5", "3", "15000", "fairlead", pg->url, "UTF8", NULL };
+	/* Keywords after the URL override it, those before it give way; none is the same as NULL.
+	 */
+	static const char *const keywords[] = { "keepalives_idle",
+		                                "keepalives_interval",
+		                                "keepalives_count",
+		                                "tcp_user_timeout",
+		                                "fallback_application_name",
+		                                "dbname",
+		                                "host",
+		                                "hostaddr",
+		                                "port",
+		                                "client_encoding",
+		                                NULL };
+	const struct pg_hosts *hosts = &pg->hosts;
+	const char *const values[] = { "10",        "5",     "3",         "15000",
+		                       "fairlead",  pg->url, hosts->host, hosts->hostaddr,
+		                       hosts->port, "UTF8",  NULL };
 	struct pg_conn *conn = mem_calloc(1, sizeof(*conn));
 
 	conn->pg = pg;

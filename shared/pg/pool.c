@@ -227,6 +227,7 @@ struct pg *pg_new(struct loop *loop, const struct pg_options *options)
 
 	pg->loop = loop;
 	pg->url = mem_strdup(options->url);
+	pg_hosts_init(&pg->hosts, options->url);
 	pg->pool_max = options->pool_max > 0 ? options->pool_max : 1;
 	pg->acquire_timeout_ms = options->acquire_timeout_ms > 0 ? options->acquire_timeout_ms
 	                                                         : DEFAULT_ACQUIRE_TIMEOUT_MS;
@@ -273,6 +274,7 @@ void pg_free(struct pg *pg)
 	}
 	loop_timer_clear(&pg->retry);
 	loop_timer_clear(&pg->shrink);
+	pg_hosts_fini(&pg->hosts);
 	free(pg->url);
 	free(pg);
 }

@@ -7,6 +7,7 @@
 
 #include "loop/loop.h"
 #include "pg/conn.h"
+#include "pg/hosts.h"
 
 struct pg_waiter {
 	struct fiber_op op;
@@ -21,6 +22,7 @@ TAILQ_HEAD(pg_waiters, pg_waiter);
 struct pg {
 	struct loop *loop;
 	char *url;
+	struct pg_hosts hosts; /* of it, in the order to try them */
 	unsigned pool_max;
 	unsigned acquire_timeout_ms;
 	unsigned statement_timeout_ms;

@@ -1,8 +1,10 @@
 /* The pool when things go wrong: exhaustion, cancel, deadlines, a server that ends or freezes. */
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -161,6 +163,46 @@ static void freeing_the_pool_ends_what_is_in_flight_and_what_waits(void **state)
 {
 	(void)state;
 	world_run(free_body);
+}
+
+/* It takes connections, and is silent: what a frozen server looks like. */
+static int silent_server(unsigned *ret_port)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET };
+	socklen_t len = sizeof(addr);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&addr, len), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+	*ret_port = ntohs(addr.sin_port);
+	return fd;
+}
+
+static void silent_first_body(struct world *world)
+{
+	struct pg_options options = { .pool_max = 1, .acquire_timeout_ms = 30000 };
+	char url[256];
+	unsigned port;
+	int fd = silent_server(&port);
+	struct pg *pg;
+
+	/* TEST_PG_URL is postgresql://fairlead@127.0.0.1:PORT/fairlead */
+	(void)snprintf(url, sizeof(url),
+	               "postgresql://fairlead@127.0.0.1:%u,%s?target_session_attrs=read-write",
+	               port, strchr(getenv("TEST_PG_URL"), '@') + 1);
+	options.url = url;
+	pg = pg_new(world->loop, &options);
+	works(pg);
+	pg_free(pg);
+	(void)close(fd);
+}
+
+static void a_server_that_takes_connections_and_is_silent_is_passed(void **state)
+{
+	(void)state;
+	world_run(silent_first_body);
 }
 
 static void refused_body(struct world *world)
@@ -611,6 +653,7 @@ int main(void)
 		cmocka_unit_test(a_full_pool_is_waited_for_only_so_long),
 		cmocka_unit_test(who_waits_first_is_served_first),
 		cmocka_unit_test(freeing_the_pool_ends_what_is_in_flight_and_what_waits),
+		cmocka_unit_test(a_server_that_takes_connections_and_is_silent_is_passed),
 		cmocka_unit_test(a_server_that_is_not_there_is_unavailable),
 		cmocka_unit_test(a_cancelled_query_is_given_up_here_and_on_the_server),
 		cmocka_unit_test(a_fiber_cancelled_before_costs_no_connection),
