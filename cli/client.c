@@ -15,7 +15,7 @@
 #include "cli/tokens.h"
 #include "json/value.h"
 
-enum { REQUEST_TIMEOUT_S = 30, REQUEST_TRIES = 5, RETRY_MS = 200 };
+enum { STALLED_S = 30, REQUEST_TIMEOUT_S = 30, REQUEST_TRIES = 5, RETRY_MS = 200 };
 
 static ssize_t read_file(const char *path, char *out, size_t size)
 {
@@ -238,11 +238,26 @@ static struct curl_slist *headers_of(const struct client_ask *ask, const char *p
 		                                 ? "Content-Type: application/x-www-form-urlencoded"
 		                                 : "Content-Type: application/json");
 	}
+	if (ask->file != NULL) {
+		list = curl_slist_append(list, "Content-Type: application/octet-stream");
+	}
 	if (ask->idempotency_key != NULL) {
 		(void)snprintf(line, sizeof(line), "Idempotency-Key: %.200s", ask->idempotency_key);
 		list = curl_slist_append(list, line);
 	}
 	return list;
+}
+
+/* However long it takes, as long as it goes on. */
+static void send_file(CURL *curl, const struct client_ask *ask)
+{
+	(void)curl_easy_setopt(curl, CURLOPT_POST, 1L);
+	(void)curl_easy_setopt(curl, CURLOPT_READDATA, ask->file);
+	(void)curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ask->file_size);
+	(void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, 0L);
+	(void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)REQUEST_TIMEOUT_S);
+	(void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	(void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)STALLED_S);
 }
 
 static CURLcode exchange(struct client *client, const struct client_ask *ask, const char *proof,
@@ -265,6 +280,9 @@ static CURLcode exchange(struct client *client, const struct client_ask *ask, co
 	if (ask->body.p != NULL) {
 		(void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, ask->body.p);
 		(void)curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)ask->body.n);
+	}
+	if (ask->file != NULL) {
+		send_file(curl, ask);
 	}
 	code = curl_easy_perform(curl);
 	(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &reply->status);

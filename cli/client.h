@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/attr.h"
 #include "base/buf.h"
@@ -48,6 +49,8 @@ struct client_ask {
 	const char *method;
 	const char *path;
 	struct str body; /* {NULL, 0}: none; JSON unless flags say else */
+	FILE *file;      /* in place of a body: bytes, sent as they are read; NULL: none */
+	uint64_t file_size;
 	unsigned flags;
 	const char *idempotency_key; /* NULL: none; with one, a lost answer is asked for again */
 };

@@ -30,6 +30,7 @@ static const struct {
 	{ "worker", command_worker, "list workers, and give them no more sessions" },
 	{ "breaker", command_breaker, "agents that are not started because too many failed" },
 	{ "budget", command_budget, "what tenants, projects and users may use" },
+	{ "upload", command_upload, "upload files for prompts" },
 	{ "usage", command_usage, "show what was used, and what it cost" },
 	{ "admin", command_admin, "keys and other operator work" },
 	{ "completion", command_completion, "print shell completion" },

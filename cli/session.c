@@ -8,6 +8,7 @@
 #include "cli/client.h"
 #include "cli/command.h"
 #include "cli/render.h"
+#include "cli/upload.h"
 #include "cli/verb.h"
 #include "cli/verbs.h"
 #include "cli/watch.h"
@@ -238,10 +239,62 @@ static int run_resume(struct call *call)
 	return post(o, "resume", "reason", o->reason);
 }
 
+/* Uploads what was named and refers to it. */
+static enum err_code add_uploads(const struct call *call, enum option_id option,
+                                 struct client *client, struct jsonw *w, struct err *err)
+{
+	const struct said *said = &call->said[option];
+	enum err_code code = ERR_OK;
+	struct id id;
+
+	for (size_t i = 0; code == ERR_OK && i < said->count; i++) {
+		code = upload_file(client, said->values[i], &id, err);
+		if (code == ERR_OK) {
+			jsonw_object(w, NULL);
+			jsonw_cstr(w, "type", option == OPTION_IMAGE ? "image" : "file");
+			jsonw_cstr(w, "upload", id.s);
+			jsonw_end_object(w);
+		}
+	}
+	return code;
+}
+
+static int post_blocks(const struct call *call, const struct session_options *o)
+{
+	char path[SESSION_PATH_MAX];
+	enum err_code code;
+	struct buf body;
+	struct jsonw w;
+	struct err err;
+	int status;
+
+	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s/prompt", o->id);
+	buf_init(&body, (size_t)SESSION_PROMPT_MAX * 8);
+	jsonw_init(&w, &body);
+	jsonw_object(&w, NULL);
+	jsonw_array(&w, "prompt");
+	jsonw_object(&w, NULL);
+	jsonw_cstr(&w, "type", "text");
+	jsonw_cstr(&w, "text", o->text);
+	jsonw_end_object(&w);
+	code = add_uploads(call, OPTION_IMAGE, o->client, &w, &err);
+	if (code == ERR_OK) {
+		code = add_uploads(call, OPTION_ATTACH, o->client, &w, &err);
+	}
+	jsonw_end_array(&w);
+	jsonw_end_object(&w);
+	status = code == ERR_OK ? ask(o, "POST", path, buf_str(&body), show_accepted) : fail(&err);
+	buf_fini(&body);
+	return status;
+}
+
 static int run_prompt(struct call *call)
 {
 	const struct session_options *o = call->host;
-	return post(o, "prompt", "message", o->text);
+
+	return call_has(call, OPTION_IMAGE) || call_has(call, OPTION_ATTACH)
+	               ? post_blocks(call, o)
+	               : post(o, "prompt", "message", o->text);
 }
 
 static int run_interrupt(struct call *call)
@@ -444,7 +497,7 @@ static const struct verb verbs[] = {
 	  VERB_WORDS_ANY,
 	  run_prompt,
 	  "Tell the agent something.",
-	  { AT_SERVER } },
+	  { OPTION_IMAGE, OPTION_ATTACH, AT_SERVER } },
 	{ "prompts", "ID", 1, 1, run_prompts, "Those that wait for their turn.", { AT_SERVER } },
 	{ "interrupt",
 	  "ID",

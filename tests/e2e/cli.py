@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 
@@ -45,6 +46,11 @@ def status_of(stack, sid):
 
 def messages(stack, sid):
     return [line["message"] for line in stack.json("GET", "/api/v1/sessions/%s/logs" % sid)[1]["items"]]
+
+
+def events(stack, sid, kind):
+    page = stack.json("GET", "/api/v1/sessions/%s/events?type=%s&perPage=100" % (sid, kind))[1]
+    return page["items"]
 
 
 def await_status(stack, sid, *wanted):
@@ -109,6 +115,34 @@ def sessions_are_listed_and_shown(stack):
     expect(stack.cli("session", "list", "--status", "nonsense"), 1, [], "status")
 
 
+def a_file_goes_with_a_prompt(stack, sid):
+    """The agent takes text alone: it is told where the file is. A picture is a file for it, too."""
+    with tempfile.TemporaryDirectory() as folder:
+        notes, shot = os.path.join(folder, "some notes.txt"), os.path.join(folder, "shot.png")
+        with open(notes, "w", encoding="utf-8") as f:
+            f.write("line\n" * 100000)
+        with open(shot, "wb") as f:
+            f.write(b"\x89PNG\r\n\x1a\n and more")
+        expect(stack.cli("upload", folder), 1, [], "is no file")
+        assert re.match(r"[0-9A-Z]{26}  \S+notes.txt\n[0-9A-Z]{26}  ",
+                        expect(stack.cli("upload", notes, shot), 0).stdout.replace("some notes", "notes"))
+        expect(stack.cli("session", "prompt", sid, "--image", notes, "look"), 1, [], "must be a picture")
+        expect(stack.cli("session", "prompt", sid, "--image", shot, "--file", notes, "look"), 0)
+    wait_for("both are told of", lambda: len(attached(stack, sid)) == 2, 30)
+    running = [e for e in events(stack, sid, "status") if e["status"] == "running" and "workspace" in e][-1]
+    texts = {}
+    for name in attached(stack, sid):
+        with open(os.path.join(running["workspace"]["path"], name), "rb") as f:
+            texts[os.path.basename(name)] = f.read()
+    assert texts == {"some notes.txt": b"line\n" * 100000, "shot.png": b"\x89PNG\r\n\x1a\n and more"}, texts.keys()
+    assert [e["code"] for e in events(stack, sid, "error")] == ["images_unsupported"], events(stack, sid, "error")
+    return messages(stack, sid)[1:]
+
+
+def attached(stack, sid):
+    return re.findall(r"got \[Attached file: (.*?) \(", "\n".join(messages(stack, sid)))
+
+
 def a_session_is_paused_resumed_prompted_and_stopped(stack):
     sid = detach(stack, "sh", "-c", "while read line; do echo got $line; done; sleep 60")
     await_status(stack, sid, "running")
@@ -121,9 +155,10 @@ def a_session_is_paused_resumed_prompted_and_stopped(stack):
     expect(stack.cli("session", "prompt", sid, "hello", "$HOME \"you\""), 0)
     said = 'got hello $HOME "you"'
     wait_for("the prompt arrives", lambda: said in messages(stack, sid), 20)
+    files = a_file_goes_with_a_prompt(stack, sid)
     expect(stack.cli("session", "stop", sid, "--reason", "enough"), 0, ["stopping"])
     await_status(stack, sid, "stopped")
-    expect(stack.cli("session", "watch", sid), NO_CODE, [said], "-- stopped")
+    expect(stack.cli("session", "watch", sid), NO_CODE, [said] + files, "-- stopped")
     expect(stack.cli("session", "prompt", sid, "too late"), 1, [], "stopped")
     expect(stack.cli("session", "resume", sid), 1, [], "stopped")
 
