@@ -347,6 +347,70 @@ static void an_upload_that_breaks_off_leaves_nothing(void **state)
 	drop(bytes);
 }
 
+/* ---- what goes by itself, and what workers see ---- */
+
+static const char age_text[] =
+	"WITH u AS (UPDATE uploads SET used_at = now() - interval '2 days'), "
+	"c AS (UPDATE upload_contents SET created_at = now() - interval '2 days') "
+	"SELECT 1";
+static const struct text age_query = { "test_uploads_age", "0", age_text, sizeof(age_text) - 1 };
+
+static void prune(struct pg *pg)
+{
+	const struct pg_params none = { 0 };
+	uint64_t count = 7;
+	struct err err;
+
+	assert_int_equal(upload_prune(pg, 24 * 3600, &count, &err), ERR_OK);
+	assert_int_equal(count, 0);
+	assert_int_equal(pg_query(pg, "", &age_query, &none, NULL, &err), ERR_OK);
+	assert_int_equal(upload_prune(pg, 0, &count, &err), ERR_OK);
+	assert_int_equal(count, 0);
+	assert_int_equal(upload_prune(pg, 24 * 3600, &count, &err), ERR_OK);
+	assert_int_equal(count, 2); /* the upload and its content */
+}
+
+static void what_is_not_used_for_long_goes(void **state)
+{
+	char id[ID_LEN + 1];
+
+	(void)state;
+	upload_as(KEY(all), "old", STR_LIT("old"), id);
+	with_pg(prune);
+	expect(&(struct ask){ .key = KEY(all), .method = "GET", .path = path_of(id, "") }, 404);
+	assert_store(0, 0, 0);
+}
+
+static struct id its_session, own, foreign;
+
+static void look_as_worker(struct pg *pg)
+{
+	struct arena *arena = arena_new();
+	struct upload upload;
+	struct err err;
+
+	assert_int_equal(upload_use_for(pg, &its_session, &own, arena, &upload, &err), ERR_OK);
+	assert_int_equal(upload.size, 4);
+	assert_int_equal(upload_use_for(pg, &its_session, &foreign, arena, &upload, &err),
+	                 ERR_NOT_FOUND);
+	arena_free(arena);
+}
+
+static void a_session_gets_what_its_tenant_has(void **state)
+{
+	(void)state;
+	its_session = make_session("");
+	upload_as(KEY(all), "own", STR_LIT("ours"), own.s);
+	upload_as(KEY(foreign), "foreign", STR_LIT("theirs"), foreign.s);
+	with_pg(look_as_worker);
+	remove_upload(own.s);
+	expect(&(struct ask){ .key = KEY(foreign),
+	                      .method = "DELETE",
+	                      .path = path_of(foreign.s, "") },
+	       204);
+	assert_store(0, 0, 0);
+}
+
 /* ---- prompts ---- */
 
 static void expect_prompt(const struct id *sid, const char *body, int status, const char *words)
@@ -413,6 +477,8 @@ int main(void)
 		cmocka_unit_test(what_is_too_large_or_not_what_it_says_is_refused),
 		cmocka_unit_test(a_tenant_has_so_much_room),
 		cmocka_unit_test(an_upload_that_breaks_off_leaves_nothing),
+		cmocka_unit_test(what_is_not_used_for_long_goes),
+		cmocka_unit_test(a_session_gets_what_its_tenant_has),
 		cmocka_unit_test(prompts_and_tasks_refer_to_what_is_there),
 	};
 

@@ -218,6 +218,44 @@ static void what_is_wiped_is_zero(void **state)
 	assert_memory_equal(&key, &zero, sizeof(key));
 }
 
+static void a_hash_of_parts_is_that_of_the_whole(void **state)
+{
+	static const char text[] = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
+	unsigned char whole[CRED_SHA256_SIZE], parts[CRED_SHA256_SIZE];
+
+	(void)state;
+	cred_sha256(str_of(text), whole);
+	assert_int_equal(whole[0], 0x24); /* FIPS 180-4's second example */
+	for (size_t cut = 0; cut < sizeof(text); cut++) {
+		struct cred_sha256 *hash = cred_sha256_new();
+
+		cred_sha256_add(hash, str_make(text, cut));
+		cred_sha256_add(hash, str_make(text + cut, sizeof(text) - 1 - cut));
+		cred_sha256_end(hash, parts);
+		cred_sha256_free(hash);
+		assert_memory_equal(whole, parts, sizeof(whole));
+	}
+}
+
+/* RFC 4648 section 10. */
+static void base64_has_its_padding(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "", "" },        { "f", "Zg==" },        { "fo", "Zm8=" },
+		{ "foo", "Zm9v" }, { "foob", "Zm9vYg==" }, { "\xfb\xff", "+/8=" }
+	};
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 64);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		buf_reset(&out);
+		cred_base64_encode(str_of(rows[i][0]), &out);
+		assert_string_equal(buf_cstr(&out), rows[i][1]);
+	}
+	buf_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +273,8 @@ int main(void)
 		cmocka_unit_test(every_character_of_a_pepper_counts),
 		cmocka_unit_test(random_hex_is_digits_and_never_the_same),
 		cmocka_unit_test(what_is_wiped_is_zero),
+		cmocka_unit_test(a_hash_of_parts_is_that_of_the_whole),
+		cmocka_unit_test(base64_has_its_padding),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
