@@ -1,6 +1,8 @@
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "cred/apikey.h"
+#include "cred/base64url.h"
 #include "tests/support/test.h"
 
 static struct cred_pepper pepper(void)
