@@ -579,6 +579,68 @@ static void all_wait_through_a_restart(struct world *world)
 	assert_int_equal(here, TOGETHER);
 }
 
+/* ---- a standby ---- */
+
+SQL(test_note_table, "CREATE TABLE IF NOT EXISTS failover_notes (n bigint)");
+SQL(test_note, "INSERT INTO failover_notes VALUES ($1::bigint)");
+SQL(test_notes, "SELECT count(DISTINCT n) FROM failover_notes");
+SQL(test_synchronous,
+    "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync' AND state = 'streaming'");
+
+static bool has_standby(struct world *world)
+{
+	return number(world->admin, "", &test_synchronous) == 1;
+}
+
+static struct pg *pool_of_both(struct world *world, unsigned standby_port)
+{
+	struct pg_options options = { .pool_max = 2, .acquire_timeout_ms = 30000 };
+	const char *primary = strchr(getenv("TEST_PG_URL"), '@') + 1;
+	char url[256];
+
+	(void)snprintf(url, sizeof(url),
+	               "postgresql://fairlead@127.0.0.1:%u,%s?target_session_attrs=read-write",
+	               standby_port, primary);
+	options.url = url;
+	return pg_new(world->loop, &options);
+}
+
+static void promoted_body(struct world *world)
+{
+	uint64_t noted = 0;
+	unsigned port;
+	char verb[32];
+	struct pg *pg;
+	int fd = silent_server(&port);
+
+	(void)close(fd); /* for its port */
+	(void)snprintf(verb, sizeof(verb), "standby %u", port);
+	control(verb);
+	control("set synchronous_standby_names \"'*'\"");
+	await(has_standby, world);
+	pg = pool_of_both(world, port);
+	tell(pg, "", &test_note_table, NULL);
+	while (noted < 50) {
+		char n[24];
+
+		(void)snprintf(n, sizeof(n), "%u", (unsigned)noted);
+		tell(pg, "", &test_note, (const char *const[]){ n, NULL });
+		noted++;
+	}
+	control("kill");
+	control("promote");
+	assert_int_equal(number(pg, "", &test_notes), noted);
+	tell(pg, "", &test_note, (const char *const[]){ "50", NULL });
+	assert_int_equal(number(pg, "", &test_notes), noted + 1);
+	pg_free(pg);
+}
+
+static void a_standby_that_is_promoted_is_found_with_all_that_was_committed(void **state)
+{
+	(void)state;
+	world_run(promoted_body);
+}
+
 /* Everything in flight ends when the server does; when it is back, so is the pool. */
 static void down_and_up(struct world *world, const char *how)
 {
@@ -668,6 +730,8 @@ int main(void)
 		cmocka_unit_test(
 			the_pool_survives_a_server_that_is_killed_and_one_that_is_restarted),
 		cmocka_unit_test(a_server_that_may_forget_a_commit_is_refused),
+		/* The last one: it leaves the server dead. */
+		cmocka_unit_test(a_standby_that_is_promoted_is_found_with_all_that_was_committed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
