@@ -514,6 +514,8 @@ static void serve(void *arg)
 		}
 		(void)fiber_start(node->loop, &node->duties, "prices", prices_run,
 		                  &app->host.prices);
+		(void)fiber_start(node->loop, &node->duties, "budgets", session_budgets_run,
+		                  &app->host);
 	}
 }
 

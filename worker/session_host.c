@@ -297,3 +297,62 @@ void session_look_after_all(struct session_host *host)
 	}
 	free(ids);
 }
+
+/* ---- budgets of others ---- */
+
+enum { BUDGETS_MS = 1000, BUDGETS_AT_ONCE = 256 };
+
+/* Those that may use something: what waits without a slot is looked at when it goes on. */
+static size_t list_working(const struct session_host *host, struct id out[BUDGETS_AT_ONCE])
+{
+	const struct session_run *s;
+	size_t count = 0;
+
+	LIST_FOREACH(s, &host->runs, link)
+	{
+		if (count < BUDGETS_AT_ONCE && s->adapter != NULL && !s->ending &&
+		    s->about.text[0] != '\0') {
+			out[count++] = s->sid;
+		}
+	}
+	return count;
+}
+
+/* It may end while Redis is asked. */
+static enum err_code look_at_budgets(struct session_host *host, const struct id *sid)
+{
+	struct session_run *s = session_find(host, sid);
+	struct queue_gate hard, soft;
+	struct queue_about about;
+	struct queue queue;
+	struct err err;
+	enum err_code code;
+
+	if (s == NULL || s->adapter == NULL) {
+		return ERR_OK;
+	}
+	queue = queue_of_tenant(host->redis, str_of(s->tenant));
+	about = s->about;
+	code = queue_gates_of(&queue, str_of(about.text), &hard, &soft, &err);
+	s = session_find(host, sid);
+	if (code == ERR_OK && s != NULL && s->adapter != NULL && !s->ending) {
+		session_budget_hear_of(s, &hard, &soft);
+	}
+	return code;
+}
+
+void session_budgets_run(void *arg)
+{
+	struct session_host *host = arg;
+
+	while (!fiber_cancelled()) {
+		struct id sids[BUDGETS_AT_ONCE];
+		size_t count = list_working(host, sids);
+		enum err_code code = ERR_OK;
+
+		for (size_t i = 0; code == ERR_OK && i < count && !fiber_cancelled(); i++) {
+			code = look_at_budgets(host, &sids[i]);
+		}
+		(void)fiber_sleep(BUDGETS_MS);
+	}
+}

@@ -88,6 +88,8 @@ struct session_host {
 
 void session_host_init(struct session_host *host);
 void session_host_fini(struct session_host *host); /* no session is left */
+/* The body of a fiber: what others than the sessions themselves have spent (session_budget.h). */
+void session_budgets_run(void *arg);
 
 struct session_run *session_find(struct session_host *host, const struct id *sid); /* NULL: none */
 /* Of all that are here now; the caller frees them. */

@@ -141,5 +141,6 @@ void session_usage_add(struct session_adapter *a, struct str usage)
 	set_price(a, json, &report);
 	say_usage(a, &report, &text);
 	say_cost(a, &report, &text);
+	session_budget_check(a->run);
 	buf_fini(&text);
 }

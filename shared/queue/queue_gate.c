@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/attr.h"
+#include "base/clock.h"
 #include "queue/keys.h"
 #include "queue_lua_gen.h"
 #include "redis/redis.h"
@@ -211,4 +212,61 @@ enum err_code queue_gates(const struct queue *queue, enum queue_gate_kind kind,
 		*ret_count += gate->kind == kind;
 	}
 	return ERR_OK;
+}
+
+enum { SCOPES = 3 };
+
+/* A budget that has ended is none. */
+static bool take_first(const struct redis_reply *reply, size_t from,
+                       const char names[][QUEUE_GATE_NAME_MAX + 1], struct queue_gate *ret)
+{
+	const int64_t now_ms = clock_wall_us() / 1000;
+
+	*ret = (struct queue_gate){ .kind = QUEUE_GATE_NONE };
+	for (size_t i = from; i < from + SCOPES && ret->kind == QUEUE_GATE_NONE; i++) {
+		if (!queue_gate_parse(str_of(names[i]), redis_reply_str(redis_reply_at(reply, i)),
+		                      ret)) {
+			return false;
+		}
+		if (ret->until_ms > 0 && ret->until_ms <= now_ms) {
+			ret->kind = QUEUE_GATE_NONE;
+		}
+	}
+	return true;
+}
+
+enum err_code queue_gates_of(const struct queue *queue, struct str about, struct queue_gate *hard,
+                             struct queue_gate *soft, struct err *err)
+{
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	const struct str tenant = str_split(&about, '|'), user = str_split(&about, '|');
+	const struct str project = str_split(&about, '|');
+	char names[2 * SCOPES][QUEUE_GATE_NAME_MAX + 1], tag[QUEUE_KEY_SIZE];
+	enum err_code code;
+
+	queue_key_tag(queue, tag);
+	redis_arg_cstr(cmd, "HMGET");
+	redis_argf(cmd, "%s:gate", tag);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *prefix = i < SCOPES ? "" : "s:";
+		const struct str of = i % SCOPES == 1 ? user : project;
+
+		if (i % SCOPES == 0) {
+			(void)snprintf(names[i], sizeof(names[i]), "%st:%" STR_FMT, prefix,
+			               STR_ARG(tenant));
+		} else {
+			(void)snprintf(names[i], sizeof(names[i]), "%s%c:%" STR_FMT ":%" STR_FMT,
+			               prefix, i % SCOPES == 1 ? 'u' : 'p', STR_ARG(tenant),
+			               STR_ARG(of));
+		}
+		redis_arg_cstr(cmd, names[i]);
+	}
+	code = redis_call(queue->redis, cmd, &reply, err);
+	if (code != ERR_OK) {
+		return err_wrap(err, "gates");
+	}
+	return take_first(reply, 0, names, hard) && take_first(reply, SCOPES, names, soft)
+	               ? ERR_OK
+	               : err_set(err, ERR_BACKEND, "gates: damaged");
 }

@@ -76,5 +76,10 @@ enum err_code queue_gates(const struct queue *queue, enum queue_gate_kind kind,
                           struct queue_gate *items, size_t max, size_t *ret_count,
                           struct err *err) MUST_CHECK;
 
+/* What a session's tenant, user and project have spent, and are told of: the first of each kind;
+ * QUEUE_GATE_NONE: none. about: of queue_about(). */
+enum err_code queue_gates_of(const struct queue *queue, struct str about, struct queue_gate *hard,
+                             struct queue_gate *soft, struct err *err) MUST_CHECK;
+
 /* Of the scripts' answers. text "": none. */
 bool queue_gate_parse(struct str name, struct str text, struct queue_gate *ret) MUST_CHECK;

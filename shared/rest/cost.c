@@ -107,7 +107,8 @@ const struct json_table rest_price_table = { "Price", sizeof(struct rest_price),
 
 static const struct json_field budget_fields[] = {
 	LIMIT("softUsd", soft_usd, "Sessions that run are told when so much is used."),
-	LIMIT("hardUsd", hard_usd, "No session starts when so much is used."),
+	LIMIT("hardUsd", hard_usd,
+	      "No session starts when so much is used, and those that run ask."),
 	TOKENS("softTokens", soft_tokens, "The same in tokens: in, out, from and to a cache."),
 	TOKENS("hardTokens", hard_tokens, "The same in tokens."),
 };

@@ -192,6 +192,34 @@ def its_budget_is_asked_about_and_raised_once(stack):
     stack.json("POST", "/api/v1/sessions/%s/stop" % again, {})
 
 
+def its_tenants_budget_is_asked_about_until_it_has_room(stack):
+    path = "/api/v1/budgets/tenant/default/month"
+    s = Session(stack, sdk_agent(interactive=True), "say one")
+    s.await_count("turn_finished", 1)
+    used(s, 0.01)
+    status, answer = stack.json("PUT", path, {"hardUsd": 0.001})
+    assert status == 201, (status, answer)
+    said = [1]
+
+    def asked():
+        if len(s.all("turn_finished")) >= said[0]:
+            said[0] += 1
+            s.say(type="user_message", content="say more")
+        return s.all("permission_request")
+    wait_for("it is asked about", asked, 60)
+    late = Session(stack, sdk_agent(interactive=True), "say one")
+    why = "/api/v1/sessions/%s/why" % late.sid
+    wait_for("another waits", lambda: stack.json("GET", why)[1]["reason"]["code"] == "budget", 30)
+    ask = s.all("permission_request")[0]
+    assert ask["tool_name"] == "budget" and ask["input"]["of"] == "tenant", ask
+    assert stack.json("DELETE", path)[0] == 204
+    gone = s.await_count("permission_resolved", 1)
+    assert gone["outcome"] == "withdrawn", gone
+    late.await_count("turn_finished", 1)
+    for session in (s, late):
+        stack.json("POST", "/api/v1/sessions/%s/stop" % session.sid, {})
+
+
 def it_is_ended_when_nobody_asks_or_nothing_comes(stack):
     body = {"prompt": "say one", "repo": {"mode": "none"}, "runtime": {"type": "local"},
             "agents": [sdk_agent(interactive=True, idle_timeout_s=1)]}
@@ -215,7 +243,8 @@ def main():
     tests = [an_agent_on_the_sdk_streams_its_words, its_edit_is_asked_for_and_goes_through_the_worker,
              its_edit_is_denied, its_command_runs_on_a_terminal_of_the_worker,
              it_is_interrupted_told_another_mode_and_goes_on, its_question_survives_the_worker,
-             its_budget_is_asked_about_and_raised_once, it_is_ended_when_nobody_asks_or_nothing_comes]
+             its_budget_is_asked_about_and_raised_once,
+             its_tenants_budget_is_asked_about_until_it_has_room, it_is_ended_when_nobody_asks_or_nothing_comes]
     with Stack(sys.argv[1]) as stack:
         run_all([t for t in tests if not only or t.__name__ in only], stack)
     return 0
