@@ -14,7 +14,7 @@
 
 enum {
 	ASK_EVERY_MS = 1000,
-	QUESTION_MAX = 1024, /* bytes */
+	QUESTION_MAX = 4096, /* bytes; a URL, and so a name, has at most 1024 */
 };
 
 static const struct str switch_channel = { "+switch-master", sizeof("+switch-master") - 1 };
