@@ -214,9 +214,9 @@ static void settle(struct session_run *s, const struct queue_gate *gate)
 	}
 	if (!allowed) {
 		session_agent_stop(s, FATE_STOPPED, "the budget is spent");
-	} else if (gate != NULL) {
-		s->budget.let_past = *gate;
-	} else {
+	} else if (gate != NULL && is_same(gate, &s->budget.outside)) {
+		s->budget.let_past = *gate; /* else it has room again: nobody said anything */
+	} else if (gate == NULL) {
 		raise_limit(&s->budget);
 		log_info("session.budget_raised", "session=%s", s->sid.s);
 	}
