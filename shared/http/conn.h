@@ -77,7 +77,7 @@ struct http_conn {
 	struct tls_stream *tls;       /* NULL: plain */
 	bool prefaced;                /* a PROXY header is to come; what came is in ahead */
 	bool close;                   /* after the reply */
-	bool feeding;                 /* inside conn_feed(): do not enter again */
+	bool feeding;                 /* inside feed(): do not enter again */
 	bool opening;                 /* opened() is due */
 	bool frozen;                  /* a stream that may move to another process; once thawed: */
 	bool thawed_room, thawed_end; /* it wants room; it ends; and thawed_listening */
@@ -188,9 +188,18 @@ char *http_unix_path(const char *address);             /* a copy; NULL: it is no
 struct http_conn *http_conn_new(struct http_server *server, int fd, const char *peer, unsigned how);
 /* What it reads; while it is frozen: once it is thawed. */
 void http_conn_listen(struct http_conn *conn, enum http_listening what);
-void http_conn_kill(struct http_conn *conn);  /* at once; the rest happens on a later turn */
-void http_conn_free(struct http_conn *conn);  /* a DEAD one */
+void http_conn_kill(struct http_conn *conn); /* at once; the rest happens on a later turn */
+void http_conn_free(struct http_conn *conn); /* a DEAD one */
+
+/* ---- dialog.c: requests one after the other, and the reply to each ---- */
+
 void http_conn_reply(struct http_conn *conn); /* the exchange's reply is ready: send it */
+/* RFC 9110 section 10.1.1: the client sends its body only after this. */
+void http_conn_continue(struct http_conn *conn);
+/* Bytes that came while it is READING, BUSY or WRITING. */
+void http_dialog_input(struct http_conn *conn, struct str in);
+void http_dialog_room(struct http_conn *conn);    /* there is room for more of the reply */
+void http_dialog_overdue(struct http_conn *conn); /* the deadline of READING has passed */
 
 /* ---- transport.c: its socket, or TLS on it ---- */
 
@@ -206,9 +215,6 @@ bool http_conn_shut(struct http_conn *conn);
 /* ---- preface.c ---- */
 
 void http_preface_read(struct http_conn *conn); /* while it is prefaced */
-
-/* RFC 9110 section 10.1.1: the client sends its body only after this. */
-void http_conn_continue(struct http_conn *conn);
 
 /* ---- body.c: of a body that its handler reads ---- */
 
@@ -228,6 +234,7 @@ void http_conn_thaw(struct http_conn *conn);   /* a frozen one */
 
 void http_stream_open(struct http_conn *conn); /* the head is sent */
 void http_stream_turn(struct http_conn *conn); /* on the loop: opened() or closed() when due */
+/* Bytes for it; kept until it is open. */
 void http_stream_input(struct http_conn *conn, struct str bytes);
 /* Ask for writable() when there is room, and give up on a peer that does not read. */
 void http_conn_want_room(struct http_conn *conn);

@@ -15,6 +15,13 @@ void http_stream_open(struct http_conn *conn)
 
 void http_stream_input(struct http_conn *conn, struct str bytes)
 {
+	if (conn->opening) { /* its first input */
+		buf_add_str(&conn->ahead, bytes);
+		if (buf_failed(&conn->ahead)) {
+			http_conn_kill(conn);
+		}
+		return;
+	}
 	if (conn->ops->input != NULL) {
 		conn->ops->input(conn->stream, bytes);
 		return;
