@@ -1,6 +1,9 @@
 #!/usr/bin/python3
 """test_checkers.py TOOLS DOCGEN: each checker accepts a small good tree and refuses each bad one, for the right reason."""
+import contextlib
+import io
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -130,6 +133,21 @@ def run(*command):
     return done.returncode, done.stdout.decode()
 
 
+def judge(checker, root):
+    """As the program does, without another interpreter for each tree."""
+    said = io.StringIO()
+    argv, sys.argv = sys.argv, [f"check-{checker}", root]
+    try:
+        with contextlib.redirect_stdout(said):
+            runpy.run_path(f"{TOOLS}/check-{checker}", run_name="__main__")
+        status = 0
+    except SystemExit as end:
+        status = end.code or 0
+    finally:
+        sys.argv = argv
+    return status, said.getvalue()
+
+
 def expect(holds, what, output):
     if not holds:
         sys.exit(f"{what}:\n{output}")
@@ -164,16 +182,16 @@ def main():
     with tempfile.TemporaryDirectory() as root:
         write(root, GOOD)
         for checker in ("layers", "size", "words", "rows", "tenants", "keys"):
-            status, output = run(f"{TOOLS}/check-{checker}", root)
+            status, output = judge(checker, root)
             expect(status == 0, f"check-{checker} refuses the good tree", output)
     for checker, files, reason in BAD:
         with tempfile.TemporaryDirectory() as root:
             write(root, {**GOOD, **files})
-            status, output = run(f"{TOOLS}/check-{checker}", root)
+            status, output = judge(checker, root)
             expect(status == 1 and reason in output, f"check-{checker} should say \"{reason}\" about {files}", output)
     for checker in ("layers", "size", "words", "rows", "tenants", "keys"):
         with tempfile.TemporaryDirectory() as root:
-            status, output = run(f"{TOOLS}/check-{checker}", root)
+            status, output = judge(checker, root)
             expect(status == 1, f"check-{checker} accepts an empty tree", output)
     check_docs()
     print(check_format())
