@@ -19,7 +19,7 @@ enum { ADMIN_ACTOR_SIZE = 80, ADMIN_LIST_MAX = 1000 };
 
 extern const struct verb_group admin_key, admin_tenant, admin_limit, admin_user, admin_role;
 extern const struct verb_group admin_namespace, admin_chat, admin_session, admin_contract;
-extern const struct verb_group admin_setup, admin_audit, admin_price;
+extern const struct verb_group admin_setup, admin_audit, admin_price, admin_backup;
 
 /* A group's `around`. */
 int admin_around(struct call *call);

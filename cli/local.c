@@ -79,15 +79,21 @@ static bool is_down(const struct home *home, const char *url)
 	       !state_is_live(&state);
 }
 
-void local_ring(struct local *local, enum auth_bell_kind kind, const struct id *id)
+struct redis *local_redis(const struct local *local, unsigned timeout_ms)
 {
 	char url[LOCAL_URL_MAX];
-	struct redis_options options = { .timeout_ms = RING_MS, .backoff_max_ms = RING_MS };
-	struct redis *redis;
+	struct redis_options options = { .timeout_ms = timeout_ms, .backoff_max_ms = RING_MS };
 	struct err err;
 
 	options.url = find_url(local, "FAIRLEAD_REDIS_URL", "conf/redis.url", url, sizeof(url));
-	redis = options.url != NULL ? redis_new(local->loop, &options, &err) : NULL;
+	return options.url != NULL ? redis_new(local->loop, &options, &err) : NULL;
+}
+
+void local_ring(struct local *local, enum auth_bell_kind kind, const struct id *id)
+{
+	struct redis *redis = local_redis(local, RING_MS);
+	struct err err;
+
 	if (redis != NULL) {
 		(void)!auth_bell_ring(redis, kind, id, &err);
 		redis_free(redis);
@@ -130,6 +136,7 @@ int local_run(int (*fn)(struct local *local), void *arg)
 	}
 	read_pepper(&local);
 	local.loop = loop_new();
+	local.pg_url = options.url;
 	local.pg = pg_new(local.loop, &options);
 	(void)fiber_start(local.loop, NULL, "local", body, &local);
 	loop_run(local.loop);

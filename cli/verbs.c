@@ -3,13 +3,12 @@
 #include "cli/admin.h"
 
 const struct verb_group *const verb_groups[] = {
-	&verbs_login,   &verbs_logout,   &verbs_whoami,    &verbs_session,
-	&verbs_agent,   &verbs_worker,   &verbs_approvals, &verbs_approve,
-	&verbs_deny,    &verbs_approval, &admin_tenant,    &admin_user,
-	&admin_role,    &admin_key,      &admin_namespace, &admin_chat,
-	&admin_session, &admin_contract, &admin_limit,     &admin_price,
-	&verbs_secret,  &verbs_breaker,  &verbs_budget,    &verbs_usage,
-	&verbs_upload,  &admin_audit,    &admin_setup,     NULL,
+	&verbs_login,  &verbs_logout,    &verbs_whoami,   &verbs_session, &verbs_agent,
+	&verbs_worker, &verbs_approvals, &verbs_approve,  &verbs_deny,    &verbs_approval,
+	&admin_tenant, &admin_user,      &admin_role,     &admin_key,     &admin_namespace,
+	&admin_chat,   &admin_session,   &admin_contract, &admin_limit,   &admin_price,
+	&verbs_secret, &verbs_breaker,   &verbs_budget,   &verbs_usage,   &verbs_upload,
+	&admin_audit,  &admin_setup,     &admin_backup,   NULL,
 };
 
 int command_admin(int argc, char **argv)

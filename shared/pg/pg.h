@@ -135,6 +135,7 @@ struct str pg_bytes(struct pg_rows *rows, size_t row, unsigned column);
 struct pg_migrations {
 	const struct text *files; /* named NNNN_what */
 	size_t count;
+	unsigned protocol; /* what programs with these speak: docs/upgrade.md */
 };
 
 /* Applies what is missing; refuses a file whose checksum changed. *ret_applied: how many ran. */

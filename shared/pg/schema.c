@@ -2,4 +2,5 @@
 
 #include "pg_migrations_gen.h"
 
-const struct pg_migrations pg_schema = { pg_migrations_texts, PG_MIGRATIONS_COUNT };
+const struct pg_migrations pg_schema = { pg_migrations_texts, PG_MIGRATIONS_COUNT,
+	                                 FAIRLEAD_PROTOCOL };

@@ -442,7 +442,7 @@ static const struct text probe_files[] = {
 	{ "9002_probe", "bbbb", "INSERT INTO test_probe VALUES (2)", 33 },
 };
 
-static const struct pg_migrations probe = { probe_files, ARRAY_LEN(probe_files) };
+static const struct pg_migrations probe = { probe_files, ARRAY_LEN(probe_files), 1 };
 
 struct migrator {
 	struct world *world;
@@ -497,11 +497,11 @@ static void refuse_body(struct world *world)
 
 	assert_int_equal(pg_migrate(world->pg, &probe, &applied, &err), ERR_OK);
 	assert_int_equal(
-		pg_migrate(world->pg, &(struct pg_migrations){ changed, 1 }, &applied, &err),
+		pg_migrate(world->pg, &(struct pg_migrations){ changed, 1, 1 }, &applied, &err),
 		ERR_CONFLICT);
 	assert_non_null(strstr(err.msg, "9001_probe was changed"));
 	assert_int_equal(
-		pg_migrate(world->pg, &(struct pg_migrations){ broken, 1 }, &applied, &err),
+		pg_migrate(world->pg, &(struct pg_migrations){ broken, 1, 1 }, &applied, &err),
 		ERR_INTERNAL);
 	assert_non_null(strstr(err.msg, "9003_broken"));
 	assert_int_equal(number(world->pg, "", &test_broken_there), 0);
