@@ -1,6 +1,7 @@
 # How tests are declared.  Sanitizers are strict in every one of them.  Those that may take long begin first (COST).
 set(FAIRLEAD_TEST_ENV
 	"CMOCKA_MESSAGE_OUTPUT=STDOUT"
+	"TEST_PG_MIGRATOR=${PROJECT_BINARY_DIR}/bin/fairlead"
 	"ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=0"
 	"UBSAN_OPTIONS=print_stacktrace=1")
 
