@@ -49,7 +49,7 @@ class Stack:
         self.dir = tempfile.mkdtemp(prefix="fairlead-e2e.")
         os.chmod(self.dir, 0o711)
         self.home = os.path.join(self.dir, "home")
-        self.port = free_port()
+        self.host, self.port = "127.0.0.1", free_port()
         self.env = dict(os.environ, FAIRLEAD_HOME=self.home, FAIRLEAD_WORKER_LOCAL_REPOS=self.dir, **(env or {}))
         for name in ("FAIRLEAD_URL", "FAIRLEAD_KEY"):
             self.env.pop(name, None)
@@ -156,7 +156,7 @@ class Stack:
         return found
 
     def request(self, method, path, body=None, headers=None, timeout=30):
-        conn = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        conn = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
         head = {"Authorization": "ApiKey " + (self.key or "")}
         data = None
         if body is not None:
@@ -243,7 +243,7 @@ class Watcher(threading.Thread):
                 time.sleep(0.1)
 
     def follow(self):
-        conn = http.client.HTTPConnection("127.0.0.1", self.stack.port, timeout=40)
+        conn = http.client.HTTPConnection(self.stack.host, self.stack.port, timeout=40)
         head = {"Authorization": "ApiKey " + self.stack.key, "Accept": "text/event-stream"}
         if self.last_id:
             head["Last-Event-ID"] = self.last_id

@@ -47,7 +47,7 @@ class Redis:
         """The answer, or OSError: then nobody knows whether it was done."""
         try:
             if self.file is None:
-                sock = socket.create_connection(("127.0.0.1", int(self.conf["port"])), 5)
+                sock = socket.create_connection((self.conf["bind"].split()[0], int(self.conf["port"])), 5)
                 self.file = sock.makefile("rwb")
                 sock.close()
                 self.ask(("AUTH", self.conf["requirepass"].strip()))
