@@ -16,6 +16,7 @@
 #include "streamer/access.h"
 #include "streamer/consumer.h"
 #include "streamer/debug.h"
+#include "streamer/detach.h"
 #include "streamer/drain.h"
 #include "streamer/events.h"
 #include "streamer/eventsource.h"
@@ -122,7 +123,8 @@ static bool admit(struct http_request *req, struct http_reply *reply)
 	return in;
 }
 
-/* With --takeover: what another streamer has, or, without one, a socket of its own. */
+/* With --takeover: what another streamer has, or, without one, a socket of its own. Detached, it is
+ * to follow one that is there. */
 static enum err_code take_over(struct node *node, struct err *err)
 {
 	const char *path = node->conf.streamer_takeover;
@@ -135,7 +137,10 @@ static enum err_code take_over(struct node *node, struct err *err)
 	if (code == ERR_OK) {
 		code = handover_take(node, path, err);
 	}
-	return code == ERR_NOT_FOUND ? node_listen(node, err) : code;
+	if (code == ERR_OK) {
+		detach_done();
+	}
+	return code == ERR_NOT_FOUND && !detach_begun() ? node_listen(node, err) : code;
 }
 
 static enum err_code offer_takeover(struct node *node, struct err *err)

@@ -10,6 +10,7 @@
 #include "log/log.h"
 #include "loop/fiber.h"
 #include "node/node.h"
+#include "node/systemd.h"
 #include "streamer/handover.h"
 #include "streamer/move.h"
 #include "streamer/record.h"
@@ -274,6 +275,8 @@ static void serve(struct handover *handover, int fd)
 
 	if (hand_peer(fd, &pid, &err) == ERR_OK && give(&giving, &err) == ERR_OK) {
 		handover->given = true;
+		/* In its unit that one is the service from here on, before this one ends. */
+		systemd_notify("MAINPID=%ld", (long)pid);
 		log_info("takeover.given", "pid=%ld streams=%zu halves=%zu took_ms=%llu", (long)pid,
 		         giving.moved.count, giving.halves,
 		         (unsigned long long)(clock_mono_ms() - began));

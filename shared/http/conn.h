@@ -130,6 +130,7 @@ struct http_listener {
 	int fd;
 	unsigned how;    /* enum http_listen_how */
 	char *unix_path; /* owned; NULL: TCP */
+	bool given;      /* so whoever opened it keeps it */
 	struct event accept_event;
 };
 
@@ -180,6 +181,7 @@ struct http_door {
 size_t http_doors_parse(const char *text, struct http_door ret[HTTP_LISTENERS_MAX],
                         struct err *err) MUST_CHECK;
 int http_listen(const char *address, struct err *err); /* non-blocking; -1 */
+bool http_listens_at(int fd, const char *address);     /* is it bound to that */
 unsigned http_port_of(int fd);                         /* 0: of a unix socket */
 char *http_unix_path(const char *address);             /* a copy; NULL: it is none */
 

@@ -168,6 +168,11 @@ struct http_options {
 	                       any. Up to HTTP_LISTENERS_MAX in a comma list; tls://, proxy:// or
 	                       proxy+tls:// before one says what is spoken there first. NULL:
 	                       http_server_listen() or http_server_take() comes later */
+	/* Listening sockets that this process was started with, descriptors from that one on: an
+	 * address that one of them is bound to is not bound anew, and each has to be in the list.
+	 */
+	int given_first;
+	unsigned given_count;
 	struct tls_server *tls; /* for tls://; outlives the server. NULL: there is none */
 	const struct http_route *routes;
 	size_t route_count;

@@ -110,21 +110,62 @@ char *http_unix_path(const char *address)
 	return strncmp(address, "unix:", 5) == 0 ? mem_strdup(address + 5) : NULL;
 }
 
-int http_listen(const char *address, struct err *err)
+/* For freeaddrinfo(); NULL: it is not an address and a port. */
+static struct addrinfo *resolve(const char *address)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 		                  .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
 	struct addrinfo *info = NULL;
 	char host[HOST_SIZE];
 	const char *port;
+
+	if (!split_address(address, host, &port) ||
+	    getaddrinfo(strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, port, &hints, &info) !=
+	            0) {
+		return NULL;
+	}
+	return info;
+}
+
+static bool is_unix_at(const struct sockaddr_storage *bound, socklen_t size, struct str path)
+{
+	struct sockaddr_un address;
+
+	memcpy(&address, bound, sizeof(address));
+	size -= (socklen_t)offsetof(struct sockaddr_un, sun_path);
+	return bound->ss_family == AF_UNIX &&
+	       str_eq(str_make(address.sun_path, strnlen(address.sun_path, size)), path);
+}
+
+bool http_listens_at(int fd, const char *address)
+{
+	struct sockaddr_storage bound = { .ss_family = AF_UNSPEC };
+	socklen_t size = sizeof(bound);
+	struct addrinfo *info;
+	bool same;
+
+	if (getsockname(fd, (struct sockaddr *)&bound, &size) != 0) {
+		return false;
+	}
+	if (strncmp(address, "unix:", 5) == 0) {
+		return is_unix_at(&bound, size, str_of(address + 5));
+	}
+	info = resolve(address);
+	same = info != NULL && info->ai_addrlen == size && memcmp(info->ai_addr, &bound, size) == 0;
+	freeaddrinfo(info);
+	return same;
+}
+
+int http_listen(const char *address, struct err *err)
+{
+	struct addrinfo *info;
 	int fd;
 
 	if (strncmp(address, "unix:", 5) == 0) {
 		return listen_unix(address + 5, err);
 	}
-	if (!split_address(address, host, &port) ||
-	    getaddrinfo(strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, port, &hints, &info) !=
-	            0) {
+	info = resolve(address);
+	if (info == NULL) {
 		(void)err_set(err, ERR_INVALID, "listen %s: not an address and a port", address);
 		return -1;
 	}

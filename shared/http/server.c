@@ -276,10 +276,10 @@ static void stop_listening(struct http_server *server)
 
 		(void)event_del(&listener->accept_event);
 		(void)close(listener->fd);
-		if (listener->unix_path != NULL) {
+		if (listener->unix_path != NULL && !listener->given) {
 			(void)unlink(listener->unix_path);
-			free(listener->unix_path);
 		}
+		free(listener->unix_path);
 	}
 	server->listener_count = 0;
 }
@@ -417,21 +417,50 @@ void http_server_take(struct http_server *server, const int *fds, const char *ad
 
 /* ---- life ---- */
 
+/* The descriptor of one that was given; -1: none is bound to that address. */
+static int find_given(const struct http_options *options, const char *address)
+{
+	for (int fd = options->given_first; fd < options->given_first + (int)options->given_count;
+	     fd++) {
+		if (http_listens_at(fd, address)) {
+			return fd;
+		}
+	}
+	return -1;
+}
+
 static enum err_code listen_at(struct http_server *server, const struct http_door *door,
                                struct err *err)
 {
-	int fd;
+	int fd, given = find_given(&server->options, door->address);
 
 	if ((door->how & HTTP_LISTEN_TLS) != 0 && server->options.tls == NULL) {
 		return err_set(err, ERR_INVALID, "listen tls://%s: no certificate is set",
 		               door->address);
 	}
-	fd = http_listen(door->address, err);
+	fd = given >= 0 ? given : http_listen(door->address, err);
 	if (fd < 0) {
 		return err->code;
 	}
 	accept_from(server, fd, door);
+	server->listeners[server->listener_count - 1].given = given >= 0;
 	return ERR_OK;
+}
+
+/* Who connects to one that nobody serves would wait for ever. */
+static enum err_code check_given(const struct http_server *server, const char *address,
+                                 struct err *err)
+{
+	unsigned served = 0;
+
+	for (size_t i = 0; i < server->listener_count; i++) {
+		served += server->listeners[i].given;
+	}
+	return served == server->options.given_count
+	               ? ERR_OK
+	               : err_set(err, ERR_INVALID,
+	                         "listen %s: %u sockets were given, and %u of them are there",
+	                         address, server->options.given_count, served);
 }
 
 enum err_code http_server_listen(struct http_server *server, const char *address, struct err *err)
@@ -445,6 +474,7 @@ enum err_code http_server_listen(struct http_server *server, const char *address
 	for (size_t i = 0; i < count && code == ERR_OK; i++) {
 		code = listen_at(server, &doors[i], err);
 	}
+	code = code == ERR_OK ? check_given(server, address, err) : code;
 	if (code != ERR_OK) {
 		stop_listening(server);
 	}

@@ -19,6 +19,7 @@
 #include "node/generation.h"
 #include "node/probes.h"
 #include "node/request_log.h"
+#include "node/systemd.h"
 #include "pg/pg.h"
 #include "redis/redis.h"
 #include "tls/tls.h"
@@ -34,6 +35,8 @@ struct life {
 	struct loop_timer tick;
 	int status;
 	bool left;              /* nobody comes to this process any more */
+	bool ready;             /* systemd was told */
+	unsigned given;         /* sockets that it opened */
 	struct tls_server *tls; /* NULL: no certificate is set */
 };
 
@@ -109,6 +112,7 @@ static void begin_stop(struct life *life)
 {
 	if (!life->node.stopping) {
 		life->node.stopping = true;
+		systemd_notify("STOPPING=1");
 		(void)fiber_start(life->node.loop, &life->stopper, "stop", stop, life);
 	}
 }
@@ -172,6 +176,16 @@ static void start(void *arg)
 	}
 }
 
+/* Its watchdog wants to hear that the loop turns. */
+static void tell_systemd(struct life *life)
+{
+	systemd_notify("WATCHDOG=1");
+	if (!life->ready && probe_is_ready(&life->node)) {
+		life->ready = true;
+		systemd_notify("READY=1");
+	}
+}
+
 static void on_tick(struct loop_timer *timer)
 {
 	struct life *life = CONTAINER_OF(timer, struct life, tick);
@@ -179,6 +193,7 @@ static void on_tick(struct loop_timer *timer)
 	log_tick();
 	metric_observe_us(METRIC_LOOP_STALL, NULL, loop_stall_max_us(life->node.loop));
 	certificate_look(life->tls);
+	tell_systemd(life);
 	loop_timer_set(timer, NODE_TICK_MS);
 }
 
@@ -281,6 +296,8 @@ static enum err_code open_server(struct life *life, struct err *err)
 	const char *listen = listen_at(&life->node);
 	const struct http_options options = {
 		.listen = life->node.options->listens_late ? NULL : listen,
+		.given_first = SYSTEMD_FIRST_FD,
+		.given_count = life->given,
 		.tls = life->tls,
 		.routes = life->routes,
 		.route_count = life->node.options->route_count + PROBE_COUNT,
@@ -355,7 +372,7 @@ int node_run(const struct node_options *options, int argc, char **argv)
 {
 	static const char *const with_pg[] = { "redis.url", "pg.url", NULL };
 	static const char *const without_pg[] = { "redis.url", NULL };
-	struct life life = { .node = { .options = options } };
+	struct life life = { .node = { .options = options }, .given = systemd_begin() };
 	struct err err = { .code = ERR_OK };
 
 	life.source = (struct conf_source){

@@ -82,13 +82,15 @@ static void copy_log_stats(void)
 	metric_set(METRIC_LOG_SUPPRESSED, NULL, (double)stats.suppressed);
 }
 
-static void copy_ready(const struct node *node)
+bool probe_is_ready(const struct node *node)
 {
 	struct buf text;
+	bool ready;
 
 	buf_init(&text, READINESS_MAX);
-	metric_set(METRIC_READY, NULL, write_readiness(node, &text));
+	ready = write_readiness(node, &text);
 	buf_fini(&text);
+	return ready;
 }
 
 static void copy_redis_stats(const struct redis *redis)
@@ -119,7 +121,7 @@ static void metrics(struct http_request *req, struct http_reply *reply)
 
 	metric_set(METRIC_HTTP_CONNECTIONS, NULL, (double)http_server_connections(node->server));
 	copy_log_stats();
-	copy_ready(node);
+	metric_set(METRIC_READY, NULL, probe_is_ready(node));
 	copy_redis_stats(node->redis);
 	copy_pg_stats(node->pg);
 	reply->content_type = METRIC_CONTENT_TYPE;

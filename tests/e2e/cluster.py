@@ -104,7 +104,7 @@ class Cluster(Stack):
         self.services[name] = Service(name, [program], env)
 
     def describe_front(self):
-        conf = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../deploy/haproxy.cfg")
+        conf = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../deploy/haproxy/fairlead.cfg")
         env = {"FAIRLEAD_BIND": "127.0.0.1:%d" % self.port}
         for kind in ("api", "streamer"):
             for i in (1, 2):

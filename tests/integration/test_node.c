@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "node/systemd.h"
 #include "pg/pg.h"
 #include "pg/schema.h"
 #include "tests/integration/redis_server.h"
@@ -25,6 +28,7 @@ struct process {
 	size_t env_count;
 	pid_t pid;
 	int log_fd;
+	int given_fd; /* what systemd would give it to listen on; 0: nothing */
 	struct buf log;
 	unsigned port;
 };
@@ -35,6 +39,17 @@ static void set(struct process *process, const char *pair)
 {
 	assert_true(process->env_count < ENV_MAX);
 	(void)snprintf(process->env[process->env_count++], ENV_SIZE, "%s", pair);
+}
+
+/* As sd_listen_fds(3) describes it. */
+static void give(int fd)
+{
+	char pid[32];
+
+	(void)dup2(fd, SYSTEMD_FIRST_FD);
+	(void)snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+	(void)setenv("LISTEN_PID", pid, 1);
+	(void)setenv("LISTEN_FDS", "1", 1);
 }
 
 static void become_program(struct process *process, int log_fd)
@@ -53,6 +68,9 @@ static void become_program(struct process *process, int log_fd)
 		} else {
 			(void)unsetenv(process->env[i]);
 		}
+	}
+	if (process->given_fd != 0) {
+		give(process->given_fd);
 	}
 	(void)execl(NODE_PROGRAM, "fairlead-test", (char *)NULL);
 	_exit(127);
@@ -268,21 +286,30 @@ static void a_wrong_redis_address_ends_the_start_with_a_reason(void **state)
 	expect_said(process, "redis");
 }
 
-static void a_taken_address_ends_the_start_with_a_reason(void **state)
+/* A listening socket, blocking and kept by whoever execs; it is told to listen there. */
+static int listen_somewhere(struct process *process, unsigned *ret_port)
 {
-	struct process *process = *state;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	struct sockaddr_in address = { .sin_family = AF_INET };
 	socklen_t size = sizeof(address);
 	char pair[64];
 
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
-	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(listen(fd, 8), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-	(void)snprintf(pair, sizeof(pair), "FAIRLEAD_METRICS_LISTEN=127.0.0.1:%u",
-	               ntohs(address.sin_port));
+	*ret_port = ntohs(address.sin_port);
+	(void)snprintf(pair, sizeof(pair), "FAIRLEAD_METRICS_LISTEN=127.0.0.1:%u", *ret_port);
 	set(process, pair);
+	return fd;
+}
+
+static void a_taken_address_ends_the_start_with_a_reason(void **state)
+{
+	struct process *process = *state;
+	unsigned port;
+	int fd = listen_somewhere(process, &port);
+
 	launch(process);
 	assert_int_equal(end(process), 1);
 	expect_said(process, "127.0.0.1");
@@ -542,6 +569,85 @@ static void unsafe_storage_is_used_when_told_and_said(void **state)
 	stop(process);
 }
 
+/* ---- systemd ---- */
+
+static void who_connects_between_two_lives_waits_in_the_socket_that_was_given(void **state)
+{
+	struct process *process = *state;
+	struct client early;
+	unsigned port;
+
+	redis_server_start(&process->redis, NULL);
+	process->given_fd = listen_somewhere(process, &port);
+	start(process);
+	assert_int_equal(process->port, port);
+	await_readyz(process, 200, "\"ready\"");
+	stop(process);
+	(void)close(process->log_fd);
+	buf_reset(&process->log);
+
+	early = client_open(port);
+	client_say(&early, "GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+	start(process);
+	client_expect(&early, "", 200);
+	client_close(&early);
+	stop(process);
+	(void)close(process->given_fd);
+}
+
+static void a_socket_that_was_given_has_to_be_one_of_the_list(void **state)
+{
+	struct process *process = *state;
+	unsigned port;
+
+	process->given_fd = listen_somewhere(process, &port);
+	set(process, "FAIRLEAD_METRICS_LISTEN=127.0.0.1:0");
+	launch(process);
+	assert_int_equal(end(process), 1);
+	expect_said(process, "1 sockets were given, and 0 of them are there");
+	(void)close(process->given_fd);
+}
+
+static void expect_state(int fd, const char *words)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	char text[64] = "";
+
+	while (strcmp(text, words) != 0) {
+		ssize_t n = poll(&wait, 1, WAIT_MS) == 1 ? recv(fd, text, sizeof(text) - 1, 0) : -1;
+
+		if (n < 0) {
+			fail_msg("systemd is not told %s", words);
+		}
+		text[n] = '\0';
+	}
+}
+
+static void systemd_is_told_what_becomes_of_it(void **state)
+{
+	struct process *process = *state;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t size = sizeof(address);
+	char pair[64];
+
+	/* The kernel chooses a name of the abstract namespace (unix(7)). */
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(sa_family_t)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+	(void)snprintf(pair, sizeof(pair), "NOTIFY_SOCKET=@%.*s",
+	               (int)(size - sizeof(sa_family_t) - 1), address.sun_path + 1);
+	set(process, pair);
+	start(process);
+	expect_state(fd, "WATCHDOG=1"); /* alive, and not ready: Redis is away */
+	expect_state(fd, "WATCHDOG=1");
+	redis_server_start(&process->redis, NULL);
+	expect_state(fd, "READY=1");
+	(void)kill(process->pid, SIGTERM);
+	expect_state(fd, "STOPPING=1");
+	assert_int_equal(end(process), 0);
+	(void)close(fd);
+}
+
 /* ---- signals ---- */
 
 static void a_request_in_flight_is_answered_before_the_end(void **state)
@@ -630,6 +736,9 @@ int main(void)
 		TEST(a_policy_without_a_limit_evicts_nothing),
 		TEST(a_postgres_without_fsync_is_refused),
 		TEST(unsafe_storage_is_used_when_told_and_said),
+		TEST(who_connects_between_two_lives_waits_in_the_socket_that_was_given),
+		TEST(a_socket_that_was_given_has_to_be_one_of_the_list),
+		TEST(systemd_is_told_what_becomes_of_it),
 		TEST(a_request_in_flight_is_answered_before_the_end),
 		TEST(a_start_that_still_waits_is_ended_too),
 		TEST(a_hangup_reads_the_settings_again_and_keeps_them_when_they_are_wrong),

@@ -63,7 +63,7 @@ def stopping(compose, programs):
 def front(compose, programs):
     """The load balancer's rules get the addresses that they name, and nodes believe it."""
     service = compose["services"]["front"]
-    wanted = set(re.findall(r"\$\{(FAIRLEAD_\w+)\}", programs.read("deploy/haproxy.cfg")))
+    wanted = set(re.findall(r"\$\{(FAIRLEAD_\w+)\}", programs.read("deploy/haproxy/fairlead.cfg")))
     if wanted != set(service["environment"]):
         yield f"front: the rules name {wanted}"
     nodes = {}

@@ -99,7 +99,7 @@ class System:
         to = {f"FAIRLEAD_{kind}_{number}": f"127.0.0.1:{self.ports['fairlead-' + kind.lower()]}"
               for kind in ("API", "STREAMER") for number in (1, 2)}
         self.front = subprocess.Popen(  # pylint: disable=consider-using-with
-            ["haproxy", "-q", "-db", "-f", ROOT + "/deploy/haproxy.cfg"], env={**os.environ, **to, "FAIRLEAD_BIND": self.door})
+            ["haproxy", "-q", "-db", "-f", ROOT + "/deploy/haproxy/fairlead.cfg"], env={**os.environ, **to, "FAIRLEAD_BIND": self.door})
 
     def healthy(self, program, *options):
         one = Container(["fairlead", "health", *options], self.environment(program), {self.secrets: "/run/secrets/fairlead"})

@@ -183,7 +183,7 @@ async function a_refusal_is_final(client) {
   }
 }
 
-const FRONT = fileURLToPath(new URL("../../../deploy/haproxy.cfg", import.meta.url));
+const FRONT = fileURLToPath(new URL("../../../deploy/haproxy/fairlead.cfg", import.meta.url));
 
 // The load balancer of production, with nobody behind it; then a streamer comes.
 async function it_comes_again_when_there_is_no_streamer_at_all(client) {
