@@ -253,7 +253,8 @@ static void describe_program(struct stack *stack, enum stack_part part, const ch
 
 static enum err_code describe_haproxy(struct stack *stack, struct err *err)
 {
-	const struct text *text = &cli_text_texts[CLI_TEXT_FAIRLEAD]; /* deploy/haproxy/fairlead.cfg */
+	/* deploy/haproxy/fairlead.cfg */
+	const struct text *text = &cli_text_texts[CLI_TEXT_FAIRLEAD];
 	struct arena *arena = stack->arena;
 	const char *program, *conf = arena_printf(arena, "%s/conf/haproxy.cfg", stack->home->dir);
 	enum err_code code = need_program(arena, "haproxy", "haproxy", &program, err);

@@ -51,7 +51,7 @@ def settings_of(unit):
     """What it sets, with its drop-in, for the instance 8080."""
     kind = "worker" if "worker" in unit else ""
     with open(f"{ROOT}/deploy/systemd/{unit}", encoding="utf-8") as one, \
-            open(f"{ROOT}/deploy/systemd/fairlead-{kind}.service.d/common.conf", encoding="utf-8") as two:
+            open(f"{ROOT}/deploy/systemd/fairlead-{kind}.service.d/service.conf", encoding="utf-8") as two:
         lines = re.findall(r"^Environment=(.*)$", one.read() + two.read(), re.M)
     return dict(pair.split("=", 1) for pair in " ".join(lines).replace("%i", "8080").split())
 
