@@ -51,7 +51,7 @@ def check_watcher(stack, w):
 
 
 def main(bin_dir):
-    with Stack(bin_dir, {"FAIRLEAD_WORKER_SLOTS": "10"}) as stack:
+    with Stack(bin_dir, {"FAIRLEAD_WORKER_SLOTS": "10"}, fresh=True) as stack:
         repo = make_repo(os.path.join(stack.dir, "repo"))
         watchers = []
         for i in range(TASKS):

@@ -10,10 +10,14 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import uuid
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import database  # noqa: E402
 
 TERMINAL = {"stopped", "completed", "failed", "cancelled"}
 
@@ -44,7 +48,7 @@ def process_state(pid):
 
 
 class Stack:
-    def __init__(self, bin_dir, env=None, options=()):
+    def __init__(self, bin_dir, env=None, options=(), fresh=False):
         self.bin = os.path.join(bin_dir, "fairlead")
         self.dir = tempfile.mkdtemp(prefix="fairlead-e2e.")
         os.chmod(self.dir, 0o711)
@@ -54,6 +58,7 @@ class Stack:
         for name in ("FAIRLEAD_URL", "FAIRLEAD_KEY"):
             self.env.pop(name, None)
         self.options = list(options)  # of `fairlead up`
+        self.fresh = fresh or "--external-postgres" in self.options  # it makes its database itself, or has none
         self.process = None
         self.key = None
 
@@ -79,6 +84,8 @@ class Stack:
             print("kept", self.dir)
 
     def start(self):
+        if not self.fresh and not os.path.exists(self.home):
+            database.give(self.bin, self.home)
         self.log = open(os.path.join(self.dir, "up.log"), "ab")
         self.process = subprocess.Popen([self.bin, "up", "--port", str(self.port), *self.options], env=self.env,
                                         stdout=self.log, stderr=self.log)

@@ -610,6 +610,8 @@ static void turn_body(struct worker_world *w)
 		given_await_change(w, &idle, SESSION_PROVISIONING);
 	} while (idle.state == SESSION_QUEUED);
 	assert_int_equal(idle.state, SESSION_RUNNING);
+	given_cancel(w, &idle); /* or the end of its turn is waited for */
+	await_no_process(idle.sid.s);
 	given_fini(&idle);
 	given_fini(&busy);
 	given_fini(&paused);
