@@ -11,11 +11,13 @@
 #include "base/clock.h"
 #include "log/log.h"
 #include "metric/metric.h"
+#include "node/request_trace.h"
 #include "redis/redis.h"
 #include "session/session_json.h"
 #include "steer/publish.h"
 #include "task/task_json.h"
 #include "task/task_store.h"
+#include "trace/trace.h"
 
 /* ---- accepting ---- */
 
@@ -192,16 +194,22 @@ void serve_task_create(struct http_request *req, struct http_reply *reply)
 		                              .owner = app_who(req)->owner,
 		                              .spec = spec,
 		                              .generation = node_of(req)->store.generation };
+	const struct traceparent request = request_trace(req);
 	struct task_accepted accepted;
+	struct trace_span span;
 
 	if (task_decode(req->body, spec, req->arena, problems) != ERR_OK) {
 		answer_problems(req, reply, problems);
 		return;
 	}
+	trace_begin(&span, &request, "task.accept", TRACE_PRODUCER);
+	acceptance.trace = span.at;
 	if (!accepted_allows(req, reply, spec, "") ||
 	    !accept_task(req, reply, &acceptance, &accepted)) {
 		return;
 	}
+	trace_end(&span,
+	          &(struct trace_end){ .attrs = { { "fairlead.task", accepted.task.s, 0 } } });
 	metric_inc(METRIC_TASKS_ACCEPTED, NULL);
 	log_info("task.accepted", "task=%s sessions=%zu", accepted.task.s, accepted.count);
 	/* Also for a client that has left. */

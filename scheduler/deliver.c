@@ -53,7 +53,8 @@ static enum err_code tell_worker(struct app *app, const struct command *command,
 	log_debug("command.again", "command=%s session=%s", command->id.s, command->session.s);
 	return order_command(
 		app, command,
-		&(struct order_to){ worker, item.incarnation, item.epoch, item.attempt }, err);
+		&(struct order_to){ worker, item.incarnation, item.epoch, item.attempt, NULL },
+		err);
 }
 
 static enum err_code end_command(struct app *app, const struct command *command,

@@ -86,7 +86,7 @@ static enum err_code tell_waiting(struct app *app, const struct epoch_lease *lea
 	for (size_t i = 0; code == ERR_OK && i < count; i++) {
 		const struct epoch_lease *lease = &leases[i];
 		const struct order_to to = { lease->worker, lease->incarnation, lease->first.epoch,
-			                     lease->attempt };
+			                     lease->attempt, NULL };
 
 		if (waiting[i]) {
 			code = order_waiting(app, &lease->sid, lease->tenant, &to, err);

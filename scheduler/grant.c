@@ -54,8 +54,8 @@ static bool is_asked_lately(struct fleet_use *use, const struct id *sid)
 static void say_word(struct asking *ask, const struct queue_item *item)
 {
 	const struct lease_worker *worker = &ask->app->fleet.workers[ask->worker];
-	const struct order_to to = { worker->worker, item->incarnation, item->epoch,
-		                     item->attempt };
+	const struct order_to to = { worker->worker, item->incarnation, item->epoch, item->attempt,
+		                     NULL };
 	bool back = item->claimed == QUEUE_CLAIMED_BACK;
 	struct err err;
 
@@ -332,7 +332,8 @@ static bool is_astray(struct app *app, const struct id *sid)
 static enum err_code remind_of(struct app *app, const struct queue_item *item,
                                const struct lease_worker *worker, struct err *err)
 {
-	struct order_to to = { worker->worker, item->incarnation, item->epoch, item->attempt };
+	struct order_to to = { worker->worker, item->incarnation, item->epoch, item->attempt,
+		               NULL };
 	struct log_head head;
 	enum err_code code = opening_head(app, &item->sid, item->tenant, &head, err);
 

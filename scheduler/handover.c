@@ -5,12 +5,14 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "log/log.h"
 #include "metric/metric.h"
 #include "scheduler/ahead.h"
 #include "scheduler/app.h"
 #include "scheduler/choose.h"
+#include "scheduler/lease_trace.h"
 #include "scheduler/opening.h"
 #include "scheduler/order.h"
 #include "scheduler/retake.h"
@@ -226,7 +228,7 @@ static enum err_code settle_all(struct handover *batch, struct err *err)
 static struct order_to whom(const struct handover_lease *lease)
 {
 	return (struct order_to){ lease->worker, lease->item.incarnation, lease->result.epoch,
-		                  lease->item.attempt };
+		                  lease->item.attempt, &lease->span.at };
 }
 
 static void tell_worker(void *arg)
@@ -236,6 +238,7 @@ static void tell_worker(void *arg)
 	const struct order_to to = whom(lease);
 
 	lease->code = order_run_row(step->batch->app, step->row, &to, &lease->err);
+	lease_trace_end(lease);
 }
 
 static void store_epoch(struct app *app, const struct handover_lease *lease)
@@ -310,6 +313,7 @@ static enum err_code tell_all(struct handover *batch, const struct reading *read
 		if (!lease->leased || row == NULL) {
 			continue;
 		}
+		lease_trace_begin(lease, row, batch->claimed_us);
 		steps[count] = (struct step){ batch, lease, row };
 		moves[count++] = (struct queue_move){ .sid = lease->item.sid,
 			                              .attempt = lease->item.attempt,
@@ -377,6 +381,7 @@ static void hand_over(void *arg)
 	struct err err;
 
 	fiber_set_tag("duty=handover");
+	batch->claimed_us = clock_wall_us();
 	choose_places(batch);
 	if (batch->count > 0 && run(batch, &err) != ERR_OK && err.code != ERR_CANCELLED) {
 		log_warn("handover.failed", "sessions=%zu code=%s %s", batch->count,
@@ -411,6 +416,7 @@ enum err_code handover_one(struct app *app, const struct queue_item *item, const
 	batch->app = app;
 	batch->queue = app_queue(app, item->tenant);
 	batch->count = 1;
+	batch->claimed_us = clock_wall_us();
 	batch->leases[0].item = *item;
 	(void)str_copy(batch->leases[0].worker, sizeof(batch->leases[0].worker), str_of(worker));
 	code = run(batch, err);

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "event/log.h"
 #include "queue/queue.h"
+#include "trace/trace.h"
 
 struct app;
 
@@ -23,6 +24,7 @@ struct handover_lease {
 	enum err_code code; /* of raising the epoch, later of telling its worker */
 	enum err_code alive_code;
 	struct log_result result;
+	struct trace_span span; /* of giving it (lease_trace.h) */
 	struct err err;
 };
 
@@ -32,6 +34,7 @@ struct handover {
 	struct handover_lease leases[HANDOVER_MAX];
 	struct queue_wish wishes[HANDOVER_MAX];
 	size_t count;
+	int64_t claimed_us; /* clock_wall_us() */
 };
 
 /* Claimed just now: on a fiber of its own; takes the batch, from mem_calloc(). Waits while

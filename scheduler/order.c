@@ -79,6 +79,7 @@ static enum err_code send_run(struct app *app, const struct session *session,
 	struct session_orders more = { .approvals = STR_LIT("") };
 	enum err_code code = rules_for_order(app, session, to->epoch > FIRST_LEASE_EPOCH, arena,
 	                                     &more.approvals, err);
+	char trace[TRACEPARENT_LEN + 1];
 	struct buf body;
 
 	if (code == ERR_OK) {
@@ -86,6 +87,11 @@ static enum err_code send_run(struct app *app, const struct session *session,
 	}
 	if (code == ERR_OK) {
 		code = spend_before(app, session, &more.spent, err);
+	}
+	more.traceparent = session->traceparent;
+	if (to->trace != NULL && to->trace->sampled) {
+		traceparent_format(to->trace, trace);
+		more.traceparent = str_of(trace);
 	}
 	buf_init(&body, ORDER_MAX);
 	if (code == ERR_OK) {

@@ -14,6 +14,7 @@ struct app;
 struct order_to {
 	const char *worker, *incarnation;
 	uint64_t epoch, attempt;
+	const struct traceparent *trace; /* of giving it; NULL, or not sampled: the task's */
 };
 
 /*

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -22,6 +23,7 @@ enum {
 	READ_BYTES = 1024 * 1024,
 	LEASE_LOOK_MS = 100,
 	DOUBT_LOOK_MS = 50,
+	TRACED_MAX = TRACEPARENT_LEN + sizeof(",\"traceparent\":\"\"}"),
 };
 
 /* What reporter_move() waits for. */
@@ -53,6 +55,7 @@ struct reporter {
 	bool redis_back, look, doubted;
 	uint64_t given_back; /* the generation that has the journal */
 	uint64_t archived;
+	const struct traceparent *trace;     /* NULL: it is not traced */
 	struct redact_events *texts;         /* between those who add and the queue */
 	struct fiber_signal filled, changed; /* for the sender; for those who wait for it */
 	struct fiber_group sender;
@@ -96,13 +99,43 @@ static void lose(struct reporter *r, const char *why)
 	r->options.lost(r->options.arg);
 }
 
+void reporter_trace(struct reporter *r, const struct traceparent *at)
+{
+	r->trace = at;
+}
+
+/* What may be joined to others has none: it would be of the first only. */
+static bool names_trace(const struct reporter *r, enum event_type type, struct str data)
+{
+	enum event_kind kind = event_type_info(type)->kind;
+
+	return r->trace != NULL && (kind == EVENT_KIND_KEEP || kind == EVENT_KIND_PLAIN) &&
+	       data.n + TRACED_MAX <= EVENT_DATA_MAX && str_ends(data, STR_LIT("}"));
+}
+
+/* Room for what trace_onto() adds was made. */
+static void trace_onto(struct item *item, const struct traceparent *trace)
+{
+	bool first = item->n == sizeof("{}") - 1;
+	char text[TRACEPARENT_LEN + 1];
+
+	traceparent_format(trace, text);
+	item->n += (size_t)snprintf(item->data + item->n - 1, TRACED_MAX,
+	                            "%s\"traceparent\":\"%s\"}", first ? "" : ",", text) -
+	           1;
+}
+
 static struct item *push(struct reporter *r, enum event_type type, struct str data)
 {
-	struct item *item = mem_calloc(1, sizeof(*item) + data.n + 1);
+	bool traced = names_trace(r, type, data);
+	struct item *item = mem_calloc(1, sizeof(*item) + data.n + (traced ? TRACED_MAX : 0) + 1);
 
 	item->type = type;
 	item->n = data.n;
 	memcpy(item->data, data.p, data.n);
+	if (traced) {
+		trace_onto(item, r->trace);
+	}
 	TAILQ_INSERT_TAIL(&r->items, item, link);
 	r->bytes += cost(item);
 	r->count++;

@@ -18,6 +18,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "base/traceparent.h"
 #include "event/log.h"
 #include "worker/journal.h"
 #include "worker/lease_keeper.h"
@@ -45,6 +46,10 @@ struct reporter_options {
 struct reporter *reporter_new(const struct reporter_options *options) MUST_CHECK;
 /* What was not sent is dropped. No fiber may be inside a call. */
 void reporter_free(struct reporter *reporter);
+
+/* From now on events that stand for themselves have that as their `traceparent`; the caller's, who
+ * may change it. */
+void reporter_trace(struct reporter *reporter, const struct traceparent *at);
 
 /* Queue an event, without its secrets; data is copied. ERR_FENCED when the session is lost,
  * ERR_CANCELLED... */

@@ -17,6 +17,7 @@
 #include "json/write.h"
 #include "log/log.h"
 #include "worker/session_resume.h"
+#include "worker/session_trace.h"
 #include "worker/session_upload.h"
 #include "worker/team.h"
 
@@ -269,6 +270,7 @@ static void carry_out(struct session_adapter *a, const struct adapter_act *act)
 			session_breaker_error(a->run, act->text);
 		}
 		session_team_hear(a, act->type, act->text);
+		session_trace_hear(a->run, act->type, act->text);
 		break;
 	case ADAPTER_WRITE: write_later(a, act->text); break;
 	case ADAPTER_REQUEST: session_http_request(a, act); break;

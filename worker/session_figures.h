@@ -1,4 +1,5 @@
-/* What /metrics tells of the agents of this worker, by their type. */
+/* What /metrics tells of the agents of this worker, by their type, and the spans of the same
+ * moments. */
 #pragma once
 
 #include <stdbool.h>
@@ -20,4 +21,4 @@ void session_figures_gone(struct session_run *s); /* harmless when repeated */
 void session_figures_turn_began(struct session_run *s);
 void session_figures_turn_ended(struct session_run *s);
 /* The state that it was left in, or why it was left. */
-void session_figures_ended(const struct session_run *s, const char *state);
+void session_figures_ended(struct session_run *s, const char *state);

@@ -10,6 +10,7 @@
 #include "worker/session_limits.h"
 #include "worker/session_private.h"
 #include "worker/session_secret.h"
+#include "worker/session_trace.h"
 
 /* At a time; see turns.h. */
 enum { TURNS_MAX = 8, FETCHES_MAX = 32 };
@@ -67,6 +68,7 @@ void session_retire(struct session_run *s)
 	session_rules_free(s);
 	session_secrets_free(s);
 	session_limits_free(s);
+	session_trace_free(s);
 	arena_free(s->arena);
 	free(s);
 	fiber_signal_raise(&host->ended);

@@ -159,9 +159,8 @@ struct session_run {
 	struct session_adapter *adapter;  /* NULL: an agent of type command */
 	struct agent_calls *calls;        /* commands that it runs on our terminals; NULL: none */
 	const char *const *sandbox_words; /* before each command of it; NULL: it has no sandbox */
-	const char *sandbox_serve; /* socket that leads to its loopback ports; NULL: they are ours
-	                              too */
-	bool closed;               /* its agent was told that nothing follows */
+	const char *sandbox_serve;     /* socket to its loopback ports; NULL: they are ours too */
+	bool closed;                   /* its agent was told that nothing follows */
 	struct session_limits *limits; /* session_limits.h; NULL: not yet */
 	struct runner_exit exit;
 	uint64_t output_ms;   /* when it last said something */
@@ -169,6 +168,7 @@ struct session_run {
 	struct session_times times;
 	struct session_budget budget;
 	struct session_figures figures;
+	struct session_trace *trace; /* NULL: it is not traced */
 	struct session_breaker breaker;
 	uint64_t timeout_at_ms, timeout_left_ms; /* 0: none; what was left when it was stopped */
 

@@ -1,8 +1,10 @@
 /* What came of a session's work: changes as events, and its delivery. */
 
 #include "log/log.h"
+#include "trace/trace.h"
 #include "worker/session_private.h"
 #include "worker/session_resume.h"
+#include "worker/session_trace.h"
 
 enum { PATCH_MAX = 4 * 1024 * 1024 };
 
@@ -148,12 +150,14 @@ static enum err_code deliver_patch(struct session_run *s, struct buf *text, stru
 enum err_code session_deliver(struct session_run *s, struct err *err)
 {
 	const struct task_spec *spec = &s->order.spec;
+	struct trace_span span;
 	struct buf text;
 	enum err_code code;
 
 	if (!spec->has_delivery || s->totals.files == 0) {
 		return ERR_OK;
 	}
+	trace_begin(&span, session_trace_at(s), "session.deliver", TRACE_INTERNAL);
 	/* A push is an effect like an event: not without a lease. */
 	while (!lease_keeper_holds(s->host->lease)) {
 		code = fiber_sleep(100);
@@ -168,5 +172,6 @@ enum err_code session_deliver(struct session_run *s, struct err *err)
 		(void)session_say(s, EVENT_TYPE_DELIVERY, &text);
 	}
 	buf_fini(&text);
+	trace_end(&span, &(struct trace_end){ .failed = code == ERR_OK ? NULL : err_name(code) });
 	return code == ERR_OK ? ERR_OK : err_wrap(err, "delivery");
 }

@@ -75,21 +75,6 @@ static bool is_sane_id(struct str s)
 	return s.n > 0 && s.n <= HTTP_ID_MAX;
 }
 
-static bool is_hex_id(struct str s, size_t n)
-{
-	bool zero = true;
-
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
-			return false;
-		}
-		zero = zero && c == '0';
-	}
-	return s.n == n && !zero;
-}
-
 static void random_hex(struct http_server *server, char *out, size_t digits)
 {
 	static const char hex[] = "0123456789abcdef";
@@ -102,28 +87,18 @@ static void random_hex(struct http_server *server, char *out, size_t digits)
 	out[digits] = '\0';
 }
 
-static bool is_odd_hex(char c)
-{
-	return c != '\0' && strchr("13579bdf", c) != NULL;
-}
-
-/* W3C Trace Context section 3.2: version-trace-parent-flags; what is not valid is as if absent. */
+/* What is not valid is as if absent. */
 static void take_trace(struct http_exchange *exchange)
 {
 	struct http_request *req = &exchange->req;
-	struct str rest = http_header(req, "traceparent");
-	struct str version = str_split(&rest, '-'), trace = str_split(&rest, '-');
-	struct str parent = str_split(&rest, '-'), flags = str_split(&rest, '-');
+	struct traceparent from = { .sampled = false };
 
-	if (version.n == 2 && !str_eq(version, STR_LIT("ff")) && is_hex_id(trace, 32) &&
-	    is_hex_id(parent, 16)) {
-		(void)str_copy(req->trace_id, sizeof(req->trace_id), trace);
-		(void)str_copy(req->parent_id, sizeof(req->parent_id), parent);
-		req->sampled = flags.n == 2 && is_odd_hex(flags.p[1]);
-		return;
+	if (!traceparent_parse(http_header(req, "traceparent"), &from)) {
+		random_hex(exchange->server, from.trace, TRACE_ID_LEN);
 	}
-	random_hex(exchange->server, req->trace_id, sizeof(req->trace_id) - 1);
-	random_hex(exchange->server, req->parent_id, sizeof(req->parent_id) - 1);
+	memcpy(req->trace_id, from.trace, sizeof(req->trace_id));
+	memcpy(req->parent_id, from.span, sizeof(req->parent_id));
+	req->sampled = from.sampled;
 }
 
 static void take_request(struct http_exchange *exchange)

@@ -22,6 +22,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "base/traceparent.h"
 
 struct loop;
 struct http_conn;
@@ -61,13 +62,15 @@ struct http_request {
 	struct str body;
 	struct str params[HTTP_PARAMS_MAX]; /* of the route's pattern, in order, percent-decoded */
 	const struct http_route *route;
-	struct str peer;                          /* client address, after trusted proxies */
-	bool https;                               /* it came by TLS, or a trusted proxy says so */
-	char request_id[HTTP_ID_MAX + 1];         /* X-Request-Id when sane, else a new ULID */
-	char trace_id[32 + 1], parent_id[16 + 1]; /* W3C traceparent; made here when absent */
-	bool sampled;                             /* the caller's traceparent says so */
-	void *app;                                /* the server's */
-	void *principal;                          /* what admit() found; NULL on open routes */
+	struct str peer;                    /* client address, after trusted proxies */
+	bool https;                         /* it came by TLS, or a trusted proxy says so */
+	char request_id[HTTP_ID_MAX + 1];   /* X-Request-Id when sane, else a new ULID */
+	char trace_id[TRACE_ID_LEN + 1];    /* of its traceparent; else made here */
+	char parent_id[TRACE_SPAN_LEN + 1]; /* the same; "": it has none */
+	bool sampled;                       /* the caller's traceparent says so */
+	char span_id[TRACE_SPAN_LEN + 1];   /* of whoever traces it; "": nobody does */
+	void *app;                          /* the server's */
+	void *principal;                    /* what admit() found; NULL on open routes */
 };
 
 /* First header of that name (case-insensitive), or an empty str. Repeated list headers are for the

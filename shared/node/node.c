@@ -19,25 +19,28 @@
 #include "node/generation.h"
 #include "node/probes.h"
 #include "node/request_log.h"
+#include "node/request_trace.h"
 #include "node/systemd.h"
 #include "pg/pg.h"
 #include "redis/redis.h"
 #include "tls/tls.h"
+#include "trace/trace.h"
 
 enum { NODE_STOP_MS = 60000, NODE_TICK_MS = 1000, NODE_BACKOFF_MAX_MS = 1000 };
-enum { NODE_LOOK_MS = 20 };
+enum { NODE_LOOK_MS = 20, NODE_TRACE_MS = 1000 };
 
 struct life {
 	struct node node;
 	struct conf_source source;
 	struct http_route *routes;
-	struct fiber_group starter, stopper; /* not of the duties */
+	struct fiber_group starter, stopper, tracer; /* not of the duties */
 	struct loop_timer tick;
 	int status;
-	bool left;              /* nobody comes to this process any more */
-	bool ready;             /* systemd was told */
-	unsigned given;         /* sockets that it opened */
-	struct tls_server *tls; /* NULL: no certificate is set */
+	char instance[ID_LEN + 1]; /* of the spans of this process */
+	bool left;                 /* nobody comes to this process any more */
+	bool ready;                /* systemd was told */
+	unsigned given;            /* sockets that it opened */
+	struct tls_server *tls;    /* NULL: no certificate is set */
 };
 
 static void request_done(const struct http_request *req, int status, uint64_t took_us)
@@ -46,6 +49,7 @@ static void request_done(const struct http_request *req, int status, uint64_t to
 
 	probe_request_done(req, status, took_us);
 	request_log(req, status, took_us);
+	request_trace_end(req, status, took_us);
 	if (node->options->done != NULL && req->route != NULL && req->route->facts != NULL) {
 		node->options->done(req, status);
 	}
@@ -58,20 +62,30 @@ static struct life *life_of(struct node *node)
 
 /* ---- stopping ---- */
 
-static void on_drained(void *arg)
-{
-	struct life *life = arg;
-
-	log_info("node.stopped");
-	loop_stop(life->node.loop);
-}
-
 static void end_group(const char *what, struct fiber_group *group)
 {
 	fiber_group_cancel(group, ERR_CANCELLED);
 	if (fiber_group_wait(group, NODE_STOP_MS) != ERR_OK) {
 		log_warn("node.stuck", "what=%s fibers=%zu", what, group->count);
 	}
+}
+
+/* After the last request, whose span is sent too. */
+static void end_traces(void *arg)
+{
+	struct life *life = arg;
+
+	end_group("trace", &life->tracer);
+	trace_flush(NODE_TRACE_MS);
+	log_info("node.stopped");
+	loop_stop(life->node.loop);
+}
+
+static void on_drained(void *arg)
+{
+	struct life *life = arg;
+
+	(void)fiber_start(life->node.loop, &life->stopper, "end traces", end_traces, life);
 }
 
 /* What remains of drain.timeout. */
@@ -251,6 +265,7 @@ static bool admit(struct http_request *req, struct http_reply *reply)
 	const struct node *node = node_of(req);
 
 	fiber_add_tag("trace", req->trace_id);
+	request_trace_begin(req);
 	return req->route->facts == NULL || node->options->admit == NULL ||
 	       node->options->admit(req, reply);
 }
@@ -288,6 +303,25 @@ enum err_code node_await_ready(struct node *node, uint64_t timeout_ms, struct er
 		}
 	}
 	return ERR_OK;
+}
+
+static enum err_code open_traces(struct life *life, struct err *err)
+{
+	const struct conf *conf = &life->node.conf;
+	const struct trace_options options = { .url = conf->trace_otlp_url,
+		                               .headers = conf->trace_headers,
+		                               .ca_file = conf->fetch_ca_file,
+		                               .service = life->node.options->program,
+		                               .version = node_version(),
+		                               .instance = life->instance,
+		                               .ratio = conf->trace_ratio };
+	enum err_code code = trace_open(life->node.loop, &options, err);
+
+	memcpy(life->instance, id_new().s, sizeof(life->instance));
+	if (code == ERR_OK && trace_is_on()) {
+		(void)fiber_start(life->node.loop, &life->tracer, "trace", trace_run, NULL);
+	}
+	return code;
 }
 
 static enum err_code open_server(struct life *life, struct err *err)
@@ -333,7 +367,8 @@ static enum err_code open_all(struct life *life, struct err *err)
 	loop_on_signal(node->loop, SIGINT, on_terminate, life);
 	loop_on_signal(node->loop, SIGHUP, on_reload, life);
 	if ((code = open_drivers(node, err)) != ERR_OK ||
-	    (code = certificate_open(&node->conf, &life->tls, err)) != ERR_OK) {
+	    (code = certificate_open(&node->conf, &life->tls, err)) != ERR_OK ||
+	    (code = open_traces(life, err)) != ERR_OK) {
 		return code;
 	}
 	join_routes(life);
@@ -351,7 +386,7 @@ static void close_all(struct life *life)
 	struct node *node = &life->node;
 
 	/* A fiber that did not end in time still uses what would be freed here. */
-	if (life->starter.count > 0 || node->duties.count > 0) {
+	if (life->starter.count > 0 || node->duties.count > 0 || life->tracer.count > 0) {
 		return;
 	}
 	http_server_free(node->server);
@@ -360,6 +395,7 @@ static void close_all(struct life *life)
 		node->options->close(node);
 	}
 	map_free(node->store.backlogged);
+	trace_close();
 	pg_free(node->pg);
 	redis_free(node->redis);
 	loop_free(node->loop);

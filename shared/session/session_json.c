@@ -132,6 +132,7 @@ void session_write_run(const struct session *session, const struct session_order
 		.approvals = more->approvals,
 		.secrets = more->secrets,
 		.spent = more->spent,
+		.traceparent = more->traceparent,
 		.begun_us = session->started_us,
 		.attempt = (uint64_t)session->failures + 1,
 		.max_attempts = session->max_attempts,

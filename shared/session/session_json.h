@@ -25,9 +25,10 @@ void session_write_links(struct jsonw *w, const char *name, const struct id *id)
 
 /* What the order of a session has that its row has not. */
 struct session_orders {
-	struct str approvals; /* what its worker answers by itself, an object of JSON; "" */
-	struct str secrets;   /* sealed to the worker; "" */
-	uint64_t spent;       /* nano USD, as far as that is known */
+	struct str approvals;   /* what its worker answers by itself, an object of JSON; "" */
+	struct str secrets;     /* sealed to the worker; "" */
+	struct str traceparent; /* what its run is a part of; "": it is not traced */
+	uint64_t spent;         /* nano USD, as far as that is known */
 };
 /* The order that its worker gets (task_json.h). */
 void session_write_run(const struct session *session, const struct session_orders *more,

@@ -48,6 +48,7 @@ enum {
 	COL_NOT_BEFORE,
 	COL_DEADLINE,
 	COL_FAILURES,
+	COL_TRACEPARENT,
 };
 
 static const struct text *sql(enum session_sql_id id)
@@ -94,6 +95,7 @@ static bool from_row(const struct pg_rows *rows, size_t row, struct arena *arena
 		.not_before_us = pg_i64(rows, row, COL_NOT_BEFORE),
 		.deadline_us = pg_i64(rows, row, COL_DEADLINE),
 		.failures = (unsigned)pg_u64(rows, row, COL_FAILURES),
+		.traceparent = TEXT(COL_TRACEPARENT),
 	};
 #undef TEXT
 	return id_parse(pg_str(rows, row, COL_ID), &ret->id) &&

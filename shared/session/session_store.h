@@ -34,6 +34,7 @@ struct session {
 	struct str workers;                             /* JSON text: labels (task_words_of()) */
 	bool waits;                         /* what queue_after names was not seen to end yet */
 	int64_t not_before_us, deadline_us; /* 0: none */
+	struct str traceparent;             /* "": it is not traced */
 	unsigned failures;                  /* attempts that failed and are followed by another */
 };
 

@@ -1,5 +1,6 @@
 #include "task/task_json.h"
 
+#include "base/traceparent.h"
 #include "cost/cost_json.h"
 #include "json/write.h"
 #include "task/task_part.h"
@@ -725,6 +726,7 @@ static const struct json_field run_fields[] = {
 	  .offset = offsetof(struct task_run, spec.delivery),
 	  .present = offsetof(struct task_run, spec.has_delivery),
 	  .table = &delivery_table },
+	{ .name = "traceparent", .kind = JSON_STR, RUN(traceparent), .max = TRACEPARENT_LEN },
 	{ .name = "attempt", .kind = JSON_U64, RUN(attempt), .min = 1 },
 	{ .name = "maxAttempts", .kind = JSON_U64, RUN(spec.max_attempts), .min = 1 },
 	{ .name = "approvals", .kind = JSON_RAW, RUN(approvals) },
@@ -767,6 +769,9 @@ void task_run_encode(const struct task_run_parts *parts, struct buf *out)
 	}
 	if (parts->secrets.n > 0) {
 		jsonw_str(&w, "secrets", parts->secrets);
+	}
+	if (parts->traceparent.n > 0) {
+		jsonw_str(&w, "traceparent", parts->traceparent);
 	}
 	jsonw_end_object(&w);
 }

@@ -55,20 +55,21 @@ struct str task_prompt_text(struct str prompt_json, struct arena *arena);
 
 struct task_run {
 	struct str session, tenant, task;
-	struct task_spec spec; /* prompt, repo, runtime, one agent, delivery, max_attempts */
-	uint64_t attempt;      /* from 1: how many have failed before */
-	uint64_t spent;        /* nano USD, by it and those that it retries (cost/price.h) */
-	int64_t begun_us;      /* when its first agent began; 0: none has */
-	struct str approvals;  /* JSON: what is answered without asking (scheduler/rules.h); "" */
-	struct str secrets;    /* sealed to the worker (scheduler/order_secret.h); "": none; or
-	                          TASK_SECRETS_NONE and why there are none */
+	struct task_spec spec;  /* prompt, repo, runtime, one agent, delivery, max_attempts */
+	uint64_t attempt;       /* from 1: how many have failed before */
+	uint64_t spent;         /* nano USD, by it and those that it retries (cost/price.h) */
+	int64_t begun_us;       /* when its first agent began; 0: none has */
+	struct str approvals;   /* JSON: what is answered without asking (scheduler/rules.h); "" */
+	struct str secrets;     /* sealed to the worker (scheduler/order_secret.h); "": none; or
+	                           TASK_SECRETS_NONE and why there are none */
+	struct str traceparent; /* "": it is not traced */
 };
 
 /* The parts are stored JSON; delivery may be empty. Without approvals it has at most
  * TASK_RUN_MAX bytes. */
 struct task_run_parts {
 	struct str session, tenant, task, prompt, repo, runtime, agent, delivery;
-	struct str approvals, secrets; /* "": none */
+	struct str approvals, secrets, traceparent; /* "": none */
 	uint64_t spent;
 	int64_t begun_us;
 	uint64_t attempt, max_attempts;

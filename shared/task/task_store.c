@@ -62,6 +62,7 @@ static void insert_json(struct jsonw *w, struct task_item *item, size_t i)
 {
 	const struct task_spec *spec = item->acceptance->spec;
 	struct str delivery = task_delivery_json(spec, item->arena);
+	char trace[TRACEPARENT_LEN + 1];
 
 	if (item->accepted.count == 0) {
 		task_plan(item);
@@ -89,6 +90,10 @@ static void insert_json(struct jsonw *w, struct task_item *item, size_t i)
 	jsonw_bool(w, "met", item->acceptance->after_met);
 	add_moment(w, "not_before", spec->not_before_us);
 	add_moment(w, "deadline", spec->deadline_us);
+	if (item->acceptance->trace.sampled) {
+		traceparent_format(&item->acceptance->trace, trace);
+		jsonw_cstr(w, "traceparent", trace);
+	}
 }
 
 /* The keys in the order of their locks. */

@@ -5,6 +5,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "base/traceparent.h"
 #include "idempotency/idempotency.h"
 #include "pg/pg.h"
 #include "task/task.h"
@@ -18,6 +19,7 @@ struct task_acceptance {
 	/* Of the Redis in which the logs are made, so that their first epoch need not be stored
 	 * afterwards; 0: not known, it must be. */
 	uint64_t generation;
+	struct traceparent trace; /* what its spans are parts of; not sampled: none */
 };
 
 struct task_accepted {

@@ -11,5 +11,5 @@ SELECT s.id, s.tenant_id, s.task_id, s.project_id, s.namespace, s.state, s.epoch
        s.queue_after IS NOT NULL AND s.after_met_at IS NULL,
        (extract(epoch FROM s.not_before) * 1000000)::bigint,
        (extract(epoch FROM s.deadline) * 1000000)::bigint,
-       s.failures
+       s.failures, t.traceparent
 FROM sessions s JOIN tasks t ON t.id = s.task_id

@@ -12,7 +12,7 @@ SELECT s.id, s.tenant_id, s.task_id, s.project_id, s.namespace, s.state, s.epoch
        s.queue_after IS NOT NULL AND s.after_met_at IS NULL,
        (extract(epoch FROM s.not_before) * 1000000)::bigint,
        NULL,
-       s.failures
+       s.failures, NULL
 FROM sessions s JOIN tasks t ON t.id = s.task_id
 WHERE s.state = 'queued' AND s.queued_at IS NOT NULL
   AND (-s.priority, s.id) > (-$1::integer, $2::text)

@@ -8,7 +8,7 @@ WITH asked AS (
         i integer, id text, project text, namespace text, creator text, owner text,
         prompt jsonb, repo jsonb, runtime jsonb, agents jsonb, delivery jsonb, labels jsonb,
         workers jsonb, key text, sessions jsonb, priority integer, attempts integer, after text,
-        met boolean, not_before bigint, deadline bigint,
+        met boolean, not_before bigint, deadline bigint, traceparent text,
         lock integer, once_of text, once_key text, once_route text, once_hash text, once_status integer,
         once_type text, once_response text, once_headers text, once_s integer)
 ), known AS (
@@ -26,9 +26,9 @@ WITH asked AS (
     SELECT * FROM asked WHERE i NOT IN (SELECT i FROM known)
 ), task AS (
     INSERT INTO tasks (id, tenant_id, project_id, namespace, created_by, prompt, repo, runtime,
-                       agents, delivery, labels, owner, workers, concurrency_key)
+                       agents, delivery, labels, owner, workers, concurrency_key, traceparent)
     SELECT id, $1::text, project, namespace, creator, prompt, repo, runtime, agents, delivery, labels,
-           owner, workers, key
+           owner, workers, key, traceparent
     FROM given
 ), made AS (
     -- What log_open() will answer when it makes their logs is known: 1-1, and the first state at 1-2.
