@@ -222,7 +222,7 @@ static void orphan_body(struct worker_world *w)
 	struct given g;
 	uint64_t begun;
 
-	worker_start(w, "FAIRLEAD_WORKER_ORPHAN=3s");
+	worker_start(w, "FAIRLEAD_WORKER_ORPHAN=1s");
 	memcpy(before, w->registered.incarnation, sizeof(before));
 	given_run(w, &g, &ticks);
 	await_more_ticks(w, &g, 3);
@@ -230,7 +230,7 @@ static void orphan_body(struct worker_world *w)
 	begun = clock_mono_ms();
 	await_frozen(&g);
 	await_no_process(g.sid.s);
-	assert_true(clock_mono_ms() >= begun + 3000);
+	assert_true(clock_mono_ms() >= begun + 1000);
 	redis_server_signal(&w->server, SIGCONT);
 	worker_await(w); /* in another life: the one before is not renewed */
 	await_lost(w, before);
@@ -246,7 +246,7 @@ static void a_worker_kills_what_is_frozen_for_too_long(void **state)
 
 static void stall_body(struct worker_world *w)
 {
-	const uint64_t stall_ms = 3000;
+	const uint64_t stall_ms = 2000;
 	uint64_t until;
 	unsigned before;
 	struct given g;
@@ -486,7 +486,8 @@ static void a_journal_outlives_its_worker(void **state)
 
 /* ---- more output than anybody can keep ---- */
 
-enum { MUCH_MIB = 64, KEEP_BYTES = 4 * 1024 * 1024, RSS_MAX_MIB = 160 };
+/* The log takes 16 MiB of it: what is left would not fit into what the worker may grow by. */
+enum { MUCH_MIB = 48, KEEP_BYTES = 4 * 1024 * 1024, GROWTH_MAX_MIB = 28 };
 
 struct archive_duty {
 	struct worker_world *world;
@@ -533,46 +534,56 @@ static void archive_all(void *arg)
 	}
 }
 
+/* For as long as something is added to the log now and then, however slowly. */
+static void look_again(struct worker_world *w, const struct given *g, struct log_head *head)
+{
+	const uint64_t until = clock_mono_ms() + 60000, n = head->at.n;
+	const enum session_state before = head->state;
+	struct err err;
+
+	do {
+		assert_true(clock_mono_ms() < until);
+		(void)fiber_sleep(50);
+		assert_int_equal(log_head_get(&w->store, &g->sid, "acme", head, &err), ERR_OK);
+	} while (head->at.n == n && head->state == before);
+}
+
 static void much_body(struct worker_world *w)
 {
 	char argv[160];
 	struct order order = { .argv = argv };
 	struct archive_duty duty = { .world = w };
 	struct log_head head = { .found = false };
-	uint64_t until = clock_mono_ms() + 150000, begun;
+	uint64_t begun, before_kib;
 	struct given g;
-	struct err err;
 
 	(void)snprintf(argv, sizeof(argv),
 	               SH("echo begin; head -c %dM /dev/zero | tr '\\\\0' 'x'; echo; echo end"),
 	               MUCH_MIB);
 	worker_start(w, NULL);
+	before_kib = rss_kib(w->worker);
 	given_run(w, &g, &order);
 	given_await(w, &g, "\"status\":\"running\"");
 	begun = clock_mono_ms();
 	duty.given = &g;
 	/* Nobody archives yet: the log takes what its limit allows, and the agent waits. */
-	do {
-		assert_true(clock_mono_ms() < until);
-		(void)fiber_sleep(100);
-		assert_int_equal(log_head_get(&w->store, &g.sid, "acme", &head, &err), ERR_OK);
-	} while (head.unarchived < 15 * 1024 * 1024);
+	while (head.unarchived < 15 * 1024 * 1024) {
+		look_again(w, &g, &head);
+	}
 	(void)fiber_start(w->loop, &w->duties, "archive", archive_all, &duty);
 	while (head.state != SESSION_COMPLETED) {
-		assert_true(clock_mono_ms() < until);
-		(void)fiber_sleep(50);
-		assert_int_equal(log_head_get(&w->store, &g.sid, "acme", &head, &err), ERR_OK);
+		look_again(w, &g, &head);
 	}
 	while (duty.events < head.at.n) {
 		(void)fiber_sleep(20);
 	}
-	print_message("%d MiB in %.1f s, worker at most %" PRIu64 " MiB, log at most %" PRIu64
+	print_message("%d MiB in %.1f s, worker at most %" PRIu64 " MiB more, log at most %" PRIu64
 	              " KiB beyond the archive\n",
 	              MUCH_MIB, (double)(clock_mono_ms() - begun) / 1000.0,
-	              rss_kib(w->worker) / 1024, duty.largest / 1024);
+	              (rss_kib(w->worker) - before_kib) / 1024, duty.largest / 1024);
 	assert_true(duty.bytes > (uint64_t)MUCH_MIB * 1024 * 1024);
 	assert_true(duty.largest <= 17 * 1024 * 1024);
-	assert_true(rss_kib(w->worker) < (uint64_t)RSS_MAX_MIB * 1024);
+	assert_true(rss_kib(w->worker) < before_kib + (uint64_t)GROWTH_MAX_MIB * 1024);
 	given_fini(&g);
 }
 

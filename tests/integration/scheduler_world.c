@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,6 +35,8 @@ static void connect_redis(struct stage *stage)
 
 void stage_open(struct stage *stage, struct world *world)
 {
+	/* Its players renew leases of 1.5 s of the clock: before what else the machine does. */
+	(void)setpriority(PRIO_PROCESS, 0, -10);
 	*stage = (struct stage){ .world = world };
 	clear_rows(world);
 	redis_server_init(&stage->server);

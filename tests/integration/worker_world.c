@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -121,6 +122,9 @@ void worker_world_run(void (*body)(struct worker_world *world), bool keeps)
 	struct worker_world w = { .body = body };
 	char script[512];
 
+	/* Leases of 1.5 s of the clock are kept here: where that is allowed, before whatever else
+	 * the machine does. */
+	(void)setpriority(PRIO_PROCESS, 0, -10);
 	(void)snprintf(w.dir, sizeof(w.dir), "/tmp/fairlead-worker-XXXXXX");
 	assert_non_null(mkdtemp(w.dir));
 	assert_int_equal(chmod(w.dir, 0755), 0);
@@ -604,7 +608,9 @@ static bool children_are_stopped(pid_t guard)
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)guard, (int)guard);
 	file = fopen(path, "re");
-	assert_non_null(file);
+	if (file == NULL) {
+		return false; /* it has ended meanwhile */
+	}
 	(void)!fgets(line, sizeof(line), file);
 	(void)fclose(file);
 	rest = str_of(line);
