@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "fetch/fetch.h"
 #include "json/write.h"
 #include "log/log.h"
 #include "redis/redis.h"
@@ -28,6 +29,7 @@
 #include "scheduler/spend.h"
 #include "scheduler/sweep.h"
 #include "scheduler/uploads.h"
+#include "scheduler/webhooks.h"
 #include "upload/upload_fetch.h"
 
 enum {
@@ -46,6 +48,7 @@ enum {
 	LIMITS_MS = 250,
 	ASKS_MS = 2000,
 	UPLOADS_MS = 1000,
+	WEBHOOKS_MS = 500,
 	FLAG_MS = 250,
 	PRICES_MS = 5000,
 	BUDGETS_MS = 1000,
@@ -234,6 +237,7 @@ static void begin_duties(struct app *app)
 	begin_duty(app, DUTY_FLAG, "flag", flag_turn, FLAG_MS);
 	begin_duty(app, DUTY_ASKS, "asks", asks_expire_turn, ASKS_MS);
 	begin_duty(app, DUTY_UPLOADS, "uploads", uploads_turn, UPLOADS_MS);
+	begin_duty(app, DUTY_WEBHOOKS, "webhooks", webhooks_turn, WEBHOOKS_MS);
 	begin_duty(app, DUTY_EPOCHS, "epochs", epochs_turn, EPOCHS_MS);
 	begin_duty(app, DUTY_RETAIN, "retain", retain_turn, conf->retention_interval);
 	begin_duty(app, DUTY_RELEASE, "release", release_turn, RELEASE_MS);
@@ -258,6 +262,8 @@ static void app_main(void *arg)
 	app->learned = mem_calloc(LEARNED_MAX, sizeof(*app->learned));
 	fiber_signal_init(&app->handed);
 	app->holder = id_new();
+	app->fetch = fetch_new(node->loop,
+	                       &(struct fetch_options){ .ca_file = node->conf.fetch_ca_file });
 	moves_init(&app->moves);
 	begin_duties(app);
 	node->app = app;
@@ -278,6 +284,7 @@ static void app_main(void *arg)
 	epochs_fini(&app->epochs);
 	ahead_fini(&app->ahead);
 	node->app = NULL;
+	fetch_free(app->fetch);
 	redis_sub_free(app->sub);
 	moves_fini(&app->moves);
 	backlog_fini(&app->backlog);

@@ -19,6 +19,7 @@
 #include "scheduler/refill.h"
 #include "session/session_wait.h"
 
+struct fetch;
 struct redis_sub;
 
 enum { ASTRAY_MAX = 16, ARCHIVE_FIBERS = 4, LEARNED_MAX = 1024 };
@@ -55,6 +56,7 @@ enum duty_id {
 	DUTY_BUDGETS,
 	DUTY_ASKS,
 	DUTY_UPLOADS,
+	DUTY_WEBHOOKS,
 	DUTY_MOVES, /* and the other fibers that share `moves` */
 	DUTY_COUNT = DUTY_MOVES + ARCHIVE_FIBERS
 };
@@ -127,6 +129,10 @@ struct app {
 
 	/* retain */
 	struct id holder; /* of claims: nobody else's */
+
+	/* webhooks */
+	struct fetch *fetch;
+	unsigned telling; /* messages on their way */
 
 	/* deliver */
 	struct id deliver_session;

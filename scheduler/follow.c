@@ -14,6 +14,7 @@
 #include "scheduler/choose.h"
 #include "scheduler/release.h"
 #include "scheduler/spend.h"
+#include "scheduler/webhook_follow.h"
 #include "session/session_store.h"
 #include "task/task.h"
 
@@ -167,12 +168,12 @@ static enum err_code apply_delivery(struct app *app, const struct session_trail 
 	               : ERR_OK;
 }
 
-static bool concerns(const struct log_event *event)
+static bool concerns(const struct session_trail *trail, const struct log_event *event)
 {
 	return event->state.n > 0 || str_starts(event->type, STR_LIT("command_")) ||
 	       str_eq(event->type, STR_LIT("attempt_failed")) ||
 	       str_eq(event->type, STR_LIT("delivery")) || asks_concern(event) ||
-	       spend_concerns(event);
+	       spend_concerns(event) || webhook_concerns(trail, event);
 }
 
 static enum err_code apply_state(struct app *app, struct session_trail *trail,
@@ -224,6 +225,9 @@ static enum err_code apply(struct app *app, struct session_trail *trail,
 	} else if (spend_concerns(event)) {
 		code = spend_follow(app, trail, event, data, err);
 	}
+	if (code == ERR_OK && webhook_concerns(trail, event)) {
+		code = webhook_follow(app, trail, event, err);
+	}
 	return code == ERR_OK ? apply_state(app, trail, event, data, err) : code;
 }
 
@@ -234,7 +238,7 @@ static enum err_code apply_page(struct app *app, struct session_trail *trail,
 	enum err_code code = ERR_OK;
 
 	for (size_t i = 0; code == ERR_OK && i < page->count; i++) {
-		if (concerns(&page->events[i])) {
+		if (concerns(trail, &page->events[i])) {
 			code = apply(app, trail, &page->events[i], err);
 		}
 	}

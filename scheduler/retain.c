@@ -11,6 +11,7 @@
 #include "scheduler/app.h"
 #include "token/refresh.h"
 #include "upload/upload_store.h"
+#include "webhook/webhook_queue.h"
 
 enum { CLAIM_MS = 5000 }; /* beyond the pause between turns; renewed with every batch */
 
@@ -60,7 +61,7 @@ enum err_code retain_turn(struct app *app, struct err *err)
 	struct arena *arena = arena_new();
 	struct retention_due *due = arena_take(arena, RETENTION_MAX * sizeof(*due));
 	bool more = true, mine = false;
-	uint64_t uploads = 0;
+	uint64_t uploads = 0, messages = 0;
 	enum err_code code = keep_claim(app, &claim, &mine, err);
 
 	while (code == ERR_OK && mine && more) {
@@ -82,8 +83,14 @@ enum err_code retain_turn(struct app *app, struct err *err)
 		code = upload_prune(app->node->pg, app->node->conf.upload_keep / 1000, &uploads,
 		                    err);
 	}
+	if (code == ERR_OK && mine) {
+		code = webhook_prune(app->node->pg, app->node->conf.webhook_keep, &messages, err);
+	}
 	if (uploads > 0) {
 		log_info("uploads.removed", "count=%" PRIu64, uploads);
+	}
+	if (messages > 0) {
+		log_info("webhooks.removed", "count=%" PRIu64, messages);
 	}
 	if (sweep.segments > 0 || sweep.sessions > 0) {
 		log_info("retention.removed", "segments=%" PRIu64 " sessions=%" PRIu64,

@@ -14,3 +14,6 @@
 #include "cred/digest.h"
 
 struct cred_digest cred_mac(const struct cred_pepper *key, const struct str *parts, size_t count);
+
+/* HMAC-SHA-256 (RFC 2104, FIPS 180-4) of the parts as one text, for protocols that ask for it. */
+struct cred_digest cred_hmac_sha256(struct str key, const struct str *parts, size_t count);

@@ -5,7 +5,8 @@
 
 enum fetch_net {
 	FETCH_NET_LOOPBACK, /* this machine */
-	FETCH_NET_PRIVATE,  /* this site, this link, or nobody's: not for strangers to reach */
+	FETCH_NET_LINK,     /* this link, and where clouds tell a machine its credentials */
+	FETCH_NET_PRIVATE,  /* this site, or nobody's: not for strangers to reach */
 	FETCH_NET_PUBLIC,
 };
 

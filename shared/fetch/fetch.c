@@ -46,7 +46,8 @@ static bool may_reach(const struct transfer *transfer, const struct sockaddr *ad
 	if (transfer->request->socket != NULL) {
 		return true; /* the caller has found the way itself */
 	}
-	if ((flags & FETCH_PUBLIC) != 0 && net != FETCH_NET_PUBLIC) {
+	if (((flags & FETCH_PUBLIC) != 0 && net != FETCH_NET_PUBLIC) ||
+	    ((flags & FETCH_NO_LINK) != 0 && net == FETCH_NET_LINK)) {
 		return false;
 	}
 	return !transfer->is_plain || (flags & FETCH_PLAIN) != 0 || net == FETCH_NET_LOOPBACK;

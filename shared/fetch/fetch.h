@@ -24,6 +24,7 @@ enum fetch_flags {
 	FETCH_PLAIN_LOOPBACK = 1, /* http: too, to this machine: for development */
 	FETCH_PLAIN = 2,          /* http: too */
 	FETCH_PUBLIC = 4,         /* to public addresses only: the address is a stranger's word */
+	FETCH_NO_LINK = 8,        /* not to FETCH_NET_LINK: a stranger's word, on a trusted site */
 };
 
 enum { FETCH_HEADERS_MAX = 16, FETCH_HEAD_MAX = 32 * 1024, FETCH_URL_MAX = 2048 };

@@ -12,6 +12,7 @@
 #include "rest/query.h"
 #include "rest/secret.h"
 #include "rest/token.h"
+#include "rest/webhook.h"
 #include "schedule/schedule_json.h"
 #include "task/task_json.h"
 

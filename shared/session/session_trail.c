@@ -3,7 +3,7 @@
 #include "base/buf.h"
 #include "session_sql_gen.h"
 
-enum { COL_ID, COL_TENANT, COL_STATE, COL_EPOCH, COL_N, COL_ATTEMPTS, COL_ASKS };
+enum { COL_ID, COL_TENANT, COL_STATE, COL_EPOCH, COL_N, COL_ATTEMPTS, COL_ASKS, COL_HOOKED };
 
 static const struct text *sql(enum session_sql_id id)
 {
@@ -25,6 +25,7 @@ static enum err_code take_trails(const struct pg_rows *rows, struct arena *arena
 		trail->n = pg_u64(rows, i, COL_N);
 		trail->attempts = (unsigned)pg_u64(rows, i, COL_ATTEMPTS);
 		trail->asks = pg_bool(rows, i, COL_ASKS);
+		trail->hooked = pg_bool(rows, i, COL_HOOKED);
 		if (!id_parse(pg_str(rows, i, COL_ID), &trail->id) ||
 		    !session_state_parse(pg_str(rows, i, COL_STATE), &trail->state)) {
 			return err_set(err, ERR_INTERNAL, "session row %s does not decode",

@@ -20,7 +20,8 @@ struct session_trail {
 	enum session_state state;
 	uint64_t epoch, n;
 	unsigned attempts;
-	bool asks; /* has open questions */
+	bool asks;   /* has open questions */
+	bool hooked; /* somebody may want to be told of it (webhook/webhook_queue.h) */
 };
 
 struct session_trails {

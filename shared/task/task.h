@@ -37,6 +37,9 @@ enum {
 	TASK_PTY_COLS = 120,
 	TASK_PTY_ROWS = 32,
 	TASK_NAMESPACE_MAX = 64,
+	TASK_WEBHOOKS_MAX = 16,
+	TASK_WEBHOOK_EVENT_MAX = 64,
+	TASK_WEBHOOK_URL_MAX = 2048,
 	TASK_RUN_MAX = 56 * 1024, /* bytes of the order that a worker gets (task_json.h) */
 };
 
@@ -131,6 +134,11 @@ struct task_workers {
 	struct json_list required, preferred;
 };
 
+/* Who is told what becomes of it: what may be asked for, and where, is for webhook/webhook.h. */
+struct task_webhook {
+	struct str event, url;
+};
+
 struct task_spec {
 	struct str tenant, project, namespace; /* "": not given */
 	struct task_prompt prompt;
@@ -140,7 +148,8 @@ struct task_spec {
 	bool has_agents, has_agent;
 	struct task_delivery delivery;
 	bool has_delivery;
-	struct json_list labels; /* struct json_pair */
+	struct json_list labels;   /* struct json_pair */
+	struct json_list webhooks; /* struct task_webhook */
 	uint64_t priority;
 	bool has_priority;
 	uint64_t max_attempts;

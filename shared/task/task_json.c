@@ -98,15 +98,26 @@ static const struct json_field delivery_fields[] = {
 static const struct json_table delivery_table = { "Delivery", sizeof(struct task_delivery),
 	                                          delivery_fields, ARRAY_LEN(delivery_fields) };
 
-static void decode_webhooks(const struct json_value *value, const char *path, void *out,
-                            struct arena *arena, struct json_problems *problems)
-{
-	if (json_type_of(value) != JSON_T_ARRAY) {
-		json_problem_add(problems, arena, path, "must be an array");
-	} else if (json_count(value) > 0) {
-		task_decode_unsupported(value, path, out, arena, problems);
-	}
-}
+static const struct json_field webhook_fields[] = {
+	{ .name = "event",
+	  .kind = JSON_STR,
+	  .flags = JSON_REQUIRED,
+	  FIELD(task_webhook, event),
+	  .min = 1,
+	  .max = TASK_WEBHOOK_EVENT_MAX,
+	  .help = "What to tell: session.completed, session.*, permission_request, ... "
+	          "(docs/webhooks.md)." },
+	{ .name = "url",
+	  .kind = JSON_STR,
+	  .flags = JSON_REQUIRED,
+	  FIELD(task_webhook, url),
+	  .min = 1,
+	  .max = TASK_WEBHOOK_URL_MAX,
+	  .help = "Whom to tell: an https address." },
+};
+
+static const struct json_table webhook_table = { "TaskWebhook", sizeof(struct task_webhook),
+	                                         webhook_fields, ARRAY_LEN(webhook_fields) };
 
 static const struct json_field task_fields[] = {
 	{ .name = "tenantId",
@@ -174,11 +185,12 @@ static const struct json_field task_fields[] = {
 	  .item_max = TASK_LABEL_VALUE_MAX,
 	  .name_max = TASK_LABEL_NAME_MAX },
 	{ .name = "webhooks",
-	  .kind = JSON_CUSTOM,
+	  .kind = JSON_ARRAY,
 	  .flags = JSON_NULLABLE,
-	  .present = JSON_NO_PRESENT,
-	  .decode = decode_webhooks,
-	  .schema = "{\"type\":\"array\",\"maxItems\":0,\"description\":\"Not supported yet.\"}" },
+	  FIELD(task_spec, webhooks),
+	  .max = TASK_WEBHOOKS_MAX,
+	  .table = &webhook_table,
+	  .help = "Who is told what becomes of it." },
 	{ .name = "priority",
 	  .kind = JSON_U64,
 	  .flags = JSON_NULLABLE,
@@ -535,6 +547,24 @@ struct str task_delivery_json(const struct task_spec *spec, struct arena *arena)
 	jsonw_cstr(&w, "mode", delivery_modes[spec->delivery.mode]);
 	write_given(&w, "targetBranch", spec->delivery.target_branch);
 	jsonw_end_object(&w);
+	return kept(&out, arena);
+}
+
+struct str task_webhooks_json(const struct task_spec *spec, struct arena *arena)
+{
+	const struct task_webhook *items = spec->webhooks.items;
+	struct jsonw w;
+	struct buf out;
+
+	begin(&w, &out);
+	jsonw_array(&w, NULL);
+	for (size_t i = 0; i < spec->webhooks.count; i++) {
+		jsonw_object(&w, NULL);
+		jsonw_str(&w, "event", items[i].event);
+		jsonw_str(&w, "url", items[i].url);
+		jsonw_end_object(&w);
+	}
+	jsonw_end_array(&w);
 	return kept(&out, arena);
 }
 

@@ -36,6 +36,7 @@ struct str task_runtime_json(const struct task_spec *spec, struct arena *arena);
 struct str task_delivery_json(const struct task_spec *spec, struct arena *arena); /* {NULL, 0} */
 struct str task_workers_json(const struct task_spec *spec, struct arena *arena);
 struct str task_labels_json(const struct task_spec *spec, struct arena *arena);
+struct str task_webhooks_json(const struct task_spec *spec, struct arena *arena);
 struct str task_agent_json(const struct task_agent *agent, struct arena *arena); /* count 1 */
 struct str task_settings_json(const struct task_command *command, struct arena *arena);
 struct str task_agents_json(const struct task_spec *spec, struct arena *arena);

@@ -82,6 +82,9 @@ static void insert_json(struct jsonw *w, struct task_item *item, size_t i)
 	}
 	jsonw_raw(w, "labels", task_labels_json(spec, item->arena));
 	jsonw_raw(w, "workers", task_workers_json(spec, item->arena));
+	if (spec->webhooks.count > 0) {
+		jsonw_raw(w, "webhooks", task_webhooks_json(spec, item->arena));
+	}
 	add_given(w, "key", spec->concurrency_key);
 	write_sessions(w, spec, item->accepted.sessions);
 	jsonw_u64(w, "priority", spec->priority);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "json/value.h"
 #include "redis/redis.h"
 #include "tests/support/generation_mark.h"
@@ -100,29 +101,30 @@ void stage_lose_redis(struct stage *stage)
 
 /* ---- schedulers ---- */
 
+enum { FIXED = 6 }; /* variables that all have */
+
 static void become_scheduler(const struct stage *stage)
 {
 	char redis[ENV_SIZE], pg[ENV_SIZE], asan[ENV_SIZE];
 	const char *options = getenv("ASAN_OPTIONS"), *quiet = getenv("TEST_SCHEDULER_LOG");
 	char *argv[] = { (char[]){ "fairlead-scheduler" }, NULL };
-	char first[ENV_SIZE], second[ENV_SIZE];
 	char *env[] = { redis,
 		        pg,
 		        asan,
 		        (char[]){ "FAIRLEAD_PG_POOL=6" },
 		        (char[]){ "FAIRLEAD_UNSAFE_STORAGE=true" },
 		        (char[]){ "FAIRLEAD_ARCHIVE_HOT_EVENTS=100" },
-		        first,
-		        second,
-		        NULL };
+		        [FIXED + STAGE_SETTINGS] = NULL };
+	size_t count = FIXED;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)snprintf(redis, sizeof(redis), "FAIRLEAD_REDIS_URL=%s", stage->server.url);
 	(void)snprintf(pg, sizeof(pg), "FAIRLEAD_PG_URL=%s", getenv("TEST_PG_URL"));
-	(void)snprintf(first, sizeof(first), "%s",
-	               stage->settings[0] != NULL ? stage->settings[0] : "NONE=");
-	(void)snprintf(second, sizeof(second), "%s",
-	               stage->settings[1] != NULL ? stage->settings[1] : "NONE=");
+	for (size_t i = 0; i < STAGE_SETTINGS; i++) {
+		if (stage->settings[i] != NULL) {
+			env[count++] = mem_strdup(stage->settings[i]);
+		}
+	}
 	(void)snprintf(asan, sizeof(asan), "ASAN_OPTIONS=%s", options != NULL ? options : "");
 	if (freopen(quiet != NULL ? quiet : "/dev/null", "a", stderr) == NULL) {
 		_exit(126);

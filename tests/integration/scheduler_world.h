@@ -13,7 +13,13 @@
 #include "redis_server.h"
 #include "task_world.h"
 
-enum { STAGE_SCHEDULERS = 2, STAGE_WORKERS = 4, STAGE_SEEN = 256, STAGE_WAIT_MS = 20000 };
+enum {
+	STAGE_SCHEDULERS = 2,
+	STAGE_WORKERS = 4,
+	STAGE_SEEN = 256,
+	STAGE_WAIT_MS = 20000,
+	STAGE_SETTINGS = 4
+};
 
 /* One order to run, however often it came. */
 struct order {
@@ -45,7 +51,8 @@ struct stage {
 	pid_t schedulers[STAGE_SCHEDULERS];
 	struct player players[STAGE_WORKERS];
 	struct fiber_group fibers;
-	const char *settings[2]; /* NAME=value, of schedulers started from now on; may be NULL */
+	const char *settings[STAGE_SETTINGS]; /* NAME=value, of schedulers started from now on; may
+	                                         be NULL */
 };
 
 void stage_open(struct stage *stage, struct world *world);

@@ -35,6 +35,7 @@
 #include "token_sql_gen.h"
 #include "upload_sql_gen.h"
 #include "user_sql_gen.h"
+#include "webhook_sql_gen.h"
 
 static const struct noun {
 	const struct text *texts;
@@ -53,6 +54,7 @@ static const struct noun {
 	{ secret_sql_texts, SECRET_SQL_COUNT },
 	{ upload_sql_texts, UPLOAD_SQL_COUNT },
 	{ user_sql_texts, USER_SQL_COUNT },
+	{ webhook_sql_texts, WEBHOOK_SQL_COUNT },
 	{ schedule_sql_texts, SCHEDULE_SQL_COUNT },
 	{ session_sql_texts, SESSION_SQL_COUNT },
 	{ event_sql_texts, EVENT_SQL_COUNT },

@@ -36,46 +36,35 @@ static void loopback_is_this_machine(void **state)
 static void what_is_no_strangers_business_is_private(void **state)
 {
 	static const char *const sites[] = {
-		"0.0.0.0",
-		"0.1.2.3",
-		"10.0.0.1",
-		"10.255.255.255",
-		"100.64.0.1",
-		"100.127.0.1",
-		"169.254.169.254",
-		"172.16.0.1",
-		"172.31.255.255",
-		"192.0.0.8",
-		"192.0.2.1",
-		"192.168.1.1",
-		"198.18.0.1",
-		"198.19.255.255",
-		"198.51.100.7",
-		"203.0.113.9",
-		"224.0.0.1",
-		"239.1.1.1",
-		"240.0.0.1",
-		"255.255.255.255",
-		"::",
-		"fc00::1",
-		"fd12:3456::1",
-		"fe80::1",
-		"ff02::1",
-		"2001:db8::1",
-		"2001::1",
-		"2002:7f00:1::1",
-		"64:ff9b::a00:1",
-		"::ffff:10.1.2.3",
-		"::ffff:169.254.169.254",
-		"100::1",
-		"::127.0.0.1",
-		"2001:1ff::1",
+		"0.0.0.0",        "0.1.2.3",        "10.0.0.1",        "10.255.255.255",
+		"100.64.0.1",     "100.127.0.1",    "172.16.0.1",      "172.31.255.255",
+		"192.0.0.8",      "192.0.2.1",      "192.168.1.1",     "198.18.0.1",
+		"198.19.255.255", "198.51.100.7",   "203.0.113.9",     "224.0.0.1",
+		"239.1.1.1",      "240.0.0.1",      "255.255.255.255", "::",
+		"fc00::1",        "fd12:3456::1",   "ff02::1",         "2001:db8::1",
+		"2001::1",        "2002:7f00:1::1", "64:ff9b::a00:1",  "::ffff:10.1.2.3",
+		"100::1",         "::127.0.0.1",    "2001:1ff::1",
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(sites); i++) {
 		if (net_of(sites[i]) != FETCH_NET_PRIVATE) {
 			fail_msg("%s", sites[i]);
+		}
+	}
+}
+
+static void where_machines_learn_their_credentials_is_known(void **state)
+{
+	static const char *const links[] = {
+		"169.254.169.254", "169.254.0.1",   "100.100.100.200",       "192.0.0.192",
+		"fe80::1",         "fd00:ec2::254", "::ffff:169.254.169.254"
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(links); i++) {
+		if (net_of(links[i]) != FETCH_NET_LINK) {
+			fail_msg("%s", links[i]);
 		}
 	}
 }
@@ -110,6 +99,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(loopback_is_this_machine),
 		cmocka_unit_test(what_is_no_strangers_business_is_private),
+		cmocka_unit_test(where_machines_learn_their_credentials_is_known),
 		cmocka_unit_test(the_rest_is_public),
 		cmocka_unit_test(what_is_no_ip_address_is_not_for_strangers),
 	};

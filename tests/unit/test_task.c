@@ -75,7 +75,8 @@ static void the_full_form_is_decoded(void **state)
 		"\"argv\":[\"sh\",\"-c\",\"\"],\"env\":{\"A\":\"1\"},\"timeout_s\":60,"
 		"\"pty\":{\"cols\":80,\"rows\":24}}}," AGENT "],"
 		"\"delivery\":{\"mode\":\"branch\",\"targetBranch\":\"main\"},"
-		"\"labels\":{\"team\":\"core\"},\"webhooks\":[],\"priority\":0,"
+		"\"labels\":{\"team\":\"core\"},\"webhooks\":[{\"event\":\"session.*\",\"url\":"
+		"\"https://x\"}],\"priority\":0,"
 		"\"maxAttempts\":3,\"workspace\":null}");
 	const struct task_agent *agents = spec.agents.items;
 	const struct str *texts = spec.prompt.texts.items, *argv = agents[0].command.argv.items;
@@ -98,6 +99,8 @@ static void the_full_form_is_decoded(void **state)
 	assert_int_equal(spec.delivery.mode, TASK_DELIVERY_BRANCH);
 	assert_int_equal(spec.priority, 0);
 	assert_int_equal(spec.max_attempts, 3);
+	assert_int_equal(spec.webhooks.count, 1);
+	assert_true(str_is(((const struct task_webhook *)spec.webhooks.items)->event, "session.*"));
 }
 
 static void a_prompt_may_refer_to_uploads(void **state)
@@ -174,13 +177,11 @@ static void what_is_not_supported_yet_says_so(void **state)
 	        "\"runtime\":{\"type\":\"devcontainer\",\"devcontainerPath\":\"a\","
 	        "\"resources\":{\"cpu\":1}},\"workspace\":{\"snapshotPreference\":[\"zfs\"]},"
 	        "\"agents\":[{\"type\":\"goose\",\"version\":\"1\",\"settings\":{\"x\":1}}],"
-	        "\"delivery\":{\"mode\":\"pr\"},"
-	        "\"webhooks\":[{\"event\":\"session.completed\",\"url\":\"https://x\"}]}",
+	        "\"delivery\":{\"mode\":\"pr\"}}",
 	        "runtime.devcontainerPath: is not supported yet\n"
 	        "runtime.resources: is not supported yet\n"
 	        "workspace: is not supported yet\n"
 	        "agents[0].type: \"goose\" is not supported yet\n"
-	        "webhooks: is not supported yet\n"
 	        "repo.mode: \"upload\" is not supported yet\n"
 	        "runtime.type: \"devcontainer\" is not supported yet\n"
 	        "delivery.mode: \"pr\" is not supported yet");

@@ -7,7 +7,7 @@ WITH asked AS (
     FROM jsonb_to_recordset($3::text::jsonb) AS t (
         i integer, id text, project text, namespace text, creator text, owner text,
         prompt jsonb, repo jsonb, runtime jsonb, agents jsonb, delivery jsonb, labels jsonb,
-        workers jsonb, key text, sessions jsonb, priority integer, attempts integer, after text,
+        workers jsonb, webhooks jsonb, key text, sessions jsonb, priority integer, attempts integer, after text,
         met boolean, not_before bigint, deadline bigint, traceparent text,
         lock integer, once_of text, once_key text, once_route text, once_hash text, once_status integer,
         once_type text, once_response text, once_headers text, once_s integer)
@@ -26,9 +26,9 @@ WITH asked AS (
     SELECT * FROM asked WHERE i NOT IN (SELECT i FROM known)
 ), task AS (
     INSERT INTO tasks (id, tenant_id, project_id, namespace, created_by, prompt, repo, runtime,
-                       agents, delivery, labels, owner, workers, concurrency_key, traceparent)
+                       agents, delivery, labels, owner, workers, webhooks, concurrency_key, traceparent)
     SELECT id, $1::text, project, namespace, creator, prompt, repo, runtime, agents, delivery, labels,
-           owner, workers, key, traceparent
+           owner, workers, coalesce(webhooks, '[]'), key, traceparent
     FROM given
 ), made AS (
     -- What log_open() will answer when it makes their logs is known: 1-1, and the first state at 1-2.
@@ -45,6 +45,20 @@ WITH asked AS (
 ), opened AS (
     INSERT INTO session_epochs (tenant_id, session_id, epoch, first_n, cause, generation)
     SELECT $1::text, id, 1, 1, 'create', $2::bigint FROM made WHERE epoch = 1
+), told AS (
+    INSERT INTO webhook_messages (id, tenant_id, endpoint, webhook_id, url, lane, type, at, task_id, project_id)
+    SELECT left(encode(sha256(convert_to(e.endpoint || ' task.accepted ' || g.id, 'UTF8')), 'hex'), 32), $1::text,
+           e.endpoint, e.webhook_id, e.url, g.id, 'task.accepted', now(), g.id, coalesce(g.project, '')
+    FROM given g
+    CROSS JOIN LATERAL (
+        SELECT w.id AS endpoint, w.id AS webhook_id, NULL::text AS url
+        FROM webhooks w
+        WHERE w.tenant_id = $1::text AND w.state = 'active' AND w.events && ARRAY['task.accepted', 'task.*', '*']
+          AND w.project_id IN ('', coalesce(g.project, ''))
+        UNION ALL
+        SELECT DISTINCT left(encode(sha256(convert_to($1::text || ' ' || (h ->> 'url'), 'UTF8')), 'hex'), 32), NULL, h ->> 'url'
+        FROM jsonb_array_elements(g.webhooks) h
+        WHERE h ->> 'event' IN ('task.accepted', 'task.*', '*')) e
 ), kept AS (
     INSERT INTO idempotency_keys (tenant_id, principal, key, route, request_hash, status, media_type,
                                   response, headers, expires_at)

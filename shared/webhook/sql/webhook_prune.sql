@@ -1,0 +1,6 @@
+-- params: milliseconds that they are kept, messages at most
+-- returns: nothing; what ended that long ago goes
+DELETE FROM webhook_messages
+WHERE id IN (SELECT id FROM webhook_messages
+             WHERE state <> 'waiting' AND ended_at < now() - $1::bigint * interval '1 millisecond'
+             ORDER BY ended_at LIMIT $2::bigint)

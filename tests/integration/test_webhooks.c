@@ -1,0 +1,349 @@
+/* Who is told what, by schedulers as processes, with receivers that answer as they like. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cred/digest.h"
+#include "event/log.h"
+#include "scheduler_world.h"
+#include "webhook/webhook_log.h"
+#include "webhook/webhook_queue.h"
+#include "webhook/webhook_store.h"
+
+enum { URL_SIZE = 256 };
+
+SQL(hooks_clear, "DELETE FROM webhooks");
+SQL(hooks_clear_messages, "DELETE FROM webhook_messages");
+SQL(hooks_clear_ends, "DELETE FROM webhook_endpoints");
+SQL(hooks_waiting, "SELECT count(*) FROM webhook_messages WHERE state = 'waiting'");
+SQL(hooks_delivered, "SELECT count(*) FROM webhook_messages WHERE state = 'delivered'");
+SQL(hooks_dead, "SELECT count(*) FROM webhook_messages WHERE state = 'dead'");
+SQL(hooks_all, "SELECT count(*) FROM webhook_messages");
+SQL(hooks_told, "SELECT string_agg(type, ',' ORDER BY ended_at) FROM webhook_messages WHERE state "
+                "= 'delivered'");
+SQL(hooks_states, "SELECT string_agg(state, ',' ORDER BY state) FROM webhooks");
+SQL(hooks_errors, "SELECT string_agg(DISTINCT error, ',') FROM webhook_messages");
+
+static struct stage stage;
+
+static bool is(const struct text *what, uint64_t want)
+{
+	return number(stage.world->pg, "", what) == want;
+}
+
+static void text_of(const struct text *what, char out[512])
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = ask(stage.world->pg, "", what, NULL);
+
+	assert_true(str_copy(out, 512, pg_str(rows, 0, 0)));
+}
+
+static const char *receiver(const char *path)
+{
+	static char url[URL_SIZE];
+
+	(void)snprintf(url, sizeof(url), "%s%s", getenv("TEST_HTTP_URL"), path);
+	return url;
+}
+
+static struct id subscribe(const char *url, const char *events)
+{
+	const struct id id = id_new();
+	const struct webhook_spec spec = { STR_LIT(""), STR_LIT("test"), str_of(url),
+		                           str_of(events) };
+	struct err err;
+
+	if (webhook_insert(stage.world->pg, TENANT, "key-1", &id, &spec, &err) != ERR_OK) {
+		fail_msg("%s", err.msg);
+	}
+	return id;
+}
+
+static void open_stage(struct world *world)
+{
+	tell(world->pg, "", &hooks_clear_messages, NULL);
+	tell(world->pg, "", &hooks_clear, NULL);
+	tell(world->pg, "", &hooks_clear_ends, NULL);
+	stage_open(&stage, world);
+	stage.settings[0] = "FAIRLEAD_WEBHOOK_REACH=private";
+	stage.settings[1] = "FAIRLEAD_WEBHOOK_RETRY=1ms";
+}
+
+static void put(const char *name, const char *text)
+{
+	char path[URL_SIZE];
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", getenv("TEST_HTTPS_DIR"), name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	(void)fputs(text, file);
+	(void)fclose(file);
+}
+
+static bool none_waits(struct stage *unused, void *arg)
+{
+	(void)unused;
+	return is(&hooks_all, *(const uint64_t *)arg) && is(&hooks_waiting, 0);
+}
+
+static bool is_ordered(struct stage *s, void *arg)
+{
+	return player_order(&s->players[0], arg) != NULL;
+}
+
+static struct id run_one(const char *body)
+{
+	struct id sid = accept_task(stage.world, body).sessions[0];
+
+	(void)stage_await(&stage, is_ordered, &sid, "an order");
+	stage_complete(&stage, player_order(&stage.players[0], &sid));
+	return sid;
+}
+
+/* ---- all of it ---- */
+
+/* The value of a header in what /hear has kept; the last message, with its body behind it. */
+static struct str heard(const char *name, char *text, size_t size, struct str *ret_body)
+{
+	char path[URL_SIZE], *last, *at, *next;
+	FILE *file;
+	size_t n;
+
+	(void)snprintf(path, sizeof(path), "%s/heard", getenv("TEST_HTTPS_DIR"));
+	file = fopen(path, "r");
+	assert_non_null(file);
+	n = fread(text, 1, size - 1, file);
+	(void)fclose(file);
+	text[n] = '\0';
+	for (last = text; (next = strstr(last + 1, "Host: ")) != NULL;) {
+		last = next;
+	}
+	at = strstr(last, name);
+	assert_non_null(at);
+	at += strlen(name) + 2;
+	next = strstr(last, "\n\n") + 2;
+	*ret_body = str_make(next, strcspn(next, "\n"));
+	return str_make(at, strcspn(at, "\r\n"));
+}
+
+/* As a receiver would check it, who was told the secret. */
+static void check_signature(const struct webhook_secret_of *of)
+{
+	static char text[64 * 1024];
+	const struct cred_pepper pepper = cred_pepper_from(STR_LIT("a secret of tests"));
+	char id[64];
+	struct str body, signature;
+	int64_t seconds;
+	struct buf made;
+
+	buf_init(&made, URL_SIZE);
+	assert_true(str_copy(id, sizeof(id), heard("webhook-id", text, sizeof(text), &body)));
+	assert_true(parse_i64(heard("webhook-timestamp", text, sizeof(text), &body), &seconds));
+	assert_true(seconds <= clock_wall_us() / 1000000);
+	signature = heard("webhook-signature", text, sizeof(text), &body);
+	webhook_sign(&pepper, of, id, seconds, body, &made);
+	assert_true(str_starts(signature, buf_str(&made)));
+	buf_fini(&made);
+}
+
+static void life_body(struct world *world)
+{
+	uint64_t count = 4;
+	char told[512];
+
+	open_stage(world);
+	put("hook", "thanks");
+	(void)subscribe(receiver("/hook"), "task.*,session.*");
+	(void)subscribe(receiver("/hook"), "budget");
+	stage_start_scheduler(&stage, 0);
+	stage_start_scheduler(&stage, 1);
+	(void)stage_worker(&stage, 0, "one", 2);
+	(void)run_one(BODY(AGENT(1), ""));
+	(void)stage_await(&stage, none_waits, &count, "four messages");
+	text_of(&hooks_told, told);
+	assert_string_equal(told,
+	                    "task.accepted,session.provisioning,session.running,session.completed");
+	stage_stop_scheduler(&stage, 0);
+	stage_stop_scheduler(&stage, 1);
+	stage_close(&stage);
+}
+
+static void a_session_is_told_once_and_in_order_by_two_schedulers(void **state)
+{
+	(void)state;
+	world_run(life_body);
+}
+
+static void sign_body(struct world *world)
+{
+	uint64_t count = 1;
+	struct id id;
+	struct err err;
+	char body[1024];
+
+	open_stage(world);
+	stage.settings[2] = "FAIRLEAD_PEPPER=a secret of tests";
+	stage_start_scheduler(&stage, 0);
+	id = subscribe(receiver("/hear"), "*");
+	(void)accept_task(world, BODY(AGENT(1), ""));
+	(void)stage_await(&stage, none_waits, &count, "a message to a subscription");
+	check_signature(&(struct webhook_secret_of){ WEBHOOK_OF_ID, str_of(id.s), 1 });
+	assert_int_equal(webhook_rotate(world->pg, TENANT, &id, &err), ERR_OK);
+	(void)accept_task(world, BODY(AGENT(1), ""));
+	count++;
+	(void)stage_await(&stage, none_waits, &count, "a message after a rotation");
+	check_signature(&(struct webhook_secret_of){ WEBHOOK_OF_ID, str_of(id.s), 2 });
+	assert_int_equal(webhook_delete(world->pg, TENANT, &id, &err), ERR_OK);
+	(void)snprintf(body, sizeof(body),
+	               BODY(AGENT(1), ",\"webhooks\":[{\"event\":\"task.*\","
+	                              "\"url\":\"%s\"}]"),
+	               receiver("/hear"));
+	(void)accept_task(world, body);
+	count = 1; /* the others went with their webhook */
+	(void)stage_await(&stage, none_waits, &count, "a message that a task names");
+	check_signature(&(struct webhook_secret_of){ WEBHOOK_OF_TENANT, STR_LIT(TENANT), 1 });
+	stage_close(&stage);
+}
+
+static void what_is_told_is_signed_with_the_secret_of_whom_it_is_for(void **state)
+{
+	(void)state;
+	world_run(sign_body);
+}
+
+/* ---- receivers that lie ---- */
+
+static void lies_body(struct world *world)
+{
+	const struct webhook_redrive again = { .tenant = TENANT };
+	struct webhook_spec honest = { STR_LIT(""), STR_LIT(""), STR_LIT(""), STR_LIT("task.*") };
+	uint64_t count = 5;
+	char errors[512];
+	struct err err;
+	struct id id;
+
+	open_stage(world);
+	stage.settings[2] = "FAIRLEAD_WEBHOOK_TIMEOUT=500ms";
+	stage.settings[3] = "FAIRLEAD_WEBHOOK_GIVE_UP=300ms";
+	(void)subscribe(receiver("/endless"), "task.*");
+	(void)subscribe(receiver("/slow"), "task.*");
+	(void)subscribe(receiver("/redirect"), "task.*");
+	(void)subscribe("http://169.254.169.254/latest", "task.*");
+	id = subscribe(receiver("/status/500"), "task.*");
+	stage_start_scheduler(&stage, 0);
+	(void)accept_task(world, BODY(AGENT(1), ""));
+	(void)stage_await(&stage, none_waits, &count, "five ends");
+	assert_true(is(&hooks_delivered, 1)); /* it said 200, whatever else */
+	assert_true(is(&hooks_dead, 4));
+	text_of(&hooks_errors, errors);
+	assert_non_null(strstr(errors, "answered 500"));
+	assert_non_null(strstr(errors, "redirects are not followed"));
+	assert_non_null(strstr(errors, "timed out"));
+	assert_non_null(strstr(errors, "leads to an address that may not be asked"));
+	put("hook", "thanks");
+	honest.url = str_of(receiver("/hook"));
+	assert_int_equal(webhook_replace(world->pg, TENANT, &id, &honest, &err), ERR_OK);
+	assert_int_equal(webhook_redrive(world->pg, &again, &count, &err), ERR_OK);
+	assert_int_equal(count, 4);
+	count = 5;
+	(void)stage_await(&stage, none_waits, &count, "five ends again");
+	assert_true(is(&hooks_delivered, 2));
+	stage_close(&stage);
+}
+
+static void who_lies_is_cut_off_and_a_dead_letter_can_be_sent_again(void **state)
+{
+	(void)state;
+	world_run(lies_body);
+}
+
+static bool is_disabled(struct stage *unused, void *arg)
+{
+	char states[512];
+
+	(void)unused;
+	(void)arg;
+	text_of(&hooks_states, states);
+	return strcmp(states, "active,disabled") == 0 && is(&hooks_waiting, 0);
+}
+
+static void gone_body(struct world *world)
+{
+	char told[512];
+
+	open_stage(world);
+	put("hook", "thanks");
+	(void)subscribe(receiver("/hook"), "webhook.*");
+	(void)subscribe(receiver("/status/410"), "task.*");
+	stage_start_scheduler(&stage, 0);
+	(void)accept_task(world, BODY(AGENT(1), ""));
+	(void)stage_await(&stage, is_disabled, NULL, "one that says it is gone");
+	text_of(&hooks_told, told);
+	assert_string_equal(told, "webhook.disabled");
+	assert_true(is(&hooks_dead, 1));
+	(void)accept_task(world, BODY(AGENT(1), ""));
+	assert_true(is(&hooks_all, 2));
+	stage_close(&stage);
+}
+
+static void one_that_is_gone_is_disabled_and_others_are_told(void **state)
+{
+	(void)state;
+	world_run(gone_body);
+}
+
+static bool was_asked(void)
+{
+	char path[URL_SIZE];
+
+	(void)snprintf(path, sizeof(path), "%s/asked", getenv("TEST_HTTPS_DIR"));
+	return access(path, F_OK) == 0;
+}
+
+static void inside_body(struct world *world)
+{
+	const char *port = strrchr(getenv("TEST_HTTPS_URL"), ':');
+	static const char *const ways[] = { "https://127.0.0.1",  "https://127.1",
+		                            "https://localhost",  "https://[::ffff:127.0.0.1]",
+		                            "https://2130706433", "http://127.0.0.1" };
+	uint64_t count = ARRAY_LEN(ways);
+	char path[URL_SIZE], url[URL_SIZE];
+
+	open_stage(world);
+	stage.settings[0] = NULL; /* public, as it is unless said otherwise */
+	stage.settings[3] = "FAIRLEAD_WEBHOOK_GIVE_UP=300ms";
+	(void)snprintf(path, sizeof(path), "%s/asked", getenv("TEST_HTTPS_DIR"));
+	(void)unlink(path);
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		(void)snprintf(url, sizeof(url), "%s%s/hook", ways[i], port);
+		(void)subscribe(url, "task.*");
+	}
+	stage_start_scheduler(&stage, 0);
+	(void)accept_task(world, BODY(AGENT(1), ""));
+	(void)stage_await(&stage, none_waits, &count, "all to be dead");
+	assert_true(is(&hooks_dead, ARRAY_LEN(ways)));
+	assert_false(was_asked());
+	stage_close(&stage);
+}
+
+static void no_way_leads_inside(void **state)
+{
+	(void)state;
+	world_run(inside_body);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_session_is_told_once_and_in_order_by_two_schedulers),
+		cmocka_unit_test(what_is_told_is_signed_with_the_secret_of_whom_it_is_for),
+		cmocka_unit_test(who_lies_is_cut_off_and_a_dead_letter_can_be_sent_again),
+		cmocka_unit_test(one_that_is_gone_is_disabled_and_others_are_told),
+		cmocka_unit_test(no_way_leads_inside),
+	};
+
+	return cmocka_run_group_tests(tests, make_arena, free_arena);
+}
