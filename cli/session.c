@@ -1,38 +1,25 @@
 /* `fairlead session ...`: list, show, watch and steer sessions. */
+#include "cli/session.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/id.h"
-#include "cli/client.h"
 #include "cli/command.h"
 #include "cli/render.h"
-#include "cli/upload.h"
-#include "cli/verb.h"
 #include "cli/verbs.h"
 #include "cli/watch.h"
-#include "json/value.h"
 #include "json/write.h"
 
-enum { SESSION_PATH_MAX = 512, SESSION_PROMPT_MAX = 16 * 1024 };
-
-struct session_options {
-	struct client *client;
-	const char *status, *after, *reason, *cause;
-	uint64_t limit;
-	bool json;
-	const char *id;
-	const char *text; /* the rest of the words, joined: a prompt */
-};
-
-static int fail(const struct err *err)
+int session_fail(const struct err *err)
 {
 	(void)fprintf(stderr, "fairlead: %s\n", err->msg);
 	return EXIT_FAILED;
 }
 
-static void cell(const struct json_value *session, const char *name, int width)
+void session_cell(const struct json_value *session, const char *name, int width)
 {
 	struct str s = json_as_str(json_get(session, name));
 
@@ -48,8 +35,8 @@ static void print_list(const struct json_value *items)
 		struct str rest = json_as_str(json_get(session, "prompt"));
 		struct str prompt = str_split(&rest, '\n');
 
-		cell(session, "id", 26);
-		cell(session, "status", 12);
+		session_cell(session, "id", 26);
+		session_cell(session, "status", 12);
 		(void)printf("%-20.*s ", created.n > 19 ? 19 : (int)created.n, created.p);
 		render_text(stdout, str_make(prompt.p, prompt.n > 60 ? 60 : prompt.n));
 		(void)putchar('\n');
@@ -57,8 +44,8 @@ static void print_list(const struct json_value *items)
 }
 
 /* One exchange; on success the answer's JSON is printed as it is, or shown by show(). */
-static int ask(const struct session_options *o, const char *method, const char *path,
-               struct str body, void (*show)(const struct json_value *json))
+int session_ask(const struct session_options *o, const char *method, const char *path,
+                struct str body, void (*show)(const struct json_value *json))
 {
 	const struct id key = id_new();
 	const struct client_ask asked = {
@@ -73,7 +60,7 @@ static int ask(const struct session_options *o, const char *method, const char *
 
 	if (client_request(o->client, &asked, &reply, &err) != ERR_OK ||
 	    (reply.status >= 400 && client_problem(&reply, &err) != ERR_OK)) {
-		status = fail(&err);
+		status = session_fail(&err);
 	} else if (o->json || show == NULL) {
 		if (reply.body.len > 0) {
 			render_text(stdout, buf_str(&reply.body));
@@ -102,7 +89,7 @@ static int run_list(struct call *call)
 	(void)snprintf(path, sizeof(path), "/api/v1/sessions?perPage=%llu%s%s",
 	               (unsigned long long)(o->limit > 0 ? o->limit : 20),
 	               o->status != NULL ? "&status=" : "", o->status != NULL ? o->status : "");
-	return ask(o, "GET", path, (struct str){ NULL, 0 }, show_list);
+	return session_ask(o, "GET", path, (struct str){ NULL, 0 }, show_list);
 }
 
 static void show_text(const char *name, struct str value)
@@ -135,7 +122,7 @@ static int run_show(struct call *call)
 	char path[SESSION_PATH_MAX];
 
 	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s", o->id);
-	return ask(o, "GET", path, (struct str){ NULL, 0 }, show_session);
+	return session_ask(o, "GET", path, (struct str){ NULL, 0 }, show_session);
 }
 
 static long long number(const struct json_value *of, const char *name)
@@ -180,7 +167,7 @@ static int run_why(struct call *call)
 	char path[SESSION_PATH_MAX];
 
 	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s/why", o->id);
-	return ask(o, "GET", path, (struct str){ NULL, 0 }, show_why);
+	return session_ask(o, "GET", path, (struct str){ NULL, 0 }, show_why);
 }
 
 static int run_watch(struct call *call)
@@ -193,15 +180,15 @@ static int run_watch(struct call *call)
 	return watch(o->client, &options);
 }
 
-static void show_accepted(const struct json_value *json)
+void session_show_accepted(const struct json_value *json)
 {
 	struct str status = json_as_str(json_get(json, "status"));
 
 	(void)printf("%" STR_FMT "\n", STR_ARG(status.n > 0 ? status : STR_LIT("accepted")));
 }
 
-static int post(const struct session_options *o, const char *verb, const char *member,
-                const char *text)
+int session_post(const struct session_options *o, const char *verb, const char *member,
+                 const char *text)
 {
 	char path[SESSION_PATH_MAX];
 	struct buf body;
@@ -216,7 +203,7 @@ static int post(const struct session_options *o, const char *verb, const char *m
 		jsonw_cstr(&w, member, text);
 	}
 	jsonw_end_object(&w);
-	status = ask(o, "POST", path, buf_str(&body), show_accepted);
+	status = session_ask(o, "POST", path, buf_str(&body), session_show_accepted);
 	buf_fini(&body);
 	return status;
 }
@@ -224,114 +211,19 @@ static int post(const struct session_options *o, const char *verb, const char *m
 static int run_stop(struct call *call)
 {
 	const struct session_options *o = call->host;
-	return post(o, "stop", "reason", o->reason);
+	return session_post(o, "stop", "reason", o->reason);
 }
 
 static int run_pause(struct call *call)
 {
 	const struct session_options *o = call->host;
-	return post(o, "pause", "reason", o->reason);
+	return session_post(o, "pause", "reason", o->reason);
 }
 
 static int run_resume(struct call *call)
 {
 	const struct session_options *o = call->host;
-	return post(o, "resume", "reason", o->reason);
-}
-
-/* Uploads what was named and refers to it. */
-static enum err_code add_uploads(const struct call *call, enum option_id option,
-                                 struct client *client, struct jsonw *w, struct err *err)
-{
-	const struct said *said = &call->said[option];
-	enum err_code code = ERR_OK;
-	struct id id;
-
-	for (size_t i = 0; code == ERR_OK && i < said->count; i++) {
-		code = upload_file(client, said->values[i], &id, err);
-		if (code == ERR_OK) {
-			jsonw_object(w, NULL);
-			jsonw_cstr(w, "type", option == OPTION_IMAGE ? "image" : "file");
-			jsonw_cstr(w, "upload", id.s);
-			jsonw_end_object(w);
-		}
-	}
-	return code;
-}
-
-static int post_blocks(const struct call *call, const struct session_options *o)
-{
-	char path[SESSION_PATH_MAX];
-	enum err_code code;
-	struct buf body;
-	struct jsonw w;
-	struct err err;
-	int status;
-
-	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s/prompt", o->id);
-	buf_init(&body, (size_t)SESSION_PROMPT_MAX * 8);
-	jsonw_init(&w, &body);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "prompt");
-	jsonw_object(&w, NULL);
-	jsonw_cstr(&w, "type", "text");
-	jsonw_cstr(&w, "text", o->text);
-	jsonw_end_object(&w);
-	code = add_uploads(call, OPTION_IMAGE, o->client, &w, &err);
-	if (code == ERR_OK) {
-		code = add_uploads(call, OPTION_ATTACH, o->client, &w, &err);
-	}
-	jsonw_end_array(&w);
-	jsonw_end_object(&w);
-	status = code == ERR_OK ? ask(o, "POST", path, buf_str(&body), show_accepted) : fail(&err);
-	buf_fini(&body);
-	return status;
-}
-
-static int run_prompt(struct call *call)
-{
-	const struct session_options *o = call->host;
-
-	return call_has(call, OPTION_IMAGE) || call_has(call, OPTION_ATTACH)
-	               ? post_blocks(call, o)
-	               : post(o, "prompt", "message", o->text);
-}
-
-static int run_interrupt(struct call *call)
-{
-	const struct session_options *o = call->host;
-	return post(o, "interrupt", "reason", o->reason);
-}
-
-static int run_slash(struct call *call)
-{
-	const struct session_options *o = call->host;
-	return post(o, "slash", "command", o->text);
-}
-
-static void show_prompts(const struct json_value *json)
-{
-	const struct json_value *items = json_get(json, "items");
-
-	(void)printf("%-26s %-6s %s\n", "PROMPT", "MODE", "TEXT");
-	for (size_t i = 0; i < json_count(items); i++) {
-		const struct json_value *item = json_at(items, i);
-		struct str rest = json_as_str(json_get(item, "prompt"));
-
-		cell(item, "id", 26);
-		cell(item, "mode", 6);
-		render_text(stdout, str_split(&rest, '\n'));
-		(void)putchar('\n');
-	}
-}
-
-static int run_prompts(struct call *call)
-{
-	const struct session_options *o = call->host;
-	char path[SESSION_PATH_MAX];
-
-	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s/prompts", o->id);
-	return ask(o, "GET", path, (struct str){ NULL, 0 }, show_prompts);
+	return session_post(o, "resume", "reason", o->reason);
 }
 
 static int run_delete(struct call *call)
@@ -340,7 +232,7 @@ static int run_delete(struct call *call)
 	char path[SESSION_PATH_MAX];
 
 	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s", o->id);
-	return ask(o, "DELETE", path, (struct str){ NULL, 0 }, NULL);
+	return session_ask(o, "DELETE", path, (struct str){ NULL, 0 }, NULL);
 }
 
 static void show_retry(const struct json_value *json)
@@ -354,7 +246,7 @@ static int run_retry(struct call *call)
 	char path[SESSION_PATH_MAX];
 
 	(void)snprintf(path, sizeof(path), "/api/v1/sessions/%s/retry", o->id);
-	return ask(o, "POST", path, (struct str){ NULL, 0 }, show_retry);
+	return session_ask(o, "POST", path, (struct str){ NULL, 0 }, show_retry);
 }
 
 static void show_dead(const struct json_value *json)
@@ -366,8 +258,8 @@ static void show_dead(const struct json_value *json)
 		const struct json_value *letter = json_at(items, i);
 		struct str failed = json_as_str(json_get(letter, "failedAt"));
 
-		cell(letter, "id", 26);
-		cell(letter, "cause", 9);
+		session_cell(letter, "id", 26);
+		session_cell(letter, "cause", 9);
 		(void)printf("%-20.*s ", failed.n > 19 ? 19 : (int)failed.n, failed.p);
 		render_text(stdout, json_as_str(json_get(letter, "reason")));
 		(void)putchar('\n');
@@ -382,7 +274,7 @@ static int run_dead(struct call *call)
 	(void)snprintf(path, sizeof(path), "/api/v1/dead-letters?perPage=%llu%s%s",
 	               (unsigned long long)(o->limit > 0 ? o->limit : 20),
 	               o->cause != NULL ? "&cause=" : "", o->cause != NULL ? o->cause : "");
-	return ask(o, "GET", path, (struct str){ NULL, 0 }, show_dead);
+	return session_ask(o, "GET", path, (struct str){ NULL, 0 }, show_dead);
 }
 
 static void show_redriven(const struct json_value *json)
@@ -417,28 +309,51 @@ static int run_redrive(struct call *call)
 		jsonw_u64(&w, "limit", o->limit);
 	}
 	jsonw_end_object(&w);
-	status = ask(o, "POST", "/api/v1/dead-letters/redrive", buf_str(&body), show_redriven);
+	status = session_ask(o, "POST", "/api/v1/dead-letters/redrive", buf_str(&body),
+	                     show_redriven);
 	buf_fini(&body);
 	return status;
 }
 
-/* An id goes into a path, so it is checked here and not only by the server. */
-static bool take_words(const struct call *call, struct session_options *o, struct id *id,
+/* Ids go into a path, so they are checked here and not only by the server. */
+struct session_ids {
+	struct id session, prompt;
+};
+
+static bool take_id(const char *word, const char *what, struct id *ret)
+{
+	bool is_one = id_parse(str_of(word), ret);
+
+	if (!is_one) {
+		(void)fprintf(stderr, "fairlead: \"%s\" is not %s\n", word, what);
+	}
+	return is_one;
+}
+
+static bool takes_prompt(const struct verb *verb)
+{
+	return verb->words != NULL && str_starts(str_of(verb->words), STR_LIT("ID PROMPT"));
+}
+
+static bool take_words(const struct call *call, struct session_options *o, struct session_ids *ids,
                        struct buf *text)
 {
-	if (call->word_count > 0 && !id_parse(str_of(call->words[0]), id)) {
-		(void)fprintf(stderr, "fairlead: \"%s\" is not a session id\n", call->words[0]);
+	int first = takes_prompt(call->verb) ? 2 : 1;
+
+	if ((call->word_count > 0 && !take_id(call->words[0], "a session id", &ids->session)) ||
+	    (first == 2 && !take_id(call->words[1], "a prompt's id", &ids->prompt))) {
 		return false;
 	}
-	for (int i = 1; i < call->word_count; i++) {
-		buf_addf(text, "%s%s", i > 1 ? " " : "", call->words[i]);
+	for (int i = first; i < call->word_count; i++) {
+		buf_addf(text, "%s%s", i > first ? " " : "", call->words[i]);
 	}
 	if (buf_failed(text)) {
 		(void)fprintf(stderr, "fairlead: the prompt is longer than %d bytes\n",
 		              SESSION_PROMPT_MAX);
 		return false;
 	}
-	o->id = id->s;
+	o->id = ids->session.s;
+	o->prompt = ids->prompt.s;
 	o->text = buf_cstr(text);
 	return true;
 }
@@ -458,13 +373,13 @@ static int around(struct call *call)
 	int status = EXIT_USAGE;
 	struct buf text;
 	struct err err;
-	struct id id = { "" };
+	struct session_ids ids = { .prompt = { "" } };
 
 	buf_init(&text, SESSION_PROMPT_MAX);
-	if (take_words(call, &options, &id, &text)) {
+	if (take_words(call, &options, &ids, &text)) {
 		if (client_open(&client, call_text(call, OPTION_URL), call_text(call, OPTION_KEY),
 		                &err) != ERR_OK) {
-			status = fail(&err);
+			status = session_fail(&err);
 		} else {
 			call->host = &options;
 			status = call->verb->run(call);
@@ -495,22 +410,50 @@ static const struct verb verbs[] = {
 	  "ID TEXT...",
 	  2,
 	  VERB_WORDS_ANY,
-	  run_prompt,
+	  session_prompt,
 	  "Tell the agent something.",
-	  { OPTION_IMAGE, OPTION_ATTACH, AT_SERVER } },
-	{ "prompts", "ID", 1, 1, run_prompts, "Those that wait for their turn.", { AT_SERVER } },
+	  { OPTION_STEER, OPTION_IMAGE, OPTION_ATTACH, AT_SERVER } },
+	{ "prompts",
+	  "ID",
+	  1,
+	  1,
+	  session_prompts,
+	  "Those that wait for their turn.",
+	  { AT_SERVER } },
+	{ "prompt-edit",
+	  "ID PROMPT TEXT...",
+	  3,
+	  VERB_WORDS_ANY,
+	  session_prompt_edit,
+	  "Other words for one that waits.",
+	  { OPTION_STEER, OPTION_IMAGE, OPTION_ATTACH, AT_SERVER } },
+	{ "prompt-cancel",
+	  "ID PROMPT",
+	  2,
+	  2,
+	  session_prompt_cancel,
+	  "Take one back that waits.",
+	  { AT_SERVER } },
+	{ "model", "ID MODEL", 2, 2, session_model, "Have the agent use it.", { AT_SERVER } },
+	{ "mode",
+	  "ID MODE",
+	  2,
+	  2,
+	  session_mode,
+	  "How the agent asks for permissions.",
+	  { AT_SERVER } },
 	{ "interrupt",
 	  "ID",
 	  1,
 	  1,
-	  run_interrupt,
+	  session_interrupt,
 	  "End the turn that runs; the session goes on.",
 	  { OPTION_REASON, AT_SERVER } },
 	{ "slash",
 	  "ID COMMAND...",
 	  2,
 	  VERB_WORDS_ANY,
-	  run_slash,
+	  session_slash,
 	  "A slash command: /help, or one of the agent's own.",
 	  { AT_SERVER } },
 	{ "delete", "ID", 1, 1, run_delete, "End it now.", { AT_SERVER } },

@@ -1,5 +1,6 @@
 #include "streamer/ask.h"
 
+#include "command/command_store.h"
 #include "streamer/feed.h"
 #include "streamer/socket.h"
 #include "task/task.h"
@@ -98,17 +99,111 @@ static enum err_code check_uploads(struct inbound *inbound, const struct ask *as
 	               : code;
 }
 
-enum err_code ask_blocks(struct inbound *inbound, struct ask *ask, const struct task_prompt *prompt,
+static struct steer_words words_of(const struct ask_words *words)
+{
+	return (struct steer_words){ .texts = &words->prompt->texts,
+		                     .blocks = words->prompt->blocks,
+		                     .steers = words->steers };
+}
+
+enum err_code ask_blocks(struct inbound *inbound, struct ask *ask, const struct ask_words *words,
                          struct str command, struct err *err)
 {
-	const struct steer_words words = { .texts = &prompt->texts, .blocks = prompt->blocks };
+	const struct steer_words said = words_of(words);
 	struct steer_ask what = { .verb = STEER_PROMPT };
-	enum err_code code = check_uploads(inbound, ask, prompt, err);
+	enum err_code code = check_uploads(inbound, ask, words->prompt, err);
 
-	if (code == ERR_OK && steer_words(&words, inbound->arena, &what.payload, err) != ERR_OK) {
+	if (code == ERR_OK && steer_words(&said, inbound->arena, &what.payload, err) != ERR_OK) {
 		return inbound_problem(inbound, "prompt", err->msg, err);
 	}
 	return code == ERR_OK ? ask_send(inbound, ask, &what, command, err) : code;
+}
+
+/* ---- prompts that wait ---- */
+
+static enum err_code changed(struct inbound *inbound, const struct ask *ask,
+                             const struct id *prompt, enum err_code code)
+{
+	const struct steer_done done = { .command = *prompt, .state = ask->session.state };
+
+	if (code == ERR_OK) {
+		say_done(inbound, ask, &done);
+	}
+	return code;
+}
+
+enum err_code ask_edit(struct inbound *inbound, struct ask *ask, struct str prompt,
+                       const struct ask_words *words, struct err *err)
+{
+	const struct steer_words said = words_of(words);
+	enum err_code code = check_uploads(inbound, ask, words->prompt, err);
+	struct id id;
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (!id_parse(prompt, &id)) {
+		return err_set(err, ERR_NOT_FOUND, "no such prompt");
+	}
+	return changed(inbound, ask, &id,
+	               steer_prompt_edit(&ask->steer, &ask->session, &id, &said, err));
+}
+
+enum err_code ask_take_back(struct inbound *inbound, struct ask *ask, struct str prompt,
+                            struct err *err)
+{
+	struct id id;
+
+	if (!id_parse(prompt, &id)) {
+		return err_set(err, ERR_NOT_FOUND, "no such prompt");
+	}
+	return changed(inbound, ask, &id,
+	               steer_prompt_cancel(&ask->steer, &ask->session, &id, err));
+}
+
+enum err_code ask_last_waiting(struct inbound *inbound, struct ask *ask, struct str *ret,
+                               struct err *err)
+{
+	struct command_list list;
+	struct str me = str_of(auth_actor(&inbound->who));
+
+	if (steer_prompts(&ask->steer, &ask->session.id, &list, err) != ERR_OK) {
+		return steer_only_read(err);
+	}
+	for (size_t i = list.count; i > 0; i--) {
+		if (str_eq(list.items[i - 1].created_by, me)) {
+			*ret = arena_str(inbound->arena, str_of(list.items[i - 1].id.s));
+			return ERR_OK;
+		}
+	}
+	return err_set(err, ERR_NOT_FOUND, "no message of yours waits");
+}
+
+/* ---- what else an agent is asked ---- */
+
+enum err_code ask_word(struct inbound *inbound, struct ask *ask, const struct ask_word *word,
+                       struct str command, struct err *err)
+{
+	struct steer_ask what = { .verb = word->verb };
+	struct jsonw w;
+	struct buf out;
+
+	if (word->verb == STEER_SLASH && !str_starts(word->word, STR_LIT("/"))) {
+		return inbound_problem(inbound, word->name, "must begin with /", err);
+	}
+	buf_init(&out, STEER_PAYLOAD_MAX);
+	jsonw_init(&w, &out);
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, word->name, word->word);
+	jsonw_end_object(&w);
+	if (buf_failed(&out)) {
+		buf_fini(&out);
+		return inbound_problem(inbound, word->name,
+		                       "is too large with its characters escaped", err);
+	}
+	what.payload = arena_str(inbound->arena, buf_str(&out));
+	buf_fini(&out);
+	return ask_send(inbound, ask, &what, command, err);
 }
 
 enum err_code ask_cancel(struct inbound *inbound, struct ask *ask, struct str reason,

@@ -4,6 +4,8 @@
 #include "steer/steer.h"
 #include "streamer/inbound.h"
 
+struct task_prompt;
+
 /* A frame's session, and for whom it is steered. */
 struct ask {
 	struct steer steer;
@@ -19,13 +21,33 @@ enum err_code ask_session(struct inbound *inbound, struct str session, struct as
 enum err_code ask_send(struct inbound *inbound, struct ask *ask, struct steer_ask *what,
                        struct str command, struct err *err) MUST_CHECK;
 
-struct task_prompt;
 /* A prompt that may refer to uploads, which was in the field "prompt". */
-enum err_code ask_blocks(struct inbound *inbound, struct ask *ask, const struct task_prompt *prompt,
+struct ask_words {
+	const struct task_prompt *prompt;
+	bool steers; /* as in struct steer_words */
+};
+enum err_code ask_blocks(struct inbound *inbound, struct ask *ask, const struct ask_words *words,
                          struct str command, struct err *err) MUST_CHECK;
+/* Other words for one that waits, and say so; and take one back. */
+enum err_code ask_edit(struct inbound *inbound, struct ask *ask, struct str prompt,
+                       const struct ask_words *words, struct err *err) MUST_CHECK;
+enum err_code ask_take_back(struct inbound *inbound, struct ask *ask, struct str prompt,
+                            struct err *err) MUST_CHECK;
+/* The last of who asks that waits, in the frame's memory. ERR_NOT_FOUND: none does. */
+enum err_code ask_last_waiting(struct inbound *inbound, struct ask *ask, struct str *ret,
+                               struct err *err) MUST_CHECK;
 /* A prompt of these texts (struct str), which were in that field. */
 enum err_code ask_prompt(struct inbound *inbound, struct ask *ask, const struct json_list *texts,
                          const char *field, struct str command, struct err *err) MUST_CHECK;
+
+/* {name: word} is what the verb says; a slash command begins with a slash. */
+struct ask_word {
+	enum steer_verb verb;
+	const char *name;
+	struct str word;
+};
+enum err_code ask_word(struct inbound *inbound, struct ask *ask, const struct ask_word *word,
+                       struct str command, struct err *err) MUST_CHECK;
 
 /* End it at once, and say so. */
 enum err_code ask_cancel(struct inbound *inbound, struct ask *ask, struct str reason,

@@ -31,7 +31,9 @@ extern const struct json_table consumer_slash_table;
 inbound_fn consumer_slash;
 extern const struct json_table consumer_adapter_table;
 inbound_fn consumer_set_adapter;
-inbound_fn consumer_queue; /* the three of the queue, none of which there is */
+/* Of a message that waits. */
+extern const struct json_table consumer_update_table, consumer_take_back_table;
+inbound_fn consumer_update, consumer_take_back;
 inbound_fn consumer_presence_query;
 extern const struct json_table consumer_history_table;
 inbound_fn consumer_history;

@@ -43,7 +43,7 @@ static enum err_code say_unsupported(struct inbound *inbound, const char *messag
 	return ERR_OK;
 }
 
-/* ---- user_message, and what the queue would have taken ---- */
+/* ---- user_message, queue_message ---- */
 
 struct message {
 	struct inbound_head head;
@@ -63,6 +63,17 @@ static void decode_images(const struct json_value *value, const char *path, void
 	}
 }
 
+#define IMAGES_FIELD(of)                                                                           \
+	{                                                                                          \
+		.name = "images", .kind = JSON_CUSTOM, FIELD(of, has_images),                      \
+		.decode = decode_images, .schema = "{\"type\":\"array\"}",                         \
+		.help = "Must be empty."                                                           \
+	}
+
+static const char no_images[] =
+	"pictures are uploaded, and prompts of REST and of /api/v1/ws refer to "
+	"them";
+
 static const struct json_field message_fields[] = {
 	INBOUND_HEAD,
 	{ .name = "content", .kind = JSON_STR, FIELD(message, content), .max = TASK_PROMPT_MAX },
@@ -71,12 +82,7 @@ static const struct json_field message_fields[] = {
 	  FIELD(message, session),
 	  .max = WORD_MAX,
 	  .help = "Of no effect." },
-	{ .name = "images",
-	  .kind = JSON_CUSTOM,
-	  FIELD(message, has_images),
-	  .decode = decode_images,
-	  .schema = "{\"type\":\"array\"}",
-	  .help = "Must be empty." },
+	IMAGES_FIELD(message),
 	COMMAND_FIELD(message),
 };
 
@@ -92,7 +98,7 @@ enum err_code consumer_user_message(struct inbound *inbound, const void *body, s
 	enum err_code code;
 
 	if (message->has_images) {
-		return say_unsupported(inbound, "images cannot be given to an agent yet");
+		return say_unsupported(inbound, no_images);
 	}
 	if (content.n == 0) {
 		return inbound_problem(inbound, "content", "is required", err);
@@ -102,12 +108,73 @@ enum err_code consumer_user_message(struct inbound *inbound, const void *body, s
 	                      : code;
 }
 
-enum err_code consumer_queue(struct inbound *inbound, const void *body, struct err *err)
+/* ---- update_queued_message, cancel_queued_message ---- */
+
+struct queued {
+	struct inbound_head head;
+	struct str content, prompt;
+	bool has_images;
+};
+
+#define PROMPT_FIELD                                                                               \
+	{                                                                                          \
+		.name = "prompt_id", .alias = "promptId", .kind = JSON_STR, FIELD(queued, prompt), \
+		.max = ID_LEN,                                                                     \
+		.help = "The command_id with which it was acknowledged; else the last of the "     \
+			"user's that waits."                                                       \
+	}
+
+static const struct json_field update_fields[] = {
+	INBOUND_HEAD,
+	{ .name = "content",
+	  .kind = JSON_STR,
+	  .flags = JSON_REQUIRED,
+	  FIELD(queued, content),
+	  .min = 1,
+	  .max = TASK_PROMPT_MAX },
+	IMAGES_FIELD(queued),
+	PROMPT_FIELD,
+};
+static const struct json_field take_back_fields[] = { INBOUND_HEAD, PROMPT_FIELD };
+
+const struct json_table consumer_update_table = { "UpdateQueuedMessage", sizeof(struct queued),
+	                                          update_fields, ARRAY_LEN(update_fields) };
+const struct json_table consumer_take_back_table = { "CancelQueuedMessage", sizeof(struct queued),
+	                                             take_back_fields,
+	                                             ARRAY_LEN(take_back_fields) };
+
+static enum err_code find_queued(struct inbound *inbound, const struct queued *queued,
+                                 struct ask *ask, struct str *ret, struct err *err)
 {
-	(void)body;
-	(void)err;
-	return say_unsupported(inbound, "every user_message is queued durably and cannot be taken "
-	                                "back; send it as user_message");
+	enum err_code code = find(inbound, ask, err);
+
+	*ret = queued->prompt;
+	return code == ERR_OK && ret->n == 0 ? ask_last_waiting(inbound, ask, ret, err) : code;
+}
+
+enum err_code consumer_update(struct inbound *inbound, const void *body, struct err *err)
+{
+	const struct queued *queued = body;
+	struct str content = queued->content, id;
+	const struct task_prompt prompt = { .texts = { &content, 1 } };
+	const struct ask_words words = { .prompt = &prompt };
+	struct ask ask;
+	enum err_code code;
+
+	if (queued->has_images) {
+		return say_unsupported(inbound, no_images);
+	}
+	code = find_queued(inbound, queued, &ask, &id, err);
+	return code == ERR_OK ? ask_edit(inbound, &ask, id, &words, err) : code;
+}
+
+enum err_code consumer_take_back(struct inbound *inbound, const void *body, struct err *err)
+{
+	struct ask ask;
+	struct str id;
+	enum err_code code = find_queued(inbound, body, &ask, &id, err);
+
+	return code == ERR_OK ? ask_take_back(inbound, &ask, id, err) : code;
 }
 
 /* ---- permission_response ---- */
@@ -263,41 +330,29 @@ const struct json_table consumer_model_table = { "SetModel", sizeof(struct setti
 const struct json_table consumer_mode_table = { "SetPermissionMode", sizeof(struct setting),
 	                                        mode_fields, ARRAY_LEN(mode_fields) };
 
-static struct str setting_json(const char *name, struct str value, struct arena *arena)
+static enum err_code send_word(struct inbound *inbound, const struct ask_word *word,
+                               struct str command, struct err *err)
 {
-	struct jsonw w;
-	struct buf out;
-	struct str json;
-
-	buf_init(&out, STEER_PAYLOAD_MAX);
-	jsonw_init(&w, &out);
-	jsonw_object(&w, NULL);
-	jsonw_str(&w, name, value);
-	jsonw_end_object(&w);
-	json = arena_str(arena, buf_str(&out));
-	buf_fini(&out);
-	return json;
-}
-
-static enum err_code set(struct inbound *inbound, const struct setting *setting,
-                         enum steer_verb verb, const char *name, struct err *err)
-{
-	struct steer_ask what = { .verb = verb,
-		                  .payload = setting_json(name, setting->value, inbound->arena) };
 	struct ask ask;
 	enum err_code code = find(inbound, &ask, err);
 
-	return code == ERR_OK ? ask_send(inbound, &ask, &what, setting->command, err) : code;
+	return code == ERR_OK ? ask_word(inbound, &ask, word, command, err) : code;
 }
 
 enum err_code consumer_set_model(struct inbound *inbound, const void *body, struct err *err)
 {
-	return set(inbound, body, STEER_SET_MODEL, "model", err);
+	const struct setting *setting = body;
+	const struct ask_word word = { STEER_SET_MODEL, "model", setting->value };
+
+	return send_word(inbound, &word, setting->command, err);
 }
 
 enum err_code consumer_set_mode(struct inbound *inbound, const void *body, struct err *err)
 {
-	return set(inbound, body, STEER_SET_PERMISSION_MODE, "mode", err);
+	const struct setting *setting = body;
+	const struct ask_word word = { STEER_SET_PERMISSION_MODE, "mode", setting->value };
+
+	return send_word(inbound, &word, setting->command, err);
 }
 
 /* ---- slash_command, set_adapter ---- */
@@ -326,24 +381,15 @@ static const struct json_field slash_fields[] = {
 const struct json_table consumer_slash_table = { "SlashCommand", sizeof(struct slash), slash_fields,
 	                                         ARRAY_LEN(slash_fields) };
 
-/* The agent knows its commands: they are given to it as they are. */
 enum err_code consumer_slash(struct inbound *inbound, const void *body, struct err *err)
 {
 	const struct slash *slash = body;
-	struct str line = slash->line;
-	const struct json_list texts = { &line, 1 };
-	struct ask ask;
-	enum err_code code;
+	const struct ask_word word = { STEER_SLASH, "command", slash->line };
 
 	if (inbound->ref.n == 0) {
 		inbound->ref = slash->request; /* what this frame calls its ref */
 	}
-	if (line.p[0] != '/') {
-		return inbound_problem(inbound, "command", "must begin with /", err);
-	}
-	code = find(inbound, &ask, err);
-	return code == ERR_OK ? ask_prompt(inbound, &ask, &texts, "command", slash->command, err)
-	                      : code;
+	return send_word(inbound, &word, slash->command, err);
 }
 
 struct adapter {

@@ -379,11 +379,46 @@ static void begin_command_error(struct shaping *s, const char *code, struct str 
 	shaping_copy(s, "command_id");
 }
 
+/* Only slash commands have results. */
+static void shape_slash(struct shaping *s, const struct json_value *result, bool failed)
+{
+	bool local = str_eq(json_as_str(json_get(result, "source")), STR_LIT("local"));
+
+	shaping_begin(s, failed ? "slash_command_error" : "slash_command_result");
+	shaping_copy(s, "command_id");
+	if (failed) {
+		jsonw_str(&s->w, "error", shaping_text(s, "message"));
+		return;
+	}
+	jsonw_str(&s->w, "content", json_as_str(json_get(result, "text")));
+	jsonw_cstr(&s->w, "source", local ? "emulated" : "cli");
+}
+
 static void shape_command_finished(struct shaping *s)
 {
-	if (str_eq(shaping_text(s, "outcome"), STR_LIT("failed"))) {
+	const struct json_value *result = json_get(s->data, "result");
+	bool failed = str_eq(shaping_text(s, "outcome"), STR_LIT("failed"));
+
+	if (result != NULL) {
+		shape_slash(s, result, failed);
+	} else if (failed) {
 		begin_command_error(s, "command_failed", shaping_text(s, "message"));
 	}
+}
+
+static void shape_prompt_edited(struct shaping *s)
+{
+	shaping_begin(s, "queued_message_updated");
+	shaping_copy(s, "content");
+	shaping_copy(s, "command_id");
+	shaping_copy(s, "by");
+}
+
+static void shape_prompt_cancelled(struct shaping *s)
+{
+	shaping_begin(s, "queued_message_cancelled");
+	shaping_copy(s, "command_id");
+	shaping_copy(s, "by");
 }
 
 static void shape_command_unknown(struct shaping *s)
@@ -413,4 +448,6 @@ shaping_fn *const shaping_table[EVENT_TYPE_COUNT] = {
 	[EVENT_TYPE_COMMAND_STARTED] = shape_command_started,
 	[EVENT_TYPE_COMMAND_FINISHED] = shape_command_finished,
 	[EVENT_TYPE_COMMAND_UNKNOWN] = shape_command_unknown,
+	[EVENT_TYPE_PROMPT_EDITED] = shape_prompt_edited,
+	[EVENT_TYPE_PROMPT_CANCELLED] = shape_prompt_cancelled,
 };

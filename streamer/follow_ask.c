@@ -7,7 +7,7 @@
 #include "streamer/socket.h"
 #include "task/task_json.h"
 
-enum { MESSAGE_MAX = 32 * 1024, NAME_MAX_BYTES = 128, OPTION_MAX = 256 };
+enum { MESSAGE_MAX = 32 * 1024, NAME_MAX_BYTES = 128, OPTION_MAX = 256, WORD_MAX = 256 };
 
 #define FIELD(of, member) .offset = offsetof(struct of, member), .present = JSON_NO_PRESENT
 #define SESSION_FIELD(of)                                                                          \
@@ -26,36 +26,154 @@ static struct str only_session(const struct socket *socket)
 
 /* ---- prompt ---- */
 
+static const char *const prompt_modes[] = { "queue", "steer", NULL };
+
 struct prompt {
 	struct inbound_head head;
 	struct str session, command;
+	struct str id; /* of one that waits */
 	struct task_prompt words;
+	unsigned mode; /* enum rest_prompt_mode */
 };
+
+#define WORDS_FIELDS                                                                               \
+	{ .name = "prompt",                                                                        \
+	  .alias = "message",                                                                      \
+	  .kind = JSON_CUSTOM,                                                                     \
+	  .flags = JSON_REQUIRED,                                                                  \
+	  FIELD(prompt, words),                                                                    \
+	  .decode = task_decode_prompt,                                                            \
+	  .schema = task_prompt_schema },                                                          \
+	{                                                                                          \
+		.name = "mode", .kind = JSON_ENUM, FIELD(prompt, mode), .names = prompt_modes,     \
+		.help = "steer: it joins the turn that runs, where the agent can do that; queue "  \
+			"when it is not given."                                                    \
+	}
 
 static const struct json_field prompt_fields[] = {
 	INBOUND_HEAD,
 	SESSION_FIELD(prompt),
-	{ .name = "prompt",
-	  .alias = "message",
-	  .kind = JSON_CUSTOM,
-	  .flags = JSON_REQUIRED,
-	  FIELD(prompt, words),
-	  .decode = task_decode_prompt,
-	  .schema = task_prompt_schema },
+	WORDS_FIELDS,
 	ASK_COMMAND_FIELD(prompt),
 };
 
 const struct json_table follow_prompt_table = { "PromptFrame", sizeof(struct prompt), prompt_fields,
 	                                        ARRAY_LEN(prompt_fields) };
 
+static struct ask_words words_of(const struct prompt *prompt)
+{
+	return (struct ask_words){ .prompt = &prompt->words,
+		                   .steers = prompt->mode == REST_PROMPT_STEER };
+}
+
 enum err_code follow_prompt(struct inbound *inbound, const void *body, struct err *err)
+{
+	const struct prompt *prompt = body;
+	const struct ask_words words = words_of(prompt);
+	struct ask ask;
+	enum err_code code = ask_session(inbound, prompt->session, &ask, err);
+
+	return code == ERR_OK ? ask_blocks(inbound, &ask, &words, prompt->command, err) : code;
+}
+
+/* ---- prompt_edit, prompt_cancel ---- */
+
+#define PROMPT_ID_FIELD                                                                            \
+	{                                                                                          \
+		.name = "promptId", .alias = "prompt_id", .kind = JSON_STR,                        \
+		.flags = JSON_REQUIRED, FIELD(prompt, id), .max = ID_LEN,                          \
+		.help = "The commandId with which it was acknowledged."                            \
+	}
+
+static const struct json_field edit_fields[] = {
+	INBOUND_HEAD,
+	SESSION_FIELD(prompt),
+	PROMPT_ID_FIELD,
+	WORDS_FIELDS,
+};
+
+const struct json_table follow_edit_table = { "PromptEdit", sizeof(struct prompt), edit_fields,
+	                                      ARRAY_LEN(edit_fields) };
+
+enum err_code follow_edit(struct inbound *inbound, const void *body, struct err *err)
+{
+	const struct prompt *prompt = body;
+	const struct ask_words words = words_of(prompt);
+	struct ask ask;
+	enum err_code code = ask_session(inbound, prompt->session, &ask, err);
+
+	return code == ERR_OK ? ask_edit(inbound, &ask, prompt->id, &words, err) : code;
+}
+
+static const struct json_field take_back_fields[] = {
+	INBOUND_HEAD,
+	SESSION_FIELD(prompt),
+	PROMPT_ID_FIELD,
+};
+
+const struct json_table follow_take_back_table = { "PromptCancel", sizeof(struct prompt),
+	                                           take_back_fields, ARRAY_LEN(take_back_fields) };
+
+enum err_code follow_take_back(struct inbound *inbound, const void *body, struct err *err)
 {
 	const struct prompt *prompt = body;
 	struct ask ask;
 	enum err_code code = ask_session(inbound, prompt->session, &ask, err);
 
-	return code != ERR_OK ? code
-	                      : ask_blocks(inbound, &ask, &prompt->words, prompt->command, err);
+	return code == ERR_OK ? ask_take_back(inbound, &ask, prompt->id, err) : code;
+}
+
+/* ---- set_model, set_mode, slash ---- */
+
+struct word {
+	struct inbound_head head;
+	struct str session, word, command;
+};
+
+#define WORD_FIELDS(called, least, most)                                                           \
+	INBOUND_HEAD, SESSION_FIELD(word),                                                         \
+		{ .name = (called),                                                                \
+		  .kind = JSON_STR,                                                                \
+		  .flags = JSON_REQUIRED,                                                          \
+		  FIELD(word, word),                                                               \
+		  .min = (least),                                                                  \
+		  .max = (most) },                                                                 \
+		ASK_COMMAND_FIELD(word)
+
+static const struct json_field model_fields[] = { WORD_FIELDS("model", 1, WORD_MAX) };
+static const struct json_field mode_fields[] = { WORD_FIELDS("mode", 1, WORD_MAX) };
+static const struct json_field slash_fields[] = { WORD_FIELDS("command", 2, TASK_PROMPT_MAX) };
+
+const struct json_table follow_model_table = { "SetModelFrame", sizeof(struct word), model_fields,
+	                                       ARRAY_LEN(model_fields) };
+const struct json_table follow_mode_table = { "SetModeFrame", sizeof(struct word), mode_fields,
+	                                      ARRAY_LEN(mode_fields) };
+const struct json_table follow_slash_table = { "SlashFrame", sizeof(struct word), slash_fields,
+	                                       ARRAY_LEN(slash_fields) };
+
+static enum err_code send_word(struct inbound *inbound, const struct word *word,
+                               enum steer_verb verb, const char *name, struct err *err)
+{
+	const struct ask_word what = { .verb = verb, .name = name, .word = word->word };
+	struct ask ask;
+	enum err_code code = ask_session(inbound, word->session, &ask, err);
+
+	return code == ERR_OK ? ask_word(inbound, &ask, &what, word->command, err) : code;
+}
+
+enum err_code follow_model(struct inbound *inbound, const void *body, struct err *err)
+{
+	return send_word(inbound, body, STEER_SET_MODEL, "model", err);
+}
+
+enum err_code follow_mode(struct inbound *inbound, const void *body, struct err *err)
+{
+	return send_word(inbound, body, STEER_SET_PERMISSION_MODE, "mode", err);
+}
+
+enum err_code follow_slash(struct inbound *inbound, const void *body, struct err *err)
+{
+	return send_word(inbound, body, STEER_SLASH, "command", err);
 }
 
 /* ---- chat_request ---- */

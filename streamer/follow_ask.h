@@ -4,9 +4,17 @@
 #include "streamer/follow.h"
 #include "streamer/inbound.h"
 
-/* {sessionId, prompt} */
+/* {sessionId, prompt, mode?} */
 extern const struct json_table follow_prompt_table;
 inbound_fn follow_prompt;
+
+/* {sessionId, promptId, prompt, mode?} and {sessionId, promptId}: of one that waits. */
+extern const struct json_table follow_edit_table, follow_take_back_table;
+inbound_fn follow_edit, follow_take_back;
+
+/* {sessionId, model}, {sessionId, mode}, {sessionId, command} */
+extern const struct json_table follow_model_table, follow_mode_table, follow_slash_table;
+inbound_fn follow_model, follow_mode, follow_slash;
 
 /* {sessionId, message} prompts and follows; {sessionId, resume_after_seq} follows from there. */
 extern const struct json_table follow_chat_table;

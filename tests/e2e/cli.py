@@ -163,6 +163,25 @@ def a_session_is_paused_resumed_prompted_and_stopped(stack):
     expect(stack.cli("session", "resume", sid), 1, [], "stopped")
 
 
+def prompts_that_wait_are_listed_edited_and_taken_back(stack):
+    sid = expect(stack.cli("task", "run", "--detach", "--needs", "nobody", "--", "true"), 0).stdout.strip()
+    for words in (["one", "two"], ["--steer", "three"]):
+        expect(stack.cli("session", "prompt", sid, *words), 0)
+    _, first, second = expect(stack.cli("session", "prompts", sid), 0).stdout.splitlines()
+    assert first.split()[1:] == ["queue", "one", "two"] and second.split()[1:] == ["steer", "three"], (first, second)
+    expect(stack.cli("session", "prompt-edit", sid, first.split()[0], "another", "one"), 0, ["accepted"])
+    for _ in range(2):
+        expect(stack.cli("session", "prompt-cancel", sid, second.split()[0]), 0, [])
+    expect(stack.cli("session", "prompt-edit", sid, second.split()[0], "x"), 1, [], "was taken back")
+    left = expect(stack.cli("session", "prompts", sid), 0).stdout.splitlines()[1:]
+    assert [line.split() for line in left] == [[first.split()[0], "queue", "another", "one"]], left
+    expect(stack.cli("session", "prompt-cancel", sid, "../x"), USAGE, [], "is not a prompt's id")
+    expect(stack.cli("session", "prompt-cancel", sid, UNKNOWN), 1, [], "no such prompt")
+    expect(stack.cli("session", "model", sid, "large"), 0, ["accepted"])
+    expect(stack.cli("session", "mode", sid, "plan"), 0, ["accepted"])
+    expect(stack.cli("session", "delete", sid), 0)
+
+
 def a_deleted_session_is_cancelled_at_once(stack):
     sid = detach(stack, "sleep", "86461")
     await_status(stack, sid, "running")
@@ -475,6 +494,7 @@ TESTS = [
     with_json_each_event_is_one_line,
     sessions_are_listed_and_shown,
     a_session_is_paused_resumed_prompted_and_stopped,
+    prompts_that_wait_are_listed_edited_and_taken_back,
     a_deleted_session_is_cancelled_at_once,
     ctrl_c_detaches_and_the_session_goes_on,
     ctrl_c_twice_cancels,

@@ -162,6 +162,91 @@ static void prompt_body(struct stage *stage)
 }
 ON_STAGE(a_prompt_is_a_command_and_is_acknowledged_once_it_is_durable, prompt_body)
 
+/* A frame about that prompt. */
+static void say_about(struct stage *stage, const char *type, const struct id *prompt,
+                      const char *more)
+{
+	char about[256];
+
+	(void)snprintf(about, sizeof(about), ",\"promptId\":\"%s\"%s", prompt->s, more);
+	say(stage, type, about);
+}
+
+static void expect_about(struct stage *stage, const struct id *prompt)
+{
+	struct id told = expect_ack(stage, "running");
+
+	assert_true(id_eq(&told, prompt));
+}
+
+static void waiting_body(struct stage *stage)
+{
+	const struct id other = id_new();
+	struct id prompt;
+
+	say(stage, "prompt", ",\"prompt\":\"one\",\"mode\":\"steer\"");
+	prompt = expect_ack(stage, "running");
+	expect_command(stage, &prompt, "prompt queued {\"steer\": true, \"prompt\": \"one\"}");
+	say_about(stage, "prompt_edit", &prompt, ",\"prompt\":\"two\"");
+	expect_about(stage, &prompt);
+	expect_command(stage, &prompt, "prompt queued {\"prompt\": \"two\", \"version\": 2}");
+	say_about(stage, "prompt_edit", &prompt, "");
+	expect_problem(stage, "prompt");
+	say(stage, "prompt_cancel", "");
+	expect_problem(stage, "promptId");
+	say_about(stage, "prompt_edit", &other, ",\"prompt\":\"x\"");
+	expect_error(stage, "NOT_FOUND");
+	say_about(stage, "prompt_cancel", &other, "");
+	expect_error(stage, "NOT_FOUND");
+	say(stage, "prompt_cancel", ",\"promptId\":\"x\"");
+	expect_error(stage, "NOT_FOUND");
+	for (unsigned i = 0; i < 2; i++) { /* again is the same */
+		say_about(stage, "prompt_cancel", &prompt, "");
+		expect_about(stage, &prompt);
+	}
+	say_about(stage, "prompt_edit", &prompt, ",\"prompt\":\"x\"");
+	expect_error(stage, "CONFLICT");
+	talker_close(stage->talker);
+	stage->talker = open_as(stage->world, stage->world->observer_key);
+	say_about(stage, "prompt_cancel", &prompt, "");
+	expect_error(stage, "FORBIDDEN");
+	crew_no_mail(&stage->crew);
+}
+ON_STAGE(a_prompt_that_waits_is_edited_and_taken_back, waiting_body)
+
+static void words_body(struct stage *stage)
+{
+	static const struct {
+		const char *type, *name, *word, *row;
+	} asks[] = {
+		{ "set_model", "model", "m", "set_model queued {\"model\": \"m\"}" },
+		{ "set_mode", "mode", "plan", "set_permission_mode queued {\"mode\": \"plan\"}" },
+		{ "slash", "command", "/help me", "slash queued {\"command\": \"/help me\"}" },
+	};
+	const struct id own = id_new();
+	struct id command;
+	char more[128];
+
+	for (size_t i = 0; i < ARRAY_LEN(asks); i++) {
+		(void)snprintf(more, sizeof(more), ",\"%s\":\"%s\"", asks[i].name, asks[i].word);
+		say(stage, asks[i].type, more);
+		command = expect_ack(stage, "running");
+		expect_command(stage, &command, asks[i].row);
+		say(stage, asks[i].type, "");
+		expect_problem(stage, asks[i].name);
+	}
+	say(stage, "slash", ",\"command\":\"help\"");
+	expect_problem(stage, "command");
+	(void)snprintf(more, sizeof(more), ",\"command\":\"/cost\",\"commandId\":\"%s\"", own.s);
+	for (unsigned i = 0; i < 2; i++) {
+		say(stage, "slash", more);
+		expect_about(stage, &own);
+	}
+	assert_true(json_as_bool(json_get(stage->talker->json, "repeated")));
+	assert_int_equal(count_rows(stage), ARRAY_LEN(asks) + 1);
+}
+ON_STAGE(model_mode_and_slash_commands_are_asked_by_frames, words_body)
+
 static void again_body(struct stage *stage)
 {
 	const struct id command = id_new();
@@ -391,6 +476,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_prompt_is_a_command_and_is_acknowledged_once_it_is_durable),
 		cmocka_unit_test(a_command_by_the_clients_own_id_is_done_once),
+		cmocka_unit_test(a_prompt_that_waits_is_edited_and_taken_back),
+		cmocka_unit_test(model_mode_and_slash_commands_are_asked_by_frames),
 		cmocka_unit_test(a_chat_request_prompts_and_follows_or_resumes),
 		cmocka_unit_test(the_first_answer_to_a_request_stands_and_the_others_see_it),
 		cmocka_unit_test(pause_resume_interrupt_and_stop_are_commands),

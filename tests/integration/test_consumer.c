@@ -339,7 +339,8 @@ static void asking_body(struct stage *stage)
 		{ "set_model", ",\"model\":\"m\"", "set_model {\"model\": \"m\"}" },
 		{ "set_permission_mode", ",\"mode\":\"plan\"",
 		  "set_permission_mode {\"mode\": \"plan\"}" },
-		{ "slash_command", ",\"command\":\"/help\"", "prompt {\"prompt\": \"/help\"}" },
+		{ "slash_command", ",\"command\":\"/help\"", "slash {\"command\": \"/help\"}" },
+		{ "queue_message", ",\"content\":\"a\"", "prompt {\"prompt\": \"a\"}" },
 		{ "permission_response",
 		  ",\"request_id\":\"q1\",\"behavior\":\"deny\",\"message\":\"no\"",
 		  "approval {\"scope\": \"once\", \"message\": \"no\", \"behavior\": \"deny\", "
@@ -365,13 +366,67 @@ static void asking_body(struct stage *stage)
 	expect_error(stage, "CONFLICT");
 	talker_say(stage->talker, "{\"type\":\"slash_command\",\"command\":\"/x\","
 	                          "\"request_id\":\"r\"}");
-	expect_command(stage, "prompt {\"prompt\": \"/x\"}");
+	expect_command(stage, "slash {\"command\": \"/x\"}");
 	say(stage, "presence_query", "");
 	expect(stage, "presence_update");
 	assert_true(str_eq(talker_str(stage->talker, "ref"), STR_LIT("r")));
 	crew_no_mail(&stage->crew);
 }
 ON_STAGE(what_a_client_asks_is_a_command_and_is_acknowledged, asking_body)
+
+/* Both, in either order: who asked is told, and so is everybody. */
+static void expect_ack_and(struct stage *stage, const char *type)
+{
+	struct str first;
+
+	talker_next(stage->talker);
+	first = talker_str(stage->talker, "type");
+	if (str_eq(first, STR_LIT("ack"))) {
+		expect(stage, type);
+	} else {
+		assert_true(str_eq(first, str_of(type)));
+		expect(stage, "ack");
+	}
+}
+
+static void queued_body(struct stage *stage)
+{
+	come(stage, "");
+	pass_greeting(stage);
+	say(stage, "queue_message", ",\"content\":\"a\"");
+	expect_command(stage, "prompt {\"prompt\": \"a\"}");
+	say(stage, "update_queued_message", ",\"content\":\"b\"");
+	expect_ack_and(stage, "queued_message_updated");
+	json_value_free(crew_mail(&stage->crew, "command", &stage->sid));
+	say(stage, "cancel_queued_message", "");
+	expect_ack_and(stage, "queued_message_cancelled");
+	say(stage, "cancel_queued_message", "");
+	expect_error(stage, "NOT_FOUND");
+	crew_no_mail(&stage->crew);
+}
+ON_STAGE(a_message_that_waits_is_changed_and_taken_back, queued_body)
+
+static void slash_body(struct stage *stage)
+{
+	come(stage, "");
+	pass_greeting(stage);
+	append(stage, EVENT_TYPE_COMMAND_FINISHED,
+	       "{\"command_id\":\"c\",\"outcome\":\"done\",\"result\":{\"source\":\"local\","
+	       "\"text\":\"t\"}}");
+	expect(stage, "slash_command_result");
+	assert_true(str_eq(talker_str(stage->talker, "command_id"), STR_LIT("c")));
+	assert_true(str_eq(talker_str(stage->talker, "content"), STR_LIT("t")));
+	assert_true(str_eq(talker_str(stage->talker, "source"), STR_LIT("emulated")));
+	append(stage, EVENT_TYPE_COMMAND_FINISHED,
+	       "{\"command_id\":\"d\",\"outcome\":\"failed\",\"message\":\"no\","
+	       "\"result\":{\"source\":\"native\"}}");
+	expect(stage, "slash_command_error");
+	assert_true(str_eq(talker_str(stage->talker, "error"), STR_LIT("no")));
+	append(stage, EVENT_TYPE_COMMAND_FINISHED,
+	       "{\"command_id\":\"e\",\"outcome\":\"failed\",\"message\":\"no\"}");
+	expect(stage, "error");
+}
+ON_STAGE(what_a_slash_command_gave_has_frames_of_its_own, slash_body)
 
 static void again_body(struct stage *stage)
 {
@@ -405,9 +460,12 @@ static void refused_body(struct stage *stage)
 		const char *type, *more, *code;
 	} asks[] = {
 		{ "set_adapter", ",\"adapter\":\"codex\"", "UNSUPPORTED" },
-		{ "queue_message", ",\"content\":\"x\"", "UNSUPPORTED" },
-		{ "update_queued_message", ",\"content\":\"x\"", "UNSUPPORTED" },
-		{ "cancel_queued_message", "", "UNSUPPORTED" },
+		{ "queue_message", "", "INVALID" },
+		{ "update_queued_message", "", "INVALID" },
+		{ "update_queued_message", ",\"content\":\"x\"", "NOT_FOUND" },
+		{ "update_queued_message", ",\"content\":\"x\",\"images\":[{}]", "UNSUPPORTED" },
+		{ "cancel_queued_message", "", "NOT_FOUND" },
+		{ "cancel_queued_message", ",\"prompt_id\":\"x\"", "NOT_FOUND" },
 		{ "user_message", ",\"content\":\"x\",\"images\":[{}]", "UNSUPPORTED" },
 		{ "user_message", "", "INVALID" },
 		{ "user_message", ",\"content\":\"x\",\"command_id\":\"y\"", "INVALID" },
@@ -546,6 +604,8 @@ int main(void)
 		cmocka_unit_test(a_page_of_history_is_bounded_in_bytes),
 		cmocka_unit_test(what_a_client_asks_is_a_command_and_is_acknowledged),
 		cmocka_unit_test(a_message_by_the_clients_own_id_is_given_once),
+		cmocka_unit_test(a_message_that_waits_is_changed_and_taken_back),
+		cmocka_unit_test(what_a_slash_command_gave_has_frames_of_its_own),
 		cmocka_unit_test(what_cannot_be_asked_is_refused_with_a_stable_code),
 		cmocka_unit_test(too_many_frames_are_refused_and_the_connection_stays),
 		cmocka_unit_test(observers_see_no_questions_and_no_output_and_ask_nothing),
