@@ -153,6 +153,22 @@ def expect(holds, what, output):
         sys.exit(f"{what}:\n{output}")
 
 
+def check_redis_acl():
+    """What C and Lua say to Redis is in the table; else it is named."""
+    folder = os.path.join(TOOLS, "..", "deploy", "redis-acl")
+    bad = [({"shared/thing/x.c": 'redis_arg_cstr(cmd, "KEYS");\n'}, "x.c: the command KEYS"),
+           ({"shared/thing/x.c": 'static const struct str all[] = { STR_LIT("FLUSHALL") };\n/* redis */\n'}, "FLUSHALL"),
+           ({"api/x.c": 'redis_argf(cmd, "{z:%s}:all", id);\n'}, "x.c: the key or channel {z:%s}:all"),
+           ({"worker/x.h": '#define OTHER_CHANNEL "others"\n'}, "x.h: the key or channel others"),
+           ({"shared/thing/lua/x.lua": "-- KEYS 1 {z}\nreturn redis.call('KEYS', KEYS[1])\n"}, "x.lua: the command KEYS"),
+           ({}, "nothing is called {s:")]
+    for files, said in bad:
+        with tempfile.TemporaryDirectory() as root:
+            write(root, files)
+            code, output = run(os.path.join(TOOLS, "redis-acl"), "--check", folder, root)
+            expect(code != 0 and said in output, f"redis-acl was to say: {said}", output)
+
+
 def check_format():
     with tempfile.TemporaryDirectory() as root:
         write(root, {"shared/base/x.c": "int  x ;\n", ".clang-format": "BasedOnStyle: LLVM\n"})
@@ -194,6 +210,7 @@ def main():
             status, output = judge(checker, root)
             expect(status == 1, f"check-{checker} accepts an empty tree", output)
     check_docs()
+    check_redis_acl()
     print(check_format())
     print(f"{len(BAD)} bad trees refused")
 
