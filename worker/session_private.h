@@ -126,8 +126,7 @@ struct session_run {
 	bool doubted; /* after a loss of Redis, until its log says that it is ours */
 	bool in_slot; /* counts as one of the host's used slots */
 	bool prompting, turn_open, turn_ending;
-	unsigned
-		clock_stops; /* reasons for which its time does not run: see session_clock_stop() */
+	unsigned clock_stops; /* reasons for which its time does not run: session_clock_stop() */
 
 	struct session_waits waits;
 	bool wants_park;                 /* all it does is wait */
@@ -139,8 +138,9 @@ struct session_run {
 	bool restored;                             /* it has the files that it had before */
 	char agent_session[SESSION_AGENT_ID_SIZE]; /* the agent's own id of it; "": not known */
 	bool resumes;                              /* its agent goes on with that */
-	const char *lost;   /* what its agent is told is missing; NULL: nothing */
-	uint64_t snapshots; /* taken of this epoch */
+	const char *lost;                /* what its agent is told is missing; NULL: nothing */
+	uint64_t snapshots;              /* taken of this epoch */
+	struct session_uploads *uploads; /* whose files it has; NULL: none */
 	struct session_asks asks;
 	struct session_rules *rules;   /* session_rules.h */
 	unsigned returning;            /* askers that have what they waited for, but no slot yet */

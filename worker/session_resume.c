@@ -24,6 +24,7 @@
 #include "log/log.h"
 #include "worker/session_adapter.h"
 #include "worker/session_secret.h"
+#include "worker/session_upload.h"
 #include "worker/snapshot.h"
 
 enum { PAGE_BYTES = 1024 * 1024, LOST_MAX = 1024, LAST_WORDS_MS = 1000 };
@@ -65,6 +66,7 @@ void session_facts_write(const struct session_run *s, struct jsonw *w)
 	jsonw_cstr(w, "url", ws->url);
 	jsonw_cstr(w, "base", ws->base);
 	jsonw_cstr(w, "branch", ws->branch);
+	session_uploads_list(s, w);
 	jsonw_array(w, "asks");
 	TAILQ_FOREACH (ask, &s->asks, link) {
 		jsonw_object(w, NULL);
@@ -84,6 +86,7 @@ void session_facts_take(struct session_run *s, const struct json_value *facts)
 {
 	const struct json_value *asks = json_get(facts, "asks");
 
+	session_uploads_know(s, facts);
 	s->turn = (uint64_t)json_as_i64(json_get(facts, "turn"));
 	(void)take(facts, "tree", s->tree, sizeof(s->tree));
 	(void)take(facts, "agent_session", s->agent_session, sizeof(s->agent_session));
@@ -457,6 +460,7 @@ static bool go_on(struct session_run *s, const struct workspace_request *request
 		return false;
 	}
 	session_facts_take(s, f->facts);
+	session_uploads_miss(s);
 	if (!str_eq(str_of(s->tree), str_of(f->image.tree))) {
 		s->tree[0] = '\0'; /* what was not told of yet is told with the rest */
 	}

@@ -131,6 +131,65 @@ static enum err_code save(struct session_run *s, struct upload_fetch *fetch, str
 	return code;
 }
 
+/* ---- which there are ---- */
+
+struct session_uploads {
+	bool missing;
+	size_t count;
+	struct id ids[SESSION_UPLOADS_NOTED];
+};
+
+static void note_one(struct session_run *s, const struct id *upload)
+{
+	struct session_uploads *u = s->uploads;
+
+	if (u == NULL) {
+		u = s->uploads = arena_take(s->arena, sizeof(*u));
+		u->missing = false;
+		u->count = 0;
+	}
+	for (size_t i = 0; i < u->count; i++) {
+		if (id_eq(&u->ids[i], upload)) {
+			return;
+		}
+	}
+	if (u->count == SESSION_UPLOADS_NOTED) {
+		u->count--;
+		memmove(u->ids, u->ids + 1, u->count * sizeof(*u->ids));
+	}
+	u->ids[u->count++] = *upload;
+}
+
+void session_uploads_list(const struct session_run *s, struct jsonw *w)
+{
+	jsonw_array(w, "uploads");
+	for (size_t i = 0; s->uploads != NULL && i < s->uploads->count; i++) {
+		jsonw_cstr(w, NULL, s->uploads->ids[i].s);
+	}
+	jsonw_end_array(w);
+}
+
+void session_uploads_know(struct session_run *s, const struct json_value *facts)
+{
+	const struct json_value *uploads = json_get(facts, "uploads");
+	struct id id;
+
+	for (size_t i = 0; i < json_count(uploads); i++) {
+		if (id_parse(json_as_str(json_at(uploads, i)), &id)) {
+			note_one(s, &id);
+		}
+	}
+}
+
+void session_uploads_miss(struct session_run *s)
+{
+	if (s->uploads != NULL) {
+		s->uploads->missing = true;
+	}
+}
+
+/* ---- where one goes ---- */
+
 static enum err_code place(struct taking *t, struct upload_fetch *fetch, struct str part,
                            bool image, struct err *err)
 {
@@ -144,6 +203,7 @@ static enum err_code place(struct taking *t, struct upload_fetch *fetch, struct 
 	if (code != ERR_OK) {
 		return code;
 	}
+	note_one(t->s, &fetch->upload);
 	if (image) {
 		(void)snprintf(note, sizeof(note),
 		               "the agent takes no pictures: %s is a file in its workspace",
@@ -302,6 +362,8 @@ void session_uploads_write(const struct session_run *s, struct jsonw *w)
 	}
 }
 
+/* ---- of the task, and again ---- */
+
 /* NULL: the task's prompt refers to nothing. */
 static struct json_value *take_task(struct session_run *s)
 {
@@ -320,7 +382,7 @@ static struct json_value *take_task(struct session_run *s)
 	return taken;
 }
 
-void session_uploads_before(struct session_run *s)
+static void take_before(struct session_run *s)
 {
 	struct json_value *taken = s->agent->type == TASK_AGENT_COMMAND ? take_task(s) : NULL;
 
@@ -331,6 +393,56 @@ void session_uploads_before(struct session_run *s)
 		free(text);
 	}
 	json_value_free(taken);
+}
+
+static bool is_of_task(const struct session_run *s, const struct id *upload)
+{
+	const struct upload_ref *refs = s->order.spec.prompt.uploads.items;
+
+	for (size_t i = 0; i < s->order.spec.prompt.uploads.count; i++) {
+		if (id_eq(&refs[i].id, upload)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Those of later prompts: those of the task come again by themselves. */
+static void take_noted(struct session_run *s)
+{
+	const struct session_uploads *u = s->uploads;
+	struct json_value *blocks;
+	struct buf text, attachments;
+	struct jsonw w;
+	struct err err;
+
+	buf_init(&text, (size_t)SESSION_UPLOADS_NOTED * 64);
+	event_text_init(&attachments);
+	jsonw_init(&w, &text);
+	jsonw_array(&w, NULL);
+	for (size_t i = 0; i < u->count; i++) {
+		if (!is_of_task(s, &u->ids[i])) {
+			jsonw_object(&w, NULL);
+			jsonw_cstr(&w, "type", "file");
+			jsonw_cstr(&w, "upload", u->ids[i].s);
+			jsonw_end_object(&w);
+		}
+	}
+	jsonw_end_array(&w);
+	blocks = json_parse(buf_str(&text), &err);
+	json_value_free(session_uploads_take(s, blocks, &attachments));
+	json_value_free(blocks);
+	buf_fini(&text);
+	buf_fini(&attachments);
+}
+
+void session_uploads_before(struct session_run *s)
+{
+	if (s->uploads != NULL && s->uploads->missing) {
+		s->uploads->missing = false;
+		take_noted(s);
+	}
+	take_before(s);
 }
 
 void session_uploads_again(struct session_run *s)

@@ -21,7 +21,17 @@ void session_uploads_write(const struct session_run *s, struct jsonw *w);
 /* The text of blocks, for who takes no more than that; malloc's. */
 char *session_uploads_text(const struct json_value *blocks);
 
-/* What the task's prompt refers to, of an agent that is told the prompt when it starts. */
+/* Before the agent starts: what the task's prompt refers to, of an agent that is told the prompt
+ * when it starts; and the files of later prompts again, where it goes on in another place. */
 void session_uploads_before(struct session_run *s);
-/* The same files again, where an agent goes on in another place. */
+/* What the task's prompt refers to again, where an agent goes on in another place. */
 void session_uploads_again(struct session_run *s);
+
+/* The uploads whose files are in the workspace, as a fact of the session; of more than
+ * SESSION_UPLOADS_NOTED the oldest are forgotten. */
+enum { SESSION_UPLOADS_NOTED = 128 };
+struct json_value;
+void session_uploads_list(const struct session_run *s, struct jsonw *w);
+void session_uploads_know(struct session_run *s, const struct json_value *facts);
+/* They are not in snapshots, and so not in a workspace that was made of one. */
+void session_uploads_miss(struct session_run *s);

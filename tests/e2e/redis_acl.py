@@ -4,20 +4,24 @@ user is denied what it must not do.
 
 usage: with-postgres redis_acl.py BIN_DIR
 """
+import json
 import os
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE]
-from approvals import submit  # noqa: E402
+from approvals import open_ones, submit  # noqa: E402
 from cluster import Cluster, PASSWORD, Service  # noqa: E402
 from first_light import wait_for  # noqa: E402
 from proxy import free_port  # noqa: E402
+from sockets import Socket  # noqa: E402
+from stack import run_all  # noqa: E402
 
 ACL = os.path.join(HERE, "..", "..", "deploy", "redis-acl")
 KINDS = ("api", "streamer", "scheduler", "worker")
-COUNTS = {"api": 2, "streamer": 2, "scheduler": 1, "worker": 1}
+COUNTS = {"api": 2, "streamer": 2, "scheduler": 1, "worker": 2}
 NEVER = ("flushall", "flushdb", "config get *", "config set maxmemory 1", "keys *", "monitor", "shutdown nosave",
          "acl list", "acl setuser x", "client kill type normal", "replicaof no one", "save", "module list", "function list",
          "psubscribe *", "migrate h 1 k 0 1", "rename a b", "swapdb 0 1", "script flush")
@@ -52,17 +56,114 @@ class Guarded(Cluster):
         return self.redis("tester", "acl", "log", "100")
 
 
-def nothing_is_denied(stack):
+# Asks, then does what each line says; what it is told is in its log.
+ASKS = """
+echo begun
+if [ -z "$FAIRLEAD_RESTORED" ]; then "$BIN" agent ask deploy; else echo again; fi
+while read -r line; do echo "got $line"; done
+"""
+
+
+def undenied(stack, what, condition, seconds=60):
+    """Until it is so; and nothing was denied on the way."""
+    wait_for(what, lambda: condition() or stack.denied().strip(), seconds)
+    assert stack.denied().strip() == "", (what, stack.denied())
+
+
+def lines(watcher):
+    return [e["message"] for _, kind, e in list(watcher.events) if kind == "log"]
+
+
+def count(watcher, kind):
+    return len([1 for _, k, _ in list(watcher.events) if k == kind])
+
+
+def ask(stack, method, path, body=None, good=(200, 201, 202, 204)):
+    status, answer = stack.json(method, "/api/v1" + path, body)
+    assert status in good, (method, path, status, answer)
+    return answer
+
+
+def runner(watcher):
+    """The worker on which it runs, and its workspace there."""
+    path = [e["workspace"]["path"] for _, kind, e in list(watcher.events) if kind == "status" and "workspace" in e][-1]
+    return path.split("/")[-3], path
+
+
+def an_agent_is_parked_answered_and_given_files(stack):
+    """It goes on elsewhere after its worker is lost, with the files that prompts brought."""
+    watcher = submit(stack, ASKS)
+    undenied(stack, "it is parked", lambda: count(watcher, "parked"))
+    lost, _ = runner(watcher)
+    undenied(stack, "its question is a row", lambda: open_ones(stack, watcher))
+    ask(stack, "POST", "/approvals/%s/approve" % open_ones(stack, watcher)[0]["id"], {})
+    undenied(stack, "it is answered", lambda: "allow" in lines(watcher))
+    status, _, raw = stack.request("POST", "/api/v1/uploads?name=notes.txt", b"some notes\n" * 20000, {"Content-Type": "text/plain"})
+    upload = json.loads(raw)["id"]
+    assert status == 201, raw
+    ask(stack, "POST", "/sessions/%s/prompt" % watcher.sid,
+        {"prompt": [{"type": "text", "text": "look"}, {"type": "file", "upload": upload}]})
+    undenied(stack, "it has the file", lambda: any(upload in line for line in lines(watcher)))
+    undenied(stack, "there is a snapshot with it", lambda: [k for _, k, e in list(watcher.events)
+                                                          if k == "moment" or upload in e.get("message", "")][-1] == "moment")
+    stack.kill(lost)
+    undenied(stack, "it goes on elsewhere", lambda: "again" in lines(watcher))
+    other, workspace = runner(watcher)
+    assert other != lost, other
+    assert os.path.getsize(os.path.join(workspace, ".fairlead/uploads", upload, "notes.txt")) == 11 * 20000
+    stack.spawn(lost)
+    ask(stack, "DELETE", "/sessions/" + watcher.sid)
+    undenied(stack, "it is cancelled", lambda: watcher.ended)
+
+
+def what_is_followed_asked_and_scheduled(stack):
     watcher = submit(stack, 'for i in 1 2 3; do echo "line $i"; sleep 0.1; done')
     stopped = submit(stack, "echo begun; sleep 60")
-    wait_for("it runs", lambda: any(kind == "log" for _, kind, _ in stopped.events) or stack.denied().strip(), 40)
-    stack.json("POST", "/api/v1/sessions/%s/prompt" % stopped.sid, {"prompt": "a line"})
-    stack.json("POST", "/api/v1/sessions/%s/stop" % stopped.sid, {})
-    for path in ("/workers", "/demand", "/sessions/%s/why" % watcher.sid, "/usage", "/sessions/%s/events?limit=5" % watcher.sid):
+    undenied(stack, "it runs", lambda: "begun" in lines(stopped))
+    ws = Socket(stack)
+    ws.say({"type": "subscribe", "sessionId": stopped.sid, "presence": True, "ref": "a"})
+    ws.say({"type": "prompt", "sessionId": stopped.sid, "prompt": "a line", "ref": "b"})
+    said = [ws.next()["type"]]
+    while "ack" not in said or "presence" not in said:
+        said.append(ws.next()["type"])
+    ws.close()
+    ticket = ask(stack, "POST", "/stream-tickets", {"sessionId": stopped.sid})
+    assert ticket["ticket"], ticket
+    for verb in ("pause", "resume"):
+        ask(stack, "POST", "/sessions/%s/%s" % (stopped.sid, verb), {})
+        state = {"pause": "paused", "resume": "running"}[verb]
+        undenied(stack, state, lambda: ask(stack, "GET", "/sessions/" + stopped.sid)["status"] == state)
+    ask(stack, "POST", "/sessions/%s/stop" % stopped.sid, {})
+    for path in ("/workers", "/demand", "/sessions/%s/why" % watcher.sid, "/usage", "/sessions/%s/events?limit=5" % watcher.sid,
+                 "/scheduling/breakers", "/prices", "/sessions?perPage=3"):
         stack.request("GET", "/api/v1" + path)
-    wait_for("both end", lambda: watcher.ended and stopped.ended or stack.denied().strip(), 40)
-    assert stack.denied().strip() == "", stack.denied()
+    later = [submit(stack, "echo late") for _ in range(2)]
+    settings = {"argv": ["true"]}
+    task = {"prompt": "beat", "repo": {"mode": "none"}, "runtime": {"type": "local"}, "labels": {"by": "beat"},
+            "agents": [{"type": "command", "version": "latest", "settings": settings}]}
+    made = ask(stack, "POST", "/schedules", {"name": "beat", "everySeconds": 1, "task": task})
+
+    def runs():
+        return [s for s in ask(stack, "GET", "/sessions?label=by%3Dbeat")["items"] if s["status"] == "completed"]
+    undenied(stack, "the schedule runs", lambda: len(runs()) >= 2)
+    ask(stack, "DELETE", "/schedules/" + made["id"])
+    undenied(stack, "all end", lambda: all(w.ended for w in [watcher, stopped] + later))
     assert stack.json("GET", "/api/v1/sessions/" + watcher.sid)[1]["status"] == "completed"
+
+
+def redis_is_lost_and_all_is_made_again(stack):
+    """FLUSHALL by who may: generations, queue, leases, logs and journals come back, by these users."""
+    runs = submit(stack, "i=0; while [ $i -lt 600 ]; do i=$((i+1)); echo line $i; sleep 0.1; done")
+    undenied(stack, "it runs", lambda: len(lines(runs)) > 3)
+    waits = submit(stack, "echo waited", not_before=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 5)))
+    before = len(lines(runs))
+    assert "OK" in stack.redis("tester", "flushall")
+    undenied(stack, "it is heard again", lambda: len(lines(runs)) > before + 2, 90)
+    undenied(stack, "what waited runs", lambda: waits.ended, 90)
+    after = submit(stack, "echo after")
+    undenied(stack, "another runs", lambda: after.ended, 90)
+    ask(stack, "DELETE", "/sessions/" + runs.sid)
+    undenied(stack, "it is cancelled", lambda: runs.ended, 60)
 
 
 def much_is_denied(stack):
@@ -73,9 +174,11 @@ def much_is_denied(stack):
 
 
 def main(bin_dir):
-    with Guarded(bin_dir, counts=COUNTS) as stack:
-        nothing_is_denied(stack)
-        much_is_denied(stack)
+    stack = Guarded(bin_dir, {"FAIRLEAD_WORKER_SLOTS": "4"}, counts=COUNTS)
+    stack.env["FAIRLEAD_WORKER_SNAPSHOT_DIR"] = stack.path("snapshots")
+    with stack:
+        run_all([an_agent_is_parked_answered_and_given_files, what_is_followed_asked_and_scheduled,
+                 redis_is_lost_and_all_is_made_again, much_is_denied], stack)
         assert not stack.ended, stack.ended
 
 

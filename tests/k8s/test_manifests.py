@@ -156,7 +156,7 @@ def compose_problems(compose, programs):
 COMPOSE_REFUSED = (
     (lambda services: services["front"]["environment"].update(FAIRLEAD_API_2="172.30.7.31:8090"), "FAIRLEAD_API_2 is"),
     (lambda services: services["worker"].update(stop_grace_period="10s"), "is killed before"),
-    (lambda services: services["api1"].update(secrets=["redis-url"]), "has no /run/secrets/pg-url"),
+    (lambda services: services["api1"].update(secrets=["redis-url-api"]), "has no /run/secrets/pg-url"),
     (lambda services: services["scheduler"].update(command=["fairlead-shedule"]), "no program"),
     (lambda services: services["worker"].update(cap_drop=[]), "has rights"),
 )
