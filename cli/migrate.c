@@ -18,10 +18,12 @@ static const char migrate_usage[] =
 	"\n"
 	"Applies the migrations that the database at FAIRLEAD_PG_URL (or in the file that\n"
 	"FAIRLEAD_PG_URL_FILE names; without both: the one that `fairlead up` runs here) does not\n"
-	"have yet.\n";
+	"have yet. What nodes of the former version could not live with waits until they are "
+        "gone.\n";
 
 static int migrate(struct local *local)
 {
+	struct pg_waits waits;
 	unsigned applied = 0;
 	struct err err;
 
@@ -30,6 +32,15 @@ static int migrate(struct local *local)
 		return EXIT_FAILED;
 	}
 	(void)printf("%u applied, %zu in all\n", applied, pg_schema.count);
+	if (pg_migrate_waits(local->pg, &pg_schema, &waits, &err) != ERR_OK) {
+		(void)fprintf(stderr, "fairlead: %s\n", err.msg);
+		return EXIT_FAILED;
+	}
+	if (waits.name != NULL) {
+		(void)printf("%s waits until %llu nodes that speak less than protocol %u are gone; "
+		             "then run this again\n",
+		             waits.name, (unsigned long long)waits.nodes, waits.protocol);
+	}
 	return EXIT_DONE;
 }
 

@@ -16,6 +16,7 @@
 #include "loop/offload.h"
 #include "loop/stack.h"
 #include "node/node.h"
+#include "pg/schema.h"
 #include "queue/keys.h"
 #include "redis/redis.h"
 #include "worker/cgroup.h"
@@ -272,20 +273,31 @@ static enum err_code find_sandbox(struct app *app, const struct conf *conf, stru
 	return ERR_OK;
 }
 
+/* What it says is understood by schedulers of the version before, and a session may need what only
+ * workers of this one do: "protocol=2" is a word like others. */
+static void protocol_words(char *out, size_t size)
+{
+	unsigned protocol = pg_schema.protocol;
+	int n = protocol > 1 ? snprintf(out, size, "protocol=%u,", protocol - 1) : 0;
+
+	(void)snprintf(out + n, size - (size_t)n, "protocol=%u", protocol);
+}
+
 static enum err_code describe(struct app *app, const struct conf *conf, struct err *err)
 {
+	enum { PROTOCOLS_SIZE = 48 };
 	const char *labels = conf->worker_labels, *path = getenv("PATH");
 	const struct session_host *host = &app->host;
-	char agents[sizeof(app->has)];
+	char agents[sizeof(app->has)], protocols[PROTOCOLS_SIZE];
 	int n;
 
+	protocol_words(protocols, sizeof(protocols));
 	programs_set(conf, app->programs);
 	programs_words(app->programs, path != NULL ? path : "", agents, sizeof(agents));
-	n = snprintf(app->has, sizeof(app->has), "runtime=local,%s%s,sandbox=%s%s%s",
+	n = snprintf(app->has, sizeof(app->has), "runtime=local,%s%s,sandbox=%s,%s%s%s",
 	             host->sandbox_min == SANDBOX_NONE ? "runtime=disabled," : "", agents,
-	             host->sandbox.bwrap != NULL ? "bwrap" : "none", labels[0] != '\0' ? "," : "",
-	             labels);
-
+	             host->sandbox.bwrap != NULL ? "bwrap" : "none", protocols,
+	             labels[0] != '\0' ? "," : "", labels);
 	if (n < 0 || (size_t)n >= sizeof(app->has)) {
 		return err_set(err, ERR_INVALID, "worker.labels is too long");
 	}

@@ -20,6 +20,7 @@
 #include "node/probes.h"
 #include "node/request_log.h"
 #include "node/request_trace.h"
+#include "node/roster.h"
 #include "node/systemd.h"
 #include "pg/pg.h"
 #include "redis/redis.h"
@@ -183,6 +184,9 @@ static void start(void *arg)
 
 	(void)fiber_start(node->loop, &node->duties, "generation", generation_keep, node);
 	(void)fiber_start(node->loop, &node->duties, "backlog", node_backlog_keep, node);
+	if (node->pg != NULL) {
+		(void)fiber_start(node->loop, &node->duties, "roster", roster_keep, node);
+	}
 	/* One that is cut short by the stop did not fail. */
 	if (node->options->start != NULL && node->options->start(node, &err) != ERR_OK &&
 	    !node->stopping) {
@@ -294,7 +298,7 @@ enum err_code node_await_ready(struct node *node, uint64_t timeout_ms, struct er
 	enum err_code code;
 
 	while (!redis_connected(node->redis) || node->store.generation == 0 ||
-	       (node->pg != NULL && !pg_available(node->pg))) {
+	       (node->pg != NULL && !(node->joined && pg_available(node->pg)))) {
 		if (clock_mono_ms() > until) {
 			return err_set(err, ERR_UNAVAILABLE, "redis or postgres is away");
 		}

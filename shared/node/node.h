@@ -75,6 +75,7 @@ struct node {
 	struct loop *loop;
 	struct redis *redis;       /* for commands */
 	struct pg *pg;             /* NULL unless NODE_PG */
+	bool joined;               /* the schema is what this version needs (roster.h) */
 	struct log_store store;    /* .generation is 0 until known */
 	char mark[NODE_MARK_SIZE]; /* what Redis has while it is of that generation (generation.h)
 	                            */

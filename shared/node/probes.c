@@ -5,7 +5,7 @@
 #include "log/log.h"
 #include "metric/metric.h"
 #include "node/node.h"
-#include "pg/pg.h"
+#include "pg/schema.h"
 #include "redis/redis.h"
 
 enum { READINESS_MAX = 4096 };
@@ -28,7 +28,8 @@ static bool write_readiness(const struct node *node, struct buf *out)
 {
 	bool redis = redis_connected(node->redis) && node->store.generation != 0;
 	bool pg = node->pg == NULL || pg_available(node->pg);
-	bool ready = redis && pg && !node->stopping;
+	bool schema = node->pg == NULL || node->joined;
+	bool ready = redis && pg && schema && !node->stopping;
 	struct jsonw w;
 
 	jsonw_init(&w, out);
@@ -40,6 +41,7 @@ static bool write_readiness(const struct node *node, struct buf *out)
 	jsonw_bool(&w, "redis", redis);
 	if (node->pg != NULL) {
 		jsonw_bool(&w, "postgres", pg);
+		jsonw_bool(&w, "schema", schema);
 	}
 	jsonw_time(&w, "timestamp", clock_wall_us());
 	jsonw_end_object(&w);
@@ -64,6 +66,7 @@ static void version(struct http_request *req, struct http_reply *reply)
 	jsonw_init(&w, &reply->body);
 	jsonw_object(&w, NULL);
 	jsonw_cstr(&w, "version", node_version());
+	jsonw_u64(&w, "protocol", pg_schema.protocol);
 	jsonw_object(&w, "build_info");
 	jsonw_cstr(&w, "git_commit", node_commit());
 	jsonw_end_object(&w);

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "pg/call.h"
+#include "pg/phase.h"
 #include "pg_sql_gen.h"
 
 /* Also how long one process waits for another that migrates. */
@@ -58,6 +59,40 @@ static enum err_code list_applied(struct pg_tx *tx, struct pg_rows **ret, struct
 	return pg_tx_query(tx, &pg_sql_texts[PG_SQL_MIGRATION_LIST], NULL, ret, err);
 }
 
+/* How many live that speak an older protocol. */
+static enum err_code count_older(struct pg_tx *tx, unsigned protocol, uint64_t *ret,
+                                 struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+
+	pg_param_u64(&params, protocol);
+	code = pg_tx_query(tx, &pg_sql_texts[PG_SQL_NODE_OLDER], &params, &rows, err);
+	if (code == ERR_OK) {
+		*ret = pg_u64(rows, 0, 0);
+	}
+	return code;
+}
+
+/* Nobody joins from here on until the transaction ends. *ret_waits: somebody lives who could not
+ * live with it. */
+static enum err_code begin_contract(struct pg_tx *tx, unsigned protocol, bool *ret_waits,
+                                    struct err *err)
+{
+	struct pg_params params = { 0 };
+	uint64_t older = 0;
+	enum err_code code;
+
+	pg_param_u64(&params, protocol);
+	code = pg_tx_query(tx, &pg_sql_texts[PG_SQL_SCHEMA_RAISE], &params, NULL, err);
+	if (code == ERR_OK) {
+		code = count_older(tx, protocol, &older, err);
+	}
+	*ret_waits = older > 0;
+	return code;
+}
+
 static enum err_code apply(struct pg_tx *tx, const struct text *file, struct err *err)
 {
 	struct pg_params params = { 0 };
@@ -71,34 +106,47 @@ static enum err_code apply(struct pg_tx *tx, const struct text *file, struct err
 	return pg_tx_query(tx, &pg_sql_texts[PG_SQL_MIGRATION_ADD], &params, NULL, err);
 }
 
+static enum err_code look(struct pg_tx *tx, const struct pg_migrations *migrations,
+                          const struct text **ret_missing, struct err *err)
+{
+	struct pg_rows *applied CLEANUP(pg_rows_cleanup) = NULL;
+	enum err_code code = list_applied(tx, &applied, err);
+
+	return code == ERR_OK ? find_missing(applied, migrations, ret_missing, err) : code;
+}
+
 /* One transaction: look, and apply at most one file. */
 static enum err_code apply_next(struct pg *pg, const struct pg_migrations *migrations,
                                 bool *ret_applied, struct err *err)
 {
 	struct pg_tx *tx CLEANUP(pg_tx_cleanup) = NULL;
-	struct pg_rows *applied CLEANUP(pg_rows_cleanup) = NULL;
 	const struct text *missing = NULL;
 	struct pg_tx *done;
+	unsigned protocol;
+	bool waits = false;
 	enum err_code code = pg_begin(pg, "", &tx, err);
 
+	*ret_applied = false;
 	if (code == ERR_OK) {
-		code = list_applied(tx, &applied, err);
+		code = look(tx, migrations, &missing, err);
 	}
-	if (code == ERR_OK) {
-		code = find_missing(applied, migrations, &missing, err);
+	if (code != ERR_OK || missing == NULL) {
+		return code;
 	}
-	if (code == ERR_OK && missing != NULL) {
+	protocol = pg_phase_contract(missing);
+	if (protocol > 0) {
+		code = begin_contract(tx, protocol, &waits, err);
+	}
+	if (code == ERR_OK && !waits) {
 		code = apply(tx, missing, err);
 	}
-	if (code != ERR_OK) {
+	if (code != ERR_OK || waits) {
 		return code;
 	}
 	done = tx;
 	tx = NULL;
 	code = pg_commit(done, err);
-	if (code == ERR_OK) {
-		*ret_applied = missing != NULL;
-	}
+	*ret_applied = code == ERR_OK;
 	return code;
 }
 
@@ -118,4 +166,23 @@ enum err_code pg_migrate(struct pg *pg, const struct pg_migrations *migrations,
 	}
 	*ret_applied = count;
 	return ERR_OK;
+}
+
+enum err_code pg_migrate_waits(struct pg *pg, const struct pg_migrations *migrations,
+                               struct pg_waits *ret, struct err *err)
+{
+	struct pg_tx *tx CLEANUP(pg_tx_cleanup) = NULL;
+	const struct text *missing = NULL;
+	enum err_code code = pg_begin(pg, "", &tx, err);
+
+	*ret = (struct pg_waits){ .name = NULL };
+	if (code == ERR_OK) {
+		code = look(tx, migrations, &missing, err);
+	}
+	if (code != ERR_OK || missing == NULL) {
+		return code;
+	}
+	ret->name = missing->name;
+	ret->protocol = pg_phase_contract(missing);
+	return count_older(tx, ret->protocol, &ret->nodes, err);
 }

@@ -138,6 +138,17 @@ struct pg_migrations {
 	unsigned protocol; /* what programs with these speak: docs/upgrade.md */
 };
 
-/* Applies what is missing; refuses a file whose checksum changed. *ret_applied: how many ran. */
+/* Applies what is missing; refuses a file whose checksum changed. *ret_applied: how many ran. A
+ * contract (pg/phase.h) waits, and what comes after it, while nodes live that could not live with
+ * it; from the moment it is applied no such node joins. */
 enum err_code pg_migrate(struct pg *pg, const struct pg_migrations *migrations,
                          unsigned *ret_applied, struct err *err) MUST_CHECK;
+
+/* The first file that was not applied, and how many nodes live that it waits for. */
+struct pg_waits {
+	const char *name; /* NULL: all were */
+	unsigned protocol;
+	uint64_t nodes;
+};
+enum err_code pg_migrate_waits(struct pg *pg, const struct pg_migrations *migrations,
+                               struct pg_waits *ret, struct err *err) MUST_CHECK;

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "pg/generation.h"
 #include "pg/schema.h"
+#include "pg/standing.h"
 #include "pg_world.h"
 
 enum { BIG = 3 * 1024 * 1024, FIBERS = 200 };
@@ -513,6 +514,78 @@ static void a_changed_file_is_refused_and_a_broken_one_leaves_nothing(void **sta
 	world_run(refuse_body);
 }
 
+/* ---- two versions side by side ---- */
+
+#define CONTRACT "-- phase: contract\n-- protocol: 2\nDROP TABLE test_old"
+
+static const struct text phase_files[] = {
+	{ "9101_old", "1111", "CREATE TABLE test_old (a int)", 29 },
+	{ "9102_contract", "2222", CONTRACT, sizeof(CONTRACT) - 1 },
+};
+static const struct pg_migrations before = { phase_files, 1, 1 };
+static const struct pg_migrations after = { phase_files, 2, 2 };
+
+static struct pg_standing join(struct world *world, const char *id,
+                               const struct pg_migrations *migrations)
+{
+	const struct pg_node node = { id, "fairlead-test", "0.0" };
+	struct pg_standing standing = { .asked = 0 };
+	struct err err;
+
+	assert_int_equal(pg_node_join(world->pg, &node, migrations, &standing, &err), ERR_OK);
+	return standing;
+}
+
+static unsigned migrate(struct world *world, const struct pg_migrations *migrations,
+                        struct pg_waits *waits)
+{
+	unsigned applied = 0;
+	struct err err;
+
+	assert_int_equal(pg_migrate(world->pg, migrations, &applied, &err), ERR_OK);
+	assert_int_equal(pg_migrate_waits(world->pg, migrations, waits, &err), ERR_OK);
+	return applied;
+}
+
+static void contract_body(struct world *world)
+{
+	SQL(test_node_count, "SELECT count(*) FROM nodes");
+	SQL(test_old_count, "SELECT count(*) FROM test_old");
+	SQL(test_asked, "SELECT min_compatible FROM schema_version");
+	struct pg_waits waits;
+	struct err err;
+
+	assert_false(join(world, "old-1", &before).schema_ready);
+	assert_int_equal(migrate(world, &before, &waits), 1);
+	assert_null(waits.name);
+	assert_true(join(world, "old-1", &before).schema_ready);
+	assert_true(join(world, "new-1", &after).schema_ready);
+	assert_int_equal(number(world->pg, "", &test_node_count), 2);
+
+	assert_int_equal(migrate(world, &after, &waits), 0);
+	assert_string_equal(waits.name, "9102_contract");
+	assert_int_equal(waits.nodes, 1);
+	assert_int_equal(waits.protocol, 2);
+	assert_int_equal(number(world->pg, "", &test_asked), 1);
+	assert_int_equal(number(world->pg, "", &test_old_count), 0);
+
+	assert_int_equal(pg_node_leave(world->pg, "old-1", 60000, &err), ERR_OK);
+	assert_int_equal(migrate(world, &after, &waits), 0); /* it finishes what it began */
+	assert_int_equal(pg_node_leave(world->pg, "old-1", 0, &err), ERR_OK);
+	assert_int_equal(migrate(world, &after, &waits), 1);
+	assert_null(waits.name);
+	assert_int_equal(number(world->pg, "", &test_asked), 2);
+	assert_int_equal(join(world, "old-2", &before).asked, 2);
+	assert_int_equal(number(world->pg, "", &test_node_count), 2);
+	assert_int_equal(join(world, "new-1", &after).asked, 2);
+}
+
+static void what_old_nodes_cannot_live_with_waits_for_them_and_keeps_them_out(void **state)
+{
+	(void)state;
+	world_run(contract_body);
+}
+
 static uint64_t generation(struct world *world, const char *run_id)
 {
 	uint64_t ret = 0;
@@ -558,6 +631,7 @@ int main(void)
 		cmocka_unit_test(two_hundred_fibers_share_four_connections_each_as_its_own_tenant),
 		cmocka_unit_test(migrations_run_once_however_many_start_them),
 		cmocka_unit_test(a_changed_file_is_refused_and_a_broken_one_leaves_nothing),
+		cmocka_unit_test(what_old_nodes_cannot_live_with_waits_for_them_and_keeps_them_out),
 		cmocka_unit_test(a_run_id_keeps_its_generation_and_a_new_one_gets_the_next),
 	};
 

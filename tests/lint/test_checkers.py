@@ -39,6 +39,7 @@ GOOD = {
     "api/kept.c": "void serve_get_a(void)\n{\n\tadd(METRIC_DONE, conf->home, ERR_OK, auth_bit(AUTH_ADMIN));\n"
                   "\tappend(log, EVENT_TYPE_STATUS);\n}\n",
     "streamer/kept.c": '[REST_OP_get_b] = get,\n{ "/ok", ok },\n',
+    "shared/pg/CMakeLists.txt": "set(migrations migrations/0001_core.sql)\n",
     "shared/pg/migrations/0001_core.sql": "CREATE TABLE things (\n    id text,\n    tenant_id text\n);\n"
                                           "CREATE TABLE machines (\n    id text\n);\n",
     "shared/thing/sql/thing_get.sql": "-- params: tenant id, id\nSELECT id FROM things WHERE tenant_id = $1 AND id = $2\n",
@@ -51,6 +52,7 @@ LONG_FUNCTION = "int f(void);\n\nint f(void)\n{\n" + "\tf();\n" * 81 + "}\n"
 LATER = "TO" + "DO"
 
 # checker, files that spoil the tree, what it must say
+LISTED = {"shared/pg/CMakeLists.txt": "migrations/0001_core.sql migrations/0032_x.sql migrations/0032_y.sql\nset(protocol 2)\n"}
 BAD = [
     ("tenants", {"shared/thing/sql/thing_drop.sql": "-- params: tenant_id = of whom\nDELETE FROM things WHERE id = $1\n"},
      "thing_drop.sql: names a table with a tenant, and not whose rows"),
@@ -65,6 +67,23 @@ BAD = [
      "uses KEYS[2] and names 1"),
     ("keys", {"shared/thing/lua/x.lua": "-- KEYS 1 {w}:a\nreturn redis.call('GET', '{w}:b')\n"},
      "GET of a key that is not made from KEYS"),
+    ("migrations", {**LISTED, "shared/pg/migrations/0032_x.sql": 'CREATE TABLE a (b int);\n'},
+     'must begin with "-- phase: expand"'),
+    ("migrations", {**LISTED, "shared/pg/migrations/0032_x.sql": '-- phase: expand\nDROP TABLE a;\n'},
+     'takes away what the version before uses: that is for a contract'),
+    ("migrations", {**LISTED, "shared/pg/migrations/0032_x.sql": '-- phase: expand\nALTER TABLE a RENAME b TO c;\n'},
+     'the version before knows the old name'),
+    ("migrations", {**LISTED, "shared/pg/migrations/0032_x.sql": '-- phase: expand\nALTER TABLE a ALTER COLUMN b TYPE bigint;\n'},
+     'the version before writes the old type'),
+    ("migrations", {**LISTED, "shared/pg/migrations/0032_x.sql": '-- phase: expand\nALTER TABLE a ADD COLUMN b int NOT NULL;\n'},
+     'so it needs a default'),
+    ("migrations", {**LISTED, "shared/pg/migrations/0032_x.sql": '-- phase: contract\nDROP TABLE a;\n'},
+     'from which protocol on'),
+    ("migrations", {**LISTED, "shared/pg/migrations/0032_x.sql": '-- phase: contract\n-- protocol: 3\nDROP TABLE a;\n'},
+     'protocol 3 must be 2 or more, and no more than'),
+    ("migrations", {**LISTED, "shared/pg/migrations/0032_x.sql": "-- phase: expand\n",
+                    "shared/pg/migrations/0032_y.sql": "-- phase: expand\n"}, "has that number"),
+    ("migrations", {"shared/pg/migrations/0032_x.sql": "-- phase: expand\n"}, "is not in shared/pg/CMakeLists.txt"),
     ("layers", {"shared/base/x.c": '#include "loop/loop.h"\n'}, "shared/base must not include shared/loop"),
     ("layers", {"shared/loop/x.c": '#include "task/task.h"\n'}, "shared/loop must not include shared/task"),
     ("layers", {"shared/redis/x.c": '#include "http/http.h"\n'}, "shared/redis must not include shared/http"),
@@ -197,7 +216,7 @@ def check_docs():
 def main():
     with tempfile.TemporaryDirectory() as root:
         write(root, GOOD)
-        for checker in ("layers", "size", "words", "rows", "tenants", "keys"):
+        for checker in ("layers", "size", "words", "rows", "tenants", "keys", "migrations"):
             status, output = judge(checker, root)
             expect(status == 0, f"check-{checker} refuses the good tree", output)
     for checker, files, reason in BAD:
@@ -205,7 +224,7 @@ def main():
             write(root, {**GOOD, **files})
             status, output = judge(checker, root)
             expect(status == 1 and reason in output, f"check-{checker} should say \"{reason}\" about {files}", output)
-    for checker in ("layers", "size", "words", "rows", "tenants", "keys"):
+    for checker in ("layers", "size", "words", "rows", "tenants", "keys", "migrations"):
         with tempfile.TemporaryDirectory() as root:
             status, output = judge(checker, root)
             expect(status == 1, f"check-{checker} accepts an empty tree", output)

@@ -1,0 +1,4 @@
+-- phase: contract
+-- protocol: 2
+-- Only the version before used it.
+DROP TABLE of_the_version_before;
