@@ -5,37 +5,8 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "event/log.h"
+#include "log_world.h"
 #include "redis/sub.h"
-#include "tests/support/world.h"
-
-#define TENANT "acme"
-
-struct rig {
-	struct world *world;
-	struct log_store store;
-	struct id sid;
-};
-
-static struct rig rig_of(struct world *world)
-{
-	return (struct rig){
-		world,
-		{ .redis = world->redis, .generation = 1, .unarchived_max = 16 * 1024 * 1024 },
-		id_new()
-	};
-}
-
-static struct log_result open_with(const struct rig *rig, const struct log_open *opening)
-{
-	struct log_result result;
-	struct err err;
-
-	if (log_open(&rig->store, opening, &result, &err) != ERR_OK) {
-		fail_msg("open: %s", err.msg);
-	}
-	return result;
-}
 
 static struct log_result create(const struct rig *rig)
 {
@@ -59,34 +30,6 @@ static struct log_open lease_of(const struct rig *rig, const char *token)
 		                  .to = SESSION_PROVISIONING };
 }
 
-static struct log_batch batch_of(const struct rig *rig, const struct log_new *events, size_t count)
-{
-	return (struct log_batch){
-		.sid = rig->sid, .tenant = TENANT, .events = events, .count = count
-	};
-}
-
-static struct log_result append(const struct rig *rig, const struct log_batch *batch)
-{
-	struct log_result result;
-	struct err err;
-
-	if (log_append(&rig->store, batch, &result, &err) != ERR_OK) {
-		fail_msg("append: %s", err.msg);
-	}
-	return result;
-}
-
-static struct log_result note(const struct rig *rig, const char *producer, uint64_t seq)
-{
-	struct log_new event = { EVENT_TYPE_NOTE, STR_LIT("{\"message\":\"hello\"}") };
-	struct log_batch batch = batch_of(rig, &event, 1);
-
-	batch.producer = producer;
-	batch.seq = seq;
-	return append(rig, &batch);
-}
-
 static struct log_result move_to(const struct rig *rig, enum session_state to)
 {
 	struct log_new event = { EVENT_TYPE_STATUS, STR_LIT("{\"status\":\"moved\"}") };
@@ -95,18 +38,6 @@ static struct log_result move_to(const struct rig *rig, enum session_state to)
 	batch.moves = true;
 	batch.to = to;
 	return append(rig, &batch);
-}
-
-static struct log_page read_after(const struct rig *rig, struct cursor after, unsigned max)
-{
-	struct log_range range = { rig->sid, TENANT, after, max, 1024 * 1024 };
-	struct log_page page;
-	struct err err;
-
-	if (log_read(&rig->store, &range, &page, &err) != ERR_OK) {
-		fail_msg("read: %s", err.msg);
-	}
-	return page;
 }
 
 static void creating_body(struct world *world)

@@ -160,7 +160,7 @@ static void become_worker(const struct worker_world *w, const char *setting)
 		"FAIRLEAD_WORKER_LOCAL_REPOS=/",
 		/* Freed memory is kept for a while: little, so that what is used can be judged. */
 		("ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0:"
-		 "quarantine_size_mb=16"),
+		 "quarantine_size_mb=4"),
 		geteuid() == 0 ? "FAIRLEAD_WORKER_USER=nobody" : "A=1", NULL
 	};
 	const char *const argv[] = { WORKER_PATH, NULL };
