@@ -55,62 +55,49 @@ static void add_event(const struct log_event *event, struct str sid, struct buf 
 	log_event_json(&shown, sid, out);
 }
 
-/* The newest events after range->after into out, and what they say about the row. */
-static enum err_code read_recent(struct look *look, struct session *row, struct log_range *range,
-                                 struct buf *out, struct err *err)
+/* What the newest events are, and what they say about the row. */
+static void show_recent(struct look *look, struct session *row, const struct log_page *page,
+                        struct buf *out)
 {
-	bool caught_up = false;
+	row->state = page->head.state;
+	row->epoch = page->head.at.epoch;
+	buf_add_char(out, '[');
+	for (size_t i = 0; i < page->count; i++) {
+		const struct log_event *event = &page->events[i];
 
-	while (range->max_count > 0 && !caught_up) {
-		struct log_page page = { 0 };
-		enum err_code code = log_read(&look->node->store, range, &page, err);
-
-		if (code != ERR_OK) {
-			return code;
+		if ((look->classes >> log_event_class(event) & 1) != 0) {
+			add_event(event, str_of(row->id.s), out);
 		}
-		row->state = page.head.state;
-		row->epoch = page.head.at.epoch;
-		for (size_t i = 0; i < page.count; i++) {
-			if ((look->classes >> log_event_class(&page.events[i]) & 1) != 0) {
-				add_event(&page.events[i], str_of(row->id.s), out);
-			}
-			if (session_is_terminal(row->state) && page.events[i].state.n > 0) {
-				take_end(row, &page.events[i], look->arena);
-			}
+		if (session_is_terminal(row->state) && event->state.n > 0) {
+			take_end(row, event, look->arena);
 		}
-		range->after = page.next;
-		range->max_count -= (unsigned)page.count;
-		caught_up = page.caught_up || page.count == 0;
-		log_page_fini(&page);
 	}
-	return ERR_OK;
+	buf_add_char(out, ']');
 }
 
 static enum err_code look_at(struct look *look, size_t i, struct err *err)
 {
 	struct session *row = &look->rows[i];
-	struct log_range range = { .sid = row->id,
-		                   .tenant = arena_strdup(look->arena, row->tenant),
-		                   .max_count = LIVE_RECENT,
-		                   .max_bytes = READ_BYTES };
-	struct log_head head;
-	enum err_code code = log_head_get(&look->node->store, &row->id, range.tenant, &head, err);
+	const struct log_range range = { .sid = row->id,
+		                         .tenant = arena_strdup(look->arena, row->tenant),
+		                         .max_count = LIVE_RECENT,
+		                         .max_bytes = READ_BYTES };
+	struct log_page page;
+	enum err_code code = log_recent(&look->node->store, &range, &page, err);
 	struct buf out;
 
-	if (code != ERR_OK || !head.found) {
-		return code;
+	if (code != ERR_OK) {
+		/* It left Redis, or is not there yet: the row has it all. */
+		return code == ERR_NOT_FOUND ? ERR_OK : code;
 	}
-	range.after.n = head.at.n > LIVE_RECENT ? head.at.n - LIVE_RECENT : 0;
 	buf_init(&out, RECENT_MAX);
-	buf_add_char(&out, '[');
-	code = read_recent(look, row, &range, &out, err);
-	buf_add_char(&out, ']');
-	if (code == ERR_OK && !buf_failed(&out)) {
+	show_recent(look, row, &page, &out);
+	log_page_fini(&page);
+	if (!buf_failed(&out)) {
 		look->views[i].recent_events = arena_str(look->arena, buf_str(&out));
 	}
 	buf_fini(&out);
-	/* It left Redis meanwhile: the row has it all. */
-	return code == ERR_NOT_FOUND ? ERR_OK : code;
+	return ERR_OK;
 }
 
 static void look_on(void *arg)
@@ -128,6 +115,23 @@ static void look_on(void *arg)
 	}
 }
 
+static void look_together(struct look *look, size_t wanted)
+{
+	struct fiber_group group = { .count = 0 };
+
+	for (size_t i = 0; i < wanted && i < LIVE_FIBERS; i++) {
+		(void)fiber_start(look->node->loop, &group, "live", look_on, look);
+	}
+	/* They use what is on this stack, so they are waited for whatever happens to the client. */
+	fiber_shield();
+	if (fiber_group_wait(&group, LIVE_WAIT_MS) != ERR_OK) {
+		fiber_group_cancel(&group, ERR_TIMEOUT);
+		while (fiber_group_wait(&group, FIBER_NO_TIMEOUT) != ERR_OK) {
+		}
+	}
+	fiber_unshield();
+}
+
 enum err_code live_fill(const struct http_request *req, struct session *rows,
                         struct session_live_view *views, size_t count, struct err *err)
 {
@@ -139,7 +143,6 @@ enum err_code live_fill(const struct http_request *req, struct session *rows,
 		             .count = count,
 		             .arena = req->arena,
 		             .err = { .code = ERR_OK } };
-	struct fiber_group group = { .count = 0 };
 	size_t wanted = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -148,17 +151,11 @@ enum err_code live_fill(const struct http_request *req, struct session *rows,
 	if (wanted > 0 && (node->store.generation == 0 || !redis_connected(node->redis))) {
 		return err_set(err, ERR_UNAVAILABLE, "Redis is away");
 	}
-	for (size_t i = 0; i < wanted && i < LIVE_FIBERS; i++) {
-		(void)fiber_start(node->loop, &group, "live", look_on, &look);
+	if (wanted == 1) {
+		look_on(&look);
+	} else {
+		look_together(&look, wanted);
 	}
-	/* They use what is on this stack, so they are waited for whatever happens to the client. */
-	fiber_shield();
-	if (fiber_group_wait(&group, LIVE_WAIT_MS) != ERR_OK) {
-		fiber_group_cancel(&group, ERR_TIMEOUT);
-		while (fiber_group_wait(&group, FIBER_NO_TIMEOUT) != ERR_OK) {
-		}
-	}
-	fiber_unshield();
 	*err = look.err;
 	return look.err.code;
 }

@@ -225,6 +225,11 @@ struct log_range {
 enum err_code log_read(const struct log_store *store, const struct log_range *range,
                        struct log_page *ret, struct err *err) MUST_CHECK;
 
+/* The newest events, the oldest of them first, with the head of just before, in one round trip.
+ * max_count and max_bytes as above; after and gap are not used. ERR_NOT_FOUND: as above. */
+enum err_code log_recent(const struct log_store *store, const struct log_range *range,
+                         struct log_page *ret, struct err *err) MUST_CHECK;
+
 /* ---- doorbells ---- */
 
 /* The channel of a session's doorbell, for redis_subscribe(). */

@@ -216,10 +216,10 @@ static enum err_code start_of_n(const struct log_store *store, const char *key, 
 	return ERR_OK;
 }
 
-static void add_range(struct redis_cmd *cmd, const char *key, const char *start, const char *end,
-                      unsigned count)
+static void add_range(struct redis_cmd *cmd, const char *verb, const char *key, const char *start,
+                      const char *end, unsigned count)
 {
-	redis_arg_cstr(cmd, "XRANGE");
+	redis_arg_cstr(cmd, verb);
 	redis_arg_cstr(cmd, key);
 	redis_arg_cstr(cmd, start);
 	redis_arg_cstr(cmd, end);
@@ -233,7 +233,7 @@ static enum err_code first_entry(const struct log_store *store, const char *key,
 {
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
 
-	add_range(cmd, key, at, at, 1);
+	add_range(cmd, "XRANGE", key, at, at, 1);
 	return redis_call(store->redis, cmd, ret, err);
 }
 
@@ -288,22 +288,27 @@ static void find_gap(const struct cursor *after, struct log_page *page)
 	}
 }
 
-/* Head, then range, in one round trip: an append between them must not look like a hole. */
+/* Head, then range, in one round trip: an append between them must not look like a hole. start
+ * NULL: the newest, backwards. */
 static enum err_code read_both(const struct log_store *store, const struct log_keys *keys,
                                const char *start, const struct log_range *range,
                                struct log_page *page, struct err *err)
 {
-	CLEANUP(redis_cmd_cleanup) struct redis_cmd *range_cmd = redis_cmd_new();
-	CLEANUP(redis_cmd_cleanup) struct redis_cmd *head_cmd = redis_cmd_new();
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
 	struct redis_op range_op = { 0 }, head_op = { 0 };
 	struct fiber_op *ops[] = { &head_op.op, &range_op.op };
 	unsigned count = range->max_count < LOG_REPLAY_MAX ? range->max_count : LOG_REPLAY_MAX;
 	enum err_code code;
 
-	add_range(range_cmd, keys->log, start, "+", count > 0 ? count : 1);
-	add_head(head_cmd, keys->head);
-	redis_send(store->redis, &head_op, head_cmd);
-	redis_send(store->redis, &range_op, range_cmd);
+	add_head(cmd, keys->head);
+	redis_send(store->redis, &head_op, cmd);
+	redis_cmd_reset(cmd);
+	if (start != NULL) {
+		add_range(cmd, "XRANGE", keys->log, start, "+", count > 0 ? count : 1);
+	} else {
+		add_range(cmd, "XREVRANGE", keys->log, "+", "-", count > 0 ? count : 1);
+	}
+	redis_send(store->redis, &range_op, cmd);
 	code = fiber_wait_all(ops, ARRAY_LEN(ops), FIBER_NO_TIMEOUT, err);
 	page->reply = range_op.reply;
 	if (code == ERR_OK) {
@@ -357,6 +362,61 @@ enum err_code log_read(const struct log_store *store, const struct log_range *ra
 		return err_wrap(err, "read %s", range->sid.s);
 	}
 	find_gap(&range->after, &page);
+	*ret = page;
+	return ERR_OK;
+}
+
+/* The newest entries that follow each other without a hole, up to max_bytes; the newest came first.
+ */
+static enum err_code take_newest(const struct log_range *range, struct log_page *page,
+                                 struct err *err)
+{
+	size_t count = redis_reply_len(page->reply), bytes = 0, taken = 0;
+	struct log_event *events = mem_calloc(count + 1, sizeof(*events));
+
+	page->events = events;
+	for (size_t i = 0; i < count; i++) {
+		if (!log_event_decode(redis_reply_at(page->reply, i), &events[i])) {
+			return err_set(err, ERR_BACKEND, "a damaged entry");
+		}
+		bytes += events[i].data.n;
+		if (i > 0 &&
+		    (events[i].at.n + 1 != events[i - 1].at.n || bytes > range->max_bytes)) {
+			break;
+		}
+		taken++;
+	}
+	page->count = taken;
+	for (size_t i = 0; i < taken / 2; i++) {
+		struct log_event event = events[i];
+
+		events[i] = events[taken - 1 - i];
+		events[taken - 1 - i] = event;
+	}
+	return ERR_OK;
+}
+
+enum err_code log_recent(const struct log_store *store, const struct log_range *range,
+                         struct log_page *ret, struct err *err)
+{
+	struct log_page page = { 0 };
+	struct log_keys keys;
+	enum err_code code;
+
+	log_keys_of(&range->sid, &keys);
+	code = read_both(store, &keys, NULL, range, &page, err);
+	if (code == ERR_OK && !page.head.found) {
+		code = err_set(err, ERR_NOT_FOUND, "no log in Redis");
+	}
+	if (code == ERR_OK) {
+		code = take_newest(range, &page, err);
+	}
+	if (code != ERR_OK) {
+		log_page_fini(&page);
+		return err_wrap(err, "read %s", range->sid.s);
+	}
+	page.next = page.count > 0 ? page.events[page.count - 1].at : page.head.at;
+	page.caught_up = true;
 	*ret = page;
 	return ERR_OK;
 }

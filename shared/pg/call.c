@@ -110,13 +110,19 @@ static void give_rows(PGresult *result, struct pg_rows **ret)
 	}
 }
 
-static void add_begin(struct pg_conn *conn, const char *tenant)
+static void add_tenant(struct pg_conn *conn, const char *tenant)
 {
-	struct pg_params params = { 0 };
+	struct pg_params params;
 
-	pg_job_add(conn, &pg_sql_texts[PG_SQL_BEGIN], NULL);
+	params.count = 0;
 	pg_param_cstr(&params, tenant);
 	pg_job_add(conn, &pg_sql_texts[PG_SQL_SET_TENANT], &params);
+}
+
+static void add_begin(struct pg_conn *conn, const char *tenant)
+{
+	pg_job_add(conn, &pg_sql_texts[PG_SQL_BEGIN], NULL);
+	add_tenant(conn, tenant);
 }
 
 /* A connection, and this fiber still wants it. */
@@ -304,6 +310,39 @@ enum err_code pg_query(struct pg *pg, const char *tenant, const struct text *que
 	const struct pg_statement step = { query, params };
 
 	return pg_query_after(pg, tenant, NULL, &step, ret, err);
+}
+
+/* What comes before a Sync is one transaction, without BEGIN too: the tenant's setting lasts for it
+ * (https://www.postgresql.org/docs/15/protocol-flow.html, section 55.2.3). */
+enum err_code pg_look(struct pg *pg, const char *tenant, const struct text *query,
+                      const struct pg_params *params, struct pg_rows **ret, struct err *err)
+{
+	struct pg_hold hold = { NULL };
+	const char *setting = tenant_setting(tenant);
+	struct pg_tx *whole = joined(pg);
+	PGresult *rows = NULL;
+	enum err_code code;
+
+	if (setting == NULL) {
+		return not_a_tenant(err);
+	}
+	if (whole != NULL) {
+		return query_joined(whole, tenant, query, params, ret, err);
+	}
+	code = acquire(pg, &hold, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	pg_job_begin(hold.conn, PG_JOB_CALL);
+	hold.conn->job.release = true;
+	add_tenant(hold.conn, setting);
+	pg_job_add(hold.conn, query, params);
+	pg_job_keep(hold.conn);
+	code = run_job(hold.conn, pg->statement_timeout_ms + ANSWER_GRACE_MS, &rows, err);
+	if (code == ERR_OK) {
+		give_rows(rows, ret);
+	}
+	return code;
 }
 
 enum err_code pg_check(struct pg *pg, const struct text *query, struct err *err)

@@ -74,8 +74,15 @@ enum err_code pg_query(struct pg *pg, const char *tenant, const struct text *que
                        const struct pg_params *params, struct pg_rows **ret,
                        struct err *err) MUST_CHECK;
 
-/* The same, after a statement of the same transaction whose rows are not wanted, in one round trip.
- * query sees what was committed before it began: `before` can take the locks that it relies on. */
+/* The same for a statement that only reads: half the messages, since nothing is to be committed.
+ * What it writes all the same is not known to be kept. */
+enum err_code pg_look(struct pg *pg, const char *tenant, const struct text *query,
+                      const struct pg_params *params, struct pg_rows **ret,
+                      struct err *err) MUST_CHECK;
+
+/* The same as pg_query(), after a statement of the same transaction whose rows are not wanted, in
+ * one round trip. query sees what was committed before it began: `before` can take the locks that
+ * it relies on. */
 struct pg_statement {
 	const struct text *query;
 	const struct pg_params *params;

@@ -133,7 +133,7 @@ enum err_code session_get(struct pg *pg, const char *tenant, const struct id *id
 
 	pg_param_cstr(&params, id->s);
 	pg_param_cstr(&params, tenant);
-	code = pg_query(pg, tenant, sql(SESSION_SQL_SESSION_GET), &params, &rows, err);
+	code = pg_look(pg, tenant, sql(SESSION_SQL_SESSION_GET), &params, &rows, err);
 	if (code == ERR_OK) {
 		code = from_rows(rows, arena, &items, &count, err);
 	}
