@@ -314,6 +314,7 @@ static void tenant_body(struct world *world)
 	lease.tenant = "other";
 	assert_int_equal(open_with(&rig, &lease).outcome, LOG_MISSING);
 	assert_int_equal(log_read(&rig.store, &range, &page, &err), ERR_NOT_FOUND);
+	assert_int_equal(log_recent(&rig.store, &range, &page, &err), ERR_NOT_FOUND);
 	assert_int_equal(log_head_get(&rig.store, &rig.sid, "other", &head, &err), ERR_OK);
 	assert_false(head.found);
 	assert_int_equal(log_trim(&rig.store, &trim, &got, &err), ERR_OK);
@@ -454,6 +455,52 @@ static void reading_body(struct world *world)
 		assert_int_equal(cursor_compare(&page.head.at, &(struct cursor){ 2, 20 }), 0);
 		log_page_fini(&page);
 	}
+}
+
+static struct log_page newest(const struct rig *rig, unsigned count, size_t bytes)
+{
+	const struct log_range range = {
+		.sid = rig->sid, .tenant = TENANT, .max_count = count, .max_bytes = bytes
+	};
+	struct log_page page;
+	struct err err;
+
+	assert_int_equal(log_recent(&rig->store, &range, &page, &err), ERR_OK);
+	assert_true(page.caught_up);
+	assert_int_equal(cursor_compare(&page.next, &page.head.at), 0);
+	for (size_t i = 0; i < page.count; i++) {
+		assert_int_equal(page.events[i].at.n, page.head.at.n - page.count + 1 + i);
+	}
+	return page;
+}
+
+static void newest_body(struct world *world)
+{
+	struct rig rig = rig_of(world);
+	struct log_open lease = lease_of(&rig, "lease-1");
+	struct log_page page;
+
+	(void)create(&rig);
+	page = newest(&rig, 3, 1000); /* fewer than it may be */
+	assert_int_equal(page.count, 2);
+	log_page_fini(&page);
+	(void)open_with(&rig, &lease); /* 3, 4: in the next epoch */
+	(void)note(&rig, NULL, 0);
+	for (unsigned max = 1; max <= 5; max++) {
+		page = newest(&rig, max, 1000);
+		assert_int_equal(page.count, max);
+		assert_int_equal(page.head.at.n, 5);
+		log_page_fini(&page);
+	}
+	page = newest(&rig, 5, 1); /* the newest comes whatever its size */
+	assert_int_equal(page.count, 1);
+	log_page_fini(&page);
+}
+
+static void the_newest_events_come_in_their_order(void **state)
+{
+	(void)state;
+	world_run(newest_body);
 }
 
 static void every_cursor_and_every_plain_n_is_read_from_without_a_gap(void **state)
@@ -740,6 +787,7 @@ int main(void)
 		cmocka_unit_test(a_full_log_still_takes_errors_and_moves),
 		cmocka_unit_test(a_batch_beyond_a_bound_is_refused_before_it_is_sent),
 		cmocka_unit_test(every_cursor_and_every_plain_n_is_read_from_without_a_gap),
+		cmocka_unit_test(the_newest_events_come_in_their_order),
 		cmocka_unit_test(what_was_trimmed_or_never_issued_is_said_to_be_a_gap),
 		cmocka_unit_test(
 			nothing_is_trimmed_beyond_the_watermark_nor_archived_beyond_the_head),

@@ -338,6 +338,55 @@ static void a_tenant_sees_and_changes_only_what_is_its_own(void **state)
 	world_run(tenants_body);
 }
 
+static uint64_t looked_up(struct world *world, const char *tenant, const struct text *query)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct err err;
+
+	assert_int_equal(pg_look(world->pg, tenant, query, NULL, &rows, &err), ERR_OK);
+	return pg_u64(rows, 0, 0);
+}
+
+static void look_body(struct world *world)
+{
+	SQL(test_unset_there,
+	    "SELECT count(*) WHERE coalesce(current_setting('fairlead.tenant', true), '') = ''");
+	SQL(test_no_such_thing, "SELECT count(*) FROM no_such_table");
+	struct pg_tx *tx;
+	struct err err;
+
+	clear(world);
+	add(world, "ta", "p1");
+	add(world, "tb", "p2");
+	add(world, "tb", "p3");
+	for (int i = 0; i < 3; i++) { /* prepared, and as it was prepared */
+		assert_int_equal(looked_up(world, "ta", &test_count_projects), 1);
+		assert_int_equal(looked_up(world, "tb", &test_count_projects), 2);
+		assert_int_equal(looked_up(world, "", &test_count_projects), 3);
+		assert_int_equal(looked_up(world, "nobody", &test_count_projects), 0);
+		assert_int_equal(looked_up(world, "ta", &test_unset_there), 0);
+	}
+	assert_int_equal(pg_look(world->pg, "*", &test_count_projects, NULL, NULL, &err),
+	                 ERR_INVALID);
+	assert_int_not_equal(pg_look(world->pg, "ta", &test_no_such_thing, NULL, NULL, &err),
+	                     ERR_OK);
+	/* In a transaction that is joined it sees what that has done so far. */
+	tx = begin(world, "ta");
+	tx_add(tx, "ta", "p4");
+	pg_join(world->pg, tx);
+	assert_int_equal(looked_up(world, "ta", &test_count_projects), 2);
+	pg_part(tx);
+	pg_rollback(tx);
+	assert_int_equal(looked_up(world, "ta", &test_count_projects), 1);
+	assert_int_equal(pg_stats(world->pg).active + pg_stats(world->pg).waiting, 0);
+}
+
+static void a_look_sees_what_its_tenant_sees_and_leaves_no_tenant_behind(void **state)
+{
+	(void)state;
+	world_run(look_body);
+}
+
 /* Without a tenant, before and after a transaction that had one: nothing is seen. */
 static void unset_body(struct world *world)
 {
@@ -626,6 +675,7 @@ int main(void)
 		cmocka_unit_test(a_transaction_with_an_error_cannot_be_committed),
 		cmocka_unit_test(a_transaction_without_a_query_costs_nothing),
 		cmocka_unit_test(a_tenant_sees_and_changes_only_what_is_its_own),
+		cmocka_unit_test(a_look_sees_what_its_tenant_sees_and_leaves_no_tenant_behind),
 		cmocka_unit_test(without_a_tenant_nothing_is_seen),
 		cmocka_unit_test(audit_can_only_be_added_to),
 		cmocka_unit_test(two_hundred_fibers_share_four_connections_each_as_its_own_tenant),
