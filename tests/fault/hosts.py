@@ -1,5 +1,6 @@
 """tests/e2e/cluster.py with a host of its own for each node and server, on a network of ours (switch.py)."""
 import http.client
+import itertools
 import mmap
 import os
 import shlex
@@ -7,6 +8,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 from cluster import LISTENS, PASSWORD, Cluster, Service  # noqa: E402
@@ -179,3 +181,38 @@ class Hosts(Cluster):
         """Its wall clock is that much ahead of the others from now on."""
         with open(self.clocks[name], "r+b") as f, mmap.mmap(f.fileno(), 8) as page:
             page[:] = struct.pack("q", seconds)
+
+
+def alone(program):
+    """The program's arguments, once it is in namespaces of networks and of mounts that nobody else is in: all of what it makes
+    there goes with it."""
+    if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
+        print("skipped: hosts on one machine need root, and /dev/net/tun for their cables")
+        sys.exit(77)
+    if sys.argv[1] != "--alone":
+        os.execvp("unshare", ["unshare", "--net", "--mount", sys.executable, os.path.abspath(program), "--alone", *sys.argv[1:]])
+    return sys.argv[2:]
+
+
+def with_hosts(bin_dir, clock, settings, act):
+    """Calls act with the whole system, a host for each part of it."""
+    os.makedirs("/run/netns", exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "fairlead-netns", "/run/netns"], check=True)
+    network = Network()
+    network.add("client", here=True)
+    for name in ("front", "redis", "postgres", *itertools.chain(*nodes().values())):
+        network.add(name)
+    network.introduce()
+    with tempfile.TemporaryDirectory(prefix="fairlead-hosts.") as folder:
+        os.chmod(folder, 0o755)
+        postgres = Postgres(network, folder)
+        try:
+            with Hosts(bin_dir, network, clock, settings) as stack:
+                try:
+                    act(stack)
+                except BaseException:
+                    print("FAILED\n" + stack.tail(15), flush=True)
+                    raise
+        finally:
+            postgres.close()
+            network.close()
