@@ -17,6 +17,7 @@ from stack import Stack  # noqa: E402
 
 COUNTS = {"api": 2, "streamer": 2, "scheduler": 2, "worker": 4}
 PASSWORD = "of-a-test"
+FRONT_CONF = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../deploy/haproxy/fairlead.cfg")
 CRASHES = (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL)
 LISTENS = {"api": "FAIRLEAD_API_LISTEN", "streamer": "FAIRLEAD_STREAMER_LISTEN", "scheduler": "FAIRLEAD_METRICS_LISTEN",
            "worker": "FAIRLEAD_METRICS_LISTEN"}
@@ -104,13 +105,12 @@ class Cluster(Stack):
         self.services[name] = Service(name, [program], env)
 
     def describe_front(self):
-        conf = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../deploy/haproxy/fairlead.cfg")
         env = {"FAIRLEAD_BIND": "127.0.0.1:%d" % self.port}
         for kind in ("api", "streamer"):
             for i in (1, 2):
                 env["FAIRLEAD_%s_%d" % (kind.upper(), i)] = "127.0.0.1:%d" % self.ports["%s-%d" % (kind, i)]
         path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-        self.services["front"] = Service("front", ["haproxy", "-db", "-f", conf], dict(env, PATH=path))
+        self.services["front"] = Service("front", ["haproxy", "-db", "-f", FRONT_CONF], dict(env, PATH=path))
 
     # ---- living and dying; from one thread, the one that made this: a process dies with the thread that started it ----
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-from cluster import LISTENS, PASSWORD, Cluster, Service  # noqa: E402
+from cluster import FRONT_CONF, LISTENS, PASSWORD, Cluster, Service  # noqa: E402
 from switch import Network  # noqa: E402
 
 COUNTS = {"api": 2, "streamer": 2, "scheduler": 2, "worker": 3}
@@ -118,12 +118,11 @@ class Hosts(Cluster):
         self.add(name, [os.path.join(os.path.dirname(self.bin), "fairlead-" + kind)], env)
 
     def describe_front(self):
-        conf = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../deploy/haproxy.cfg")
         env = {"FAIRLEAD_BIND": "%s:%d" % (self.host, self.port), "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin"}
         for kind in ("api", "streamer"):
             for i in (1, 2):
                 env["FAIRLEAD_%s_%d" % (kind.upper(), i)] = "%s:%d" % (self.network.address("%s-%d" % (kind, i)), PORTS[kind])
-        self.add("front", ["haproxy", "-db", "-f", conf], env)
+        self.add("front", ["haproxy", "-db", "-f", FRONT_CONF], env)
 
     # ---- PostgreSQL, which is the wrapper's ----
 
