@@ -136,7 +136,7 @@ class Network:
             subprocess.run(["ip", "netns", "add", name], check=True)
             subprocess.run(["ip", "link", "set", name, "netns", name], check=True)
         # Jumbo frames: fewer of them come through here.
-        self.ip(name, ["link set lo up", "link set %s address %s mtu 9000 up" % (name, self.hardware(name)),
+        self.ip(name, ["link set lo up", "link set %s address %s mtu 9000 txqueuelen 20000 up" % (name, self.hardware(name)),
                        "addr add %s/24 dev %s" % (self.address(name), name)])
 
     def introduce(self):
