@@ -22,9 +22,9 @@ ASKS = "for i in $(seq 1 20); do echo line $i; sleep 0.05; done; read answer; ec
 class Socket:
     """A client of RFC 6455 that reads texts and answers pings."""
 
-    def __init__(self, stack, target="/api/v1/ws", port=None):
+    def __init__(self, stack, target="/api/v1/ws", port=None, wrap=lambda sock: sock):
         key = base64.b64encode(os.urandom(16)).decode()
-        self.sock = socket.create_connection(("127.0.0.1", port or stack.port), timeout=60)
+        self.sock = wrap(socket.create_connection(("127.0.0.1", port or stack.port), timeout=60))
         self.data = b""
         self.sock.sendall(("GET %s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\nAuthorization: ApiKey %s\r\n\r\n"

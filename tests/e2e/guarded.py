@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 """The whole system with a Redis user per kind of process (deploy/redis-acl): nothing that it does is denied, and each
-user is denied what it must not do.
+user is denied what it must not do. And with streamers that speak TLS: what clients of it get, and a takeover.
 
-usage: with-postgres redis_acl.py BIN_DIR
+usage: with-certificates with-postgres guarded.py BIN_DIR
 """
 import json
 import os
+import ssl
 import subprocess
 import sys
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -46,6 +48,14 @@ class Guarded(Cluster):
         super().describe(kind, name)
         url = self.services[name].env["FAIRLEAD_REDIS_URL"]
         self.services[name].env["FAIRLEAD_REDIS_URL"] = url.replace("://:", "://fairlead-%s:" % kind)
+
+        if kind == "streamer":
+            port = self.ports[name + ".tls"] = free_port()
+            folder = os.environ["TEST_TLS_DIR"]
+            self.services[name].env.update(
+                FAIRLEAD_STREAMER_LISTEN="127.0.0.1:%d, tls://127.0.0.1:%d" % (self.ports[name], port),
+                FAIRLEAD_STREAMER_TAKEOVER=self.path(name + ".takeover"),
+                FAIRLEAD_TLS_CERTIFICATE=os.path.join(folder, "server.pem"), FAIRLEAD_TLS_KEY=os.path.join(folder, "server.key"))
 
     def redis(self, user, *words):
         done = subprocess.run(["redis-cli", "-p", str(self.ports["redis"]), "--user", user, "--pass", PASSWORD,
@@ -151,6 +161,61 @@ def what_is_followed_asked_and_scheduled(stack):
     assert stack.json("GET", "/api/v1/sessions/" + watcher.sid)[1]["status"] == "completed"
 
 
+class Curl:
+    """Follows a session over TLS, as curl does; what came, by line."""
+
+    def __init__(self, stack, sid, port, *more):
+        self.process = subprocess.Popen(
+            ["curl", "-sSN", "--noproxy", "*", "--http1.1", "--cacert", os.path.join(os.environ["TEST_TLS_DIR"], "ca.pem"), "-H",
+             "Authorization: ApiKey " + stack.key, "-H", "Accept: text/event-stream", "-w", "\\ncurl: %{http_code} %{exitcode}\\n", *more,
+             "https://localhost:%d/api/v1/sessions/%s/events" % (port, sid)],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.lines = []
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    def ids(self):
+        """Of events; a comment or a note about the connection has none."""
+        return [line[4:] for line in list(self.lines) if line.startswith("id: ")]
+
+    def has(self, line):
+        return line in list(self.lines)
+
+
+def streams_go_over_tls_and_are_drained_when_another_takes_over(stack):
+    watcher = submit(stack, 'i=0; while [ $i -lt 20 ] || [ ! -e done ]; do i=$((i+1)); echo "line $i"; sleep 0.1; done')
+    port = stack.ports["streamer-1.tls"]
+    curl = Curl(stack, watcher.sid, port)
+    trusts = ssl.create_default_context(cafile=os.path.join(os.environ["TEST_TLS_DIR"], "ca.pem"))
+    ws = Socket(stack, port=port, wrap=lambda sock: trusts.wrap_socket(sock, server_hostname="localhost"))
+    assert ws.sock.version() == "TLSv1.3", ws.sock.version()
+    ws.say({"type": "subscribe", "sessionId": watcher.sid, "ref": "a"})
+    seen = [ws.next() for _ in range(8)]
+    assert seen[0]["type"] == "subscribed" and [f["seq"] for f in seen[1:]] == list(range(1, 8)), seen
+    undenied(stack, "curl follows", lambda: len(curl.ids()) > 7)
+    old = stack.services["streamer-1"]
+    old.wanted = False  # it ends when another has taken over
+    stack.services["streamer-1.next"] = Service("streamer-1.next", old.argv + ["--takeover"], old.env)
+    stack.spawn("streamer-1.next")
+    undenied(stack, "curl is told to come again", lambda: curl.has("event: drain"))
+    while seen[-1]["type"] != "drain":
+        seen.append(ws.next())
+    assert seen[-1]["retryMs"] > 0, seen[-1]
+    ws.sock.close()
+    assert curl.process.wait(30) == 0 and old.process.wait(60) == 0, (curl.lines[-3:], old.process.returncode)
+    again = Curl(stack, watcher.sid, port, "-H", "Last-Event-ID: " + curl.ids()[-1])
+    undenied(stack, "it goes on at the new one", lambda: len(again.ids()) > 3)
+    with open(os.path.join(runner(watcher)[1], "done"), "w"):
+        pass
+    undenied(stack, "it ends", lambda: watcher.ended and again.has("event: end"))
+    wait_for("both have read all", lambda: curl.has("curl: 200 0") and again.has("curl: 200 0"), 30)
+    came = curl.ids() + again.ids()
+    assert came[:len(watcher.events)] == [i for i, _, _ in watcher.events], (came, watcher.numbers())
+
+
 def redis_is_lost_and_all_is_made_again(stack):
     """FLUSHALL by who may: generations, queue, leases, logs and journals come back, by these users."""
     runs = submit(stack, "i=0; while [ $i -lt 600 ]; do i=$((i+1)); echo line $i; sleep 0.1; done")
@@ -178,7 +243,8 @@ def main(bin_dir):
     stack.env["FAIRLEAD_WORKER_SNAPSHOT_DIR"] = stack.path("snapshots")
     with stack:
         run_all([an_agent_is_parked_answered_and_given_files, what_is_followed_asked_and_scheduled,
-                 redis_is_lost_and_all_is_made_again, much_is_denied], stack)
+                 streams_go_over_tls_and_are_drained_when_another_takes_over, redis_is_lost_and_all_is_made_again,
+                 much_is_denied], stack)
         assert not stack.ended, stack.ended
 
 
