@@ -230,8 +230,8 @@ static int tell(const struct job *job)
 	             (unsigned long long)rows, (unsigned long long)backup->dump.bytes,
 	             backup->migration);
 	if (!backup->behind.looked) {
-		(void)printf("no Redis was asked: what it had not given to the archive is not in "
-		             "it\n");
+		(void)printf("no Redis could be asked: what it had not given to the archive is not "
+		             "in it\n");
 	} else if (backup->behind.events > 0) {
 		(void)printf("only in Redis: %llu events of %llu sessions\n",
 		             (unsigned long long)backup->behind.events,

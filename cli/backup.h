@@ -32,7 +32,7 @@ struct backup_file {
 
 /* Events that only Redis had. */
 struct backup_behind {
-	bool looked; /* false: no Redis was asked */
+	bool looked; /* false: no Redis could be asked */
 	uint64_t sessions, events;
 };
 

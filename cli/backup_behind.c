@@ -99,11 +99,8 @@ static enum err_code await(struct wait *wait, uint64_t for_ms, struct backup_beh
                            struct err *err)
 {
 	uint64_t until = clock_mono_ms() + for_ms;
-	enum err_code code = redis_wait_connected(wait->store.redis, REDIS_MS, err);
+	enum err_code code = note_all(wait, err);
 
-	if (code == ERR_OK) {
-		code = note_all(wait, err);
-	}
 	while (code == ERR_OK && wait->first != NULL && clock_mono_ms() < until) {
 		(void)fiber_sleep(LOOK_MS);
 		code = look_again(wait, err);
@@ -125,6 +122,11 @@ enum err_code backup_await_archive(struct local *local, uint64_t for_ms, struct 
 
 	*ret = (struct backup_behind){ .looked = false };
 	if (redis == NULL) {
+		return ERR_OK;
+	}
+	/* A backup must be had while Redis is away, of all times. */
+	if (redis_wait_connected(redis, REDIS_MS, err) != ERR_OK) {
+		redis_free(redis);
 		return ERR_OK;
 	}
 	wait.arena = arena_new();

@@ -9,6 +9,6 @@
 struct local;
 
 /* Wait until all events that there are now are in PostgreSQL, for_ms at most; *ret: those that then
- * were not. */
+ * were not, and whether Redis could be asked at all. */
 enum err_code backup_await_archive(struct local *local, uint64_t for_ms, struct backup_behind *ret,
                                    struct err *err) MUST_CHECK;

@@ -19,7 +19,7 @@ static const char migrate_usage[] =
 	"Applies the migrations that the database at FAIRLEAD_PG_URL (or in the file that\n"
 	"FAIRLEAD_PG_URL_FILE names; without both: the one that `fairlead up` runs here) does not\n"
 	"have yet. What nodes of the former version could not live with waits until they are "
-        "gone.\n";
+	"gone.\n";
 
 static int migrate(struct local *local)
 {

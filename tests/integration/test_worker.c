@@ -667,6 +667,7 @@ static void note_body(struct worker_world *w)
 	assert_true(str_starts(str_of(w->registered.has),
 	                       STR_LIT("runtime=local,runtime=disabled,agent=command,agent=acp")));
 	assert_true(str_ends(str_of(w->registered.has), STR_LIT(",zone=a")));
+	assert_non_null(strstr(w->registered.has, ",protocol=1,"));
 	assert_false(w->registered.draining);
 	assert_int_equal(mail_send(w->redis, w->registered.worker, &mail, &err), ERR_OK);
 	mail.kind = STR_LIT("no such kind");

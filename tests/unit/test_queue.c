@@ -105,6 +105,7 @@ static void a_ring_that_is_not_of_the_next_note_says_to_read(void **state)
 		"",
 		"9-0",
 		"9-0 8-0",
+		"9-0 8-0 more\nrun\n\n\n0\n0\n", /* of the next version: docs/upgrade.md */
 		"9-0 -\nrun\n\n\n0\n0\n",
 		"9-0 7-0\nrun\n\n\n0\n0\n",
 		"9-0 8-0\nrun\n\n\n0",
