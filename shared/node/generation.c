@@ -15,12 +15,12 @@
 #include "redis/redis.h"
 
 /*
- * The mark: "<run id> <generation> <shards> <since> <name>": the queue's shards, and the first
+ * The mark: "<history> <generation> <shards> <since> <name>": the queue's shards, and the first
  * generation since Redis was found empty. Whoever is set to more shards, or knows of more, begins
  * another history: the queue is then filled as after a loss, under keys of its own. Those with
- * PostgreSQL leave it, for workers too. It is believed only if the run id is the one of this very
- * connection, so one that outlived a restart does no harm; and where it is missing, Redis was
- * emptied.
+ * PostgreSQL leave it, for workers too. It is believed only if the history (redis_history()) is
+ * what the server says now, so one that outlived a restart or a failover does no harm, also where
+ * the server is back that it was made on; and where it is missing, Redis was emptied.
  */
 
 enum { LOOK_MS = 100, RETRY_MS = 100, PING_MS = 250, NAME_MAX_SIZE = 64 };
@@ -33,11 +33,11 @@ struct mark {
 	uint64_t generation, shards, since;
 };
 
-static bool parse(struct str text, const char *run_id, struct mark *ret)
+static bool parse(struct str text, const char *history, struct mark *ret)
 {
 	struct str rest = text;
 
-	return str_eq(str_split(&rest, ' '), str_of(run_id)) &&
+	return str_eq(str_split(&rest, ' '), str_of(history)) &&
 	       str_copy(ret->text, sizeof(ret->text), text) &&
 	       parse_u64(str_split(&rest, ' '), CURSOR_N_MAX, &ret->generation) &&
 	       parse_u64(str_split(&rest, ' '), QUEUE_SHARDS_MAX, &ret->shards) &&
@@ -62,7 +62,7 @@ static enum err_code get(const struct node *node, char out[NODE_MARK_SIZE], stru
 
 /* *mark: of the history that the generation is of. generation 0: begin that one if none is marked,
  * or one with fewer shards. */
-static enum err_code put(struct node *node, const char *run_id, struct mark *mark, struct err *err)
+static enum err_code put(struct node *node, const char *history, struct mark *mark, struct err *err)
 {
 	const struct text *script = &node_lua_texts[NODE_LUA_GENERATION_MARK];
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
@@ -71,12 +71,12 @@ static enum err_code put(struct node *node, const char *run_id, struct mark *mar
 
 	redis_script_begin(cmd, script, 1);
 	redis_arg_cstr(cmd, LOG_MARK_KEY);
-	redis_arg_cstr(cmd, run_id);
+	redis_arg_cstr(cmd, history);
 	redis_arg_cstr(cmd, mark->name);
 	redis_arg_u64(cmd, mark->generation);
 	redis_arg_u64(cmd, mark->shards);
 	code = redis_script(node->redis, script, cmd, &reply, err);
-	if (code == ERR_OK && !parse(redis_reply_str(reply), run_id, mark)) {
+	if (code == ERR_OK && !parse(redis_reply_str(reply), history, mark)) {
 		return err_set(err, ERR_UNAVAILABLE, "redis was emptied again");
 	}
 	return code;
@@ -84,38 +84,38 @@ static enum err_code put(struct node *node, const char *run_id, struct mark *mar
 
 /* ---- learning ---- */
 
-static enum err_code ask_redis(struct node *node, const char *run_id, struct mark *ret,
+static enum err_code ask_redis(struct node *node, const char *history, struct mark *ret,
                                struct err *err)
 {
 	char text[NODE_MARK_SIZE];
 	enum err_code code = get(node, text, err);
 
-	if (code == ERR_OK && (!parse(str_of(text), run_id, ret) || ret->generation == 0)) {
+	if (code == ERR_OK && (!parse(str_of(text), history, ret) || ret->generation == 0)) {
 		return err_set(err, ERR_UNAVAILABLE, "no node has announced this redis yet");
 	}
 	return code;
 }
 
-static enum err_code ask_pg(struct node *node, const char *run_id, struct mark *ret,
+static enum err_code ask_pg(struct node *node, const char *history, struct mark *ret,
                             struct err *err)
 {
-	char history[NODE_MARK_SIZE + NAME_MAX_SIZE];
+	char named[NODE_MARK_SIZE + NAME_MAX_SIZE];
 	const struct id name = id_new();
 	struct mark mark = { .generation = 0 };
 	enum err_code code = pg_queue_shards(node->pg, node->conf.queue_shards, &mark.shards, err);
 
 	memcpy(mark.name, name.s, sizeof(name.s));
 	if (code == ERR_OK) {
-		code = put(node, run_id, &mark, err);
+		code = put(node, history, &mark, err);
 	}
 	if (code != ERR_OK) {
 		return code;
 	}
-	(void)snprintf(history, sizeof(history), "%s%s%s", run_id, mark.name[0] != '\0' ? ":" : "",
+	(void)snprintf(named, sizeof(named), "%s%s%s", history, mark.name[0] != '\0' ? ":" : "",
 	               mark.name);
-	code = pg_generation(node->pg, str_of(history), &mark.generation, err);
+	code = pg_generation(node->pg, str_of(named), &mark.generation, err);
 	if (code == ERR_OK) {
-		code = put(node, run_id, &mark, err);
+		code = put(node, history, &mark, err);
 	}
 	*ret = mark;
 	return code;
@@ -123,13 +123,14 @@ static enum err_code ask_pg(struct node *node, const char *run_id, struct mark *
 
 static enum err_code learn(struct node *node, struct mark *ret, struct err *err)
 {
-	char run_id[NAME_MAX_SIZE];
+	char history[REDIS_HISTORY_SIZE];
+	enum err_code code = redis_history(node->redis, history, err);
 
-	if (!str_copy(run_id, sizeof(run_id), str_of(redis_run_id(node->redis)))) {
-		return err_set(err, ERR_BACKEND, "redis: its run id is too long");
+	if (code != ERR_OK) {
+		return code;
 	}
-	return node->pg == NULL ? ask_redis(node, run_id, ret, err)
-	                        : ask_pg(node, run_id, ret, err);
+	return node->pg == NULL ? ask_redis(node, history, ret, err)
+	                        : ask_pg(node, history, ret, err);
 }
 
 static void announce(struct node *node, const struct mark *mark)

@@ -29,10 +29,16 @@ enum {
 	READ_BYTES = 65536,
 	READS_PER_TURN = 8, /* then other descriptors have a turn */
 	GREETING_MAX = 4096,
-	RUN_ID_LEN = 40,
 };
 
-enum conn_state { CONN_DOWN, CONN_CONNECTING, CONN_GREETING, CONN_UP, CONN_LOST };
+enum conn_state {
+	CONN_DOWN,
+	CONN_RESOLVING,
+	CONN_CONNECTING,
+	CONN_GREETING,
+	CONN_UP,
+	CONN_LOST,
+};
 
 /* What each reply of the greeting answers, in the order in which they are sent. */
 enum greeting { GREET_AUTH, GREET_SELECT, GREET_SETNAME, GREET_INFO, GREET_COUNT };
@@ -42,8 +48,10 @@ struct redis_conn {
 	const struct redis_conn_events *events;
 	void *arg;
 	struct redis_url url;
-	struct redis_sentinel *sentinel; /* NULL: the address is fixed */
-	struct redis_address address;
+	struct redis_sentinel *sentinel; /* NULL: the URL says where it is */
+	char host[REDIS_HOST_SIZE];      /* as the Sentinels, or else the URL, say; "": a path */
+	unsigned port;
+	struct redis_finder finder;
 	char name[REDIS_NAME_SIZE]; /* for the log: where it is, no secret */
 	unsigned timeout_ms, backoff_max_ms;
 
@@ -57,12 +65,12 @@ struct redis_conn {
 	enum greeting expected[GREET_COUNT];
 	size_t expected_count, greeted;
 
-	struct loop_timer timer; /* down: the pause; connecting and greeting: the deadline */
+	struct loop_timer timer; /* down: the pause; until it is up: the deadline */
 	struct loop_task lost;   /* reports a loss on a turn of its own */
 	struct err why;
 	unsigned attempts;
 	uint64_t count, up_ms, heard_ms;
-	char run_id[RUN_ID_LEN + 1];
+	char run_id[REDIS_HISTORY_SIZE], history[REDIS_HISTORY_SIZE];
 
 	bool reading; /* inside read_all(): a free waits for its end */
 	bool doomed;
@@ -70,6 +78,7 @@ struct redis_conn {
 
 static void close_stream(struct redis_conn *conn)
 {
+	redis_finder_drop(&conn->finder);
 	if (conn->stream.fd >= 0) {
 		(void)event_del(&conn->readable);
 		(void)event_del(&conn->writable);
@@ -112,6 +121,7 @@ static void attempt_failed(struct redis_conn *conn, const struct err *why)
 		log_warn("redis.unreachable", "server=%s %s", conn->name, why->msg);
 	}
 	conn->why = *why;
+	conn->finder.turn++;
 	close_stream(conn);
 	pause_before_connect(conn);
 	if (conn->sentinel != NULL) {
@@ -134,7 +144,8 @@ static void on_lost(struct loop_task *task)
 
 static void lose(struct redis_conn *conn, const struct err *why)
 {
-	if (conn->state == CONN_CONNECTING || conn->state == CONN_GREETING) {
+	if (conn->state == CONN_RESOLVING || conn->state == CONN_CONNECTING ||
+	    conn->state == CONN_GREETING) {
 		attempt_failed(conn, why);
 	} else if (conn->state == CONN_UP) {
 		conn->why = *why;
@@ -181,18 +192,15 @@ static void write_greeting(struct redis_conn *conn)
 	expect(conn, GREET_INFO, ARRAY_LEN(info), info);
 }
 
-/* A replica would refuse writes, and what it is asked may be out of date. */
 static enum err_code look_at_info(struct redis_conn *conn, struct str info, struct err *err)
 {
-	struct str run_id = redis_info_value(info, STR_LIT("run_id"));
+	enum err_code code = redis_info_history(info, conn->history, err);
 
-	if (run_id.n == 0 || !str_copy(conn->run_id, sizeof(conn->run_id), run_id)) {
-		return err_set(err, ERR_UNAVAILABLE, "redis: INFO tells no run_id");
+	if (code == ERR_OK) {
+		(void)str_copy(conn->run_id, sizeof(conn->run_id),
+		               redis_info_value(info, STR_LIT("run_id")));
 	}
-	if (str_eq(redis_info_value(info, STR_LIT("role")), STR_LIT("slave"))) {
-		return err_set(err, ERR_UNAVAILABLE, "redis: it is a replica");
-	}
-	return ERR_OK;
+	return code;
 }
 
 static void come_up(struct redis_conn *conn)
@@ -360,17 +368,11 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 /* The name that its certificate has to have: the one that is given, or what we connected to. */
 static void secure(struct redis_conn *conn)
 {
-	char host[REDIS_NAME_SIZE];
-	const char *name = conn->url.name != NULL ? conn->url.name : conn->url.host;
+	const char *name = conn->url.name != NULL ? conn->url.name : conn->host;
 
-	if (conn->tls == NULL) {
-		return;
+	if (conn->tls != NULL) {
+		redis_stream_secure(&conn->stream, conn->tls, name);
 	}
-	if (name == NULL) {
-		redis_host_of(conn->name, host);
-		name = host;
-	}
-	redis_stream_secure(&conn->stream, conn->tls, name);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -401,17 +403,12 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	send_greeting(conn);
 }
 
-static void begin(struct redis_conn *conn)
+static void connect_to(struct redis_conn *conn, const struct redis_address *address)
 {
 	struct event_base *base = loop_base(conn->loop);
 	struct err err;
 
-	if (conn->sentinel != NULL &&
-	    redis_sentinel_master(conn->sentinel, &conn->address, conn->name, &err) != ERR_OK) {
-		attempt_failed(conn, &err);
-		return;
-	}
-	if (redis_stream_open(&conn->address, &conn->stream, &err) != ERR_OK) {
+	if (redis_stream_open(address, &conn->stream, &err) != ERR_OK) {
 		attempt_failed(conn, &err);
 		return;
 	}
@@ -423,6 +420,55 @@ static void begin(struct redis_conn *conn)
 	loop_timer_set(&conn->timer, conn->timeout_ms);
 }
 
+static void on_found(void *arg, const struct redis_address *address, const struct err *why)
+{
+	struct redis_conn *conn = arg;
+
+	if (address != NULL) {
+		connect_to(conn, address);
+	} else {
+		attempt_failed(conn, why);
+	}
+}
+
+static void begin(struct redis_conn *conn)
+{
+	struct redis_address address;
+	struct err err;
+
+	if (conn->sentinel != NULL) {
+		if (redis_sentinel_master(conn->sentinel, conn->host, &conn->port, &err) !=
+		    ERR_OK) {
+			attempt_failed(conn, &err);
+			return;
+		}
+		redis_name_of(conn->host, conn->port, conn->name);
+	}
+	if (conn->url.path != NULL) {
+		if (redis_address_of_path(conn->url.path, &address, &err) == ERR_OK) {
+			connect_to(conn, &address);
+		} else {
+			attempt_failed(conn, &err);
+		}
+	} else if (redis_address_numeric(conn->host, conn->port, &address)) {
+		connect_to(conn, &address);
+	} else {
+		conn->state = CONN_RESOLVING;
+		loop_timer_set(&conn->timer, conn->timeout_ms);
+		redis_finder_ask(&conn->finder, conn->loop, conn->host, conn->port);
+	}
+}
+
+/* The question stays: another one would be answered no sooner. */
+static void complain_of_names(struct redis_conn *conn)
+{
+	if (conn->why.code == ERR_OK) {
+		(void)err_set(&conn->why, ERR_UNAVAILABLE, "redis: %s is not resolved within %u ms",
+		              conn->host, conn->timeout_ms);
+		log_warn("redis.unreachable", "server=%s %s", conn->name, conn->why.msg);
+	}
+}
+
 static void on_timer(struct loop_timer *timer)
 {
 	struct redis_conn *conn = CONTAINER_OF(timer, struct redis_conn, timer);
@@ -430,6 +476,7 @@ static void on_timer(struct loop_timer *timer)
 
 	switch (conn->state) {
 	case CONN_DOWN: begin(conn); break;
+	case CONN_RESOLVING: complain_of_names(conn); break;
 	case CONN_CONNECTING:
 	case CONN_GREETING:
 		(void)err_set(&err, ERR_UNAVAILABLE, "redis: not connected within %u ms",
@@ -483,10 +530,14 @@ static enum err_code find_server(struct redis_conn *conn, const struct redis_opt
 	}
 	if (url->path != NULL) {
 		(void)snprintf(conn->name, sizeof(conn->name), "%s", url->path);
-	} else {
-		redis_name_of(url->host, url->port, conn->name);
+		return ERR_OK;
 	}
-	return redis_address_of(url, &conn->address, err);
+	if (!str_copy(conn->host, sizeof(conn->host), str_of(url->host))) {
+		return err_set(err, ERR_INVALID, "redis URL: the host is too long");
+	}
+	conn->port = url->port;
+	redis_name_of(conn->host, conn->port, conn->name);
+	return ERR_OK;
 }
 
 struct redis_conn *redis_conn_open(struct loop *loop, struct redis_url *url,
@@ -502,6 +553,7 @@ struct redis_conn *redis_conn_open(struct loop *loop, struct redis_url *url,
 	conn->url = *url;
 	conn->timeout_ms = options->timeout_ms;
 	conn->backoff_max_ms = options->backoff_max_ms;
+	conn->finder = (struct redis_finder){ .found = on_found, .arg = conn };
 	conn->stream.fd = -1;
 	conn->lost.run = on_lost;
 	buf_init(&conn->hello, GREETING_MAX);
@@ -548,6 +600,11 @@ bool redis_conn_is_up(const struct redis_conn *conn)
 const char *redis_conn_run_id(const struct redis_conn *conn)
 {
 	return conn->run_id;
+}
+
+const char *redis_conn_history(const struct redis_conn *conn)
+{
+	return conn->history;
 }
 
 uint64_t redis_conn_count(const struct redis_conn *conn)

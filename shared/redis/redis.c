@@ -50,9 +50,9 @@ struct redis {
 	struct loop_task flush;
 	struct loop_timer timer;
 	bool timer_set;
-	uint64_t server; /* how many there were */
-	char run_id[64]; /* of the last */
-	unsigned shards; /* 0: not told */
+	uint64_t server;                  /* how many there were */
+	char history[REDIS_HISTORY_SIZE]; /* of the last */
+	unsigned shards;                  /* 0: not told */
 	LIST_HEAD(waiter_list, redis_waiter) waiters;
 };
 
@@ -249,14 +249,14 @@ static void on_timer(struct loop_timer *timer)
 /* What waited may have been meant for the server before. */
 static void look_at_server(struct redis *redis)
 {
-	struct str run_id = str_of(redis_conn_run_id(redis->conn));
+	struct str history = str_of(redis_conn_history(redis->conn));
 	struct redis_request *request, *next;
 	struct err err;
 
-	if (redis->server > 0 && str_eq(run_id, str_of(redis->run_id))) {
+	if (redis->server > 0 && str_eq(history, str_of(redis->history))) {
 		return;
 	}
-	(void)str_copy(redis->run_id, sizeof(redis->run_id), run_id);
+	(void)str_copy(redis->history, sizeof(redis->history), history);
 	redis->server++;
 	(void)err_set(&err, ERR_UNAVAILABLE, "redis: it is another server than before");
 	for (request = TAILQ_FIRST(&redis->waiting); request != NULL; request = next) {

@@ -12,7 +12,7 @@
  *
  * While the connection is down commands wait for it, each up to its own deadline, so a short
  * reconnect is invisible.  At most 64 MiB of commands are held; beyond that: ERR_UNAVAILABLE.
- * The host name is resolved once, in redis_new().
+ * A host name is resolved for each attempt to connect, on a thread.
  *
  * With Sentinels the connection is to the master that they name, and is given up when they name
  * another one, or when it refuses a write because it was demoted.
@@ -60,8 +60,16 @@ struct redis_stats redis_stats(const struct redis *redis);
  * with each connection, so that a caller can tell that it talks to another server than before. */
 const char *redis_run_id(const struct redis *redis);
 uint64_t redis_connection(const struct redis *redis);
-/* A counter that grows with each connection to a server with another run id than before. */
+/* A counter that grows with each connection to a server of another history than before. */
 uint64_t redis_server(const struct redis *redis);
+
+/* Which server that is, and since when: its run id, and what its replication id begins with, which
+ * is another one after each promotion (so that one which was demoted and promoted again is told
+ * from what it was), and when a server gets its first replica.  A word, asked on the current fiber.
+ * ERR_UNAVAILABLE: it is a replica now. */
+enum { REDIS_HISTORY_SIZE = 64 };
+enum err_code redis_history(struct redis *redis, char out[REDIS_HISTORY_SIZE],
+                            struct err *err) MUST_CHECK;
 
 /* Into how many shards keys are laid out on this server, 1 until told: kept for those who make
  * keys, by who knows it. */

@@ -59,9 +59,11 @@ static enum err_code ask(struct redis_replicas *replicas, uint64_t *ret_count, s
 	return code;
 }
 
+/* One that is not connected cannot tell whether its server was demoted meanwhile. */
 static bool is_on(const struct redis *redis, const struct waiter *waiter)
 {
-	return redis_server(waiter->written) == waiter->server &&
+	return redis_connected(waiter->written) &&
+	       redis_server(waiter->written) == waiter->server &&
 	       strcmp(redis_run_id(waiter->written), redis_run_id(redis)) == 0;
 }
 

@@ -32,7 +32,7 @@ struct watcher {
 	bool listening; /* subscribed: it must unsubscribe to ask */
 	bool told;      /* it is up, and what follows is its answer */
 	uint64_t epoch, asked_epoch;
-	char host[REDIS_NAME_SIZE];
+	char host[REDIS_HOST_SIZE];
 	uint64_t port;
 };
 
@@ -44,8 +44,8 @@ struct redis_sentinel {
 	unsigned timeout_ms;
 	struct loop_timer timer;
 	bool known; /* what follows: the choice */
-	char name[REDIS_NAME_SIZE];
-	struct redis_address address;
+	char host[REDIS_HOST_SIZE];
+	unsigned port;
 	size_t count;
 	struct watcher watchers[REDIS_SENTINELS_MAX];
 };
@@ -70,21 +70,17 @@ static void choose(struct redis_sentinel *sentinel)
 {
 	const struct watcher *w = latest(sentinel);
 	char name[REDIS_NAME_SIZE];
-	struct err err;
 
 	if (w == NULL) {
 		return; /* the last one known may well be there still */
 	}
-	redis_name_of(w->host, (unsigned)w->port, name);
-	if (sentinel->known && strcmp(name, sentinel->name) == 0) {
-		return;
-	}
-	if (redis_address_numeric(w->host, (unsigned)w->port, &sentinel->address, &err) != ERR_OK) {
-		log_warn("redis.sentinel", "master=%s %s", sentinel->master, err.msg);
+	if (sentinel->known && w->port == sentinel->port && strcmp(w->host, sentinel->host) == 0) {
 		return;
 	}
 	sentinel->known = true;
-	memcpy(sentinel->name, name, sizeof(name));
+	memcpy(sentinel->host, w->host, sizeof(w->host));
+	sentinel->port = (unsigned)w->port;
+	redis_name_of(sentinel->host, sentinel->port, name);
 	log_info("redis.master", "master=%s server=%s epoch=%" PRIu64, sentinel->master, name,
 	         w->epoch);
 	sentinel->moved(sentinel->arg);
@@ -288,14 +284,13 @@ void redis_sentinel_free(struct redis_sentinel *sentinel)
 }
 
 enum err_code redis_sentinel_master(const struct redis_sentinel *sentinel,
-                                    struct redis_address *ret, char name[REDIS_NAME_SIZE],
-                                    struct err *err)
+                                    char host[REDIS_HOST_SIZE], unsigned *port, struct err *err)
 {
 	if (!sentinel->known) {
 		return err_set(err, ERR_UNAVAILABLE, "redis: no Sentinel has told the master %s",
 		               sentinel->master);
 	}
-	*ret = sentinel->address;
-	memcpy(name, sentinel->name, sizeof(sentinel->name));
+	memcpy(host, sentinel->host, sizeof(sentinel->host));
+	*port = sentinel->port;
 	return ERR_OK;
 }

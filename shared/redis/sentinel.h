@@ -10,24 +10,24 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "redis/address.h"
 #include "redis/redis.h"
-#include "redis/stream.h"
 #include "redis/url.h"
 
 struct redis_sentinel;
 
 /* url: one with Sentinels, copied, as are the timings; moved(arg) runs from the loop when the
- * master is another one than before, also the first time. NULL: a Sentinel's host cannot be
- * resolved. */
+ * master is another one than before, also the first time. NULL: TLS is not to be had with that. */
 struct redis_sentinel *redis_sentinel_new(struct loop *loop, const struct redis_url *url,
                                           const struct redis_options *options,
                                           void (*moved)(void *arg), void *arg,
                                           struct err *err) MUST_CHECK;
 void redis_sentinel_free(struct redis_sentinel *sentinel);
 
-/* ERR_UNAVAILABLE: none has told yet. name: for the log. */
+/* ERR_UNAVAILABLE: none has told yet. host: an address or, where Sentinels announce those, a name.
+ */
 enum err_code redis_sentinel_master(const struct redis_sentinel *sentinel,
-                                    struct redis_address *ret, char name[REDIS_NAME_SIZE],
+                                    char host[REDIS_HOST_SIZE], unsigned *port,
                                     struct err *err) MUST_CHECK;
 /* Do not wait for the next second. */
 void redis_sentinel_ask(struct redis_sentinel *sentinel);

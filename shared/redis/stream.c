@@ -1,83 +1,15 @@
 #include "redis/stream.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/un.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/str.h"
-#include "redis/url.h"
 #include "tls/tls.h"
 
 enum { KEEPALIVE_IDLE_S = 15, KEEPALIVE_INTERVAL_S = 5, KEEPALIVE_PROBES = 3 };
-
-static enum err_code look_up(const char *host, unsigned port, int flags, struct redis_address *ret,
-                             struct err *err)
-{
-	struct addrinfo hints = { .ai_family = AF_UNSPEC,
-		                  .ai_socktype = SOCK_STREAM,
-		                  .ai_flags = flags };
-	struct addrinfo *found = NULL;
-	char service[sizeof("65535")];
-	int rc;
-
-	(void)snprintf(service, sizeof(service), "%hu", (unsigned short)port);
-	rc = getaddrinfo(host, service, &hints, &found);
-	if (rc != 0) {
-		return err_set(err, ERR_UNAVAILABLE, "redis: cannot resolve %s: %s", host,
-		               gai_strerror(rc));
-	}
-	memcpy(&ret->addr, found->ai_addr, found->ai_addrlen);
-	ret->len = found->ai_addrlen;
-	freeaddrinfo(found);
-	return ERR_OK;
-}
-
-enum err_code redis_address_numeric(const char *host, unsigned port, struct redis_address *ret,
-                                    struct err *err)
-{
-	return look_up(host, port, AI_NUMERICHOST, ret, err);
-}
-
-void redis_name_of(const char *host, unsigned port, char out[REDIS_NAME_SIZE])
-{
-	bool v6 = strchr(host, ':') != NULL;
-
-	(void)snprintf(out, REDIS_NAME_SIZE, "%s%.100s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "",
-	               port);
-}
-
-void redis_host_of(const char *name, char out[REDIS_NAME_SIZE])
-{
-	const char *colon = strrchr(name, ':');
-	struct str host = str_make(name, colon != NULL ? (size_t)(colon - name) : strlen(name));
-
-	if (host.n >= 2 && host.p[0] == '[') {
-		host = str_make(host.p + 1, host.n - 2);
-	}
-	(void)str_copy(out, REDIS_NAME_SIZE, host);
-}
-
-enum err_code redis_address_of(const struct redis_url *url, struct redis_address *ret,
-                               struct err *err)
-{
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-
-	*ret = (struct redis_address){ .len = 0 };
-	if (url->path == NULL) {
-		return look_up(url->host, url->port, 0, ret, err);
-	}
-	if (!str_copy(un.sun_path, sizeof(un.sun_path), str_of(url->path))) {
-		return err_set(err, ERR_INVALID, "redis: the path of the unix socket is too long");
-	}
-	memcpy(&ret->addr, &un, sizeof(un));
-	ret->len = sizeof(un);
-	return ERR_OK;
-}
 
 /* Best effort: without these a dead peer is found by the deadline of the next command only. */
 static void tune_tcp(int fd)

@@ -6,35 +6,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "redis/address.h"
 
-struct redis_url;
 struct tls_client;
 struct tls_stream;
-
-struct redis_address {
-	struct sockaddr_storage addr;
-	socklen_t len;
-};
-
-/* Resolves a host name, and may block for it: called once, when the process starts.  Numeric
- * addresses and unix paths never block. */
-enum err_code redis_address_of(const struct redis_url *url, struct redis_address *ret,
-                               struct err *err) MUST_CHECK;
-
-/* The same of what is an address already; ERR_UNAVAILABLE: it is not. Never blocks. */
-enum err_code redis_address_numeric(const char *host, unsigned port, struct redis_address *ret,
-                                    struct err *err) MUST_CHECK;
-
-/* Where that is, for people: host:port. */
-enum { REDIS_NAME_SIZE = 128 };
-void redis_name_of(const char *host, unsigned port, char out[REDIS_NAME_SIZE]);
-/* The host in such a name. */
-void redis_host_of(const char *name, char out[REDIS_NAME_SIZE]);
 
 struct redis_stream {
 	int fd;                 /* -1: closed */

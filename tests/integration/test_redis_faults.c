@@ -1,6 +1,11 @@
 /* The driver against servers that freeze, die, lie or are not there. */
+#include <assert.h>
+#include <dlfcn.h>
 #include <errno.h>
+#include <netdb.h>
+#include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -515,6 +520,154 @@ static void an_answer_to_half_a_command_costs_the_connection(void **state)
 	run(half_answered);
 }
 
+/* ---- names ---- */
+
+/* What it says of this one, the addresses with blanks between, when it is let. */
+static struct {
+	_Atomic(const char *) addresses;
+	atomic_uint asked;
+	sem_t gate;
+} resolver;
+
+#define RESOLVED_NAME "redis.test"
+
+/* In the place of the system's. */
+int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+                struct addrinfo **ret)
+{
+	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+	void *const symbol = dlsym(RTLD_NEXT, "getaddrinfo");
+	struct str rest;
+
+	memcpy(&real, &symbol, sizeof(real));
+	if (strcmp(host, RESOLVED_NAME) != 0 || (hints->ai_flags & AI_NUMERICHOST) != 0) {
+		return real(host, port, hints, ret);
+	}
+	atomic_fetch_add(&resolver.asked, 1);
+	(void)sem_wait(&resolver.gate);
+	(void)sem_post(&resolver.gate);
+	rest = str_of(atomic_load(&resolver.addresses));
+	if (rest.n == 0) {
+		return EAI_NONAME;
+	}
+	while (rest.p != NULL) {
+		char address[32];
+
+		assert(str_copy(address, sizeof(address), str_split(&rest, ' ')));
+		assert(real(address, port, hints, ret) == 0);
+		ret = &(*ret)->ai_next;
+	}
+	return 0;
+}
+
+static void resolve_to(const char *addresses)
+{
+	atomic_store(&resolver.addresses, addresses);
+}
+
+static void open_by_name(struct world *world)
+{
+	char url[64];
+
+	(void)snprintf(url, sizeof(url), "redis://" RESOLVED_NAME ":%s", getenv("TEST_REDIS_PORT"));
+	open_redis(world, url, SHORT_MS);
+}
+
+static void await_trouble(struct world *world, const char *words_of_it)
+{
+	uint64_t until = clock_mono_ms() + LONG_MS;
+	struct err err = { .msg = "" };
+
+	while (strstr(err.msg, words_of_it) == NULL) {
+		assert_true(clock_mono_ms() < until);
+		assert_int_equal(redis_wait_connected(world->redis, 1, &err), ERR_UNAVAILABLE);
+	}
+}
+
+static void named(struct world *world)
+{
+	assert_int_equal(sem_init(&resolver.gate, 0, 0), 0);
+	resolve_to("");
+	open_by_name(world);
+	await_trouble(world, "not resolved within");
+	redis_free(world->redis); /* with its question unanswered */
+	open_by_name(world);
+	await_trouble(world, "not resolved within");
+	while (atomic_load(&resolver.asked) < 2) {
+		(void)fiber_sleep(1);
+	}
+	assert_int_equal(atomic_load(&resolver.asked), 2); /* one question, however long it takes */
+
+	(void)sem_post(&resolver.gate);
+	await_trouble(world, "cannot resolve " RESOLVED_NAME);
+	resolve_to("127.0.0.2");
+	await_trouble(world, "refused");
+	resolve_to("127.0.0.1");
+	await_connected(world);
+}
+
+static void a_name_is_looked_up_for_each_attempt_and_nobody_waits_for_the_resolver(void **state)
+{
+	(void)state;
+	run(named);
+}
+
+static void several(struct world *world)
+{
+	assert_int_equal(sem_init(&resolver.gate, 0, 1), 0);
+	resolve_to("127.0.0.2 127.0.0.3 127.0.0.1");
+	open_by_name(world);
+	await_connected(world);
+}
+
+static void each_attempt_is_at_the_next_address_of_a_name(void **state)
+{
+	(void)state;
+	run(several);
+}
+
+/* ---- one that was demoted ---- */
+
+static void await_server(struct world *world, uint64_t count)
+{
+	uint64_t until = clock_mono_ms() + LONG_MS;
+
+	while (redis_server(world->redis) != count) {
+		assert_true(clock_mono_ms() < until);
+		(void)fiber_sleep(1);
+	}
+}
+
+static void back_again(struct world *world)
+{
+	char before[REDIS_HISTORY_SIZE], after[REDIS_HISTORY_SIZE], run_id[64];
+	struct err err;
+
+	redis_server_start(&world->server, NULL);
+	open_redis(world, world->server.url, LONG_MS);
+	await_connected(world);
+	(void)snprintf(run_id, sizeof(run_id), "%s", redis_run_id(world->redis));
+	assert_int_equal(redis_history(world->redis, before, &err), ERR_OK);
+	assert_int_equal(redis_history(world->redis, after, &err), ERR_OK);
+	assert_string_equal(before, after);
+
+	must(world, "REPLICAOF 127.0.0.1 1");
+	assert_int_equal(redis_history(world->redis, after, &err), ERR_UNAVAILABLE);
+	must(world, "REPLICAOF NO ONE");
+	assert_int_equal(redis_server(world->redis), 1);
+	assert_int_equal(say(world, "CLIENT KILL TYPE normal SKIPME no", &err), ERR_OK);
+	await_server(world, 2);
+	assert_int_equal(redis_history(world->redis, after, &err), ERR_OK);
+	assert_string_not_equal(before, after);
+	assert_string_equal(redis_run_id(world->redis), run_id);
+}
+
+static void a_server_that_was_demoted_and_promoted_again_is_another_one(void **state)
+{
+	(void)state;
+	run(back_again);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -530,6 +683,10 @@ int main(void)
 		cmocka_unit_test(garbage_costs_the_connection_and_the_outcome_is_unknown),
 		cmocka_unit_test(answers_may_come_one_byte_at_a_time),
 		cmocka_unit_test(an_answer_that_nobody_asked_for_costs_the_connection),
+		cmocka_unit_test(
+			a_name_is_looked_up_for_each_attempt_and_nobody_waits_for_the_resolver),
+		cmocka_unit_test(each_attempt_is_at_the_next_address_of_a_name),
+		cmocka_unit_test(a_server_that_was_demoted_and_promoted_again_is_another_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

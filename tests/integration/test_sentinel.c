@@ -245,6 +245,7 @@ static void killed(struct world *world)
 
 	insist(world->redis, "SET k v");
 	insist(world->redis, "WAIT 1 1000");
+	await_bell(world); /* subscribed */
 	server = redis_server(world->redis);
 	assert_int_equal(kill((pid_t)info_number(world->redis, "process_id"), SIGKILL), 0);
 	await_other_server(world, server);

@@ -73,14 +73,16 @@ static void sweep(void *arg)
 
 void announce_generation(struct worker_world *w, uint64_t generation)
 {
+	char history[REDIS_HISTORY_SIZE];
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
 	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
 	struct err err = { .code = ERR_OK };
 
 	must(w, redis_wait_connected(w->redis, TIMEOUT_MS, &err) == ERR_OK, "redis", err.msg);
 	redis_arg_cstr(cmd, "SET");
+	must(w, redis_history(w->redis, history, &err) == ERR_OK, "history", err.msg);
 	redis_arg_cstr(cmd, "{w}:generation");
-	redis_argf(cmd, "%s %" PRIu64 " 1 1", redis_run_id(w->redis), generation);
+	redis_argf(cmd, "%s %" PRIu64 " 1 1", history, generation);
 	must(w, redis_call(w->redis, cmd, &reply, &err) == ERR_OK, "generation", err.msg);
 	w->store.generation = generation;
 }

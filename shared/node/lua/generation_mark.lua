@@ -1,10 +1,11 @@
 -- generation_mark: the mark of this Redis's history. Whoever empties Redis removes it, so where it is missing,
--- or of another run id, another history has begun; so it has when the queue gets more shards, and where what is
--- marked is of a version whose queue has other keys.
+-- or is of another server, or of what this one was before it was demoted and promoted again (redis_history()),
+-- another history has begun; so it has when the queue gets more shards, and where what is marked is of a version
+-- whose queue has other keys.
 --
--- KEYS 1 {w}:generation  "<run id> <generation> <shards> <since> <name of the history>", generation 0 while it
+-- KEYS 1 {w}:generation  "<server> <generation> <shards> <since> <name of the history>", generation 0 while it
 --      is not known; since: the first generation since there was no mark
--- ARGV 1 run id  2 name for a new history, or of the one that the generation is of
+-- ARGV 1 server  2 name for a new history, or of the one that the generation is of
 --      3 its generation, "0": not known, begin one if there is none  4 shards
 -- returns the mark; "" when the history of which the generation was told is over
 local old = redis.call('GET', KEYS[1])
