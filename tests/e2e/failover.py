@@ -5,9 +5,12 @@ What was acknowledged (redis.wait_replicas: when the replicas have it) is in the
 ends; who follows sees what is in the log, and is told what it saw of a tail that was lost.
 
 usage: with-sentinel with-postgres failover.py BIN_DIR FAULT...
-A fault is freeze (the master stops for a while) or kill (with -9; it comes back as a replica); or one that no
-Sentinel is to mend: memory (Redis is full, for longer than a lease) and disk (its append-only file cannot be written).
+A fault is freeze (the master stops for a while), kill (with -9; it comes back as a replica) or again (it is demoted
+and promoted before anybody sees it: another history, by the same process); or one that no Sentinel is to mend: memory
+(Redis is full, for longer than a lease), disk (its append-only file cannot be written) and snapshot (so are its
+snapshots, and it takes no writes without them).
 """
+import contextlib
 import json
 import os
 import signal
@@ -20,12 +23,42 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from first_light import wait_for  # noqa: E402
 from stack import Stack, Watcher  # noqa: E402
 
+SERVER = os.environ.get("TEST_REDIS_SERVER", "redis-server")
 PRODUCERS = 3
 PACE_S = 0.005
 REPLICAS = 2
 DOWN_AFTER_MS = 500
 FULL_S = 2  # more than a lease
 LOAD = 50  # batches of each before a fault
+
+
+class Election:
+    """When a Sentinel first says who was promoted."""
+
+    def __init__(self, sentinels):
+        self.at, self.first = [], threading.Event()
+        self.listeners = [subprocess.Popen(["redis-cli", "-p", s, "SUBSCRIBE", "+promoted-slave", "+switch-master"],
+                                           stdout=subprocess.PIPE, text=True) for s in sentinels]
+        for listener in self.listeners:
+            threading.Thread(target=self.listen, args=(listener,), daemon=True).start()
+
+    def listen(self, listener):
+        for line in listener.stdout:
+            if line.strip() == "message":
+                self.at.append(time.monotonic())
+                self.first.set()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for listener in self.listeners:
+            listener.kill()
+            listener.wait()
+
+    def when(self):
+        assert self.first.wait(60), "no Sentinel says that another was promoted"
+        return min(self.at)
 
 
 class Servers:
@@ -37,15 +70,22 @@ class Servers:
         self.started = []
 
     @staticmethod
+    def options():
+        return ["--external-postgres", os.environ["TEST_PG_URL"], "--external-redis", os.environ["TEST_SENTINEL_URL"]]
+
+    @staticmethod
     def say(port, *words):
         done = subprocess.run(["redis-cli", "-p", port, *words], capture_output=True, text=True)
         return done.stdout.split()
 
     def master(self):
         """As most Sentinels say."""
-        said = [(self.say(s, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "fairlead") + [None, None])[1]
-                for s in self.sentinels]
+        said = self.said()
         return max(set(said), key=said.count)
+
+    def said(self):
+        return [(self.say(s, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "fairlead") + [None, None])[1]
+                for s in self.sentinels]
 
     def facts(self, port):
         return dict(line.split(":", 1) for line in self.say(port, "INFO") if ":" in line)
@@ -53,42 +93,54 @@ class Servers:
     def replicas(self, port):
         return sum("state=online" in v for k, v in self.facts(port).items() if k.startswith("slave"))
 
-    def elected(self, old):
-        wait_for("another is elected", lambda: self.master() not in (old, None), 60)
-        return self.master()
-
-    def follow(self, master):
-        """Sentinels would take ten seconds to say so to one that they do not expect."""
+    def settle(self):
+        """All follow the one that all Sentinels name, which may be the second that was elected; they would take ten
+        seconds to say so to one that they do not expect."""
+        if len(set(self.said())) > 1:
+            return False
+        master = self.master()
         for port in self.ports:
-            if port != master:
+            facts = self.facts(port)
+            if port != master and facts and facts.get("master_port") != master:
                 self.say(port, "REPLICAOF", "127.0.0.1", master)
+        return self.replicas(master) == REPLICAS
+
+    def fail(self, port, signo):
+        """When another was elected, and the failed one's folder."""
+        facts, folder = self.facts(port), self.say(port, "CONFIG", "GET", "dir")[1]
+        with Election(self.sentinels) as election:
+            os.kill(int(facts["process_id"]), signo)
+            at = election.when()
+            wait_for("all Sentinels name another", lambda: port not in self.said() and None not in self.said(), 60)
+        return at, int(facts["process_id"]), folder
 
     def freeze(self, port):
-        pid = int(self.facts(port)["process_id"])
-        os.kill(pid, signal.SIGSTOP)
-        new = self.elected(port)
-        elected = time.monotonic()
-
-        def back():
-            os.kill(pid, signal.SIGCONT)
-            self.follow(new)
-
-        return elected, back
+        elected, pid, _ = self.fail(port, signal.SIGSTOP)
+        return elected, lambda: os.kill(pid, signal.SIGCONT)
 
     def kill(self, port):
-        pid, folder = int(self.facts(port)["process_id"]), self.say(port, "CONFIG", "GET", "dir")[1]
-        os.kill(pid, signal.SIGKILL)
-        new = self.elected(port)
-        elected = time.monotonic()
+        elected, _, folder = self.fail(port, signal.SIGKILL)
 
         def back():
             self.started.append(subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", os.environ.get("TEST_REDIS_SERVER", "redis-server"),
+                ["setpriv", "--pdeathsig", "KILL", SERVER,
                  "--port", port, "--bind", "127.0.0.1", "--dir", folder, "--save", "",
-                 "--appendonly", "yes", "--maxmemory-policy", "noeviction", "--logfile", os.path.join(folder, "log"), "--replicaof", "127.0.0.1", new]))
-            self.follow(new)
+                 "--appendonly", "yes", "--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0",
+                 "--logfile", os.path.join(folder, "log"), "--replicaof", "127.0.0.1", self.master()]))
 
         return elected, back
+
+    def again(self, port):
+        """What two elections do in the end, in a moment; Sentinels end connections of who is demoted, too."""
+        generation = self.generation()
+        subprocess.run(["redis-cli", "-p", port], text=True, check=True, stdout=subprocess.DEVNULL, input="\n".join(
+            ("MULTI", "REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "CLIENT KILL TYPE normal", "EXEC")))
+        at = time.monotonic()
+        wait_for("another generation", lambda: self.generation() > generation)
+        return at, lambda: None
+
+    def generation(self):
+        return int((self.say(self.master(), "GET", "{w}:generation") + ["", "0"])[1])
 
     # ---- no room: writes are refused until there is some ----
 
@@ -99,21 +151,50 @@ class Servers:
 
     def disk(self, port):
         """No file of it may grow: what a full disk looks like (with-sentinel has SIGXFSZ ignored)."""
-        facts = self.facts(port)
-        pid, folder = int(facts["process_id"]), self.say(port, "CONFIG", "GET", "dir")[1]
-        for sentinel in self.sentinels:  # whose PING it answers with MISCONF: they would elect another
-            self.say(sentinel, "SENTINEL", "SET", "fairlead", "down-after-milliseconds", "600000")
+        pid, folder = int(self.facts(port)["process_id"]), self.say(port, "CONFIG", "GET", "dir")[1]
+        self.bear_with()
         self.limit(pid, 1)
 
         def back():
             self.limit(pid, "unlimited")
             wait_for("it writes again", lambda: self.facts(port)["aof_last_write_status"] == "ok")
             self.check_file(pid, folder)
-            for sentinel in self.sentinels:
-                wait_for("it is believed to live", lambda: self.pinged_ms(sentinel) < DOWN_AFTER_MS / 2)
-                self.say(sentinel, "SENTINEL", "SET", "fairlead", "down-after-milliseconds", str(DOWN_AFTER_MS))
+            self.bear_no_longer()
 
         return back
+
+    def snapshot(self, port):
+        """The same, of one that keeps snapshots and no append-only file."""
+        pid = int(self.facts(port)["process_id"])
+        self.bear_with()
+        self.say(port, "CONFIG", "SET", "appendonly", "no", "save", "3600 1")
+        self.limit(pid, 1)
+        self.save(port, "err")
+
+        def back():
+            self.limit(pid, "unlimited")
+            self.save(port, "ok")
+            self.say(port, "CONFIG", "SET", "save", "", "appendonly", "yes")
+            self.bear_no_longer()
+
+        return back
+
+    def save(self, port, outcome):
+        def saved():
+            self.say(port, "BGSAVE")  # refused while another one is written
+            return self.facts(port)["rdb_last_bgsave_status"] == outcome
+
+        wait_for("a snapshot is " + outcome, saved)
+
+    def bear_with(self):
+        """Who answers PING with MISCONF for long is left by them for another."""
+        for sentinel in self.sentinels:
+            self.say(sentinel, "SENTINEL", "SET", "fairlead", "down-after-milliseconds", "600000")
+
+    def bear_no_longer(self):
+        for sentinel in self.sentinels:
+            wait_for("it is believed to live", lambda: self.pinged_ms(sentinel) < DOWN_AFTER_MS / 2)
+            self.say(sentinel, "SENTINEL", "SET", "fairlead", "down-after-milliseconds", str(DOWN_AFTER_MS))
 
     def pinged_ms(self, sentinel):
         """How long ago that Sentinel had a good answer from the master."""
@@ -128,7 +209,7 @@ class Servers:
     def check_file(pid, folder):
         os.kill(pid, signal.SIGSTOP)  # so that nothing is half written
         manifest = os.path.join(folder, "appendonlydir", "appendonly.aof.manifest")
-        done = subprocess.run(["redis-check-aof", manifest], capture_output=True, text=True)
+        done = subprocess.run([SERVER.removesuffix("-server") + "-check-aof", manifest], capture_output=True, text=True)
         os.kill(pid, signal.SIGCONT)
         assert done.returncode == 0, done.stdout
 
@@ -181,20 +262,30 @@ class Producer(threading.Thread):
         return "%s %d" % (self.name, sequence)
 
 
-def fail_over(servers, producers, fault):
+def fail_over(servers, producers, fault, need_replicas=True):
+    """How long after an election an append of each producer is acknowledged; need_replicas: these come back before."""
     before = servers.master()
     wait_for("every replica follows", lambda: servers.replicas(before) == REPLICAS, 60)
     counts = [len(p.acked) for p in producers]
     wait_for("all append", lambda: all(len(p.acked) > n + LOAD for p, n in zip(producers, counts)), 60)
     began = time.monotonic()
     elected, back = getattr(servers, fault)(before)
-    back()
+    if need_replicas:
+        back()
+        wait_for("every replica follows", servers.settle, 60)
+    whole = time.monotonic()
     wait_for("appends are acknowledged again", lambda: all(
         p.problem or p.acked[-1][0] > elected for p in producers), 60)
     assert not any(p.problem for p in producers), [p.problem for p in producers]
     resumed = max(min(t for t, _ in p.acked if t > elected) for p in producers)
-    print("%-7s elected after %.1f s, all producers go on %.2f s later; %d refused" % (
-        fault, elected - began, resumed - elected, sum(p.refused for p in producers)), flush=True)
+    if not need_replicas:
+        back()
+        wait_for("every replica follows", servers.settle, 60)
+    print("%-8s elected after %.1f s, all producers go on %.2f s later%s; %d refused" % (
+        fault, elected - began, resumed - elected,
+        ", replicas are there after %.2f s" % (whole - elected) if need_replicas else "",
+        sum(p.refused for p in producers)), flush=True)
+    return resumed - elected
 
 
 def fill(servers, producers, fault):
@@ -213,7 +304,7 @@ def fill(servers, producers, fault):
         p.problem or p.acked[-1][0] > room for p in producers), 60)
     assert servers.master() == master
     assert not any(p.problem for p in producers), [p.problem for p in producers]
-    print("%-7s all producers go on %.2f s after there is room" % (
+    print("%-8s all producers go on %.2f s after there is room" % (
         fault, max(min(t for t, _ in p.acked if t > room) for p in producers) - room), flush=True)
 
 
@@ -241,38 +332,48 @@ def check(stack, follower, producer):
     assert status == 200 and session["status"] == "completed" and session["attempts"] == 1, session
 
 
+@contextlib.contextmanager
+def load(bin_dir, options, replicas=0):
+    """A whole system with those options of `fairlead up`, and who appends and who follows; end() is their end."""
+    settings = {"FAIRLEAD_REDIS_WAIT_REPLICAS": str(replicas), "FAIRLEAD_REDIS_TIMEOUT": "1s"}
+    with Stack(bin_dir, settings, options) as stack:
+        go = os.path.join(stack.dir, "go")
+        script = "i=0; while [ ! -e %s ]; do i=$((i+1)); echo line $i; sleep 0.1; done" % go
+        sids = [stack.submit(["sh", "-c", script])[0] for _ in range(PRODUCERS)]
+        followers = [Follower(stack, sid) for sid in sids]
+        producers = [Producer(stack, sid, "producer-%d" % i) for i, sid in enumerate(sids)]
+        for thread in followers + producers:
+            thread.start()
+
+        def end():
+            for p in producers:
+                p.over = True
+                p.join(30)
+                assert p.problem is None, p.problem
+            open(go, "w").close()
+            for f in followers:
+                f.join(60)
+
+        try:
+            wait_for("all append and follow", lambda: all(
+                p.acked for p in producers) and all(len(f.events) > 5 for f in followers))
+            yield stack, producers, followers, end
+        except BaseException:
+            print("FAILED\n%s" % stack.tail(40), flush=True)
+            raise
+        assert stack.stop() == 0
+
+
 def main(bin_dir, *faults):
     servers = Servers()
-    settings = {"FAIRLEAD_REDIS_WAIT_REPLICAS": str(REPLICAS), "FAIRLEAD_REDIS_TIMEOUT": "1s"}
-    options = ["--external-postgres", os.environ["TEST_PG_URL"],
-               "--external-redis", os.environ["TEST_SENTINEL_URL"]]
     try:
-        with Stack(bin_dir, settings, options) as stack:
-            go = os.path.join(stack.dir, "go")
-            script = "i=0; while [ ! -e %s ]; do i=$((i+1)); echo line $i; sleep 0.1; done" % go
-            sids = [stack.submit(["sh", "-c", script])[0] for _ in range(PRODUCERS)]
-            followers = [Follower(stack, sid) for sid in sids]
-            producers = [Producer(stack, sid, "producer-%d" % i) for i, sid in enumerate(sids)]
-            for thread in followers + producers:
-                thread.start()
-            try:
-                wait_for("all append and follow", lambda: all(
-                    p.acked for p in producers) and all(len(f.events) > 5 for f in followers))
-                for fault in faults:
-                    (fill if fault in ("memory", "disk") else fail_over)(servers, producers, fault)
-                for p in producers:
-                    p.over = True
-                    p.join(30)
-                    assert p.problem is None, p.problem
-                open(go, "w").close()
-                for f, p in zip(followers, producers):
-                    f.join(60)
-                    check(stack, f, p)
-                print("%d batches" % sum(len(p.acked) for p in producers))
-            except BaseException:
-                print("FAILED\n%s" % stack.tail(40), flush=True)
-                raise
-            assert stack.stop() == 0
+        with load(bin_dir, servers.options(), REPLICAS) as (stack, producers, followers, end):
+            for fault in faults:
+                (fill if fault in ("memory", "disk", "snapshot") else fail_over)(servers, producers, fault)
+            end()
+            for f, p in zip(followers, producers):
+                check(stack, f, p)
+            print("%d batches" % sum(len(p.acked) for p in producers))
     finally:
         servers.close()
 

@@ -127,14 +127,50 @@ static void a_node_that_is_killed_takes_nothing_along(void **state)
 	expect(&what, 200);
 }
 
+/* ---- a pool that is used up ---- */
+
+enum { POOL = 2 };
+
+static struct client holders[POOL];
+
+/* Whoever makes a task waits for the lock, with a connection; the others for one, only so long. */
+static void use_up_pool(void)
+{
+	struct ask what = asked("POST", "/api/v1/tasks", TASK);
+
+	for (int i = 0; i < POOL; i++) {
+		holders[i] = ask_begin(&what);
+	}
+	await_status("GET", "/api/v1/sessions", NULL, 503);
+	expect_unavailable("GET", "/api/v1/sessions", NULL);
+	expect_ok("GET", "/healthz", NULL, 200);
+}
+
+static void who_waits_too_long_for_a_connection_is_answered_503(void **state)
+{
+	(void)state;
+	with_locked_tasks(use_up_pool);
+	for (int i = 0; i < POOL; i++) {
+		struct answer answer = ask_end(&holders[i]);
+
+		assert_int_equal(answer.status, 201);
+		answer_free(&answer);
+	}
+	expect_ok("GET", "/api/v1/sessions", NULL, 200);
+}
+
 int main(void)
 {
+	static const char *const settings[] = { "FAIRLEAD_PG_POOL=2",
+		                                "FAIRLEAD_PG_STATEMENT_TIMEOUT=1m", NULL };
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_silent_redis_is_503_and_tasks_are_accepted_all_the_same),
 		cmocka_unit_test(what_was_accepted_without_redis_works_when_it_is_back),
 		cmocka_unit_test(postgres_away_is_503_and_then_well_again),
 		cmocka_unit_test(a_node_that_is_killed_takes_nothing_along),
+		cmocka_unit_test(who_waits_too_long_for_a_connection_is_answered_503),
 	};
 
+	api_settings = settings;
 	return cmocka_run_group_tests(tests, api_world_setup, api_world_teardown);
 }
