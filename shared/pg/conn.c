@@ -85,7 +85,7 @@ static void on_timeout(struct loop_timer *timer)
 	struct pg_conn *conn = CONTAINER_OF(timer, struct pg_conn, timer);
 
 	if (conn->state == PG_CONN_CONNECTING) {
-		pg_hosts_turn(&conn->pg->hosts);
+		pg_hosts_turn(&conn->pg->hosts, conn->turned);
 	}
 	conn_lost(conn, "no answer from the server in time");
 }
@@ -510,6 +510,7 @@ void pg_conn_open(struct pg *pg)
 	struct pg_conn *conn = mem_calloc(1, sizeof(*conn));
 
 	conn->pg = pg;
+	conn->turned = hosts->turned;
 	conn->prepared = map_new();
 	conn->bury.run = on_bury;
 	loop_timer_init(&conn->timer, pg->loop, on_timeout);

@@ -82,6 +82,7 @@ struct pg_conn {
 	struct pg *pg;
 	enum pg_conn_state state;
 	PGconn *libpq;
+	unsigned turned; /* pg->hosts, when it began to connect */
 	struct event in, out;
 	struct loop_timer timer; /* limits connecting and rolling back */
 	struct loop_task bury;

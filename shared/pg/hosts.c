@@ -52,8 +52,12 @@ static void turn(char *list)
 	free(first);
 }
 
-void pg_hosts_turn(struct pg_hosts *hosts)
+void pg_hosts_turn(struct pg_hosts *hosts, unsigned turned)
 {
+	if (hosts->turned != turned) {
+		return;
+	}
+	hosts->turned++;
 	turn(hosts->host);
 	turn(hosts->hostaddr);
 	turn(hosts->port);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "metric/metric.h"
 #include "pg/durable.h"
+#include "pg/hosts.h"
 #include "pg_world.h"
 
 SQL(test_one, "SELECT 1");
@@ -575,8 +576,25 @@ static void all_wait_through_a_restart(struct world *world)
 	assert_int_equal(fiber_yield(), ERR_OK);
 	assert_int_equal(pg_stats(world->pg).waiting, TOGETHER);
 	control("start");
-	assert_int_equal(fiber_group_wait(&world->group, 5000), ERR_OK);
+	assert_int_equal(fiber_group_wait(&world->group, 30000), ERR_OK);
 	assert_int_equal(here, TOGETHER);
+}
+
+static void of_several_that_find_a_server_silent_one_makes_the_next_one_the_first(void **state)
+{
+	struct pg_hosts hosts;
+	unsigned turned;
+
+	(void)state;
+	pg_hosts_init(&hosts, "postgresql://a:1,b:2,c:3/x");
+	turned = hosts.turned;
+	pg_hosts_turn(&hosts, turned);
+	pg_hosts_turn(&hosts, turned);
+	assert_string_equal(hosts.host, "b,c,a");
+	assert_string_equal(hosts.port, "2,3,1");
+	pg_hosts_turn(&hosts, hosts.turned);
+	assert_string_equal(hosts.host, "c,a,b");
+	pg_hosts_fini(&hosts);
 }
 
 /* ---- a standby ---- */
@@ -730,6 +748,8 @@ int main(void)
 		cmocka_unit_test(
 			the_pool_survives_a_server_that_is_killed_and_one_that_is_restarted),
 		cmocka_unit_test(a_server_that_may_forget_a_commit_is_refused),
+		cmocka_unit_test(
+			of_several_that_find_a_server_silent_one_makes_the_next_one_the_first),
 		/* The last one: it leaves the server dead. */
 		cmocka_unit_test(a_standby_that_is_promoted_is_found_with_all_that_was_committed),
 	};
