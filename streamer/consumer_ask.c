@@ -71,8 +71,7 @@ static void decode_images(const struct json_value *value, const char *path, void
 	}
 
 static const char no_images[] =
-	"pictures are uploaded, and prompts of REST and of /api/v1/ws refer to "
-	"them";
+	"pictures are uploaded; prompts of REST and /api/v1/ws refer to them";
 
 static const struct json_field message_fields[] = {
 	INBOUND_HEAD,

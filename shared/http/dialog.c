@@ -1,3 +1,4 @@
+/* Requests one after the other on a connection, and the reply to each. */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
