@@ -230,7 +230,7 @@ static enum err_code find_cgroups(struct app *app, const struct conf *conf, stru
 	if (code == ERR_OK && host->cgroups.path[0] == '\0') {
 		log_info("worker.cgroup", "none: %s", host->cgroups.why);
 	} else if (code == ERR_OK) {
-		log_info("worker.cgroup", "%s controllers=%#x", host->cgroups.path,
+		log_info("worker.cgroup", "path=%s controllers=%x", host->cgroups.path,
 		         host->cgroups.controllers);
 	}
 	return code;

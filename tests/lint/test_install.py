@@ -32,7 +32,7 @@ def starts(prefix):
         if name != "fairlead-guard":  # has no other business than its worker's
             told = run(path, "--version")
             expect(told.returncode == 0 and re.fullmatch(name + r" \d+\.\d+\.\d+\n", told.stdout), path, told)
-    for name in ("haproxy/fairlead.cfg", "prometheus/rules.yaml", "prometheus/prometheus.yaml", "grafana/overview.json"):
+    for name in ("haproxy/fairlead.cfg", "nginx/fairlead.conf", "prometheus/rules.yaml", "prometheus/prometheus.yaml", "grafana/overview.json"):
         path = f"{prefix}/share/fairlead/{name}"
         expect(os.path.exists(path) and os.path.getsize(path) > 0, "not installed", path)
 
