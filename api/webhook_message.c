@@ -27,7 +27,7 @@ static bool take_filter(struct http_request *req, struct http_reply *reply,
 		.tenant = app_tenant(req),
 		.webhook = filter_given(req, query.webhook),
 		.session = filter_given(req, query.session),
-		.state = query.state != REST_WEBHOOK_ANY ? rest_webhook_state(query.state) : NULL,
+		.state = query.state > 0 ? rest_webhook_state(query.state - 1) : NULL,
 		.before = UINT64_MAX,
 		.max = (unsigned)query.per_page,
 	};

@@ -31,7 +31,7 @@ _fairlead()
 		if [ "$COMP_CWORD" -eq 3 ]; then
 			words="$words $(fairlead schedule list --limit 50 2>/dev/null | awk 'NR > 1 { print $1 }')"
 		fi ;;
-	"agent "[a-z]* | "worker "[a-z]* | "breaker "[a-z]* | "budget "[a-z]*)
+	"agent "[a-z]* | "worker "[a-z]* | "breaker "[a-z]* | "budget "[a-z]* | "webhook "[a-z]*)
 		words=$(fairlead completion words "${COMP_WORDS[1]}" "${COMP_WORDS[2]}" 2>/dev/null) ;;
 	"admin "[a-z]*)
 		words=$(fairlead completion words admin "${COMP_WORDS[2]}" 2>/dev/null)
@@ -49,12 +49,12 @@ _fairlead()
 	login | logout | whoami | approvals | approve | deny) words=$(fairlead completion words "${COMP_WORDS[1]}" 2>/dev/null) ;;
 	esac
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words="up down status migrate login logout whoami task session approvals approve deny approval secret schedule agent worker breaker budget admin completion --help --version"
+		words="up down status migrate login logout whoami task session approvals approve deny approval secret schedule agent worker breaker budget webhook admin completion --help --version"
 	elif [ "$COMP_CWORD" -eq 2 ]; then
 		case ${COMP_WORDS[1]} in
 		task) words="run" ;;
 		schedule) words="create list show preview pause resume run delete" ;;
-		session | agent | worker | breaker | budget | admin) words=$(fairlead completion words "${COMP_WORDS[1]}" 2>/dev/null) ;;
+		session | agent | worker | breaker | budget | webhook | admin) words=$(fairlead completion words "${COMP_WORDS[1]}" 2>/dev/null) ;;
 		completion) words="bash" ;;
 		esac
 	fi

@@ -29,6 +29,7 @@ static const struct {
 	{ "schedule", command_schedule, "tasks that are made again and again, or later" },
 	{ "worker", command_worker, "list workers, and give them no more sessions" },
 	{ "breaker", command_breaker, "agents that are not started because too many failed" },
+	{ "webhook", command_webhook, "servers that are told what happens" },
 	{ "budget", command_budget, "what tenants, projects and users may use" },
 	{ "upload", command_upload, "upload files for prompts" },
 	{ "usage", command_usage, "show what was used, and what it cost" },

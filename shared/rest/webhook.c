@@ -55,7 +55,7 @@ const struct json_table rest_webhook_redrive_table = { "WebhookRedrive",
 
 const char *rest_webhook_state(unsigned i)
 {
-	static const char *const words[] = { "any", "waiting", "delivered", "dead" };
+	static const char *const words[] = { "waiting", "delivered", "dead" };
 
 	return i < ARRAY_LEN(words) ? words[i] : NULL;
 }

@@ -17,10 +17,9 @@ extern const struct json_table rest_webhook_redrive_table;
 
 struct rest_webhook_messages {
 	struct str webhook, session, page;
-	unsigned state; /* REST_WEBHOOK_ANY, or 1 + its place in the row of words */
+	unsigned state; /* 0: any; else 1 + its place in the row of words */
 	uint64_t per_page;
 };
 extern const struct rest_query_table rest_webhook_messages_table;
-enum { REST_WEBHOOK_ANY };
-/* "any", "waiting", "delivered", "dead"; NULL after the last. */
+/* "waiting", "delivered", "dead"; NULL after the last. */
 const char *rest_webhook_state(unsigned i);

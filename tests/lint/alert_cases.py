@@ -140,6 +140,7 @@ CASES = {
     "FairleadSchedulesFail": case({f'fairlead_schedule_runs_total{{{SCHEDULER},outcome="failed"}}': "0x10 1x60"},
                                   {f'fairlead_schedule_runs_total{{{SCHEDULER},outcome="ran"}}': "0+1x60"},
                                   labels={"outcome": "failed"}),
+    "FairleadWebhooksDead": grows("fairlead_webhook_dead_total", SCHEDULER, 1),
     "FairleadSpending": grows("fairlead_usage_usd_total", SCHEDULER + ',source="table"', 2, 0.2, at="30m"),
     "FairleadCostUnknown": grows("fairlead_usage_unpriced_total", SCHEDULER, 1),
 }
