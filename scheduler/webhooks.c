@@ -94,11 +94,10 @@ static enum err_code post(struct app *app, const struct webhook_due *due, struct
 	return code;
 }
 
-/* What a 2xx says is so, however much else comes with it. */
-static bool is_taken(const struct fetch_response *response, enum err_code code)
+/* What a 2xx says is so, whatever comes behind it. */
+static bool is_taken(const struct fetch_response *response)
 {
-	return (code == ERR_OK || code == ERR_TOO_LARGE) && response->status >= 200 &&
-	       response->status < 300;
+	return response->status >= 200 && response->status < 300;
 }
 
 static void explain(const struct fetch_response *response, enum err_code code,
@@ -174,7 +173,7 @@ static enum err_code note(struct app *app, const struct webhook_due *due,
 }
 
 /* ERR_CANCELLED: this scheduler ends; another one tries again. */
-static enum err_code send(struct app *app, const struct webhook_due *due, struct err *err)
+static enum err_code tell(struct app *app, const struct webhook_due *due, struct err *err)
 {
 	struct fetch_response response;
 	char error[ERROR_SIZE] = "";
@@ -191,7 +190,7 @@ static enum err_code send(struct app *app, const struct webhook_due *due, struct
 	buf_fini(&body);
 	outcome.took_ms = clock_mono_ms() - began_ms;
 	outcome.status = response.status;
-	taken = is_taken(&response, code);
+	taken = is_taken(&response);
 	if (!taken) {
 		explain(&response, code, err, error);
 		outcome.again_ms = again_ms(app, due, &response);
@@ -220,7 +219,7 @@ static void sending_main(void *arg)
 	enum err_code code;
 
 	fiber_set_tag("message=%s", id);
-	code = send(app, sending->due, &err);
+	code = tell(app, sending->due, &err);
 	if (code != ERR_OK && code != ERR_CANCELLED) {
 		log_warn("webhook.unsent", "code=%s %s", err_name(code), err.msg);
 	}

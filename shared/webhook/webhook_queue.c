@@ -3,7 +3,7 @@
 #include "json/write.h"
 #include "webhook_sql_gen.h"
 
-enum { TRY_MAX = 1024, PRUNE_MAX = 1000 };
+enum { TRY_MAX = 4096, PRUNE_MAX = 1000 };
 
 enum due_column {
 	DUE_ID,
