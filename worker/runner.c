@@ -415,7 +415,7 @@ static bool read_one(struct runner *r, enum runner_stream stream, char *out, siz
 enum err_code runner_read(struct runner *r, char out[RUNNER_CHUNK], uint64_t timeout_ms,
                           size_t *ret_n, enum runner_stream *ret_stream)
 {
-	/* Who always has more to say would keep the loop from all else: from the lease's renewal. */
+	/* Who always has more to say would keep the loop from all else, as a lease's renewal. */
 	(void)fiber_yield();
 	for (;;) {
 		struct epoll_event events[2];

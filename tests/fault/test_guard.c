@@ -148,7 +148,6 @@ struct job {
 	struct runner_options options;
 	const char *input;
 	bool close_stdin;
-	struct loop *loop;
 	struct buf out;
 	bool discard;
 	size_t total;
@@ -196,7 +195,6 @@ static void job_body(struct loop *loop, void *arg)
 	struct job *job = arg;
 	struct runner *runner;
 
-	job->loop = loop;
 	job->options.argv = job->argv;
 	job->code = runner_start(loop, &job->options, &runner, &job->err);
 	if (job->code != ERR_OK) {
@@ -242,58 +240,6 @@ static void the_exit_code_and_both_streams_arrive(void **state)
 	assert_int_equal(job.out.len, 8);
 	assert_non_null(strstr(buf_cstr(&job.out), "out\n"));
 	assert_non_null(strstr(buf_cstr(&job.out), "err\n"));
-	buf_fini(&job.out);
-}
-
-enum { LOUD_READS = 20 };
-
-struct other {
-	unsigned turns;
-	bool enough;
-};
-
-static void take_turns(void *arg)
-{
-	struct other *other = arg;
-
-	while (!other->enough) {
-		other->turns++;
-		(void)fiber_yield();
-	}
-}
-
-static void read_loud(struct job *job, struct runner *runner)
-{
-	char *chunk = mem_calloc(1, RUNNER_CHUNK);
-	struct fiber_group group = { .count = 0 };
-	struct other other = { .turns = 0 };
-	enum runner_stream stream;
-	size_t n;
-
-	(void)fiber_start(job->loop, &group, "other", take_turns, &other);
-	for (unsigned i = 0; i < LOUD_READS; i++) {
-		const unsigned before = other.turns;
-
-		nap(); /* so that there is something to read again */
-		assert_int_equal(runner_read(runner, chunk, LONG_MS, &n, &stream), ERR_OK);
-		assert_true(n > 0);
-		assert_true(other.turns > before);
-	}
-	other.enough = true;
-	assert_int_equal(fiber_group_wait(&group, LONG_MS), ERR_OK);
-	free(chunk);
-	read_all(job, runner);
-}
-
-static void who_is_loud_leaves_turns_to_others(void **state)
-{
-	struct job job = shell("exec head -c 4000000 /dev/zero");
-
-	(void)state;
-	job.then = read_loud;
-	job.discard = true;
-	run(&job);
-	assert_int_equal(job.code, ERR_OK);
 	buf_fini(&job.out);
 }
 
@@ -925,7 +871,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_exit_code_and_both_streams_arrive),
-		cmocka_unit_test(who_is_loud_leaves_turns_to_others),
 		cmocka_unit_test(a_death_by_signal_is_told_from_an_exit),
 		cmocka_unit_test(a_missing_program_is_one_clear_error),
 		cmocka_unit_test(the_command_has_its_user_its_environment_and_nothing_else),
