@@ -49,28 +49,39 @@ static const char *path_of(const struct job *job, const char *name)
 
 /* ---- PostgreSQL's own programs ---- */
 
+static enum err_code run_with(struct service *tool, const struct pg_environ *environ,
+                              const char *const *argv, struct err *err)
+{
+	fiber_signal_init(&tool->ended);
+	for (size_t i = 0; argv[i] != NULL; i++) {
+		service_arg(tool, argv[i]);
+	}
+	for (size_t i = 0; i < environ->count; i++) {
+		service_env(tool, environ->pairs[i]);
+	}
+	return service_run(tool, TOOL_MS, err);
+}
+
+/* What it prints is not kept beside the backup, which may be where nothing can be written. */
 static enum err_code run_tool(const struct job *job, const char *const *argv, struct err *err)
 {
-	struct service tool = { .name = argv[0],
-		                .stop_signal = SIGTERM,
-		                .log_path =
-		                        path_of(job, arena_printf(job->arena, "%s.log", argv[0])) };
+	char log[] = "/tmp/fairlead-backup.XXXXXX";
+	struct service tool = { .name = argv[0], .stop_signal = SIGTERM, .log_path = log };
 	struct pg_environ environ;
 	enum err_code code = pg_environ(admin_local(job->call)->pg_url, &environ, err);
+	int fd = code == ERR_OK ? mkstemp(log) : -1;
 
 	if (code != ERR_OK) {
 		return code;
 	}
-	fiber_signal_init(&tool.ended);
-	for (size_t i = 0; argv[i] != NULL; i++) {
-		service_arg(&tool, argv[i]);
+	if (fd >= 0) {
+		(void)close(fd);
+		code = run_with(&tool, &environ, argv, err);
+		(void)unlink(log);
+	} else {
+		code = err_set(err, ERR_UNAVAILABLE, "cannot make %s: %s", log, strerror(errno));
 	}
-	for (size_t i = 0; i < environ.count; i++) {
-		service_env(&tool, environ.pairs[i]);
-	}
-	code = service_run(&tool, TOOL_MS, err);
 	pg_environ_fini(&environ);
-	(void)unlink(tool.log_path);
 	return code;
 }
 

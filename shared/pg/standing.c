@@ -3,7 +3,7 @@
 #include "pg/phase.h"
 #include "pg_sql_gen.h"
 
-/* What contracts may come when this process has gone. */
+/* A contract only takes away what a process of these migrations does without. */
 static const char *last_needed(const struct pg_migrations *migrations)
 {
 	const char *name = "";
