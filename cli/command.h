@@ -13,4 +13,4 @@ command_fn command_login, command_logout, command_whoami, command_task, command_
 	command_admin, command_completion;
 command_fn command_secret, command_approval, command_approvals, command_approve, command_deny;
 command_fn command_agent, command_schedule, command_worker, command_usage, command_breaker,
-	command_budget, command_webhook, command_upload;
+	command_budget, command_webhook, command_upload, command_top;

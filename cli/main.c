@@ -27,6 +27,7 @@ static const struct {
 	{ "approval", command_approval, "the same, and the rules that answer for people" },
 	{ "agent", command_agent, "for agents: ask, wait, note, progress" },
 	{ "schedule", command_schedule, "tasks that are made again and again, or later" },
+	{ "top", command_top, "nodes, workers, queue and failures, live" },
 	{ "worker", command_worker, "list workers, and give them no more sessions" },
 	{ "breaker", command_breaker, "agents that are not started because too many failed" },
 	{ "webhook", command_webhook, "servers that are told what happens" },

@@ -8,7 +8,8 @@ const struct verb_group *const verb_groups[] = {
 	&admin_tenant, &admin_user,      &admin_role,     &admin_key,     &admin_namespace,
 	&admin_chat,   &admin_session,   &admin_contract, &admin_limit,   &admin_price,
 	&verbs_secret, &verbs_breaker,   &verbs_budget,   &verbs_webhook, &verbs_usage,
-	&verbs_upload, &admin_audit,     &admin_setup,    &admin_backup,  NULL,
+	&verbs_upload, &verbs_top,       &admin_audit,    &admin_setup,   &admin_backup,
+	NULL,
 };
 
 int command_admin(int argc, char **argv)

@@ -177,6 +177,56 @@ const struct metric_series *metric_nth(enum metric_id id, size_t at)
 	return families[id] != NULL && at < families[id]->count ? families[id]->series[at] : NULL;
 }
 
+static const struct metric_series *series_at(enum metric_id id, size_t at)
+{
+	if (metric_rows[id].labels[0] == '\0') {
+		return at == 0 ? &metric_plain[id] : NULL;
+	}
+	return metric_nth(id, at);
+}
+
+static bool is_asked(const struct metric_series *series, const char *last)
+{
+	size_t label = METRIC_LABELS_MAX;
+
+	while (label > 0 && series->labels[label - 1][0] == '\0') {
+		label--;
+	}
+	return last == NULL || (label > 0 && strcmp(series->labels[label - 1], last) == 0);
+}
+
+double metric_sum(enum metric_id id, const char *last)
+{
+	const struct metric_series *series;
+	double sum = 0;
+
+	for (size_t at = 0; (series = series_at(id, at)) != NULL; at++) {
+		sum += is_asked(series, last) ? series->value : 0;
+	}
+	return sum;
+}
+
+static double observed(const struct metric_series *series)
+{
+	double count = series->buckets == NULL;
+
+	for (size_t i = 0; series->buckets != NULL && i <= METRIC_BUCKETS; i++) {
+		count += (double)series->buckets[i];
+	}
+	return count;
+}
+
+double metric_count(enum metric_id id, const char *last)
+{
+	const struct metric_series *series;
+	double count = 0;
+
+	for (size_t at = 0; (series = series_at(id, at)) != NULL; at++) {
+		count += is_asked(series, last) ? observed(series) : 0;
+	}
+	return count;
+}
+
 void metric_inc2(enum metric_id id, const char *label, const char *second)
 {
 	metric_series(id, label, second)->value += 1;

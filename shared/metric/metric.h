@@ -92,6 +92,14 @@ void metric_setup(const char *program, const char *version);
  * most 8. */
 void metric_on_render(void (*fn)(void *arg), void *arg);
 
+/* Copies them, and those of the process, as before each page. */
+void metric_collect(void);
+
+/* Of all its series, or those with that as their last label; of a histogram the microseconds. */
+double metric_sum(enum metric_id id, const char *last);
+/* Likewise: of a histogram how much was observed, else how many series there are. */
+double metric_count(enum metric_id id, const char *last);
+
 /* The page: text format 0.0.4, Content-Type METRIC_CONTENT_TYPE. */
 #define METRIC_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 void metric_render(struct buf *out);

@@ -111,12 +111,17 @@ static void add_series(struct buf *out, const struct metric_row *row,
 	buf_add_char(out, '\n');
 }
 
-void metric_render(struct buf *out)
+void metric_collect(void)
 {
 	metric_collect_process();
 	for (size_t i = 0; i < collector_count; i++) {
 		collectors[i].fn(collectors[i].arg);
 	}
+}
+
+void metric_render(struct buf *out)
+{
+	metric_collect();
 	for (enum metric_id id = 0; id < METRIC_COUNT; id++) {
 		const struct metric_row *row = &metric_rows[id];
 		const struct metric_series *series;

@@ -18,6 +18,7 @@
 #include "node/certificate.h"
 #include "node/generation.h"
 #include "node/probes.h"
+#include "node/report.h"
 #include "node/request_log.h"
 #include "node/request_trace.h"
 #include "node/roster.h"
@@ -187,6 +188,7 @@ static void start(void *arg)
 	if (node->pg != NULL) {
 		(void)fiber_start(node->loop, &node->duties, "roster", roster_keep, node);
 	}
+	(void)fiber_start(node->loop, &node->duties, "report", report_keep, node);
 	/* One that is cut short by the stop did not fail. */
 	if (node->options->start != NULL && node->options->start(node, &err) != ERR_OK &&
 	    !node->stopping) {

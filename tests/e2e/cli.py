@@ -14,6 +14,7 @@ import time
 import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import terminal  # noqa: E402
 from first_light import make_repo, wait_for  # noqa: E402
 from stack import Stack, run_all  # noqa: E402
 
@@ -513,6 +514,7 @@ TESTS = [
     a_drained_worker_gets_nothing_until_it_is_uncordoned,
     completion_is_something_bash_can_source,
     status_shows_each_service,
+    *terminal.TESTS,
 ]
 
 
