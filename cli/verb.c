@@ -289,7 +289,8 @@ static const struct verb *find_verb(const struct verb_group *group, const char *
 	return NULL;
 }
 
-/* The one of that name, else the one whose verbs follow the command. */
+/* The one of that name, else the one of whose verbs, which follow the command, it is; some such one
+ * when it is none's. */
 static const struct verb_group *find_group(const char *command, const char *name)
 {
 	const struct verb_group *found = NULL;
@@ -299,7 +300,9 @@ static const struct verb_group *find_group(const char *command, const char *name
 			continue;
 		}
 		if ((*g)->name == NULL) {
-			found = *g;
+			if (found == NULL || (name != NULL && find_verb(*g, name) != NULL)) {
+				found = *g;
+			}
 		} else if (name != NULL && strcmp((*g)->name, name) == 0) {
 			return *g;
 		}
