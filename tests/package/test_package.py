@@ -175,13 +175,13 @@ def left_over():
 
 def check_removal(host):
     host.run("dpkg -r fairlead")
-    told = host.run("systemctl list-units --no-legend 'fairlead*'; pgrep -l fairlead || true")
+    told = host.run("systemctl list-units --no-legend 'fairlead*'; cat /proc/[0-9]*/comm | grep fairlead || true")
     expect(not told, "after its removal there runs", told)
     kept = host.run("ls /etc/fairlead")
     expect("fairlead.conf" in kept and "secrets" in kept, "settings after its removal", kept)
     told = host.run("dpkg -P fairlead")
     expect("/etc/fairlead/secrets is not empty and stays" in told and os.path.exists(HOST + "/etc/fairlead/secrets/pepper"), "purge", told)
-    host.run("apt-get install -y -q --no-download /root/fairlead.deb; rm -rf /etc/fairlead/secrets/* /etc/fairlead/worker/* /var/lib/fairlead/*; "
+    host.run("dpkg -i /root/fairlead.deb; rm -rf /etc/fairlead/secrets/* /etc/fairlead/worker/* /var/lib/fairlead/*; "
              "dpkg -P fairlead")
     expect(not left_over(), "left over by purge", left_over())
 
