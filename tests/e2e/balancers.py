@@ -212,6 +212,7 @@ def a_node_ends(stack, view):
 
 def by_the_proxy_protocol(stack):
     """Nodes behind haproxy that are told by PROXY headers who connects, and not by what haproxy writes into requests."""
+    wait_for("a node that was ended is back", lambda: stack.pid("api-1") != 0, 60)
     with open("/proc/%d/environ" % stack.pid("api-1"), "rb") as f:
         env = dict(pair.split("=", 1) for pair in f.read().decode().split("\0") if pair)
     balancer = Haproxy(stack, 2)

@@ -133,12 +133,18 @@ enum { POOL = 2 };
 
 static struct client holders[POOL];
 
-/* Whoever makes a task waits for the lock, with a connection; the others for one, only so long. */
+/* Whoever makes a task waits for the lock, with a connection; the others for one, only so long.
+ * With a key and a deadline each has a transaction of its own. */
 static void use_up_pool(void)
 {
-	struct ask what = asked("POST", "/api/v1/tasks", TASK);
+	static const char *const keys[POOL] = { "Idempotency-Key: first\r\n",
+		                                "Idempotency-Key: second\r\n" };
+	struct ask what = asked(
+		"POST", "/api/v1/tasks",
+		"{\"prompt\":\"go on\",\"deadline\":\"2999-01-01T00:00:00Z\"," TASK_PARTS "}");
 
 	for (int i = 0; i < POOL; i++) {
+		what.headers = keys[i];
 		holders[i] = ask_begin(&what);
 	}
 	await_status("GET", "/api/v1/sessions", NULL, 503);
