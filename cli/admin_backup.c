@@ -49,15 +49,15 @@ static const char *path_of(const struct job *job, const char *name)
 
 /* ---- PostgreSQL's own programs ---- */
 
-static enum err_code run_with(struct service *tool, const struct pg_environ *environ,
+static enum err_code run_with(struct service *tool, const struct pg_environ *env,
                               const char *const *argv, struct err *err)
 {
 	fiber_signal_init(&tool->ended);
 	for (size_t i = 0; argv[i] != NULL; i++) {
 		service_arg(tool, argv[i]);
 	}
-	for (size_t i = 0; i < environ->count; i++) {
-		service_env(tool, environ->pairs[i]);
+	for (size_t i = 0; i < env->count; i++) {
+		service_env(tool, env->pairs[i]);
 	}
 	return service_run(tool, TOOL_MS, err);
 }
@@ -67,8 +67,8 @@ static enum err_code run_tool(const struct job *job, const char *const *argv, st
 {
 	char log[] = "/tmp/fairlead-backup.XXXXXX";
 	struct service tool = { .name = argv[0], .stop_signal = SIGTERM, .log_path = log };
-	struct pg_environ environ;
-	enum err_code code = pg_environ(admin_local(job->call)->pg_url, &environ, err);
+	struct pg_environ env;
+	enum err_code code = pg_environ(admin_local(job->call)->pg_url, &env, err);
 	int fd = code == ERR_OK ? mkstemp(log) : -1;
 
 	if (code != ERR_OK) {
@@ -76,12 +76,12 @@ static enum err_code run_tool(const struct job *job, const char *const *argv, st
 	}
 	if (fd >= 0) {
 		(void)close(fd);
-		code = run_with(&tool, &environ, argv, err);
+		code = run_with(&tool, &env, argv, err);
 		(void)unlink(log);
 	} else {
 		code = err_set(err, ERR_UNAVAILABLE, "cannot make %s: %s", log, strerror(errno));
 	}
-	pg_environ_fini(&environ);
+	pg_environ_fini(&env);
 	return code;
 }
 

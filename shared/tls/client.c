@@ -70,8 +70,11 @@ struct tls_stream *tls_connect(struct tls_client *client, int fd, const char *na
 	if (is_address(name)) {
 		set = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name);
 	} else {
+		char *asked = mem_strdup(name);
+
 		SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-		set = SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
+		set = SSL_set1_host(ssl, asked) == 1 && SSL_set_tlsext_host_name(ssl, asked) == 1;
+		free(asked);
 	}
 	assert(set == 1); /* else any certificate would do */
 	SSL_set_connect_state(ssl);

@@ -284,11 +284,11 @@ static void one_of_crowd(void *arg)
 	crowd->unknown += code == ERR_UNKNOWN;
 }
 
-static struct crowd ask_for(struct world *world, unsigned count)
+static struct crowd ask_for(struct world *world, unsigned count, unsigned wait_ms)
 {
 	const struct redis_replicas_options options = { .url = getenv("TEST_SENTINEL_URL"),
 		                                        .count = count,
-		                                        .wait_ms = WAIT_MS,
+		                                        .wait_ms = wait_ms,
 		                                        .timeout_ms = TIMEOUT_MS,
 		                                        .backoff_max_ms = BACKOFF_MS };
 	struct fiber_group rounds = { .count = 0 }, askers = { .count = 0 };
@@ -309,8 +309,8 @@ static struct crowd ask_for(struct world *world, unsigned count)
 static void counted(struct world *world)
 {
 	insist(world->redis, "WAIT 2 1000"); /* both are there */
-	assert_int_equal(ask_for(world, REPLICAS).in_replicas, CROWD);
-	assert_int_equal(ask_for(world, REPLICAS + 1).unknown, CROWD);
+	assert_int_equal(ask_for(world, REPLICAS, LONG_MS).in_replicas, CROWD);
+	assert_int_equal(ask_for(world, REPLICAS + 1, WAIT_MS).unknown, CROWD);
 }
 
 static void what_is_not_in_as_many_replicas_in_time_is_unknown(void **state)
