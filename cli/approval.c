@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/id.h"
 #include "cli/client.h"
+#include "cli/client_around.h"
 #include "cli/command.h"
 #include "cli/render.h"
 #include "cli/table.h"
@@ -17,12 +18,6 @@
 #include "json/write.h"
 
 enum { PATH_SIZE = 1024, INPUT_MAX = 64 * 1024 };
-
-static int fail(const struct err *err)
-{
-	(void)fprintf(stderr, "fairlead: %s\n", err->msg);
-	return EXIT_FAILED;
-}
 
 /* ---- asking the server ---- */
 
@@ -87,7 +82,7 @@ static int put(struct question *q, const struct call *call)
 	} else {
 		if (client_request(call->host, &asked, &reply, &err) != ERR_OK ||
 		    (reply.status >= 400 && client_problem(&reply, &err) != ERR_OK)) {
-			status = fail(&err);
+			status = client_fail(&err);
 		} else if (call_has(call, OPTION_JSON) && reply.body.len > 0) {
 			render_text(stdout, buf_str(&reply.body));
 			(void)putchar('\n');
@@ -266,22 +261,6 @@ static int run_rule_delete(struct call *call)
 
 /* ---- the command ---- */
 
-static int around(struct call *call)
-{
-	struct client client;
-	struct err err;
-	int status;
-
-	if (client_open(&client, call_text(call, OPTION_URL), call_text(call, OPTION_KEY), &err) !=
-	    ERR_OK) {
-		return fail(&err);
-	}
-	call->host = &client;
-	status = call->verb->run(call);
-	client_close(&client);
-	return status;
-}
-
 #define AT_SERVER OPTION_JSON, OPTION_URL, OPTION_KEY
 #define LISTED                                                                                     \
 	{                                                                                          \
@@ -327,7 +306,7 @@ const struct verb_group verbs_approval = {
 	.command = "approval",
 	.verbs = verbs,
 	.count = ARRAY_LEN(verbs),
-	.around = around,
+	.around = client_around,
 	.notes = "`fairlead approvals` is the list, `fairlead approve ID` and `fairlead deny ID` "
 		 "are "
 		 "the\n"
@@ -353,13 +332,14 @@ static const struct verb denies[] = {
 };
 
 const struct verb_group verbs_approvals = {
-	.command = "approvals", .verbs = lists, .count = ARRAY_LEN(lists), .around = around
+	.command = "approvals", .verbs = lists, .count = ARRAY_LEN(lists), .around = client_around
 };
-const struct verb_group verbs_approve = {
-	.command = "approve", .verbs = approves, .count = ARRAY_LEN(approves), .around = around
-};
+const struct verb_group verbs_approve = { .command = "approve",
+	                                  .verbs = approves,
+	                                  .count = ARRAY_LEN(approves),
+	                                  .around = client_around };
 const struct verb_group verbs_deny = {
-	.command = "deny", .verbs = denies, .count = ARRAY_LEN(denies), .around = around
+	.command = "deny", .verbs = denies, .count = ARRAY_LEN(denies), .around = client_around
 };
 
 int command_approvals(int argc, char **argv)

@@ -5,18 +5,13 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "cli/client.h"
+#include "cli/client_around.h"
 #include "cli/command.h"
 #include "cli/render.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 
 enum { BREAKER_PATH_MAX = 256, BREAKER_NAME_MAX = 64 };
-
-static int fail(const struct err *err)
-{
-	(void)fprintf(stderr, "fairlead: %s\n", err->msg);
-	return EXIT_FAILED;
-}
 
 static int ask(const struct call *call, const char *method, const char *path)
 {
@@ -32,11 +27,11 @@ static int ask(const struct call *call, const char *method, const char *path)
 
 	if (client_open(&client, call_text(call, OPTION_URL), call_text(call, OPTION_KEY), &err) !=
 	    ERR_OK) {
-		return fail(&err);
+		return client_fail(&err);
 	}
 	if (client_request(&client, &asked, &reply, &err) != ERR_OK ||
 	    (reply.status >= 400 && client_problem(&reply, &err) != ERR_OK)) {
-		status = fail(&err);
+		status = client_fail(&err);
 	} else if (call_has(call, OPTION_JSON)) {
 		render_text(stdout, buf_str(&reply.body));
 		(void)putchar('\n');

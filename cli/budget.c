@@ -5,6 +5,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "cli/client.h"
+#include "cli/client_around.h"
 #include "cli/command.h"
 #include "cli/render.h"
 #include "cli/table.h"
@@ -20,12 +21,6 @@ static const struct column columns[] = {
 	{ "HARD", "hardTokens" }, { "UNTIL", "periodEnd" },
 };
 
-static int fail(const struct err *err)
-{
-	(void)fprintf(stderr, "fairlead: %s\n", err->msg);
-	return EXIT_FAILED;
-}
-
 static int ask(const struct call *call, const struct client_ask *asked)
 {
 	struct client client;
@@ -35,11 +30,11 @@ static int ask(const struct call *call, const struct client_ask *asked)
 
 	if (client_open(&client, call_text(call, OPTION_URL), call_text(call, OPTION_KEY), &err) !=
 	    ERR_OK) {
-		return fail(&err);
+		return client_fail(&err);
 	}
 	if (client_request(&client, asked, &reply, &err) != ERR_OK ||
 	    (reply.status >= 400 && client_problem(&reply, &err) != ERR_OK)) {
-		status = fail(&err);
+		status = client_fail(&err);
 	} else if (reply.body.len == 0) {
 		(void)printf("deleted\n");
 	} else if (call_has(call, OPTION_JSON)) {

@@ -6,6 +6,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "cli/client.h"
+#include "cli/client_around.h"
 #include "cli/command.h"
 #include "cli/render.h"
 #include "cli/table.h"
@@ -13,12 +14,6 @@
 #include "json/write.h"
 
 enum { PATH_SIZE = 1024, VALUE_MAX = 16 * 1024 };
-
-static int fail(const struct err *err)
-{
-	(void)fprintf(stderr, "fairlead: %s\n", err->msg);
-	return EXIT_FAILED;
-}
 
 static const struct column columns[] = {
 	{ "SECRET", "name" },  { "PROJECT", "project" },      { "SET", "updatedAt" },
@@ -34,7 +29,7 @@ static int ask(const struct call *call, const struct client_ask *asked)
 
 	if (client_request(call->host, asked, &reply, &err) != ERR_OK ||
 	    (reply.status >= 400 && client_problem(&reply, &err) != ERR_OK)) {
-		status = fail(&err);
+		status = client_fail(&err);
 	} else if (call_has(call, OPTION_JSON) && reply.body.len > 0) {
 		render_text(stdout, buf_str(&reply.body));
 		(void)putchar('\n');
@@ -155,22 +150,6 @@ static int run_rm(struct call *call)
 	return status;
 }
 
-static int around(struct call *call)
-{
-	struct client client;
-	struct err err;
-	int status;
-
-	if (client_open(&client, call_text(call, OPTION_URL), call_text(call, OPTION_KEY), &err) !=
-	    ERR_OK) {
-		return fail(&err);
-	}
-	call->host = &client;
-	status = call->verb->run(call);
-	client_close(&client);
-	return status;
-}
-
 #define AT_SERVER OPTION_JSON, OPTION_URL, OPTION_KEY
 
 static const struct verb verbs[] = {
@@ -195,7 +174,7 @@ const struct verb_group verbs_secret = {
 	.command = "secret",
 	.verbs = verbs,
 	.count = ARRAY_LEN(verbs),
-	.around = around,
+	.around = client_around,
 	.notes = "A value is never an argument: `fairlead secret set NAME < FILE`.\n",
 };
 

@@ -7,18 +7,13 @@
 #include <sys/stat.h>
 
 #include "base/buf.h"
+#include "cli/client_around.h"
 #include "cli/command.h"
 #include "cli/render.h"
 #include "cli/verbs.h"
 #include "json/value.h"
 
 enum { PATH_SIZE = 2048 };
-
-static int fail(const struct err *err)
-{
-	(void)fprintf(stderr, "fairlead: %s\n", err->msg);
-	return EXIT_FAILED;
-}
 
 static void add_name(struct buf *out, const char *path)
 {
@@ -128,13 +123,13 @@ static int run(struct call *call)
 
 	if (client_open(&client, call_text(call, OPTION_URL), call_text(call, OPTION_KEY), &err) !=
 	    ERR_OK) {
-		return fail(&err);
+		return client_fail(&err);
 	}
 	for (int i = 0; code == ERR_OK && i < call->word_count; i++) {
 		code = tell_one(&client, call, call->words[i], &err);
 	}
 	client_close(&client);
-	return code == ERR_OK ? EXIT_DONE : fail(&err);
+	return code == ERR_OK ? EXIT_DONE : client_fail(&err);
 }
 
 static const struct verb verbs[] = {

@@ -4,6 +4,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "cli/client.h"
+#include "cli/client_around.h"
 #include "cli/command.h"
 #include "cli/render.h"
 #include "cli/table.h"
@@ -11,12 +12,6 @@
 #include "cli/verbs.h"
 
 enum { PATH_SIZE = 1024 };
-
-static int fail(const struct err *err)
-{
-	(void)fprintf(stderr, "fairlead: %s\n", err->msg);
-	return EXIT_FAILED;
-}
 
 static void add_query(struct buf *path, const char *name, const char *value)
 {
@@ -54,7 +49,7 @@ static int ask(struct client *client, const struct call *call, const char *path,
 
 	if (client_request(client, &asked, &reply, &err) != ERR_OK ||
 	    (reply.status >= 400 && client_problem(&reply, &err) != ERR_OK)) {
-		status = fail(&err);
+		status = client_fail(&err);
 	} else if (call_has(call, OPTION_JSON)) {
 		render_text(stdout, buf_str(&reply.body));
 		(void)putchar('\n');
@@ -75,7 +70,7 @@ static int run(struct call *call)
 
 	if (client_open(&client, call_text(call, OPTION_URL), call_text(call, OPTION_KEY), &err) !=
 	    ERR_OK) {
-		return fail(&err);
+		return client_fail(&err);
 	}
 	by = by != NULL ? by : "project";
 	buf_init(&path, PATH_SIZE);

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/id.h"
 #include "cli/client.h"
+#include "cli/client_around.h"
 #include "cli/command.h"
 #include "cli/render.h"
 #include "cli/table.h"
@@ -43,12 +44,6 @@ static const struct columns counts = { count_columns, ARRAY_LEN(count_columns) }
 static const struct column test_columns[] = { { "MESSAGE", "messageId" } };
 static const struct columns tests = { test_columns, ARRAY_LEN(test_columns) };
 
-static int fail(const struct err *err)
-{
-	(void)fprintf(stderr, "fairlead: %s\n", err->msg);
-	return EXIT_FAILED;
-}
-
 static int ask(const struct call *call, const struct client_ask *asked,
                const struct columns *columns)
 {
@@ -58,7 +53,7 @@ static int ask(const struct call *call, const struct client_ask *asked,
 
 	if (client_request(call->host, asked, &reply, &err) != ERR_OK ||
 	    (reply.status >= 400 && client_problem(&reply, &err) != ERR_OK)) {
-		status = fail(&err);
+		status = client_fail(&err);
 	} else if (call_has(call, OPTION_JSON) && reply.body.len > 0) {
 		render_text(stdout, buf_str(&reply.body));
 		(void)putchar('\n');
@@ -211,22 +206,6 @@ static int run_redrive(struct call *call)
 	               : redrive_dead(call);
 }
 
-static int around(struct call *call)
-{
-	struct client client;
-	struct err err;
-	int status;
-
-	if (client_open(&client, call_text(call, OPTION_URL), call_text(call, OPTION_KEY), &err) !=
-	    ERR_OK) {
-		return fail(&err);
-	}
-	call->host = &client;
-	status = call->verb->run(call);
-	client_close(&client);
-	return status;
-}
-
 #define AT_SERVER OPTION_JSON, OPTION_URL, OPTION_KEY
 
 static const struct verb verbs[] = {
@@ -284,7 +263,7 @@ const struct verb_group verbs_webhook = {
 	.command = "webhook",
 	.verbs = verbs,
 	.count = ARRAY_LEN(verbs),
-	.around = around,
+	.around = client_around,
 };
 
 int command_webhook(int argc, char **argv)
