@@ -1,4 +1,5 @@
-/* The driver beside Sentinels: which master it finds, and where it goes when that changes. */
+/* The driver beside Sentinels, over TLS or without: which master it finds, and where it goes when
+ * that changes. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -167,7 +168,11 @@ static void await_bell(struct world *world)
 
 static void url_of(uint64_t port, char out[URL_SIZE])
 {
-	(void)snprintf(out, URL_SIZE, "redis://127.0.0.1:%u", (unsigned)port);
+	const char *dir = getenv("TEST_TLS_DIR");
+
+	(void)snprintf(out, URL_SIZE, "%s://127.0.0.1:%u%s%s%s", dir != NULL ? "rediss" : "redis",
+	               (unsigned)port, dir != NULL ? "/0?ca=" : "", dir != NULL ? dir : "",
+	               dir != NULL ? "/ca.pem" : "");
 }
 
 /* ---- the tests ---- */
