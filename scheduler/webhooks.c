@@ -124,13 +124,11 @@ static uint64_t random_number(void)
 static uint64_t again_ms(const struct app *app, const struct webhook_due *due,
                          const struct fetch_response *response)
 {
-	uint64_t asked_s = 0;
+	uint64_t asked_s = response->retry_after_s;
 	uint64_t ms = task_backoff_ms(due->attempt, app->node->conf.webhook_retry, AGAIN_MAX_MS,
 	                              random_number());
 
-	if (!parse_u64(fetch_header(response, "Retry-After"), RETRY_AFTER_MAX_S, &asked_s)) {
-		asked_s = 0;
-	}
+	asked_s = asked_s < RETRY_AFTER_MAX_S ? asked_s : RETRY_AFTER_MAX_S;
 	return ms > asked_s * 1000 ? ms : asked_s * 1000;
 }
 

@@ -151,10 +151,13 @@ static enum err_code code_of(const struct transfer *transfer, CURLcode result)
 static void finish(struct transfer *transfer, CURLcode result)
 {
 	struct err err;
+	curl_off_t wait_s = 0;
 	long status = 0;
 
 	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &wait_s);
 	transfer->response->status = (int)status;
+	transfer->response->retry_after_s = wait_s > 0 ? (uint64_t)wait_s : 0;
 	take_back(transfer);
 	if (result == CURLE_OK) {
 		fiber_op_done(&transfer->op, NULL);

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/attr.h"
 #include "base/buf.h"
@@ -52,6 +53,8 @@ struct fetch_response {
 	int status;
 	struct buf headers; /* lines as they came, without the status line */
 	struct buf body;
+	uint64_t retry_after_s; /* Retry-After, a number or a date (RFC 9110 section 10.2.3); 0:
+	                           none */
 };
 
 /* On a fiber. Any status is a success; only the lack of an answer is none. Whatever this returns,

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -25,6 +26,21 @@ SQL(hooks_told, "SELECT string_agg(type, ',' ORDER BY ended_at) FROM webhook_mes
                 "= 'delivered'");
 SQL(hooks_states, "SELECT string_agg(state, ',' ORDER BY state) FROM webhooks");
 SQL(hooks_errors, "SELECT string_agg(DISTINCT error, ',') FROM webhook_messages");
+
+SQL(hooks_tried, "SELECT count(*) FROM webhook_messages WHERE state = 'waiting' AND attempts > 1");
+SQL(hooks_in_half_an_hour,
+    "SELECT count(*) FROM webhook_messages WHERE state = 'waiting' AND next_at "
+    "BETWEEN now() + interval '25 min' AND now() + interval '30 min'");
+SQL(hooks_in_an_hour, "SELECT count(*) FROM webhook_messages WHERE state = 'waiting' AND next_at "
+                      "BETWEEN now() + interval '55 min' AND now() + interval '60 min'");
+SQL(hooks_taken, "SELECT count(*) FROM webhook_messages WHERE state = 'waiting' AND sending_until "
+                 "BETWEEN now() AND now() + interval '91 s'");
+SQL(hooks_time_passes, "UPDATE webhook_messages SET next_at = now(), sending_until = now()");
+SQL(hooks_told_twice,
+    "SELECT count(*) FROM webhook_messages WHERE state = 'delivered' AND attempts = "
+    "2");
+SQL(hooks_month_passes, "UPDATE webhook_messages SET ended_at = now() - interval '31 days'");
+SQL(hooks_day_passes, "UPDATE webhooks SET rotated_at = now() - interval '25 hours'");
 
 static struct stage stage;
 
@@ -129,8 +145,8 @@ static struct str heard(const char *name, char *text, size_t size, struct str *r
 	return str_make(at, strcspn(at, "\r\n"));
 }
 
-/* As a receiver would check it, who was told the secret. */
-static void check_signature(const struct webhook_secret_of *of)
+/* As a receiver would check it, who was told the secret; former: the one before signs too. */
+static void check_signature(const struct webhook_secret_of *of, bool former)
 {
 	static char text[64 * 1024];
 	const struct cred_pepper pepper = cred_pepper_from(STR_LIT("a secret of tests"));
@@ -145,7 +161,14 @@ static void check_signature(const struct webhook_secret_of *of)
 	assert_true(seconds <= clock_wall_us() / 1000000);
 	signature = heard("webhook-signature", text, sizeof(text), &body);
 	webhook_sign(&pepper, of, id, seconds, body, &made);
-	assert_true(str_starts(signature, buf_str(&made)));
+	if (former) {
+		struct webhook_secret_of before = *of;
+
+		before.n--;
+		buf_add_cstr(&made, " ");
+		webhook_sign(&pepper, &before, id, seconds, body, &made);
+	}
+	assert_true(str_eq(signature, buf_str(&made)));
 	buf_fini(&made);
 }
 
@@ -190,12 +213,17 @@ static void sign_body(struct world *world)
 	id = subscribe(receiver("/hear"), "*");
 	(void)accept_task(world, BODY(AGENT(1), ""));
 	(void)stage_await(&stage, none_waits, &count, "a message to a subscription");
-	check_signature(&(struct webhook_secret_of){ WEBHOOK_OF_ID, str_of(id.s), 1 });
+	check_signature(&(struct webhook_secret_of){ WEBHOOK_OF_ID, str_of(id.s), 1 }, false);
 	assert_int_equal(webhook_rotate(world->pg, TENANT, &id, &err), ERR_OK);
 	(void)accept_task(world, BODY(AGENT(1), ""));
 	count++;
 	(void)stage_await(&stage, none_waits, &count, "a message after a rotation");
-	check_signature(&(struct webhook_secret_of){ WEBHOOK_OF_ID, str_of(id.s), 2 });
+	check_signature(&(struct webhook_secret_of){ WEBHOOK_OF_ID, str_of(id.s), 2 }, true);
+	tell(world->pg, "", &hooks_day_passes, NULL);
+	(void)accept_task(world, BODY(AGENT(1), ""));
+	count++;
+	(void)stage_await(&stage, none_waits, &count, "a message a day after");
+	check_signature(&(struct webhook_secret_of){ WEBHOOK_OF_ID, str_of(id.s), 2 }, false);
 	assert_int_equal(webhook_delete(world->pg, TENANT, &id, &err), ERR_OK);
 	(void)snprintf(body, sizeof(body),
 	               BODY(AGENT(1), ",\"webhooks\":[{\"event\":\"task.*\","
@@ -204,7 +232,8 @@ static void sign_body(struct world *world)
 	(void)accept_task(world, body);
 	count = 1; /* the others went with their webhook */
 	(void)stage_await(&stage, none_waits, &count, "a message that a task names");
-	check_signature(&(struct webhook_secret_of){ WEBHOOK_OF_TENANT, STR_LIT(TENANT), 1 });
+	check_signature(&(struct webhook_secret_of){ WEBHOOK_OF_TENANT, STR_LIT(TENANT), 1 },
+	                false);
 	stage_close(&stage);
 }
 
@@ -212,6 +241,75 @@ static void what_is_told_is_signed_with_the_secret_of_whom_it_is_for(void **stat
 {
 	(void)state;
 	world_run(sign_body);
+}
+
+static size_t times_heard(const char *what)
+{
+	static char text[64 * 1024];
+	struct str body;
+	size_t count = 0;
+
+	(void)heard("webhook-id", text, sizeof(text), &body);
+	for (const char *at = text; (at = strstr(at, what)) != NULL; at++) {
+		count++;
+	}
+	return count;
+}
+
+static bool is_heard(struct stage *unused, void *arg)
+{
+	struct stat st;
+	char path[URL_SIZE];
+
+	(void)unused;
+	(void)arg;
+	(void)snprintf(path, sizeof(path), "%s/heard", getenv("TEST_HTTPS_DIR"));
+	return stat(path, &st) == 0 && st.st_size > 0 && times_heard("Host: ") == 1;
+}
+
+static bool all_gone(struct stage *unused, void *arg)
+{
+	(void)unused;
+	(void)arg;
+	return is(&hooks_all, 0);
+}
+
+static void killed_body(struct world *world)
+{
+	static char text[64 * 1024];
+	uint64_t count = 1;
+	char path[URL_SIZE], id[64], said[1024];
+	struct str body;
+
+	open_stage(world);
+	stage.settings[2] = "FAIRLEAD_WEBHOOK_TIMEOUT=60s";
+	stage.settings[3] = "FAIRLEAD_RETENTION_INTERVAL=50ms";
+	(void)snprintf(path, sizeof(path), "%s/heard", getenv("TEST_HTTPS_DIR"));
+	(void)unlink(path);
+	(void)subscribe(receiver("/held"), "task.*");
+	stage_start_scheduler(&stage, 0);
+	(void)accept_task(world, BODY(AGENT(1), ""));
+	(void)stage_await(&stage, is_heard, NULL, "a receiver that does not answer yet");
+	stage_kill_scheduler(&stage, 0);
+	assert_true(is(&hooks_taken, 1)); /* until then nobody else tells it */
+	assert_true(str_copy(id, sizeof(id), heard("webhook-id", text, sizeof(text), &body)));
+	assert_true(str_copy(said, sizeof(said), body));
+	tell(world->pg, "", &hooks_time_passes, NULL);
+	put("let", "");
+	stage_start_scheduler(&stage, 1);
+	(void)stage_await(&stage, none_waits, &count, "a message that is told again");
+	assert_true(is(&hooks_told_twice, 1));
+	assert_int_equal(times_heard(id), 2);
+	assert_int_equal(times_heard(said), 2);
+	tell(world->pg, "", &hooks_month_passes, NULL);
+	(void)stage_await(&stage, all_gone, NULL, "an old message to be gone");
+	stage_close(&stage);
+}
+
+static void what_a_killed_scheduler_was_telling_is_told_again_as_the_same(void **state)
+{
+	(void)state;
+	world_run(killed_body);
 }
 
 /* ---- receivers that lie ---- */
@@ -258,6 +356,33 @@ static void who_lies_is_cut_off_and_a_dead_letter_can_be_sent_again(void **state
 {
 	(void)state;
 	world_run(lies_body);
+}
+
+static bool asked_for_time(struct stage *unused, void *arg)
+{
+	(void)unused;
+	(void)arg;
+	return is(&hooks_in_half_an_hour, 2) && is(&hooks_in_an_hour, 2) && is(&hooks_tried, 1);
+}
+
+static void later_body(struct world *world)
+{
+	open_stage(world);
+	(void)subscribe(receiver("/later/1800"), "task.*");
+	(void)subscribe(receiver("/later-at/1800"), "task.*");
+	(void)subscribe(receiver("/later/864000"), "task.*");
+	(void)subscribe(receiver("/later-at/864000"), "task.*");
+	(void)subscribe(receiver("/later/soon"), "task.*");
+	stage_start_scheduler(&stage, 0);
+	(void)accept_task(world, BODY(AGENT(1), ""));
+	(void)stage_await(&stage, asked_for_time, NULL, "all to be waited for as they ask");
+	stage_close(&stage);
+}
+
+static void a_receiver_that_asks_for_time_gets_it_up_to_an_hour(void **state)
+{
+	(void)state;
+	world_run(later_body);
 }
 
 static bool is_disabled(struct stage *unused, void *arg)
@@ -340,6 +465,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_session_is_told_once_and_in_order_by_two_schedulers),
 		cmocka_unit_test(what_is_told_is_signed_with_the_secret_of_whom_it_is_for),
+		cmocka_unit_test(what_a_killed_scheduler_was_telling_is_told_again_as_the_same),
+		cmocka_unit_test(a_receiver_that_asks_for_time_gets_it_up_to_an_hour),
 		cmocka_unit_test(who_lies_is_cut_off_and_a_dead_letter_can_be_sent_again),
 		cmocka_unit_test(one_that_is_gone_is_disabled_and_others_are_told),
 		cmocka_unit_test(no_way_leads_inside),
