@@ -13,7 +13,9 @@
 #include "pg/pool.h"
 #include "pg_sql_gen.h"
 
-enum { CONNECT_TIMEOUT_MS = 5000, ROLLBACK_TIMEOUT_MS = 5000 };
+enum { LOOKUP_PATIENCE_MS = 1000, CONNECT_TIMEOUT_MS = 5000, ROLLBACK_TIMEOUT_MS = 5000 };
+
+static void dial(struct pg_conn *conn);
 
 /* ---- the end of a connection ---- */
 
@@ -80,10 +82,27 @@ static void conn_lost(struct pg_conn *conn, const char *why)
 	pg_conn_condemn(conn);
 }
 
+/* Some names may be without an answer yet: those that have one will do. */
+static void on_late_names(struct pg_conn *conn)
+{
+	if (pg_names_found(&conn->pg->names)) {
+		dial(conn);
+	} else if (conn->is_late) {
+		conn_lost(conn, "the names of the servers were not resolved in time");
+	} else {
+		conn->is_late = true;
+		loop_timer_set(&conn->timer, CONNECT_TIMEOUT_MS - LOOKUP_PATIENCE_MS);
+	}
+}
+
 static void on_timeout(struct loop_timer *timer)
 {
 	struct pg_conn *conn = CONTAINER_OF(timer, struct pg_conn, timer);
 
+	if (conn->round > 0) {
+		on_late_names(conn);
+		return;
+	}
 	if (conn->state == PG_CONN_CONNECTING) {
 		pg_hosts_turn(&conn->pg->hosts, conn->turned);
 	}
@@ -488,7 +507,7 @@ static void connect_step(struct pg_conn *conn, PostgresPollingStatusType status)
 	(void)event_add(&conn->in, NULL);
 }
 
-void pg_conn_open(struct pg *pg)
+static PGconn *start(const struct pg *pg, const struct pg_hosts *hosts)
 {
 	/* Keywords after the URL override it, those before it give way; none is the same as NULL.
 	 */
@@ -503,23 +522,74 @@ void pg_conn_open(struct pg *pg)
 		                                "port",
 		                                "client_encoding",
 		                                NULL };
-	const struct pg_hosts *hosts = &pg->hosts;
 	const char *const values[] = { "10",        "5",     "3",         "15000",
 		                       "fairlead",  pg->url, hosts->host, hosts->hostaddr,
 		                       hosts->port, "UTF8",  NULL };
-	struct pg_conn *conn = mem_calloc(1, sizeof(*conn));
 
-	conn->pg = pg;
-	conn->turned = hosts->turned;
-	conn->prepared = map_new();
-	conn->bury.run = on_bury;
-	loop_timer_init(&conn->timer, pg->loop, on_timeout);
-	pg_pool_insert(conn, PG_CONN_CONNECTING);
-	loop_timer_set(&conn->timer, CONNECT_TIMEOUT_MS);
-	conn->libpq = PQconnectStartParams(keywords, values, 1);
+	return PQconnectStartParams(keywords, values, 1);
+}
+
+static void dial(struct pg_conn *conn)
+{
+	struct pg *pg = conn->pg;
+	struct pg_hosts placed;
+	struct err err;
+
+	conn->round = 0;
+	conn->turned = pg->hosts.turned;
+	if (pg->names.count == 0) {
+		conn->libpq = start(pg, &pg->hosts);
+	} else if (pg_names_place(&pg->names, &pg->hosts, &placed, &err) == ERR_OK) {
+		conn->libpq = start(pg, &placed);
+		pg_hosts_fini(&placed);
+	} else {
+		conn_lost(conn, err.msg);
+		return;
+	}
 	assert(conn->libpq != NULL); /* out of memory */
+	loop_timer_set(&conn->timer, CONNECT_TIMEOUT_MS);
 	/* https://www.postgresql.org/docs/15/libpq-connect.html: as if the last poll had said so.
 	 */
 	connect_step(conn, PQstatus(conn->libpq) == CONNECTION_BAD ? PGRES_POLLING_FAILED
 	                                                           : PGRES_POLLING_WRITING);
+}
+
+void pg_conn_open(struct pg *pg)
+{
+	struct pg_conn *conn = mem_calloc(1, sizeof(*conn));
+
+	conn->pg = pg;
+	conn->prepared = map_new();
+	conn->bury.run = on_bury;
+	loop_timer_init(&conn->timer, pg->loop, on_timeout);
+	pg_pool_insert(conn, PG_CONN_CONNECTING);
+	if (pg_names_ask(&pg->names)) {
+		conn->round = pg->names.round;
+		loop_timer_set(&conn->timer, LOOKUP_PATIENCE_MS);
+	} else {
+		dial(conn);
+	}
+}
+
+/* One that fails may open another, which waits for a later round. */
+static struct pg_conn *waiting_for(struct pg *pg, unsigned round)
+{
+	struct pg_conn *conn;
+
+	TAILQ_FOREACH (conn, &pg->conns[PG_CONN_CONNECTING], link) {
+		if (conn->round == round) {
+			return conn;
+		}
+	}
+	return NULL;
+}
+
+void pg_conn_named(struct pg *pg)
+{
+	const unsigned round = pg->names.round;
+	struct pg_conn *conn;
+
+	while ((conn = waiting_for(pg, round)) != NULL) {
+		dial(conn);
+	}
 }

@@ -83,6 +83,8 @@ struct pg_conn {
 	enum pg_conn_state state;
 	PGconn *libpq;
 	unsigned turned; /* pg->hosts, when it began to connect */
+	unsigned round;  /* of pg->names that it waits for; 0: it waits for none */
+	bool is_late;    /* and has waited for a while */
 	struct event in, out;
 	struct loop_timer timer; /* limits connecting and rolling back */
 	struct loop_task bury;
@@ -94,9 +96,12 @@ struct pg_conn {
 };
 
 /* Start connecting; the outcome is pg_pool_ready() or pg_pool_lost(), the latter perhaps at once.
- * Looking up a host name blocks (getaddrinfo inside libpq): where that can take long, the URL
- * should carry hostaddr or a socket directory. */
+ * Names of hosts are looked up first, beside the loop; one that takes long is done without when
+ * there are others. (libpq itself, and so the loop, waits for those that only PGHOST or a service
+ * file names.) */
 void pg_conn_open(struct pg *pg);
+/* A round of pg->names is answered. */
+void pg_conn_named(struct pg *pg);
 
 /* Look at an idle connection before it is used: a server that went away may have said so. False:
  * condemned. */

@@ -221,6 +221,11 @@ enum err_code pg_pool_acquire(struct pg *pg, struct pg_hold *hold, struct err *e
 
 /* ---- the pool ---- */
 
+static void on_names(void *arg)
+{
+	pg_conn_named(arg);
+}
+
 struct pg *pg_new(struct loop *loop, const struct pg_options *options)
 {
 	struct pg *pg = mem_calloc(1, sizeof(*pg));
@@ -228,6 +233,7 @@ struct pg *pg_new(struct loop *loop, const struct pg_options *options)
 	pg->loop = loop;
 	pg->url = mem_strdup(options->url);
 	pg_hosts_init(&pg->hosts, options->url);
+	pg_names_init(&pg->names, loop, &pg->hosts, on_names, pg);
 	pg->pool_max = options->pool_max > 0 ? options->pool_max : 1;
 	pg->acquire_timeout_ms = options->acquire_timeout_ms > 0 ? options->acquire_timeout_ms
 	                                                         : DEFAULT_ACQUIRE_TIMEOUT_MS;
@@ -274,6 +280,7 @@ void pg_free(struct pg *pg)
 	}
 	loop_timer_clear(&pg->retry);
 	loop_timer_clear(&pg->shrink);
+	pg_names_fini(&pg->names);
 	pg_hosts_fini(&pg->hosts);
 	free(pg->url);
 	free(pg);

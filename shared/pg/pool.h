@@ -8,6 +8,7 @@
 #include "loop/loop.h"
 #include "pg/conn.h"
 #include "pg/hosts.h"
+#include "pg/names.h"
 
 struct pg_waiter {
 	struct fiber_op op;
@@ -23,6 +24,7 @@ struct pg {
 	struct loop *loop;
 	char *url;
 	struct pg_hosts hosts; /* of it, in the order to try them */
+	struct pg_names names; /* of them */
 	unsigned pool_max;
 	unsigned acquire_timeout_ms;
 	unsigned statement_timeout_ms;
