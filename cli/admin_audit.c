@@ -149,7 +149,7 @@ static bool take_filter(const struct call *call, struct audit_filter *ret)
 		return false;
 	}
 	if (!take_time(call, OPTION_SINCE, &ret->since_us) ||
-	    !take_time(call, OPTION_UNTIL, &ret->until_us)) {
+	    !take_time(call, OPTION_BEFORE, &ret->until_us)) {
 		(void)admin_wrong("a time must be one such as 2026-11-21T09:00:00Z");
 		return false;
 	}
@@ -209,7 +209,7 @@ static int run_export(struct call *call)
 
 #define FILTERS                                                                                    \
 	OPTION_TENANT, OPTION_ALL, OPTION_ACTOR, OPTION_ACTION, OPTION_OBJECT, OPTION_OUTCOME,     \
-		OPTION_SINCE, OPTION_UNTIL, OPTION_LIMIT
+		OPTION_SINCE, OPTION_BEFORE, OPTION_LIMIT
 
 static const struct verb verbs[] = {
 	{ "list",

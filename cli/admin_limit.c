@@ -95,7 +95,8 @@ static int set(struct call *call, const struct limit *limit)
 /* EXIT_DONE: they make sense. */
 static int take_words(const struct call *call, struct limit *ret)
 {
-	const char *tenant = call_text(call, OPTION_TENANT), *name = call_text(call, OPTION_NAME);
+	const char *tenant = call_text(call, OPTION_LIMITED),
+		   *name = call_text(call, OPTION_LIMITED_NAME);
 
 	*ret = (struct limit){ .none = false };
 	if (!limit_kind_parse(str_of(call->words[0]), &ret->kind) || ret->kind == QUEUE_WEIGHT) {
@@ -147,7 +148,7 @@ static const struct verb verbs[] = {
 	  2,
 	  run_set,
 	  "How many sessions of it may run at a time.",
-	  { OPTION_TENANT, OPTION_NAME, OPTION_JSON } },
+	  { OPTION_LIMITED, OPTION_LIMITED_NAME, OPTION_JSON } },
 };
 
 const struct verb_group admin_limit = {

@@ -170,7 +170,7 @@ static void add_given(struct jsonw *w, const struct call *call, const char *name
 
 static int answer(struct call *call, const char *verb)
 {
-	const char *input = call_text(call, OPTION_INPUT);
+	const char *input = call_text(call, OPTION_INSTEAD);
 	struct question q = question_init("POST", "/api/v1/approvals/");
 	struct jsonw w;
 
@@ -269,7 +269,7 @@ static int run_rule_delete(struct call *call)
 	}
 #define ALLOWING                                                                                   \
 	{                                                                                          \
-		OPTION_ALWAYS, OPTION_SESSION_LIFE, OPTION_INPUT, OPTION_MESSAGE, OPTION_CHOSEN,   \
+		OPTION_ALWAYS, OPTION_SESSION_LIFE, OPTION_INSTEAD, OPTION_MESSAGE, OPTION_CHOSEN, \
 			AT_SERVER                                                                  \
 	}
 #define DENYING                                                                                    \

@@ -14,3 +14,7 @@ command_fn command_login, command_logout, command_whoami, command_task, command_
 command_fn command_secret, command_approval, command_approvals, command_approve, command_deny;
 command_fn command_agent, command_schedule, command_worker, command_usage, command_breaker,
 	command_budget, command_webhook, command_upload, command_top;
+
+/* What those commands say of themselves that are no tables of cli/verb.h; also for docs/cli.md. */
+extern const char up_usage[], status_usage[], health_usage[], migrate_usage[], task_usage[],
+	schedule_usage[], completion_usage[];

@@ -15,7 +15,7 @@ enum { HEALTH_TIMEOUT_MS = 4000, HEALTH_URL_MAX = 512, HEALTH_PROBLEMS_MAX = 655
 
 enum health { HEALTH_NOBODY, HEALTH_GOOD, HEALTH_BAD };
 
-static const char health_usage[] =
+const char health_usage[] =
 	"usage: fairlead health [--ready] [PLACES]\n"
 	"\n"
 	"Asks the nodes that listen at PLACES (as in api.listen) whether they are alive;\n"

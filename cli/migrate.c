@@ -13,7 +13,7 @@
 #include "pg/pg.h"
 #include "pg/schema.h"
 
-static const char migrate_usage[] =
+const char migrate_usage[] =
 	"usage: fairlead migrate\n"
 	"\n"
 	"Applies the migrations that the database at FAIRLEAD_PG_URL (or in the file that\n"

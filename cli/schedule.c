@@ -45,11 +45,11 @@ struct schedule_options {
 	const char *id; /* checked: it goes into a path */
 };
 
-static const char schedule_usage[] =
+const char schedule_usage[] =
 	"usage: fairlead schedule create (--cron EXPR [--timezone ZONE] | --every N[s|m|h|d] |\n"
 	"                                 --at TIME) [--name NAME] [--overlap skip|queue|cancel]\n"
 	"                                [--catch-up none|one|all] [--paused]\n"
-	"                                [options of fairlead task run] -- COMMAND [ARG]...\n"
+	"                                [options of fairlead task run] -- WORD...\n"
 	"       fairlead schedule list [--limit N]\n"
 	"       fairlead schedule show|pause|resume|run|delete ID\n"
 	"       fairlead schedule preview ID [--count N] [--after TIME]\n"
@@ -514,14 +514,16 @@ static bool take_words(int argc, char **argv, enum words words, struct schedule_
 	case WORDS_COMMAND:
 		o->task.argv = argv;
 		o->task.argc = argc;
-		fits = argc > 0;
+		if (!task_options_check(&o->task, "fairlead schedule create")) {
+			(void)fputs(schedule_usage, stderr);
+			return false;
+		}
 		break;
 	}
 	if (!fits) {
 		(void)fprintf(stderr, "fairlead schedule: %s\n\n",
-		              words == WORDS_COMMAND ? "say what to run: -- COMMAND [ARG]..."
-		              : words == WORDS_NONE  ? "there is a word too many"
-		                                     : "it takes the id of one schedule");
+		              words == WORDS_NONE ? "there is a word too many"
+		                                  : "it takes the id of one schedule");
 		(void)fputs(schedule_usage, stderr);
 		return false;
 	}

@@ -22,7 +22,7 @@ struct status_options {
 	uint64_t wait_ms; /* status: until ready, at most this long */
 };
 
-static const char status_usage[] =
+const char status_usage[] =
 	"usage: fairlead status [--home DIR] [--json] [--wait SECONDS]\n"
 	"       fairlead down [--home DIR]\n"
 	"\n"

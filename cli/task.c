@@ -12,26 +12,53 @@
 #include "cli/watch.h"
 #include "json/value.h"
 
-static const char task_usage[] =
-	"usage: fairlead task run [--repo URL|PATH] [--branch B] [--commit C] [--label K=V]...\n"
-	"                         [--env K=V]... [--prompt TEXT] [--timeout SECONDS] [--pty]\n"
-	"                         [--count N] [--deliver branch|patch] [--detach] [--json]\n"
-	"                         [--after ID] [--not-before TIME] [--deadline TIME]\n"
-	"                         [--priority 0-9] [--attempts N] [--concurrency KEY]\n"
-	"                         [--needs LABEL]... [--prefers LABEL]...\n"
-	"                         [--url URL] [--key KEY] -- COMMAND [ARG]...\n"
+const char task_usage[] =
+	"usage: fairlead task run [OPTION]... -- COMMAND [ARG]...\n"
+	"       fairlead task run --agent TYPE [OPTION]... -- TEXT...\n"
 	"\n"
-	"Runs COMMAND in a workspace prepared from the repository (an empty one without --repo)\n"
-	"and shows what happens. Ctrl-C detaches, twice cancels. Exits with the command's code.\n"
-	"--detach prints the session ids and returns at once.\n"
-	"--after waits for a session or task to end; times are as in 2026-01-31T12:00:00Z; of the\n"
-	"sessions with the same --concurrency key one runs at a time; --needs and --prefers name\n"
-	"labels of workers.\n";
+	"Runs COMMAND, or has an agent do what TEXT says, in a workspace of its own, and shows\n"
+	"what happens. Ctrl-C detaches, twice cancels. Exits with the command's code.\n"
+	"\n"
+	"  --repo URL|PATH          what is in the workspace; unless given, nothing\n"
+	"  --branch B, --commit C   where it begins\n"
+	"  --deliver branch|patch   how the work is handed over\n"
+	"  --agent TYPE             claude-code, codex, gemini or opencode; of acp and agent-sdk\n"
+	"                           COMMAND is the program, and --prompt says what to do\n"
+	"  --model M, --mode M      as the agent names them\n"
+	"  --config JSON            for the agent's adapter: docs/adapters.md\n"
+	"  --interactive            it waits for further prompts until it is stopped\n"
+	"  --secret NAME            it gets this secret, by name; may be said again\n"
+	"  --env NAME=VALUE         a variable; may be said again\n"
+	"  --prompt TEXT            what it is about\n"
+	"  --sandbox S              read-only, workspace-write or none, where the worker allows "
+	"it\n"
+	"  --pty                    the command gets a terminal\n"
+	"  --timeout SECONDS        then it has failed\n"
+	"  --count N                so many sessions of the same\n"
+	"  --label NAME=VALUE       a label of the task; may be said again\n"
+	"  --after ID               when this session or task has ended\n"
+	"  --not-before TIME        as 2026-01-31T12:00:00Z\n"
+	"  --deadline TIME          not started by then it fails, running it is stopped\n"
+	"  --priority 0-9           9 is first; unless given, 5\n"
+	"  --attempts N             how often it is tried\n"
+	"  --concurrency KEY        of the sessions with the same one runs at a time\n"
+	"  --needs LABEL            only workers with this label; may be said again\n"
+	"  --prefers LABEL          such workers first; may be said again\n"
+	"  --detach                 print the ids of the sessions and return at once\n"
+	"  --json                   print JSON, for programs\n"
+	"  --url URL, --key KEY     the server and the key\n";
 
 static int usage(FILE *to, int status)
 {
 	(void)fputs(task_usage, to);
 	return status;
+}
+
+/* What is wrong was said; a page of options would hide it. */
+static int wrong(void)
+{
+	(void)fputs("fairlead task run --help says more\n", stderr);
+	return EXIT_USAGE;
 }
 
 static int parse(int argc, char **argv, struct task_options *o)
@@ -44,7 +71,7 @@ static int parse(int argc, char **argv, struct task_options *o)
 			return -1;
 		}
 		if (c == '?') {
-			return usage(stderr, EXIT_USAGE);
+			return wrong();
 		}
 		if (!task_options_take(o, c)) {
 			return EXIT_USAGE;
@@ -52,12 +79,7 @@ static int parse(int argc, char **argv, struct task_options *o)
 	}
 	o->argv = argv + optind;
 	o->argc = argc - optind;
-	if (o->argc == 0) {
-		(void)fprintf(stderr,
-		              "fairlead task run: say what to run: -- COMMAND [ARG]...\n\n");
-		return usage(stderr, EXIT_USAGE);
-	}
-	return EXIT_DONE;
+	return task_options_check(o, "fairlead task run") ? EXIT_DONE : wrong();
 }
 
 static enum err_code submit(struct client *client, const struct task_options *o,

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/attr.h"
 #include "base/str.h"
+#include "json/value.h"
 #include "json/write.h"
 
 enum { TASK_COMMAND_SHOWN = 500 };
@@ -22,6 +24,13 @@ const struct option task_options_known[TASK_OPTIONS_MAX] = {
 	{ "json", no_argument, NULL, 'j' },
 	{ "detach", no_argument, NULL, 'd' },
 	{ "pty", no_argument, NULL, 'p' },
+	{ "agent", required_argument, NULL, 'g' },
+	{ "model", required_argument, NULL, 'M' },
+	{ "mode", required_argument, NULL, 'O' },
+	{ "config", required_argument, NULL, 'G' },
+	{ "interactive", no_argument, NULL, 'i' },
+	{ "secret", required_argument, NULL, 's' },
+	{ "sandbox", required_argument, NULL, 'S' },
 	{ "timeout", required_argument, NULL, 't' },
 	{ "count", required_argument, NULL, 'n' },
 	{ "label", required_argument, NULL, 'l' },
@@ -70,15 +79,29 @@ static bool take_priority(struct task_options *o)
 	return o->has_priority;
 }
 
-static bool add_word(const char *what, const char **list, size_t *count)
+static bool add_word(const char *what, const char **list, size_t *count, size_t max)
 {
-	if (*count == TASK_WORDS_MAX) {
-		(void)fprintf(stderr, "fairlead: --%s is given more than %d times\n", what,
-		              TASK_WORDS_MAX);
+	if (*count == max) {
+		(void)fprintf(stderr, "fairlead: --%s is given more than %zu times\n", what, max);
 		return false;
 	}
 	list[(*count)++] = optarg;
 	return true;
+}
+
+static bool take_config(struct task_options *o)
+{
+	struct err err;
+	struct json_value *json = json_parse(str_of(optarg), &err);
+	bool ok = json != NULL && json_type_of(json) == JSON_T_OBJECT;
+
+	if (!ok) {
+		(void)fprintf(stderr, "fairlead: --config must be a JSON object%s%s\n",
+		              json == NULL ? ": " : "", json == NULL ? err.msg : "");
+	}
+	json_value_free(json);
+	o->config = optarg;
+	return ok;
 }
 
 bool task_options_take(struct task_options *o, int c)
@@ -94,6 +117,13 @@ bool task_options_take(struct task_options *o, int c)
 	case 'j': o->json = true; return true;
 	case 'd': o->detach = true; return true;
 	case 'p': o->pty = true; return true;
+	case 'g': o->agent = optarg; return true;
+	case 'M': o->model = optarg; return true;
+	case 'O': o->mode = optarg; return true;
+	case 'G': return take_config(o);
+	case 'i': o->interactive = true; return true;
+	case 's': return add_word("secret", o->secrets, &o->secret_count, TASK_SECRETS_MAX);
+	case 'S': o->sandbox = optarg; return true;
 	case 't': return number("timeout", optarg, UINT64_C(7) * 86400, &o->timeout_s);
 	case 'n': return number("count", optarg, 100, &o->count);
 	case 'a': o->after = optarg; return true;
@@ -102,8 +132,8 @@ bool task_options_take(struct task_options *o, int c)
 	case 'C': o->concurrency = optarg; return true;
 	case 'A': return number("attempts", optarg, 10, &o->attempts);
 	case 'P': return take_priority(o);
-	case 'N': return add_word("needs", o->needs, &o->needs_count);
-	case 'F': return add_word("prefers", o->prefers, &o->prefers_count);
+	case 'N': return add_word("needs", o->needs, &o->needs_count, TASK_WORDS_MAX);
+	case 'F': return add_word("prefers", o->prefers, &o->prefers_count, TASK_WORDS_MAX);
 	case 'l': return add("label", o->labels, &o->label_count, TASK_LABELS_MAX, optarg);
 	case 'e': return add("env", o->env, &o->env_count, TASK_ENV_MAX, optarg);
 	default: return false;
@@ -148,58 +178,6 @@ static void write_repo(struct jsonw *w, const struct task_options *o)
 	jsonw_end_object(w);
 }
 
-static void write_agent(struct jsonw *w, const struct task_options *o)
-{
-	jsonw_array(w, "agents");
-	jsonw_object(w, NULL);
-	jsonw_cstr(w, "type", "command");
-	jsonw_cstr(w, "version", "latest");
-	if (o->count > 0) {
-		jsonw_u64(w, "count", o->count);
-	}
-	jsonw_object(w, "settings");
-	jsonw_array(w, "argv");
-	for (int i = 0; i < o->argc; i++) {
-		jsonw_cstr(w, NULL, o->argv[i]);
-	}
-	jsonw_end_array(w);
-	write_pairs(w, "env", o->env, o->env_count);
-	if (o->timeout_s > 0) {
-		jsonw_u64(w, "timeout_s", o->timeout_s);
-	}
-	if (o->pty) {
-		jsonw_bool(w, "pty", true);
-	}
-	jsonw_end_object(w);
-	jsonw_end_object(w);
-	jsonw_end_array(w);
-}
-
-/* Without a prompt the beginning of the command says what the task is. */
-static void write_prompt(struct jsonw *w, const struct task_options *o)
-{
-	struct str prompt;
-	struct buf line;
-
-	if (o->prompt != NULL) {
-		jsonw_cstr(w, "prompt", o->prompt);
-		return;
-	}
-	buf_init(&line, TASK_BODY_MAX);
-	for (int i = 0; i < o->argc; i++) {
-		buf_addf(&line, "%s%s", i > 0 ? " " : "", o->argv[i]);
-	}
-	prompt = buf_str(&line);
-	if (prompt.n > TASK_COMMAND_SHOWN) {
-		prompt.n = TASK_COMMAND_SHOWN;
-		while (prompt.n > 0 && (prompt.p[prompt.n] & 0xc0) == 0x80) {
-			prompt.n--;
-		}
-	}
-	jsonw_str(w, "prompt", prompt);
-	buf_fini(&line);
-}
-
 static void write_given(struct jsonw *w, const char *name, const char *value)
 {
 	if (value != NULL) {
@@ -214,6 +192,110 @@ static void write_words(struct jsonw *w, const char *name, const char *const *wo
 		jsonw_cstr(w, NULL, words[i]);
 	}
 	jsonw_end_array(w);
+}
+
+/* Of those the words after -- are the program; of others they are the prompt. */
+static bool names_program(const struct task_options *o)
+{
+	static const char *const types[] = { "command", "acp", "agent-sdk" };
+
+	for (size_t i = 0; o->agent != NULL && i < ARRAY_LEN(types); i++) {
+		if (strcmp(o->agent, types[i]) == 0) {
+			return true;
+		}
+	}
+	return o->agent == NULL;
+}
+
+bool task_options_check(struct task_options *o, const char *command)
+{
+	bool program = names_program(o);
+	const char *missing = NULL;
+
+	if (program && o->argc == 0) {
+		missing = "say what to run: -- COMMAND [ARG]...";
+	} else if (!program && o->argc == 0 && o->prompt == NULL) {
+		missing = "say what the agent shall do: -- TEXT...";
+	} else if (!program && o->argc > 0 && o->prompt != NULL) {
+		missing = "--prompt and the words after -- are the same; say one";
+	} else if (program && o->agent != NULL && strcmp(o->agent, "command") != 0 &&
+	           o->prompt == NULL) {
+		missing = "say what the agent shall do: --prompt TEXT";
+	}
+	if (missing != NULL) {
+		(void)fprintf(stderr, "%s: %s\n", command, missing);
+	}
+	return missing == NULL;
+}
+
+static void write_settings(struct jsonw *w, const struct task_options *o)
+{
+	if (names_program(o)) {
+		jsonw_array(w, "argv");
+		for (int i = 0; i < o->argc; i++) {
+			jsonw_cstr(w, NULL, o->argv[i]);
+		}
+		jsonw_end_array(w);
+	}
+	write_given(w, "model", o->model);
+	write_given(w, "mode", o->mode);
+	if (o->config != NULL) {
+		jsonw_raw(w, "config", str_of(o->config));
+	}
+	if (o->interactive) {
+		jsonw_bool(w, "interactive", true);
+	}
+	if (o->secret_count > 0) {
+		write_words(w, "secrets", o->secrets, o->secret_count);
+	}
+	write_pairs(w, "env", o->env, o->env_count);
+	if (o->timeout_s > 0) {
+		jsonw_u64(w, "timeout_s", o->timeout_s);
+	}
+	if (o->pty) {
+		jsonw_bool(w, "pty", true);
+	}
+}
+
+static void write_agent(struct jsonw *w, const struct task_options *o)
+{
+	jsonw_array(w, "agents");
+	jsonw_object(w, NULL);
+	jsonw_cstr(w, "type", o->agent != NULL ? o->agent : "command");
+	jsonw_cstr(w, "version", "latest");
+	if (o->count > 0) {
+		jsonw_u64(w, "count", o->count);
+	}
+	jsonw_object(w, "settings");
+	write_settings(w, o);
+	jsonw_end_object(w);
+	jsonw_end_object(w);
+	jsonw_end_array(w);
+}
+
+/* Without a prompt the words are it; of a command their beginning says what the task is. */
+static void write_prompt(struct jsonw *w, const struct task_options *o)
+{
+	struct str prompt;
+	struct buf line;
+
+	if (o->prompt != NULL) {
+		jsonw_cstr(w, "prompt", o->prompt);
+		return;
+	}
+	buf_init(&line, TASK_BODY_MAX);
+	for (int i = 0; i < o->argc; i++) {
+		buf_addf(&line, "%s%s", i > 0 ? " " : "", o->argv[i]);
+	}
+	prompt = buf_str(&line);
+	if (names_program(o) && prompt.n > TASK_COMMAND_SHOWN) {
+		prompt.n = TASK_COMMAND_SHOWN;
+		while (prompt.n > 0 && (prompt.p[prompt.n] & 0xc0) == 0x80) {
+			prompt.n--;
+		}
+	}
+	jsonw_str(w, "prompt", prompt);
+	buf_fini(&line);
 }
 
 /* When it may run, how often, and where. */
@@ -247,6 +329,7 @@ void task_options_write(const struct task_options *o, struct buf *out)
 	write_repo(&w, o);
 	jsonw_object(&w, "runtime");
 	jsonw_cstr(&w, "type", "local");
+	write_given(&w, "sandbox", o->sandbox);
 	jsonw_end_object(&w);
 	write_agent(&w, o);
 	if (o->delivery != NULL) {

@@ -50,7 +50,7 @@ struct up {
 	int exit_status;
 };
 
-static const char up_usage[] =
+const char up_usage[] =
 	"usage: fairlead up [--port N] [--bind ADDRESS] [--home DIR]\n"
 	"                   [--external-redis URL] [--external-postgres URL]\n"
 	"\n"

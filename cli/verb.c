@@ -85,7 +85,9 @@ static void add_usages(struct buf *out, const char *command, const char *name)
 	}
 	for (const struct verb_group *const *g = verb_groups; *g != NULL; g++) {
 		if (is_of(*g, command, name) && (name != NULL || (*g)->name == NULL)) {
-			buf_addf(out, "\n%s", (*g)->notes);
+			if ((*g)->notes != NULL) {
+				buf_addf(out, "\n%s", (*g)->notes);
+			}
 			if ((*g)->more != NULL) {
 				(*g)->more(out);
 			}
@@ -124,7 +126,9 @@ static void show_help(const struct verb_group *group, const struct verb *verb)
 		buf_addf(&out, "  %-32s %s\n", buf_cstr(&piece), options[*o].help);
 		buf_fini(&piece);
 	}
-	buf_addf(&out, "\n%s", group->notes);
+	if (group->notes != NULL) {
+		buf_addf(&out, "\n%s", group->notes);
+	}
 	if (group->more != NULL) {
 		group->more(&out);
 	}
@@ -387,12 +391,12 @@ static void document_verb(struct buf *out, const struct verb_group *group, const
 
 void verb_document(struct buf *out)
 {
-	buf_add_cstr(out, "# Commands\n\nMade from the tables of `cli/` by `tools/docs-update`. "
-	                  "Exit status: 0 done, 1 failed, 2 wrong usage.\n");
 	for (const struct verb_group *const *g = verb_groups; *g != NULL; g++) {
-		buf_addf(out, "\n## fairlead %s%s%s\n\n%s", (*g)->command,
-		         (*g)->name != NULL ? " " : "", (*g)->name != NULL ? (*g)->name : "",
-		         (*g)->notes);
+		buf_addf(out, "\n## fairlead %s%s%s\n", (*g)->command,
+		         (*g)->name != NULL ? " " : "", (*g)->name != NULL ? (*g)->name : "");
+		if ((*g)->notes != NULL) {
+			buf_addf(out, "\n%s", (*g)->notes);
+		}
 		for (size_t i = 0; i < (*g)->count; i++) {
 			document_verb(out, *g, &(*g)->verbs[i]);
 		}

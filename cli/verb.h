@@ -49,7 +49,7 @@ struct verb_group {
 	const struct verb *verbs;
 	size_t count;
 	verb_fn *around;   /* runs call->verb->run() in what it needs, call->host; NULL: nothing */
-	const char *notes; /* under the usage */
+	const char *notes; /* under the usage; NULL: nothing */
 	void (*more)(struct buf *out); /* and what is in other tables; NULL: nothing */
 };
 
@@ -82,5 +82,5 @@ int verb_main(const char *command, int argc, char **argv);
 /* What may follow these words, separated by spaces; for shell completion. "" when they are none of
  * a table's. */
 void verb_complete(int argc, char **argv, struct buf *out);
-/* docs/cli.md */
+/* Their part of docs/cli.md. */
 void verb_document(struct buf *out);

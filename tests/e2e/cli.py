@@ -3,6 +3,7 @@
 
 usage: cli.py BIN_DIR
 """
+import concurrent.futures
 import json
 import os
 import re
@@ -201,8 +202,11 @@ def lines_of(process, count):
 
 
 def finished(process):
-    out, err = process.communicate(timeout=60)
-    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+    """communicate() would lose what readline() has read ahead."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        err = pool.submit(process.stderr.read)
+        out = process.stdout.read()
+    return subprocess.CompletedProcess(process.args, process.wait(60), out, err.result())
 
 
 def newest(stack):
@@ -243,6 +247,21 @@ def nothing_is_lost_when_streamers_die(stack):
     assert lines + result.stdout.splitlines() == ["line %d" % i for i in range(1, 61)], (lines, result.stdout)
 
 
+def an_agent_is_submitted(stack):
+    """One whose program is named, and one by its name, which no worker here has."""
+    program = ["/usr/bin/python3", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "standins", "tool_agent.py")]
+    expect(stack.cli("task", "run", "--agent", "acp", "--prompt", "look at it", "--", *program), 0, [], "-- completed")
+    more = ["--model", "big", "--mode", "plan", "--config", '{"a": 1}', "--interactive", "--sandbox", "read-only", "--secret", "API_KEY"]
+    once = ["--at", "2100-01-01T00:00:00Z"]
+    made = json.loads(expect(stack.cli("schedule", "create", *once, "--agent", "codex", *more, "--json", "--", "mend", "it"), 0).stdout)
+    task = json.loads(expect(stack.cli("schedule", "show", made["id"], "--json"), 0).stdout)["task"]
+    assert task["prompt"] == "mend it" and task["runtime"]["sandbox"] == "read-only", task
+    agent = task["agents"][0]
+    assert agent["type"] == "codex" and agent["settings"]["model"] == "big" and agent["settings"]["mode"] == "plan", task
+    assert agent["settings"]["interactive"] and agent["settings"]["config"] == {"a": 1} and "API_KEY" in str(agent["settings"]["secrets"]), task
+    expect(stack.cli("schedule", "delete", made["id"]), 0)
+
+
 def what_is_not_there_is_named_so(stack):
     for verb in ("show", "watch", "stop", "pause", "resume", "delete"):
         expect(stack.cli("session", verb, UNKNOWN), 1, [], "no such session")
@@ -251,6 +270,11 @@ def what_is_not_there_is_named_so(stack):
     expect(stack.cli("session", "watch", "--after", "nonsense", newest(stack)), 1, [], "; after must be a cursor")
     expect(stack.cli("session", "fly", UNKNOWN), USAGE, [], "usage:")
     expect(stack.cli("task", "run"), USAGE, [], "say what to run")
+    expect(stack.cli("task", "run", "--agent", "codex"), USAGE, [], "say what the agent shall do: -- TEXT")
+    expect(stack.cli("task", "run", "--agent", "codex", "--prompt", "a", "--", "b"), USAGE, [], "are the same")
+    expect(stack.cli("task", "run", "--agent", "acp", "--", "program"), USAGE, [], "--prompt TEXT")
+    expect(stack.cli("task", "run", "--agent", "codex", "--config", "[1]", "--", "b"), USAGE, [], "--config must be a JSON object")
+    expect(stack.cli("task", "run", "--agent", "nobody", "--", "b"), 1, [], "agents[0].type")
     expect(stack.cli("flight"), USAGE)
 
 
@@ -500,6 +524,7 @@ TESTS = [
     ctrl_c_detaches_and_the_session_goes_on,
     ctrl_c_twice_cancels,
     nothing_is_lost_when_streamers_die,
+    an_agent_is_submitted,
     what_is_not_there_is_named_so,
     a_login_is_checked_and_remembered,
     a_revoked_key_stops_working,
