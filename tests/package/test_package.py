@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""test_package.py ROOT FOLDER: the package on a host of its own: installed, run by systemd, upgraded, removed and purged.
+"""test_package.py ROOT FOLDER SUITE: the package on a host of its own: installed, run by systemd, upgraded, removed and purged.
 
-The package and a bare Debian are those of deploy/image/build, in FOLDER. systemd is process 1 in a copy of the latter, with Redis and
+The package and a bare Debian (SUITE: bookworm, trixie) are those of deploy/image/build, in FOLDER. systemd is process 1 in a copy of the latter, with Redis and
 PostgreSQL as Debian starts them, and a network of its own. Run it as root.
 """
 import glob
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-ROOT, FOLDER = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+ROOT, FOLDER, SUITE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3]
 HOST = FOLDER + "/host"
 PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
 UNITS = ["fairlead-api@8080.service", "fairlead-api@8081.service", "fairlead-streamer@8090.service", "fairlead-scheduler.service",
@@ -78,7 +78,7 @@ class Host:
 
 def prepare():
     """A host with the package installed, which starts nothing by that, and the same package as a later version."""
-    subprocess.run([ROOT + "/deploy/image/build", FOLDER, "compile"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([ROOT + "/deploy/image/build", "--suite", SUITE, FOLDER, "compile"], check=True, stdout=subprocess.DEVNULL)
     shutil.rmtree(HOST, ignore_errors=True)
     subprocess.run(["cp", "-a", FOLDER + "/base", HOST], check=True)
     shutil.copy("/etc/resolv.conf", HOST + "/etc/resolv.conf")
