@@ -27,7 +27,12 @@ COUNTS = {"api": 2, "streamer": 2, "scheduler": 1, "worker": 2}
 NEVER = ("flushall", "flushdb", "config get *", "config set maxmemory 1", "keys *", "monitor", "shutdown nosave",
          "acl list", "acl setuser x", "client kill type normal", "replicaof no one", "save", "module list", "function list",
          "psubscribe *", "migrate h 1 k 0 1", "rename a b", "swapdb 0 1", "script flush")
-NOT_A_WORKER = ("set prices x", "set other x", "publish other x", "subscribe other", "scan 0")
+# Keys and channels of others.
+OF_NOBODY = ("set other x", "publish other x", "subscribe other", "del {x:1}")
+OF_OTHERS = {"api": ("set {u:1} x", "subscribe uploads", "get prices"),
+             "streamer": ("set {u:1} x", "publish uploads x", "get prices", "publish replicas x"),
+             "scheduler": ("get {k:1}:cookies", "set {r:1} x", "publish auth x", "subscribe replicas"),
+             "worker": ("set prices x", "scan 0", "get {k:1}:cookies", "set {r:1} x", "publish auth x")}
 
 
 class Guarded(Cluster):
@@ -233,7 +238,7 @@ def redis_is_lost_and_all_is_made_again(stack):
 
 def much_is_denied(stack):
     for kind in KINDS:
-        for command in NEVER + (NOT_A_WORKER if kind == "worker" else ()):
+        for command in NEVER + OF_NOBODY + OF_OTHERS[kind]:
             said = stack.redis("fairlead-" + kind, *command.split())
             assert "NOPERM" in said, (kind, command, said)
 
