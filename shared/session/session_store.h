@@ -140,7 +140,8 @@ struct session_leased {
 };
 
 /* For at most 128 of any tenants: they are provisioning. A row that was not queued, or does not
- * reflect all before the lease, stays as it is. */
+ * reflect all before the lease, stays as it is, and so does one whose moves webhooks may want: who
+ * follows its log moves it. */
 enum err_code session_leased_all(struct pg *pg, const struct session_leased *leased, size_t count,
                                  struct err *err) MUST_CHECK;
 

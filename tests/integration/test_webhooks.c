@@ -9,6 +9,7 @@
 #include "cred/digest.h"
 #include "event/log.h"
 #include "scheduler_world.h"
+#include "session/session_store.h"
 #include "webhook/webhook_log.h"
 #include "webhook/webhook_queue.h"
 #include "webhook/webhook_store.h"
@@ -198,6 +199,43 @@ static void a_session_is_told_once_and_in_order_by_two_schedulers(void **state)
 {
 	(void)state;
 	world_run(life_body);
+}
+
+static void is_in_state_after_lease(const struct id *sid, const char *want)
+{
+	const struct session_leased leased = { *sid, "one", 2, 2, 3 };
+	char state[128];
+	struct err err;
+
+	assert_int_equal(session_leased_all(stage.world->pg, &leased, 1, &err), ERR_OK);
+	stage_row(&stage, sid, "state", state);
+	assert_string_equal(state, want);
+}
+
+static void leased_body(struct world *world)
+{
+	char body[1024];
+	struct id sid;
+
+	open_stage(world);
+	sid = accept_task(world, BODY(AGENT(1), "")).sessions[0];
+	is_in_state_after_lease(&sid, "provisioning");
+	(void)snprintf(body, sizeof(body),
+	               BODY(AGENT(1), ",\"webhooks\":[{\"event\":\"session.*\","
+	                              "\"url\":\"%s\"}]"),
+	               receiver("/hook"));
+	sid = accept_task(world, body).sessions[0];
+	is_in_state_after_lease(&sid, "queued");
+	(void)subscribe(receiver("/hook"), "session.*");
+	sid = accept_task(world, BODY(AGENT(1), "")).sessions[0];
+	is_in_state_after_lease(&sid, "queued");
+	stage_close(&stage);
+}
+
+static void a_lease_does_not_move_a_row_past_what_webhooks_are_to_be_told(void **state)
+{
+	(void)state;
+	world_run(leased_body);
 }
 
 static void sign_body(struct world *world)
@@ -464,6 +502,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_session_is_told_once_and_in_order_by_two_schedulers),
+		cmocka_unit_test(a_lease_does_not_move_a_row_past_what_webhooks_are_to_be_told),
 		cmocka_unit_test(what_is_told_is_signed_with_the_secret_of_whom_it_is_for),
 		cmocka_unit_test(what_a_killed_scheduler_was_telling_is_told_again_as_the_same),
 		cmocka_unit_test(a_receiver_that_asks_for_time_gets_it_up_to_an_hour),
