@@ -10,35 +10,19 @@
 
 enum { PER_MILLION = 1000 }; /* thousands in it */
 
-static bool is_own(const struct cost_prices *own, const struct cost_price *price)
-{
-	for (size_t i = 0; i < own->count; i++) {
-		if (str_eq(str_of(own->items[i].model), str_of(price->model))) {
-			return true;
-		}
-	}
-	return false;
-}
-
 void serve_price_list(struct http_request *req, struct http_reply *reply)
 {
-	struct cost_price price;
-	struct cost_prices own;
+	struct cost_prices prices;
 	struct err err;
 	struct jsonw w;
 
-	if (cost_prices_list(node_of(req)->pg, req->arena, &own, &err) != ERR_OK) {
+	if (cost_prices_list(node_of(req)->pg, req->arena, &prices, &err) != ERR_OK) {
 		answer_error(req, reply, &err);
 		return;
 	}
 	items_begin(reply, &w);
-	for (size_t i = 0; i < own.count; i++) {
-		cost_write_price(&w, &own.items[i]);
-	}
-	for (size_t i = 0; cost_price_default(i, &price); i++) {
-		if (!is_own(&own, &price)) {
-			cost_write_price(&w, &price);
-		}
+	for (size_t i = 0; i < prices.count; i++) {
+		cost_write_price(&w, &prices.items[i]);
 	}
 	items_end(&w, STR_LIT(""));
 }
@@ -63,7 +47,6 @@ static bool take_price(struct http_request *req, struct http_reply *reply, struc
 		.output = body.output / PER_MILLION,
 		.cache_read = (body.has_read ? body.cache_read : body.input) / PER_MILLION,
 		.cache_write = (body.has_write ? body.cache_write : body.input) / PER_MILLION,
-		.own = true,
 	};
 	return str_copy(ret->model, sizeof(ret->model), req->params[0]);
 }

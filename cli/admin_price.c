@@ -12,37 +12,20 @@ static const struct column columns[] = {
 	{ "OUTPUT", "output" },
 	{ "CACHE-READ", "cacheRead" },
 	{ "CACHE-WRITE", "cacheWrite" },
-	{ "OF", "of" },
 };
-
-static bool is_listed(const struct cost_prices *own, const char *model)
-{
-	for (size_t i = 0; i < own->count; i++) {
-		if (strcmp(own->items[i].model, model) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
 
 static int run_list(struct call *call)
 {
 	struct admin_answer answer;
-	struct cost_prices own;
-	struct cost_price price;
+	struct cost_prices prices;
 	struct err err;
 
-	if (cost_prices_list(admin_local(call)->pg, admin_arena(call), &own, &err) != ERR_OK) {
+	if (cost_prices_list(admin_local(call)->pg, admin_arena(call), &prices, &err) != ERR_OK) {
 		return admin_fail(&err);
 	}
 	admin_begin_items(&answer);
-	for (size_t i = 0; i < own.count; i++) {
-		cost_write_price(&answer.w, &own.items[i]);
-	}
-	for (size_t i = 0; cost_price_default(i, &price); i++) {
-		if (!is_listed(&own, price.model)) {
-			cost_write_price(&answer.w, &price);
-		}
+	for (size_t i = 0; i < prices.count; i++) {
+		cost_write_price(&answer.w, &prices.items[i]);
 	}
 	return admin_end_items(call, &answer, columns, ARRAY_LEN(columns));
 }
@@ -68,7 +51,7 @@ static int take_words(const struct call *call, struct cost_price *ret)
 {
 	const char *flaw = cost_model_flaw(str_of(call->words[0]));
 
-	*ret = (struct cost_price){ .own = true };
+	*ret = (struct cost_price){ .input = 0 };
 	if (flaw != NULL) {
 		return admin_wrong("MODEL %s", flaw);
 	}
@@ -129,9 +112,15 @@ static const struct verb verbs[] = {
 	  3,
 	  3,
 	  run_set,
-	  "What a model costs, in place of what is built in.",
+	  "What a model costs.",
 	  { OPTION_CACHE_READ, OPTION_CACHE_WRITE, OPTION_JSON } },
-	{ "delete", "MODEL", 1, 1, run_delete, "It costs what is built in.", { OPTION_JSON } },
+	{ "delete",
+	  "MODEL",
+	  1,
+	  1,
+	  run_delete,
+	  "Its tokens are unpriced from then on.",
+	  { OPTION_JSON } },
 };
 
 const struct verb_group admin_price = {

@@ -9,17 +9,17 @@ enum { READ_MS = 5000 };
 static void take(struct prices *prices)
 {
 	struct arena *arena = arena_new();
-	struct cost_prices own = { NULL, 0 };
+	struct cost_prices known = { NULL, 0 };
 	struct err err;
 
-	if (cost_prices_read(prices->redis, arena, &own, &err) != ERR_OK) {
+	if (cost_prices_read(prices->redis, arena, &known, &err) != ERR_OK) {
 		log_debug("prices.unread", "%s", err.msg);
 		arena_free(arena);
 		return; /* those of before are good enough */
 	}
 	arena_free(prices->arena);
 	prices->arena = arena;
-	prices->own = own;
+	prices->known = known;
 }
 
 void prices_fini(struct prices *prices)

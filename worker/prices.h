@@ -1,5 +1,5 @@
-/* What tokens cost, as this worker knows it: rows that schedulers keep in Redis, read now and then,
- * and what is built in. */
+/* What tokens cost, as this worker knows it: rows that schedulers keep in Redis, read now and
+ * then. */
 #pragma once
 
 #include "cost/price.h"
@@ -7,8 +7,8 @@
 
 struct prices {
 	struct redis *redis;
-	struct arena *arena; /* of own; NULL: none yet */
-	struct cost_prices own;
+	struct arena *arena; /* of known; NULL: none yet */
+	struct cost_prices known;
 };
 
 void prices_fini(struct prices *prices);

@@ -14,7 +14,8 @@ TAILQ_HEAD(session_askings, session_asking);
 struct session_usage { /* of this agent, since it began */
 	uint64_t input, output, cache_read, cache_write, reasoning;
 	double usd;
-	bool priced; /* the agent says what it costs: nothing of it is looked up */
+	bool priced;   /* the agent says what it costs: nothing of it is looked up */
+	bool unpriced; /* it was said that its budget does not know of its tokens */
 };
 
 struct session_adapter {

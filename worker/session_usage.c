@@ -63,7 +63,7 @@ static void set_price(struct session_adapter *a, const struct json_value *usage,
 	if (a->usage.priced) {
 		report->source = COST_AGENT;
 		report->usd = report->usd > 0 && isfinite(report->usd) ? report->usd : 0;
-	} else if (cost_price_find(&a->run->host->prices.own, report->model, &price)) {
+	} else if (cost_price_find(&a->run->host->prices.known, report->model, &price)) {
 		report->source = COST_TABLE;
 		report->usd = (double)cost_of(&price, &report->tokens) / (double)COST_NANO;
 	}
@@ -127,6 +127,30 @@ static void say_cost(struct session_adapter *a, const struct report *report, str
 	(void)session_say(a->run, EVENT_TYPE_COST, text);
 }
 
+/* Whoever gave it a budget takes it for a limit. */
+static void say_unpriced(struct session_adapter *a, const struct report *report, struct buf *text)
+{
+	const struct session_budget *budget = &a->run->budget;
+	struct jsonw w;
+
+	if (report->source != COST_UNKNOWN || !report->any || a->usage.unpriced ||
+	    (budget->soft == 0 && budget->hard == 0)) {
+		return;
+	}
+	a->usage.unpriced = true;
+	jsonw_init(&w, text);
+	jsonw_object(&w, NULL);
+	jsonw_cstr(&w, "message",
+	           arena_printf(a->run->arena,
+	                        "The model %.*s has no price: its tokens do not count for the "
+	                        "budget of this session.",
+	                        report->model.n < COST_MODEL_MAX ? (int)report->model.n
+	                                                         : COST_MODEL_MAX,
+	                        report->model.p));
+	jsonw_end_object(&w);
+	(void)session_say(a->run, EVENT_TYPE_NOTE, text);
+}
+
 void session_usage_add(struct session_adapter *a, struct str usage)
 {
 	struct err err;
@@ -141,6 +165,7 @@ void session_usage_add(struct session_adapter *a, struct str usage)
 	set_price(a, json, &report);
 	say_usage(a, &report, &text);
 	say_cost(a, &report, &text);
+	say_unpriced(a, &report, &text);
 	session_budget_check(a->run);
 	buf_fini(&text);
 }

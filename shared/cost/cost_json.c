@@ -51,11 +51,6 @@ void cost_write_price(struct jsonw *w, const struct cost_price *price)
 	cost_write_usd(w, "output", price->output * PER_MILLION);
 	cost_write_usd(w, "cacheRead", price->cache_read * PER_MILLION);
 	cost_write_usd(w, "cacheWrite", price->cache_write * PER_MILLION);
-	if (price->own) {
-		jsonw_null(w, "of");
-	} else {
-		jsonw_cstr(w, "of", COST_PRICES_OF);
-	}
 	jsonw_end_object(w);
 }
 

@@ -138,8 +138,7 @@ enum err_code cost_prices_list(struct pg *pg, struct arena *arena, struct cost_p
 		*price = (struct cost_price){ .input = pg_i64(rows, i, 1),
 			                      .output = pg_i64(rows, i, 2),
 			                      .cache_read = pg_i64(rows, i, 3),
-			                      .cache_write = pg_i64(rows, i, 4),
-			                      .own = true };
+			                      .cache_write = pg_i64(rows, i, 4) };
 		if (!str_copy(price->model, sizeof(price->model), pg_str(rows, i, 0))) {
 			return err_set(err, ERR_BACKEND, "a damaged price");
 		}
@@ -179,7 +178,7 @@ enum err_code cost_price_delete(struct pg *pg, struct str model, struct err *err
 	pg_param_text(&params, model);
 	code = pg_query(pg, "", sql(COST_SQL_PRICE_DELETE), &params, &rows, err);
 	if (code == ERR_OK && pg_rows_count(rows) == 0) {
-		return err_set(err, ERR_NOT_FOUND, "it has no price of its own");
+		return err_set(err, ERR_NOT_FOUND, "it has no price");
 	}
 	return code;
 }

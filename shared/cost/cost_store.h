@@ -75,5 +75,5 @@ enum err_code cost_prices_list(struct pg *pg, struct arena *arena, struct cost_p
 /* ERR_INVALID: its name; ERR_LIMIT: there are COST_PRICES_MAX. */
 enum err_code cost_price_set(struct pg *pg, const struct cost_price *price,
                              struct err *err) MUST_CHECK;
-/* ERR_NOT_FOUND: it has none of its own. */
+/* ERR_NOT_FOUND: it has none. */
 enum err_code cost_price_delete(struct pg *pg, struct str model, struct err *err) MUST_CHECK;

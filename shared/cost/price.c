@@ -7,41 +7,15 @@
 
 enum { PER_TOKENS = 1000, NANO_DIGITS = 9 };
 
-/* USD per million tokens, as nano per thousand. */
-#define PER_MILLION(usd) ((int64_t)((usd)*1000000.0 + 0.5))
-
-static const struct cost_price defaults[] = {
-#define X(name, in, out, read, write)                                                              \
-	{ name, PER_MILLION(in), PER_MILLION(out), PER_MILLION(read), PER_MILLION(write), false },
-#include "cost/price.def"
-#undef X
-};
-
-bool cost_price_default(size_t i, struct cost_price *ret)
+static bool look(const struct cost_prices *prices, struct str model, struct cost_price *ret)
 {
-	if (i >= ARRAY_LEN(defaults)) {
-		return false;
-	}
-	*ret = defaults[i];
-	return true;
-}
-
-static bool look_in(const struct cost_price *items, size_t count, struct str model,
-                    struct cost_price *ret)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (str_eq(str_of(items[i].model), model)) {
-			*ret = items[i];
+	for (size_t i = 0; i < prices->count; i++) {
+		if (str_eq(str_of(prices->items[i].model), model)) {
+			*ret = prices->items[i];
 			return true;
 		}
 	}
 	return false;
-}
-
-static bool look(const struct cost_prices *own, struct str model, struct cost_price *ret)
-{
-	return (own != NULL && look_in(own->items, own->count, model, ret)) ||
-	       look_in(defaults, ARRAY_LEN(defaults), model, ret);
 }
 
 static bool is_digit(char c)
@@ -76,7 +50,7 @@ static struct str without_version(struct str model)
 	return str_make(model.p, without_date(model));
 }
 
-bool cost_price_find(const struct cost_prices *own, struct str model, struct cost_price *ret)
+bool cost_price_find(const struct cost_prices *prices, struct str model, struct cost_price *ret)
 {
 	const char *slash = model.n > 0 ? memrchr(model.p, '/', model.n) : NULL;
 	struct str name = model;
@@ -87,8 +61,8 @@ bool cost_price_find(const struct cost_prices *own, struct str model, struct cos
 	if (slash != NULL) {
 		name = str_make(slash + 1, model.n - (size_t)(slash + 1 - model.p));
 	}
-	return look(own, model, ret) || look(own, name, ret) ||
-	       look(own, without_version(name), ret);
+	return look(prices, model, ret) || look(prices, name, ret) ||
+	       look(prices, without_version(name), ret);
 }
 
 static int64_t amount(uint64_t tokens, int64_t price)

@@ -11,11 +11,9 @@
 #include "base/attr.h"
 #include "base/str.h"
 
-#define COST_PRICES_OF "2025-11" /* the date of price.def */
-
 enum {
 	COST_MODEL_MAX = 128,
-	COST_PRICES_MAX = 1000, /* rows of one's own */
+	COST_PRICES_MAX = 1000,
 	COST_TEXT_SIZE = 32,
 	COST_USD_MAX = 1000000000,
 };
@@ -30,23 +28,19 @@ struct cost_tokens {
 struct cost_price {
 	char model[COST_MODEL_MAX + 1];
 	int64_t input, output, cache_read, cache_write; /* nano per 1000 tokens */
-	bool own;                                       /* a row; else of price.def */
 };
 
-struct cost_prices { /* of one's own */
+struct cost_prices { /* those that were set: none is built in, a wrong one is worse than none */
 	struct cost_price *items;
 	size_t count;
 };
 
 /* false: no price is known. The name as it is, else without what stands before the last '/', else
- * without a date or "-latest" behind it; own prices before those of price.def. */
-bool cost_price_find(const struct cost_prices *own, struct str model,
+ * without a date or "-latest" behind it. */
+bool cost_price_find(const struct cost_prices *prices, struct str model,
                      struct cost_price *ret) MUST_CHECK;
 /* Never more than INT64_MAX. */
 int64_t cost_of(const struct cost_price *price, const struct cost_tokens *tokens);
-
-/* Price i of price.def; false beyond the last. */
-bool cost_price_default(size_t i, struct cost_price *ret) MUST_CHECK;
 
 /* NULL, or the rule that the name of a model breaks. */
 const char *cost_model_flaw(struct str model);

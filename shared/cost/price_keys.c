@@ -41,7 +41,7 @@ static bool take(struct str line, struct cost_price *ret)
 		                     &ret->cache_write };
 	bool ok;
 
-	*ret = (struct cost_price){ .own = true };
+	*ret = (struct cost_price){ .input = 0 };
 	ok = str_copy(ret->model, sizeof(ret->model), str_split(&line, ' '));
 	for (size_t i = 0; ok && i < ARRAY_LEN(amounts); i++) {
 		uint64_t amount;

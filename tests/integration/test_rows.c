@@ -850,15 +850,15 @@ static void what_is_used_counts_for_the_budgets_of_its_day_and_month(void **stat
 
 static void price_body(struct world *world)
 {
-	struct cost_price price = { .model = "test-model", .input = 5, .own = true }, found;
-	struct cost_prices own;
+	struct cost_price price = { .model = "test-model", .input = 5 }, found;
+	struct cost_prices prices;
 	struct err err;
 
 	assert_int_equal(cost_price_set(world->pg, &price, &err), ERR_OK);
 	price.input = 6;
 	assert_int_equal(cost_price_set(world->pg, &price, &err), ERR_OK);
-	assert_int_equal(cost_prices_list(world->pg, test_arena(), &own, &err), ERR_OK);
-	assert_true(cost_price_find(&own, STR_LIT("test-model"), &found));
+	assert_int_equal(cost_prices_list(world->pg, test_arena(), &prices, &err), ERR_OK);
+	assert_true(cost_price_find(&prices, STR_LIT("test-model"), &found));
 	assert_int_equal(found.input, 6);
 	assert_int_equal(cost_price_delete(world->pg, STR_LIT("test-model"), &err), ERR_OK);
 	assert_int_equal(cost_price_delete(world->pg, STR_LIT("test-model"), &err), ERR_NOT_FOUND);

@@ -3,51 +3,59 @@
 #include "cost/cost_json.h"
 #include "tests/support/test.h"
 
-static int64_t price_of(const struct cost_prices *own, const char *model)
+static struct cost_price rows[] = {
+	{ .model = "large-4-5", .input = 3000000 },
+	{ .model = "large-4", .input = 2000000 },
+	{ .model = "vendor/large-4", .input = 7000000 },
+	{ .model = "mine", .input = 1, .output = 2 },
+};
+static const struct cost_prices prices = { rows, ARRAY_LEN(rows) };
+
+static int64_t price_of(const char *model)
 {
 	const struct cost_tokens million = { .input = 1000000 };
 	struct cost_price price;
 
-	return cost_price_find(own, str_of(model), &price) ? cost_of(&price, &million) : -1;
+	return cost_price_find(&prices, str_of(model), &price) ? cost_of(&price, &million) : -1;
 }
 
 static void a_model_is_found_with_its_vendor_and_its_date(void **state)
 {
 	(void)state;
-	assert_int_equal(price_of(NULL, "claude-sonnet-4-5"), 3 * COST_NANO);
-	assert_int_equal(price_of(NULL, "claude-sonnet-4-5-20250929"), 3 * COST_NANO);
-	assert_int_equal(price_of(NULL, "anthropic/claude-sonnet-4-5"), 3 * COST_NANO);
-	assert_int_equal(price_of(NULL, "claude-sonnet-4@20250514"), 3 * COST_NANO);
-	assert_int_equal(price_of(NULL, "gpt-4.1-2025-04-14"), 2 * COST_NANO);
-	assert_int_equal(price_of(NULL, "claude-3-5-haiku-latest"), 8 * COST_NANO / 10);
+	assert_int_equal(price_of("large-4-5"), 3 * COST_NANO);
+	assert_int_equal(price_of("large-4-5-20250929"), 3 * COST_NANO);
+	assert_int_equal(price_of("other/large-4-5"), 3 * COST_NANO);
+	assert_int_equal(price_of("large-4@20250514"), 2 * COST_NANO);
+	assert_int_equal(price_of("large-4-2025-04-14"), 2 * COST_NANO);
+	assert_int_equal(price_of("large-4-latest"), 2 * COST_NANO);
+	assert_int_equal(price_of("vendor/large-4"), 7 * COST_NANO);
 }
 
 static void an_unknown_model_has_no_price(void **state)
 {
+	const struct cost_prices none = { NULL, 0 };
+	struct cost_price price;
+
 	(void)state;
-	assert_int_equal(price_of(NULL, ""), -1);
-	assert_int_equal(price_of(NULL, "gpt-5-pro"), -1);
-	assert_int_equal(price_of(NULL, "gpt-5-123"), -1);
-	assert_int_equal(price_of(NULL, "20250929"), -1);
-	assert_int_equal(price_of(NULL, "-20250929"), -1);
-	assert_int_equal(price_of(NULL, "vendor/"), -1);
+	assert_false(cost_price_find(&none, STR_LIT("large-4"), &price));
+	assert_int_equal(price_of(""), -1);
+	assert_int_equal(price_of("large-4-pro"), -1);
+	assert_int_equal(price_of("large-4-123"), -1);
+	assert_int_equal(price_of("20250929"), -1);
+	assert_int_equal(price_of("-20250929"), -1);
+	assert_int_equal(price_of("vendor/"), -1);
 }
 
-static void own_prices_stand_before_those_built_in(void **state)
+static void tokens_of_each_kind_have_prices(void **state)
 {
-	struct cost_price items[] = { { .model = "gpt-4.1", .input = 7000000, .own = true },
-		                      { .model = "mine", .input = 1, .output = 2 } };
-	const struct cost_prices own = { items, 2 };
 	const struct cost_tokens tokens = {
 		.input = 3000, .output = 5000, .cache_read = 9000, .reasoning = 400000
 	};
 	const struct cost_tokens all = { .input = UINT64_MAX, .output = UINT64_MAX };
 
 	(void)state;
-	assert_int_equal(price_of(&own, "gpt-4.1"), 7 * COST_NANO);
-	assert_int_equal(price_of(&own, "gpt-4o"), 5 * COST_NANO / 2);
-	assert_int_equal(cost_of(&items[1], &tokens), 13);
-	assert_int_equal(cost_of(&items[1], &all), INT64_MAX);
+	assert_int_equal(cost_of(&rows[3], &tokens), 13);
+	assert_int_equal(cost_of(&rows[3], &all), INT64_MAX);
 }
 
 static void money_is_exact_as_text(void **state)
@@ -174,7 +182,7 @@ int main(void)
 		cmocka_unit_test(a_budget_is_spent_at_its_limit),
 		cmocka_unit_test(a_model_is_found_with_its_vendor_and_its_date),
 		cmocka_unit_test(an_unknown_model_has_no_price),
-		cmocka_unit_test(own_prices_stand_before_those_built_in),
+		cmocka_unit_test(tokens_of_each_kind_have_prices),
 		cmocka_unit_test(money_is_exact_as_text),
 		cmocka_unit_test(only_what_an_event_adds_counts),
 	};
