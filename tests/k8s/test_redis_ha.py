@@ -13,6 +13,7 @@ import time
 
 ROOT = os.path.abspath(sys.argv[1])
 PASSWORD = "of-a-test"
+WORKER_PASSWORD = "of a test's worker"
 WAIT_S = 60
 
 
@@ -32,12 +33,12 @@ class Pod:
     def __init__(self, folder, number):
         self.number, self.volume, self.processes = number, f"{folder}/{number}", []
         self.environment = {**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}", "HOSTNAME": f"redis-{number}",
-                            "DATA": self.volume, "REDIS_PASSWORD": PASSWORD}
+                            "DATA": self.volume, "REDIS_PASSWORD": PASSWORD, "WORKER_PASSWORD": WORKER_PASSWORD}
 
     def start(self):
         os.makedirs(self.volume, exist_ok=True)
         subprocess.run(["sh", ROOT + "/k8s/overlays/ha/begin.sh"], env=self.environment, check=True, timeout=WAIT_S)
-        for command in (["redis.conf"], ["sentinel.conf", "--sentinel"]):
+        for command in (["redis.conf", "--aclfile", self.volume + "/users.acl"], ["sentinel.conf", "--sentinel"]):
             self.processes.append(subprocess.Popen(  # pylint: disable=consider-using-with
                 ["setpriv", "--pdeathsig", "KILL", "redis-server", f"{self.volume}/{command[0]}", *command[1:], "--bind",
                  address(self.number)], stdout=subprocess.DEVNULL))
@@ -48,10 +49,15 @@ class Pod:
             process.wait()
         self.processes.clear()
 
-    def ask(self, *words, port=6379):
-        proof = ["-a", PASSWORD, "--no-auth-warning"] if port == 6379 else []
+    def ask(self, *words, port=6379, password=PASSWORD):
+        proof = ["-a", password, "--no-auth-warning"] if port == 6379 and password else []
         return subprocess.run(["redis-cli", "-h", address(self.number), "-p", str(port), *proof, *words],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=30).stdout.strip()
+
+    def ask_as_worker(self, *words, password=WORKER_PASSWORD):
+        return subprocess.run(["redis-cli", "-h", address(self.number), "--user", "fairlead-worker", "--pass", password,
+                               "--no-auth-warning", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              check=False, timeout=30).stdout.strip()
 
     def info(self, field):
         rows = dict(line.split(":", 1) for line in self.ask("info", "replication").splitlines() if ":" in line)
@@ -72,6 +78,16 @@ def formed(pods):
 
 def of_address(pods, found):
     return next(pod for pod in pods if address(pod.number) == found)
+
+
+def check_users(pod):
+    for words, said in ((("set", "{s:x}:log", "1"), "OK"), (("set", "kept", "no"), "NOPERM"), (("flushall",), "NOPERM")):
+        answer = pod.ask_as_worker(*words)
+        if said not in answer:
+            sys.exit(f"a worker that says {words} is told: {answer}")
+    for answer in pod.ask_as_worker("get", "{s:x}:log", password="another"), pod.ask("ping", password=""):
+        if "NOAUTH" not in answer and "WRONGPASS" not in answer:
+            sys.exit(f"without its password: {answer}")
 
 
 def fail_over(pods, old, meanwhile):
@@ -96,7 +112,10 @@ def check(pods):
     await_that("it is written", lambda: first.ask("set", "kept", "yes") == "OK")
     first.ask("wait", "2", "10000")
 
+    check_users(first)
+
     second = fail_over(pods, first, lambda old: None)
+    check_users(second)
     first.start()
     await_that("the first is a replica", lambda: first.follows() and formed(pods))
 

@@ -22,6 +22,17 @@ named_master() {
 	return 0
 }
 
+hash() {
+	printf %s "$1" | sha256sum | cut -d' ' -f1
+}
+
+umask 077
+# At each start, as this version has them: the control plane, replicas and Sentinels are the default user, workers their own (docs/tls.md).
+{
+	echo "user default on #$(hash "$REDIS_PASSWORD") ~* &* +@all"
+	echo "$(cat "$(dirname "$0")/worker.acl") #$(hash "$WORKER_PASSWORD")"
+} >"$data/users.acl"
+
 [ ! -e "$data/sentinel.conf" ] || exit 0
 own=$(address "$number")
 master=$(named_master)
@@ -32,14 +43,12 @@ while [ "$master" = "$own" ]; do
 done
 master=${master:-$(address 0)}
 
-umask 077
 {
 	cat <<END
 port 6379
 dir $data
 appendonly yes
 maxmemory-policy noeviction
-requirepass $REDIS_PASSWORD
 masterauth $REDIS_PASSWORD
 replica-announce-ip $own
 replica-announce-port 6379
