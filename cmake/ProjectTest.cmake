@@ -1,4 +1,25 @@
-# How tests are declared.  Sanitizers are strict in every one of them.  Those that may take long begin first (COST).
+# How tests are declared.  Sanitizers are strict in every one of them.  Those that take long begin first (COST), so that
+# none is left alone at the end; those of more than one processor before them all, since they get no room once others run.
+# Seconds that they take on two quiet cores, of those that take more than ten:
+set(FAIRLEAD_TEST_SECONDS
+	"e2e/real_agents 1300" "fault/worker 1270" "e2e/redis_loss 1240" "e2e/acp_agents 1190" "fault/drill_cut 1120"
+	"integration/scheduler 50" "e2e/faults 47" "e2e/agents 39" "conformance/eventsource 32" "e2e/stream_faults 31"
+	"e2e/cli 31" "e2e/chaos_cut 30" "integration/worker 26" "integration/grant 25" "conformance/gzip 24"
+	"integration/life 22" "conformance/log_in 21" "e2e/first_light 20" "e2e/failover 19" "e2e/chats 18"
+	"e2e/supervisor 17" "e2e/door 17" "conformance/websockets_client 17" "integration/streamer 17"
+	"integration/park 16" "e2e/guarded 15" "conformance/sockets 15" "integration/pg_faults 14" "integration/key_end 13"
+	"e2e/resume 13" "integration/schedules 13" "e2e/upgrade 11" "integration/api_faults 11")
+# Sets ret to what the table has, or to a little.
+function(fairlead_test_cost test ret)
+	set(cost 5)
+	foreach(row IN LISTS FAIRLEAD_TEST_SECONDS)
+		if(row MATCHES "^${test} ([0-9]+)$")
+			set(cost ${CMAKE_MATCH_1})
+		endif()
+	endforeach()
+	set(${ret} ${cost} PARENT_SCOPE)
+endfunction()
+
 set(FAIRLEAD_TEST_ENV
 	"CMOCKA_MESSAGE_OUTPUT=STDOUT"
 	"TEST_PG_MIGRATOR=${PROJECT_BINARY_DIR}/bin/fairlead"
@@ -25,7 +46,8 @@ function(fairlead_server_test label noun)
 	add_executable(test_${label}_${noun} test_${noun}.c)
 	target_link_libraries(test_${label}_${noun} PRIVATE fairlead_options ${T_LIBS} PkgConfig::CMOCKA)
 	add_test(NAME ${label}/${noun} COMMAND ${T_WITH} $<TARGET_FILE:test_${label}_${noun}>)
-	set_tests_properties(${label}/${noun} PROPERTIES LABELS ${label} TIMEOUT ${T_TIMEOUT} COST ${T_TIMEOUT}
+	fairlead_test_cost(${label}/${noun} cost)
+	set_tests_properties(${label}/${noun} PROPERTIES LABELS ${label} TIMEOUT ${T_TIMEOUT} COST ${cost}
 		ENVIRONMENT "${FAIRLEAD_TEST_ENV}")
 endfunction()
 
@@ -33,7 +55,8 @@ endfunction()
 function(fairlead_script_test label name)
 	cmake_parse_arguments(T "" "TIMEOUT" "COMMAND" ${ARGN})
 	add_test(NAME ${label}/${name} COMMAND ${T_COMMAND})
-	set_tests_properties(${label}/${name} PROPERTIES LABELS ${label} TIMEOUT ${T_TIMEOUT} COST ${T_TIMEOUT}
+	fairlead_test_cost(${label}/${name} cost)
+	set_tests_properties(${label}/${name} PROPERTIES LABELS ${label} TIMEOUT ${T_TIMEOUT} COST ${cost}
 		ENVIRONMENT "${FAIRLEAD_TEST_ENV}")
 endfunction()
 
