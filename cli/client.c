@@ -141,10 +141,15 @@ static enum err_code say_what_is_missing(const char *url, struct err *err)
 static enum err_code resolve(struct client *client, const char *url, const char *key,
                              struct err *err)
 {
+	struct state state;
+
 	url = either(url, "FAIRLEAD_URL");
 	key = either(key, "FAIRLEAD_KEY");
 	if ((url == NULL || key == NULL) && !from_store(client, url, key)) {
-		return say_what_is_missing(url, err);
+		if (key == NULL || !runs_here(&state)) {
+			return say_what_is_missing(url, err);
+		}
+		url = state.url;
 	}
 	if ((url != NULL && !str_copy(client->url, sizeof(client->url), str_of(url))) ||
 	    (key != NULL && !str_copy(client->key, sizeof(client->key), str_of(key)))) {

@@ -461,6 +461,13 @@ static const struct option other_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+/* What is wrong was said; a page of options would hide it. */
+static bool wrong(void)
+{
+	(void)fputs("fairlead schedule --help says more\n", stderr);
+	return false;
+}
+
 static bool parse(int argc, char **argv, bool makes, struct schedule_options *o)
 {
 	struct option known[ARRAY_LEN(own_options) + ARRAY_LEN(other_options) + TASK_OPTIONS_MAX];
@@ -479,8 +486,7 @@ static bool parse(int argc, char **argv, bool makes, struct schedule_options *o)
 			exit(EXIT_DONE);
 		}
 		if (c == '?') {
-			(void)fputs(schedule_usage, stderr);
-			return false;
+			return wrong();
 		}
 		if (!take(o, c)) {
 			return false;
@@ -515,17 +521,15 @@ static bool take_words(int argc, char **argv, enum words words, struct schedule_
 		o->task.argv = argv;
 		o->task.argc = argc;
 		if (!task_options_check(&o->task, "fairlead schedule create")) {
-			(void)fputs(schedule_usage, stderr);
-			return false;
+			return wrong();
 		}
 		break;
 	}
 	if (!fits) {
-		(void)fprintf(stderr, "fairlead schedule: %s\n\n",
+		(void)fprintf(stderr, "fairlead schedule: %s\n",
 		              words == WORDS_NONE ? "there is a word too many"
 		                                  : "it takes the id of one schedule");
-		(void)fputs(schedule_usage, stderr);
-		return false;
+		return wrong();
 	}
 	return words == WORDS_COMMAND || argc == 0 || take_id(o, argv[0]);
 }

@@ -74,6 +74,8 @@ static void child(const struct service *service, const char *flag, int log_fd, p
 	char *argv[SERVICE_ARGS_MAX + 2];
 	size_t args = 0;
 	int null_fd = open("/dev/null", O_RDONLY);
+	/* Its folder may be closed to the user that it becomes: a clone in /root is. */
+	int program = open(service->argv[0], O_PATH | O_CLOEXEC);
 	sigset_t none;
 
 	(void)sigemptyset(&none);
@@ -97,6 +99,9 @@ static void child(const struct service *service, const char *flag, int log_fd, p
 	argv[args++] = own(flag);
 	argv[args] = NULL;
 	(void)execvp(service->argv[0], argv);
+	if (errno == EACCES && program >= 0) {
+		(void)fexecve(program, argv, environ);
+	}
 	(void)fprintf(stderr, "cannot run %s: %s\n", service->argv[0], strerror(errno));
 	_exit(127);
 }

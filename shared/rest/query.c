@@ -481,15 +481,17 @@ static void take_words(const struct input *in, uint64_t *out)
 
 static void take_text(const struct input *in, struct str *out)
 {
-	if (in->value.n < in->field->min || in->value.n > in->field->max ||
-	    !str_is_utf8(in->value)) {
+	unsigned long long min = in->field->min, max = in->field->max;
+
+	if (in->value.n >= min && in->value.n <= max && str_is_utf8(in->value)) {
+		*out = in->value;
+	} else if (min == max) {
 		json_problem_add(in->problems, in->arena, in->field->name,
-		                 "must be text of %llu to %llu bytes",
-		                 (unsigned long long)in->field->min,
-		                 (unsigned long long)in->field->max);
-		return;
+		                 "must be text of %llu bytes", max);
+	} else {
+		json_problem_add(in->problems, in->arena, in->field->name,
+		                 "must be text of %llu to %llu bytes", min, max);
 	}
-	*out = in->value;
 }
 
 static void take_number(const struct input *in, uint64_t *out)

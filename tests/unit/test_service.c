@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/home.h"
 #include "cli/service.h"
 #include "tests/support/run_fiber.h"
 #include "tests/support/test.h"
@@ -123,6 +124,41 @@ static void one_that_cannot_start_is_tried_later_each_time_and_says_why(void **s
 	assert_true(seen.took_ms >= 300 && seen.took_ms < WAIT_MS);
 	assert_non_null(strstr(seen.why, "/nonexistent/log"));
 	assert_true(seen.ended);
+}
+
+/* What a clone in /root is to the user that runs what was built in it. */
+static void closed_body(struct loop *loop, void *arg)
+{
+	static const struct home_user nobody = { .uid = 65534, .gid = 65534, .name = "nobody" };
+	char folder[] = "/tmp/fairlead-closed.XXXXXX", copy[64], command[128];
+	struct fiber_group keepers = { .count = 0 };
+	struct seen *seen = arg;
+	struct service service;
+
+	assert_non_null(mkdtemp(folder)); /* of mode 0700 */
+	(void)snprintf(copy, sizeof(copy), "%s/sh", folder);
+	(void)snprintf(command, sizeof(command), "cp /bin/sh %s", copy);
+	assert_int_equal(system(command), 0); // NOLINT(concurrency-mt-unsafe,cert-env33-c)
+	describe(&service, "echo runs; cat");
+	service.argv[0] = copy;
+	service.user = &nobody;
+	(void)fiber_start(loop, &keepers, "keep", service_keep, &service);
+	seen->reached = await_log("runs\n");
+	end(&service, &keepers, seen);
+	(void)unlink(copy);
+	(void)rmdir(folder);
+}
+
+static void a_program_in_a_folder_that_is_closed_to_its_user_runs(void **state)
+{
+	struct seen seen = { .reached = false };
+
+	(void)state;
+	if (geteuid() != 0) {
+		skip(); /* whoever is not root becomes nobody else */
+	}
+	run_fiber(closed_body, &seen);
+	assert_true(seen.reached && seen.ended);
 }
 
 static void stop_body(struct loop *loop, void *arg)
@@ -325,6 +361,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_child_that_dies_is_started_again_each_time_a_little_later),
 		TEST(one_that_cannot_start_is_tried_later_each_time_and_says_why),
+		TEST(a_program_in_a_folder_that_is_closed_to_its_user_runs),
 		TEST(a_child_is_asked_to_stop_and_not_started_again),
 		TEST(one_that_does_not_listen_is_killed_after_its_grace),
 		TEST(a_successor_becomes_the_child_when_the_first_has_ended),
