@@ -125,6 +125,7 @@ static enum err_code start(struct node *node, struct err *err)
 		.pg = node->pg, .key = app->audit, .loop = node->loop, .duties = &node->duties });
 	marks_init(&app->marks, node);
 	gather_init(&app->gather, node);
+	session_gather_init(&app->rows, node->pg);
 	return app->watch != NULL ? open_replicas(node, err) : err->code;
 }
 

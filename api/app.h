@@ -10,6 +10,7 @@
 #include "http/http.h"
 #include "node/node.h"
 #include "rate/rate_store.h"
+#include "session/session_gather.h"
 
 struct denials;
 struct hasher;
@@ -35,6 +36,7 @@ struct app {
 	bool told_of_proxy; /* that one is not believed */
 	struct marks marks;
 	struct gather gather;
+	struct session_gather rows; /* of single sessions, for those who only look */
 };
 
 const struct node_options *app_options(void);

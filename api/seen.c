@@ -21,17 +21,34 @@ bool seen_id(struct http_request *req, struct http_reply *reply, struct id *ret)
 	return true;
 }
 
-bool seen_row(struct http_request *req, struct http_reply *reply, const struct id *id,
-              struct session *ret)
+static bool find_row(const struct steer *steer, struct http_request *req, struct http_reply *reply,
+                     const struct id *id, struct session *ret)
 {
-	const struct steer steer = seen_steer(req);
 	struct err err;
 
-	if (steer_find_row(&steer, id, ret, &err) != ERR_OK) {
+	if (steer_find_row(steer, id, ret, &err) != ERR_OK) {
 		answer_error(req, reply, &err);
 		return false;
 	}
 	return true;
+}
+
+bool seen_row(struct http_request *req, struct http_reply *reply, const struct id *id,
+              struct session *ret)
+{
+	const struct steer steer = seen_steer(req);
+
+	return find_row(&steer, req, reply, id, ret);
+}
+
+bool seen_row_with_others(struct http_request *req, struct http_reply *reply, const struct id *id,
+                          struct session *ret)
+{
+	struct app *app = node_of(req)->app;
+	struct steer steer = seen_steer(req);
+
+	steer.rows = &app->rows;
+	return find_row(&steer, req, reply, id, ret);
 }
 
 bool seen_now(struct http_request *req, struct http_reply *reply, struct steer_session *ret)

@@ -16,6 +16,9 @@ bool seen_id(struct http_request *req, struct http_reply *reply, struct id *ret)
 /* The row of a session, if the principal may see it; nothing of Redis. */
 bool seen_row(struct http_request *req, struct http_reply *reply, const struct id *id,
               struct session *ret);
+/* The same, read together with what others ask for now: for a request that only looks. */
+bool seen_row_with_others(struct http_request *req, struct http_reply *reply, const struct id *id,
+                          struct session *ret);
 
 /* Where the session in the path is now. */
 bool seen_now(struct http_request *req, struct http_reply *reply, struct steer_session *ret);

@@ -20,7 +20,7 @@ static bool look_up(struct http_request *req, struct http_reply *reply, struct s
 	struct err err;
 
 	*view = (struct session_live_view){ .recent_events = { NULL, 0 } };
-	if (!seen_id(req, reply, &id) || !seen_row(req, reply, &id, row)) {
+	if (!seen_id(req, reply, &id) || !seen_row_with_others(req, reply, &id, row)) {
 		return false;
 	}
 	if (live_fill(req, row, view, 1, &err) != ERR_OK) {

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "session_sql_gen.h"
@@ -122,29 +123,52 @@ static enum err_code from_rows(const struct pg_rows *rows, struct arena *arena,
 	return ERR_OK;
 }
 
+enum err_code session_look(struct pg *pg, const char *tenant, const struct id *const ids[],
+                           size_t count, struct pg_rows **ret, struct err *err)
+{
+	char list[SESSION_LOOK_MAX * sizeof(struct id)];
+	struct pg_params params = { 0 };
+	size_t at = 0;
+
+	assert(count >= 1 && count <= SESSION_LOOK_MAX);
+	if (count == 1) {
+		pg_param_cstr(&params, ids[0]->s);
+	} else {
+		for (size_t i = 0; i < count; i++) {
+			memcpy(list + at, ids[i]->s, ID_LEN);
+			at += ID_LEN;
+			list[at++] = i + 1 < count ? ',' : '\0';
+		}
+		pg_param_cstr(&params, list);
+	}
+	pg_param_cstr(&params, tenant);
+	return pg_look(pg, tenant,
+	               sql(count == 1 ? SESSION_SQL_SESSION_GET : SESSION_SQL_SESSION_LOOK),
+	               &params, ret, err);
+}
+
+enum err_code session_take(const struct pg_rows *rows, const struct id *id, struct arena *arena,
+                           struct session *ret, struct err *err)
+{
+	for (size_t i = 0; i < pg_rows_count(rows); i++) {
+		if (!str_eq(pg_str(rows, i, COL_ID), str_of(id->s))) {
+			continue;
+		}
+		return from_row(rows, i, arena, ret)
+		               ? ERR_OK
+		               : err_set(err, ERR_INTERNAL, "session row %s does not decode",
+		                         id->s);
+	}
+	return err_set(err, ERR_NOT_FOUND, "no session %s", id->s);
+}
+
 enum err_code session_get(struct pg *pg, const char *tenant, const struct id *id,
                           struct arena *arena, struct session *ret, struct err *err)
 {
 	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
-	struct pg_params params = { 0 };
-	struct session *items;
-	enum err_code code;
-	size_t count;
+	enum err_code code = session_look(pg, tenant, &id, 1, &rows, err);
 
-	pg_param_cstr(&params, id->s);
-	pg_param_cstr(&params, tenant);
-	code = pg_look(pg, tenant, sql(SESSION_SQL_SESSION_GET), &params, &rows, err);
-	if (code == ERR_OK) {
-		code = from_rows(rows, arena, &items, &count, err);
-	}
-	if (code != ERR_OK) {
-		return code;
-	}
-	if (count == 0) {
-		return err_set(err, ERR_NOT_FOUND, "no session %s", id->s);
-	}
-	*ret = items[0];
-	return ERR_OK;
+	return code == ERR_OK ? session_take(rows, id, arena, ret, err) : code;
 }
 
 /* ---- lists ---- */

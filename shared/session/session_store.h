@@ -42,6 +42,14 @@ struct session {
 enum err_code session_get(struct pg *pg, const char *tenant, const struct id *id,
                           struct arena *arena, struct session *ret, struct err *err) MUST_CHECK;
 
+/* Several of one tenant in one query; SESSION_LOOK_MAX ids at most. Each is taken from the answer
+ * by itself. */
+enum { SESSION_LOOK_MAX = 64 };
+enum err_code session_look(struct pg *pg, const char *tenant, const struct id *const ids[],
+                           size_t count, struct pg_rows **ret, struct err *err) MUST_CHECK;
+enum err_code session_take(const struct pg_rows *rows, const struct id *id, struct arena *arena,
+                           struct session *ret, struct err *err) MUST_CHECK;
+
 /* ---- lists: newest first, by (created_at, id) ---- */
 
 /* Where a page ended; the zero position is the beginning. */

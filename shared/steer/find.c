@@ -1,3 +1,4 @@
+#include "session/session_gather.h"
 #include "steer/publish.h"
 #include "steer/steer.h"
 
@@ -15,7 +16,9 @@ enum err_code steer_find_row(const struct steer *steer, const struct id *id, str
 	if (!auth_allows_session(who, id)) {
 		return refuse(err);
 	}
-	code = session_get(steer->pg, who->tenant, id, steer->arena, ret, err);
+	code = steer->rows != NULL
+	               ? session_gather_get(steer->rows, who->tenant, id, steer->arena, ret, err)
+	               : session_get(steer->pg, who->tenant, id, steer->arena, ret, err);
 	if (code == ERR_NOT_FOUND || (code == ERR_OK && !who->any_namespace &&
 	                              !auth_allows_namespace(who, ret->namespace))) {
 		return refuse(err);

@@ -23,6 +23,7 @@
 struct approval_rule;
 struct denials;
 struct json_list;
+struct session_gather;
 struct steer_signature;
 
 /* How answers to permission requests are checked and written down (steer/signature.h,
@@ -38,6 +39,7 @@ struct steer_trail {
 struct steer {
 	const struct log_store *store;
 	struct pg *pg;
+	struct session_gather *rows; /* rows are read with those that others ask for; NULL: alone */
 	const struct principal *who;
 	struct arena *arena;             /* what is found or made lives there */
 	const struct steer_trail *trail; /* NULL: answers are neither checked nor written down */

@@ -4,8 +4,8 @@
 #include "command/command_store.h"
 #include "cost/budget_store.h"
 #include "cost/cost_store.h"
+#include "rows_gather.h"
 #include "session/session_json.h"
-#include "session/session_store.h"
 #include "task_world.h"
 #include "tenant/tenant_store.h"
 
@@ -893,6 +893,7 @@ int main(void)
 		cmocka_unit_test(an_event_of_usage_counts_once),
 		cmocka_unit_test(what_is_used_counts_for_the_budgets_of_its_day_and_month),
 		cmocka_unit_test(prices_are_set_and_forgotten),
+		cmocka_unit_test(who_asks_at_the_same_time_is_answered_by_few_queries),
 	};
 
 	return cmocka_run_group_tests(tests, make_arena, free_arena);
