@@ -10,10 +10,12 @@
 #include "json/write.h"
 #include "log/log.h"
 #include "metric/metric.h"
+#include "node/request_trace.h"
 #include "redis/redis.h"
 #include "steer/publish.h"
 #include "task/task_json.h"
 #include "task/task_store.h"
+#include "trace/trace.h"
 
 /* Others may begin a session for the same chat at the same time. */
 enum { TRIES = 3, BODY_MAX = 256 * 1024 };
@@ -108,8 +110,8 @@ static enum err_code make_spec(const struct said *said, struct task_spec *ret, s
 }
 
 /* In the transaction. ERR_CONFLICT: somebody else was faster, said->r->chat is as it is now. */
-static enum err_code attach(const struct said *said, struct pg_tx *tx, struct id *ret,
-                            struct err *err)
+static enum err_code attach(const struct said *said, struct pg_tx *tx,
+                            const struct traceparent *trace, struct id *ret, struct err *err)
 {
 	struct aomi_request *r = said->r;
 	struct arena *arena = r->req->arena;
@@ -118,6 +120,7 @@ static enum err_code attach(const struct said *said, struct pg_tx *tx, struct id
 		                              .created_by = auth_actor(&r->acting),
 		                              .owner = r->acting.owner,
 		                              .spec = spec,
+		                              .trace = *trace,
 		                              .generation = node_of(r->req)->store.generation };
 	struct task_accepted accepted;
 	const char *title = NULL;
@@ -150,17 +153,24 @@ static enum err_code attach(const struct said *said, struct pg_tx *tx, struct id
 static enum err_code begin_session(const struct said *said, struct id *ret, struct err *err)
 {
 	CLEANUP(pg_tx_cleanup) struct pg_tx *tx = NULL;
+	const struct traceparent request = request_trace(said->r->req);
+	struct trace_span span;
 	enum err_code code = pg_begin(node_of(said->r->req)->pg, said->r->key.tenant, &tx, err);
 
 	if (code != ERR_OK) {
 		return code == ERR_CANCELLED ? code : err_set(err, ERR_UNAVAILABLE, "PostgreSQL");
 	}
-	code = attach(said, tx, ret, err);
+	trace_begin(&span, &request, "task.accept", TRACE_PRODUCER);
+	code = attach(said, tx, &span.at, ret, err);
 	if (code == ERR_OK) {
 		struct pg_tx *ready = tx;
 
 		tx = NULL;
 		code = pg_commit(ready, err);
+	}
+	if (code == ERR_OK) {
+		trace_end(&span,
+		          &(struct trace_end){ .attrs = { { "fairlead.session", ret->s, 0 } } });
 	}
 	return code;
 }

@@ -8,26 +8,34 @@
 #include "base/clock.h"
 #include "log/log.h"
 #include "metric/metric.h"
+#include "node/request_trace.h"
 #include "redis/redis.h"
 #include "schedule/schedule_store.h"
 #include "steer/publish.h"
 #include "task/task_json.h"
+#include "trace/trace.h"
 
 static enum err_code make_task(struct http_request *req, struct pg_tx *tx,
                                const struct schedule *schedule, const struct task_spec *spec,
                                struct task_accepted *ret, struct err *err)
 {
+	const struct traceparent request = request_trace(req);
 	const struct principal *who = app_who(req);
-	const struct task_acceptance acceptance = { .tenant = who->tenant,
-		                                    .created_by = auth_actor(who),
-		                                    .owner = who->owner,
-		                                    .spec = spec,
-		                                    .generation = node_of(req)->store.generation };
+	struct task_acceptance acceptance = { .tenant = who->tenant,
+		                              .created_by = auth_actor(who),
+		                              .owner = who->owner,
+		                              .spec = spec,
+		                              .generation = node_of(req)->store.generation };
 	struct schedule_run run = { .at_us = clock_wall_us(),
 		                    .outcome = SCHEDULE_RAN,
 		                    .by_hand = true };
-	enum err_code code = task_accept(tx, &acceptance, req->arena, ret, err);
+	struct trace_span span;
+	enum err_code code;
 	bool added = false;
+
+	trace_begin(&span, &request, "task.accept", TRACE_PRODUCER);
+	acceptance.trace = span.at;
+	code = task_accept(tx, &acceptance, req->arena, ret, err);
 
 	if (code == ERR_NOT_FOUND) {
 		return err_set(err, ERR_CONFLICT, "its project is gone");
@@ -38,6 +46,10 @@ static enum err_code make_task(struct http_request *req, struct pg_tx *tx,
 	}
 	if (code == ERR_OK && !added) {
 		return err_set(err, ERR_CONFLICT, "it was removed, or run at this very moment");
+	}
+	if (code == ERR_OK) {
+		trace_end(&span,
+		          &(struct trace_end){ .attrs = { { "fairlead.task", ret->task.s, 0 } } });
 	}
 	return code;
 }

@@ -14,6 +14,7 @@
 #include "steer/steer.h"
 #include "task/task_json.h"
 #include "task/task_store.h"
+#include "trace/trace.h"
 
 enum { PAGE = 64, FIRE_FIBERS = 4 };
 
@@ -31,6 +32,7 @@ struct firing {
 	struct schedule_run run;
 	struct task_accepted accepted; /* .count 0: none */
 	bool done;
+	struct trace_span span, accept; /* of the task, when there is one */
 };
 
 /* ---- deciding ---- */
@@ -113,11 +115,11 @@ static enum err_code make_task(struct firing *f, struct pg_tx *tx,
 {
 	struct json_problems *problems = arena_take(f->arena, sizeof(*problems));
 	struct task_spec *spec = arena_take(f->arena, sizeof(*spec));
-	const struct task_acceptance acceptance = { .tenant = f->due->tenant.p,
-		                                    .created_by = f->schedule.created_by.p,
-		                                    .owner = f->schedule.owner.p,
-		                                    .spec = spec,
-		                                    .generation = f->app->node->store.generation };
+	struct task_acceptance acceptance = { .tenant = f->due->tenant.p,
+		                              .created_by = f->schedule.created_by.p,
+		                              .owner = f->schedule.owner.p,
+		                              .spec = spec,
+		                              .generation = f->app->node->store.generation };
 	enum err_code code;
 
 	if (task_decode(f->schedule.spec.task, spec, f->arena, problems) != ERR_OK) {
@@ -127,6 +129,9 @@ static enum err_code make_task(struct firing *f, struct pg_tx *tx,
 	if (f->schedule.spec.overlap == SCHEDULE_QUEUE && active->count > 0) {
 		spec->queue_after = str_of(active->newest.s);
 	}
+	trace_begin_first(&f->span, "schedule.run", TRACE_INTERNAL);
+	trace_begin(&f->accept, &f->span.at, "task.accept", TRACE_PRODUCER);
+	acceptance.trace = f->accept.at;
 	code = task_accept(tx, &acceptance, f->arena, &f->accepted, err);
 	if (code == ERR_OK) {
 		end_as(f, SCHEDULE_RAN, "");
@@ -224,6 +229,16 @@ static void publish(struct firing *f)
 	}
 }
 
+static void tell_trace(struct firing *f)
+{
+	const char *task = f->accepted.task.s;
+
+	trace_end(&f->accept, &(struct trace_end){ .attrs = { { "fairlead.task", task, 0 } } });
+	trace_end(&f->span,
+	          &(struct trace_end){ .attrs = { { "fairlead.schedule", f->due->id.s, 0 },
+	                                          { "fairlead.task", task, 0 } } });
+}
+
 static void tell(struct firing *f)
 {
 	int64_t late_us = clock_wall_us() - f->due->next_us;
@@ -253,6 +268,7 @@ static enum err_code fire(struct firing *f, struct err *err)
 	if (code == ERR_OK && f->done) {
 		tell(f);
 		if (f->accepted.count > 0) {
+			tell_trace(f);
 			publish(f);
 		}
 	}

@@ -146,6 +146,15 @@ void trace_begin(struct trace_span *span, const struct traceparent *parent, cons
 	span->began_us = clock_wall_us();
 }
 
+void trace_begin_first(struct trace_span *span, const char *name, enum trace_kind kind)
+{
+	struct traceparent first = { .sampled = true };
+
+	make_span_id(first.trace);
+	make_span_id(first.trace + TRACE_SPAN_LEN);
+	trace_begin(span, trace_is_on() && trace_chosen(first.trace) ? &first : NULL, name, kind);
+}
+
 static void count_spans(const char *outcome, size_t count)
 {
 	metric_add(METRIC_TRACE_SPANS, outcome, (double)count);

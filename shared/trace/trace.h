@@ -72,6 +72,9 @@ bool trace_chosen(const char *trace_id);
 /* A child of that; NULL, or one that is not sampled: an empty one. */
 void trace_begin(struct trace_span *span, const struct traceparent *parent, const char *name,
                  enum trace_kind kind);
+/* The first one of a trace that begins here, which nobody asked for; an empty one when the trace is
+ * not chosen. */
+void trace_begin_first(struct trace_span *span, const char *name, enum trace_kind kind);
 /* end may be NULL. The span is empty afterwards, so that ending it twice is harmless. */
 void trace_end(struct trace_span *span, const struct trace_end *end);
 /* The same of one that ended before. */

@@ -9,15 +9,17 @@ import json
 import os
 import sys
 import threading
+import uuid
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from cli import figure, page_of  # noqa: E402
-from first_light import wait_for  # noqa: E402
+from first_light import make_repo, wait_for  # noqa: E402
 from stack import Stack, Watcher, run_all  # noqa: E402
 
 HEADER = "Bearer of-the-collector"
 CALLER = "b7ad6b7169203331"
+RATIO = 500000  # of a million
 AGENT = os.path.join(HERE, "..", "standins", "tool_agent.py")
 
 
@@ -157,8 +159,64 @@ def each_attempt_is_a_branch_of_it(stack):
     assert attempts[-1]["status"]["code"] == 2, attempts[-1]
 
 
+def a_branch_of(stack, trace, parents):
+    """parents: name: (its parent's span id, who tells it); returns the spans by name."""
+    spans = {}
+    for name, (parent, service) in parents.items():
+        spans[name] = one(stack, trace, name)
+        check_span(spans[name])
+        above = spans[parent]["spanId"] if parent in spans else parent
+        assert spans[name].get("parentSpanId", "") == above and spans[name]["service"] == service, (name, above, spans)
+    return spans
+
+
+REST = {"session.wait": ("task.accept", "fairlead-scheduler"), "session.claim": ("task.accept", "fairlead-scheduler"),
+        "session.attempt": ("session.claim", "fairlead-worker")}
+
+
+def what_is_delivered_is_a_span_of_its_attempt(stack):
+    trace = os.urandom(16).hex()
+    ended(stack, submit(stack, trace, repo={"mode": "git", "url": make_repo(os.path.join(stack.dir, "a repo"))},
+                        delivery={"mode": "patch"}, agents=[
+        {"type": "command", "version": "latest", "settings": {"argv": ["sh", "-c", "echo more >file.txt"]}}]))
+    attempt = one(stack, trace, "session.attempt")
+    a_branch_of(stack, trace, {"session.deliver": (attempt["spanId"], "fairlead-worker")})
+
+
+def a_chat_begins_with_a_task_in_the_trace_of_its_first_message(stack):
+    trace = os.urandom(16).hex()
+    body = {"agent": {"type": "command", "settings": {"argv": ["echo", "hello"]}}, "open": False}
+    assert stack.json("PUT", "/api/v1/namespaces/traced", body)[0] in (200, 201)
+    head = {"traceparent": "00-%s-%s-01" % (trace, CALLER), "X-Session-Id": str(uuid.uuid4()), "X-API-Key": stack.key}
+    status, _, raw = stack.request("POST", "/api/chat?namespace=traced&message=hi", None, head)
+    assert status == 200, (status, raw)
+    a_branch_of(stack, trace, {"POST /api/chat": (CALLER, "fairlead-api"), "task.accept": ("POST /api/chat", "fairlead-api"), **REST})
+
+
+def a_schedule_begins_traces_of_its_own_or_goes_on_with_who_runs_it(stack):
+    body = {"name": "beat", "everySeconds": 1, "task": {
+        "prompt": "beat", "repo": {"mode": "none"}, "runtime": {"type": "local"},
+        "agents": [{"type": "command", "version": "latest", "settings": {"argv": ["true"]}}]}}
+    status, made = stack.json("POST", "/api/v1/schedules", body)
+    assert status == 201, (status, made)
+
+    def fired():
+        return [s for s in list(stack.collector.spans) if s["name"] == "schedule.run"]
+    wait_for("one that is chosen", fired, 60)
+    assert attributes(fired()[0])["fairlead.schedule"] == made["id"], fired()
+    trace, hand = fired()[0]["traceId"], os.urandom(16).hex()
+    assert int(trace[16:], 16) % 10**6 < RATIO, trace
+    a_branch_of(stack, trace, {"schedule.run": ("", "fairlead-scheduler"), "task.accept": ("schedule.run", "fairlead-scheduler"),
+                               **REST})
+    head = {"traceparent": "00-%s-%s-01" % (hand, CALLER)}
+    assert stack.json("POST", "/api/v1/schedules/%s/run" % made["id"], None, head)[0] == 201
+    run = "POST /api/v1/schedules/{id}/run"
+    a_branch_of(stack, hand, {run: (CALLER, "fairlead-api"), "task.accept": (run, "fairlead-api"), **REST})
+    stack.json("DELETE", "/api/v1/schedules/" + made["id"])
+
+
 def what_nobody_traces_leaves_nothing(stack):
-    trace, marker = os.urandom(16).hex(), os.urandom(16).hex()
+    trace, marker = os.urandom(8).hex() + "%016x" % (10**12 + RATIO), os.urandom(16).hex()
     events = ended(stack, submit(stack, trace, sampled=False))
     assert not any("traceparent" in event for _, _, event in events), events
     ended(stack, submit(stack, marker))
@@ -186,10 +244,12 @@ def a_collector_that_is_away_costs_spans_and_nothing_else(stack):
 def main(bin_dir):
     collector = Collector()
     env = {"FAIRLEAD_TRACE_OTLP_URL": collector.url, "FAIRLEAD_TRACE_HEADERS": "Authorization=" + HEADER,
-           "FAIRLEAD_RETRY_BASE": "10ms"}
+           "FAIRLEAD_RETRY_BASE": "10ms", "FAIRLEAD_TRACE_RATIO": str(RATIO)}
     with Stack(bin_dir, env) as stack:
         stack.collector = collector
         run_all([a_task_is_one_tree_across_all_processes, each_attempt_is_a_branch_of_it,
+                 what_is_delivered_is_a_span_of_its_attempt, a_chat_begins_with_a_task_in_the_trace_of_its_first_message,
+                 a_schedule_begins_traces_of_its_own_or_goes_on_with_who_runs_it,
                  what_nobody_traces_leaves_nothing, a_collector_that_is_away_costs_spans_and_nothing_else], stack)
         assert stack.stop() == 0
     assert not collector.problems, collector.problems
