@@ -207,7 +207,8 @@ static enum err_code take_head(struct intake *in, struct err *err)
 		}
 	} while (code == ERR_OK && part.n > 0 && head.len < UPLOAD_HEAD);
 	if (code == ERR_OK && head.len == 0) {
-		return err_set(err, ERR_INVALID, "the body must be the bytes of the file, at least one");
+		return err_set(err, ERR_INVALID,
+		               "the body must be the bytes of the file, at least one");
 	}
 	return code == ERR_OK ? begin(in, buf_str(&head), err) : code;
 }
