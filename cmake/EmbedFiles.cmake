@@ -1,7 +1,7 @@
 # fairlead_embed(TARGET NAME FILES...) : text files -> NAME_gen.c / NAME_gen.h, rebuilt when a file changes.
 # Each file becomes { name, sha1, text, len }. The bytes are embedded exactly (hex), so the SHA-1 that
-# Redis computes for EVALSHA is the one computed here. A line "-- with NAME" in a file stands for that file of
-# its folder, which is listed too, behind PARTS.
+# Redis computes for EVALSHA is the one computed here. Lines "-- with NAME" in a file stand for those files
+# of its folder, which are listed too, behind PARTS.
 set(_fairlead_embed_script ${CMAKE_CURRENT_LIST_DIR}/embed.cmake)
 function(fairlead_embed target name)
 	cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "PARTS")

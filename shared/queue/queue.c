@@ -244,7 +244,8 @@ enum err_code queue_claim(const struct queue *queue, const struct queue_claim *c
 
 /* ---- moving ---- */
 
-static void add_move(struct redis_cmd *cmd, const struct queue_move *move)
+/* What queue_opened.lua asks for, and the beginning of what queue_move.lua does. */
+static void add_opened(struct redis_cmd *cmd, const struct queue_move *move)
 {
 	redis_arg_cstr(cmd, move->sid.s);
 	if (move->attempt > 0) {
@@ -253,6 +254,11 @@ static void add_move(struct redis_cmd *cmd, const struct queue_move *move)
 		redis_arg_cstr(cmd, "");
 	}
 	redis_arg_u64(cmd, move->epoch);
+}
+
+static void add_move(struct redis_cmd *cmd, const struct queue_move *move)
+{
+	add_opened(cmd, move);
 	redis_arg_u64(cmd, move->delay_ms);
 	add_name(cmd, move->reason);
 	add_name(cmd, move->lost != NULL ? move->lost : move->worker);
@@ -289,16 +295,20 @@ static enum err_code ask_moves(const struct queue *queue, const char *verb,
                                const struct queue_move *moves, size_t count,
                                struct redis_reply **ret, struct err *err)
 {
-	const struct text *script = &queue_lua_texts[QUEUE_LUA_QUEUE_MOVE];
+	const bool opened = strcmp(verb, "opened") == 0;
+	const struct text *script =
+		&queue_lua_texts[opened ? QUEUE_LUA_QUEUE_OPENED : QUEUE_LUA_QUEUE_MOVE];
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = begin(queue, script);
 
-	add_bell(cmd, queue);
-	redis_arg_cstr(cmd, verb);
+	if (!opened) {
+		add_bell(cmd, queue);
+		redis_arg_cstr(cmd, verb);
+	}
 	for (size_t i = 0; i < count; i++) {
 		if (!move_ok(&moves[i])) {
 			return err_set(err, ERR_INVALID, "%s %s", verb, moves[i].sid.s);
 		}
-		add_move(cmd, &moves[i]);
+		(opened ? add_opened : add_move)(cmd, &moves[i]);
 	}
 	return redis_script(queue->redis, script, cmd, ret, err);
 }

@@ -522,9 +522,11 @@ static void play_limits(struct play *play)
 
 static void play_gates(struct play *play)
 {
-	const struct queue_breaker_rule rule = { 2, 300, 1 + roll(play, 200),
+	/* Redis expires by its own clock: a window that a slow run does not outlast. */
+	const struct queue_breaker_rule rule = { 2, 60000, 1 + roll(play, 200),
 		                                 1 + (unsigned)roll(play, 2) };
-	const struct queue_agents of = { PICK(play, "acme", "other"), "command" };
+	/* Of one: several gates are in no order. */
+	const struct queue_agents of = { "acme", "command" };
 	struct queue_gate gates[4];
 	struct id sid = any_session(play);
 	size_t count = 0;

@@ -1,4 +1,9 @@
 -- with queue_core.lua
+-- with queue_items.lua
+-- with queue_limits.lua
+-- with queue_gates.lua
+-- with queue_tree.lua
+-- with queue_waits.lua
 -- queue_attest: after a loss of Redis a worker says which sessions it has, with what the queue told it of
 -- them before. The log decides whose a session is: what is wrong here is seen there and put right.
 --

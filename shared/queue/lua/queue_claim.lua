@@ -11,6 +11,10 @@
 --          new | back | evict, how long it was where it was (ms), and when it likes something:
 --          words it needs, words it likes} ...
 --      evict: this parked session is in the way of one that is ready
+-- with queue_items.lua
+-- with queue_limits.lua
+-- with queue_gates.lua
+-- with queue_paces.lua
 local inc, has = ARGV[1], ARGV[2]
 local slots, places, most = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local mine, parked = q .. ':w:' .. inc, q .. ':p:' .. inc
@@ -334,6 +338,19 @@ local function leave_tree(h, c, users, more, utext, tpass, ttext)
 	return false, false
 end
 
+-- A session waits for a limit of its own: others of its limits may have room for somebody else.
+local step_aside
+local function make_step_aside()
+-- with queue_tree.lua
+-- with queue_waits.lua
+	return function(h, names, full)
+		block(h, full)
+		for i = 3, #names do
+			if names[i] ~= full then wake(names[i]) end
+		end
+	end
+end
+
 -- One session of the tenant whose turn it is in class c, or a step towards one. A tenant that has
 -- nothing to offer there leaves the tree.
 local function serve(c, t, tpass)
@@ -353,10 +370,8 @@ local function serve(c, t, tpass)
 		if gate_of(name) <= 0 or room_of(name) <= 0 and not counts(name, sid) then
 			forget_levels()
 			steps = steps + 2
-			block(h, name)
-			for j = 3, #names do
-				if j ~= i then wake(names[j]) end
-			end
+			step_aside = step_aside or make_step_aside()
+			step_aside(h, names, name)
 			return
 		end
 	end

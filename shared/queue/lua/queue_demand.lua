@@ -1,4 +1,5 @@
 -- with queue_core.lua
+-- with queue_paces.lua
 -- queue_demand: what is ready, by class.
 --
 -- KEYS 1 {q<k>}

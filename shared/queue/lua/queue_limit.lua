@@ -1,4 +1,9 @@
 -- with queue_core.lua
+-- with queue_items.lua
+-- with queue_limits.lua
+-- with queue_gates.lua
+-- with queue_tree.lua
+-- with queue_waits.lua
 -- queue_limit: set limits and weights, and wake who waits for them.
 --
 -- KEYS 1 {q<k>}

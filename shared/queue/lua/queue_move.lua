@@ -1,5 +1,5 @@
 -- with queue_core.lua
--- queue_move: every other transition, of up to 64 sessions.
+-- queue_move: every other transition than queue_opened's, of up to 64 sessions.
 --
 -- KEYS 1 {q<k>}
 -- ARGV 1 bell channel  2 verb, then for each session: its sid, attempt it is about, "" whichever,
@@ -8,9 +8,72 @@
 --      (unpark, place); "1" when it cannot be asked to leave, "2" when it also takes no place (park)
 -- rings "ready", and "room" with the incarnations that have room again
 -- returns for each {ok | again, set} or {conflict, set} {missing}
+-- with queue_items.lua
+-- with queue_limits.lua
+-- with queue_paces.lua
+local name, sids, results = ARGV[2], {}, {}
+local room, ready = {}, 0 -- incarnations that have room again, and how many sessions became ready
+for i = 3, #ARGV, 7 do sids[#sids + 1] = ARGV[i] end
+know_all(sids)
+
+-- How long sessions are on workers; of many that leave at once some tell.
+local TELLERS = 4
+local spent, lines, told = {}, {}, 0
+local function tell(h, ended)
+	if told >= TELLERS then return end
+	told = told + 1
+	local ms = math.max(0, now - h.at)
+	for _, line in ipairs({'d|' .. h.need, 'd|' .. h.need .. '|' .. h.t}) do
+		if not spent[line] then spent[line], lines[#lines + 1] = {0, 0}, line end
+		spent[line][1], spent[line][2] = spent[line][1] + ms, spent[line][2] + ended
+	end
+end
+
+-- The last 32 that ended weigh most.
+local function spent_after(line, value)
+	local ms, ended = string.match(value or '0|0', '^([^|]+)|(.+)$')
+	local keeps = tonumber(ended) < 32 and 1 or 0.96875 ^ spent[line][2]
+	return string.format('%.0f|%.3f', ms * keeps + spent[line][1], ended * keeps + spent[line][2])
+end
+
+local function end_call(woken)
+	write_all()
+	learn(lines, spent_after)
+	if ready + woken > 0 then call('PUBLISH', ARGV[1], 'ready ' .. (woken > 0 and 128 or ready)) end
+	if next(room) then
+		local freed = {'room'}
+		for inc in pairs(room) do freed[#freed + 1] = inc end
+		call('PUBLISH', ARGV[1], table.concat(freed, ' '))
+	end
+	return results
+end
+
+-- A lease that is over says nothing.
+local function is_other(attempt, a) return attempt ~= '' and attempt ~= a end
+
+-- Mostly leases end, and nobody waits for their room.
+while name == 'finish' and #results < #sids and not anybody_waits() do
+	local sid, n = sids[#results + 1], 7 * #results + 3
+	local h = item_of(sid)
+	if not h or h.set ~= 'leased' or is_other(ARGV[n + 1], h.a) then break end
+	tell(h, 1)
+	room[h.inc] = true
+	later('ZREM', q .. ':leased', sid)
+	later('ZREM', q .. ':w:' .. h.inc, sid)
+	later('ZADD', q .. ':done', sid, at)
+	for _, limit in ipairs(limits_of(h)) do call('SREM', K .. limit, sid) end
+	h.inc = ''
+	if ARGV[n + 2] ~= '0' then h.e = ARGV[n + 2] end
+	save(h, 'done', ARGV[n + 4])
+	results[#results + 1] = {'ok', 'done'}
+end
+if #results == #sids then return end_call(0) end
+
+-- with queue_gates.lua
+-- with queue_tree.lua
+-- with queue_waits.lua
 -- verb = from, to, where it is if this was done before
 local verbs = {
-	opened = ',leasing, leased ,leased,', -- open() below
 	place = ',leasing, leasing ,,',
 	prefer = ',leasing, delayed ,delayed,',
 	refuse = ',leasing,leased, ready ,ready,delayed,',
@@ -22,7 +85,6 @@ local verbs = {
 	release = ',held,delayed, ready ,ready,',
 	finish = ',ready,delayed,held,leasing,leased,parked, done ,done,',
 }
-local name, bells = ARGV[2], {room = {}}
 local from, target, after = string.match(verbs[name], '^(%S+) (%S+) (%S+)$')
 local leases = {leasing = true, leased = true}
 local may, did = {}, {}
@@ -35,31 +97,11 @@ local function full(worker, slots)
 	return call('ZCARD', q .. ':w:' .. worker) >= tonumber(slots)
 end
 
--- How long sessions are on workers; of many that leave at once some tell.
-local TELLERS = 4
-local spent, names, told = {}, {}, 0
-local function spend(name, ms, ended)
-	if not spent[name] then spent[name], names[#names + 1] = {0, 0}, name end
-	spent[name][1], spent[name][2] = spent[name][1] + ms, spent[name][2] + ended
-end
-
--- The last 32 that ended weigh most.
-local function spent_after(name, value)
-	local ms, ended = string.match(value or '0|0', '^([^|]+)|(.+)$')
-	local keeps = tonumber(ended) < 32 and 1 or 0.96875 ^ spent[name][2]
-	return string.format('%.0f|%.3f', ms * keeps + spent[name][1], ended * keeps + spent[name][2])
-end
-
 -- Its worker's lists, and what limits count.
 local function account(h, was, to, other, slots)
 	local sid, inc = h.sid, h.inc
 	local had, has = leases[was], leases[to]
-	if was == 'leased' and not has and told < TELLERS then
-		told = told + 1
-		local ms, ended = math.max(0, now - h.at), to == 'done' and 1 or 0
-		spend('d|' .. h.need, ms, ended)
-		spend('d|' .. h.need .. '|' .. h.t, ms, ended)
-	end
+	if was == 'leased' and not has then tell(h, to == 'done' and 1 or 0) end
 	if had and (not has or name == 'place') then later('ZREM', q .. ':w:' .. inc, sid) end
 	if name == 'place' then inc = other end
 	if has and (not had or name == 'place') then later('ZADD', q .. ':w:' .. inc, sid, at) end
@@ -68,12 +110,12 @@ local function account(h, was, to, other, slots)
 	end
 	if had and not has then
 		count_out(h, true, to == 'parked')
-		bells.room[inc] = true
+		room[inc] = true
 	elseif has and not had then
 		count_in(h)
 	elseif name == 'evict' or to == 'done' or was == 'parked' then
 		count_out(h, false, name == 'evict')
-		bells.room[inc] = true
+		room[inc] = true
 	end
 	h.inc = (has or to == 'parked') and inc or ''
 end
@@ -86,9 +128,6 @@ local function refund(h)
 	known = call('HGET', q .. ':v:' .. h.t, h.u)
 	if known then set_pass(q .. ':v:' .. h.t, h.u, string.match(known, '^[^|]+') - STRIDE) end
 end
-
--- A lease that is over says nothing.
-local function is_other(attempt, a) return attempt ~= '' and attempt ~= a end
 
 local function move(sid, attempt, epoch, delay, why, other, slots)
 	local h = item_of(sid)
@@ -122,7 +161,7 @@ local function move(sid, attempt, epoch, delay, why, other, slots)
 	end
 	if to == 'ready' then
 		enter(h)
-		bells.ready = (bells.ready or 0) + 1
+		ready = ready + 1
 	else
 		later('ZADD', q .. ':' .. to, sid, score)
 		save(h, to, why)
@@ -131,52 +170,8 @@ local function move(sid, attempt, epoch, delay, why, other, slots)
 	return {'ok', to}
 end
 
-local results, sids = {}, {}
-for i = 3, #ARGV, 7 do sids[#sids + 1] = ARGV[i] end
-
--- Every lease goes this way, and nothing but its set and its epoch changes: the rest of its line is left
--- as it is.
-local function open(text, sid, attempt, epoch)
-	if not text then return {'missing'} end
-	local head, set, mine, a, old, rest = string.match(text,
-		'^([^\n]*\n)([^|]*)|[^|]*(|[^|]*|([^|]*)|)([^|]*)(|[^|]*|[^|]*|[^|]*|).*$')
-	if is_other(attempt, a) then return {'conflict', set} end
-	if set == 'leased' then return {'again', set} end
-	if set ~= 'leasing' then return {'conflict', set} end
-	return {'ok', 'leased'}, head .. 'leased|' .. at .. mine .. (epoch ~= '0' and epoch or old) .. rest
+while #results < #sids do
+	local n = 7 * #results + 3
+	results[#results + 1] = move(unpack(ARGV, n, n + 6))
 end
-
-if name == 'opened' and #sids > 0 then
-	local texts = call('HMGET', I, unpack(sids))
-	local left, came, lines = {'ZREM', q .. ':leasing'}, {'ZADD', q .. ':leased'}, {'HSET', I}
-	for i, sid in ipairs(sids) do
-		local n, line = 7 * i - 4, nil
-		results[i], line = open(texts[i], sid, ARGV[n + 1], ARGV[n + 2])
-		if line then
-			left[#left + 1] = sid
-			came[#came + 1], came[#came + 2] = at, sid
-			lines[#lines + 1], lines[#lines + 2] = sid, line
-		end
-	end
-	if #left > 2 then
-		call(unpack(left))
-		call(unpack(came))
-		call(unpack(lines))
-	end
-	return results
-end
-
-know_all(sids)
-for i = 3, #ARGV, 7 do
-	results[#results + 1] = move(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4],
-		ARGV[i + 5], ARGV[i + 6])
-end
-write_all()
-learn(names, spent_after)
-if bells.ready or woken > 0 then ring(ARGV[1], bells.ready or 0) end
-if next(bells.room) then
-	local freed = {'room'}
-	for inc in pairs(bells.room) do freed[#freed + 1] = inc end
-	call('PUBLISH', ARGV[1], table.concat(freed, ' '))
-end
-return results
+return end_call(woken)

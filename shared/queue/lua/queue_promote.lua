@@ -1,4 +1,9 @@
 -- with queue_core.lua
+-- with queue_items.lua
+-- with queue_limits.lua
+-- with queue_gates.lua
+-- with queue_tree.lua
+-- with queue_waits.lua
 -- queue_promote: delayed -> ready for those that are due, forget what was done long ago and classes of
 -- which nothing is ready, look at the limits for which somebody waits, and count leases that were not
 -- counted for all their limits; as much of each as leaves the script short, then again.

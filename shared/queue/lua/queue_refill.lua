@@ -1,4 +1,6 @@
 -- with queue_core.lua
+-- with queue_items.lua
+-- with queue_tree.lua
 -- queue_refill: after a loss of Redis put sessions in the queue again, as old as they are.
 --
 -- KEYS 1 {q<k>}
@@ -28,5 +30,5 @@ for i = 3, #ARGV, 5 do
 	end
 end
 write_all()
-if ready > 0 then ring(ARGV[1], ready) end
+if ready > 0 then call('PUBLISH', ARGV[1], 'ready ' .. ready) end
 return added

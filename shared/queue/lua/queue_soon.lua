@@ -1,4 +1,6 @@
 -- with queue_core.lua
+-- with queue_items.lua
+-- with queue_paces.lua
 -- queue_soon: what will be ready or want a slot again, as far as that is known: 128 at most that are
 -- delayed, the first to be due first, and of the 128 that are parked longest those with a time.
 --

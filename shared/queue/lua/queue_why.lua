@@ -1,4 +1,9 @@
 -- with queue_core.lua
+-- with queue_items.lua
+-- with queue_limits.lua
+-- with queue_gates.lua
+-- with queue_tree.lua
+-- with queue_paces.lua
 -- queue_why: what a session waits for, as far as the queue knows. Changes nothing.
 --
 -- KEYS 1 {q<k>}
