@@ -11,8 +11,11 @@
 
 enum {
 	TICK_MS = 20,
-	RATE_MIN = 200,  /* in a second: a few streams need not be spread */
-	STUCK_MS = 1000, /* who takes nothing for so long does not catch up */
+	RATE_MIN = 200, /* in a second: a few streams need not be spread */
+	/* Who takes nothing for so long does not catch up: an eighth of the time there is, but no
+	   less than a second. */
+	STUCK_PART = 8,
+	STUCK_MS = 1000,
 };
 
 unsigned drain_share(struct drain_pace *pace, unsigned ready, uint64_t tick_ms, uint64_t left_ms)
@@ -33,12 +36,18 @@ unsigned drain_share(struct drain_pace *pace, unsigned ready, uint64_t tick_ms, 
 	return (unsigned)share;
 }
 
+struct tick {
+	uint32_t now_ms, stuck_ms;
+	bool all; /* time is short: ready or not */
+	unsigned ready, share;
+};
+
 /* Nothing would be gained by waiting longer. */
-static bool is_ready(const struct outlet *outlet, uint32_t now_ms)
+static bool is_ready(const struct outlet *outlet, const struct tick *tick)
 {
 	const struct subscriber *subscriber;
 
-	if (now_ms - outlet->wrote_ms > STUCK_MS) {
+	if (tick->all || tick->now_ms - outlet->wrote_ms > tick->stuck_ms) {
 		return true;
 	}
 	if (!outlet_is_quiet(outlet)) {
@@ -68,17 +77,11 @@ static void walk(struct feed *feed, bool (*each)(struct outlet *outlet, void *ar
 	}
 }
 
-struct tick {
-	uint32_t now_ms;
-	bool all; /* time is short: ready or not */
-	unsigned ready, share;
-};
-
 static bool count_one(struct outlet *outlet, void *arg)
 {
 	struct tick *tick = arg;
 
-	tick->ready += tick->all || is_ready(outlet, tick->now_ms);
+	tick->ready += is_ready(outlet, tick);
 	return true;
 }
 
@@ -86,7 +89,7 @@ static bool end_one(struct outlet *outlet, void *arg)
 {
 	struct tick *tick = arg;
 
-	if (tick->share > 0 && (tick->all || is_ready(outlet, tick->now_ms))) {
+	if (tick->share > 0 && is_ready(outlet, tick)) {
 		tick->share--;
 		http_conn_drain(outlet->conn);
 	}
@@ -101,7 +104,11 @@ void drain_streams(struct node *node, struct feed *feed, unsigned for_ms)
 	http_server_retire(node->server);
 	feed_end_polls(feed);
 	while (feed->outlets > 0 && now < until) {
-		struct tick tick = { .now_ms = (uint32_t)now, .all = now >= patient };
+		struct tick tick = { .now_ms = (uint32_t)now,
+			             .stuck_ms = for_ms / STUCK_PART > STUCK_MS
+			                                 ? for_ms / STUCK_PART
+			                                 : STUCK_MS,
+			             .all = now >= patient };
 
 		walk(feed, count_one, &tick);
 		tick.share =

@@ -60,7 +60,7 @@ struct outlet {
 	uint32_t wrote_ms;  /* clock_mono_ms, its lower half */
 	bool full : 1;      /* until the socket has room */
 	bool finishing : 1; /* end it when left is out */
-	bool closing : 1;   /* it was said goodbye to, and its answer is awaited */
+	bool closing : 1;   /* it was said goodbye to: that it is out, or its answer, is awaited */
 	bool ended : 1;     /* by us or by the peer: nobody writes any more */
 	bool in_turns : 1;  /* inside outlet_turns() */
 };

@@ -8,7 +8,10 @@
 #include "streamer/frame.h"
 #include "streamer/viewer.h"
 
-enum { LEFT_MAX = 16 * 1024 };
+enum {
+	LEFT_MAX = 16 * 1024,
+	GOODBYE_MS = 5000, /* for the rest of a frame, and to be told to go */
+};
 
 struct sse_stream {
 	struct outlet outlet;
@@ -34,6 +37,10 @@ static uint64_t keep_alive(struct outlet *outlet)
 	uint64_t every_ms = outlet->feed->options.keepalive_ms;
 	struct buf note;
 
+	if (outlet->closing) {
+		outlet_end(outlet);
+		return every_ms;
+	}
 	if (silent_ms < every_ms) {
 		return every_ms - silent_ms;
 	}
@@ -94,20 +101,29 @@ static void writable(void *arg)
 	outlet_writable(&stream->outlet);
 }
 
-/* Clients come back at different times, to another streamer. */
+/* Clients come back at different times, to another streamer. Who takes half a frame now is told
+ * after its other half. */
 static void drain(void *arg)
 {
 	struct sse_stream *stream = arg;
-	unsigned retry_ms = feed_return_ms(stream->outlet.feed);
+	struct outlet *outlet = &stream->outlet;
 	struct buf note;
 
-	if (stream->subscriber.position.sent == 0) {
+	if (outlet->closing) {
+		outlet_end(outlet);
+		return;
+	}
+	if (!outlet->finishing) {
 		buf_init(&note, FRAME_NOTE_MAX);
-		frame_forms.drain(retry_ms, &note);
-		(void)outlet_say(&stream->outlet, buf_str(&note));
+		frame_forms.drain(feed_return_ms(outlet->feed), &note);
+		(void)outlet_say(outlet, buf_str(&note));
 		buf_fini(&note);
 	}
-	outlet_end(&stream->outlet);
+	outlet->closing = true;
+	outlet_finish(outlet);
+	if (!outlet->ended) {
+		feed_wheel_move(outlet->feed, outlet, GOODBYE_MS);
+	}
 }
 
 static void closed(void *arg)

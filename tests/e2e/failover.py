@@ -87,6 +87,10 @@ class Servers:
         return [(self.say(s, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "fairlead") + [None, None])[1]
                 for s in self.sentinels]
 
+    def is_about_it(self, sentinel):
+        words = self.say(sentinel, "SENTINEL", "MASTER", "fairlead")
+        return "failover_in_progress" in words[words.index("flags") + 1]
+
     def facts(self, port):
         return dict(line.split(":", 1) for line in self.say(port, "INFO") if ":" in line)
 
@@ -95,8 +99,9 @@ class Servers:
 
     def settle(self):
         """All follow the one that all Sentinels name, which may be the second that was elected; they would take ten
-        seconds to say so to one that they do not expect."""
-        if len(set(self.said())) > 1:
+        seconds to say so to one that they do not expect. And no Sentinel is still about it: if the one that it promoted
+        dies before its failover has ended, it names that one for ever."""
+        if len(set(self.said())) > 1 or any(map(self.is_about_it, self.sentinels)):
             return False
         master = self.master()
         for port in self.ports:

@@ -16,6 +16,7 @@
 #include "streamer/channel.h"
 #include "streamer/frame.h"
 #include "streamer/socket_frame.h"
+#include "streamer/sse_stream.h"
 #include "streamer/subscriber.h"
 #include "streamer/viewer.h"
 #include "tests/support/test.h"
@@ -493,6 +494,57 @@ static void notes_that_nobody_takes_end_the_connection(void **state)
 	world_end(&world);
 }
 
+/* ---- a stream of one session ---- */
+
+/* Told to go when part of a frame is out, by a socket that had room for so many bytes of it. */
+static void drained(struct world *world, size_t room)
+{
+	static const char last[] = "event: drain\ndata: {\"type\":\"drain\",\"retryMs\":";
+	const struct http_stream_ops *ops = &sse_stream_ops;
+	struct session_model *session = &world->sessions[0];
+	const char *frame, *told;
+	struct viewer *viewer;
+	void *stream;
+
+	world_begin(world, 16);
+	follow(world, 0);
+	viewer = viewer_hold(world->viewers, &world->outlet.viewer->principal);
+	stream = sse_stream_new(session->channel, viewer, NULL, (struct cursor){ 0, 0 },
+	                        POSITION_ALL_TYPES);
+	world->conn.room = SIZE_MAX / 4;
+	ops->opened(stream, &world->conn);
+	world->conn.room = 0; /* for the other one */
+	append(session, 2, 20);
+	write_due(session);
+	buf_reset(&world->conn.out);
+	world->conn.room = room;
+	ops->writable(stream);
+	assert_int_equal(world->conn.out.len, room);
+	ops->drain(stream);
+	assert_int_equal(world->conn.out.len, room);
+	assert_false(world->conn.ended);
+	world->conn.room = SIZE_MAX / 4;
+	ops->writable(stream);
+	assert_true(world->conn.ended);
+	buf_add_str(&world->conn.out, STR_LIT("\0"));
+	frame = strstr(world->conn.out.data, "\n\n");
+	told = strstr(world->conn.out.data, last);
+	assert_true(frame != NULL && told != NULL && frame < told);
+	assert_null(strstr(frame + 2, "event: note")); /* no other one after the half one */
+	ops->closed(stream);
+	world_end(world);
+}
+
+static void a_stream_that_goes_is_told_so_after_the_frame_that_is_half_out(void **state)
+{
+	static struct world world;
+
+	(void)state;
+	srand(11);
+	drained(&world, 1);
+	drained(&world, 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -502,6 +554,7 @@ int main(void)
 			a_note_waits_for_the_frame_that_is_half_out_and_goes_before_the_next),
 		cmocka_unit_test(half_a_frame_that_was_retracted_is_the_end_of_the_connection),
 		cmocka_unit_test(notes_that_nobody_takes_end_the_connection),
+		cmocka_unit_test(a_stream_that_goes_is_told_so_after_the_frame_that_is_half_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
