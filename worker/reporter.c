@@ -357,11 +357,14 @@ static bool only_rebuilds(struct log_page *page, uint64_t ours)
 /*
  * The log is in a newer epoch. Read the way there from what we know: only rebuilds, and the session
  * is still ours. One that is queued was rebuilt before our journal came, by who knew of no lease:
- * it begins again. ERR_OK: adopted; ERR_FENCED; or why it could not be read.
+ * it begins again. One that was rebuilt without our journal has other entries where ours were, so
+ * what we know is an id: by its n alone the lease of another would be skipped. ERR_OK: adopted;
+ * ERR_FENCED; or why it could not be read.
  */
 static enum err_code adopt(struct reporter *r, struct err *err)
 {
-	struct cursor at = after_last(r);
+	struct cursor last = journal_last(r->options.journal);
+	struct cursor at = cursor_is_start(&last) ? after_last(r) : last;
 	struct log_page page = { 0 };
 	enum err_code code = ERR_OK;
 	bool ours = true, more = true;

@@ -454,6 +454,44 @@ static void a_redis_that_forgot_gets_the_log_back_from_the_journal(void **state)
 	worker_world_run(amnesia_body, false);
 }
 
+/* Meanwhile the log was rebuilt without its journal, and is no longer than it was: what is there
+ * instead of the worker's entries is the lease of another. */
+static void overtaken_body(struct worker_world *w)
+{
+	struct log_open lease = {
+		.tenant = "acme", .how = LOG_RAISE, .cause = "lease", .token = "lease-of-another"
+	};
+	struct log_result result = { .outcome = LOG_OK };
+	struct log_head head;
+	struct given g;
+	struct err err;
+
+	worker_start(w, NULL);
+	given_run(w, &g, &ticks);
+	await_more_ticks(w, &g, 5);
+	worker_signal(w, SIGSTOP);
+	await_frozen(&g);
+	crash_redis(w);
+	announce_generation(w, 2);
+	recover(w, &g, 2);
+	lease.sid = g.sid;
+	assert_int_equal(log_open(&w->store, &lease, &result, &err), ERR_OK);
+	assert_int_equal(result.outcome, LOG_OK);
+	assert_true(result.last.n < g.last_n);
+	worker_signal(w, SIGCONT);
+	await_no_process(g.sid.s);
+	assert_int_equal(log_head_get(&w->store, &g.sid, "acme", &head, &err), ERR_OK);
+	assert_int_equal(head.at.epoch, result.epoch);
+	assert_int_equal(head.at.n, result.last.n);
+	given_fini(&g);
+}
+
+static void a_worker_does_not_adopt_the_lease_of_another_after_a_loss(void **state)
+{
+	(void)state;
+	worker_world_run(overtaken_body, false);
+}
+
 /* The worker dies, then Redis forgets: what the worker left on its disk is given back by the next.
  */
 static void both_body(struct worker_world *w)
@@ -609,6 +647,7 @@ int main(void)
 		cmocka_unit_test(a_redis_that_restarts_kills_nobody),
 		cmocka_unit_test(an_agent_whose_lease_was_over_waits_for_the_log_after_a_loss),
 		cmocka_unit_test(a_redis_that_forgot_gets_the_log_back_from_the_journal),
+		cmocka_unit_test(a_worker_does_not_adopt_the_lease_of_another_after_a_loss),
 		cmocka_unit_test(a_journal_outlives_its_worker),
 		cmocka_unit_test(a_flood_of_output_flows_through_bounded_memory),
 	};

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "queue/queue_gate.h"
 #include "tests/sim/model_data.h"
 #include "tests/sim/world.h"
 
@@ -11,6 +13,7 @@ enum {
 	CALLS_MAX = 600,        /* redis.call of one script, in worlds this small */
 	FAULT_MEMORY = 3000000, /* us: what a fault may still cause */
 	TURNS_MAX = 14,         /* that others may take while a tenant waits, all weights equal */
+	ORPHAN_US = 700000,     /* who is lost is cleared at once; or half a second later */
 };
 
 /* What a worker attests is running, whatever was begun meanwhile because it was late. */
@@ -158,21 +161,50 @@ static struct str gate_of(struct str name)
 }
 
 /* What starts while a breaker is not closed is on trial, so it is one. */
+static void check_breaker(const struct record *record)
+{
+	char name[96];
+	struct str gate;
+
+	(void)snprintf(name, sizeof(name), "a:%s:command", record->tenant);
+	gate = gate_of(str_of(name));
+	if (gate.n > 0 && !str_eq(nth(gate, 2), str_of(record->sid.s))) {
+		world_fail("%s was started though %s is shut", record->sid.s, name);
+	}
+}
+
+static void check_budget(const struct record *record, enum queue_limit_kind kind, const char *who)
+{
+	const struct queue_limit of = { .kind = kind, .tenant = record->tenant, .name = who };
+	char name[QUEUE_GATE_NAME_MAX + 1];
+	struct queue_gate gate;
+
+	queue_gate_name(&of, QUEUE_GATE_BUDGET, name);
+	if (!queue_gate_parse(str_of(name), gate_of(str_of(name)), &gate)) {
+		world_fail("the gate of %s is damaged", name);
+	} else if (gate.kind != QUEUE_GATE_NONE &&
+	           (gate.until_ms == 0 || clock_wall_us() / 1000 < gate.until_ms)) {
+		world_fail("%s was started though %s has nothing left to spend", record->sid.s,
+		           name);
+	}
+}
+
 static void check_started(const struct ran *ran)
 {
 	for (size_t k = 0; k < ran->reply->count; k++) {
 		const struct model_reply *row = ran->reply->items[k];
-		struct str sid = str_make(row->items[0]->p, row->items[0]->n), gate;
-		char name[96];
+		int i = index_of(str_make(row->items[0]->p, row->items[0]->n));
+		const struct record *record = &world->records[i >= 0 ? i : 0];
 
-		if (!str_eq(str_make(row->items[8]->p, row->items[8]->n), STR_LIT("new"))) {
+		if (i < 0 ||
+		    !str_eq(str_make(row->items[8]->p, row->items[8]->n), STR_LIT("new"))) {
 			continue;
 		}
-		(void)snprintf(name, sizeof(name), "a:%.*s:command", (int)row->items[1]->n,
-		               row->items[1]->p);
-		gate = gate_of(str_of(name));
-		if (gate.n > 0 && !str_eq(nth(gate, 2), sid)) {
-			world_fail("%.*s was started though %s is shut", (int)sid.n, sid.p, name);
+		check_breaker(record);
+		check_budget(record, QUEUE_LIMIT_TENANT, NULL);
+		check_budget(record, QUEUE_LIMIT_USER, record->user_name);
+		if (record->project[0] != '\0') {
+			check_budget(record, QUEUE_LIMIT_PROJECT, record->project);
 		}
 	}
 }
@@ -187,7 +219,7 @@ static void check_waits(const struct value *zset)
 		(void)snprintf(key, sizeof(key), "{q0/1}:k:%.*s", (int)name.n, name.p);
 		counted = value_of(key, VALUE_SET);
 		if ((counted != NULL ? counted->count : 0) < limit_of(name) && !is_promised(name) &&
-		    name.p[0] != 'a') {
+		    gate_of(name).n == 0) {
 			world_fail("somebody waits for %.*s, which has room", (int)name.n, name.p);
 		}
 	}
@@ -414,7 +446,7 @@ void check_forget(void)
 
 /* ---- rights ---- */
 
-enum { APPEND_EPOCH = 7, APPEND_KEY = 3 };
+enum { APPEND_EPOCH = 7, APPEND_PRODUCER = 8, APPEND_KEY = 3 };
 
 static struct record *record_in(struct str key)
 {
@@ -423,11 +455,19 @@ static struct record *record_in(struct str key)
 	return i >= 0 ? &world->records[i] : NULL;
 }
 
+/* "w:<incarnation>:<attempt>" */
+static bool is_by(struct str producer, struct str incarnation)
+{
+	return str_starts(producer, STR_LIT("w:")) &&
+	       str_starts(str_make(producer.p + 2, producer.n - 2), incarnation);
+}
+
 /* An effect of a worker: in its own epoch, while the queue says that the session is its. */
 static void check_effect(const struct ran *ran, const struct record *record)
 {
 	const struct player *player = ran->player;
 	unsigned i = (unsigned)(record - world->records);
+	bool has;
 
 	if (player->kind != PLAYER_WORKER || ran->reply->count < 2 ||
 	    !str_eq(str_make(ran->reply->items[0]->p, ran->reply->items[0]->n), STR_LIT("ok"))) {
@@ -440,10 +480,14 @@ static void check_effect(const struct ran *ran, const struct record *record)
 		           ran->reply->items[1]->p);
 	}
 	read_item(i);
-	if (world->generation == 1 && items[i].found && items[i].set != QUEUE_LEASED &&
-	    items[i].set != QUEUE_PARKED) {
+	has = items[i].set == QUEUE_LEASED || items[i].set == QUEUE_PARKED;
+	if (world->generation == 1 && items[i].found && !has) {
 		world_fail("%s: an effect of a worker was taken while the session is %s",
 		           record->sid.s, queue_set_name(items[i].set));
+	} else if (items[i].found && has && !is_by(ran->words[APPEND_PRODUCER], items[i].inc)) {
+		world_fail("%s: an effect of %.*s was taken while %.*s has the session",
+		           record->sid.s, (int)ran->words[APPEND_PRODUCER].n,
+		           ran->words[APPEND_PRODUCER].p, (int)items[i].inc.n, items[i].inc.p);
 	}
 }
 
@@ -465,6 +509,52 @@ static void check_lost(void)
 			world_fail("%s is lost while its worker counts on its lease", incarnation);
 		} else if (player->fault_us + FAULT_MEMORY < world->now_us && !world->failed) {
 			world_fail("%s is lost though nothing has happened to it", incarnation);
+		}
+	}
+}
+
+/* Since when somebody could have cleared after a lost worker without anything in the way. */
+static uint64_t well_since(void)
+{
+	uint64_t since = UINT64_MAX;
+
+	for (size_t i = 0; i < world->player_count; i++) {
+		const struct player *player = &world->players[i];
+
+		if (player->kind == PLAYER_SCHEDULER && !player->dead && player->fault_us < since) {
+			since = player->fault_us;
+		}
+	}
+	if (since == UINT64_MAX) {
+		return world->now_us;
+	}
+	return since > world->stalled_until ? since : world->stalled_until;
+}
+
+/* A lost worker's sessions are taken back by the sweep that finds it lost; what looks at all that
+ * live does so too, but much later. */
+static void check_orphans(void)
+{
+	struct value *leases = value_of("{w}:leases", VALUE_ZSET);
+	uint64_t well = well_since();
+
+	for (unsigned i = 0; i < world->shape.sessions && !world->failed; i++) {
+		struct record *record = &world->records[i];
+		bool orphan;
+
+		read_item(i);
+		orphan = items[i].found &&
+		         (items[i].set == QUEUE_LEASED || items[i].set == QUEUE_PARKED) &&
+		         (leases == NULL || zset_find(leases, items[i].inc) == NULL);
+		if (!orphan || !str_eq(items[i].inc, str_of(record->orphan_of))) {
+			record->orphan_us = world->now_us;
+			(void)str_copy(record->orphan_of, sizeof(record->orphan_of),
+			               orphan ? items[i].inc : STR_LIT(""));
+		} else if ((record->orphan_us > well ? record->orphan_us : well) + ORPHAN_US <
+		           world->now_us) {
+			world_fail("%s is %s of %s, which was lost %" PRIu64 " ms ago",
+			           record->sid.s, queue_set_name(items[i].set), record->orphan_of,
+			           (world->now_us - record->orphan_us) / 1000);
 		}
 	}
 }
@@ -534,6 +624,7 @@ void check_after(const struct ran *ran)
 		}
 	} else if (is_script(ran, "lease_sweep")) {
 		check_lost();
+		check_orphans();
 	}
 }
 

@@ -170,6 +170,17 @@ static void tell(const struct call *call, const struct text *script,
 	buf_fini(&line);
 }
 
+/* An epoch that was just handed out is known to nobody when its opener dies before it can tell
+ * PostgreSQL, and Redis loses it. */
+static void lose_what_was_opened(struct player *player, const struct text *script,
+                                 const struct model_reply *reply)
+{
+	if (world->shape.loses_redis && !player->dead && script != NULL &&
+	    strcmp(script->name, "log_open") == 0 && reply->count > 1 && chance(16)) {
+		world_lose_opener(player);
+	}
+}
+
 static void execute(struct call *call)
 {
 	const struct text *script = NULL;
@@ -192,6 +203,7 @@ static void execute(struct call *call)
 	if (!world->over) {
 		tell(call, script, reply);
 		check_after(&ran);
+		lose_what_was_opened(call->player, script, reply);
 	}
 	model_reply_free(reply);
 }
@@ -431,13 +443,15 @@ enum err_code __wrap_fiber_signal_wait(struct fiber_signal *signal, uint64_t tim
 
 enum err_code pg_door(const void *pg, struct err *err)
 {
-	const struct player *player = player_of(pg);
+	struct player *player = player_of(pg);
 	enum err_code code = nap_us(200 + roll(800));
 
 	if (code == ERR_OK && player->dead) {
 		code = ERR_CANCELLED;
 	}
 	if (code == ERR_OK && chance(100)) {
+		player->fault_us =
+			player->fault_us > world->now_us ? player->fault_us : world->now_us;
 		return err_set(err, ERR_UNAVAILABLE, "PostgreSQL");
 	}
 	return code == ERR_OK ? ERR_OK : err_set(err, code, "PostgreSQL");

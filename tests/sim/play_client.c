@@ -12,14 +12,17 @@
 
 static void publish(struct player *player, struct record *record)
 {
-	struct steer_publication publication = { .sid = record->sid,
-		                                 .tenant = record->tenant,
-		                                 .user = record->user,
-		                                 .agent = "command",
-		                                 .key = record->key[0] != '\0' ? record->key : NULL,
-		                                 .priority = record->priority,
-		                                 .needs = "",
-		                                 .not_before_ms = record->not_before_ms };
+	struct steer_publication publication = {
+		.sid = record->sid,
+		.tenant = record->tenant,
+		.user = record->user_name,
+		.agent = "command",
+		.key = record->key[0] != '\0' ? record->key_name : NULL,
+		.project = record->project[0] != '\0' ? record->project : NULL,
+		.priority = record->priority,
+		.needs = "",
+		.not_before_ms = record->not_before_ms
+	};
 	struct err err;
 
 	if (steer_publish(&player->node.store, player->node.pg, &publication, true, &err) ==
@@ -139,10 +142,14 @@ static void set_limits(void *arg)
 	uint64_t told = 0;
 
 	while (!fiber_cancelled()) {
+		char users[2][QUEUE_NAME_MAX + 1];
+
+		queue_name_of(STR_LIT("u0"), users[0]);
+		queue_name_of(STR_LIT("u1"), users[1]);
 		const struct queue_limit limits[] = {
 			{ QUEUE_LIMIT_TENANT, "acme", NULL, 1 + roll(3), false },
-			{ QUEUE_LIMIT_USER, "acme", "u0", 1 + roll(2), false },
-			{ QUEUE_LIMIT_USER, "brown", "u1", 1 + roll(2), roll(2) == 0 },
+			{ QUEUE_LIMIT_USER, "acme", users[0], 1 + roll(2), false },
+			{ QUEUE_LIMIT_USER, "brown", users[1], 1 + roll(2), roll(2) == 0 },
 		};
 		struct err err;
 
@@ -154,8 +161,41 @@ static void set_limits(void *arg)
 	}
 }
 
+/* What sessions used, and what admins change of it; after the faults no budget is used up but those
+ * of the day that is about to end. */
+static void spend(void *arg)
+{
+	struct player *player = arg;
+	bool over = false;
+
+	while (!fiber_cancelled() && !over) {
+		struct spent *spent = &world->spent[roll(world->spent_count)];
+		struct err err;
+
+		(void)fiber_sleep(50 + roll(400));
+		if (pg_door(player->node.pg, &err) != ERR_OK) {
+			continue;
+		}
+		over = world->now_us >= world->faults_end_us;
+		for (size_t i = 0; over && i < world->spent_count; i++) {
+			if (world->spent[i].period == BUDGET_TOTAL) {
+				world->spent[i].level = BUDGET_BELOW;
+			}
+		}
+		if (!over) {
+			spent->level = (enum budget_level)roll(3);
+			budget_first_day(spent->period, clock_wall_us(), spent->day);
+			world_tell("budget %s %s: %u", spent->tenant, spent->name,
+			           (unsigned)spent->level);
+		}
+	}
+}
+
 void client_start(struct player *player)
 {
+	if (world->spent_count > 0) {
+		(void)player_spawn(player, "spend", spend, player);
+	}
 	(void)player_spawn(player, "submit", submit_all, player);
 	if (!world->shape.fair && (world->seed & 1) == 0) {
 		(void)player_spawn(player, "limits", set_limits, player);

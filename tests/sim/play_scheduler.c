@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "event/segment.h"
 #include "queue/mail.h"
+#include "scheduler/budgets.h"
 #include "scheduler/opening.h"
 #include "scheduler/promote.h"
 #include "scheduler/reconcile.h"
@@ -324,6 +325,9 @@ void scheduler_start(struct player *player)
 	begin_duty(player, &app->duties[DUTY_PROMOTE], "promote", promote_turn, 400);
 	if (world->bug != BUG_NOT_ADMITTED) {
 		begin_duty(player, &app->duties[DUTY_ADMIT], "admit", reconcile_admit, 700);
+	}
+	if (world->spent_count > 0) {
+		begin_duty(player, &app->duties[DUTY_BUDGETS], "budgets", budgets_turn, 300);
 	}
 	begin_duty(player, &app->duties[DUTY_RESTORE], "restore", reconcile_restore, 2000);
 }

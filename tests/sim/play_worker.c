@@ -61,14 +61,25 @@ static void keep(struct job *job, const struct log_event *event)
 	job->kept_count++;
 }
 
+/* An id, not its n alone: where the log was rebuilt without this journal others are there. */
+static struct cursor after_kept(const struct job *job)
+{
+	struct cursor base = { CURSOR_EPOCH_ANY, job->base };
+	struct cursor last = job->kept_count > 0 ? job->kept[job->kept_count - 1].at : base;
+
+	if (world->bug == BUG_ADOPTS_BY_N) {
+		last.epoch = CURSOR_EPOCH_ANY;
+	}
+	return last;
+}
+
 /* What the log has beyond it. *ret_ours: all that raised the epoch were rebuilds. */
 static enum err_code read_on(struct job *job, bool *ret_ours, struct err *err)
 {
 	const struct record *record = record_of(&job->sid);
-	uint64_t n = job->kept_count > 0 ? job->kept[job->kept_count - 1].at.n : job->base;
 	const struct log_range range = { .sid = job->sid,
 		                         .tenant = record->tenant,
-		                         .after = { CURSOR_EPOCH_ANY, n },
+		                         .after = after_kept(job),
 		                         .max_count = LOG_READ_MAX,
 		                         .max_bytes = 65536 };
 	struct log_page page = { 0 };

@@ -1,6 +1,7 @@
 /* What the duties ask PostgreSQL, answered from the world's records. */
 #include <string.h>
 
+#include "cost/budget_store.h"
 #include "event/origin.h"
 #include "event/segment.h"
 #include "limit/limit_store.h"
@@ -31,6 +32,9 @@ enum err_code __wrap_queue_drop_former(struct redis *redis, uint64_t *cursor, si
                                        struct err *err);
 enum err_code __wrap_limit_list(struct pg *pg, uint64_t after, struct limit *items, size_t max,
                                 size_t *ret_count, struct err *err);
+enum err_code __wrap_budget_list(struct pg *pg, const char *tenant, const struct budget *after,
+                                 int64_t now_us, struct budget *items, size_t max,
+                                 size_t *ret_count, struct err *err);
 
 bool __wrap_pg_available(const struct pg *pg)
 {
@@ -78,6 +82,7 @@ static void add_row(const struct record *record, struct session_batch *ret)
 		.priority = record->priority,
 		.owner = str_of(record->user),
 		.concurrency_key = str_of(record->key),
+		.project = str_of(record->project),
 		.not_before_us = (int64_t)record->not_before_ms * 1000,
 		.agent = STR_LIT("{\"type\":\"command\"}"),
 		.runtime = STR_LIT("{\"type\":\"local\"}"),
@@ -148,6 +153,35 @@ enum err_code __wrap_limit_list(struct pg *pg, uint64_t after, struct limit *ite
 	(void)max;
 	*ret_count = 0;
 	return pg_door(pg, err);
+}
+
+/* All in one page. */
+enum err_code __wrap_budget_list(struct pg *pg, const char *tenant, const struct budget *after,
+                                 int64_t now_us, struct budget *items, size_t max,
+                                 size_t *ret_count, struct err *err)
+{
+	enum err_code code = pg_door(pg, err);
+
+	(void)tenant;
+	*ret_count = 0;
+	for (size_t i = 0; code == ERR_OK && after == NULL && i < world->spent_count && i < max;
+	     i++) {
+		const struct spent *spent = &world->spent[i];
+		struct budget *budget = &items[(*ret_count)++];
+		char day[BUDGET_DATE_SIZE];
+
+		*budget = (struct budget){ .kind = spent->kind,
+			                   .period = spent->period,
+			                   .limits = { BUDGET_SOFT, BUDGET_HARD, BUDGET_NONE,
+			                               BUDGET_NONE } };
+		memcpy(budget->tenant, spent->tenant, strlen(spent->tenant));
+		memcpy(budget->name, spent->name, strlen(spent->name));
+		budget_first_day(spent->period, now_us, day);
+		if (strcmp(day, spent->day) == 0) {
+			budget->nano = (int64_t)spent->level;
+		}
+	}
+	return code;
 }
 
 enum err_code __wrap_session_unqueued(struct pg *pg, const struct session_walk *walk,

@@ -12,11 +12,13 @@
 #include "redis/redis.h"
 
 enum {
-	START_S = 1700000000,
+	START_S = 1700006396, /* a day of UTC ends 4 s later: after the faults */
 	FAULTS_MS = 2500,
 	QUIET_MS = 150000, /* what was accepted is all looked at once a minute */
 	MONO_S = 1000,
 	LOOK_EVERY = 16,
+	JOURNALS_MS = 1000, /* for workers to give back theirs */
+	LOSSES_MAX = 2,
 };
 
 struct world *world;
@@ -220,6 +222,8 @@ static void on_back(struct happening *happening)
 	world_tell("%u is back", player->number);
 	player->dead = false;
 	player->frozen_until = player->cut_until = 0;
+	player->fault_us =
+		world->now_us + (world->generation > 1 ? JOURNALS_MS * UINT64_C(1000) : 0);
 	player->connection++;
 	player->node.store.generation = world->generation;
 	player->node.store.since = world->generation; /* each loss is a whole one */
@@ -246,8 +250,9 @@ static void on_learns(struct happening *happening)
 	player->node.store.generation = world->generation;
 	player->node.store.since = world->generation; /* each loss is a whole one */
 	player->app.connection = player->connection;
-	player->app.restore_due = clock_mono_ms() + 1000;
+	player->app.restore_due = clock_mono_ms() + JOURNALS_MS;
 	player->app.admit_all = true;
+	player->fault_us = world->now_us + JOURNALS_MS * UINT64_C(1000);
 	if (player->kind == PLAYER_WORKER && !player->dead) {
 		worker_ring(player);
 	}
@@ -267,6 +272,9 @@ struct record *record_of(const struct id *sid)
 
 static void lose_redis(void)
 {
+	if (world->generation > LOSSES_MAX) {
+		return;
+	}
 	world_tell("Redis has lost everything");
 	model_flush(world->model);
 	world->generation++;
@@ -279,6 +287,22 @@ static void lose_redis(void)
 		player->connection++;
 		plan(&player->learns, world->now_us + 1000 + roll(150000));
 	}
+}
+
+static void on_loss(struct happening *happening)
+{
+	(void)happening;
+	if (!world->over) {
+		lose_redis();
+	}
+}
+
+void world_lose_opener(struct player *player)
+{
+	world_tell("%u dies", player->number);
+	player_kill(player);
+	plan(&player->back, world->now_us + 20000 + roll(1200000));
+	plan(&world->loss, world->now_us + roll(2000));
 }
 
 static void on_fault(struct happening *happening)
@@ -318,11 +342,7 @@ static void on_fault(struct happening *happening)
 			world->stalled_until = now;
 		}
 		break;
-	default:
-		if (world->generation < 3) {
-			lose_redis();
-		}
-		break;
+	default: lose_redis(); break;
 	}
 }
 
@@ -382,12 +402,34 @@ static void draw_records(void)
 		if (!world->shape.fair && roll(3) == 0) {
 			(void)snprintf(record->key, sizeof(record->key), "k%u", (unsigned)roll(2));
 		}
+		queue_name_of(str_of(record->user), record->user_name);
+		queue_name_of(str_of(record->key), record->key_name);
 		if (!world->shape.fair) {
+			if (roll(2) == 0) {
+				(void)str_copy(record->project, sizeof(record->project),
+				               STR_LIT("p0"));
+			}
 			record->priority = (unsigned)roll(3);
 			record->not_before_ms =
 				roll(6) == 0 ? (uint64_t)START_S * 1000 + roll(1500) : 0;
 		}
 	}
+}
+
+/* In the order of rows. */
+static void draw_budgets(void)
+{
+	static const struct spent all[SPENT_MAX] = {
+		{ "acme", BUDGET_PROJECT, "p0", BUDGET_TOTAL, BUDGET_BELOW, "" },
+		{ "acme", BUDGET_TENANT, "", BUDGET_DAY, BUDGET_BELOW, "" },
+		{ "acme", BUDGET_TENANT, "", BUDGET_TOTAL, BUDGET_BELOW, "" },
+		{ "acme", BUDGET_USER, "u0", BUDGET_DAY, BUDGET_BELOW, "" },
+		{ "brown", BUDGET_PROJECT, "p0", BUDGET_DAY, BUDGET_BELOW, "" },
+		{ "brown", BUDGET_USER, "u1", BUDGET_TOTAL, BUDGET_BELOW, "" },
+	};
+
+	memcpy(world->spent, all, sizeof(all));
+	world->spent_count = !world->shape.fair && roll(2) == 0 ? SPENT_MAX : 0;
 }
 
 static void begin(uint64_t seed)
@@ -397,6 +439,7 @@ static void begin(uint64_t seed)
 	draw_shape(&world->shape);
 	world->faults_end_us = world->shape.fair ? 0 : FAULTS_MS * 1000;
 	draw_records();
+	draw_budgets();
 	(void)add_player(PLAYER_CLIENT);
 	for (unsigned i = 0; i < world->shape.schedulers; i++) {
 		(void)add_player(PLAYER_SCHEDULER);
@@ -408,6 +451,7 @@ static void begin(uint64_t seed)
 		start(&world->players[i]);
 	}
 	world->fault.run = on_fault;
+	world->loss.run = on_loss;
 	plan(&world->fault, 20000 + roll(600000));
 }
 

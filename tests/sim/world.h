@@ -14,12 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cost/budget.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
 #include "node/node.h"
 #include "queue/lease.h"
 #include "queue/queue.h"
 #include "queue/queue_again.h"
+#include "queue/queue_limit.h"
 #include "scheduler/app.h"
 #include "session/session_store.h"
 #include "tests/sim/bridge.h"
@@ -36,6 +38,7 @@ enum {
 	KEPT_MAX = 24,
 	PLAYER_FIBERS_MAX = 40,
 	SEEN_MAX = 96,
+	SPENT_MAX = 6,
 	NAMES_MAX = 32,
 };
 
@@ -105,7 +108,8 @@ struct record {
 	struct id sid;
 	const char *tenant;
 	bool committed, queued;
-	char user[16], key[16];
+	char user[16], key[16], project[16];
+	char user_name[QUEUE_NAME_MAX + 1], key_name[QUEUE_NAME_MAX + 1]; /* the queue's */
 	unsigned priority;
 	uint64_t not_before_ms, accepted_us;
 	enum session_state state; /* as followed */
@@ -117,7 +121,19 @@ struct record {
 	} seen[SEEN_MAX]; /* ids that were ever there, with what they were */
 	size_t seen_count;
 	struct cursor checked;
-	bool ended; /* its log has a terminal entry */
+	bool ended;                           /* its log has a terminal entry */
+	char orphan_of[QUEUE_WORKER_MAX + 1]; /* the queue has it on one that has no lease */
+	uint64_t orphan_us;                   /* since */
+};
+
+/* A budget: what was used of it is a row's; it counts in its period. */
+struct spent {
+	const char *tenant;
+	enum budget_kind kind;
+	const char *name;
+	enum budget_period period;
+	enum budget_level level;
+	char day[BUDGET_DATE_SIZE]; /* when */
 };
 
 struct shape {
@@ -136,8 +152,10 @@ struct world {
 	struct player players[PLAYERS_MAX];
 	size_t player_count;
 	struct record records[SESSIONS_MAX];
+	struct spent spent[SPENT_MAX];
+	size_t spent_count;
 	uint64_t generation, stalled_until, broken_us;
-	struct happening fault;
+	struct happening fault, loss;
 	bool woken; /* a fiber has to run before the next happening */
 	bool over;  /* the players are sent home */
 	bool failed;
@@ -181,6 +199,8 @@ struct player *player_of(const void *connection); /* of a struct redis or struct
 struct player *player_current(void);              /* of the running fiber; NULL: none */
 struct fiber *player_spawn(struct player *player, const char *name, fiber_fn *fn, void *arg);
 void player_kill(struct player *player);
+/* It dies, and Redis loses everything a moment later. */
+void world_lose_opener(struct player *player);
 struct record *record_of(const struct id *sid);
 
 void client_start(struct player *player);
