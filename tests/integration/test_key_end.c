@@ -320,7 +320,7 @@ static int exchange(struct world *world, struct str stream, const char *key)
 static void exchange_body(struct world *world)
 {
 	struct id sid = world_session(world);
-	struct key_made old = keyring_make(world, KEYRING_BOTH, "ada", 3000000),
+	struct key_made old = keyring_make(world, KEYRING_BOTH, "ada", 50000000),
 			fresh = keyring_make(world, KEYRING_BOTH, "ada", 0);
 	struct key_made stranger = keyring_make(world, KEYRING_BOTH, "eve", 0),
 			nobody = keyring_make(world, KEYRING_BOTH, NULL, 0);
