@@ -22,6 +22,7 @@ static const char *const paths[TOP_TABS] = {
 	[TOP_NODES] = "/api/v1/nodes",
 	[TOP_WORKERS] = "/api/v1/workers",
 	[TOP_QUEUE] = "/api/v1/scheduling/demand",
+	[TOP_WAITS] = "/api/v1/scheduling/waits",
 	[TOP_FAILURES] = "/api/v1/dead-letters?perPage=100",
 };
 
@@ -237,7 +238,7 @@ static int run_once(struct top *top, bool json)
 	top->view.cols = TOP_COLS_MAX;
 	buf_init(&out, CLIENT_BODY_MAX);
 	if (json) {
-		static const char *const names[TOP_TABS] = { "nodes", "workers", "queue",
+		static const char *const names[TOP_TABS] = { "nodes", "workers", "queue", "waits",
 			                                     "failures" };
 
 		for (enum top_tab tab = 0; tab < TOP_TABS; tab++) {
@@ -281,7 +282,8 @@ static const struct verb verbs[] = {
 	  0,
 	  0,
 	  run_top,
-	  "Nodes, workers, queue and the latest failures, live; for a key with the scope system.",
+	  "Nodes, workers, queue, who waits for what, and the latest failures, live; for a key "
+	  "with the scope system.",
 	  { OPTION_ONCE, OPTION_JSON, OPTION_URL, OPTION_KEY } },
 };
 

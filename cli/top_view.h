@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "json/value.h"
 
-enum top_tab { TOP_NODES, TOP_WORKERS, TOP_QUEUE, TOP_FAILURES, TOP_TABS };
+enum top_tab { TOP_NODES, TOP_WORKERS, TOP_QUEUE, TOP_WAITS, TOP_FAILURES, TOP_TABS };
 
 enum { TOP_COLS_MIN = 20, TOP_ROWS_MIN = 6, TOP_COLS_MAX = 512, TOP_ROWS_MAX = 256 };
 

@@ -82,6 +82,44 @@ enum err_code queue_soon(const struct queue *queue, uint64_t within_ms, struct q
 	return ERR_OK;
 }
 
+/* "t:acme", "u:acme:ann" */
+static bool take_tenant(struct str limit, char out[QUEUE_NAME_MAX + 1])
+{
+	(void)str_split(&limit, ':');
+	return limit.p != NULL && str_copy(out, QUEUE_NAME_MAX + 1, str_split(&limit, ':'));
+}
+
+enum err_code queue_limited(const struct queue *queue, struct queue_limited *found,
+                            size_t *ret_count, struct err *err)
+{
+	const struct text *script = &queue_lua_texts[QUEUE_LUA_QUEUE_LIMITED];
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	char tag[QUEUE_KEY_SIZE];
+	enum err_code code;
+
+	queue_key_tag(queue, tag);
+	redis_script_begin(cmd, script, 1);
+	redis_argf(cmd, "%s", tag);
+	code = redis_script(queue->redis, script, cmd, &reply, err);
+	if (code != ERR_OK) {
+		return err_wrap(err, "limited");
+	}
+	*ret_count = redis_reply_len(reply);
+	if (*ret_count > QUEUE_BATCH_MAX) {
+		return damaged("limited", err);
+	}
+	for (size_t i = 0; i < *ret_count; i++) {
+		const struct redis_reply *row = redis_reply_at(reply, i);
+
+		if (!take_tenant(redis_reply_str(redis_reply_at(row, 0)), found[i].tenant) ||
+		    !redis_reply_u64(redis_reply_at(row, 1), &found[i].sessions)) {
+			return damaged("limited", err);
+		}
+	}
+	return ERR_OK;
+}
+
 /* ---- all shards together ---- */
 
 static struct demand *find(struct demands *all, const char *needs, const struct queue_spent *spent)

@@ -29,6 +29,16 @@ struct queue_soon {
 enum err_code queue_soon(const struct queue *queue, uint64_t within_ms, struct queue_soon *soon,
                          size_t *ret_count, uint64_t *ret_limited, struct err *err) MUST_CHECK;
 
+/* Sessions of a tenant that wait for one limit. */
+struct queue_limited {
+	char tenant[QUEUE_NAME_MAX + 1];
+	uint64_t sessions; /* more than there can be: all of the tenant */
+};
+
+/* Of the QUEUE_BATCH_MAX limits for which somebody waits longest; found has room for as many. */
+enum err_code queue_limited(const struct queue *queue, struct queue_limited *found,
+                            size_t *ret_count, struct err *err) MUST_CHECK;
+
 /* ---- all shards together ---- */
 
 enum { DEMAND_MAX = 512, DEMAND_SOON_MS = 600000 };

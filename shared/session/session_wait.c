@@ -75,3 +75,30 @@ enum err_code session_overdue_walk(struct pg *pg, const struct session_overdue *
 	}
 	return ERR_OK;
 }
+
+enum { LOOKED_AT_MAX = 200000 };
+
+enum err_code session_waiting_all(struct pg *pg, struct session_waiting *items, size_t *ret_count,
+                                  struct err *err)
+{
+	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+	struct pg_params params = { 0 };
+	enum err_code code;
+
+	pg_param_u64(&params, LOOKED_AT_MAX);
+	pg_param_u64(&params, SESSION_WAITING_MAX);
+	code = pg_look(pg, "", &session_sql_texts[SESSION_SQL_SESSION_WAITS], &params, &rows, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	*ret_count = pg_rows_count(rows);
+	for (size_t i = 0; i < *ret_count; i++) {
+		items[i].sessions = pg_u64(rows, i, 2);
+		items[i].oldest_s = pg_u64(rows, i, 3);
+		if (!str_copy(items[i].tenant, sizeof(items[i].tenant), pg_str(rows, i, 0)) ||
+		    !str_copy(items[i].reason, sizeof(items[i].reason), pg_str(rows, i, 1))) {
+			return damaged(pg_str(rows, i, 0), err);
+		}
+	}
+	return ERR_OK;
+}

@@ -34,6 +34,20 @@ enum err_code session_after_walk(struct pg *pg, const struct id *only,
 enum err_code session_after_met(struct pg *pg, const struct session_wait *wait,
                                 struct err *err) MUST_CHECK;
 
+enum { SESSION_WAITING_MAX = 256 };
+
+/* Sessions of a tenant that wait for the same. */
+struct session_waiting {
+	char tenant[SESSION_TENANT_MAX + 1];
+	char reason[16]; /* turn, time, session, answer */
+	uint64_t sessions, oldest_s;
+};
+
+/* Of all tenants, most sessions first; items has room for SESSION_WAITING_MAX. Of more than 200,000
+ * sessions that wait not all are counted. */
+enum err_code session_waiting_all(struct pg *pg, struct session_waiting *items, size_t *ret_count,
+                                  struct err *err) MUST_CHECK;
+
 struct session_overdue {
 	struct id id;
 	char tenant[SESSION_TENANT_MAX + 1];

@@ -167,6 +167,7 @@ static void answers_look_like_their_examples(void **state)
 		{ REST_OP_session_info, "/info", NULL },
 		{ REST_OP_session_why, "/why", NULL },
 		{ REST_OP_scheduling_demand, NULL, NULL },
+		{ REST_OP_scheduling_waits, NULL, NULL },
 		{ REST_OP_node_list, NULL, NULL },
 		{ REST_OP_session_prompt, "/prompt", "{\"prompt\":\"x\"}" },
 		{ REST_OP_session_stop, "/stop", "{}" },

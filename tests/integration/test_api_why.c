@@ -87,6 +87,19 @@ static void do_claim(struct queue *queue, void *arg)
 	assert_int_equal(count, 1);
 }
 
+static void do_claim_nothing(struct queue *queue, void *arg)
+{
+	const struct queue_claim claim = {
+		.incarnation = "big", .has = arg, .capacity = 4, .max = 1
+	};
+	struct queue_item item;
+	size_t count;
+	struct err err;
+
+	assert_int_equal(queue_claim(queue, &claim, &item, &count, &err), ERR_OK);
+	assert_int_equal(count, 0);
+}
+
 typedef enum err_code(move_fn)(const struct queue *queue, const struct queue_move *move,
                                enum queue_set *ret, struct err *err);
 
@@ -186,18 +199,44 @@ static void until_it_runs(const struct id *sid, char needs[QUEUE_NEEDS_MAX + 1])
 	answer_free(&answer);
 }
 
+static int64_t waiting_for(const char *reason)
+{
+	struct answer answer = ask(&(struct ask){
+		.key = api_keys.admin, .method = "GET", .path = "/api/v1/scheduling/waits" });
+	const struct json_value *items = answer_at(&answer, "items");
+	int64_t ret = 0;
+
+	assert_int_equal(answer.status, 200);
+	for (size_t i = 0; i < json_count(items); i++) {
+		const struct json_value *item = json_at(items, i);
+
+		if (str_eq(json_as_str(json_get(item, "tenant")), STR_LIT(TENANT)) &&
+		    str_eq(json_as_str(json_get(item, "reason")), str_of(reason))) {
+			ret += json_as_i64(json_get(item, "sessions"));
+		}
+	}
+	answer_free(&answer);
+	return ret;
+}
+
 static void each_place_has_its_reason(void **state)
 {
 	struct id first = make_session(""), second;
 	char needs[QUEUE_NEEDS_MAX + 1];
 	struct answer answer;
 	bool unset = false;
+	int64_t turn;
 
 	(void)state;
 	until_it_runs(&first, needs);
 	second = make_session("");
 	expect_why(&second, "ready", "slots");
+	turn = waiting_for("turn");
+	assert_true(turn >= 1);
 	in_queue(do_limit, &unset);
+	in_queue(do_claim_nothing, needs);
+	assert_int_equal(waiting_for("limit"), turn); /* all of the tenant */
+	assert_int_equal(waiting_for("turn"), 0);
 	answer = get(session_path(&second, "/why"));
 	assert_string_equal(answer_text(&answer, "reason/code"), "limit");
 	assert_string_equal(answer_text(&answer, "reason/limit/kind"), "tenant");

@@ -23,6 +23,11 @@ static const char queue[] =
 	"{\"items\":[{\"needs\":[\"agent=command\",\"gpu\"],\"ready\":40,\"oldestSeconds\":95,"
 	"\"soon\":2,\"slots\":{\"workers\":2,\"all\":8,\"free\":0}}]}";
 
+static const char waits[] =
+	"{\"items\":[{\"tenant\":\"acme\",\"reason\":\"turn\",\"sessions\":7,"
+	"\"oldestSeconds\":95},{\"tenant\":\"acme\",\"reason\":\"limit\",\"sessions\":40,"
+	"\"oldestSeconds\":12}]}";
+
 static struct json_value *parse(const char *text)
 {
 	struct json_value *value;
@@ -41,7 +46,8 @@ struct stage {
 
 static void stage_open(struct stage *stage, unsigned cols, unsigned rows)
 {
-	*stage = (struct stage){ .lists = { parse(nodes), parse(workers), parse(queue), NULL } };
+	*stage = (struct stage){ .lists = { parse(nodes), parse(workers), parse(queue),
+		                            parse(waits), NULL } };
 	stage->view = (struct top_view){
 		.cols = cols, .rows = rows, .server = "http://127.0.0.1:8080", .problem = ""
 	};
@@ -79,7 +85,7 @@ static void a_small_terminal_has_what_matters_most(void **state)
 	                    "fairlead top  http://127.0.0.1:8080\r\n"
 	                    "nodes 2/3 ready  workers 0  queue 40 ready 2 delayed 7 running  12 "
 	                    "req/s 1 faile\r\n"
-	                    "[nodes]  workers   queue   failures\r\n" TITLES "\r\n"
+	                    "[nodes]  workers   queue   waits   failures\r\n" TITLES "\r\n"
 	                    "fairlead-scheduler ready          3     30      0     -       0       "
 	                    "-        -\r\n"
 	                    "fairlead-streamer  draining      21     50     12     1    2000     "
@@ -103,7 +109,7 @@ static void a_wide_one_has_more_columns(void **state)
 	                    "nodes 2/3 ready  workers 0  queue 40 ready 2 delayed 7 running  12 "
 	                    "req/s 1 failed  "
 	                    "2000 streams 18000 events/s\r\n"
-	                    "[nodes]  workers   queue   failures\r\n" TITLES
+	                    "[nodes]  workers   queue   waits   failures\r\n" TITLES
 	                    "  CONNS     UP HOST\r\n"
 	                    "fairlead-scheduler ready          3     30      0     -       0       "
 	                    "-        -      "
@@ -130,10 +136,29 @@ static void a_tiny_one_scrolls(void **state)
 	}
 	assert_string_equal(draw(&stage), "fairlead top  http://127.0.0.1:8080\r\n"
 	                                  "nodes 2/3 ready  workers 0  queue 40 rea\r\n"
-	                                  "[nodes]  workers   queue   failures\r\n"
+	                                  "[nodes]  workers   queue   waits   failu\r\n"
 	                                  "PROGRAM            STATE       CPU%\r\n"
 	                                  "evil?[2J           ready        100\r\n"
 	                                  "q quit  tab next  < > sort  r reverse  u");
+	stage_close(&stage);
+}
+
+static void who_waits_for_what_is_a_list(void **state)
+{
+	struct stage stage;
+
+	(void)state;
+	stage_open(&stage, 66, 7);
+	stage.view.tab = TOP_WAITS;
+	stage.view.sort[TOP_WAITS] = 3;
+	stage.view.descends[TOP_WAITS] = true;
+	assert_non_null(strstr(draw(&stage), "[waits]  failures\r\n"
+	                                     "TENANT                               FOR      "
+	                                     "SESSIONS OLDEST s\r\n"
+	                                     "acme                                 limit    "
+	                                     "      40       12\r\n"
+	                                     "acme                                 turn     "
+	                                     "       7       95\r\n"));
 	stage_close(&stage);
 }
 
@@ -205,6 +230,7 @@ int main(void)
 		cmocka_unit_test(a_small_terminal_has_what_matters_most),
 		cmocka_unit_test(a_wide_one_has_more_columns),
 		cmocka_unit_test(a_tiny_one_scrolls),
+		cmocka_unit_test(who_waits_for_what_is_a_list),
 		cmocka_unit_test(every_size_is_kept),
 		cmocka_unit_test(rows_are_sorted_by_the_column_that_was_chosen),
 		cmocka_unit_test(keys_come_in_pieces),
