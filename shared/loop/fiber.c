@@ -6,19 +6,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <ucontext.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "loop/loop.h"
 #include "loop/sanitize.h"
 #include "loop/stack.h"
+#include "loop/switch.h"
 
 struct fiber {
 	struct loop *loop;
 	struct stack *stack; /* NULL before it first runs: a queued fiber costs no stack */
-	ucontext_t context;
-	ucontext_t *back; /* on the loop's stack, while it runs */
+	void *here;          /* while it does not run */
+	void *back;          /* to the loop's stack, while it runs */
 	struct sanitize_switch sanitize;
 
 	struct loop_task resume;
@@ -59,7 +59,7 @@ static struct fiber *must_be_fiber(void)
 static void leave(struct fiber *fiber)
 {
 	sanitize_leave_fiber(&fiber->sanitize, fiber->ended);
-	(void)swapcontext(&fiber->context, fiber->back);
+	switch_to(&fiber->here, fiber->back);
 	sanitize_entered_fiber(&fiber->sanitize);
 }
 
@@ -79,11 +79,7 @@ static void fiber_prepare(struct fiber *fiber)
 {
 	fiber->stack = stack_take(loop_stacks(fiber->loop));
 	sanitize_begin(&fiber->sanitize);
-	(void)getcontext(&fiber->context);
-	fiber->context.uc_stack.ss_sp = fiber->stack->base;
-	fiber->context.uc_stack.ss_size = fiber->stack->size;
-	fiber->context.uc_link = NULL;
-	makecontext(&fiber->context, fiber_main, 0);
+	fiber->here = switch_begin(fiber->stack->base, fiber->stack->size, fiber_main);
 }
 
 static void fiber_free(struct fiber *fiber)
@@ -109,7 +105,6 @@ static void fiber_free(struct fiber *fiber)
 static void fiber_run(struct loop_task *task)
 {
 	struct fiber *fiber = CONTAINER_OF(task, struct fiber, resume);
-	ucontext_t back;
 	void *keep;
 
 	assert(current == NULL);
@@ -117,9 +112,8 @@ static void fiber_run(struct loop_task *task)
 		fiber_prepare(fiber);
 	}
 	current = fiber;
-	fiber->back = &back;
 	sanitize_leave_loop(&fiber->sanitize, &keep, fiber->stack->base, fiber->stack->size);
-	(void)swapcontext(&back, &fiber->context);
+	switch_to(&fiber->back, fiber->here);
 	sanitize_entered_loop(keep);
 	current = NULL;
 	if (fiber->ended) {
