@@ -10,7 +10,10 @@
 #include "rest/query.h"
 #include "steer/notify.h"
 
-enum { SNAPSHOT_MAX = 4 * 1024 * 1024 }; /* more than it can be */
+enum {
+	SNAPSHOT_MAX = 4 * 1024 * 1024, /* more than it can be */
+	BODY_USUAL = 4 * 1024,
+};
 
 /* The row, with what Redis knows. False: the reply is filled. */
 static bool look_up(struct http_request *req, struct http_reply *reply, struct session *row,
@@ -90,6 +93,7 @@ void serve_session_get(struct http_request *req, struct http_reply *reply)
 	if (look_up(req, reply, &row, &view) &&
 	    (query.snapshot == 0 || take_snapshot(req, reply, &row, &view)) &&
 	    take_delivery(req, reply, &row, &view)) {
+		(void)buf_reserve(&reply->body, BODY_USUAL); /* else it grows to that in steps */
 		jsonw_init(&w, &reply->body);
 		session_write(&w, NULL, &row, &view, req->arena);
 	}

@@ -36,13 +36,23 @@ void clock_replace(uint64_t (*mono_us)(void), int64_t (*wall_us)(void))
 	replaced_wall = wall_us;
 }
 
+/* n digits and what follows them; returns behind it. Every answer of a server has a few. */
+static char *put_digits(char *out, unsigned v, unsigned n, char then)
+{
+	for (unsigned i = n; i > 0; i--) {
+		out[i - 1] = (char)('0' + v % 10);
+		v /= 10;
+	}
+	out[n] = then;
+	return out + n + 1;
+}
+
 void clock_format(int64_t wall_us, char out[CLOCK_RFC3339_SIZE])
 {
 	const int64_t first_us = INT64_C(-62167219200000000), last_us = INT64_C(253402300799999999);
 	time_t seconds;
 	int64_t part_us;
 	struct tm tm;
-	size_t n;
 
 	if (wall_us < first_us || wall_us > last_us) {
 		wall_us = wall_us < first_us ? first_us : last_us;
@@ -53,11 +63,14 @@ void clock_format(int64_t wall_us, char out[CLOCK_RFC3339_SIZE])
 	}
 	seconds = (time_t)((wall_us - part_us) / 1000000);
 	(void)gmtime_r(&seconds, &tm);
-	/* strftime's %Y does not pad to four digits. */
-	n = (size_t)snprintf(out, CLOCK_RFC3339_SIZE, "%04u",
-	                     (unsigned)(tm.tm_year + 1900) % 10000);
-	n += strftime(out + n, CLOCK_RFC3339_SIZE - n, "-%m-%dT%H:%M:%S", &tm);
-	(void)snprintf(out + n, CLOCK_RFC3339_SIZE - n, ".%03dZ", (int)(part_us / 1000));
+	out = put_digits(out, (unsigned)(tm.tm_year + 1900), 4, '-');
+	out = put_digits(out, (unsigned)tm.tm_mon + 1, 2, '-');
+	out = put_digits(out, (unsigned)tm.tm_mday, 2, 'T');
+	out = put_digits(out, (unsigned)tm.tm_hour, 2, ':');
+	out = put_digits(out, (unsigned)tm.tm_min, 2, ':');
+	out = put_digits(out, (unsigned)tm.tm_sec, 2, '.');
+	out = put_digits(out, (unsigned)(part_us / 1000), 3, 'Z');
+	*out = '\0';
 }
 
 /* n digits from the front of *s. */
