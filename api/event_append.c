@@ -247,12 +247,14 @@ static void append_all(const struct node *node, struct crowd *crowd)
 {
 	struct fiber_group group = { .count = 0 };
 
-	for (size_t i = 0; i < crowd->count && i < APPEND_FIBERS; i++) {
+	/* This fiber is one of them: a single batch, the usual, waits for no other. */
+	for (size_t i = 1; i < crowd->count && i < APPEND_FIBERS; i++) {
 		(void)fiber_start(node->loop, &group, "append", append_on, crowd);
 	}
 	/* They write to the request's arena: wait whatever happens to the client. Every wait of
 	 * theirs has the deadline of its driver. */
 	fiber_shield();
+	append_on(crowd);
 	while (fiber_group_wait(&group, FIBER_NO_TIMEOUT) != ERR_OK) {
 	}
 	fiber_unshield();
