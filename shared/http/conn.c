@@ -330,18 +330,19 @@ static void on_timer(struct loop_timer *timer)
 	on_overdue(conn);
 }
 
-/* It is here for a request that it could not yet say. */
-static bool is_shaking_hands(const struct http_conn *conn)
+/* It is here for a request that it could not yet say: a load balancer does not say it again to
+ * another node if it may have been heard. */
+static bool is_new(const struct http_conn *conn)
 {
-	return conn->prefaced || (conn->tls != NULL && !tls_stream_is_open(conn->tls));
+	return !conn->asked || conn->prefaced ||
+	       (conn->tls != NULL && !tls_stream_is_open(conn->tls));
 }
 
 void http_conn_drain(struct http_conn *conn)
 {
 	if (conn->state == CONN_READING && conn->exchange == NULL) {
 		/* A request may be on its way: it is still answered. */
-		http_conn_deadline(conn, is_shaking_hands(conn) ? HTTP_DRAIN_HANDSHAKE_MS
-		                                                : HTTP_DRAIN_IDLE_MS);
+		http_conn_deadline(conn, is_new(conn) ? HTTP_DRAIN_FIRST_MS : HTTP_DRAIN_IDLE_MS);
 	} else if (conn->state == CONN_STREAM && !conn->opening) {
 		if (conn->ops->drain != NULL) {
 			conn->ops->drain(conn->stream);

@@ -37,7 +37,7 @@ enum {
 	HTTP_LINGER_BYTES = 4 * 1024 * 1024,
 	HTTP_STREAM_IGNORED_MAX = 64 * 1024, /* sent to a stream that takes no input */
 	HTTP_DRAIN_IDLE_MS = 100,
-	HTTP_DRAIN_HANDSHAKE_MS = 2000,
+	HTTP_DRAIN_FIRST_MS = 2000, /* who has just come, to say what for */
 	HTTP_ADDRESS_MAX = 256,
 	HTTP_BODY_AHEAD = 128 * 1024, /* of a body that is read by its handler: reading stops */
 	HTTP_DATE_SIZE = sizeof("Sun, 06 Nov 1994 08:49:37 GMT"),
@@ -77,6 +77,7 @@ struct http_conn {
 	struct tls_stream *tls;       /* NULL: plain */
 	bool prefaced;                /* a PROXY header is to come; what came is in ahead */
 	bool close;                   /* after the reply */
+	bool asked;                   /* a request of it was answered */
 	bool feeding;                 /* inside feed(): do not enter again */
 	bool opening;                 /* opened() is due */
 	bool frozen;                  /* a stream that may move to another process; once thawed: */
@@ -150,7 +151,7 @@ struct http_server {
 	uint64_t accepted_us; /* when as many as came would have come at the rate */
 	struct loop_timer accept_timer, drain_timer;
 	struct loop_task drain_task;
-	bool draining, told, frozen; /* told: all streams were */
+	bool will_drain, draining, told, frozen; /* told: all streams were */
 	void (*drained)(void *arg);
 	void *drained_arg;
 	int64_t date_s;

@@ -53,6 +53,7 @@ static void on_sent(struct http_conn *conn)
 		return;
 	}
 	conn->state = CONN_READING;
+	conn->asked = true;
 	http_conn_deadline(conn, conn->server->draining ? HTTP_DRAIN_IDLE_MS
 	                                                : conn->server->options.keepalive_ms);
 }
@@ -93,7 +94,7 @@ void http_conn_reply(struct http_conn *conn)
 
 	conn->state = CONN_WRITING;
 	conn->close = conn->close || reply->close || !exchange->parser.head.keep_alive ||
-	              conn->server->draining || (exchange->raw && !exchange->whole);
+	              conn->server->will_drain || (exchange->raw && !exchange->whole);
 	if (reply->stream_ops != NULL) {
 		conn->ops = reply->stream_ops;
 		conn->stream = reply->stream;

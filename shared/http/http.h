@@ -209,6 +209,9 @@ void http_server_free(struct http_server *server);
 unsigned http_server_port(const struct http_server *server);
 size_t http_server_connections(const struct http_server *server);
 
+/* It will be drained soon: from here on answers end their connections, so that when it is, few wait
+ * for a request that might come just then. All is served as before. */
+void http_server_will_drain(struct http_server *server);
 /* Stop accepting, answer what is in flight with Connection: close, refuse new streams. Those that
  * are open go on until http_conn_drain() or http_server_drain() tells them. */
 void http_server_retire(struct http_server *server);

@@ -293,6 +293,11 @@ static void empty_backlog(const struct http_listener *listener)
 	}
 }
 
+void http_server_will_drain(struct http_server *server)
+{
+	server->will_drain = true;
+}
+
 void http_server_retire(struct http_server *server)
 {
 	struct http_conn *conn;
@@ -304,6 +309,7 @@ void http_server_retire(struct http_server *server)
 		empty_backlog(&server->listeners[i]);
 	}
 	stop_listening(server);
+	server->will_drain = true;
 	server->draining = true;
 	LIST_FOREACH(conn, &server->conns, link)
 	{

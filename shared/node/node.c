@@ -128,6 +128,7 @@ static void begin_stop(struct life *life)
 {
 	if (!life->node.stopping) {
 		life->node.stopping = true;
+		http_server_will_drain(life->node.server);
 		systemd_notify("STOPPING=1");
 		(void)fiber_start(life->node.loop, &life->stopper, "stop", stop, life);
 	}

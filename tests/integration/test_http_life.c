@@ -350,7 +350,7 @@ static void drain_finishes_what_is_in_flight(void **state)
 {
 	struct http_stand stand = http_stand_start(&plain, 0);
 	struct client busy = client_open(stand.port), idle = client_open(stand.port);
-	struct client stream = client_open(stand.port);
+	struct client stream = client_open(stand.port), fresh = client_open(stand.port);
 	struct client_reply reply;
 
 	(void)state;
@@ -363,6 +363,10 @@ static void drain_finishes_what_is_in_flight(void **state)
 	client_until(&stream, "data: bye\n\n");
 	client_to_end(&stream);
 	client_expect_end(&idle);
+	/* Who has not asked yet is given longer than who might ask again. */
+	client_expect(&fresh, GET("/hello"), 200);
+	client_expect_end(&fresh);
+	client_close(&fresh);
 	client_reply(&busy, &reply);
 	assert_int_equal(reply.status, 200);
 	assert_string_equal(client_field(&reply, "Connection"), "close");
