@@ -3,7 +3,7 @@
  * scheduler, workers with room, sessions that end at once; beside the least that Redis can do for
  * such a hand-over: a push with a ring, and a pop by whoever hears it.
  *
- *	bench_dispatch [SECONDS]     under with-redis (AOF) and with-postgres
+ *	bench_dispatch [SECONDS RATE]     under with-redis (AOF) and with-postgres
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -87,6 +87,7 @@ static struct {
 	struct fiber_signal popped;
 	pid_t scheduler;
 	unsigned seconds;
+	uint64_t only; /* this rate; 0: both */
 } bench;
 
 static void die(const char *what, const char *why)
@@ -586,8 +587,10 @@ static void run(void *arg)
 	start_scheduler();
 	(void)fiber_sleep(SETTLE_MS);
 	learn_generation();
-	measure(200);
-	measure(RATE_MAX);
+	measure(bench.only > 0 ? bench.only : 200);
+	if (bench.only == 0) {
+		measure(RATE_MAX);
+	}
 	(void)kill(bench.scheduler, SIGTERM);
 	(void)waitpid(bench.scheduler, NULL, 0);
 	fiber_group_cancel(&bench.workers, ERR_CANCELLED);
@@ -605,8 +608,10 @@ static void run(void *arg)
 int main(int argc, char **argv)
 {
 	unsigned long seconds = argc > 1 ? strtoul(argv[1], NULL, 10) : SECONDS;
+	unsigned long only = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
 
 	bench.seconds = seconds > 0 && seconds <= SECONDS_MAX ? (unsigned)seconds : SECONDS;
+	bench.only = only <= RATE_MAX ? only : RATE_MAX;
 	bench.loop = loop_new();
 	(void)fiber_start(bench.loop, NULL, "bench", run, NULL);
 	loop_run(bench.loop);
