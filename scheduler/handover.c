@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "log/log.h"
 #include "metric/metric.h"
+#include "queue/mail.h"
 #include "scheduler/ahead.h"
 #include "scheduler/app.h"
 #include "scheduler/choose.h"
@@ -17,14 +19,15 @@
 #include "scheduler/order.h"
 #include "scheduler/retake.h"
 
-/* The rows of a batch, read while its epochs are raised. */
+enum { ALOUD_SIZE = MAIL_ALOUD_MAX + 512 };
+
+/* The rows of a batch. */
 struct reading {
 	struct handover *batch;
 	struct arena *arena;
 	struct ahead_read *ahead[HANDOVER_MAX];
 	const struct session *rows[HANDOVER_MAX]; /* NULL: there is none */
-	enum err_code rows_code;
-	struct err rows_err;
+	struct err err;
 };
 
 /* What one fiber does about one lease. */
@@ -34,7 +37,7 @@ struct step {
 	const struct session *row;
 };
 
-/* ---- all at once: epochs, rows, and whether the workers live ---- */
+/* ---- all at once: epochs, and whether the workers live ---- */
 
 /* The queue was lost, and with it the log, which nobody needed since: now. */
 static enum err_code rebuild_first(struct handover_lease *lease, struct opening *opening,
@@ -54,11 +57,24 @@ static enum err_code rebuild_first(struct handover_lease *lease, struct opening 
 	return opening_raise(app, opening, &lease->result, &lease->err);
 }
 
+/* What its worker is to be told of it when it is the next epoch. */
+static struct order_to whom(const struct handover_lease *lease, uint64_t epoch)
+{
+	return (struct order_to){ lease->worker, lease->item.incarnation, epoch,
+		                  lease->item.attempt, &lease->span.at };
+}
+
+/*
+ * Its worker hears of it in the same step, so whoever hears it has it: to begin waits for nothing
+ * else.  The epoch that it will be is known, since it is only raised from the one before.
+ */
 static void raise_epoch(void *arg)
 {
 	const struct step *step = arg;
 	struct handover_lease *lease = step->lease;
-	char token[QUEUE_TOKEN_SIZE];
+	const struct order_to to = whom(lease, lease->item.epoch + 1);
+	char token[QUEUE_TOKEN_SIZE], channel[QUEUE_KEY_SIZE];
+	struct buf aloud;
 	struct opening opening = { .sid = lease->item.sid,
 		                   .tenant = lease->item.tenant,
 		                   .cause = "lease",
@@ -68,11 +84,21 @@ static void raise_epoch(void *arg)
 		                   .to = SESSION_PROVISIONING,
 		                   .worker = lease->worker };
 
+	buf_init(&aloud, ALOUD_SIZE);
+	if (step->row != NULL && lease->item.epoch > 0 && lease->worker[0] != '\0' &&
+	    order_aloud(step->batch->app, step->row, &to, &aloud)) {
+		mail_aloud_channel(lease->worker, channel);
+		opening.channel = channel;
+		opening.tell = buf_str(&aloud);
+	}
 	queue_token(&lease->item, token);
 	lease->code = opening_raise(step->batch->app, &opening, &lease->result, &lease->err);
 	if (lease->code == ERR_OK && lease->result.outcome == LOG_REBUILD) {
+		opening.channel = NULL; /* it will be another epoch */
+		opening.tell = STR_LIT("");
 		lease->code = rebuild_first(lease, &opening, step->batch->app);
 	}
+	buf_fini(&aloud);
 }
 
 /*
@@ -120,7 +146,7 @@ static enum err_code read_missing(struct reading *reading)
 		return ERR_OK;
 	}
 	code = session_get_all(batch->app->node->pg, ids, count, reading->arena, &rows,
-	                       &reading->rows_err);
+	                       &reading->err);
 	for (size_t k = 0; k < count; k++) {
 		for (size_t i = 0; i < rows.count; i++) {
 			if (id_eq(&rows.items[i].id, &ids[k])) {
@@ -131,9 +157,8 @@ static enum err_code read_missing(struct reading *reading)
 	return code;
 }
 
-static void read_rows(void *arg)
+static enum err_code read_rows(struct reading *reading)
 {
-	struct reading *reading = arg;
 	const struct handover *batch = reading->batch;
 
 	for (size_t i = 0; i < batch->count; i++) {
@@ -144,7 +169,7 @@ static void read_rows(void *arg)
 			reading->rows[i] = ahead_row(reading->ahead[i], sid);
 		}
 	}
-	reading->rows_code = read_missing(reading);
+	return read_missing(reading);
 }
 
 /* The children use what is on the caller's stack: they end before this returns. */
@@ -161,17 +186,21 @@ static enum err_code join(struct fiber_group *children)
 	return code;
 }
 
-static enum err_code open_all(struct handover *batch, struct reading *reading)
+static enum err_code open_all(struct handover *batch, const struct reading *reading)
 {
 	struct loop *loop = batch->app->node->loop;
 	struct step steps[HANDOVER_MAX];
 	struct fiber_group children = { .count = 0 };
 
 	for (size_t i = 0; i < batch->count; i++) {
-		steps[i] = (struct step){ .batch = batch, .lease = &batch->leases[i] };
+		struct handover_lease *lease = &batch->leases[i];
+
+		steps[i] = (struct step){ batch, lease, reading->rows[i] };
+		if (reading->rows[i] != NULL) {
+			lease_trace_begin(lease, reading->rows[i], batch->claimed_us);
+		}
 		(void)fiber_start(loop, &children, "open", raise_epoch, &steps[i]);
 	}
-	(void)fiber_start(loop, &children, "rows", read_rows, reading);
 	(void)fiber_start(loop, &children, "alive", ask_alive, batch);
 	return join(&children);
 }
@@ -225,20 +254,13 @@ static enum err_code settle_all(struct handover *batch, struct err *err)
 
 /* ---- the queue and the workers are told ---- */
 
-static struct order_to whom(const struct handover_lease *lease)
-{
-	return (struct order_to){ lease->worker, lease->item.incarnation, lease->result.epoch,
-		                  lease->item.attempt, &lease->span.at };
-}
-
 static void tell_worker(void *arg)
 {
 	const struct step *step = arg;
 	struct handover_lease *lease = step->lease;
-	const struct order_to to = whom(lease);
+	const struct order_to to = whom(lease, lease->result.epoch);
 
 	lease->code = order_run_row(step->batch->app, step->row, &to, &lease->err);
-	lease_trace_end(lease);
 }
 
 static void store_epoch(struct app *app, const struct handover_lease *lease)
@@ -284,9 +306,10 @@ static void tell_granted(const struct handover_lease *lease)
 }
 
 /*
- * The queue is told first, and the workers in the same write, without waiting for its answer. What
- * it might refuse is a session that others took further since the claim: they raised its epoch or
- * ended it first, and a worker begins nothing that the head of its log does not say.
+ * The queue is told first, and the workers that did not hear of the epoch in the same write,
+ * without waiting for its answer. What it might refuse is a session that others took further since
+ * the claim: they raised its epoch or ended it first, and a worker begins nothing that the head of
+ * its log does not say; or one whose worker is further than we are.
  */
 static enum err_code tell_all(struct handover *batch, const struct reading *reading,
                               struct err *err)
@@ -313,7 +336,6 @@ static enum err_code tell_all(struct handover *batch, const struct reading *read
 		if (!lease->leased || row == NULL) {
 			continue;
 		}
-		lease_trace_begin(lease, row, batch->claimed_us);
 		steps[count] = (struct step){ batch, lease, row };
 		moves[count++] = (struct queue_move){ .sid = lease->item.sid,
 			                              .attempt = lease->item.attempt,
@@ -325,10 +347,13 @@ static enum err_code tell_all(struct handover *batch, const struct reading *read
 	}
 	(void)fiber_start(loop, &children, "opened", tell_queue, &opened);
 	for (size_t i = 0; i < count; i++) {
-		(void)fiber_start(loop, &children, "order", tell_worker, &steps[i]);
+		if (steps[i].lease->result.told == 0) {
+			(void)fiber_start(loop, &children, "order", tell_worker, &steps[i]);
+		}
 	}
 	code = join(&children);
 	for (size_t i = 0; i < count; i++) {
+		lease_trace_end(steps[i].lease, steps[i].row, batch->claimed_us);
 		store_epoch(batch->app, steps[i].lease);
 		tell_granted(steps[i].lease);
 		if (code == ERR_OK && steps[i].lease->code != ERR_OK) {
@@ -352,16 +377,14 @@ static enum err_code run(struct handover *batch, struct err *err)
 
 	reading->batch = batch;
 	reading->arena = arena_new();
-	code = open_all(batch, reading);
+	code = read_rows(reading);
 	if (code != ERR_OK) {
+		*err = reading->err;
+	} else if ((code = open_all(batch, reading)) != ERR_OK) {
 		(void)err_set(err, code, "leases were not opened");
 	}
 	if (code == ERR_OK) {
 		code = settle_all(batch, err);
-	}
-	if (code == ERR_OK && reading->rows_code != ERR_OK) {
-		*err = reading->rows_err;
-		code = reading->rows_code;
 	}
 	if (code == ERR_OK) {
 		code = tell_all(batch, reading, err);

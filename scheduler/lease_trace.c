@@ -21,13 +21,13 @@ void lease_trace_begin(struct handover_lease *lease, const struct session *row, 
 	if (!trace_is_on() || !traceparent_parse(row->traceparent, &task)) {
 		return;
 	}
-	tell_wait(lease, &task, claimed_us);
 	trace_begin(&lease->span, &task, "session.claim", TRACE_PRODUCER);
 	lease->span.began_us = claimed_us;
 }
 
-void lease_trace_end(struct handover_lease *lease)
+void lease_trace_end(struct handover_lease *lease, const struct session *row, int64_t claimed_us)
 {
+	struct traceparent task;
 	const struct trace_end end = {
 		.failed = lease->code == ERR_OK ? NULL : err_name(lease->code),
 		.attrs = { { "fairlead.session", lease->item.sid.s, 0 },
@@ -35,5 +35,8 @@ void lease_trace_end(struct handover_lease *lease)
 		           { "fairlead.epoch", NULL, (int64_t)lease->result.epoch } },
 	};
 
+	if (trace_is_on() && traceparent_parse(row->traceparent, &task)) {
+		tell_wait(lease, &task, claimed_us);
+	}
 	trace_end(&lease->span, &end);
 }

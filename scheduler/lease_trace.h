@@ -9,4 +9,5 @@ struct session;
 
 /* claimed_us: clock_wall_us() */
 void lease_trace_begin(struct handover_lease *lease, const struct session *row, int64_t claimed_us);
-void lease_trace_end(struct handover_lease *lease); /* by its code */
+/* By its code; one that nobody ends tells nothing. */
+void lease_trace_end(struct handover_lease *lease, const struct session *row, int64_t claimed_us);

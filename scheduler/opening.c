@@ -76,7 +76,9 @@ enum err_code opening_raise(struct app *app, const struct opening *opening, stru
 		                 .token = opening->token,
 		                 .epoch = opening->epoch,
 		                 .moves = opening->moves,
-		                 .to = opening->to };
+		                 .to = opening->to,
+		                 .channel = opening->channel,
+		                 .tell = opening->tell };
 	enum err_code code;
 	struct buf status;
 

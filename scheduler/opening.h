@@ -4,6 +4,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "base/str.h"
 #include "event/log.h"
 
 struct app;
@@ -16,8 +17,10 @@ struct opening {
 	uint64_t epoch;    /* that the log must be in; 0: any */
 	bool moves;
 	enum session_state to;
-	const char *reason; /* of the status event; NULL: none */
-	const char *worker; /* likewise */
+	const char *reason;  /* of the status event; NULL: none */
+	const char *worker;  /* likewise */
+	const char *channel; /* that is told so in the same step (log.h); NULL: none */
+	struct str tell;
 };
 
 /* log_open() alone; whoever asks tells PostgreSQL. */

@@ -21,15 +21,21 @@ enum {
 };
 _Static_assert((int)ORDER_MAX <= (int)MAIL_BODY_MAX, "an order fits into a note");
 
+static struct mail note_of(const struct id *sid, const char *kind, struct str body,
+                           const struct order_to *to)
+{
+	return (struct mail){ .kind = str_of(kind),
+		              .incarnation = str_of(to->incarnation),
+		              .sid = *sid,
+		              .epoch = to->epoch,
+		              .attempt = to->attempt,
+		              .body = body };
+}
+
 static enum err_code send(struct app *app, const struct id *sid, const char *kind, struct str body,
                           const struct order_to *to, struct err *err)
 {
-	const struct mail mail = { .kind = str_of(kind),
-		                   .incarnation = str_of(to->incarnation),
-		                   .sid = *sid,
-		                   .epoch = to->epoch,
-		                   .attempt = to->attempt,
-		                   .body = body };
+	const struct mail mail = note_of(sid, kind, body, to);
 
 	return mail_send(app->node->redis, to->worker, &mail, err);
 }
@@ -72,15 +78,14 @@ enum err_code order_waiting(struct app *app, const struct id *sid, const char *t
 	return code;
 }
 
-static enum err_code send_run(struct app *app, const struct session *session,
-                              const struct order_to *to, struct err *err)
+static enum err_code write_run(struct app *app, const struct session *session,
+                               const struct order_to *to, struct buf *body, struct err *err)
 {
 	struct arena *arena = arena_new();
 	struct session_orders more = { .approvals = STR_LIT("") };
 	enum err_code code = rules_for_order(app, session, to->epoch > FIRST_LEASE_EPOCH, arena,
 	                                     &more.approvals, err);
 	char trace[TRACEPARENT_LEN + 1];
-	struct buf body;
 
 	if (code == ERR_OK) {
 		code = order_secrets(app, session, to, arena, &more.secrets, err);
@@ -93,16 +98,49 @@ static enum err_code send_run(struct app *app, const struct session *session,
 		traceparent_format(to->trace, trace);
 		more.traceparent = str_of(trace);
 	}
-	buf_init(&body, ORDER_MAX);
 	if (code == ERR_OK) {
-		session_write_run(session, &more, &body);
-		code = buf_failed(&body)
-		               ? err_set(err, ERR_TOO_LARGE, "the order for %s", session->id.s)
-		               : send(app, &session->id, "run", buf_str(&body), to, err);
+		session_write_run(session, &more, body);
+		if (buf_failed(body)) {
+			code = err_set(err, ERR_TOO_LARGE, "the order for %s", session->id.s);
+		}
 	}
-	buf_fini(&body);
 	arena_free(arena);
 	return code;
+}
+
+static enum err_code send_run(struct app *app, const struct session *session,
+                              const struct order_to *to, struct err *err)
+{
+	enum err_code code;
+	struct buf body;
+
+	buf_init(&body, ORDER_MAX);
+	code = write_run(app, session, to, &body, err);
+	if (code == ERR_OK) {
+		code = send(app, &session->id, "run", buf_str(&body), to, err);
+	}
+	buf_fini(&body);
+	return code;
+}
+
+bool order_aloud(struct app *app, const struct session *row, const struct order_to *to,
+                 struct buf *out)
+{
+	bool fits = false;
+	struct buf body;
+	struct err err;
+
+	if (to->epoch > FIRST_LEASE_EPOCH) {
+		return false;
+	}
+	buf_init(&body, ORDER_MAX);
+	if (write_run(app, row, to, &body, &err) == ERR_OK) {
+		const struct mail mail = note_of(&row->id, "run", buf_str(&body), to);
+
+		fits = mail_aloud_write(&mail, out);
+	}
+	buf_fini(&body);
+	return fits;
 }
 
 enum err_code order_word(struct app *app, const struct id *sid, const char *word,

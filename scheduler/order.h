@@ -1,6 +1,8 @@
 /* What a worker is told: to run a session, and what clients ask of it. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/arena.h"
 #include "base/attr.h"
 #include "base/err.h"
@@ -9,6 +11,7 @@
 #include "session/session_store.h"
 
 struct app;
+struct buf;
 
 /* For whom: a session's place at a worker. */
 struct order_to {
@@ -27,6 +30,14 @@ enum err_code order_run(struct app *app, const struct queue_item *item, const st
 /* The same from its row, without the commands. */
 enum err_code order_run_row(struct app *app, const struct session *row, const struct order_to *to,
                             struct err *err) MUST_CHECK;
+
+/*
+ * The same before its epoch is raised to that: what is said aloud to its worker with it (mail.h).
+ * False: it has to be sent when the epoch is raised, since it is large, or since what happened
+ * until then belongs to it, as it does to every lease but the first.
+ */
+bool order_aloud(struct app *app, const struct session *row, const struct order_to *to,
+                 struct buf *out) MUST_CHECK;
 
 /* The commands that wait for it. */
 enum err_code order_waiting(struct app *app, const struct id *sid, const char *tenant,

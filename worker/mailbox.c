@@ -8,18 +8,20 @@
 #include "redis/redis.h"
 #include "redis/sub.h"
 
-enum { SWEEP_MS = 1000, RETRY_MS = 100, BACKOFF_MAX_MS = 500, RUNGS_MAX = 64 };
+enum { SWEEP_MS = 1000, RETRY_MS = 100, BACKOFF_MAX_MS = 500, RUNGS_MAX = 256 };
 
 static void on_message(void *arg, struct str channel, struct str payload)
 {
 	struct mailbox *box = arg;
+	bool aloud = str_eq(channel, str_of(box->aloud));
 	struct mailbox_rung *rung;
 
-	(void)channel;
-	if (box->unread || box->rung_count == RUNGS_MAX) {
+	/* What is said aloud is not in the box that is about to be read. */
+	if ((box->unread && !aloud) || box->rung_count == RUNGS_MAX) {
 		box->unread = true;
 	} else {
 		rung = mem_calloc(1, sizeof(*rung) + payload.n);
+		rung->aloud = aloud;
 		rung->n = payload.n;
 		memcpy(rung->payload, payload.p, payload.n);
 		TAILQ_INSERT_TAIL(&box->rungs, rung, link);
@@ -60,6 +62,8 @@ enum err_code mailbox_init(struct mailbox *box, const struct mailbox_options *op
 	}
 	mail_bell_channel(options->worker, channel);
 	redis_subscribe(box->sub, str_of(channel));
+	mail_aloud_channel(options->worker, box->aloud);
+	redis_subscribe(box->sub, str_of(box->aloud));
 	return ERR_OK;
 }
 
@@ -84,8 +88,28 @@ void mailbox_fini(struct mailbox *box)
 
 static void take(struct mailbox *box, const struct mail *mail)
 {
-	memcpy(box->after, mail->id, sizeof(box->after));
+	if (mail->id[0] != '\0') {
+		memcpy(box->after, mail->id, sizeof(box->after));
+	}
 	box->note(box->arg, mail);
+}
+
+static void take_rung(struct mailbox *box, const struct mailbox_rung *rung)
+{
+	const struct str payload = str_make(rung->payload, rung->n);
+	struct mail mail;
+
+	if (rung->aloud) {
+		if (mail_aloud_read(payload, &mail)) {
+			take(box, &mail);
+		}
+		return;
+	}
+	switch (mail_bell_read(payload, box->after, &mail)) {
+	case MAIL_RUNG_NOTE: take(box, &mail); break;
+	case MAIL_RUNG_OLD: break;
+	case MAIL_RUNG_READ: box->unread = true; break;
+	}
 }
 
 /* False: some have to be read. */
@@ -94,13 +118,7 @@ static bool take_rungs(struct mailbox *box)
 	struct mailbox_rung *rung;
 
 	while ((rung = TAILQ_FIRST(&box->rungs)) != NULL) {
-		struct mail mail;
-
-		switch (mail_bell_read(str_make(rung->payload, rung->n), box->after, &mail)) {
-		case MAIL_RUNG_NOTE: take(box, &mail); break;
-		case MAIL_RUNG_OLD: break;
-		case MAIL_RUNG_READ: box->unread = true; break;
-		}
+		take_rung(box, rung);
 		drop_rung(box, rung);
 	}
 	return !box->unread;

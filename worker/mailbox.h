@@ -18,9 +18,10 @@ struct loop;
 struct redis;
 struct redis_sub;
 
-/* A ring that brought its note. */
+/* A ring that brought its note, or a note that was said aloud. */
 struct mailbox_rung {
 	TAILQ_ENTRY(mailbox_rung) link;
+	bool aloud;
 	size_t n;
 	char payload[];
 };
@@ -31,6 +32,7 @@ struct mailbox {
 	void (*note)(void *arg, const struct mail *mail);
 	void *arg;
 
+	char aloud[QUEUE_KEY_SIZE]; /* the channel */
 	char after[MAIL_ID_SIZE];
 	TAILQ_HEAD(mailbox_rungs, mailbox_rung) rungs; /* oldest first */
 	size_t rung_count;

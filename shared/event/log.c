@@ -106,6 +106,10 @@ static bool decode_ok(const struct redis_reply *reply, struct log_result *ret)
 	    !redis_reply_u64(redis_reply_at(reply, 5), &ret->unarchived)) {
 		return false;
 	}
+	/* Only an opening of just now has it. */
+	if (redis_reply_len(reply) > 6 && !redis_reply_u64(redis_reply_at(reply, 6), &ret->told)) {
+		return false;
+	}
 	ret->first = (struct cursor){ ret->epoch, first };
 	ret->last = (struct cursor){ ret->epoch, last };
 	return true;
@@ -288,6 +292,8 @@ enum err_code log_open(const struct log_store *store, const struct log_open *ope
 	add_status(cmd, opening);
 	redis_arg_cstr(cmd, keys.bell);
 	redis_arg_u64(cmd, store->since);
+	redis_arg_cstr(cmd, opening->channel != NULL ? opening->channel : "");
+	redis_arg(cmd, opening->tell);
 	return run(store, script, cmd, ret, err);
 }
 

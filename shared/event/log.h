@@ -70,6 +70,8 @@ struct log_result {
 	uint64_t epoch;           /* OK, FENCED: the head's */
 	uint64_t expected;        /* SEQUENCE */
 	uint64_t unarchived;      /* OK: bytes beyond the watermark now; for budgets per tenant */
+	uint64_t told; /* OK, of an opening that tells a channel: how many heard it; 0: nobody, or
+	                  it was done before */
 };
 
 /*
@@ -115,6 +117,9 @@ struct log_open {
 	enum session_state to;  /* CREATE, and RECOVER without a head: the state to begin with */
 	/* Of the status event (CREATE, moves): JSON object text; {NULL, 0}: {"status": to}. */
 	struct str data;
+	/* A channel that is told in the same step, when it is done now; NULL: none. */
+	const char *channel;
+	struct str tell;
 };
 
 /* OK: .first is the epoch's first entry: log_epoch_store(). MOVED: CREATE: it exists already;

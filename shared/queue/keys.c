@@ -66,6 +66,11 @@ void mail_key_bell(const char *worker, char out[QUEUE_KEY_SIZE])
 	(void)snprintf(out, QUEUE_KEY_SIZE, "{w:%.*s}:bell", QUEUE_WORKER_MAX, worker);
 }
 
+void mail_key_aloud(const char *worker, char out[QUEUE_KEY_SIZE])
+{
+	(void)snprintf(out, QUEUE_KEY_SIZE, "{w:%.*s}:aloud", QUEUE_WORKER_MAX, worker);
+}
+
 bool queue_name_ok(const char *name)
 {
 	size_t n = strspn(name, NAME_CHARS);

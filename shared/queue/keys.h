@@ -17,6 +17,7 @@ void lease_key_bell(char out[QUEUE_KEY_SIZE]);                    /* {w}:bell */
 void mail_key_box(const char *worker, char out[QUEUE_KEY_SIZE]);  /* {w:<worker>}:mail */
 void mail_key_answer(const char *name, char out[QUEUE_KEY_SIZE]); /* {w}:answer:<name> */
 void mail_key_bell(const char *worker, char out[QUEUE_KEY_SIZE]);
+void mail_key_aloud(const char *worker, char out[QUEUE_KEY_SIZE]); /* {w:<worker>}:aloud */
 void mail_key_last(const char *worker, char out[QUEUE_KEY_SIZE]);
 
 /* Names of workers and incarnations: 1 to QUEUE_WORKER_MAX of A-Z a-z 0-9 . _ : - */

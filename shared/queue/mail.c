@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "queue/keys.h"
 #include "queue_lua_gen.h"
@@ -89,22 +90,32 @@ enum err_code mail_read(struct redis *redis, const char *worker, const char *aft
 	return ERR_OK;
 }
 
-enum mail_rung mail_bell_read(struct str payload, const char *after, struct mail *ret)
+void mail_aloud_channel(const char *worker, char out[QUEUE_KEY_SIZE])
 {
-	struct str rest = payload;
-	struct str line = str_split(&rest, '\n');
-	struct str id = str_split(&line, ' ');
-	struct mail mail = { .body = { NULL, 0 } };
-	struct str sid, epoch, attempt;
+	mail_key_aloud(worker, out);
+}
 
-	if (str_eq(id, str_of(after))) {
-		return MAIL_RUNG_OLD;
+bool mail_aloud_write(const struct mail *mail, struct buf *out)
+{
+	const struct str texts[] = { mail->kind, mail->incarnation, str_of(mail->sid.s) };
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		buf_add_str(out, texts[i]);
+		buf_add_char(out, '\n');
 	}
-	if (rest.p == NULL || !str_eq(line, str_of(after)) ||
-	    !str_copy(mail.id, sizeof(mail.id), id)) {
-		return MAIL_RUNG_READ;
-	}
-	mail.kind = str_split(&rest, '\n');
+	buf_add_u64(out, mail->epoch);
+	buf_add_char(out, '\n');
+	buf_add_u64(out, mail->attempt);
+	buf_add_char(out, '\n');
+	buf_add_str(out, mail->body);
+	return mail->body.n <= MAIL_ALOUD_MAX && !buf_failed(out);
+}
+
+bool mail_aloud_read(struct str payload, struct mail *ret)
+{
+	struct str rest = payload, sid, epoch, attempt;
+	struct mail mail = { .kind = str_split(&rest, '\n') };
+
 	mail.incarnation = str_split(&rest, '\n');
 	sid = str_split(&rest, '\n');
 	epoch = str_split(&rest, '\n');
@@ -112,9 +123,28 @@ enum mail_rung mail_bell_read(struct str payload, const char *after, struct mail
 	if (rest.p == NULL || (sid.n > 0 && !id_parse(sid, &mail.sid)) ||
 	    !parse_u64(epoch, UINT64_MAX, &mail.epoch) ||
 	    !parse_u64(attempt, UINT64_MAX, &mail.attempt)) {
-		return MAIL_RUNG_READ;
+		return false;
 	}
 	mail.body = rest;
+	*ret = mail;
+	return true;
+}
+
+/* A ring that brings its note has it in these words behind its first line. */
+enum mail_rung mail_bell_read(struct str payload, const char *after, struct mail *ret)
+{
+	struct str rest = payload;
+	struct str line = str_split(&rest, '\n');
+	struct str id = str_split(&line, ' ');
+	struct mail mail;
+
+	if (str_eq(id, str_of(after))) {
+		return MAIL_RUNG_OLD;
+	}
+	if (rest.p == NULL || !str_eq(line, str_of(after)) || !mail_aloud_read(rest, &mail) ||
+	    !str_copy(mail.id, sizeof(mail.id), id)) {
+		return MAIL_RUNG_READ;
+	}
 	*ret = mail;
 	return MAIL_RUNG_NOTE;
 }

@@ -14,13 +14,20 @@
 #include "base/str.h"
 #include "queue/queue.h"
 
+struct buf;
 struct redis;
 struct redis_reply;
 
-enum { MAIL_KEPT = 1024, MAIL_READ_MAX = 64, MAIL_ID_SIZE = 48, MAIL_BODY_MAX = 256 * 1024 };
+enum {
+	MAIL_KEPT = 1024,
+	MAIL_READ_MAX = 64,
+	MAIL_ID_SIZE = 48,
+	MAIL_BODY_MAX = 256 * 1024,
+	MAIL_ALOUD_MAX = 8 * 1024, /* body of a note that is said aloud */
+};
 
 struct mail {
-	char id[MAIL_ID_SIZE]; /* read: where to go on from */
+	char id[MAIL_ID_SIZE]; /* read: where to go on from; "": it was said aloud */
 	struct str kind; /* "run", "command", "fence", "drain", "deliver"...; known to its sender
 	                    and reader */
 	struct str incarnation; /* for whom; "": any */
@@ -65,3 +72,14 @@ enum mail_rung {
 };
 /* *ret: as of mail_read(); its strings point into the payload. */
 enum mail_rung mail_bell_read(struct str payload, const char *after, struct mail *ret);
+
+/*
+ * A note that is in no mailbox: whoever does what it is about says it aloud in the same step, on a
+ * channel of the worker's own.  Who does not listen there has it sent; who did not hear it is told
+ * again as of a lost note.
+ */
+void mail_aloud_channel(const char *worker, char out[QUEUE_KEY_SIZE]);
+/* False: its body is beyond MAIL_ALOUD_MAX. Pure. */
+bool mail_aloud_write(const struct mail *mail, struct buf *out) MUST_CHECK;
+/* False: it is none. *ret: its strings point into the payload. Pure. */
+bool mail_aloud_read(struct str payload, struct mail *ret) MUST_CHECK;

@@ -146,7 +146,9 @@ static void take(const struct mail *mail)
 static void take_for(struct host *host, const struct mail *mail)
 {
 	take(mail);
-	memcpy(host->after, mail->id, sizeof(host->after));
+	if (mail->id[0] != '\0') {
+		memcpy(host->after, mail->id, sizeof(host->after));
+	}
 	host->over[host->over_count++] = mail->sid;
 }
 
@@ -209,6 +211,17 @@ static void hear(struct host *host, struct str payload)
 	fiber_signal_raise(&host->bell);
 }
 
+/* It would be told again of those that it has no room for. */
+static void hear_aloud(struct host *host, struct str payload)
+{
+	struct mail mail;
+
+	if (host->over_count < OVER_MAX && mail_aloud_read(payload, &mail)) {
+		take_for(host, &mail);
+	}
+	fiber_signal_raise(&host->bell);
+}
+
 static void work(void *arg)
 {
 	struct host *host = arg;
@@ -244,6 +257,10 @@ static void on_message(void *arg, struct str channel, struct str payload)
 		if (str_eq(channel, str_of(bell))) {
 			hear(&bench.hosts[i], payload);
 		}
+		mail_aloud_channel(bench.hosts[i].lease.worker, bell);
+		if (str_eq(channel, str_of(bell))) {
+			hear_aloud(&bench.hosts[i], payload);
+		}
 	}
 }
 
@@ -270,6 +287,8 @@ static void start_workers(void)
 		(void)snprintf(lease->has, sizeof(lease->has), "runtime=local,agent=command");
 		(void)snprintf(host->after, sizeof(host->after), "0");
 		mail_bell_channel(lease->worker, bell);
+		redis_subscribe(bench.sub, str_of(bell));
+		mail_aloud_channel(lease->worker, bell);
 		redis_subscribe(bench.sub, str_of(bell));
 		must(lease_register(bench.worker_redis, lease, &err), "register", &err);
 		(void)fiber_start(bench.loop, &bench.workers, "worker", work, host);

@@ -9,6 +9,7 @@
 #include "limit/limit_store.h"
 #include "queue/queue_limit.h"
 #include "queue/queue_why.h"
+#include "redis/sub.h"
 #include "scheduler_world.h"
 
 #define URL "https://host.example/a.git"
@@ -137,6 +138,84 @@ static void what_is_ready_and_what_is_free_is_seen_without_looking(void **state)
 {
 	(void)state;
 	world_run(bells_body);
+}
+
+struct listener {
+	struct fiber_signal heard;
+	struct id sid;
+	uint64_t epoch, attempt;
+	size_t notes;
+};
+
+static void on_aloud(void *arg, struct str channel, struct str payload)
+{
+	struct listener *listener = arg;
+	struct mail mail;
+
+	(void)channel;
+	assert_true(mail_aloud_read(payload, &mail));
+	assert_true(str_eq(mail.kind, STR_LIT("run")));
+	assert_true(str_eq(mail.incarnation, STR_LIT("inc-1")));
+	assert_true(str_starts(mail.body, STR_LIT("{")));
+	listener->sid = mail.sid;
+	listener->epoch = mail.epoch;
+	listener->attempt = mail.attempt;
+	listener->notes++;
+	fiber_signal_raise(&listener->heard);
+}
+
+static void on_listening(void *arg)
+{
+	struct listener *listener = arg;
+
+	fiber_signal_raise(&listener->heard);
+}
+
+static void aloud_body(struct world *world)
+{
+	static const struct redis_sub_events events = { .message = on_aloud,
+		                                        .resumed = on_listening };
+	struct listener listener = { .notes = 0 };
+	struct redis_options options = { .timeout_ms = 5000, .backoff_max_ms = 200 };
+	struct redis_sub *sub;
+	struct stage stage;
+	struct player *player;
+	char channel[QUEUE_KEY_SIZE];
+	struct id first, second;
+	struct err err;
+
+	stage_open(&stage, world);
+	player = stage_worker(&stage, 0, "inc-1", 2);
+	options.url = stage.server.url;
+	fiber_signal_init(&listener.heard);
+	sub = redis_sub_new(world->loop, &options, &events, &listener, &err);
+	assert_non_null(sub);
+	mail_aloud_channel(player->lease.worker, channel);
+	redis_subscribe(sub, str_of(channel));
+	assert_int_equal(fiber_signal_wait(&listener.heard, SOON_MS), ERR_OK);
+	stage_start_scheduler(&stage, 0);
+	first = accept_one(&stage, BODY(AGENT(1), ""));
+	assert_int_equal(fiber_signal_wait(&listener.heard, SOON_MS), ERR_OK);
+	assert_true(id_eq(&listener.sid, &first));
+	assert_int_equal(listener.epoch, stage_head(&stage, &first).at.epoch);
+	assert_int_equal(stage_head(&stage, &first).state, SESSION_PROVISIONING);
+	await_set(&stage, &first, QUEUE_LEASED);
+	assert_null(player_order(player, &first)); /* and so it is in no mailbox */
+	redis_sub_free(sub);
+	second = accept_one(&stage, BODY(AGENT(1), ""));
+	await_order(&stage, player, &second);
+	/* Who did nothing about what it heard is reminded. */
+	await_order(&stage, player, &first);
+	assert_int_equal(player_order(player, &first)->epoch, listener.epoch);
+	assert_int_equal(player_order(player, &first)->attempt, listener.attempt);
+	assert_int_equal(listener.notes, 1);
+	stage_close(&stage);
+}
+
+static void a_worker_hears_of_its_session_with_the_epoch_or_finds_it_in_its_mailbox(void **state)
+{
+	(void)state;
+	world_run(aloud_body);
 }
 
 /* ---- placement ---- */
@@ -384,6 +463,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_ready_and_what_is_free_is_seen_without_looking),
+		cmocka_unit_test(
+			a_worker_hears_of_its_session_with_the_epoch_or_finds_it_in_its_mailbox),
 		cmocka_unit_test(a_session_goes_to_the_worker_that_holds_its_repository),
 		cmocka_unit_test(a_limit_takes_effect_at_once_and_outlives_redis),
 		cmocka_unit_test(while_a_budget_is_spent_nothing_starts),

@@ -772,6 +772,69 @@ static void the_doorbell_carries_small_events_and_the_position_of_large_ones(voi
 	world_run(bell_body);
 }
 
+/* ---- who is told of an epoch in its step ---- */
+
+struct told {
+	struct fiber_signal heard;
+	unsigned count;
+};
+
+static void on_told(void *arg, struct str channel, struct str payload)
+{
+	struct told *told = arg;
+
+	assert_true(str_eq(channel, STR_LIT("told")));
+	assert_true(str_eq(payload, STR_LIT("go on\n\"now\"")));
+	told->count++;
+	fiber_signal_raise(&told->heard);
+}
+
+static void on_listening(void *arg)
+{
+	struct told *told = arg;
+
+	fiber_signal_raise(&told->heard);
+}
+
+static void told_body(struct world *world)
+{
+	static const struct redis_sub_events events = { .message = on_told,
+		                                        .resumed = on_listening };
+	struct redis_options options = { getenv("TEST_REDIS_URL"), WORLD_TIMEOUT_MS, 500 };
+	struct rig rig = rig_of(world);
+	struct log_open lease = lease_of(&rig, "lease-1");
+	struct told told = { .count = 0 };
+	struct redis_sub *sub;
+	struct err err;
+
+	lease.channel = "told";
+	lease.tell = STR_LIT("go on\n\"now\"");
+	lease.from = SESSION_ANY;
+	lease.moves = false;
+	(void)create(&rig);
+	assert_int_equal(open_with(&rig, &lease).told, 0); /* nobody listens */
+	fiber_signal_init(&told.heard);
+	sub = redis_sub_new(world->loop, &options, &events, &told, &err);
+	assert_non_null(sub);
+	redis_subscribe(sub, STR_LIT("told"));
+	assert_int_equal(fiber_signal_wait(&told.heard, WORLD_TIMEOUT_MS), ERR_OK);
+	assert_int_equal(open_with(&rig, &lease).told, 0); /* it was done before */
+	lease.token = "lease-2";
+	lease.epoch = 1;
+	assert_int_equal(open_with(&rig, &lease).outcome, LOG_FENCED);
+	lease.epoch = 2;
+	assert_int_equal(open_with(&rig, &lease).told, 1);
+	assert_int_equal(fiber_signal_wait(&told.heard, WORLD_TIMEOUT_MS), ERR_OK);
+	assert_int_equal(told.count, 1);
+	redis_sub_free(sub);
+}
+
+static void who_is_to_be_told_of_an_epoch_hears_of_it_once_and_only_if_it_is_raised(void **state)
+{
+	(void)state;
+	world_run(told_body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -795,6 +858,8 @@ int main(void)
 		cmocka_unit_test(an_append_never_creates_a_log),
 		cmocka_unit_test(two_producers_that_race_and_repeat_leave_each_batch_once),
 		cmocka_unit_test(the_doorbell_carries_small_events_and_the_position_of_large_ones),
+		cmocka_unit_test(
+			who_is_to_be_told_of_an_epoch_hears_of_it_once_and_only_if_it_is_raised),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

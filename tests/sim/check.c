@@ -462,6 +462,13 @@ static bool is_by(struct str producer, struct str incarnation)
 	       str_starts(str_make(producer.p + 2, producer.n - 2), incarnation);
 }
 
+/* A worker hears of its epoch before the queue does. */
+static bool is_given(const struct item *item)
+{
+	return item->set == QUEUE_LEASING || item->set == QUEUE_LEASED ||
+	       item->set == QUEUE_PARKED;
+}
+
 /* An effect of a worker: in its own epoch, while the queue says that the session is its. */
 static void check_effect(const struct ran *ran, const struct record *record)
 {
@@ -480,7 +487,7 @@ static void check_effect(const struct ran *ran, const struct record *record)
 		           ran->reply->items[1]->p);
 	}
 	read_item(i);
-	has = items[i].set == QUEUE_LEASED || items[i].set == QUEUE_PARKED;
+	has = is_given(&items[i]);
 	if (world->generation == 1 && items[i].found && !has) {
 		world_fail("%s: an effect of a worker was taken while the session is %s",
 		           record->sid.s, queue_set_name(items[i].set));

@@ -1,4 +1,5 @@
 /* The doors of a process, replaced at link time (-Wl,--wrap): Redis, time, sleep, the log. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,6 +7,7 @@
 #include "base/mem.h"
 #include "event_lua_gen.h"
 #include "log/log.h"
+#include "queue/mail.h"
 #include "queue_lua_gen.h"
 #include "redis/cmd.h"
 #include "redis/redis.h"
@@ -349,12 +351,39 @@ void doors_break(void)
 
 /* ---- doorbells: pub/sub, which may lose them ---- */
 
-void doors_publish(void *arg, struct str channel, struct str payload)
+/* Of a process that is frozen the kernel keeps it; what was said to one that is cut off is lost. */
+static unsigned say_aloud(struct str channel, struct str payload)
+{
+	char own[QUEUE_KEY_SIZE], worker[16];
+	unsigned heard = 0;
+
+	for (size_t i = 0; i < world->player_count; i++) {
+		struct player *player = &world->players[i];
+		bool lost = player->cut_until > world->now_us || chance(10);
+
+		(void)snprintf(worker, sizeof(worker), "w%u", player->number);
+		mail_aloud_channel(worker, own);
+		if (player->kind != PLAYER_WORKER || player->dead ||
+		    !str_eq(channel, str_of(own))) {
+			continue;
+		}
+		heard++;
+		if (!lost) {
+			worker_hear(player, payload);
+		}
+	}
+	return heard;
+}
+
+unsigned doors_publish(void *arg, struct str channel, struct str payload)
 {
 	(void)arg;
-	(void)payload;
 	if (world->over) {
-		return;
+		return 0;
+	}
+	if (str_starts(channel, STR_LIT("{w:")) && payload.n > 0 &&
+	    memmem(channel.p, channel.n, ":aloud", 6) != NULL) {
+		return say_aloud(channel, payload);
 	}
 	for (size_t i = 0; i < world->player_count; i++) {
 		struct player *player = &world->players[i];
@@ -375,6 +404,7 @@ void doors_publish(void *arg, struct str channel, struct str payload)
 			world->woken = true;
 		}
 	}
+	return 0; /* nobody asks */
 }
 
 /* ---- sleep ---- */

@@ -48,8 +48,9 @@ struct model_reply *model_eval(struct model *model, struct str script, const str
 /* The i-th key, in their order; NULL at the end. */
 const char *model_key(struct model *model, size_t i, const char **ret_type);
 uint64_t model_published(const struct model *model);
+/* fn: how many hear it. */
 void model_on_publish(struct model *model,
-                      void (*fn)(void *arg, struct str channel, struct str payload), void *arg);
+                      unsigned (*fn)(void *arg, struct str channel, struct str payload), void *arg);
 /* Of the last script: how many commands it ran, and whether it changed anything. */
 uint64_t model_calls(const struct model *model);
 bool model_changed(const struct model *model);

@@ -117,12 +117,14 @@ static struct model_reply *cmd_pexpire(struct model *model, const struct str *ar
 
 static struct model_reply *cmd_publish(struct model *model, const struct str *args, size_t count)
 {
+	unsigned heard = 0;
+
 	(void)count;
 	model->published++;
 	if (model->on_publish != NULL) {
-		model->on_publish(model->publish_arg, args[1], args[2]);
+		heard = model->on_publish(model->publish_arg, args[1], args[2]);
 	}
-	return model_reply_int(0);
+	return model_reply_int(heard);
 }
 
 static struct model_reply *cmd_time(struct model *model, const struct str *args, size_t count)

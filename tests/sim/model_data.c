@@ -415,7 +415,7 @@ uint64_t model_published(const struct model *model)
 }
 
 void model_on_publish(struct model *model,
-                      void (*fn)(void *arg, struct str channel, struct str payload), void *arg)
+                      unsigned (*fn)(void *arg, struct str channel, struct str payload), void *arg)
 {
 	model->on_publish = fn;
 	model->publish_arg = arg;

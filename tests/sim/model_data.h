@@ -43,7 +43,7 @@ struct model {
 	bool sorted; /* values, by key */
 	int64_t now_ms;
 	uint64_t published;
-	void (*on_publish)(void *arg, struct str channel, struct str payload);
+	unsigned (*on_publish)(void *arg, struct str channel, struct str payload);
 	void *publish_arg;
 	uint64_t calls; /* of the last script */
 	bool changed;   /* by it */

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "event/segment.h"
 #include "queue/mail.h"
@@ -42,32 +43,62 @@ static enum err_code tell(struct app *app, const struct queue_item *item, const 
 	                               : code;
 }
 
-static enum err_code hand_over(struct app *app, const struct queue_item *item, uint64_t epoch,
-                               struct err *err)
+static enum err_code hand_over(struct app *app, const struct queue_item *item,
+                               const struct log_result *opened, struct err *err)
 {
 	const struct queue queue = app_queue(app, item->tenant);
 	const struct queue_move move = { .sid = item->sid,
 		                         .attempt = item->attempt,
-		                         .epoch = epoch };
+		                         .epoch = opened->epoch };
 	enum queue_set set;
 	enum err_code code = queue_opened(&queue, &move, &set, err);
 
 	if (code == ERR_CONFLICT || code == ERR_NOT_FOUND) {
 		return ERR_OK;
 	}
-	return code == ERR_OK ? tell(app, item, "run", epoch, err) : code;
+	return code == ERR_OK && opened->told == 0 ? tell(app, item, "run", opened->epoch, err)
+	                                           : code;
+}
+
+/* Most are told in the step that raises the epoch, later leases too. */
+static enum err_code raise_epoch(struct app *app, const struct queue_item *item,
+                                 struct log_result *ret, struct err *err)
+{
+	char token[QUEUE_TOKEN_SIZE], worker[QUEUE_WORKER_MAX + 1], channel[QUEUE_KEY_SIZE];
+	struct opening opening = { .sid = item->sid,
+		                   .tenant = item->tenant,
+		                   .cause = "lease",
+		                   .token = token,
+		                   .epoch = item->epoch,
+		                   .moves = true,
+		                   .to = SESSION_PROVISIONING };
+	const struct mail mail = { .kind = STR_LIT("run"),
+		                   .incarnation = str_of(item->incarnation),
+		                   .sid = item->sid,
+		                   .epoch = item->epoch + 1,
+		                   .attempt = item->attempt };
+	struct buf aloud;
+	enum err_code code = ERR_OK;
+
+	queue_token(item, token);
+	buf_init(&aloud, MAIL_ALOUD_MAX);
+	if (item->epoch > 0 && roll(4) > 0 && mail_aloud_write(&mail, &aloud)) {
+		code = lease_worker_of(app->node->redis, item->incarnation, worker, err);
+		if (code == ERR_OK) {
+			mail_aloud_channel(worker, channel);
+			opening.channel = channel;
+			opening.tell = buf_str(&aloud);
+		}
+	}
+	if (code == ERR_OK || code == ERR_NOT_FOUND) {
+		code = opening_make(app, &opening, ret, err);
+	}
+	buf_fini(&aloud);
+	return code;
 }
 
 static enum err_code complete(struct app *app, const struct queue_item *item, struct err *err)
 {
-	char token[QUEUE_TOKEN_SIZE];
-	const struct opening opening = { .sid = item->sid,
-		                         .tenant = item->tenant,
-		                         .cause = "lease",
-		                         .token = token,
-		                         .epoch = item->epoch,
-		                         .moves = true,
-		                         .to = SESSION_PROVISIONING };
 	struct log_result result;
 	bool alive = false;
 	enum err_code code = lease_lives(app->node->redis, item->incarnation, &alive, err);
@@ -75,15 +106,14 @@ static enum err_code complete(struct app *app, const struct queue_item *item, st
 	if (code == ERR_OK && !alive) {
 		return retake_item(app, item, RETAKE_MISPLACED, err);
 	}
-	queue_token(item, token);
 	if (code == ERR_OK) {
-		code = opening_make(app, &opening, &result, err);
+		code = raise_epoch(app, item, &result, err);
 	}
 	if (code != ERR_OK) {
 		return code;
 	}
 	if (result.outcome == LOG_OK) {
-		return hand_over(app, item, result.epoch, err);
+		return hand_over(app, item, &result, err);
 	}
 	return result.outcome == LOG_ENDED ? retake_finish(app, &item->sid, item->tenant, err)
 	                                   : retake_item(app, item, RETAKE_MISPLACED, err);

@@ -531,6 +531,19 @@ static void on_mail(struct player *player, const struct mail *mail)
 	}
 }
 
+static void hear_all(struct player *player)
+{
+	struct mail mail;
+
+	for (size_t i = 0; i < player->aloud_count; i++) {
+		if (mail_aloud_read(str_make(player->aloud[i].payload, player->aloud[i].n),
+		                    &mail)) {
+			on_mail(player, &mail);
+		}
+	}
+	player->aloud_count = 0;
+}
+
 static void read_mail(void *arg)
 {
 	struct player *player = arg;
@@ -539,6 +552,7 @@ static void read_mail(void *arg)
 		struct mail_page page;
 		struct err err;
 
+		hear_all(player);
 		if (mail_read(player->node.redis, player->keeper.options.worker.worker,
 		              player->read, &page, &err) == ERR_OK) {
 			for (size_t i = 0; i < page.count; i++) {
@@ -671,6 +685,21 @@ void worker_ring(struct player *player)
 	}
 }
 
+void worker_hear(struct player *player, struct str payload)
+{
+	size_t i = player->aloud_count;
+
+	if (i < ALOUD_MAX && payload.n <= sizeof(player->aloud[i].payload)) {
+		memcpy(player->aloud[i].payload, payload.p, payload.n);
+		player->aloud[i].n = payload.n;
+		player->aloud_count++;
+		if (player->frozen_until <= world->now_us) {
+			fiber_signal_raise(&player->mail);
+			world->woken = true;
+		}
+	}
+}
+
 void worker_start(struct player *player)
 {
 	struct lease_keeper_options options = { .redis = player->node.redis,
@@ -692,6 +721,7 @@ void worker_start(struct player *player)
 	       sizeof("runtime=local,agent=command"));
 	memset(player->jobs, 0, sizeof(player->jobs));
 	memcpy(player->read, "0", 2);
+	player->aloud_count = 0;
 	fiber_signal_init(&player->mail);
 	lease_keeper_init(&player->keeper, &options);
 	(void)player_spawn(player, "keeper", lease_keeper_run, &player->keeper);

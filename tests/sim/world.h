@@ -35,6 +35,7 @@ enum {
 	PLAYERS_MAX = 8,
 	HOSTS_MAX = 3,
 	JOBS_MAX = 8,
+	ALOUD_MAX = 16,
 	KEPT_MAX = 24,
 	PLAYER_FIBERS_MAX = 40,
 	SEEN_MAX = 96,
@@ -99,6 +100,11 @@ struct player {
 	struct lease_keeper keeper;
 	struct fiber_signal mail;
 	char read[48];
+	struct {
+		size_t n;
+		char payload[256];
+	} aloud[ALOUD_MAX]; /* what was said to it aloud, and not heard yet */
+	size_t aloud_count;
 	struct job jobs[JOBS_MAX];
 	unsigned slots;
 };
@@ -206,11 +212,12 @@ struct record *record_of(const struct id *sid);
 void client_start(struct player *player);
 void scheduler_start(struct player *player);
 void worker_start(struct player *player);
+void worker_hear(struct player *player, struct str payload);
 void worker_ring(struct player *player);
 
 /* ---- doors.c ---- */
 
-void doors_publish(void *arg, struct str channel, struct str payload);
+unsigned doors_publish(void *arg, struct str channel, struct str payload);
 void doors_break(void); /* every connection to Redis is lost */
 enum err_code pg_door(const void *pg, struct err *err) MUST_CHECK;
 

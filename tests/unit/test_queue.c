@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/buf.h"
 #include "queue/keys.h"
 #include "queue/lease.h"
 #include "queue/mail.h"
@@ -121,6 +122,43 @@ static void a_ring_that_is_not_of_the_next_note_says_to_read(void **state)
 	assert_int_equal(mail_bell_read(STR_LIT(RING), "9-0", &mail), MAIL_RUNG_OLD);
 }
 
+static void a_note_that_is_said_aloud_is_heard_as_it_was(void **state)
+{
+	static const char *const others[] = { "",
+		                              "run",
+		                              "run\ninc-1\n\n7",
+		                              "run\n\nno id\n0\n0\n",
+		                              "run\n\n\nx\n0\n",
+		                              "run\n\n\n0\n-1\n" };
+	static char large[MAIL_ALOUD_MAX + 1];
+	struct mail said = { .kind = STR_LIT("run"),
+		             .incarnation = STR_LIT("inc-1"),
+		             .epoch = 7,
+		             .attempt = 3,
+		             .body = STR_LIT("{\"a\":\n1}") };
+	struct mail heard;
+	struct buf text;
+
+	(void)state;
+	assert_true(id_parse(STR_LIT("01J00000000000000000000000"), &said.sid));
+	buf_init(&text, 2 * sizeof(large));
+	assert_true(mail_aloud_write(&said, &text));
+	assert_true(mail_aloud_read(buf_str(&text), &heard));
+	assert_string_equal(heard.id, "");
+	assert_true(str_eq(heard.kind, said.kind));
+	assert_true(str_eq(heard.incarnation, said.incarnation));
+	assert_true(id_eq(&heard.sid, &said.sid));
+	assert_int_equal(heard.epoch, 7);
+	assert_int_equal(heard.attempt, 3);
+	assert_true(str_eq(heard.body, said.body));
+	said.body = str_make(large, sizeof(large));
+	assert_false(mail_aloud_write(&said, &text));
+	buf_fini(&text);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		assert_false(mail_aloud_read(str_of(others[i]), &heard));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -130,6 +168,7 @@ int main(void)
 		cmocka_unit_test(every_set_has_its_name),
 		cmocka_unit_test(the_next_note_comes_with_its_ring),
 		cmocka_unit_test(a_ring_that_is_not_of_the_next_note_says_to_read),
+		cmocka_unit_test(a_note_that_is_said_aloud_is_heard_as_it_was),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,9 +13,10 @@
 --      8 states ",a,b,": the head's must be one of them (recover: is left alone otherwise)
 --      9 state: the new state, "" none; recover without status event: used only when the head does not know it
 --     10 data of the status event, "" none   11 bell channel
---     12 the first generation since Redis was empty
+--     12 the first generation since Redis was empty   13 channel that is told, "" none  14 what it is told
 -- rings the bell, and but for create, of which the row knows, channel moves: "<sid> <tenant> <cause>"
--- returns {ok | again, epoch, first n, last n, state, bytes beyond the watermark}
+-- tells channel 13 when it is done now, last of all: whoever hears it may begin at once
+-- returns {ok | again, epoch, first n, last n, state, bytes beyond the watermark, and ok: how many were told}
 --      or {missing} {stale} {rebuild} {fenced, epoch} {moved, state}
 local head, log = KEYS[1], KEYS[2]
 local how, token, state, data = ARGV[3], ARGV[4], ARGV[9], ARGV[10]
@@ -96,4 +97,5 @@ redis.call('PUBLISH', ARGV[11],
 if how ~= 'create' then
 	redis.call('PUBLISH', 'moves', string.match(head, '{s:(.-)}') .. ' ' .. ARGV[1] .. ' ' .. ARGV[5])
 end
-return {'ok', e, text(first), text(n), state, text(bytes)}
+local told = ARGV[13] ~= '' and redis.call('PUBLISH', ARGV[13], ARGV[14]) or 0
+return {'ok', e, text(first), text(n), state, text(bytes), told}
