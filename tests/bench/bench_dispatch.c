@@ -380,6 +380,7 @@ static void enqueue(void *arg)
 		                           .user = "u",
 		                           .project = "p",
 		                           .agent = "command",
+		                           .epoch = 1, /* as who makes its log says */
 		                           .needs = "runtime=local,agent=command" };
 	enum queue_set set;
 	struct err err;
