@@ -1,6 +1,6 @@
 /*
- * Duty: leases.  For each living worker with a free slot: claim, raise the epoch, tell
- * PostgreSQL, tell the queue, tell the worker.  Each step may be the last one before a kill; what
+ * Duty: leases.  For each living worker with a free slot: claim, raise the epoch and tell the
+ * worker, tell the queue, tell PostgreSQL.  Each step may be the last one before a kill; what
  * is half done after two seconds is completed by any scheduler.
  */
 #pragma once

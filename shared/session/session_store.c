@@ -298,7 +298,7 @@ static enum err_code read_batch(struct pg *pg, const struct text *query,
                                 struct session_batch *ret, struct err *err)
 {
 	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
-	enum err_code code = pg_query(pg, "", query, params, &rows, err);
+	enum err_code code = pg_look(pg, "", query, params, &rows, err);
 
 	return code != ERR_OK ? code : from_rows(rows, arena, &ret->items, &ret->count, err);
 }
