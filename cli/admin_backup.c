@@ -18,6 +18,7 @@
 #include "cli/admin.h"
 #include "cli/backup.h"
 #include "cli/backup_behind.h"
+#include "cli/home.h"
 #include "cli/service.h"
 #include "event/log.h"
 #include "pg/environ.h"
@@ -118,8 +119,11 @@ static enum err_code find_folder(struct job *job, struct err *err)
 static enum err_code make_folder(struct job *job, struct err *err)
 {
 	const char *word = job->call->words[0];
-	enum err_code code;
+	enum err_code code = home_make_parents(word, err);
 
+	if (code != ERR_OK) {
+		return code;
+	}
 	if (mkdir(word, 0700) != 0 && errno != EEXIST) {
 		return err_set(err, ERR_UNAVAILABLE, "cannot make %s: %s", word, strerror(errno));
 	}

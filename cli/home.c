@@ -107,7 +107,7 @@ static enum err_code own_user(struct home_user *ret)
 	return ERR_OK;
 }
 
-static enum err_code make_parents(const char *path, struct err *err)
+enum err_code home_make_parents(const char *path, struct err *err)
 {
 	char part[HOME_PATH_MAX];
 
@@ -195,7 +195,7 @@ enum err_code home_prepare(struct home *home, struct err *err)
 		code = home->root ? find_user("fairlead-agent", &home->agent, err)
 		                  : own_user(&home->agent);
 	}
-	if (code != ERR_OK || (code = make_parents(home->dir, err)) != ERR_OK ||
+	if (code != ERR_OK || (code = home_make_parents(home->dir, err)) != ERR_OK ||
 	    (code = make_dir(home->dir, 0711, &home->service, err)) != ERR_OK ||
 	    (code = make_dir(home->run, 0711, &home->service, err)) != ERR_OK ||
 	    (code = check_space(home->dir, err)) != ERR_OK ||

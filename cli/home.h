@@ -54,6 +54,9 @@ enum err_code home_secret(const struct home *home, const char *name, char out[HO
 enum err_code home_write(const char *path, mode_t mode, const struct home_user *owner,
                          const char *text, size_t len, struct err *err) MUST_CHECK;
 
+/* The folders above path that are missing, readable for all. */
+enum err_code home_make_parents(const char *path, struct err *err) MUST_CHECK;
+
 /* "<dir>/<name>" into out; ERR_LIMIT when too long. */
 enum err_code home_path(char out[HOME_PATH_MAX], const char *dir, const char *name,
                         struct err *err) MUST_CHECK;

@@ -232,7 +232,12 @@ static void describe_program(struct stack *stack, enum stack_part part, const ch
 	service_env(s, arena_printf(arena, "FAIRLEAD_REDIS_URL=%s", stack->redis_url));
 	service_env(s, arena_printf(arena, "FAIRLEAD_HOME=%s", home->dir));
 	if (part == STACK_WORKER) {
+		const char *path = getenv("PATH");
+
 		s->user = NULL; /* it must be able to become the agents' user */
+		/* Agents find `fairlead agent` there. */
+		service_env(s, arena_printf(arena, "PATH=%s:%s",
+		                            path != NULL ? path : "/usr/bin:/bin", bin));
 		service_env(s,
 		            arena_printf(arena, "FAIRLEAD_WORKER_STATE_DIR=%s/worker", home->dir));
 		service_env(s, arena_printf(arena, "FAIRLEAD_WORKER_USER=%s",

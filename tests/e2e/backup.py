@@ -51,7 +51,7 @@ def it_is_taken_while_sessions_run(stack):
     stack.running = stack.submit(["sh", "-c", "echo begun; exec sleep 600"])[0]
     wait_for("it runs", lambda: stack.json("GET", "/api/v1/sessions/" + stack.running)[1]["status"] == "running")
     stack.waiting = stack.submit(["true"], workers={"required": ["zone=elsewhere"]})[0]
-    stack.folder = os.path.join(stack.dir, "backup")
+    stack.folder = os.path.join(stack.dir, "backups", "of-today")
     made = json.loads(admin(stack, "backup", stack.folder, "--wait", str(stack.wait), "--json"))
     assert made["onlyInRedis"]["sessions"] <= (0 if stack.wait >= ARCHIVED_S else 2), made
     rows = {t["name"]: t["rows"] for t in made["tables"]}

@@ -252,6 +252,7 @@ def an_agent_is_submitted(stack):
     program = ["/usr/bin/python3", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "standins", "tool_agent.py")]
     expect(stack.cli("task", "run", "--agent", "acp", "--prompt", "look at it", "--", *program), 0, [], "-- completed")
     more = ["--model", "big", "--mode", "plan", "--config", '{"a": 1}', "--interactive", "--sandbox", "read-only", "--secret", "API_KEY"]
+    expect(stack.cli("task", "run", "--", "fairlead", "agent", "note", "it is here"), 0, [], "it is here")
     once = ["--at", "2100-01-01T00:00:00Z"]
     made = json.loads(expect(stack.cli("schedule", "create", *once, "--agent", "codex", *more, "--json", "--", "mend", "it"), 0).stdout)
     task = json.loads(expect(stack.cli("schedule", "show", made["id"], "--json"), 0).stdout)["task"]
