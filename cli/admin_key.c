@@ -217,7 +217,8 @@ static int run_create(struct call *call)
 	struct id id;
 
 	if (!auth_scopes_parse(str_of(scopes != NULL ? scopes : USUAL_SCOPES), &key.scopes)) {
-		(void)admin_wrong("--scope must be a comma list of known scopes");
+		(void)admin_wrong("--scope must be a comma list of scopes; "
+		                  "fairlead admin key --help names them");
 		return EXIT_USAGE;
 	}
 	if (!take_new(call, &key)) {
@@ -365,7 +366,8 @@ static int run_limit(struct call *call)
 	}
 	if (!call_has(call, OPTION_SCOPE) ||
 	    !auth_scopes_parse(str_of(call_text(call, OPTION_SCOPE)), &scopes)) {
-		return admin_wrong("--scope must be given: a comma list of known scopes");
+		return admin_wrong("--scope must be given: a comma list of scopes; "
+		                   "fairlead admin key --help names them");
 	}
 	if (auth_key_limit(admin_local(call)->pg, admin_tenant_of(call), &id, scopes, &changed,
 	                   &err) != ERR_OK) {
@@ -496,6 +498,6 @@ const struct verb_group admin_key = {
 	.notes = "Talks to the database at FAIRLEAD_PG_URL with FAIRLEAD_PEPPER[_FILE]; without "
 		 "them to the\nsystem that `fairlead up` runs here. Keys of one owner are one "
 		 "user: a stream may go on with\nanother of them. A key that has ended stays "
-		 "ended. Scopes:\n",
+		 "ended. create makes the tenant too, if it is not there. Scopes:\n",
 	.more = list_scopes,
 };
