@@ -7,40 +7,26 @@
 #include "cli/client.h"
 #include "cli/client_around.h"
 #include "cli/command.h"
-#include "cli/render.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 
 enum { BREAKER_PATH_MAX = 256, BREAKER_NAME_MAX = 64 };
 
-static int ask(const struct call *call, const char *method, const char *path)
+static void show(struct str json, const void *arg)
 {
 	static const struct column columns[] = {
 		{ "TENANT", "tenant" }, { "AGENT", "agent" }, { "STATE", "state" },
 		{ "UNTIL", "until" },   { "TRIAL", "trial" },
 	};
-	const struct client_ask asked = { .method = method, .path = path };
-	struct client client;
-	struct client_reply reply;
-	struct err err;
-	int status = EXIT_DONE;
 
-	if (client_open(&client, call_text(call, OPTION_URL), call_text(call, OPTION_KEY), &err) !=
-	    ERR_OK) {
-		return client_fail(&err);
-	}
-	if (client_request(&client, &asked, &reply, &err) != ERR_OK ||
-	    (reply.status >= 400 && client_problem(&reply, &err) != ERR_OK)) {
-		status = client_fail(&err);
-	} else if (call_has(call, OPTION_JSON)) {
-		render_text(stdout, buf_str(&reply.body));
-		(void)putchar('\n');
-	} else {
-		table_print(buf_str(&reply.body), columns, ARRAY_LEN(columns));
-	}
-	client_reply_fini(&reply);
-	client_close(&client);
-	return status;
+	(void)arg;
+	table_print(json, columns, ARRAY_LEN(columns));
+}
+
+static int ask(const struct call *call, const char *method, const char *path)
+{
+	return client_show(call, &(struct client_ask){ .method = method, .path = path }, show,
+	                   NULL);
 }
 
 static int run_list(struct call *call)

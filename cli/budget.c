@@ -7,7 +7,6 @@
 #include "cli/client.h"
 #include "cli/client_around.h"
 #include "cli/command.h"
-#include "cli/render.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 #include "json/write.h"
@@ -21,31 +20,19 @@ static const struct column columns[] = {
 	{ "HARD", "hardTokens" }, { "UNTIL", "periodEnd" },
 };
 
+static void show(struct str json, const void *arg)
+{
+	(void)arg;
+	if (json.n == 0) {
+		(void)printf("deleted\n");
+	} else {
+		table_print(json, columns, ARRAY_LEN(columns));
+	}
+}
+
 static int ask(const struct call *call, const struct client_ask *asked)
 {
-	struct client client;
-	struct client_reply reply;
-	struct err err;
-	int status = EXIT_DONE;
-
-	if (client_open(&client, call_text(call, OPTION_URL), call_text(call, OPTION_KEY), &err) !=
-	    ERR_OK) {
-		return client_fail(&err);
-	}
-	if (client_request(&client, asked, &reply, &err) != ERR_OK ||
-	    (reply.status >= 400 && client_problem(&reply, &err) != ERR_OK)) {
-		status = client_fail(&err);
-	} else if (reply.body.len == 0) {
-		(void)printf("deleted\n");
-	} else if (call_has(call, OPTION_JSON)) {
-		render_text(stdout, buf_str(&reply.body));
-		(void)putchar('\n');
-	} else {
-		table_print(buf_str(&reply.body), columns, ARRAY_LEN(columns));
-	}
-	client_reply_fini(&reply);
-	client_close(&client);
-	return status;
+	return client_show(call, asked, show, NULL);
 }
 
 static int run_list(struct call *call)

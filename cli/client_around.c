@@ -4,6 +4,7 @@
 
 #include "cli/client.h"
 #include "cli/command.h"
+#include "cli/render.h"
 
 int client_fail(const struct err *err)
 {
@@ -23,6 +24,32 @@ int client_around(struct call *call)
 	}
 	call->host = &client;
 	status = call->verb->run(call);
+	client_close(&client);
+	return status;
+}
+
+int client_show(const struct call *call, const struct client_ask *asked,
+                void (*show)(struct str json, const void *arg), const void *arg)
+{
+	struct client client;
+	struct client_reply reply;
+	struct err err;
+	int status = EXIT_DONE;
+
+	if (client_open(&client, call_text(call, OPTION_URL), call_text(call, OPTION_KEY), &err) !=
+	    ERR_OK) {
+		return client_fail(&err);
+	}
+	if (client_request(&client, asked, &reply, &err) != ERR_OK ||
+	    (reply.status >= 400 && client_problem(&reply, &err) != ERR_OK)) {
+		status = client_fail(&err);
+	} else if (call_has(call, OPTION_JSON) && reply.body.len > 0) {
+		render_text(stdout, buf_str(&reply.body));
+		(void)putchar('\n');
+	} else {
+		show(buf_str(&reply.body), arg);
+	}
+	client_reply_fini(&reply);
 	client_close(&client);
 	return status;
 }

@@ -6,7 +6,6 @@
 #include "cli/client.h"
 #include "cli/client_around.h"
 #include "cli/command.h"
-#include "cli/render.h"
 #include "cli/table.h"
 #include "cli/verb.h"
 #include "cli/verbs.h"
@@ -30,8 +29,9 @@ static void add_query(struct buf *path, const char *name, const char *value)
 	}
 }
 
-static int ask(struct client *client, const struct call *call, const char *path, const char *by)
+static void show(struct str json, const void *arg)
 {
+	const char *by = arg;
 	const struct column columns[] = {
 		{ by, by },
 		{ "USD", "usd" },
@@ -42,36 +42,16 @@ static int ask(struct client *client, const struct call *call, const char *path,
 		{ "UNPRICED", "unpricedTokens" },
 		{ "SESSIONS", "sessions" },
 	};
-	const struct client_ask asked = { .method = "GET", .path = path };
-	struct client_reply reply;
-	int status = EXIT_DONE;
-	struct err err;
 
-	if (client_request(client, &asked, &reply, &err) != ERR_OK ||
-	    (reply.status >= 400 && client_problem(&reply, &err) != ERR_OK)) {
-		status = client_fail(&err);
-	} else if (call_has(call, OPTION_JSON)) {
-		render_text(stdout, buf_str(&reply.body));
-		(void)putchar('\n');
-	} else {
-		table_print(buf_str(&reply.body), columns, ARRAY_LEN(columns));
-	}
-	client_reply_fini(&reply);
-	return status;
+	table_print(json, columns, ARRAY_LEN(columns));
 }
 
 static int run(struct call *call)
 {
 	const char *by = call_text(call, OPTION_BY);
-	struct client client;
 	struct buf path;
-	struct err err;
 	int status;
 
-	if (client_open(&client, call_text(call, OPTION_URL), call_text(call, OPTION_KEY), &err) !=
-	    ERR_OK) {
-		return client_fail(&err);
-	}
 	by = by != NULL ? by : "project";
 	buf_init(&path, PATH_SIZE);
 	buf_add_cstr(&path, "/api/v1/usage?perPage=200");
@@ -85,10 +65,11 @@ static int run(struct call *call)
 		(void)fprintf(stderr, "fairlead: that is too long\n");
 		status = EXIT_USAGE;
 	} else {
-		status = ask(&client, call, buf_cstr(&path), by);
+		status = client_show(
+			call, &(struct client_ask){ .method = "GET", .path = buf_cstr(&path) },
+			show, by);
 	}
 	buf_fini(&path);
-	client_close(&client);
 	return status;
 }
 

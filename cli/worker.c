@@ -5,8 +5,8 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "cli/client.h"
+#include "cli/client_around.h"
 #include "cli/command.h"
-#include "cli/render.h"
 #include "cli/verbs.h"
 #include "json/value.h"
 
@@ -53,40 +53,24 @@ static void show_decided(const struct json_value *json)
 	             alive > 0 ? "" : " (none of that name is alive now)");
 }
 
-static int fail(const struct err *err)
+struct form {
+	void (*show)(const struct json_value *json);
+};
+
+static void show(struct str text, const void *arg)
 {
-	(void)fprintf(stderr, "fairlead: %s\n", err->msg);
-	return EXIT_FAILED;
+	const struct form *form = arg;
+	struct err err;
+	CLEANUP(json_value_cleanup) struct json_value *json = json_parse(text, &err);
+
+	form->show(json);
 }
 
 static int ask(const struct call *call, const char *method, const char *path,
-               void (*show)(const struct json_value *json))
+               const struct form *form)
 {
-	const struct client_ask asked = { .method = method, .path = path };
-	struct client client;
-	struct client_reply reply;
-	struct err err;
-	int status = EXIT_DONE;
-
-	if (client_open(&client, call_text(call, OPTION_URL), call_text(call, OPTION_KEY), &err) !=
-	    ERR_OK) {
-		return fail(&err);
-	}
-	if (client_request(&client, &asked, &reply, &err) != ERR_OK ||
-	    (reply.status >= 400 && client_problem(&reply, &err) != ERR_OK)) {
-		status = fail(&err);
-	} else if (call_has(call, OPTION_JSON)) {
-		render_text(stdout, buf_str(&reply.body));
-		(void)putchar('\n');
-	} else {
-		struct json_value *json = json_parse(buf_str(&reply.body), &err);
-
-		show(json);
-		json_value_free(json);
-	}
-	client_reply_fini(&reply);
-	client_close(&client);
-	return status;
+	return client_show(call, &(struct client_ask){ .method = method, .path = path }, show,
+	                   form);
 }
 
 /* A name goes into a path as it is. */
@@ -100,7 +84,7 @@ static bool is_name(const char *word)
 
 static int run_list(struct call *call)
 {
-	return ask(call, "GET", "/api/v1/workers", show_list);
+	return ask(call, "GET", "/api/v1/workers", &(struct form){ show_list });
 }
 
 /* The verb is the last word of the path. */
@@ -114,7 +98,7 @@ static int run_decide(struct call *call)
 		return EXIT_USAGE;
 	}
 	(void)snprintf(path, sizeof(path), "/api/v1/workers/%s/%s", name, call->verb->name);
-	return ask(call, "POST", path, show_decided);
+	return ask(call, "POST", path, &(struct form){ show_decided });
 }
 
 #define AT_SERVER OPTION_JSON, OPTION_URL, OPTION_KEY
