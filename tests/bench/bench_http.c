@@ -1,7 +1,10 @@
 /*
- * Requests per second with a 100-byte reply and keep-alive: our server, and beside it in the same
- * run a bare epoll loop that answers every read with fixed bytes.  CPU time per request is the
- * server's own (user and system): the client shares the machine.
+ * Requests per second with a 100-byte reply and keep-alive: our server, plain and over TLS, and
+ * beside it in the same run a bare epoll loop that answers every read with fixed bytes; and events
+ * of 200 bytes on streams, plain and over TLS.  CPU time is the server's own (user and system): the
+ * client shares the machine.  What handshakes take is told by itself.
+ *
+ * TLS needs TEST_TLS_DIR (with-certificates).
  */
 #include <netinet/in.h>
 #include <signal.h>
@@ -10,18 +13,23 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "http/http.h"
 #include "loop/loop.h"
+#include "tls/tls.h"
 
 enum { CONNECTIONS = 64, RUN_MS = 3000, BODY = 100, EVENTS = 64, READ_SIZE = 4096 };
+enum { EVENT = 200, EVENT_EVERY_MS = 4, PATH_SIZE = 512, ROUNDS = 3 };
 
-static const char request[] = "GET /x HTTP/1.1\r\nHost: bench\r\nUser-Agent: bench\r\n\r\n";
+#define REQUEST(path) "GET " path " HTTP/1.1\r\nHost: bench\r\nUser-Agent: bench\r\n\r\n"
+
+/* Of the same length. */
+static const char request[] = REQUEST("/x"), follow[] = REQUEST("/s");
 
 static void die(const char *what)
 {
@@ -38,10 +46,65 @@ static void get_x(struct http_request *req, struct http_reply *reply)
 	buf_commit(&reply->body, BODY);
 }
 
+/* ---- streams ---- */
+
+static struct {
+	struct loop_timer timer;
+	struct http_conn *conns[CONNECTIONS];
+	size_t count;
+} fan;
+
+static void on_opened(void *stream, struct http_conn *conn)
+{
+	(void)stream;
+	fan.conns[fan.count++] = conn;
+}
+
+static void on_nothing(void *stream)
+{
+	(void)stream;
+}
+
+static void on_closed(void *stream)
+{
+	(void)stream;
+	fan.count = 0; /* all leave at once, at the end */
+}
+
+static void on_event(struct loop_timer *timer)
+{
+	static char event[EVENT];
+	struct iovec iov = { event, sizeof(event) };
+
+	memset(event, 'e', sizeof(event));
+	for (size_t i = 0; i < fan.count; i++) {
+		(void)http_conn_writev(fan.conns[i], &iov, 1);
+	}
+	loop_timer_set(timer, EVENT_EVERY_MS);
+}
+
+static void get_s(struct http_request *req, struct http_reply *reply)
+{
+	static const struct http_stream_ops ops = { .opened = on_opened,
+		                                    .writable = on_nothing,
+		                                    .drain = on_nothing,
+		                                    .closed = on_closed };
+
+	(void)req;
+	reply->content_type = "text/event-stream";
+	reply->stream_ops = &ops;
+	reply->stream = &fan;
+}
+
 static void on_term(int signo, void *arg)
 {
 	(void)signo;
 	loop_stop(arg);
+}
+
+static void path_of(const char *name, char out[PATH_SIZE])
+{
+	(void)snprintf(out, PATH_SIZE, "%s/%s", getenv("TEST_TLS_DIR"), name);
 }
 
 static void tell_port(int ready, unsigned port)
@@ -51,14 +114,18 @@ static void tell_port(int ready, unsigned port)
 	}
 }
 
-static void serve_ours(int ready)
+static void serve_ours(int ready, bool over_tls)
 {
 	static const struct http_route routes[] = {
-		{ .method = HTTP_GET, .pattern = "/x", .handler = get_x }
+		{ .method = HTTP_GET, .pattern = "/x", .handler = get_x },
+		{ .method = HTTP_GET,
+		  .pattern = "/s",
+		  .handler = get_s,
+		  .flags = HTTP_ROUTE_STREAM }
 	};
-	struct http_options options = { .listen = "127.0.0.1:0",
+	struct http_options options = { .listen = over_tls ? "tls://127.0.0.1:0" : "127.0.0.1:0",
 		                        .routes = routes,
-		                        .route_count = 1,
+		                        .route_count = 2,
 		                        .head_timeout_ms = 10000,
 		                        .body_timeout_ms = 10000,
 		                        .keepalive_ms = 60000,
@@ -66,12 +133,22 @@ static void serve_ours(int ready)
 		                        .max_connections = 1000,
 		                        .max_pipelined = 16 };
 	struct loop *loop = loop_new();
+	struct http_server *server;
 	struct err err;
-	struct http_server *server = http_server_new(loop, &options, &err);
 
-	if (server == NULL) {
+	if (over_tls) {
+		char certificate[PATH_SIZE], key[PATH_SIZE];
+
+		path_of("server.pem", certificate);
+		path_of("server.key", key);
+		options.tls = tls_server_new(certificate, key, &err);
+	}
+	if ((over_tls && options.tls == NULL) ||
+	    (server = http_server_new(loop, &options, &err)) == NULL) {
 		die(err.msg);
 	}
+	loop_timer_init(&fan.timer, loop, on_event);
+	loop_timer_set(&fan.timer, EVENT_EVERY_MS);
 	loop_on_signal(loop, SIGTERM, on_term, loop);
 	tell_port(ready, http_server_port(server));
 	loop_run(loop);
@@ -99,13 +176,14 @@ static void answer(int fd)
 	}
 }
 
-static void serve_bare(int ready)
+static void serve_bare(int ready, bool over_tls)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET };
 	socklen_t size = sizeof(address);
 	void *raw = &address;
 	int epoll = epoll_create1(0), listener = socket(AF_INET, SOCK_STREAM, 0);
 
+	(void)over_tls;
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	if (bind(listener, raw, size) != 0 || listen(listener, CONNECTIONS) != 0 ||
 	    getsockname(listener, raw, &size) != 0) {
@@ -127,7 +205,13 @@ static void serve_bare(int ready)
 	}
 }
 
-static pid_t start(void (*serve)(int ready), unsigned *ret_port)
+struct kind {
+	const char *name, *unit;
+	void (*serve)(int ready, bool over_tls);
+	bool tls, streams;
+};
+
+static pid_t start(const struct kind *kind, unsigned *ret_port)
 {
 	int ready[2];
 	pid_t pid = -1;
@@ -137,7 +221,7 @@ static pid_t start(void (*serve)(int ready), unsigned *ret_port)
 	}
 	if (pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		serve(ready[1]);
+		kind->serve(ready[1], kind->tls);
 		_exit(0);
 	}
 	if (read(ready[0], ret_port, sizeof(*ret_port)) != sizeof(*ret_port)) {
@@ -148,73 +232,155 @@ static pid_t start(void (*serve)(int ready), unsigned *ret_port)
 	return pid;
 }
 
-static void ask(int fd)
+/* ---- the client ---- */
+
+struct peer {
+	int fd;
+	struct tls_stream *tls; /* NULL: plain */
+};
+
+static void say(struct peer *peer, const char *bytes, size_t n)
 {
-	if (write(fd, request, sizeof(request) - 1) != sizeof(request) - 1) {
+	union {
+		const char *in;
+		void *out;
+	} text = { .in = bytes };
+	struct iovec iov = { text.out, n };
+	ssize_t done =
+		peer->tls != NULL ? tls_writev(peer->tls, &iov, 1) : write(peer->fd, bytes, n);
+
+	if (done != (ssize_t)n) {
 		die("request");
 	}
 }
 
-/* One request in flight per connection; a reply of this size comes in one piece on loopback. */
-static unsigned long load(unsigned port)
+static size_t take(struct peer *peer)
+{
+	char in[READ_SIZE];
+	ssize_t n = peer->tls != NULL ? tls_read(peer->tls, in, sizeof(in))
+	                              : read(peer->fd, in, sizeof(in));
+
+	if (n <= 0) {
+		die("reply");
+	}
+	return (size_t)n;
+}
+
+static double cpu_us_of(pid_t pid)
+{
+	struct timespec spent;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &spent) != 0) {
+		die("clock");
+	}
+	return 1e6 * (double)spent.tv_sec + (double)spent.tv_nsec / 1000;
+}
+
+static void open_peer(struct peer *peer, const struct kind *kind, unsigned port,
+                      struct tls_client *client)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
 	void *raw = &address;
-	int epoll = epoll_create1(0);
-	uint64_t end;
-	unsigned long count = 0;
 
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	for (int i = 0; i < CONNECTIONS; i++) {
-		int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-		if (connect(fd, raw, sizeof(address)) != 0) {
-			die("connect");
-		}
-		watch(epoll, fd);
-		ask(fd);
+	peer->fd = socket(AF_INET, SOCK_STREAM, 0);
+	if (connect(peer->fd, raw, sizeof(address)) != 0) {
+		die("connect");
 	}
-	end = clock_mono_ms() + RUN_MS;
+	peer->tls = kind->tls ? tls_connect(client, peer->fd, "localhost") : NULL;
+	say(peer, kind->streams ? follow : request, sizeof(request) - 1);
+	(void)take(peer);
+}
+
+/* What came while it ran: replies, or bytes of events. One request is in flight on each connection;
+ * a reply of this size comes in one piece on loopback. */
+static uint64_t load(struct peer *peers, const struct kind *kind)
+{
+	int epoll = epoll_create1(0);
+	uint64_t end = clock_mono_ms() + RUN_MS, count = 0;
+
+	for (int i = 0; i < CONNECTIONS; i++) {
+		struct epoll_event event = { .events = EPOLLIN, .data.ptr = &peers[i] };
+
+		(void)epoll_ctl(epoll, EPOLL_CTL_ADD, peers[i].fd, &event);
+		if (!kind->streams) {
+			say(&peers[i], request, sizeof(request) - 1);
+		}
+	}
 	while (clock_mono_ms() < end) {
 		struct epoll_event events[EVENTS];
 		int n = epoll_wait(epoll, events, EVENTS, 1000);
 
 		for (int i = 0; i < n; i++) {
-			char in[READ_SIZE];
+			struct peer *peer = events[i].data.ptr;
+			size_t bytes = take(peer);
 
-			if (read(events[i].data.fd, in, sizeof(in)) < BODY) {
-				die("reply");
+			count += kind->streams ? bytes : 1;
+			if (!kind->streams) {
+				say(peer, request, sizeof(request) - 1);
 			}
-			count++;
-			ask(events[i].data.fd);
 		}
 	}
 	(void)close(epoll);
-	return count;
+	return kind->streams ? count / EVENT : count;
 }
 
-static void run(const char *name, void (*serve)(int ready))
+static void run(const struct kind *kind, struct tls_client *client)
 {
-	struct rusage usage;
+	struct peer peers[CONNECTIONS];
 	unsigned port;
-	pid_t pid = start(serve, &port);
-	unsigned long count = load(port);
-	double cpu_us;
+	pid_t pid = start(kind, &port);
+	double began_us = cpu_us_of(pid), open_us, done_us;
+	uint64_t count;
 
+	for (int i = 0; i < CONNECTIONS; i++) {
+		open_peer(&peers[i], kind, port, client);
+	}
+	open_us = cpu_us_of(pid);
+	count = load(peers, kind);
+	done_us = cpu_us_of(pid);
 	(void)kill(pid, SIGTERM);
-	(void)wait4(pid, NULL, 0, &usage);
-	cpu_us = 1e6 * (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-	         (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-	printf("%-10s %8.0f requests/s  %6.2f us CPU/request (user %.2f)\n", name,
-	       (double)count * 1000 / RUN_MS, cpu_us / (double)count,
-	       (1e6 * (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec) /
-	               (double)count);
+	(void)waitpid(pid, NULL, 0);
+	for (int i = 0; i < CONNECTIONS; i++) {
+		tls_stream_free(peers[i].tls);
+		(void)close(peers[i].fd);
+	}
+	printf("%-10s %8.0f %ss/s  %6.2f us CPU/%s  %7.1f us CPU/connection\n", kind->name,
+	       (double)count * 1000 / RUN_MS, kind->unit, (done_us - open_us) / (double)count,
+	       kind->unit, (open_us - began_us) / CONNECTIONS);
 }
 
 int main(void)
 {
+	static const struct kind kinds[] = {
+		{ "bare epoll", "request", serve_bare, false, false },
+		{ "http", "request", serve_ours, false, false },
+		{ "https", "request", serve_ours, true, false },
+		{ "stream", "event", serve_ours, false, true },
+		{ "stream TLS", "event", serve_ours, true, true },
+	};
+	struct tls_client_options options = { .ca = NULL };
+	char ca[PATH_SIZE];
+	struct tls_client *client = NULL;
+	struct err err;
+
 	(void)signal(SIGPIPE, SIG_IGN);
-	run("bare epoll", serve_bare);
-	run("http", serve_ours);
+	if (getenv("TEST_TLS_DIR") != NULL) {
+		path_of("ca.pem", ca);
+		options.ca = ca;
+		client = tls_client_new(&options, &err);
+		if (client == NULL) {
+			die(err.msg);
+		}
+	}
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+			if (!kinds[i].tls || client != NULL) {
+				run(&kinds[i], client);
+			}
+		}
+	}
+	tls_client_free(client);
 	return 0;
 }
