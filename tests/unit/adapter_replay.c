@@ -461,7 +461,7 @@ bool adapter_replay(const struct adapter_ops *ops, struct str transcript, size_t
 
 /* ---- fixtures ---- */
 
-static void read_file(const char *path, struct buf *out)
+void adapter_read_file(const char *path, struct buf *out)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = 0;
@@ -517,7 +517,7 @@ void adapter_replay_fixture(const char *type, const char *name)
 
 	assert_non_null(ops);
 	(void)snprintf(path, sizeof(path), "%s/%s.jsonl", FAIRLEAD_FIXTURES, name);
-	read_file(path, &transcript);
+	adapter_read_file(path, &transcript);
 	(void)snprintf(path, sizeof(path), "%s/%s.acts", FAIRLEAD_FIXTURES, name);
 	buf_init(&acts, ACTS_MAX);
 	for (size_t i = 0; i < ARRAY_LEN(chunks); i++) {
@@ -528,7 +528,7 @@ void adapter_replay_fixture(const char *type, const char *name)
 		if (golden_mode != NULL && strcmp(golden_mode, "write") == 0 && i == 0) {
 			write_golden(path, &acts);
 		}
-		read_file(path, &golden);
+		adapter_read_file(path, &golden);
 		compare(path, chunks[i], &acts, &golden);
 		buf_fini(&golden);
 	}

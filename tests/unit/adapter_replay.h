@@ -38,3 +38,6 @@ bool adapter_replay(const struct adapter_ops *ops, struct str transcript, size_t
  * are written down instead.
  */
 void adapter_replay_fixture(const char *type, const char *name);
+
+/* A file, whole; the test fails without it. out is the caller's to end. */
+void adapter_read_file(const char *path, struct buf *out);

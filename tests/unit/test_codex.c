@@ -35,20 +35,6 @@ static void any_program_may_speak_as_claude_does(void **state)
 
 /* ---- names ---- */
 
-static void read_schema(struct buf *out)
-{
-	FILE *file = fopen(FAIRLEAD_FIXTURES "/codex/schema.txt", "re");
-	char chunk[BUFSIZ];
-	size_t n;
-
-	assert_non_null(file);
-	buf_init(out, (size_t)1024 * 1024);
-	while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0) {
-		buf_add(out, chunk, n);
-	}
-	(void)fclose(file);
-}
-
 static void assert_all_in(const struct buf *schema, const char *kind, const char *const *names)
 {
 	char line[256];
@@ -72,7 +58,7 @@ static void what_is_handled_is_in_the_schema_of_codex(void **state)
 	struct buf schema;
 
 	(void)state;
-	read_schema(&schema);
+	adapter_read_file(FAIRLEAD_FIXTURES "/codex/schema.txt", &schema);
 	assert_all_in(&schema, "notification", codex_notifications(arena));
 	assert_all_in(&schema, "request", codex_requests(arena));
 	assert_all_in(&schema, "item", codex_item_types(arena));
@@ -100,7 +86,7 @@ static void what_is_not_handled_is_known(void **state)
 	struct str rest;
 
 	(void)state;
-	read_schema(&schema);
+	adapter_read_file(FAIRLEAD_FIXTURES "/codex/schema.txt", &schema);
 	rest = buf_str(&schema);
 	while (rest.n > 0) {
 		struct str line = str_split(&rest, '\n');

@@ -26,20 +26,6 @@ RECORDING(resume_unknown)
 RECORDING(task)
 RECORDING(kinds)
 
-static void read_schema(struct buf *out)
-{
-	FILE *file = fopen(FAIRLEAD_FIXTURES "/opencode/schema.txt", "re");
-	char chunk[BUFSIZ];
-	size_t n;
-
-	assert_non_null(file);
-	buf_init(out, (size_t)1024 * 1024);
-	while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0) {
-		buf_add(out, chunk, n);
-	}
-	(void)fclose(file);
-}
-
 static void assert_in(const struct buf *schema, const char *kind, const char *name)
 {
 	char line[256];
@@ -74,7 +60,7 @@ static void what_is_used_is_in_the_document_of_opencode(void **state)
 	struct buf schema;
 
 	(void)state;
-	read_schema(&schema);
+	adapter_read_file(FAIRLEAD_FIXTURES "/opencode/schema.txt", &schema);
 	for (const char *const *name = opencode_events(arena); *name != NULL; name++) {
 		assert_in(&schema, "event", *name);
 	}
