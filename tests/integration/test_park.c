@@ -49,19 +49,6 @@ static void answer(struct worker_world *w, const struct given *g, const char *re
 	given_command(w, g, "approval", payload);
 }
 
-static void assert_in_order(const struct given *g, const char *const *needles, size_t count)
-{
-	const char *at = buf_cstr(&g->text);
-
-	for (size_t i = 0; i < count; i++) {
-		at = strstr(at, needles[i]);
-		if (at == NULL) {
-			fail_msg("not there, or not in order: %s\n%s", needles[i],
-			         buf_cstr(&g->text));
-		}
-	}
-}
-
 /* ---- a person ---- */
 
 static void person_body(struct worker_world *w)
@@ -108,7 +95,7 @@ static void person_body(struct worker_world *w)
 	request_of(&g, 1, request);
 	answer(w, &g, request, "deny");
 	given_await_state(w, &g, SESSION_COMPLETED);
-	assert_in_order(&g, story, ARRAY_LEN(story));
+	given_in_order(&g, story, ARRAY_LEN(story));
 	given_await_set(w, &g, QUEUE_DONE);
 	given_fini(&g);
 	given_fini(&other);
@@ -294,7 +281,7 @@ static void room_body(struct worker_world *w)
 	given_lease(w, &g, &asks);
 	answer(w, &g, request, "allow"); /* before it has its files, and asks again */
 	given_await_state(w, &g, SESSION_COMPLETED);
-	assert_in_order(&g, story, ARRAY_LEN(story));
+	given_in_order(&g, story, ARRAY_LEN(story));
 	assert_null(strstr(strstr(buf_cstr(&g.text), " parked "), " permission_request "));
 	given_fini(&g);
 	given_fini(&other);
@@ -426,7 +413,7 @@ static void others_body(struct worker_world *w)
 	given_mail(w, &other, &child);
 	given_await_state(w, &other, SESSION_FAILED);
 	given_await_state(w, &g, SESSION_COMPLETED);
-	assert_in_order(&g, story, ARRAY_LEN(story));
+	given_in_order(&g, story, ARRAY_LEN(story));
 	given_fini(&g);
 	given_fini(&other);
 }
@@ -577,7 +564,7 @@ static void order_body(struct worker_world *w)
 	given_await(w, &g, "\"got 3\"");
 	send_prompt(w, &g, &ids[3], 4, &lost); /* which never comes */
 	given_await_state(w, &g, SESSION_COMPLETED);
-	assert_in_order(&g, story, ARRAY_LEN(story));
+	given_in_order(&g, story, ARRAY_LEN(story));
 	given_fini(&g);
 }
 

@@ -20,19 +20,6 @@ enum {
 	GROWN_KIB_MAX = 64 * 1024 /* a sanitizer keeps what is freed for a while */
 };
 
-static void assert_in_order(const struct given *g, const char *const *needles, size_t count)
-{
-	const char *at = buf_cstr(&g->text);
-
-	for (size_t i = 0; i < count; i++) {
-		at = strstr(at, needles[i]);
-		if (at == NULL) {
-			fail_msg("not there, or not in order: %s\n%s", needles[i],
-			         buf_cstr(&g->text));
-		}
-	}
-}
-
 static void request_of(const struct given *g, char out[ID_LEN + 1])
 {
 	static const char mark[] = " permission_request {\"request_id\":\"";
@@ -76,7 +63,7 @@ static void talk_body(struct worker_world *w)
 	worker_start(w, NULL);
 	given_run(w, &g, &order);
 	given_await_state(w, &g, SESSION_COMPLETED);
-	assert_in_order(&g, story, ARRAY_LEN(story));
+	given_in_order(&g, story, ARRAY_LEN(story));
 	given_await_set(w, &g, QUEUE_DONE);
 	given_fini(&g);
 }
@@ -113,7 +100,7 @@ static void answered(struct worker_world *w)
 	given_command(w, &g, "prompt", "{\"prompt\":\"next 2\"}");
 	answer(w, &g, "allow");
 	given_await_state(w, &g, SESSION_COMPLETED);
-	assert_in_order(&g, story, ARRAY_LEN(story));
+	given_in_order(&g, story, ARRAY_LEN(story));
 	assert_null(strstr(buf_cstr(&g.text), "overtaken"));
 	given_fini(&g);
 }
@@ -140,7 +127,7 @@ static void withdrawn(struct worker_world *w)
 	given_await(w, &g, "\"outcome\":\"failed\"");
 	given_command(w, &g, "prompt", "{\"prompt\":\"next 2\"}");
 	given_await_state(w, &g, SESSION_COMPLETED);
-	assert_in_order(&g, story, ARRAY_LEN(story));
+	given_in_order(&g, story, ARRAY_LEN(story));
 	given_fini(&g);
 }
 
@@ -179,7 +166,7 @@ static void interrupt_body(struct worker_world *w)
 	given_await(w, &g, " turn_started {\"turn\":2}");
 	given_command(w, &g, "stop", NULL);
 	given_await_state(w, &g, SESSION_STOPPED);
-	assert_in_order(&g, story, ARRAY_LEN(story) - 1);
+	given_in_order(&g, story, ARRAY_LEN(story) - 1);
 	given_fini(&g);
 }
 
@@ -203,7 +190,7 @@ static void dies(struct worker_world *w)
 
 	given_run(w, &g, &order);
 	given_await_state(w, &g, SESSION_FAILED);
-	assert_in_order(&g, story, ARRAY_LEN(story));
+	given_in_order(&g, story, ARRAY_LEN(story));
 	given_await_set(w, &g, QUEUE_DONE);
 	given_fini(&g);
 }
@@ -218,7 +205,7 @@ static void is_heard_after(struct worker_world *w, const struct order *order, co
 
 	given_run(w, &g, order);
 	given_await_state(w, &g, SESSION_COMPLETED);
-	assert_in_order(&g, story, ARRAY_LEN(story));
+	given_in_order(&g, story, ARRAY_LEN(story));
 	given_fini(&g);
 }
 

@@ -17,19 +17,6 @@
 #define SH(script) "\"sh\",\"-c\",\"" script "\""
 
 /* Each is found after the one before. */
-static void assert_in_order(const struct given *g, const char *const *needles, size_t count)
-{
-	const char *at = buf_cstr(&g->text);
-
-	for (size_t i = 0; i < count; i++) {
-		at = strstr(at, needles[i]);
-		if (at == NULL) {
-			fail_msg("not there, or not in order: %s\n%s", needles[i],
-			         buf_cstr(&g->text));
-		}
-	}
-}
-
 static void assert_absent(const struct given *g, const char *needle)
 {
 	assert_null(strstr(buf_cstr(&g->text), needle));
@@ -65,7 +52,7 @@ static void work_body(struct worker_world *w)
 	given_mail(w, &g, &order); /* a reminder of what it does already */
 	given_await_state(w, &g, SESSION_COMPLETED);
 	given_mail(w, &g, &order); /* and one that comes late */
-	assert_in_order(&g, story, ARRAY_LEN(story));
+	given_in_order(&g, story, ARRAY_LEN(story));
 	given_await(w, &g, "\"message\":\"oops\",\"stream\":\"stderr\"");
 	given_await_set(w, &g, QUEUE_DONE);
 	(void)snprintf(
@@ -390,7 +377,7 @@ static void prompt_body(struct worker_world *w)
 	given_await(w, &g, "turn_finished {\"turn\":2");
 	given_command(w, &g, "prompt", "{\"prompt\":\"end\"}");
 	given_await_state(w, &g, SESSION_COMPLETED);
-	assert_in_order(&g, story, ARRAY_LEN(story));
+	given_in_order(&g, story, ARRAY_LEN(story));
 	given_fini(&g);
 }
 
@@ -597,7 +584,7 @@ static void turn_body(struct worker_world *w)
 	given_await_set(w, &paused, QUEUE_READY);
 	given_await_state(w, &paused, SESSION_PAUSED);
 	given_await_state(w, &busy, SESSION_QUEUED);
-	assert_in_order(&busy, (const char *const[]){ "work 6", "turn_finished", "queued" }, 3);
+	given_in_order(&busy, (const char *const[]){ "work 6", "turn_finished", "queued" }, 3);
 	given_await_set(w, &busy, QUEUE_READY);
 	mail.kind = STR_LIT("undrain");
 	assert_int_equal(mail_send(w->redis, w->registered.worker, &mail, &err), ERR_OK);

@@ -668,3 +668,16 @@ uint64_t rss_kib(pid_t pid)
 	}
 	return kib;
 }
+
+void given_in_order(const struct given *g, const char *const *needles, size_t count)
+{
+	const char *at = buf_cstr(&g->text);
+
+	for (size_t i = 0; i < count; i++) {
+		at = strstr(at, needles[i]);
+		if (at == NULL) {
+			fail_msg("not there, or not in order: %s\n%s", needles[i],
+			         buf_cstr(&g->text));
+		}
+	}
+}

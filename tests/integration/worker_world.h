@@ -72,6 +72,8 @@ void given_fini(struct given *given);
 void given_await(struct worker_world *world, struct given *given, const char *needle);
 void given_await_for(struct worker_world *world, struct given *given, const char *needle,
                      uint64_t timeout_ms);
+/* What was read of it has these, one after the other; the test fails where not. */
+void given_in_order(const struct given *given, const char *const *needles, size_t count);
 /* Until that state is the head's. */
 void given_await_state(struct worker_world *world, struct given *given, enum session_state state);
 /* Until it is another. */
