@@ -96,7 +96,7 @@ def top_once_is_plain_text_or_json(stack):
     wait_for("every program tells of itself", lambda: len(told()) == 4, 30)
     result = stack.cli("top", "--once")
     assert result.returncode == 0 and "\x1b" not in result.stdout and "fairlead-worker" in result.stdout, result
-    assert set(json.loads(stack.cli("top", "--json").stdout)) == {"nodes", "workers", "queue", "failures"}
+    assert set(json.loads(stack.cli("top", "--json").stdout)) == {"nodes", "workers", "queue", "waits", "failures"}
     result = stack.cli("top")
     assert result.returncode == 2 and "no terminal" in result.stderr, result
 
