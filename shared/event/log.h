@@ -3,13 +3,11 @@
  *
  * {s:<sid>}:log is the stream, its ids are cursors; {s:<sid>}:head is tenant, state, epoch, n,
  * watermark, producers.  log_open() alone creates a log or raises its epoch.  log_append() appends
- * a batch, moves the state with its last event, and rings the doorbell, all in one step.
- * Both are scripts (lua/), both compare the tenant, both carry the generation of the Redis
- * server that the caller believes in.
- *
- * An outcome is what the script decided; an error code is that it could not be asked.
- * After ERR_UNKNOWN, ERR_TIMEOUT or ERR_UNAVAILABLE repeat the same call: with the same producer
- * and sequence an append is done once, with the same token an opening is done once.
+ * a batch, moves the state with its last event, and rings the doorbell, all in one step. Both are
+ * scripts (lua/), compare the tenant, carry the generation of the Redis that the caller believes
+ * in. An outcome is what the script decided; an error code is that it could not be asked. After
+ * ERR_UNKNOWN, ERR_TIMEOUT or ERR_UNAVAILABLE repeat the same call: with the same producer and
+ * sequence an append is done once, with the same token an opening is done once.
  */
 #pragma once
 
@@ -41,9 +39,8 @@ struct log_store {
 	uint64_t since;
 	/* What LOG_MARK_KEY says while Redis is of that generation; NULL: not looked at. */
 	const char *mark;
-	uint64_t
-		unarchived_max; /* bytes a session may have beyond the watermark; 16 MiB normally */
-	struct map *backlogged; /* tenants that may not append now (backlog.h); NULL: none */
+	uint64_t unarchived_max; /* bytes a session may have beyond the watermark; 16 MiB mostly */
+	struct map *backlogged;  /* tenants that may not append now (backlog.h); NULL: none */
 };
 
 enum log_outcome {
@@ -70,15 +67,12 @@ struct log_result {
 	uint64_t epoch;           /* OK, FENCED: the head's */
 	uint64_t expected;        /* SEQUENCE */
 	uint64_t unarchived;      /* OK: bytes beyond the watermark now; for budgets per tenant */
-	uint64_t told; /* OK, of an opening that tells a channel: how many heard it; 0: nobody, or
-	                  it was done before */
+	uint64_t told;            /* OK, of an opening: how many heard it on its channel now */
 };
 
-/*
- * The mark of a history of Redis goes when Redis is emptied. ERR_STALE: it is not that of the
+/* The mark of a history of Redis goes when Redis is emptied. ERR_STALE: it is not that of the
  * store, asked anew: what was written on the same connection before counts only if this is ERR_OK
- * afterwards.
- */
+ * afterwards. */
 #define LOG_MARK_KEY "{w}:generation"
 enum err_code log_is_current(const struct log_store *store, struct err *err) MUST_CHECK;
 
@@ -117,8 +111,7 @@ struct log_open {
 	enum session_state to;  /* CREATE, and RECOVER without a head: the state to begin with */
 	/* Of the status event (CREATE, moves): JSON object text; {NULL, 0}: {"status": to}. */
 	struct str data;
-	/* A channel that is told in the same step, when it is done now; NULL: none. */
-	const char *channel;
+	const char *channel; /* that is told in the same step, when it is done now; NULL: none */
 	struct str tell;
 };
 
