@@ -465,8 +465,7 @@ static bool is_by(struct str producer, struct str incarnation)
 /* A worker hears of its epoch before the queue does. */
 static bool is_given(const struct item *item)
 {
-	return item->set == QUEUE_LEASING || item->set == QUEUE_LEASED ||
-	       item->set == QUEUE_PARKED;
+	return item->set == QUEUE_LEASING || item->set == QUEUE_LEASED || item->set == QUEUE_PARKED;
 }
 
 /* An effect of a worker: in its own epoch, while the queue says that the session is its. */
