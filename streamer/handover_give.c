@@ -16,7 +16,13 @@
 #include "streamer/record.h"
 #include "streamer/wire.h"
 
-enum { END_MS = 10000, PAUSE_MS = 100, CONNS_FIRST = 256, LOOK_MS = 5, BUSY_MS = 250 };
+enum {
+	END_MS = 10000,
+	PAUSE_MS = 100,
+	CONNS_FIRST = 256,
+	LOOK_MS = 5,
+	BUSY_MS = 1000, /* for requests that sockets have made; all others pause meanwhile */
+};
 
 struct handover {
 	struct node *node;
