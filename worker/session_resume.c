@@ -351,7 +351,7 @@ static bool find(struct session_run *s, struct found *ret)
 	return fits;
 }
 
-/* The agent's own files go along unless they are of no use here. */
+/* The agent's own files go along. */
 static enum err_code load(struct session_run *s, const struct found *f, bool *ret_home,
                           struct err *err)
 {
@@ -362,11 +362,13 @@ static enum err_code load(struct session_run *s, const struct found *f, bool *re
 	const struct snapshot_rename rename = {
 		.from = folders ? ops->folder(path, s->arena) : NULL,
 		.to = folders ? ops->folder(s->workspace.path, s->arena) : NULL,
+		.file = ops != NULL ? ops->file : NULL,
+		.epoch = s->epoch,
 	};
 	struct snapshot_of into = { .all = s->host->workspaces, .ws = &s->workspace };
 	enum err_code code = session_home_make(s, err);
 
-	*ret_home = f->image.has_home && !(ops != NULL && ops->keeps_to_cwd && moved);
+	*ret_home = f->image.has_home;
 	into.home = *ret_home ? session_home_path(s) : NULL;
 	return code == ERR_OK ? f->ops->load(&into, f->fd, &f->image, &rename, err) : code;
 }

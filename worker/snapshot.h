@@ -39,9 +39,12 @@ struct snapshot_image {
 	uint64_t bytes;
 };
 
-/* A folder of HOME that is named after the workspace's path: it gets another name there. */
+/* What is called otherwise in the HOME that is loaded. */
 struct snapshot_rename {
-	const char *from, *to; /* NULL: nothing is renamed */
+	const char *from, *to; /* a folder that is named after the workspace; NULL: none */
+	/* Files; NULL: none. It says NULL of one that stays as it was. */
+	const char *(*file)(struct str name, uint64_t epoch, struct arena *arena);
+	uint64_t epoch;
 };
 
 struct snapshot_ops {

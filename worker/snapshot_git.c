@@ -250,9 +250,24 @@ static enum err_code load_head(const struct workspace_scratch *s, int fd,
 	return code == ERR_OK ? git_do(&theirs, index, err) : code;
 }
 
-/* Each folder called `from` is called `to`. names: "mode type oid\tpath\0"... */
-static void rename_folders(struct str names, const struct snapshot_rename *rename, struct buf *out)
+static struct str renamed(struct str part, bool last, const struct snapshot_rename *rename,
+                          struct arena *arena)
 {
+	const char *name = NULL;
+
+	if (rename->from != NULL && str_eq(part, str_of(rename->from))) {
+		name = rename->to;
+	} else if (last && rename->file != NULL) {
+		name = rename->file(part, rename->epoch, arena);
+	}
+	return name != NULL ? str_of(name) : part;
+}
+
+/* names: "mode type oid\tpath\0"... */
+static void rename_all(struct str names, const struct snapshot_rename *rename, struct buf *out)
+{
+	struct arena *arena = arena_new();
+
 	while (names.n > 0) {
 		struct str path = str_split(&names, '\0');
 		char before = '\t';
@@ -260,14 +275,14 @@ static void rename_folders(struct str names, const struct snapshot_rename *renam
 		buf_add_str(out, str_split(&path, '\t'));
 		while (path.n > 0) {
 			struct str part = str_split(&path, '/');
-			bool renamed = rename->from != NULL && str_eq(part, str_of(rename->from));
 
 			buf_add_char(out, before);
-			buf_add_str(out, renamed ? str_of(rename->to) : part);
+			buf_add_str(out, renamed(part, path.n == 0, rename, arena));
 			before = '/';
 		}
 		buf_add_char(out, '\0');
 	}
+	arena_free(arena);
 }
 
 static enum err_code load_home(const struct workspace_scratch *s, const char *path,
@@ -298,7 +313,7 @@ static enum err_code load_home(const struct workspace_scratch *s, const char *pa
 	}
 	buf_init(&names, 2 * NAMES_MAX);
 	if (code == ERR_OK) {
-		rename_folders(buf_str(&result.out), rename, &names);
+		rename_all(buf_str(&result.out), rename, &names);
 	}
 	process_result_fini(&result);
 	if (code == ERR_OK) {

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Sessions go on with another worker: after kill -9 in mid-session, and after a drain. Two workers, each with a state
-directory of its own, share nothing but their folder of snapshots. The agents are a command and, when it is installed
-(tools/install-npm tests/agents), Claude Code, in a network namespace that has nothing but loopback.
+directory of its own, share nothing but their folder of snapshots. The agents are a command and the real CLIs that are
+installed (tools/install-npm tests/agents), in a network namespace that has nothing but loopback.
 
-usage: resume.py BIN_DIR
+usage: resume.py BIN_DIR [alone]
+alone: only the CLIs, one after the other; else all of them lose one worker at the same time.
 """
 import os
 import signal
@@ -14,8 +15,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "standins")]
 from cluster import Cluster  # noqa: E402
 from first_light import wait_for  # noqa: E402
-from model import Model, text, tool  # noqa: E402
-from real_agents import CLAUDE, IN_NAMESPACE, Session  # noqa: E402
+from model import Model, text  # noqa: E402
+from real_agents import AGENTS, IN_NAMESPACE, Session  # noqa: E402
 from stack import run_all  # noqa: E402
 
 SERVER = os.path.join(HERE, "..", "support", "with-postgres")
@@ -177,37 +178,81 @@ def one_without_a_turn_begins_from_its_beginning(stack):
     back(stack, name)
 
 
-def claude_goes_on_with_its_own_conversation(stack):
-    model = CLAUDE.model = Model()
-    model.script("one", [[text("First this."), tool("Write", file_path="made.txt", content="by claude\n")],
+# ---- the real CLIs ----
+
+def begun(stack, agent):
+    """Its first turn has written a file, and is over."""
+    model = agent.model = Model((agent.protocol,))
+    model.script("one", [[text("First this."), agent.write("made.txt", "by %s\n" % agent.kind)],
                          [text("That was first.")], [text("So I go on.")]])
-    model.script("slow", [[text("word " * 300, pause_s=0.1)]])
+    # Words that differ: a model that repeats itself is interrupted by some.
+    model.script("slow", [[text("".join("word%d " % i for i in range(5000)), pause_s=0.1)]])
     model.script("two", [[text("I know all of it.")]])
-    s = Session(stack, CLAUDE, "#one begin", interactive=True)
-    s.approve(s.await_event("permission_request")["request_id"])
-    s.await_event("moment")
-    name, _ = place(s, 1)
-    s.prompt("#slow talk")
-    s.await_event("message_delta", 30)
-    stack.kill(name)
-    other, path = place(s, 2)
-    assert other != name, other
-    assert sh(path, "cat made.txt") == "by claude\n"
-    wait_for("it goes on", lambda: "So I go on." in s.said(), 60)
-    told = [m["content"] for m in s.events("message") if m["role"] == "system"]
-    assert len(told) == 1 and "end of turn 1" in told[0], told
-    assert told[0] in str(model.requests("one")[-1]["messages"]), "the agent was not told"
-    s.await_event("moment", 2)
-    s.prompt("#two what do you know?")
-    wait_for("it answers", lambda: "I know all of it." in s.said(), 60)
-    asked = str(model.requests("two")[-1]["messages"])
+    return Session(stack, agent, "#one begin", interactive=True)
+
+
+def goes_on(session, was):
+    """With its own session and what it knew at the end of its first turn."""
+    model = session.agent.model
+    other, path = place(session, 2)
+    assert other != was, other
+    assert sh(path, "cat made.txt") == "by %s\n" % session.agent.kind
+    wait_for("it goes on", lambda: "So I go on." in session.said(), 90)
+    assert len({e["session_id"] for e in session.events("agent_session")}) == 1, session.events("agent_session")
+    assert len(session.events("agent_session")) == 2 and not session.events("error"), session.events()
+    told = [m["content"] for m in session.events("message") if m["role"] == "system"]
+    assert len(told) == 1 and "end of turn 1" in told[0] and "could not be restored" not in told[0], told
+    assert told[0] in str(model.requests("one")[-1]), "the agent was not told"
+    session.await_event("moment", 2)
+    session.prompt("#two what do you know?")
+    wait_for("it answers", lambda: "I know all of it." in session.said(), 60)
+    asked = str(model.requests("two")[-1])
     assert "#one begin" in asked and "That was first." in asked and "So I go on." in asked, asked
-    assert len({e["session_id"] for e in s.events("agent_session")}) == 1, s.events("agent_session")
-    end(s)
-    back(stack, name)
 
 
-def main(bin_dir):
+def go_on_with_another_worker(stack, agents):
+    """All with one worker, whose end is theirs."""
+    stack.kill("worker-2")
+    sessions = [begun(stack, agent) for agent in agents]
+    for session in sessions:
+        session.approve(session.await_event("permission_request", seconds=90)["request_id"])
+    for session in sessions:
+        session.await_event("moment")
+        assert place(session, 1)[0] == "worker-1", place(session, 1)
+        session.prompt("#slow talk")
+    back(stack, "worker-2")
+    for session in sessions:
+        wait_for("it talks", lambda s=session: "word9" in "".join(d["delta"] for d in s.events("message_delta")), 60)
+    stack.kill("worker-1")
+    for session in sessions:
+        try:
+            goes_on(session, "worker-1")
+        except BaseException:
+            print("%s: %s" % (session.agent.kind, session.events()[-20:]), flush=True)
+            raise
+        end(session)
+    back(stack, "worker-1")
+
+
+def of_clis(alone):
+    """The tests of those that are here."""
+    if not os.environ[IN_NAMESPACE]:
+        print("skipped: the CLIs, there is no network of its own for them", flush=True)
+        return [], []
+    for agent in AGENTS:
+        if agent.lacks():
+            print("skipped: %s: %s" % (agent.kind, agent.lacks()), flush=True)
+    agents = [a for a in AGENTS if not a.lacks()]
+    tests = []
+    for some in [[a] for a in agents] if alone else [agents][:len(agents)]:
+        def test(stack, some=some):
+            go_on_with_another_worker(stack, some)
+        test.__name__ = "%s go on with their own conversation" % ", ".join(a.kind for a in some)
+        tests.append(test)
+    return agents, tests
+
+
+def main(bin_dir, alone=False):
     if IN_NAMESPACE not in os.environ:
         # Inside one of an ordinary user's own PostgreSQL could not be another user: the CLI stays out then.
         may = os.geteuid() == 0 and subprocess.run(["unshare", "-n", "true"], stderr=subprocess.DEVNULL).returncode == 0
@@ -215,16 +260,11 @@ def main(bin_dir):
         inside = ["unshare", "-n", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"] if may else []
         argv = [*inside, SERVER, sys.executable, *sys.argv]
         os.execvp(argv[0], argv)
-    tests = [one_that_is_killed_in_a_turn_has_its_files_and_its_conversation_elsewhere,
-             one_that_is_drained_between_turns_misses_nothing, one_without_a_turn_begins_from_its_beginning]
-    env = {"FAIRLEAD_WORKER_STOP_GRACE": "1s"}
-    if not os.environ[IN_NAMESPACE]:
-        print("skipped: claude-code, there is no network of its own for it", flush=True)
-    elif not CLAUDE.lacks():
-        tests.append(claude_goes_on_with_its_own_conversation)
-        env[CLAUDE.setting] = CLAUDE.program
-    else:
-        print("skipped: claude-code is not installed: tools/install-npm tests/agents", flush=True)
+    agents, tests = of_clis(alone)
+    env = {"FAIRLEAD_WORKER_STOP_GRACE": "1s", "FAIRLEAD_WORKER_SLOTS": "8", **{a.setting: a.program for a in agents}}
+    if not alone:
+        tests = [one_that_is_killed_in_a_turn_has_its_files_and_its_conversation_elsewhere,
+                 one_that_is_drained_between_turns_misses_nothing, one_without_a_turn_begins_from_its_beginning, *tests]
     cluster = Cluster(bin_dir, env, {"api": 2, "streamer": 2, "scheduler": 1, "worker": 2})
     cluster.env["FAIRLEAD_WORKER_SNAPSHOT_DIR"] = os.path.join(cluster.dir, "snapshots")
     with cluster as stack:
@@ -233,4 +273,4 @@ def main(bin_dir):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], "alone" in sys.argv[2:])

@@ -1,5 +1,6 @@
 /* Workspaces with a real git, as root with an unprivileged agents' user, or all as one user. */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -606,10 +607,17 @@ static bool keep_one(const struct id *session, void *arg)
 
 /* ---- snapshots ---- */
 
+static const char *dated(struct str name, uint64_t epoch, struct arena *arena)
+{
+	return str_eq(name, STR_LIT("day")) ? arena_printf(arena, "day-%" PRIu64, epoch) : NULL;
+}
+
 static void a_snapshot_is_unpacked_under_another_path(struct loop *loop, void *arg)
 {
 	static const char *const kept[] = { "talks", "not-there", NULL };
-	const struct snapshot_rename rename = { .from = "at-first", .to = "at-last" };
+	const struct snapshot_rename rename = {
+		.from = "at-first", .to = "at-last", .file = dated, .epoch = 7
+	};
 	struct workspace_request none = { .session = id_new() };
 	struct workspace_request again = { .session = id_new() };
 	struct workspace first, second;
@@ -634,10 +642,10 @@ static void a_snapshot_is_unpacked_under_another_path(struct loop *loop, void *a
 	of.home = home;
 	CHECK(agent(&first, "mkdir -p a/b; echo x >a/b/c; chmod 755 a/b/c; ln -s /etc/passwd link;"
 	                    "mkdir empty; head -c 5000 /dev/urandom >large"));
-	CHECK(shell_as(
-		&user, home,
-		"mkdir -p talks/at-first/deep; echo hi >talks/at-first/deep/one; echo no >no", NULL,
-		0));
+	CHECK(shell_as(&user, home,
+	               "mkdir -p talks/at-first/deep talks/day; echo hi >talks/at-first/deep/one; "
+	               "echo on >talks/day/day; echo no >no",
+	               NULL, 0));
 	CHECK(snapshot_provider()->save(&of, fd, 1000, &image, &err) == ERR_TOO_LARGE);
 	CHECK(ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0);
 	if (CHECK_OK(snapshot_provider()->save(&of, fd, 1 << 20, &image, &err), &err)) {
@@ -650,7 +658,8 @@ static void a_snapshot_is_unpacked_under_another_path(struct loop *loop, void *a
 		                     "[ $(wc -c <large) = 5000 ]"));
 		CHECK(shell_as(&user, other,
 		               "[ $(cat talks/at-last/deep/one) = hi ] && [ ! -e no ] && "
-		               "[ ! -e talks/at-first ]",
+		               "[ ! -e talks/at-first ] && [ $(cat talks/day/day-7) = on ] && "
+		               "[ ! -e talks/day/day ]",
 		               NULL, 0));
 	}
 	(void)close(fd);

@@ -50,6 +50,31 @@ static void gemini_goes_on_and_its_history_is_not_told_again(void **state)
 	adapter_replay_fixture("gemini", "gemini/resume");
 }
 
+static void assert_called(const char *name, uint64_t epoch, const char *called)
+{
+	struct arena *arena = arena_new();
+	const char *is = adapter_find(STR_LIT("gemini"))->file(str_of(name), epoch, arena);
+
+	if (called == NULL) {
+		assert_null(is);
+	} else {
+		assert_string_equal(is, called);
+	}
+	arena_free(arena);
+}
+
+static void a_session_of_gemini_is_of_no_minute_in_which_it_may_be_loaded(void **state)
+{
+	(void)state;
+	assert_called("session-2026-11-22T05-01-8f9c0d1e.jsonl", 4,
+	              "session-1004-11-22T05-01-8f9c0d1e.jsonl");
+	assert_called("session-2026-11-22T05-01-8f9c0d1e.jsonl", 1005,
+	              "session-1005-11-22T05-01-8f9c0d1e.jsonl");
+	assert_called("session-1004-11-22T05-01-8f9c0d1e.jsonl", 9, NULL);
+	assert_called("session-2026", 9, NULL);
+	assert_called("logs.json", 9, NULL);
+}
+
 static void an_answer_takes_the_option_of_its_kind(void **state)
 {
 	(void)state;
@@ -127,6 +152,7 @@ int main(void)
 		cmocka_unit_test(gemini_works),
 		cmocka_unit_test(gemini_changes_its_mode_and_its_model_and_fails),
 		cmocka_unit_test(gemini_goes_on_and_its_history_is_not_told_again),
+		cmocka_unit_test(a_session_of_gemini_is_of_no_minute_in_which_it_may_be_loaded),
 		cmocka_unit_test(an_answer_takes_the_option_of_its_kind),
 		cmocka_unit_test(prompts_wait_for_their_turn),
 		cmocka_unit_test(errors_are_classed_by_number_and_by_words),

@@ -23,6 +23,8 @@ RECORDING(control)
 RECORDING(errors)
 RECORDING(resume)
 RECORDING(resume_unknown)
+RECORDING(resume_moved)
+RECORDING(resume_unmoved)
 RECORDING(task)
 RECORDING(kinds)
 
@@ -44,6 +46,7 @@ static void what_is_used_is_in_the_document_of_opencode(void **state)
 		"GET /command",
 		"GET /event",
 		"GET /session/{sessionID}",
+		"POST /experimental/control-plane/move-session",
 		"POST /session",
 		"POST /session/{sessionID}/prompt_async",
 		"POST /session/{sessionID}/abort",
@@ -109,6 +112,8 @@ int main(void)
 		cmocka_unit_test(recording_errors),
 		cmocka_unit_test(recording_resume),
 		cmocka_unit_test(recording_resume_unknown),
+		cmocka_unit_test(recording_resume_moved),
+		cmocka_unit_test(recording_resume_unmoved),
 		cmocka_unit_test(recording_task),
 		cmocka_unit_test(recording_kinds),
 		cmocka_unit_test(what_is_used_is_in_the_document_of_opencode),

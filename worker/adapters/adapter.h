@@ -150,7 +150,8 @@ struct adapter_ops {
 	const char *const *keeps;
 	/* What a folder in these is called after a workspace; NULL: none is. */
 	const char *(*folder)(const char *cwd, struct arena *arena);
-	bool keeps_to_cwd; /* they are of no use to it in a workspace with another path */
+	/* What a file of that name is called for a lease of that epoch; NULL: as it was. */
+	const char *(*file)(struct str name, uint64_t epoch, struct arena *arena);
 
 	/* ERR_INVALID: the settings, or a model or mode that it cannot have. Results are of the
 	 * arena. */

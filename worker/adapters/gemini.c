@@ -25,7 +25,8 @@ static const struct acp_kind kind = {
 	.tool_in_id = true,
 };
 
-/* Whatever it may send home, or fetch for itself, is off. */
+/* Whatever it may send home, or fetch for itself, is off; so is its sweep of sessions, which takes
+ * a session that was loaded once for a broken one, and removes it. */
 static struct str settings_file(const struct adapter_place *place, struct arena *arena)
 {
 	const struct json_value *login = json_get(json_get(place->settings, "config"), "auth");
@@ -50,7 +51,8 @@ static struct str settings_file(const struct adapter_place *place, struct arena 
 	jsonw_raw(&w, "telemetry", STR_LIT("{\"enabled\":false}"));
 	jsonw_raw(&w, "privacy", STR_LIT("{\"usageStatisticsEnabled\":false}"));
 	jsonw_raw(&w, "general",
-	          STR_LIT("{\"enableAutoUpdate\":false,\"enableAutoUpdateNotification\":false}"));
+	          STR_LIT("{\"enableAutoUpdate\":false,\"enableAutoUpdateNotification\":false,"
+	                  "\"sessionRetention\":{\"enabled\":false}}"));
 	jsonw_end_object(&w);
 	ret = arena_str(arena, buf_str(&text));
 	buf_fini(&text);
@@ -102,6 +104,23 @@ static struct adapter *make(const struct adapter_place *place)
  * Which folder is whose it finds out again. */
 static const char *const keeps[] = { ".gemini/tmp", NULL };
 
+/*
+ * It loads a session by beginning session-MINUTE-ID.jsonl, and so empties the one to be loaded if
+ * that began in the same minute (0.61).  Which file is whose stands in the file: what comes from
+ * another lease has a year of its own.
+ */
+static const char *file(struct str name, uint64_t epoch, struct arena *arena)
+{
+	static const struct str first = STR_LIT("session-2");
+	enum { YEAR_END = sizeof("session-2000") - 1, YEARS = 1000 };
+
+	if (name.n <= YEAR_END || !str_starts(name, first)) {
+		return NULL;
+	}
+	return arena_printf(arena, "session-%u%.*s", YEARS + (unsigned)(epoch % YEARS),
+	                    (int)(name.n - YEAR_END), name.p + YEAR_END);
+}
+
 const struct adapter_ops adapter_gemini = {
 	.type = "gemini",
 	.protocol = "gemini",
@@ -110,6 +129,7 @@ const struct adapter_ops adapter_gemini = {
 	.features = ADAPTER_INTERRUPT | ADAPTER_SET_MODEL | ADAPTER_SET_MODE | ADAPTER_IMAGES |
 	            ADAPTER_RESUME | ADAPTER_SLASH,
 	.keeps = keeps,
+	.file = file,
 	.launch = launch,
 	.make = make,
 	.free = acp_free,

@@ -459,19 +459,64 @@ static struct str reason_of(const struct json_value *json, const struct adapter_
 	                                               : STR_LIT("opencode refused it");
 }
 
+static void have_session(struct adapter *a, struct str id, struct adapter_out *out)
+{
+	opencode_set(&a->session, id);
+	adapter_out_session(out, id);
+	get_ready(a, out);
+}
+
+static void resume_failed(const struct json_value *json, const struct adapter_reply *reply,
+                          struct adapter_out *out)
+{
+	adapter_say_error(out, STR_LIT("resume_failed"), reason_of(json, reply));
+	open_session(out);
+}
+
+/* A session works in its directory, wherever its server runs; that is the workspace now. */
+static void move_session(const struct adapter *a, struct adapter_out *out)
+{
+	struct buf text;
+	struct jsonw w;
+
+	buf_init(&text, ADAPTER_LINE_MAX);
+	jsonw_init(&w, &text);
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, "sessionID", a->place->resume);
+	jsonw_object(&w, "destination");
+	jsonw_cstr(&w, "directory", a->place->cwd);
+	jsonw_end_object(&w);
+	jsonw_end_object(&w);
+	adapter_out_request(out, STR_LIT("move"),
+	                    STR_LIT("POST /experimental/control-plane/move-session"),
+	                    buf_str(&text));
+	buf_fini(&text);
+}
+
+static void move_told(struct adapter *a, const struct json_value *json,
+                      const struct adapter_reply *reply, struct adapter_out *out)
+{
+	if (reply->status == 204) {
+		have_session(a, a->place->resume, out);
+	} else {
+		resume_failed(json, reply, out);
+	}
+}
+
 static void session_told(struct adapter *a, const struct json_value *json,
                          const struct adapter_reply *reply, struct adapter_out *out)
 {
 	struct str id = json_as_str(json_get(json, "id"));
 	bool resumed = str_eq(reply->tag, STR_LIT("resume"));
+	struct str directory = json_as_str(json_get(json, "directory"));
 
-	if (reply->status == 200 && is_session_id(id)) {
-		opencode_set(&a->session, id);
-		adapter_out_session(out, id);
-		get_ready(a, out);
+	if (reply->status == 200 && is_session_id(id) && resumed &&
+	    !str_eq(directory, str_of(a->place->cwd))) {
+		move_session(a, out);
+	} else if (reply->status == 200 && is_session_id(id)) {
+		have_session(a, id, out);
 	} else if (resumed) {
-		adapter_say_error(out, STR_LIT("resume_failed"), reason_of(json, reply));
-		open_session(out);
+		resume_failed(json, reply, out);
 	} else {
 		a->failed = true;
 		adapter_out_fail(out, reason_of(json, reply));
@@ -532,6 +577,8 @@ static void take_reply(struct adapter *a, const struct adapter_reply *reply,
 	}
 	if (str_eq(tag, STR_LIT("session")) || str_eq(tag, STR_LIT("resume"))) {
 		session_told(a, json, reply, out);
+	} else if (str_eq(tag, STR_LIT("move"))) {
+		move_told(a, json, reply, out);
 	} else if (str_eq(tag, STR_LIT("models"))) {
 		keep_models(a, json);
 		get_ready(a, out);
@@ -773,7 +820,6 @@ const struct adapter_ops adapter_opencode = {
 	.features = ADAPTER_INTERRUPT | ADAPTER_SET_MODEL | ADAPTER_SET_MODE | ADAPTER_IMAGES |
 	            ADAPTER_RESUME | ADAPTER_SLASH,
 	.keeps = keeps,
-	.keeps_to_cwd = true,
 	.launch = opencode_launch,
 	.make = make,
 	.free = adapter_free,
