@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "base/mem.h"
 #include "cred/base64url.h"
@@ -15,7 +16,9 @@
 #include "worker/session_adapter.h"
 
 enum {
-	BLOCKS_MAX = 32 * 1024 * 1024, /* all pictures of a prompt, and its text escaped */
+	BLOCKS_MAX = 4 * 1024 * 1024, /* of a prompt without its pictures */
+	PICTURE_MAX = UPLOAD_IMAGE_MAX / 3 * 4 + 8,
+	GROUP = 3, /* bytes that are four letters */
 	PATH_MAX_BYTES = 512,
 	NOTE_MAX = 1024,
 };
@@ -23,11 +26,20 @@ enum {
 /* Nobody's work: git passes over the folder, whoever asks it. */
 static const char ignore_file[] = WORKSPACE_UPLOADS "/.gitignore";
 
+/* Its letters are put into its block when that is parsed: to write and to parse megabytes in one go
+ * would hold up everybody else. */
+struct picture {
+	STAILQ_ENTRY(picture) link;
+	size_t at; /* of the blocks */
+	struct buf letters;
+};
+
 struct taking {
 	struct session_run *s;
 	struct jsonw *blocks, *attachments;
-	bool images; /* the agent takes them */
-	size_t pictures;
+	bool images;            /* the agent takes them */
+	size_t count, pictures; /* blocks; bytes of pictures */
+	STAILQ_HEAD(, picture) shown;
 };
 
 /* ---- telling ---- */
@@ -47,8 +59,11 @@ static void say_error(struct session_run *s, const char *code, const char *messa
 	buf_fini(&text);
 }
 
-static void add_text(struct jsonw *w, const char *text)
+static void add_text(struct taking *t, const char *text)
 {
+	struct jsonw *w = t->blocks;
+
+	t->count++;
 	jsonw_object(w, NULL);
 	jsonw_cstr(w, "type", "text");
 	jsonw_cstr(w, "text", text);
@@ -70,44 +85,73 @@ static void add_attachment(struct taking *t, const struct upload_fetch *fetch, b
 
 /* ---- where it goes ---- */
 
-static enum err_code rest_into(struct upload_fetch *fetch, struct str part, struct buf *out,
-                               struct err *err)
+/* Part by part: between two of them others have their turn. */
+static enum err_code letters_of(struct upload_fetch *fetch, struct str part, struct buf *out,
+                                size_t *ret_bytes, struct err *err)
 {
 	enum err_code code = ERR_OK;
+	struct buf left;
 
+	buf_init(&left, UPLOAD_CHUNK + GROUP);
 	while (code == ERR_OK && part.n > 0) {
-		buf_add_str(out, part);
-		code = upload_fetch_next(fetch, &part, err);
+		size_t whole;
+
+		*ret_bytes += part.n;
+		buf_add_str(&left, part);
+		whole = left.len / GROUP * GROUP;
+		cred_base64_encode(str_make(left.data, whole), out);
+		buf_drop(&left, whole);
+		code = buf_failed(&left) || *ret_bytes > UPLOAD_IMAGE_MAX
+		               ? err_set(err, ERR_TOO_LARGE, "it is too large for a picture")
+		               : upload_fetch_next(fetch, &part, err);
 	}
-	return code == ERR_OK && buf_failed(out)
-	               ? err_set(err, ERR_TOO_LARGE, "it is too large for a picture")
-	               : code;
+	cred_base64_encode(buf_str(&left), out);
+	buf_fini(&left);
+	return code;
+}
+
+static void picture_free(struct picture *picture)
+{
+	buf_fini(&picture->letters);
+	free(picture);
 }
 
 static enum err_code show(struct taking *t, struct upload_fetch *fetch, struct str part,
                           struct err *err)
 {
-	struct buf bytes, text;
+	struct picture *picture = mem_calloc(1, sizeof(*picture));
+	size_t bytes = 0;
 	enum err_code code;
 
-	buf_init(&bytes, UPLOAD_IMAGE_MAX);
-	buf_init(&text, BLOCKS_MAX);
-	code = rest_into(fetch, part, &bytes, err);
-	if (code == ERR_OK && t->pictures + bytes.len > UPLOAD_IMAGES_MAX) {
+	buf_init(&picture->letters, PICTURE_MAX);
+	code = letters_of(fetch, part, &picture->letters, &bytes, err);
+	if (code == ERR_OK && t->pictures + bytes > UPLOAD_IMAGES_MAX) {
 		code = err_set(err, ERR_TOO_LARGE, "the pictures are too large together");
 	}
-	if (code == ERR_OK) {
-		t->pictures += bytes.len;
-		cred_base64_encode(buf_str(&bytes), &text);
-		jsonw_object(t->blocks, NULL);
-		jsonw_cstr(t->blocks, "type", "image");
-		jsonw_cstr(t->blocks, "media_type", fetch->media_type);
-		jsonw_str(t->blocks, "data", buf_str(&text));
-		jsonw_end_object(t->blocks);
+	if (code != ERR_OK) {
+		picture_free(picture);
+		return code;
 	}
-	buf_fini(&bytes);
-	buf_fini(&text);
-	return code;
+	t->pictures += bytes;
+	picture->at = t->count++;
+	STAILQ_INSERT_TAIL(&t->shown, picture, link);
+	jsonw_object(t->blocks, NULL);
+	jsonw_cstr(t->blocks, "type", "image");
+	jsonw_cstr(t->blocks, "media_type", fetch->media_type);
+	jsonw_end_object(t->blocks);
+	return ERR_OK;
+}
+
+/* Into the blocks as they were parsed; NULL is fine. */
+static void put_pictures(struct taking *t, struct json_value *blocks)
+{
+	struct picture *picture;
+
+	while ((picture = STAILQ_FIRST(&t->shown)) != NULL) {
+		STAILQ_REMOVE_HEAD(&t->shown, link);
+		(void)!json_add_str(blocks, picture->at, "data", buf_str(&picture->letters));
+		picture_free(picture);
+	}
 }
 
 static enum err_code save(struct session_run *s, struct upload_fetch *fetch, struct str part,
@@ -211,7 +255,7 @@ static enum err_code place(struct taking *t, struct upload_fetch *fetch, struct 
 		say_error(t->s, "images_unsupported", note);
 	}
 	(void)snprintf(note, sizeof(note), "[Attached file: %s (%s)]", path, fetch->media_type);
-	add_text(t->blocks, note);
+	add_text(t, note);
 	return ERR_OK;
 }
 
@@ -252,7 +296,7 @@ static void take_block(struct taking *t, const struct json_value *block)
 		log_warn("upload.missing", "%s", note);
 		say_error(t->s, "upload_missing", note);
 		(void)snprintf(note, sizeof(note), "[An attachment is missing: %s]", err.msg);
-		add_text(t->blocks, note);
+		add_text(t, note);
 	}
 	upload_fetch_fini(&fetch);
 }
@@ -291,13 +335,14 @@ static bool refers(const struct json_value *blocks)
 	return false;
 }
 
-static void add_as_it_is(struct jsonw *w, const struct json_value *block)
+static void add_as_it_is(struct taking *t, const struct json_value *block)
 {
 	struct buf text;
 
+	t->count++;
 	buf_init(&text, (size_t)2 * MAIL_BODY_MAX);
 	json_format(block, &text);
-	jsonw_raw(w, NULL, buf_str(&text));
+	jsonw_raw(t->blocks, NULL, buf_str(&text));
 	buf_fini(&text);
 }
 
@@ -315,6 +360,7 @@ struct json_value *session_uploads_take(struct session_run *s, const struct json
 	if (!refers(blocks)) {
 		return NULL;
 	}
+	STAILQ_INIT(&t.shown);
 	buf_init(&text, BLOCKS_MAX);
 	jsonw_init(&out, &text);
 	jsonw_init(&told, attachments);
@@ -322,7 +368,7 @@ struct json_value *session_uploads_take(struct session_run *s, const struct json
 	jsonw_array(&told, NULL);
 	for (size_t i = 0; i < json_count(blocks); i++) {
 		if (json_get(json_at(blocks, i), "upload") == NULL) {
-			add_as_it_is(&out, json_at(blocks, i));
+			add_as_it_is(&t, json_at(blocks, i));
 		} else {
 			take_block(&t, json_at(blocks, i));
 		}
@@ -331,6 +377,7 @@ struct json_value *session_uploads_take(struct session_run *s, const struct json
 	jsonw_end_array(&told);
 	taken = json_parse(buf_str(&text), &err);
 	buf_fini(&text);
+	put_pictures(&t, taken);
 	return taken;
 }
 

@@ -185,6 +185,14 @@ static int append(const char *bytes, size_t n, void *arg)
 	return buf_failed(out) ? -1 : 0;
 }
 
+bool json_add_str(struct json_value *array, size_t i, const char *name, struct str text)
+{
+	json_t *object = json_array_get(iterated(array), i);
+
+	return json_is_object(object) &&
+	       json_object_set_new_nocheck(object, name, json_stringn_nocheck(text.p, text.n)) == 0;
+}
+
 void json_format(const struct json_value *value, struct buf *out)
 {
 	if (value == NULL) {

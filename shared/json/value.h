@@ -52,4 +52,8 @@ bool json_as_bool(const struct json_value *value);
 bool json_next(const struct json_value *object, void **at, struct str *ret_name,
                const struct json_value **ret_value);
 
+/* The object at i of an array gets a member more: ASCII that is too much to be parsed at once.
+ * False: there is no object. */
+bool json_add_str(struct json_value *array, size_t i, const char *name, struct str text) MUST_CHECK;
+
 void json_format(const struct json_value *value, struct buf *out); /* compact */

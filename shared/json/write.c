@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/clock.h"
 
@@ -58,12 +59,31 @@ static size_t add_special(struct buf *out, struct str s)
 	return n;
 }
 
+#define EACH(byte) (UINT64_MAX / 255 * (byte))
+
+/* Eight bytes that are plain, each; the usual case of long texts. */
+static bool is_plain_word(const char *p)
+{
+	uint64_t word, quote, slash;
+
+	memcpy(&word, p, sizeof(word));
+	quote = word ^ EACH('"');
+	slash = word ^ EACH('\\');
+	return ((word | (word - EACH(0x20)) | (quote - EACH(1)) | (slash - EACH(1))) &
+	        EACH(0x80)) == 0;
+}
+
 static void add_string(struct buf *out, struct str s)
 {
 	size_t plain = 0;
 
 	buf_add_char(out, '"');
 	for (size_t i = 0; i < s.n;) {
+		if (s.n - i >= sizeof(uint64_t) && is_plain_word(s.p + i)) {
+			plain += sizeof(uint64_t);
+			i += sizeof(uint64_t);
+			continue;
+		}
 		if (is_plain((unsigned char)s.p[i])) {
 			plain++;
 			i++;

@@ -2,18 +2,23 @@
 """The real agent CLIs, in sessions, against a stand-in model server, in a network namespace that has nothing but
 loopback. Which CLIs there are, and what each is asked to do, are rows of AGENTS.
 
-usage: real_agents.py BIN_DIR [AGENT [CASE]]
-Needs tools/install-npm tests/agents; a CLI that is not installed is skipped, and said to be.
+usage: real_agents.py BIN_DIR [whole] [AGENT [CASE]]
+whole: also what takes too long for every run. Needs tools/install-npm tests/agents; a CLI that is not installed is skipped, and said to be.
 """
 import base64
 import concurrent.futures
 import json
 import os
 import random
+import re
+import shutil
 import struct
 import subprocess
 import sys
+import tempfile
+import threading
 import time
+import urllib.request
 import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -28,6 +33,8 @@ from stack import Stack, Watcher  # noqa: E402
 MODULES = os.path.join(HERE, "..", "agents", "node_modules")
 SKIPPED = 77
 IN_NAMESPACE = "LOOPBACK_ONLY"
+FIXTURES = os.path.join(HERE, "..", "fixtures")
+ADAPTERS = os.path.join(HERE, "..", "..", "worker", "adapters")
 AT_ONCE = 3  # sessions: two cores are there for all
 NODE = {"gemini": 20}  # the oldest that runs it
 
@@ -43,8 +50,9 @@ def node_version():
 class Agent:
     """How one CLI is started and what its tools are called: a row."""
 
-    def __init__(self, kind, program, protocol, settings, shell, write, cases, setting=None):
+    def __init__(self, kind, program, protocol, settings, shell, write, cases, whole=None, setting=None):
         self.kind, self.protocol, self.settings = kind, protocol, settings
+        self.package, self.whole = program, {**cases, **(whole or {})}
         self.program = os.path.join(MODULES, program)
         self.setting = setting or "FAIRLEAD_WORKER_AGENT_" + kind.upper().replace("-", "_")
         self.shell, self.write, self.cases = shell, write, cases
@@ -124,6 +132,101 @@ class Session:
             return None
 
 
+# ---- what is installed ----
+
+def read(*path):
+    with open(os.path.join(*path), encoding="utf-8") as f:
+        return f.read()
+
+
+def pinned(agent):
+    """The version that tests/agents/package.json wants."""
+    wanted = json.loads(read(HERE, "..", "agents", "package.json"))
+    wanted = dict(wanted["dependencies"], **wanted["optionalDependencies"])
+    return [version for name, version in wanted.items() if agent.package.startswith(name)][0]
+
+
+def alone(agent, *argv):
+    """Its program by itself, with a home that goes away."""
+    home = tempfile.mkdtemp(prefix="fairlead-agents.")
+    env = {"PATH": os.environ["PATH"], "HOME": home, "NO_COLOR": "1"}
+    runs = ["node", agent.program] if agent.program.endswith(".js") else [agent.program]
+    return home, subprocess.Popen([*runs, *argv], env=env, cwd=home, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL, text=True)
+
+
+def said_alone(agent, *argv):
+    home, process = alone(agent, *argv)
+    try:
+        return home, process.communicate(timeout=60)[0]
+    finally:
+        process.kill()
+
+
+def names_of_codex(agent):
+    """Of the schema that it writes."""
+    home, _ = said_alone(agent, "app-server", "generate-ts", "--out", "names")
+    try:
+        def names(path, member, kind):
+            return {"%s %s" % (kind, n) for n in re.findall(r'"%s": "([^"]+)"' % member, read(home, "names", path))}
+        return (names("ClientRequest.ts", "method", "client") | names("ServerRequest.ts", "method", "request")
+                | names("ServerNotification.ts", "method", "notification") | names("v2/ThreadItem.ts", "type", "item"))
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def document_of_opencode(agent):
+    home, process = alone(agent, "serve", "--port", "0", "--hostname", "127.0.0.1")
+    try:
+        line = next(said for said in process.stdout if "listening on " in said)
+        with urllib.request.urlopen(line.split("listening on ")[1].strip() + "/doc", timeout=60) as reply:
+            return json.load(reply)
+    finally:
+        process.terminate()
+        process.wait(60)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def names_of_opencode(agent):
+    """Of the document of its server; what stands below /api is another generation of it."""
+    doc = document_of_opencode(agent)
+    schemas = doc["components"]["schemas"]
+
+    def types(union, kind):
+        for one in schemas[union]["anyOf"]:
+            rule = schemas[one["$ref"].rpartition("/")[2]]["properties"]["type"]
+            yield "%s %s" % (kind, rule.get("const") or rule["enum"][0])
+    paths = {"path %s %s" % (method.upper(), path) for path, methods in doc["paths"].items() for method in methods
+             if not path.startswith("/api/") and method in ("get", "post", "put", "patch", "delete")}
+    return paths | set(types("Event", "event")) | set(types("Part", "part"))
+
+
+def is_as_its_fixture_says(agent, names):
+    first, *wanted = read(FIXTURES, agent.kind, "schema.txt").splitlines()
+    assert pinned(agent) in first, first
+    have = names(agent)
+    assert have == set(wanted), (sorted(have - set(wanted)), sorted(set(wanted) - have))
+
+
+def knows_what_is_asked_of_it(agent):
+    """It ships no schema of ACP, but its own code."""
+    asked = {name for path in os.listdir(ADAPTERS) if path.startswith("acp") and path.endswith(".c")
+             for name in re.findall(r'"((?:session|fs|terminal)/[a-z_]+)"', read(ADAPTERS, path))}
+    assert {"session/new", "session/prompt", "session/load"} <= asked, asked
+    folder = os.path.dirname(agent.program)
+    code = "".join(read(folder, path) for path in os.listdir(folder) if path.endswith(".js"))
+    assert not [name for name in asked if '"%s"' % name not in code], asked
+
+
+def what_is_installed_is_what_the_adapter_was_written_for(_, agent):
+    home, told = said_alone(agent, "--version")
+    shutil.rmtree(home, ignore_errors=True)
+    assert pinned(agent) in told, (pinned(agent), told)
+    check = agent.whole[what_is_installed_is_what_the_adapter_was_written_for]
+    if check is not None:
+        check(agent)
+
+
 # ---- cases ----
 
 def text_is_streamed_and_its_cost_is_told(stack, agent):
@@ -190,9 +293,42 @@ def a_tool_runs_with_an_edited_input(stack, agent):
     assert s.events("diff")[-1]["newText"] == "edited\n", s.events()
 
 
+def an_edited_input_never_runs_as_it_was(stack, agent):
+    """By a CLI that takes no other input with a yes: some can be told in words."""
+    s, ask = asks(stack, agent, "reworded", "echo asked >made")
+    s.approve(ask["request_id"], input=dict(ask["input"], command="echo edited >made"))
+    s.ended()
+    assert s.said()[-1] == "So be it." and not s.events("file_edit"), s.events()
+    if agent.whole[an_edited_input_never_runs_as_it_was] == "told":
+        assert "echo edited" in str(agent.model.requests("reworded")[-1]), agent.model.requests("reworded")[-1]
+
+
+def its_cost_is_looked_up_once_there_is_a_price(stack, agent):
+    """A name of its own: no other session has a price."""
+    model = agent.whole[its_cost_is_looked_up_once_there_is_a_price]
+    agent.model.script("cost", [[text("It costs.")]])
+    s = Session(stack, agent, "#cost go", interactive=True, model=model, budget={"hardUsd": 1000})
+    s.await_event("turn_finished")
+    assert s.events("usage")[-1]["priced"] == "unknown" and not s.events("cost"), s.events()
+    assert len([n for n in s.events("note") if model in n["message"] and "no price" in n["message"]]) == 1, s.events()
+    status, answer = stack.json("PUT", "/api/v1/prices/" + model, {"input": 1000, "output": 2000})
+    assert status == 200, (status, answer)
+    turns = [1]
+
+    def costs():
+        if len(s.events("turn_finished")) >= turns[0]:
+            turns[0] += 1
+            s.prompt("#cost again")
+        return s.events("cost")
+    wait_for("it costs something", costs, 60)
+    assert s.events("cost")[0]["source"] == "table" and s.events("cost")[0]["usd"] > 0, s.events("cost")
+    assert s.stack.json("POST", "/api/v1/sessions/%s/stop" % s.sid, {})[0] == 202
+    s.ended("stopped")
+
+
 def a_question_is_answered_after_its_worker_was_killed(stack, agent):
     s, ask = asks(stack, agent, "killed", "echo survived >made")
-    stack.kill9("worker")
+    stack.lose_worker.wait(120)
     again = s.await_event("permission_request", 2, 90)
     assert again["request_id"] != ask["request_id"], again
     status, answer = s.answer("approve", ask["request_id"])
@@ -287,7 +423,8 @@ CLAUDE = Agent(
                            "CLAUDE_CODE_MAX_RETRIES": "1"}},
     lambda command: tool("Bash", command=command, description="run it"),
     lambda path, content: tool("Write", file_path=path, content=content),
-    {text_is_streamed_and_its_cost_is_told: ("thought", "usd"),
+    {what_is_installed_is_what_the_adapter_was_written_for: None,  # it ships no schema
+     text_is_streamed_and_its_cost_is_told: ("thought", "usd"),
      a_tool_is_approved_and_approved_only_once: True,
      a_tool_is_denied_with_a_word_for_the_agent: True,
      a_tool_runs_with_an_edited_input: True,
@@ -303,14 +440,17 @@ GEMINI = Agent(
                    "env": {"GOOGLE_GEMINI_BASE_URL": model.url, "GEMINI_API_KEY": "none"}},
     lambda command: tool("run_shell_command", command=command),
     lambda path, content: tool("write_file", file_path=path, content=content),
-    {text_is_streamed_and_its_cost_is_told: (),
+    {what_is_installed_is_what_the_adapter_was_written_for: knows_what_is_asked_of_it,
+     text_is_streamed_and_its_cost_is_told: (),
      a_tool_is_approved_and_approved_only_once: True,
      a_tool_is_denied: True,
      a_file_is_written_with_its_diff: True,
      a_turn_is_interrupted_and_another_follows: True,
      the_model_is_changed: "gemini-2.5-pro",
      a_picture_reaches_the_model_and_a_file_the_workspace: True,
-     a_question_is_answered_after_its_worker_was_killed: True})
+     a_question_is_answered_after_its_worker_was_killed: True},
+    {an_edited_input_never_runs_as_it_was: "not told",
+     its_cost_is_looked_up_once_there_is_a_price: "gemini-2.5-flash-lite"})
 
 CODEX = Agent(
     "codex", "@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex", Responses,
@@ -322,8 +462,12 @@ CODEX = Agent(
     lambda command: tool("exec_command", cmd=command),
     lambda path, content: tool("exec_command", cmd="apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: %s\n%s"
                                "*** End Patch\nEOF" % (path, "".join("+%s\n" % x for x in content.splitlines()))),
-    {text_is_streamed_and_its_cost_is_told: ("thought",),
+    {what_is_installed_is_what_the_adapter_was_written_for: lambda agent: is_as_its_fixture_says(agent, names_of_codex),
+     text_is_streamed_and_its_cost_is_told: ("thought",),
      a_tool_is_approved_and_approved_only_once: True,
+     a_tool_is_denied_with_a_word_for_the_agent: True,
+     an_edited_input_never_runs_as_it_was: "told",
+     its_cost_is_looked_up_once_there_is_a_price: "priced-model",
      a_file_is_written_with_its_diff: True,
      a_turn_is_interrupted_and_another_follows: True,
      the_model_is_changed: "another-model",
@@ -337,15 +481,25 @@ OPENCODE = Agent(
                        "npm": "@ai-sdk/openai-compatible", "name": "Stand-in",
                        "options": {"baseURL": model.url + "/v1", "apiKey": "none"},
                        "models": {m: {"name": m, "limit": {"context": 100000, "output": 8000}, "tool_call": True,
+                                      "attachment": True, "modalities": {"input": ["text", "image"], "output": ["text"]},
                                       "cost": {"input": 1, "output": 2}} for m in ("m1", "m2")}}}}},
     lambda command: tool("bash", command=command, description="run it"),
     lambda path, content: tool("write", filePath=path, content=content),
-    # Its first start in a home takes long, longest when there are several: one case is run here, each feature is in
-    # the recordings.
-    {text_is_streamed_and_its_cost_is_told: ("thought", "usd")})
+    # Its first start in a home takes long, longest when there are several: one case is in every run.
+    {what_is_installed_is_what_the_adapter_was_written_for: lambda agent: is_as_its_fixture_says(agent, names_of_opencode),
+     text_is_streamed_and_its_cost_is_told: ("thought", "usd")},
+    {a_tool_is_approved_and_approved_only_once: True,
+     a_tool_is_denied_with_a_word_for_the_agent: True,
+     an_edited_input_never_runs_as_it_was: "told",
+     a_file_is_written_with_its_diff: True,
+     a_turn_is_interrupted_and_another_follows: True,
+     the_model_is_changed: "stand_in/m2",
+     a_picture_reaches_the_model_and_a_file_the_workspace: True,
+     a_question_is_answered_after_its_worker_was_killed: True})
 
 AGENTS = [CLAUDE, GEMINI, CODEX, OPENCODE]
-# What ends a worker ends the sessions of others on it: these run alone, at the end.
+# What ends a worker ends the sessions of others on it: these come at the end, and lose it together; when all is run, one
+# by one.
 ALONE = (a_question_is_answered_after_its_worker_was_killed,)
 
 
@@ -359,18 +513,24 @@ def run(stack, agent, case):
     print("%6.2f s  %s: %s" % (time.monotonic() - began, agent.kind, case.__name__.replace("_", " ")), flush=True)
 
 
-def run_cases(stack, agents, only):
-    rows = [(a, c) for a in agents for c in a.cases if only is None or c.__name__ == only]
-    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        together = [pool.submit(run, stack, a, c) for a, c in rows if c not in ALONE]
-        for done in together:
+def run_together(stack, rows, at_once):
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        for done in [pool.submit(run, stack, a, c) for a, c in rows]:
             done.result()
-    for agent, case in rows:
-        if case in ALONE:
-            run(stack, agent, case)
 
 
-def main(bin_dir, kind=None, case=None):
+def run_cases(stack, agents, only, whole):
+    rows = [(a, c) for a in agents for c in (a.whole if whole else a.cases) if only is None or c.__name__ == only]
+    run_together(stack, [(a, c) for a, c in rows if c not in ALONE], AT_ONCE)
+    last = [(a, c) for a, c in rows if c in ALONE]
+    for some in [[row] for row in last] if whole else [last][:len(last)]:
+        stack.lose_worker = threading.Barrier(len(some), action=lambda: stack.kill9("worker"))
+        run_together(stack, some, len(some))
+
+
+def main(bin_dir, *words):
+    whole = "whole" in words
+    kind, case, *_ = [*[w for w in words if w != "whole"], None, None]
     agents = [a for a in AGENTS if kind in (None, a.kind)]
     for agent in agents:
         if agent.lacks():
@@ -387,7 +547,7 @@ def main(bin_dir, kind=None, case=None):
         agent.model = Model((agent.protocol,))
     with Stack(bin_dir, dict(env, FAIRLEAD_WORKER_SLOTS=str(AT_ONCE + 1))) as stack:
         try:
-            run_cases(stack, agents, case)
+            run_cases(stack, agents, case, whole)
         except BaseException:
             print(stack.tail(12), flush=True)
             raise

@@ -63,7 +63,7 @@ static void assert_called(const char *name, uint64_t epoch, const char *called)
 	arena_free(arena);
 }
 
-static void a_session_of_gemini_is_of_no_minute_in_which_it_may_be_loaded(void **state)
+static void a_session_of_gemini_is_of_no_minute_and_no_path(void **state)
 {
 	(void)state;
 	assert_called("session-2026-11-22T05-01-8f9c0d1e.jsonl", 4,
@@ -73,6 +73,7 @@ static void a_session_of_gemini_is_of_no_minute_in_which_it_may_be_loaded(void *
 	assert_called("session-1004-11-22T05-01-8f9c0d1e.jsonl", 9, NULL);
 	assert_called("session-2026", 9, NULL);
 	assert_called("logs.json", 9, NULL);
+	assert_called(".project_root", 9, ".project_root.before");
 }
 
 static void an_answer_takes_the_option_of_its_kind(void **state)
@@ -152,7 +153,7 @@ int main(void)
 		cmocka_unit_test(gemini_works),
 		cmocka_unit_test(gemini_changes_its_mode_and_its_model_and_fails),
 		cmocka_unit_test(gemini_goes_on_and_its_history_is_not_told_again),
-		cmocka_unit_test(a_session_of_gemini_is_of_no_minute_in_which_it_may_be_loaded),
+		cmocka_unit_test(a_session_of_gemini_is_of_no_minute_and_no_path),
 		cmocka_unit_test(an_answer_takes_the_option_of_its_kind),
 		cmocka_unit_test(prompts_wait_for_their_turn),
 		cmocka_unit_test(errors_are_classed_by_number_and_by_words),

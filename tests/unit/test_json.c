@@ -436,6 +436,46 @@ static void commas_and_names_are_the_writers_business(void **state)
 	buf_fini(&out);
 }
 
+/* Plain texts are looked at eight bytes at a time. */
+static void a_special_byte_is_seen_wherever_it_stands(void **state)
+{
+	static const unsigned char specials[] = { 0x01, 0x1f, '"', '\\', 0x80, 0xff };
+	static const char plains[] = { ' ', '!', '#', '[', ']', 0x7f };
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 4096);
+	for (size_t k = 0; k < sizeof(specials) * sizeof(plains) * 24; k++) {
+		const size_t at = k / (sizeof(specials) * sizeof(plains));
+		const unsigned char special = specials[k % sizeof(specials)];
+		char bytes[24];
+
+		memset(bytes, plains[k / sizeof(specials) % sizeof(plains)], sizeof(bytes));
+		bytes[at] = (char)special;
+		(void)written(&out, str_make(bytes, sizeof(bytes)));
+		assert_int_equal(out.len, special < 0x20   ? 26 + 5
+		                          : special < 0x80 ? 26 + 1
+		                                           : 26 + 2);
+		assert_true(special < 0x80 ? out.data[1 + at] == '\\' : out.data[1 + at] == '\xef');
+	}
+	buf_fini(&out);
+}
+
+static void a_long_text_is_added_to_what_was_parsed(void **state)
+{
+	struct err err;
+	struct json_value *list = json_parse(STR_LIT("[{\"a\":1},2]"), &err);
+
+	(void)state;
+	assert_true(json_add_str(list, 0, "b", STR_LIT("QUJD")));
+	assert_true(str_is(json_as_str(json_get(json_at(list, 0), "b")), "QUJD"));
+	assert_int_equal(json_as_i64(json_get(json_at(list, 0), "a")), 1);
+	assert_false(json_add_str(list, 1, "b", STR_LIT("QUJD")));
+	assert_false(json_add_str(list, 2, "b", STR_LIT("QUJD")));
+	assert_false(json_add_str(NULL, 0, "b", STR_LIT("QUJD")));
+	json_value_free(list);
+}
+
 static void any_bytes_without_nul_come_back_as_written(void **state)
 {
 	struct buf out;
@@ -509,6 +549,8 @@ int main(void)
 		cmocka_unit_test(the_writer_escapes_what_json_requires),
 		cmocka_unit_test(the_writer_replaces_what_is_not_utf8),
 		cmocka_unit_test(commas_and_names_are_the_writers_business),
+		cmocka_unit_test(a_special_byte_is_seen_wherever_it_stands),
+		cmocka_unit_test(a_long_text_is_added_to_what_was_parsed),
 		cmocka_unit_test(any_bytes_without_nul_come_back_as_written),
 		cmocka_unit_test(readers_take_absence_and_other_types_as_empty),
 	};

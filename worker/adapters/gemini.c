@@ -100,20 +100,23 @@ static struct adapter *make(const struct adapter_place *place)
 	return acp_make(&kind, place);
 }
 
-/* Its chats, in a folder that is named after the last part of the workspace's path: the session.
- * Which folder is whose it finds out again. */
 static const char *const keeps[] = { ".gemini/tmp", NULL };
 
 /*
  * It loads a session by beginning session-MINUTE-ID.jsonl, and so empties the one to be loaded if
  * that began in the same minute (0.61).  Which file is whose stands in the file: what comes from
- * another lease has a year of its own.
+ * another lease has a year of its own.  The folder of chats is named after the last part of the
+ * workspace's path, which is the session, and belongs to the whole path that its .project_root
+ * names: without that it is taken over.
  */
 static const char *file(struct str name, uint64_t epoch, struct arena *arena)
 {
 	static const struct str first = STR_LIT("session-2");
 	enum { YEAR_END = sizeof("session-2000") - 1, YEARS = 1000 };
 
+	if (str_eq(name, STR_LIT(".project_root"))) {
+		return ".project_root.before";
+	}
 	if (name.n <= YEAR_END || !str_starts(name, first)) {
 		return NULL;
 	}
