@@ -16,7 +16,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "standins")]
 from cluster import Cluster  # noqa: E402
 from first_light import wait_for  # noqa: E402
 from model import Model, text  # noqa: E402
-from real_agents import AGENTS, IN_NAMESPACE, Session  # noqa: E402
+from real_agents import AGENTS, IN_NAMESPACE, Session, the_model_is_changed  # noqa: E402
 from stack import run_all  # noqa: E402
 
 SERVER = os.path.join(HERE, "..", "support", "with-postgres")
@@ -191,6 +191,22 @@ def begun(stack, agent):
     return Session(stack, agent, "#one begin", interactive=True)
 
 
+def told_what_it_wrote(session):
+    tools = [e for e in session.events("diff") if e.get("tool_execution_id")]
+    assert tools and tools[0]["path"] == "made.txt", session.events("diff")
+    assert tools[0]["newText"] == "by %s\n" % session.agent.kind, session.events("diff")
+    assert session.events("file_edit")[0]["lines_added"] == 1, session.events()
+
+
+def change_model(session):
+    def done():
+        return sum(e["outcome"] == "done" for e in session.events("command_finished"))
+    before = done()
+    ws = session.tell(type="set_model", model=session.agent.whole[the_model_is_changed])
+    wait_for("the model is changed", lambda: done() > before, 30)
+    ws.close()
+
+
 def goes_on(session, was):
     """With its own session and what it knew at the end of its first turn."""
     model = session.agent.model
@@ -204,9 +220,11 @@ def goes_on(session, was):
     assert len(told) == 1 and "end of turn 1" in told[0] and "could not be restored" not in told[0], told
     assert told[0] in str(model.requests("one")[-1]), "the agent was not told"
     session.await_event("moment", 2)
+    change_model(session)
     session.prompt("#two what do you know?")
     wait_for("it answers", lambda: "I know all of it." in session.said(), 60)
     asked = str(model.requests("two")[-1])
+    assert model.requests("two")[-1]["model"] == session.agent.whole[the_model_is_changed].split("/")[-1], asked
     assert "#one begin" in asked and "That was first." in asked and "So I go on." in asked, asked
 
 
@@ -215,10 +233,11 @@ def go_on_with_another_worker(stack, agents):
     stack.kill("worker-2")
     sessions = [begun(stack, agent) for agent in agents]
     for session in sessions:
-        session.approve(session.await_event("permission_request", seconds=90)["request_id"])
+        session.approve(session.await_event("permission_request")["request_id"])
     for session in sessions:
         session.await_event("moment")
         assert place(session, 1)[0] == "worker-1", place(session, 1)
+        told_what_it_wrote(session)
         session.prompt("#slow talk")
     back(stack, "worker-2")
     for session in sessions:
