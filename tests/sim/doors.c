@@ -246,7 +246,7 @@ static enum fate draw_fate(struct player *player)
 		return FATE_LOST;
 	}
 	if (chance(80)) {
-		player->fault_us = world->now_us + 1000000;
+		player_ails(player, world->now_us + 1000000);
 		return roll(2) == 0 ? FATE_LOST : FATE_UNANSWERED;
 	}
 	return FATE_FINE;
@@ -305,7 +305,7 @@ void __wrap_redis_send(struct redis *redis, struct redis_op *op, struct redis_cm
 	op->request = call;
 	at = world->now_us + latency(player);
 	if (at > world->now_us + 100000) {
-		player->fault_us = at + 1000000; /* its network is slow */
+		player_ails(player, at + 1000000); /* its network is slow */
 	}
 	at = at > player->sent_us ? at : player->sent_us;
 	player->sent_us = at;
@@ -480,8 +480,7 @@ enum err_code pg_door(const void *pg, struct err *err)
 		code = ERR_CANCELLED;
 	}
 	if (code == ERR_OK && chance(100)) {
-		player->fault_us =
-			player->fault_us > world->now_us ? player->fault_us : world->now_us;
+		player_ails(player, world->now_us);
 		return err_set(err, ERR_UNAVAILABLE, "PostgreSQL");
 	}
 	return code == ERR_OK ? ERR_OK : err_set(err, code, "PostgreSQL");

@@ -230,11 +230,16 @@ static void on_back(struct happening *happening)
 	start(player);
 }
 
+void player_ails(struct player *player, uint64_t until_us)
+{
+	player->fault_us = until_us > player->fault_us ? until_us : player->fault_us;
+}
+
 /* As kill -9: nothing of it reaches anybody any more, but what it has sent. */
 void player_kill(struct player *player)
 {
 	player->dead = true;
-	player->fault_us = world->now_us;
+	player_ails(player, world->now_us);
 	fiber_group_cancel(&player->group, ERR_CANCELLED);
 	world->woken = true;
 }
@@ -252,7 +257,7 @@ static void on_learns(struct happening *happening)
 	player->app.connection = player->connection;
 	player->app.restore_due = clock_mono_ms() + JOURNALS_MS;
 	player->app.admit_all = true;
-	player->fault_us = world->now_us + JOURNALS_MS * UINT64_C(1000);
+	player_ails(player, world->now_us + JOURNALS_MS * UINT64_C(1000));
 	if (player->kind == PLAYER_WORKER && !player->dead) {
 		worker_ring(player);
 	}
@@ -328,12 +333,12 @@ static void on_fault(struct happening *happening)
 		world_tell("%u freezes", player->number);
 		player->holds_back = roll(2) == 0;
 		player->frozen_until = now + 50000 + roll(3200000);
-		player->fault_us = player->frozen_until;
+		player_ails(player, player->frozen_until);
 		break;
 	case 4:
 		world_tell("%u is cut off", player->number);
 		player->cut_until = now + 50000 + roll(2200000);
-		player->fault_us = player->cut_until;
+		player_ails(player, player->cut_until);
 		break;
 	case 5:
 		world_tell("Redis stalls");

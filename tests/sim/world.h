@@ -205,6 +205,7 @@ struct player *player_of(const void *connection); /* of a struct redis or struct
 struct player *player_current(void);              /* of the running fiber; NULL: none */
 struct fiber *player_spawn(struct player *player, const char *name, fiber_fn *fn, void *arg);
 void player_kill(struct player *player);
+void player_ails(struct player *player, uint64_t until_us); /* something happens to it */
 /* It dies, and Redis loses everything a moment later. */
 void world_lose_opener(struct player *player);
 struct record *record_of(const struct id *sid);
