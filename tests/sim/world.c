@@ -275,6 +275,24 @@ struct record *record_of(const struct id *sid)
 
 /* ---- faults ---- */
 
+static void freeze(struct player *player, uint64_t until_us)
+{
+	world_tell("%u freezes", player->number);
+	player->holds_back = roll(2) == 0;
+	player->frozen_until = until_us;
+	player_ails(player, until_us);
+}
+
+/* Whose log is opened again before it gives back its journal has worked for nothing. */
+static void freeze_a_worker(void)
+{
+	struct player *player = &world->players[roll(world->player_count)];
+
+	if (player->kind == PLAYER_WORKER && !player->dead) {
+		freeze(player, world->now_us + 1000000 + roll(2500000));
+	}
+}
+
 static void lose_redis(void)
 {
 	if (world->generation > LOSSES_MAX) {
@@ -284,6 +302,9 @@ static void lose_redis(void)
 	model_flush(world->model);
 	world->generation++;
 	world->broken_us = world->now_us;
+	if (chance(2)) {
+		freeze_a_worker();
+	}
 	check_forget();
 	doors_break();
 	for (size_t i = 0; i < world->player_count; i++) {
@@ -329,12 +350,7 @@ static void on_fault(struct happening *happening)
 		}
 		break;
 	case 2:
-	case 3:
-		world_tell("%u freezes", player->number);
-		player->holds_back = roll(2) == 0;
-		player->frozen_until = now + 50000 + roll(3200000);
-		player_ails(player, player->frozen_until);
-		break;
+	case 3: freeze(player, now + 50000 + roll(3200000)); break;
 	case 4:
 		world_tell("%u is cut off", player->number);
 		player->cut_until = now + 50000 + roll(2200000);
