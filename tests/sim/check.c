@@ -468,7 +468,9 @@ static bool is_given(const struct item *item)
 	return item->set == QUEUE_LEASING || item->set == QUEUE_LEASED || item->set == QUEUE_PARKED;
 }
 
-/* An effect of a worker: in its own epoch, while the queue says that the session is its. */
+/* An effect of a worker: in its own epoch, while the queue says that the session is its. After a
+ * loss of Redis it may be claimed for another: until its log is opened for that one it is whose it
+ * was. */
 static void check_effect(const struct ran *ran, const struct record *record)
 {
 	const struct player *player = ran->player;
@@ -490,7 +492,9 @@ static void check_effect(const struct ran *ran, const struct record *record)
 	if (world->generation == 1 && items[i].found && !has) {
 		world_fail("%s: an effect of a worker was taken while the session is %s",
 		           record->sid.s, queue_set_name(items[i].set));
-	} else if (items[i].found && has && !is_by(ran->words[APPEND_PRODUCER], items[i].inc)) {
+	} else if (items[i].found && has &&
+	           (items[i].set != QUEUE_LEASING || world->generation == 1) &&
+	           !is_by(ran->words[APPEND_PRODUCER], items[i].inc)) {
 		world_fail("%s: an effect of %.*s was taken while %.*s has the session",
 		           record->sid.s, (int)ran->words[APPEND_PRODUCER].n,
 		           ran->words[APPEND_PRODUCER].p, (int)items[i].inc.n, items[i].inc.p);
