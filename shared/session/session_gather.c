@@ -2,12 +2,11 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "loop/fiber.h"
 
 enum {
-	READS_MAX = 2,      /* of a tenant under way: one that is answered, one that is run */
-	PATIENCE_MS = 1000, /* who has waited for longer shares the failure that it waited for */
+	READS_MAX = 2, /* of a tenant under way: one that is answered, one that is run */
+	TURN_MS = 100, /* those may be stuck: who has waited for so long goes all the same */
 };
 
 struct asked {
@@ -26,7 +25,6 @@ struct session_read {
 	TAILQ_HEAD(asked_list, asked) asked; /* the others */
 	size_t count;                        /* with the first */
 	bool waits;                          /* for its turn */
-	uint64_t since_ms;
 	struct fiber_op turn;
 };
 
@@ -80,21 +78,30 @@ static struct session_read *next_of(const struct session_gather *gather, const c
 	return running < READS_MAX ? next : NULL;
 }
 
-static void let_next(const struct session_gather *gather, const char *tenant,
-                     const struct err *failed)
+static void let_next(const struct session_gather *gather, const char *tenant)
 {
-	uint64_t now_ms = clock_mono_ms();
 	struct session_read *read = next_of(gather, tenant);
 
-	while (read != NULL && failed != NULL && now_ms - read->since_ms > PATIENCE_MS) {
-		read->waits = false;
-		fiber_op_done(&read->turn, failed);
-		read = next_of(gather, tenant);
-	}
 	if (read != NULL) {
 		read->waits = false;
 		fiber_op_done(&read->turn, NULL);
 	}
+}
+
+static void give_up_turn(struct fiber_op *op)
+{
+	CONTAINER_OF(op, struct session_read, turn)->waits = false;
+}
+
+/* Others may come along meanwhile. */
+static void wait_turn(const struct session_gather *gather, struct session_read *read)
+{
+	if (next_of(gather, read->tenant) == read) {
+		read->waits = false;
+		return;
+	}
+	fiber_op_begin(&read->turn, give_up_turn);
+	(void)!fiber_wait(&read->turn, TURN_MS, NULL);
 }
 
 static enum err_code run(const struct session_gather *gather, const struct session_read *read,
@@ -135,26 +142,17 @@ static enum err_code go_first(struct session_gather *gather, const char *tenant,
                               struct asked *asked, struct err *err)
 {
 	struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
-	struct session_read read = {
-		.tenant = tenant, .count = 1, .waits = true, .since_ms = clock_mono_ms()
-	};
-	enum err_code code = ERR_OK;
+	struct session_read read = { .tenant = tenant, .count = 1, .waits = true };
+	enum err_code code;
 
 	TAILQ_INIT(&read.asked);
 	TAILQ_INSERT_TAIL(&gather->reads, &read, link);
 	fiber_shield();
-	if (next_of(gather, tenant) == &read) {
-		read.waits = false;
-	} else {
-		fiber_op_begin(&read.turn, NULL);
-		code = fiber_wait(&read.turn, FIBER_NO_TIMEOUT, err);
-	}
-	if (code == ERR_OK) {
-		code = run(gather, &read, asked->id, &rows, err);
-	}
+	wait_turn(gather, &read);
+	code = run(gather, &read, asked->id, &rows, err);
 	TAILQ_REMOVE(&gather->reads, &read, link);
 	answer_others(&read, rows, code == ERR_OK ? NULL : err);
-	let_next(gather, tenant, code == ERR_OK ? NULL : err);
+	let_next(gather, tenant);
 	fiber_unshield();
 	return code == ERR_OK ? session_take(rows, asked->id, asked->arena, asked->ret, err) : code;
 }

@@ -3,6 +3,7 @@
  * are under way shares the next one with all who come meanwhile, so a crowd costs few queries, and
  * who comes alone waits for nobody.  A row is never older than the question: a read that has begun
  * takes nobody else along.  Each is answered by its own row; an error of the read is everybody's.
+ * Reads that take long (100 ms) keep nobody else from reading.
  */
 #pragma once
 

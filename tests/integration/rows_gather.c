@@ -92,9 +92,48 @@ static void failing_body(struct world *world)
 	pg_free(away);
 }
 
+SQL(test_lock_sessions, "LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE");
+
+static unsigned stuck;
+
+static bool are_stuck(struct world *world)
+{
+	return pg_stats(world->pg).active == stuck;
+}
+
+/* Reads that are not answered keep nobody else waiting for long. */
+static void stuck_body(struct world *world)
+{
+	struct looker lookers[3];
+	struct session_gather gather;
+	struct task_accepted accepted;
+	struct pg_tx *tx;
+	struct err err;
+
+	clear_rows(world);
+	accepted = accept_task(world, BODY(AGENT(1), ""));
+	assert_int_equal(pg_begin(world->admin, TENANT, &tx, &err), ERR_OK);
+	assert_int_equal(pg_tx_query(tx, &test_lock_sessions, NULL, NULL, &err), ERR_OK);
+	session_gather_init(&gather, world->pg);
+	for (size_t i = 0; i < ARRAY_LEN(lookers); i++) {
+		lookers[i] = (struct looker){ .gather = &gather,
+			                      .tenant = TENANT,
+			                      .id = accepted.sessions[0] };
+		(void)fiber_start(world->loop, &world->group, "looker", look, &lookers[i]);
+		stuck = (unsigned)i + 1;
+		await(are_stuck, world);
+	}
+	pg_rollback(tx);
+	assert_int_equal(fiber_group_wait(&world->group, 10000), ERR_OK);
+	for (size_t i = 0; i < ARRAY_LEN(lookers); i++) {
+		assert_int_equal(lookers[i].code, ERR_OK);
+	}
+}
+
 void who_asks_at_the_same_time_is_answered_by_few_queries(void **state)
 {
 	(void)state;
 	world_run(together_body);
 	world_run(failing_body);
+	world_run(stuck_body);
 }
