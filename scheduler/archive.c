@@ -6,12 +6,11 @@
 #include "log/log.h"
 #include "scheduler/app.h"
 #include "scheduler/follow.h"
+#include "scheduler/handover.h"
 #include "scheduler/looks.h"
 
 enum {
 	GATHER_MS = 30,
-	YIELD_MS = 100,
-	YIELD_LOOK_MS = 5,
 	PAGE = 64,
 	WALK_PAGES = 16,
 	MOVES_BATCH = 16,
@@ -172,9 +171,7 @@ enum err_code archive_moves(struct app *app, struct err *err)
 	while (code == ERR_OK && !TAILQ_EMPTY(&app->moves.waiting)) {
 		size_t count;
 
-		for (unsigned ms = 0; app->handing > 0 && ms < YIELD_MS; ms += YIELD_LOOK_MS) {
-			(void)fiber_sleep(YIELD_LOOK_MS);
-		}
+		handover_let_pass(app);
 		count = take_batch(&app->moves, sids);
 		if (count > 0) {
 			code = archive_batch(app, sids, count, err);
@@ -208,6 +205,7 @@ enum err_code archive_sweep(struct app *app, struct err *err)
 		struct arena *arena = arena_new();
 		struct session_trails trails;
 
+		handover_let_pass(app);
 		code = session_trail_list(app->node->pg, &app->archive_after, PAGE, arena, &trails,
 		                          err);
 		if (code == ERR_OK) {

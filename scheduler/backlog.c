@@ -8,6 +8,7 @@
 #include "event/backlog.h"
 #include "log/log.h"
 #include "scheduler/app.h"
+#include "scheduler/handover.h"
 #include "scheduler/looks.h"
 #include "session/session_trail.h"
 
@@ -50,9 +51,10 @@ static enum err_code walk_page(struct app *app, size_t *ret_count, struct err *e
 	struct arena *arena = arena_new();
 	struct session_trails trails;
 	struct log_look *looks;
-	enum err_code code =
-		session_trail_list(app->node->pg, &app->backlog.after, PAGE, arena, &trails, err);
+	enum err_code code;
 
+	handover_let_pass(app);
+	code = session_trail_list(app->node->pg, &app->backlog.after, PAGE, arena, &trails, err);
 	if (code == ERR_OK) {
 		looks = trails_look(&trails, arena);
 		code = log_heads_get(&app->node->store, looks, trails.count, err);

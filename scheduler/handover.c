@@ -19,7 +19,7 @@
 #include "scheduler/order.h"
 #include "scheduler/retake.h"
 
-enum { ALOUD_SIZE = MAIL_ALOUD_MAX + 512 };
+enum { ALOUD_SIZE = MAIL_ALOUD_MAX + 512, PASS_MS = 100 };
 
 /* The rows of a batch. */
 struct reading {
@@ -423,6 +423,17 @@ void handover_start(struct handover *batch)
 	(void)fiber_start(app->node->loop, &app->fibers, "handover", hand_over, batch);
 	while (app->handing >= HANDOVERS_MAX && !fiber_cancelled()) {
 		(void)!fiber_signal_wait(&app->handed, FIBER_NO_TIMEOUT);
+	}
+}
+
+void handover_let_pass(struct app *app)
+{
+	uint64_t now = clock_mono_ms();
+	const uint64_t until = now + PASS_MS;
+
+	while (app->handing > 0 && now < until && !fiber_cancelled()) {
+		(void)!fiber_signal_wait(&app->handed, until - now);
+		now = clock_mono_ms();
 	}
 }
 

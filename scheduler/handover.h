@@ -41,6 +41,10 @@ struct handover {
  * HANDOVERS_MAX are under way. */
 void handover_start(struct handover *batch);
 
+/* Before a page of a walk that nobody waits for: sessions that are being handed over go first, for
+ * a moment. */
+void handover_let_pass(struct app *app);
+
 /* Claimed some time ago, worker NULL: by one that is not alive. */
 enum err_code handover_one(struct app *app, const struct queue_item *item, const char *worker,
                            struct err *err) MUST_CHECK;
