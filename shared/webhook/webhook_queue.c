@@ -188,15 +188,27 @@ enum err_code webhook_disable(struct pg *pg, const struct webhook_due *due, uint
 	return code;
 }
 
-enum err_code webhook_prune(struct pg *pg, uint64_t keep_ms, uint64_t *ret, struct err *err)
+/* Some of what is older than that. */
+static enum err_code end_old(struct pg *pg, enum webhook_sql_id query, uint64_t age_ms,
+                             uint64_t *ret, struct err *err)
 {
 	CLEANUP(pg_rows_cleanup) struct pg_rows *rows = NULL;
 	struct pg_params params = { 0 };
 	enum err_code code;
 
-	pg_param_u64(&params, keep_ms);
+	pg_param_u64(&params, age_ms);
 	pg_param_u64(&params, PRUNE_MAX);
-	code = pg_query(pg, "", sql(WEBHOOK_SQL_WEBHOOK_PRUNE), &params, &rows, err);
+	code = pg_query(pg, "", sql(query), &params, &rows, err);
 	*ret = code == ERR_OK ? pg_rows_affected(rows) : 0;
 	return code;
+}
+
+enum err_code webhook_give_up(struct pg *pg, uint64_t give_up_ms, uint64_t *ret, struct err *err)
+{
+	return end_old(pg, WEBHOOK_SQL_WEBHOOK_GIVE_UP, give_up_ms, ret, err);
+}
+
+enum err_code webhook_prune(struct pg *pg, uint64_t keep_ms, uint64_t *ret, struct err *err)
+{
+	return end_old(pg, WEBHOOK_SQL_WEBHOOK_PRUNE, keep_ms, ret, err);
 }

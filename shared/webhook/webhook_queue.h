@@ -64,6 +64,10 @@ enum err_code webhook_failed(struct pg *pg, const struct webhook_due *due,
  * dead. *ret: it is now. */
 enum err_code webhook_disable(struct pg *pg, const struct webhook_due *due, uint64_t after_ms,
                               bool *ret, struct err *err) MUST_CHECK;
+/* What waited that long at an address that fails and rests is dead, some of it at a time: an
+ * address that a task names is never disabled. *ret: how much. */
+enum err_code webhook_give_up(struct pg *pg, uint64_t give_up_ms, uint64_t *ret,
+                              struct err *err) MUST_CHECK;
 /* What ended that long ago goes, some of it at a time. *ret: how much. */
 enum err_code webhook_prune(struct pg *pg, uint64_t keep_ms, uint64_t *ret,
                             struct err *err) MUST_CHECK;

@@ -41,6 +41,22 @@ SQL(hooks_told_twice,
     "SELECT count(*) FROM webhook_messages WHERE state = 'delivered' AND attempts = "
     "2");
 SQL(hooks_month_passes, "UPDATE webhook_messages SET ended_at = now() - interval '31 days'");
+/* Of tasks of days ago, and of one that is new; and what was delivered long ago. */
+SQL(hooks_many, "INSERT INTO webhook_messages (id, tenant_id, endpoint, url, lane, type, at, "
+                "since, state, ended_at) "
+                "SELECT e || n, $1::text, split_part(e, ' ', 1), 'http://127.0.0.1:9/', n, "
+                "'task.accepted', now(), now() - age, state, "
+                "CASE state WHEN 'delivered' THEN now() - interval '31 days' END "
+                "FROM generate_series(1, 1500) n, (VALUES ('fails', interval '2 days', 'waiting'), "
+                "('fails new', interval '1 hour', 'waiting'), ('told', interval '31 days', "
+                "'delivered')) v (e, age, state) "
+                "WHERE e <> 'fails new' OR n = 1");
+SQL(hooks_fail_for_long,
+    "INSERT INTO webhook_endpoints (endpoint, tenant_id, failures, failing_since, rest_until) "
+    "VALUES ('fails', $1::text, 9, now() - interval '2 days', now() + interval '10 min')");
+SQL(hooks_fails_by_itself,
+    "INSERT INTO webhook_endpoints (endpoint, tenant_id, failures, rest_until) "
+    "SELECT id, tenant_id, 9, now() + interval '10 min' FROM webhooks WHERE id = $1::text");
 SQL(hooks_day_passes, "UPDATE webhooks SET rotated_at = now() - interval '25 hours'");
 
 static struct stage stage;
@@ -423,6 +439,38 @@ static void a_receiver_that_asks_for_time_gets_it_up_to_an_hour(void **state)
 	world_run(later_body);
 }
 
+static uint64_t failures_after(const struct id *id, const char *url)
+{
+	const struct webhook_spec spec = { STR_LIT(""), STR_LIT("test"), str_of(url),
+		                           STR_LIT("task.*") };
+	struct arena *arena = arena_new();
+	struct webhook row;
+	struct err err;
+
+	assert_int_equal(webhook_replace(stage.world->pg, TENANT, id, &spec, &err), ERR_OK);
+	assert_int_equal(webhook_get(stage.world->pg, TENANT, id, arena, &row, &err), ERR_OK);
+	arena_free(arena);
+	return row.failures;
+}
+
+static void moved_body(struct world *world)
+{
+	struct id id;
+
+	open_stage(world);
+	id = subscribe("https://a.example/", "task.*");
+	tell(world->pg, "", &hooks_fails_by_itself, (const char *const[]){ id.s, NULL });
+	assert_int_equal(failures_after(&id, "https://a.example/"), 9);
+	assert_int_equal(failures_after(&id, "https://b.example/"), 0);
+	stage_close(&stage);
+}
+
+static void one_that_leads_elsewhere_now_neither_rests_nor_has_failed(void **state)
+{
+	(void)state;
+	world_run(moved_body);
+}
+
 static bool is_disabled(struct stage *unused, void *arg)
 {
 	char states[512];
@@ -456,6 +504,34 @@ static void one_that_is_gone_is_disabled_and_others_are_told(void **state)
 {
 	(void)state;
 	world_run(gone_body);
+}
+
+static bool is_swept(struct stage *unused, void *arg)
+{
+	(void)unused;
+	(void)arg;
+	return is(&hooks_delivered, 0) && is(&hooks_dead, 1500);
+}
+
+static void never_body(struct world *world)
+{
+	const char *const params[] = { TENANT, NULL };
+
+	open_stage(world);
+	stage.settings[2] = "FAIRLEAD_RETENTION_INTERVAL=1h"; /* so one turn does all of it */
+	tell(world->pg, "", &hooks_many, params);
+	tell(world->pg, "", &hooks_fail_for_long, params);
+	stage_start_scheduler(&stage, 0);
+	(void)stage_await(&stage, is_swept, NULL,
+	                  "what waits for an address of tasks to be given up");
+	assert_true(is(&hooks_waiting, 1));
+	stage_close(&stage);
+}
+
+static void what_waits_for_an_address_that_never_answers_is_given_up_all_at_once(void **state)
+{
+	(void)state;
+	world_run(never_body);
 }
 
 static bool was_asked(void)
@@ -507,7 +583,10 @@ int main(void)
 		cmocka_unit_test(what_a_killed_scheduler_was_telling_is_told_again_as_the_same),
 		cmocka_unit_test(a_receiver_that_asks_for_time_gets_it_up_to_an_hour),
 		cmocka_unit_test(who_lies_is_cut_off_and_a_dead_letter_can_be_sent_again),
+		cmocka_unit_test(one_that_leads_elsewhere_now_neither_rests_nor_has_failed),
 		cmocka_unit_test(one_that_is_gone_is_disabled_and_others_are_told),
+		cmocka_unit_test(
+			what_waits_for_an_address_that_never_answers_is_given_up_all_at_once),
 		cmocka_unit_test(no_way_leads_inside),
 	};
 
