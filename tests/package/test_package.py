@@ -50,7 +50,8 @@ class Host:
             told = self.run("systemctl is-system-running", check=False) if self.pid else ""
             if told.strip() == "running":
                 return
-            expect(time.monotonic() < end, "systemd does not come up", told)
+            if time.monotonic() >= end:
+                sys.exit("systemd does not come up: " + told + (self.run("systemctl --failed --no-legend", check=False) if self.pid else ""))
             time.sleep(0.1)
 
     def command(self, script):
