@@ -428,6 +428,13 @@ static void check_log(struct record *record)
 
 	(void)snprintf(key, sizeof(key), "{s:%s}:log", record->sid.s);
 	log = value_of(key, VALUE_STREAM);
+	if (world->generation > 1 && log != NULL && log->count > 0 &&
+	    log->entries[0].epoch < record->checked.epoch &&
+	    log->entries[log->count - 1].epoch < record->checked.epoch) {
+		/* Recovered from nothing by who had not heard of the loss: it has given way. */
+		record->checked = (struct cursor){ 0, 0 };
+		record->ended = false;
+	}
 	for (size_t i = 0; log != NULL && i < log->count && !world->failed; i++) {
 		if (log->entries[i].n > record->checked.n) {
 			check_entry(record, &log->entries[i]);
