@@ -9,7 +9,7 @@
 #include "queue_lua_gen.h"
 #include "redis/redis.h"
 
-enum { SCRIPT_MOVES = 24 }; /* others wait for each script */
+enum { SCRIPT_MOVES = 24, SCRIPT_CLAIMS = 16 }; /* others wait for each script */
 
 static const char *const set_names[QUEUE_SET_COUNT] = {
 	[QUEUE_NONE] = "none",     [QUEUE_READY] = "ready",     [QUEUE_DELAYED] = "delayed",
@@ -199,19 +199,16 @@ static bool decode_wish(const struct redis_reply *row, struct queue_wish *ret)
 	       str_copy(ret->likes, sizeof(ret->likes), redis_reply_str(redis_reply_at(row, 11)));
 }
 
-enum err_code queue_claim_wishes(const struct queue *queue, const struct queue_claim *claim,
-                                 struct queue_item *items, struct queue_wish *wishes,
-                                 size_t *ret_count, struct err *err)
+/* One script; wishes may be NULL. */
+static enum err_code claim_some(const struct queue *queue, const struct queue_claim *claim,
+                                struct queue_item *items, struct queue_wish *wishes,
+                                size_t *ret_count, struct err *err)
 {
 	const struct text *script = &queue_lua_texts[QUEUE_LUA_QUEUE_CLAIM];
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = begin(queue, script);
 	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
 	enum err_code code;
 
-	if (!queue_name_ok(claim->incarnation) || !queue_words_ok(claim->has) ||
-	    claim->max > QUEUE_BATCH_MAX) {
-		return err_set(err, ERR_INVALID, "claim for %s", claim->incarnation);
-	}
 	redis_arg_cstr(cmd, claim->incarnation);
 	redis_argf(cmd, ",%s,", claim->has);
 	redis_arg_u64(cmd, claim->capacity);
@@ -233,6 +230,36 @@ enum err_code queue_claim_wishes(const struct queue *queue, const struct queue_c
 		}
 	}
 	*ret_count = redis_reply_len(reply);
+	return ERR_OK;
+}
+
+enum err_code queue_claim_wishes(const struct queue *queue, const struct queue_claim *claim,
+                                 struct queue_item *items, struct queue_wish *wishes,
+                                 size_t *ret_count, struct err *err)
+{
+	size_t count = 0, asked = 0, got = 0;
+
+	if (!queue_name_ok(claim->incarnation) || !queue_words_ok(claim->has) ||
+	    claim->max > QUEUE_BATCH_MAX) {
+		return err_set(err, ERR_INVALID, "claim for %s", claim->incarnation);
+	}
+	*ret_count = 0;
+	do {
+		struct queue_claim some = *claim;
+		enum err_code code;
+
+		asked = claim->max - count < SCRIPT_CLAIMS ? claim->max - count : SCRIPT_CLAIMS;
+		some.max = (unsigned)asked;
+		code = claim_some(queue, &some, items + count,
+		                  wishes != NULL ? wishes + count : NULL, &got, err);
+		if (code != ERR_OK) {
+			/* What was claimed before is not lost: it is told, and the failure shows
+			 * again. */
+			return count > 0 ? ERR_OK : code;
+		}
+		count += got;
+		*ret_count = count;
+	} while (got == asked && count < claim->max);
 	return ERR_OK;
 }
 

@@ -96,8 +96,12 @@ static struct value *any_value(struct model *model, struct str key)
 
 static struct model_reply *cmd_exists(struct model *model, const struct str *args, size_t count)
 {
-	(void)count;
-	return model_reply_int(any_value(model, args[1]) != NULL);
+	int64_t there = 0;
+
+	for (size_t i = 1; i < count; i++) {
+		there += any_value(model, args[i]) != NULL;
+	}
+	return model_reply_int(there);
 }
 
 static struct model_reply *cmd_pexpire(struct model *model, const struct str *args, size_t count)

@@ -222,6 +222,7 @@ static const char *const shapes[] = {
 	"SET K V",
 	"DEL K",
 	"EXISTS K",
+	"EXISTS K K K",
 	"HGET K F",
 	"HMGET K F F F",
 	"HSET K F V",

@@ -18,12 +18,17 @@
 local inc, has = ARGV[1], ARGV[2]
 local slots, places, most = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local mine, parked = q .. ':w:' .. inc, q .. ':p:' .. inc
+local returning, hoping = q .. ':back:' .. inc, q .. ':wait:' .. inc
 local working, residing = call('ZCARD', mine), 0
 residing = working + call('ZCARD', parked)
 local steps, rows = 0, {}
 
+-- Mostly there is nothing of all this, and one question says so.
+local usual = call('EXISTS', q .. ':counted', q .. ':gate', q .. ':waits', q .. ':weight', returning, hoping) == 0
+if usual then counted, gated, waits = false, false, false end
+
 local function row(h, what, since)
-	local waited = string.format('%.0f', math.max(0, now - since))
+	local waited = math.max(0, now - since) .. ''
 	local row = {h.sid, h.t, h.p, h.a, h.by, at, h.e, h.u, what, waited}
 	if h.likes ~= '' then row[11], row[12] = h.need, h.likes end
 	rows[#rows + 1] = row
@@ -44,14 +49,14 @@ end
 
 -- ---- what belongs to this worker ----
 
-local back = call('ZRANGE', q .. ':back:' .. inc, 0, 127)
+local back = usual and {} or call('ZRANGE', returning, 0, 127)
 know_all(back)
 for _, sid in ipairs(back) do
 	if working >= slots or #rows >= most then break end
 	local h = item_of(sid)
 	if may_lease(h) then
 		local since = h.at
-		call('ZREM', q .. ':back:' .. inc, sid)
+		call('ZREM', returning, sid)
 		call('ZREM', parked, sid)
 		call('ZREM', q .. ':n:' .. inc, sid)
 		later('ZREM', q .. ':parked', sid)
@@ -68,15 +73,15 @@ local function may_take()
 	return #rows < most and working < slots and residing < places
 end
 
-local waiting = call('ZRANGE', q .. ':wait:' .. inc, 0, 127)
+local waiting = usual and {} or call('ZRANGE', hoping, 0, 127)
 know_all(waiting)
 for _, sid in ipairs(waiting) do
 	if not may_take() then break end
 	local h = item_of(sid)
 	if not h or h.set ~= 'delayed' then
-		call('ZREM', q .. ':wait:' .. inc, sid)
+		call('ZREM', hoping, sid)
 	elseif may_start(h) then
-		call('ZREM', q .. ':wait:' .. inc, sid)
+		call('ZREM', hoping, sid)
 		lease(h, 'delayed')
 	end
 end
@@ -98,7 +103,7 @@ local function pass_in(text)
 	return text and tonumber(string.match(text, '^[^|]+')) or 0
 end
 
-local weights, weighted = {}, call('EXISTS', q .. ':weight') == 1
+local weights, weighted = {}, not usual and call('EXISTS', q .. ':weight') == 1
 local function learn_passes(key, whos)
 	local all, ask = passes_of(key), {}
 	for _, who in ipairs(whos) do
@@ -422,7 +427,7 @@ learn(seen, pace_after)
 
 if next(heads) and working < slots and #rows < most then
 	for _, sid in ipairs(call('ZRANGEBYSCORE', parked, '1', at, 'LIMIT', 0, 128)) do
-		if not call('ZSCORE', q .. ':back:' .. inc, sid) then
+		if not call('ZSCORE', returning, sid) then
 			local h = item_of(sid)
 			row(h, 'evict', h.at)
 			break
