@@ -370,6 +370,71 @@ static void prune(struct pg *pg)
 	assert_int_equal(count, 2); /* the upload and its content */
 }
 
+static const char use_text[] = "UPDATE uploads SET used_at = now()";
+static const struct text use_query = { "test_uploads_use", "0", use_text, sizeof(use_text) - 1 };
+static const char waits_text[] = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+static const struct text waits_query = { "test_uploads_waits", "0", waits_text,
+	                                 sizeof(waits_text) - 1 };
+
+struct pruning {
+	struct pg *pg;
+	uint64_t count;
+	bool done;
+};
+
+static void prune_beside(void *arg)
+{
+	struct pruning *pruning = arg;
+	struct err err;
+
+	assert_int_equal(upload_prune(pruning->pg, 24 * 3600, &pruning->count, &err), ERR_OK);
+	pruning->done = true;
+}
+
+static void await_waiting(struct pg_tx *tx)
+{
+	const struct pg_params none = { 0 };
+	uint64_t waiting = 0;
+	struct err err;
+
+	while (waiting == 0) {
+		struct pg_rows *rows CLEANUP(pg_rows_cleanup) = NULL;
+
+		assert_int_equal(pg_tx_query(tx, &waits_query, &none, &rows, &err), ERR_OK);
+		waiting = pg_u64(rows, 0, 0);
+	}
+}
+
+static void prune_one_in_use(struct pg *pg)
+{
+	const struct pg_params none = { 0 };
+	struct pruning pruning = { .pg = pg };
+	struct pg_tx *tx;
+	struct err err;
+
+	assert_int_equal(pg_query(pg, "", &age_query, &none, NULL, &err), ERR_OK);
+	assert_int_equal(pg_begin(pg, "", &tx, &err), ERR_OK);
+	assert_int_equal(pg_tx_query(tx, &use_query, &none, NULL, &err), ERR_OK);
+	(void)fiber_start(fiber_loop(), NULL, "prune", prune_beside, &pruning);
+	await_waiting(tx);
+	assert_int_equal(pg_commit(tx, &err), ERR_OK);
+	while (!pruning.done) {
+		assert_int_equal(fiber_yield(), ERR_OK);
+	}
+	assert_int_equal(pruning.count, 0);
+}
+
+static void what_is_used_while_the_old_go_stays(void **state)
+{
+	char id[ID_LEN + 1];
+
+	(void)state;
+	upload_as(KEY(all), "old", STR_LIT("old"), id);
+	with_pg(prune_one_in_use);
+	remove_upload(id);
+	assert_store(0, 0, 0);
+}
+
 static void what_is_not_used_for_long_goes(void **state)
 {
 	char id[ID_LEN + 1];
@@ -477,6 +542,7 @@ int main(void)
 		cmocka_unit_test(what_is_too_large_or_not_what_it_says_is_refused),
 		cmocka_unit_test(a_tenant_has_so_much_room),
 		cmocka_unit_test(an_upload_that_breaks_off_leaves_nothing),
+		cmocka_unit_test(what_is_used_while_the_old_go_stays),
 		cmocka_unit_test(what_is_not_used_for_long_goes),
 		cmocka_unit_test(a_session_gets_what_its_tenant_has),
 		cmocka_unit_test(prompts_and_tasks_refer_to_what_is_there),
