@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "redis/address.h"
 
 static int hex_digit(char c)
 {
@@ -154,6 +155,9 @@ static enum err_code check_tls(const struct redis_url *url, struct err *err)
 {
 	if ((url->certificate == NULL) != (url->key == NULL)) {
 		return bad(err, "a certificate needs a key, and a key a certificate");
+	}
+	if (url->name != NULL && strlen(url->name) >= REDIS_HOST_SIZE) {
+		return bad(err, "the name is too long");
 	}
 	return ERR_OK;
 }

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "redis/url.h"
@@ -193,6 +194,25 @@ static void tls_has_a_scheme_and_parameters(void **state)
 	redis_url_fini(&url);
 }
 
+static void no_certificate_has_a_longer_name_than_dns(void **state)
+{
+	enum { MOST = 255 };
+	char text[512];
+	struct redis_url url;
+	struct err err;
+
+	(void)state;
+	for (int n = MOST; n <= MOST + 1; n++) {
+		(void)snprintf(text, sizeof(text), "rediss://h?name=%0*d", n, 1);
+		assert_int_equal(redis_url_parse(text, &url, &err),
+		                 n == MOST ? ERR_OK : ERR_INVALID);
+		if (n == MOST) {
+			redis_url_fini(&url);
+		}
+	}
+	assert_string_equal(err.msg, "redis URL: the name is too long");
+}
+
 static void no_message_repeats_a_password(void **state)
 {
 	static const char *const wrong[] = { "redis://u:hunter2@",
@@ -223,6 +243,7 @@ int main(void)
 		cmocka_unit_test(sentinels_are_a_list_before_the_name_of_a_master),
 		cmocka_unit_test(what_is_wrong_is_refused),
 		cmocka_unit_test(tls_has_a_scheme_and_parameters),
+		cmocka_unit_test(no_certificate_has_a_longer_name_than_dns),
 		cmocka_unit_test(no_message_repeats_a_password),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
