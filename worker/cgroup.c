@@ -125,6 +125,19 @@ static bool is_mount(struct str line, struct str *ret_root, struct str *ret_poin
 	return ret_point->n > 0;
 }
 
+/* *ret: what is behind that folder's path, from its slash on; the root's is of length 1. */
+static bool is_below(struct str path, struct str folder, struct str *ret)
+{
+	size_t n = folder.n > 1 ? folder.n : 0;
+
+	*ret = path;
+	if (n > 0 && !str_starts(path, folder)) {
+		return false;
+	}
+	*ret = str_make(path.p + n, path.n - n);
+	return ret->n == 0 || ret->p[0] == '/';
+}
+
 /* The folder of the cgroup of that path, if a mount shows it. */
 static bool find_folder(const char *root, const char *own, char out[CGROUP_PATH_MAX])
 {
@@ -134,15 +147,12 @@ static bool find_folder(const char *root, const char *own, char out[CGROUP_PATH_
 	bool found = false;
 
 	while (rest.n > 0 && !found) {
-		struct str below = path;
+		struct str below;
 		int n;
 
 		if (!is_mount(str_split(&rest, '\n'), &from, &point) ||
-		    (from.n > 1 && !str_starts(path, from))) {
+		    !is_below(path, from, &below)) {
 			continue;
-		}
-		if (from.n > 1) {
-			below = str_make(path.p + from.n, path.n - from.n);
 		}
 		n = snprintf(out, CGROUP_PATH_MAX, "%s%" STR_FMT "%" STR_FMT, root, STR_ARG(point),
 		             STR_ARG(below));

@@ -154,7 +154,7 @@ static void a_mount_of_a_part_is_understood(void **state)
 
 	(void)state;
 	put("proc/self/cgroup", "0::/machine/unit\n");
-	put("proc/self/mountinfo", "30 22 0:26 /other /a rw - cgroup2 cgroup2 rw\n"
+	put("proc/self/mountinfo", "30 22 0:26 /mach /a rw - cgroup2 cgroup2 rw\n"
 	                           "31 22 0:26 /machine /b rw - cgroup2 cgroup2 rw\n");
 	put_tree("b/unit", "memory\n");
 	assert_int_equal(cgroup_open(root, "auto", "w1", &home, &err), ERR_OK);
