@@ -11,6 +11,17 @@ static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 /* Not const: OpenSSL's macro takes that away, as in client.c. */
 static char groups[] = "X25519:P-256:P-384";
 
+/* Keys are read without asking anybody: OpenSSL would stop and read a password from the terminal.
+ */
+static int no_password(char *room, int size, int writing, void *arg)
+{
+	(void)room;
+	(void)size;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
 SSL_CTX *tls_profile_new(const SSL_METHOD *method)
 {
 	SSL_CTX *ssl = SSL_CTX_new(method);
@@ -27,6 +38,7 @@ SSL_CTX *tls_profile_new(const SSL_METHOD *method)
 	                                       SSL_OP_IGNORE_UNEXPECTED_EOF);
 	(void)SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(ssl, 1);
+	SSL_CTX_set_default_passwd_cb(ssl, no_password);
 	return ssl;
 }
 

@@ -14,7 +14,8 @@
 #include "tls/tickets.h"
 #include "tls/tls.h"
 
-/* What tells one version of a file from the next. */
+/* What tells one version of a file from the next, and one that may be read by now from one that
+ * might not. */
 struct look {
 	dev_t device;
 	ino_t inode;
@@ -104,7 +105,7 @@ static struct look look_at(const char *path)
 	if (stat(path, &st) != 0) {
 		return (struct look){ .inode = 0 };
 	}
-	return (struct look){ st.st_dev, st.st_ino, st.st_size, st.st_mtim };
+	return (struct look){ st.st_dev, st.st_ino, st.st_size, st.st_ctim };
 }
 
 static bool is_same(const struct look *a, const struct look *b)

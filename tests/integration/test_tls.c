@@ -355,7 +355,33 @@ static void changed_files_are_noticed_once_both_have_settled(void **state)
 	assert_true(tls_server_is_outdated(tls));
 	assert_int_equal(tls_server_reload(tls, &err), ERR_OK);
 	assert_false(tls_server_is_outdated(tls));
+	assert_int_equal(chmod(world.key, 0400), 0); /* it may not have been readable */
+	assert_false(tls_server_is_outdated(tls));
+	assert_true(tls_server_is_outdated(tls));
 	tls_server_free(tls);
+}
+
+static void a_key_with_a_password_is_refused_and_nobody_is_asked(void **state)
+{
+	char command[2048];
+	int terminal[2], before = dup(STDIN_FILENO);
+	struct err err;
+
+	(void)state;
+	(void)snprintf(command, sizeof(command),
+	               "openssl pkey -in '%s' -aes256 -passout pass:secret -out '%s'",
+	               certificate_path("server.key"), certificate_path("locked.key"));
+	assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): paths of our own */
+	assert_int_equal(pipe(terminal), 0);
+	assert_int_equal(write(terminal[1], "secret\n", 7), 7);
+	assert_int_equal(dup2(terminal[0], STDIN_FILENO), STDIN_FILENO);
+	(void)snprintf(command, sizeof(command), "%s", certificate_path("server.pem"));
+	assert_null(tls_server_new(command, certificate_path("locked.key"), &err));
+	assert_non_null(strstr(err.msg, "tls.key"));
+	assert_int_equal(dup2(before, STDIN_FILENO), STDIN_FILENO);
+	(void)close(before);
+	(void)close(terminal[0]);
+	(void)close(terminal[1]);
 }
 
 /* ---- attacks ---- */
@@ -593,6 +619,7 @@ int main(void)
 		cmocka_unit_test(a_stream_goes_both_ways),
 		cmocka_unit_test(a_slow_reader_gets_all_in_order),
 		cmocka_unit_test(a_new_certificate_drops_no_stream_and_a_bad_one_is_refused),
+		cmocka_unit_test(a_key_with_a_password_is_refused_and_nobody_is_asked),
 		cmocka_unit_test(changed_files_are_noticed_once_both_have_settled),
 		cmocka_unit_test(nonsense_ends_the_connection),
 		cmocka_unit_test(a_slow_handshake_is_cut),
