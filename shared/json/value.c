@@ -1,6 +1,13 @@
 #include "json/value.h"
 
+#include <assert.h>
+#include <float.h>
 #include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+
+/* "-2.2250738585072014e-308" and the NUL, with room to spare. */
+enum { REAL_SIZE = 40 };
 
 /* A struct json_value is a json_t under a name that other folders may see. */
 static const json_t *inner(const struct json_value *value)
@@ -193,12 +200,93 @@ bool json_add_str(struct json_value *array, size_t i, const char *name, struct s
 	       json_object_set_new_nocheck(object, name, json_stringn_nocheck(text.p, text.n)) == 0;
 }
 
+static void add_whole(const json_t *value, struct buf *out)
+{
+	/* Only append() can fail, and the buf remembers that. */
+	(void)json_dump_callback(value, append, out, JSON_COMPACT | JSON_ENCODE_ANY);
+}
+
+/* The shortest that is read as the same number: 0.3, not 0.29999999999999999. */
+static void add_real(const json_t *real, struct buf *out)
+{
+	double value = json_real_value(real), again;
+	size_t digits = isnormal(value) ? DBL_DIG : 1, n;
+	char text[REAL_SIZE];
+
+	do {
+		n = json_dumpb(real, text, sizeof(text) - 1,
+		               JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
+		assert(n < sizeof(text));
+		text[n] = '\0';
+		again = strtod(text, NULL);
+	} while ((again < value || again > value) && ++digits <= DBL_DECIMAL_DIG);
+	buf_add(out, text, n);
+}
+
+static bool has_real(const struct json_value *value)
+{
+	const struct json_value *member;
+	void *at = NULL;
+	struct str name;
+
+	for (size_t i = 0; i < json_array_size(inner(value)); i++) {
+		if (has_real(json_at(value, i))) {
+			return true;
+		}
+	}
+	while (json_next(value, &at, &name, &member)) {
+		if (has_real(member)) {
+			return true;
+		}
+	}
+	return json_is_real(inner(value));
+}
+
+static void add_value(const struct json_value *value, struct buf *out);
+
+static void add_object(const struct json_value *object, struct buf *out)
+{
+	const struct json_value *member;
+	const char *before = "{";
+	void *at = NULL;
+	struct str name;
+
+	while (json_next(object, &at, &name, &member)) {
+		json_t *key = json_stringn_nocheck(name.p, name.n);
+
+		buf_add_cstr(out, before);
+		add_whole(key, out);
+		json_decref(key);
+		buf_add_char(out, ':');
+		add_value(member, out);
+		before = ",";
+	}
+	buf_add_char(out, '}');
+}
+
+/* Recursion is bounded by JSON_VALUE_DEPTH. What has no reals in it, nearly all, is for jansson. */
+static void add_value(const struct json_value *value, struct buf *out)
+{
+	if (!has_real(value)) {
+		add_whole(inner(value), out);
+	} else if (json_is_object(inner(value))) {
+		add_object(value, out);
+	} else if (json_is_array(inner(value))) {
+		for (size_t i = 0; i < json_array_size(inner(value)); i++) {
+			buf_add_char(out, i == 0 ? '[' : ',');
+			add_value(json_at(value, i), out);
+		}
+		buf_add_char(out, ']');
+	} else {
+		add_real(inner(value), out);
+	}
+}
+
 void json_format(const struct json_value *value, struct buf *out)
 {
 	if (value == NULL) {
 		buf_add_cstr(out, "null");
 		return;
 	}
-	/* Only append() can fail, and the buf remembers that. */
-	(void)json_dump_callback(inner(value), append, out, JSON_COMPACT | JSON_ENCODE_ANY);
+	add_value(value, out);
 }

@@ -56,4 +56,5 @@ bool json_next(const struct json_value *object, void **at, struct str *ret_name,
  * False: there is no object. */
 bool json_add_str(struct json_value *array, size_t i, const char *name, struct str text) MUST_CHECK;
 
-void json_format(const struct json_value *value, struct buf *out); /* compact */
+/* Compact; numbers as short as they can be and be read as the same. */
+void json_format(const struct json_value *value, struct buf *out);

@@ -1,5 +1,6 @@
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "json/decode.h"
@@ -476,6 +477,64 @@ static void a_long_text_is_added_to_what_was_parsed(void **state)
 	json_value_free(list);
 }
 
+/* Reads and formats; what comes out is on the right. */
+static void formatted(const char *text, const char *wanted)
+{
+	struct buf out;
+	struct err err;
+	struct json_value *value = json_parse(str_of(text), &err);
+
+	buf_init(&out, 4096);
+	json_format(value, &out);
+	assert_string_equal(buf_cstr(&out), wanted);
+	json_value_free(value);
+	buf_fini(&out);
+}
+
+static void numbers_are_formatted_as_short_as_they_can_be(void **state)
+{
+	(void)state;
+	formatted("0.3", "0.3");
+	formatted("-0.1", "-0.1");
+	formatted("0.30000000000000004", "0.30000000000000004");
+	formatted("5e-324", "5e-324");
+	formatted("1.7976931348623157e308", "1.7976931348623157e308");
+	formatted("-2.2250738585072014e-308", "-2.2250738585072014e-308");
+	formatted("100.0", "100.0");
+	formatted("-0.0", "-0.0");
+	formatted("9007199254740993", "9007199254740993");
+	formatted(" { \"a\\u0001\\\"\" : [ 1 , 0.3 , [ ] , { } ] , \"b\" : { \"c\" : 0.7 , \"d\" : "
+	          "\"0.3\" } } ",
+	          "{\"a\\u0001\\\"\":[1,0.3,[],{}],\"b\":{\"c\":0.7,\"d\":\"0.3\"}}");
+}
+
+static void any_number_comes_back_as_formatted(void **state)
+{
+	struct buf out;
+	unsigned seed = 11;
+
+	(void)state;
+	buf_init(&out, 4096);
+	for (int round = 0; round < 2000; round++) {
+		struct json_value *value, *again;
+		struct err err;
+		char text[64];
+
+		(void)snprintf(text, sizeof(text), "[%d.%09de%d]", rand_r(&seed) % 1000,
+		               rand_r(&seed) % 1000000000, rand_r(&seed) % 600 - 300);
+		value = json_parse(str_of(text), &err);
+		buf_reset(&out);
+		json_format(value, &out);
+		again = json_parse(buf_str(&out), &err);
+		assert_true(json_as_f64(json_at(value, 0)) >= json_as_f64(json_at(again, 0)) &&
+		            json_as_f64(json_at(value, 0)) <= json_as_f64(json_at(again, 0)));
+		assert_false(json_is_int(json_at(again, 0)));
+		json_value_free(value);
+		json_value_free(again);
+	}
+	buf_fini(&out);
+}
+
 static void any_bytes_without_nul_come_back_as_written(void **state)
 {
 	struct buf out;
@@ -551,6 +610,8 @@ int main(void)
 		cmocka_unit_test(commas_and_names_are_the_writers_business),
 		cmocka_unit_test(a_special_byte_is_seen_wherever_it_stands),
 		cmocka_unit_test(a_long_text_is_added_to_what_was_parsed),
+		cmocka_unit_test(numbers_are_formatted_as_short_as_they_can_be),
+		cmocka_unit_test(any_number_comes_back_as_formatted),
 		cmocka_unit_test(any_bytes_without_nul_come_back_as_written),
 		cmocka_unit_test(readers_take_absence_and_other_types_as_empty),
 	};
