@@ -1,9 +1,11 @@
 #include "scheduler/budgets.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "cost/budget_store.h"
 #include "limit/limit_store.h"
@@ -13,7 +15,7 @@
 #include "redis/redis.h"
 #include "scheduler/app.h"
 
-enum { PAGE = 64, GATES_MAX = 2048, MILLI = 1000 };
+enum { PAGE = 64, GATES_FIRST = 256, MILLI = 1000, PLACE_SIZE = QUEUE_GATE_NAME_MAX + 16 };
 
 struct seen {
 	struct queue_gate gate;
@@ -25,8 +27,9 @@ struct seen {
 struct look {
 	struct app *app;
 	int64_t now_us;
-	struct seen *seen; /* GATES_MAX */
-	size_t count;
+	struct seen *seen; /* size of them */
+	size_t size, count;
+	struct map *places;             /* of them, by shard and name */
 	size_t levels[BUDGET_HARD + 1]; /* budgets */
 };
 
@@ -35,7 +38,8 @@ static enum err_code read_kind(struct look *look, unsigned shard, enum queue_gat
 {
 	const struct queue queue = queue_at(look->app->node->redis, shard);
 	size_t count = 0;
-	enum err_code code = queue_gates(&queue, kind, gates, GATES_MAX - look->count, &count, err);
+	enum err_code code =
+		queue_gates(&queue, kind, gates, look->size - look->count, &count, err);
 
 	for (size_t i = 0; i < count; i++) {
 		look->seen[look->count++] = (struct seen){ gates[i], shard, false };
@@ -43,11 +47,13 @@ static enum err_code read_kind(struct look *look, unsigned shard, enum queue_gat
 	return code;
 }
 
-static enum err_code read_gates(struct look *look, struct err *err)
+static enum err_code read_some(struct look *look, struct err *err)
 {
-	struct queue_gate *gates = mem_calloc(GATES_MAX, sizeof(*gates));
+	struct queue_gate *gates = mem_calloc(look->size, sizeof(*gates));
 	enum err_code code = ERR_OK;
 
+	look->count = 0;
+	look->seen = mem_realloc(look->seen, look->size * sizeof(*look->seen));
 	for (unsigned i = 0; code == ERR_OK && i < redis_shards(look->app->node->redis); i++) {
 		code = read_kind(look, i, QUEUE_GATE_BUDGET, gates, err);
 		if (code == ERR_OK) {
@@ -58,17 +64,40 @@ static enum err_code read_gates(struct look *look, struct err *err)
 	return code;
 }
 
-/* True: it is there already. */
-static bool stays(struct look *look, const struct queue_gate *gate)
+static struct str place_of(unsigned shard, const char *name, char room[PLACE_SIZE])
 {
-	for (size_t i = 0; i < look->count; i++) {
+	(void)snprintf(room, PLACE_SIZE, "%u %s", shard, name);
+	return str_of(room);
+}
+
+/* All of them, or those that are not seen would stay for ever. */
+static enum err_code read_gates(struct look *look, struct err *err)
+{
+	char place[PLACE_SIZE];
+	enum err_code code;
+
+	look->size = GATES_FIRST;
+	while ((code = read_some(look, err)) == ERR_OK && look->count == look->size) {
+		look->size *= 2;
+	}
+	for (size_t i = 0; code == ERR_OK && i < look->count; i++) {
 		struct seen *seen = &look->seen[i];
 
-		if (seen->gate.kind == gate->kind && strcmp(seen->gate.name, gate->name) == 0) {
-			seen->stays = true;
-			return seen->gate.until_ms == gate->until_ms &&
-			       strcmp(seen->gate.more, gate->more) == 0;
-		}
+		(void)map_put(look->places, place_of(seen->shard, seen->gate.name, place), seen);
+	}
+	return code;
+}
+
+/* True: it is there already. */
+static bool stays(struct look *look, unsigned shard, const struct queue_gate *gate)
+{
+	char place[PLACE_SIZE];
+	struct seen *seen = map_get(look->places, place_of(shard, gate->name, place));
+
+	if (seen != NULL && seen->gate.kind == gate->kind) {
+		seen->stays = true;
+		return seen->gate.until_ms == gate->until_ms &&
+		       strcmp(seen->gate.more, gate->more) == 0;
 	}
 	log_info(gate->kind == QUEUE_GATE_SOFT ? "budget.soft" : "budget.spent", "of=%s budget=%s",
 	         gate->name, gate->more);
@@ -105,7 +134,7 @@ static enum err_code shut(struct look *look, const struct budget *budget, enum q
 	struct queue_gate gate;
 
 	describe(look, budget, kind, &gate);
-	return stays(look, &gate) ? ERR_OK : queue_gate_shut(&queue, &gate, err);
+	return stays(look, queue.shard, &gate) ? ERR_OK : queue_gate_shut(&queue, &gate, err);
 }
 
 static bool is_of_same(const struct budget *a, const struct budget *b)
@@ -202,7 +231,7 @@ enum err_code budgets_turn(struct app *app, struct err *err)
 	struct look look = { .app = app, .now_us = clock_wall_us() };
 	enum err_code code;
 
-	look.seen = mem_calloc(GATES_MAX, sizeof(*look.seen));
+	look.places = map_new();
 	code = read_gates(&look, err);
 	if (code == ERR_OK) {
 		code = take_all(&look, err);
@@ -214,6 +243,7 @@ enum err_code budgets_turn(struct app *app, struct err *err)
 		metric_set(METRIC_BUDGETS, "soft", (double)look.levels[BUDGET_SOFT]);
 		metric_set(METRIC_BUDGETS, "hard", (double)look.levels[BUDGET_HARD]);
 	}
+	map_free(look.places);
 	free(look.seen);
 	return code;
 }

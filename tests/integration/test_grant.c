@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "cost/budget_store.h"
 #include "limit/limit_store.h"
+#include "queue/queue_gate.h"
 #include "queue/queue_limit.h"
 #include "queue/queue_why.h"
 #include "redis/sub.h"
@@ -22,6 +24,9 @@ enum { SOON_MS = 8000 };
 
 SQL(forget_limits, "DELETE FROM limits");
 SQL(forget_budgets, "DELETE FROM budgets");
+SQL(many_budgets, "INSERT INTO budgets (tenant_id, kind, name, period, hard_tokens) "
+                  "SELECT $1::text, 'user', 'u' || n, 'total', 0 FROM generate_series(1, 3000) n");
+SQL(forget_some_budgets, "DELETE FROM budgets WHERE name LIKE 'u10%'");
 
 static struct id accept_one(struct stage *stage, const char *body)
 {
@@ -364,6 +369,42 @@ static void spent_body(struct world *world)
 	stage_close(&stage);
 }
 
+static void await_gates(struct stage *stage, size_t wanted)
+{
+	enum { MOST = 4000 };
+	const struct queue queue = queue_of_tenant(stage->redis, str_of(TENANT));
+	struct queue_gate *gates = mem_calloc(MOST, sizeof(*gates));
+	size_t count = 0;
+	struct err err;
+
+	while (count != wanted) {
+		assert_int_equal(fiber_sleep(20), ERR_OK);
+		assert_int_equal(queue_gates(&queue, QUEUE_GATE_BUDGET, gates, MOST, &count, &err),
+		                 ERR_OK);
+	}
+	free(gates);
+}
+
+static void many_body(struct world *world)
+{
+	struct stage stage;
+
+	stage_open(&stage, world);
+	tell(world->pg, "", &many_budgets, (const char *const[]){ TENANT, NULL });
+	stage_start_scheduler(&stage, 0);
+	await_gates(&stage, 3000);
+	tell(world->pg, "", &forget_some_budgets, (const char *const[]){ NULL });
+	await_gates(&stage, 3000 - 111); /* u10, u100 to u109, u1000 to u1099 */
+	tell(world->pg, "", &forget_budgets, (const char *const[]){ NULL });
+	stage_close(&stage);
+}
+
+static void however_many_budgets_are_spent_none_shuts_for_longer(void **state)
+{
+	(void)state;
+	world_run(many_body);
+}
+
 static void while_a_budget_is_spent_nothing_starts(void **state)
 {
 	(void)state;
@@ -468,6 +509,7 @@ int main(void)
 		cmocka_unit_test(a_session_goes_to_the_worker_that_holds_its_repository),
 		cmocka_unit_test(a_limit_takes_effect_at_once_and_outlives_redis),
 		cmocka_unit_test(while_a_budget_is_spent_nothing_starts),
+		cmocka_unit_test(however_many_budgets_are_spent_none_shuts_for_longer),
 		cmocka_unit_test(a_limit_that_cannot_be_is_refused),
 		cmocka_unit_test(what_no_worker_can_run_is_told_so_once_and_told_when_one_can),
 	};
