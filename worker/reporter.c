@@ -47,8 +47,9 @@ struct item {
 struct reporter {
 	struct reporter_options options;
 	char tenant[JOURNAL_TENANT_MAX + 1];
-	char producer[EVENT_PRODUCER_MAX + 1];
+	char name[EVENT_PRODUCER_MAX + 1], producer[EVENT_PRODUCER_MAX + 1]; /* see begin_anew() */
 	uint64_t epoch, seq; /* seq: of the batch that is next, or in flight */
+	unsigned anew;
 	TAILQ_HEAD(items, item) items;
 	size_t bytes, count;
 	bool lost;
@@ -482,6 +483,20 @@ static size_t take_batch(struct reporter *r, struct log_new *events, struct log_
 	return count;
 }
 
+/*
+ * Redis forgot batches that it had acknowledged, and nobody gave them back so far.  Their numbers
+ * stay theirs: a log that was recovered from nothing may give way to one that has them, and there
+ * a number that was used again would be taken for the batch that had it first, and be dropped.
+ */
+static void begin_anew(struct reporter *r, uint64_t expected)
+{
+	r->anew++;
+	(void)snprintf(r->producer, sizeof(r->producer), "%.52s.%u", r->options.producer, r->anew);
+	log_warn("session.sequence", "seq=%" PRIu64 " expected=%" PRIu64 " producer=%s", r->seq,
+	         expected, r->producer);
+	r->seq = 1;
+}
+
 enum verdict { DONE, AGAIN, LOST };
 
 static enum verdict judge(struct reporter *r, const struct log_result *result, struct err *err)
@@ -494,12 +509,7 @@ static enum verdict judge(struct reporter *r, const struct log_result *result, s
 	case LOG_DUPLICATE: /* it is there; its ids are forgotten */
 		log_warn("session.duplicate", "seq=%" PRIu64, r->seq);
 		return DONE;
-	case LOG_SEQUENCE:
-		/* Redis forgot batches that it had acknowledged and nobody gave them back. */
-		log_warn("session.sequence", "seq=%" PRIu64 " expected=%" PRIu64, r->seq,
-		         result->expected);
-		r->seq = result->expected;
-		return AGAIN;
+	case LOG_SEQUENCE: begin_anew(r, result->expected); return AGAIN;
 	case LOG_LIMIT:
 	case LOG_STALE: return AGAIN;
 	case LOG_REBUILD: give_back(r); return AGAIN;
@@ -638,9 +648,10 @@ struct reporter *reporter_new(const struct reporter_options *options)
 
 	r->options = *options;
 	(void)str_copy(r->tenant, sizeof(r->tenant), str_of(options->tenant));
+	(void)str_copy(r->name, sizeof(r->name), str_of(options->producer));
 	(void)str_copy(r->producer, sizeof(r->producer), str_of(options->producer));
 	r->options.tenant = r->tenant;
-	r->options.producer = r->producer;
+	r->options.producer = r->name;
 	r->epoch = options->epoch;
 	r->seq = 1;
 	TAILQ_INIT(&r->items);

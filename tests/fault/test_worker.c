@@ -492,6 +492,70 @@ static void a_worker_does_not_adopt_the_lease_of_another_after_a_loss(void **sta
 	worker_world_run(overtaken_body, false);
 }
 
+/* Redis forgets, the log is rebuilt without its journal, and the worker goes on there, without its
+ * numbers; then Redis forgets again, and the log is what the journal has. */
+static void begin_twice(struct worker_world *w, struct given *g)
+{
+	char argv[512];
+	struct order order = { .argv = argv };
+
+	(void)snprintf(
+		argv, sizeof(argv),
+		SH("i=0; while [ $i -lt 12 ]; do i=$((i+1)); echo tick $i.; sleep 0.05; done; "
+	           "until [ -e %s/second ]; do sleep 0.05; done; echo second.; "
+	           "until [ -e %s/third ]; do sleep 0.05; done; echo third."),
+		w->dir, w->dir);
+	worker_start(w, NULL);
+	given_run(w, g, &order);
+	given_await(w, g, "\"tick 12.\"");
+}
+
+static void go_on(const struct worker_world *w, const char *word)
+{
+	char path[128];
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", w->dir, word);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void twice_body(struct worker_world *w)
+{
+	struct given g, second = { .last_n = 0 }, third = { .last_n = 0 };
+
+	begin_twice(w, &g);
+	worker_signal(w, SIGSTOP);
+	crash_redis(w);
+	announce_generation(w, 2);
+	recover(w, &g, 2);
+	worker_signal(w, SIGCONT);
+	second.sid = third.sid = g.sid;
+	buf_init(&second.text, 1 << 20);
+	buf_init(&third.text, 1 << 20);
+	go_on(w, "second");
+	given_await(w, &second, "\"second.\"");
+	crash_redis(w);
+	announce_generation(w, 3);
+	await_tail(w, &g, g.last_n);
+	recover(w, &g, 3);
+	go_on(w, "third");
+	given_await(w, &third, "\"third.\"");
+	given_await_state(w, &third, SESSION_COMPLETED);
+	assert_each_tick_once(&third, 12);
+	given_await_set(w, &g, QUEUE_DONE);
+	given_fini(&second);
+	given_fini(&third);
+	given_fini(&g);
+}
+
+static void what_is_said_after_redis_forgot_twice_is_in_the_log(void **state)
+{
+	(void)state;
+	worker_world_run(twice_body, false);
+}
+
 /* The worker dies, then Redis forgets: what the worker left on its disk is given back by the next.
  */
 static void both_body(struct worker_world *w)
@@ -648,6 +712,7 @@ int main(void)
 		cmocka_unit_test(an_agent_whose_lease_was_over_waits_for_the_log_after_a_loss),
 		cmocka_unit_test(a_redis_that_forgot_gets_the_log_back_from_the_journal),
 		cmocka_unit_test(a_worker_does_not_adopt_the_lease_of_another_after_a_loss),
+		cmocka_unit_test(what_is_said_after_redis_forgot_twice_is_in_the_log),
 		cmocka_unit_test(a_journal_outlives_its_worker),
 		cmocka_unit_test(a_flood_of_output_flows_through_bounded_memory),
 	};

@@ -177,7 +177,10 @@ static void on_refused(struct job *job, const struct log_result *result)
 			job->gone = true;
 		}
 		break;
-	case LOG_SEQUENCE: job->seq = result->expected; break;
+	case LOG_SEQUENCE: /* as begin_anew() of reporter.c */
+		job->anew++;
+		job->seq = 1;
+		break;
 	case LOG_REBUILD: give_back(job); break;
 	case LOG_DUPLICATE:
 		if (world->generation == 1) {
@@ -223,7 +226,6 @@ static bool append(struct job *job, const struct sending *what)
 		                   .to = what->to };
 	char producer[96];
 
-	(void)snprintf(producer, sizeof(producer), "w:%s:%" PRIu64, job->incarnation, job->run);
 	batch.producer = producer;
 	job->seq++;
 	for (;;) {
@@ -237,6 +239,8 @@ static bool append(struct job *job, const struct sending *what)
 		}
 		batch.epoch = world->bug == BUG_NO_EPOCH_SENT ? 0 : job->epoch;
 		batch.seq = job->seq;
+		(void)snprintf(producer, sizeof(producer), "w:%s:%" PRIu64 ".%u", job->incarnation,
+		               job->run, job->anew);
 		if (log_append(&job->player->node.store, &batch, &result, &err) == ERR_OK) {
 			if (result.outcome == LOG_OK) {
 				on_sent(job, what, producer, &result);

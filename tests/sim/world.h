@@ -66,6 +66,7 @@ struct job {
 	struct fiber_signal told;
 	char incarnation[QUEUE_WORKER_MAX + 1];
 	uint64_t run;             /* the attempt that it began as: names its batches */
+	unsigned anew;            /* how often it began to count them anew */
 	struct queue_about about; /* what the queue knows of it */
 	struct kept {
 		struct cursor at;
