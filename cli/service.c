@@ -75,7 +75,9 @@ static void child(const struct service *service, const char *flag, int log_fd, p
 	size_t args = 0;
 	int null_fd = open("/dev/null", O_RDONLY);
 	/* Its folder may be closed to the user that it becomes: a clone in /root is. */
-	int program = open(service->argv[0], O_PATH | O_CLOEXEC);
+	int program = strchr(service->argv[0], '/') != NULL
+	                      ? open(service->argv[0], O_PATH | O_CLOEXEC)
+	                      : -1; /* one of PATH, never of the folder that we are in */
 	sigset_t none;
 
 	(void)sigemptyset(&none);

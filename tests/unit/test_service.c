@@ -161,6 +161,42 @@ static void a_program_in_a_folder_that_is_closed_to_its_user_runs(void **state)
 	assert_true(seen.reached && seen.ended);
 }
 
+/* What PATH has may not be run; what lies about where somebody calls us is not what was meant. */
+static void astray_body(struct loop *loop, void *arg)
+{
+	char folder[] = "/tmp/fairlead-astray.XXXXXX", command[512];
+	struct seen *seen = arg;
+	struct service service;
+	struct err err;
+
+	(void)loop;
+	assert_non_null(mkdtemp(folder));
+	(void)snprintf(command, sizeof(command),
+	               "cd %s && mkdir path && : >path/astray && cp /bin/echo astray", folder);
+	assert_int_equal(system(command), 0); // NOLINT(concurrency-mt-unsafe,cert-env33-c)
+	assert_int_equal(chdir(folder), 0);
+	describe(&service, "");
+	service.argv[0] = "astray";
+	service.argv[1] = "gone astray";
+	(void)snprintf(command, sizeof(command), "PATH=%s/path", folder);
+	service_env(&service, command);
+	seen->code = service_run(&service, WAIT_MS, &err);
+	seen->reached = log_has("gone astray");
+	assert_int_equal(chdir("/"), 0);
+	(void)snprintf(command, sizeof(command), "rm -r %s", folder);
+	assert_int_equal(system(command), 0); // NOLINT(concurrency-mt-unsafe,cert-env33-c)
+}
+
+static void no_program_of_the_folder_we_are_in_is_run_for_one_of_path(void **state)
+{
+	struct seen seen = { .reached = false };
+
+	(void)state;
+	run_fiber(astray_body, &seen);
+	assert_false(seen.reached);
+	assert_int_equal(seen.code, ERR_BACKEND);
+}
+
 static void stop_body(struct loop *loop, void *arg)
 {
 	struct fiber_group keepers = { .count = 0 };
@@ -362,6 +398,7 @@ int main(void)
 		TEST(a_child_that_dies_is_started_again_each_time_a_little_later),
 		TEST(one_that_cannot_start_is_tried_later_each_time_and_says_why),
 		TEST(a_program_in_a_folder_that_is_closed_to_its_user_runs),
+		TEST(no_program_of_the_folder_we_are_in_is_run_for_one_of_path),
 		TEST(a_child_is_asked_to_stop_and_not_started_again),
 		TEST(one_that_does_not_listen_is_killed_after_its_grace),
 		TEST(a_successor_becomes_the_child_when_the_first_has_ended),
