@@ -247,6 +247,24 @@ enum err_code home_lock(const struct home *home, pid_t *ret_stale, struct err *e
 	return ERR_OK;
 }
 
+/* A secret is there for good before anything depends on it. */
+static bool sync_folder(const char *path)
+{
+	char folder[HOME_PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	bool ok;
+	int fd;
+
+	(void)str_copy(folder, sizeof(folder),
+	               slash != NULL ? str_make(path, (size_t)(slash - path) + 1) : STR_LIT("."));
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ok = fd >= 0 && fsync(fd) == 0;
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+	return ok;
+}
+
 enum err_code home_write(const char *path, mode_t mode, const struct home_user *owner,
                          const char *text, size_t len, struct err *err)
 {
@@ -261,8 +279,9 @@ enum err_code home_write(const char *path, mode_t mode, const struct home_user *
 		               strerror(errno));
 	}
 	ok = write(fd, text, len) == (ssize_t)len && fchmod(fd, mode) == 0 &&
-	     (owner == NULL || geteuid() != 0 || fchown(fd, owner->uid, owner->gid) == 0);
-	ok = close(fd) == 0 && ok && rename(beside, path) == 0;
+	     (owner == NULL || geteuid() != 0 || fchown(fd, owner->uid, owner->gid) == 0) &&
+	     fsync(fd) == 0; /* else the name could be there without what it names */
+	ok = close(fd) == 0 && ok && rename(beside, path) == 0 && sync_folder(path);
 	return ok ? ERR_OK
 	          : err_set(err, ERR_UNAVAILABLE, "cannot write %s: %s", path, strerror(errno));
 }
