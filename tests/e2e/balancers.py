@@ -210,6 +210,23 @@ def a_node_ends(stack, view):
     assert sum(w.reconnects for w in watchers) > 0, "nobody was on the streamer that ended"
 
 
+def who_is_put_off(kind, number):
+    """No streamer is there: a browser's EventSource gets an empty stream, after which it comes again; others are told."""
+    def run(stack):
+        balancer = kind(stack, number)
+        balancer.nodes.update(STREAMER_1="127.0.0.1:1", STREAMER_2="127.0.0.1:1")
+        balancer.start()
+        target = "/api/v1/sessions/01JD0M6T3RHN4P6S8TAVCXEZ1B/events"
+        for lines, wanted in ((["Sec-Fetch-Mode: cors"], 200), (["User-Agent: Mozilla/5.0"], 200), (["User-Agent: curl/8"], 503), ([], 503)):
+            status, answer = get(balancer.view, target, "Accept: text/event-stream", *lines)
+            assert status == wanted, (lines, status)
+            assert (b"\r\ncontent-type: text/event-stream" in answer.lower()) == (wanted == 200), answer
+        assert get(balancer.view, target, "User-Agent: Mozilla/5.0")[0] == 503
+        balancer.end()
+    run.__name__ = "who_is_put_off_by_" + kind.__name__.lower()
+    return run
+
+
 def by_the_proxy_protocol(stack):
     """Nodes behind haproxy that are told by PROXY headers who connects, and not by what haproxy writes into requests."""
     wait_for("a node that was ended is back", lambda: stack.pid("api-1") != 0, 60)
@@ -261,7 +278,7 @@ def make_user(stack):
 
 def main():
     with Stack(sys.argv[1]) as stack:
-        run_all([make_user, behind(Haproxy, 0), behind(Nginx, 1), by_the_proxy_protocol], stack)
+        run_all([make_user, behind(Haproxy, 0), behind(Nginx, 1), who_is_put_off(Haproxy, 4), who_is_put_off(Nginx, 5), by_the_proxy_protocol], stack)
 
 
 if __name__ == "__main__":
