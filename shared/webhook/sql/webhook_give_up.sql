@@ -5,7 +5,7 @@ UPDATE webhook_messages SET state = 'dead', error = 'its address took nothing fo
 WHERE id IN (
     SELECT m.id
     FROM webhook_endpoints p
-    JOIN webhook_messages m ON m.endpoint = p.endpoint
+    JOIN webhook_messages m ON m.endpoint = p.endpoint AND m.tenant_id = p.tenant_id
     WHERE p.rest_until > now() AND p.failing_since + $1::bigint * interval '1 millisecond' <= now()
       AND m.state = 'waiting' AND m.since + $1::bigint * interval '1 millisecond' <= now()
       AND (m.sending_until <= now()) IS NOT FALSE
