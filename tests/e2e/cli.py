@@ -371,7 +371,7 @@ def times_of_a_schedule_are_foreseen(stack):
     expect(stack.cli(*day, "--after", "2026-03-28T12:00:00+01:00"), 0, ["2026-03-29T01:00:00.000Z", "2026-03-30T00:30:00.000Z"])
     expect(stack.cli("schedule", "preview", "--cron", "61 * * * *"), 1, [], "minute must have values from 0 to 59")
     expect(stack.cli("schedule", "create", "--every", "1w", "--", "true"), USAGE, [], "--every must be")
-    expect(stack.cli("schedule", "create", "--every", "1h"), USAGE, [], "usage: fairlead schedule create")
+    expect(stack.cli("schedule", "create", "--every", "1h"), USAGE, [], "fairlead schedule create: say what to run")
     expect(stack.cli("schedule", "create", "--", "true"), 1, [], "cron is required, or everySeconds or at, and only one of them")
     made = expect(stack.cli("schedule", "create", "--at", "2094-12-31T23:00:00Z", "--json", "--", "true"), 0).stdout
     assert json.loads(made)["nextAt"] == "2094-12-31T23:00:00.000Z", made

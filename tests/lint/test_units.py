@@ -11,7 +11,7 @@ ROOT, BIN = (os.path.abspath(arg) for arg in sys.argv[1:3])
 UNITS = ["fairlead-api@8080.service", "fairlead-streamer@8090.service", "fairlead-scheduler.service", "fairlead-worker.service",
          "fairlead-migrate.service", "fairlead-api@8080.socket", "fairlead-streamer@8090.socket", "fairlead.target"]
 # Tenths of systemd's exposure level. The worker becomes other users and runs what it is given.
-EXPOSED = {"fairlead-worker.service": 48}
+EXPOSED = {"fairlead-worker.service": 49}
 EXPOSED_OTHERS = 13
 
 

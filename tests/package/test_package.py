@@ -2,7 +2,8 @@
 """test_package.py ROOT FOLDER SUITE: the package on a host of its own: installed, run by systemd, upgraded, removed and purged.
 
 The package and a bare Debian (SUITE: bookworm, trixie) are those of deploy/image/build, in FOLDER. systemd is process 1 in a copy of the latter, with Redis and
-PostgreSQL as Debian starts them, and a network of its own. Run it as root.
+PostgreSQL as Debian starts them, and a network of its own. Run it as root. It is upgraded to itself as a later version; PACKAGE_BEFORE may name
+the package of an earlier one that is upgraded to it instead.
 """
 import glob
 import json
@@ -17,6 +18,8 @@ import time
 ROOT, FOLDER, SUITE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3]
 HOST = FOLDER + "/host"
 PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
+# As the unit says: chown, dac_override, dac_read_search, fowner, kill, setgid, setuid.
+WORKER_RIGHTS = "00000000000000ef"
 UNITS = ["fairlead-api@8080.service", "fairlead-api@8081.service", "fairlead-streamer@8090.service", "fairlead-scheduler.service",
          "fairlead-worker.service"]
 API, STREAMER = "http://127.0.0.1:8080", "http://127.0.0.1:8090"
@@ -50,7 +53,7 @@ class Host:
             told = self.run("systemctl is-system-running", check=False) if self.pid else ""
             if told.strip() == "running":
                 return
-            if time.monotonic() >= end:
+            if told.strip() == "degraded" or time.monotonic() >= end:
                 sys.exit("systemd does not come up: " + told + (self.run("systemctl --failed --no-legend", check=False) if self.pid else ""))
             time.sleep(0.1)
 
@@ -83,9 +86,11 @@ def prepare():
     shutil.rmtree(HOST, ignore_errors=True)
     subprocess.run(["cp", "-a", FOLDER + "/base", HOST], check=True)
     shutil.copy("/etc/resolv.conf", HOST + "/etc/resolv.conf")
-    shutil.copy(FOLDER + "/compile/out/fairlead.deb", HOST + "/root/fairlead.deb")
+    made = FOLDER + "/compile/out/fairlead.deb"
+    shutil.copy(os.environ.get("PACKAGE_BEFORE", made), HOST + "/root/fairlead.deb")
+    shutil.copy(made, HOST + "/root/made.deb")
     install = ("apt-get update -q; apt-get install -y -q --no-install-recommends systemd dbus curl redis-server postgresql /root/fairlead.deb; "
-               "cd /root; dpkg-deb -R fairlead.deb later; sed -i 's/^Version: .*/Version: 99.0/' later/DEBIAN/control; dpkg-deb -b later later.deb")
+               "cd /root; dpkg-deb -R made.deb later; sed -i 's/^Version: .*/Version: 99.0/' later/DEBIAN/control; dpkg-deb -b later later.deb")
     done = subprocess.run(["chroot", HOST, "env", "-i", PATH, "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive", "sh", "-ec", install],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     expect(done.returncode == 0, "installing", done.stdout[-3000:])
@@ -101,6 +106,35 @@ def begin(host):
     expect(ready.endswith("ready\n"), "active, and not ready", ready)
     expect(host.run(ADMIN + "fairlead migrate").startswith("0 applied"), "the schema before the nodes", host.journal())
     return host.run(ADMIN + "fairlead admin key create --name all --scope admin,system").split()[0]
+
+
+def status_of(host, unit):
+    """What the kernel says of a unit's process: the user, capabilities, the filter of system calls."""
+    told = host.run(f"cat /proc/$(systemctl show --value -p MainPID {unit})/status")
+    return {name: value.split() for name, value in re.findall(r"^(\w+):\s*(.*)$", told, re.M)}
+
+
+def check_rights(host):
+    """Not what the units say, but what their processes have."""
+    users = {host.run("id -u " + name).strip() for name in ("fairlead", "root")}
+    for unit in UNITS:
+        status, worker = status_of(host, unit), unit == UNITS[-1]
+        expect(status["NoNewPrivs"] == ["1"] and status["Seccomp"] == ["2"], f"{unit} can gain rights", status)
+        expect(status["CapBnd"] == [WORKER_RIGHTS if worker else "0" * 16], f"the capabilities of {unit}", status["CapBnd"])
+        expect(worker or set(status["Uid"]) == users - {"0"}, f"the user of {unit}", status["Uid"])
+        hidden = "secrets" if worker else "worker"
+        told = host.run(f"nsenter -t $(systemctl show --value -p MainPID {unit}) -m sh -c 'cat /etc/fairlead/{hidden}/redis-url; "
+                        "touch /usr/new /etc/fairlead/new' 2>&1 || true")
+        expect(told.count("Permission denied") + told.count("No such file") == 1 and told.count("Read-only file system") == 2,
+               f"what {unit} reads and writes", told)
+
+
+def check_socket(host):
+    """Whoever connects to the socket of a service that is not there begins it, and is answered."""
+    told = host.run("systemctl stop -q fairlead-api@8081; ! systemctl is-active -q fairlead-api@8081; "
+                    "curl -sS -m 60 -o /dev/null -w '%{http_code} ' http://127.0.0.1:8081/healthz; systemctl start fairlead-api@8081; "
+                    "systemctl is-active fairlead-api@8081", check=False)
+    expect(told.endswith("200 active\n"), "a request to a service that is not there", told)
 
 
 def check_task(host, key):
@@ -187,6 +221,10 @@ def check_removal(host):
     expect(not left_over(), "left over by purge", left_over())
 
 
+def proved(what):
+    print(f"{SUITE}: {what}", flush=True)
+
+
 def main():
     if os.geteuid() != 0:
         sys.exit("needs root: it makes a host of its own")
@@ -195,17 +233,26 @@ def main():
     try:
         host.await_up()
         key = begin(host)
+        proved("installed: nothing runs or is enabled by it; its users and folders are there; active units are ready")
+        check_rights(host)
+        proved("rights: no capabilities for nodes and seven for the worker, system calls filtered, files read-only, others' secrets hidden")
+        check_socket(host)
+        proved("sockets: a request to a service that is stopped begins it, and is answered")
         check_task(host, key)
+        proved("a task ran as the agents' user, in the worker's delegated cgroup")
         stream = begin_stream(host, key)
         check_reload_and_restart(host)
+        proved("reload: the streamer is another process; restart: nobody was refused")
         check_watchdog(host)
+        proved("watchdog: a process that was stopped was begun anew")
         worker = check_upgrade(host)
         end_stream(host, stream)
         await_worker(host, worker)
+        proved("upgraded: settings kept, nodes begun anew and active, one stream open all the time, the worker waited for its session")
         check_removal(host)
+        proved("removed: nothing runs, settings and secrets stay; purged: nothing is left but secrets, and nothing at all without them")
     finally:
         host.end()
-    print("the package was installed, ran, was upgraded, and went without a trace")
 
 
 main()
