@@ -38,6 +38,7 @@ enum {
 	LOOK_AFTER_MS = 2000,
 	KEPT_TURNS = 15,
 	DISK_LOOK_MS = 2000,
+	ORIGINS_LOOK_MS = 3000,
 	DISK_PART = 20,
 	WAIT_MS = 100,
 	LEAVE_MAX_MS = 40000, /* node.h ends a stop that takes longer than a minute */
@@ -479,6 +480,15 @@ static void look_after(void *arg)
 	}
 }
 
+static void look_at_origins(void *arg)
+{
+	struct app *app = arg;
+
+	while (fiber_sleep(ORIGINS_LOOK_MS) == ERR_OK) {
+		session_origins_sweep(&app->host, app->node->conf.worker_snapshot_keep);
+	}
+}
+
 static void look_at_disks(void *arg)
 {
 	struct app *app = arg;
@@ -524,6 +534,7 @@ static void serve(void *arg)
 		if (app->host.disk_max > 0) {
 			(void)fiber_start(node->loop, &node->duties, "disks", look_at_disks, app);
 		}
+		(void)fiber_start(node->loop, &node->duties, "origins", look_at_origins, app);
 		(void)fiber_start(node->loop, &node->duties, "prices", prices_run,
 		                  &app->host.prices);
 		(void)fiber_start(node->loop, &node->duties, "budgets", session_budgets_run,
@@ -611,6 +622,7 @@ static void fill_host(struct app *app, const struct conf *conf)
 	(void)str_copy(app->snapshot_dir, PATH_SIZE, str_of(conf->worker_snapshot_dir));
 	host->snapshot_dir = app->snapshot_dir;
 	host->snapshot_max = conf->worker_snapshot_max;
+	host->snapshot_place = (enum snapshot_place)conf->worker_snapshot;
 	host->local_repos = conf->worker_local_repos;
 	host->programs = app->programs;
 	host->as_root = geteuid() == 0;

@@ -133,13 +133,13 @@ struct session_run {
 	bool parked;                     /* the queue may believe so, */
 	bool park_stays, park_placeless; /* as of queue_park() */
 	char park_reason[SESSION_PARK_REASON];
-	bool evict_asked;                          /* to make room, if it can */
-	bool drain_evicts;                         /* it was, by a drain */
+	bool evict_asked, drain_evicts;            /* to make room, if it can; by a drain */
 	bool restored;                             /* it has the files that it had before */
 	char agent_session[SESSION_AGENT_ID_SIZE]; /* the agent's own id of it; "": not known */
 	bool resumes;                              /* its agent goes on with that */
 	const char *lost;                /* what its agent is told is missing; NULL: nothing */
-	uint64_t snapshots;              /* taken of this epoch */
+	uint64_t snapshots;              /* taken of this epoch; */
+	bool origin_failed;              /* whether the last one's push did */
 	struct session_uploads *uploads; /* whose files it has; NULL: none */
 	struct session_asks asks;
 	struct session_rules *rules;   /* session_rules.h */

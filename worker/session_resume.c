@@ -4,8 +4,9 @@
  * At each end of a turn, and when it leaves its worker, a snapshot is taken (snapshot.h) and told
  * as a `moment`.  Whoever leases the session next looks what the log has of it: if a turn began
  * since its attempt did, it takes the newest snapshot, prepares the workspace from the same base,
- * and unpacks.  An agent with a protocol of its own is started with its own session's id; it gets
- * no prompt unless something is missing, and then one that says what.
+ * and unpacks.  It is looked for in the folder of snapshots and, where they go there too, in the
+ * task's repository (snapshot_origin.h).  An agent with a protocol of its own is started with its
+ * own session's id; it gets no prompt unless something is missing, and then one that says what.
  *
  * What was kept on this very host (session_keep.c) is whole and goes first, unless the session ran
  * elsewhere since.  An attempt that failed leaves nothing to go on from.
@@ -23,6 +24,7 @@
 #include "json/write.h"
 #include "log/log.h"
 #include "worker/session_adapter.h"
+#include "worker/session_origin.h"
 #include "worker/session_secret.h"
 #include "worker/session_upload.h"
 #include "worker/snapshot.h"
@@ -105,6 +107,26 @@ void session_facts_take(struct session_run *s, const struct json_value *facts)
 
 /* ---- taking one ---- */
 
+struct taken {
+	struct snapshot_name name;
+	struct snapshot_image image;
+	int fd; /* -1: none */
+};
+
+static void tell(struct session_run *s, const char *words)
+{
+	struct buf text;
+	struct jsonw w;
+
+	event_text_init(&text);
+	jsonw_init(&w, &text);
+	jsonw_object(&w, NULL);
+	jsonw_cstr(&w, "message", words);
+	jsonw_end_object(&w);
+	(void)session_say(s, EVENT_TYPE_NOTE, &text);
+	buf_fini(&text);
+}
+
 static void write_image(struct jsonw *w, const struct snapshot_image *image)
 {
 	jsonw_object(w, "image");
@@ -113,29 +135,69 @@ static void write_image(struct jsonw *w, const struct snapshot_image *image)
 	jsonw_cstr(w, "head", image->head);
 	jsonw_cstr(w, "head_branch", image->head_branch);
 	jsonw_bool(w, "home", image->has_home);
+	jsonw_cstr(w, "left_out", image->left_out);
 	jsonw_end_object(w);
 }
 
-static enum err_code put(struct session_run *s, const struct snapshot_name *name, int fd,
-                         const struct snapshot_image *image, struct err *err)
+/* Into an empty buffer with room for SNAPSHOT_FACTS_MAX. */
+static enum err_code write_all(const struct session_run *s, const struct snapshot_image *image,
+                               struct buf *facts, struct err *err)
 {
-	struct buf facts;
 	struct jsonw w;
-	enum err_code code;
 
-	buf_init(&facts, SNAPSHOT_FACTS_MAX);
-	jsonw_init(&w, &facts);
+	jsonw_init(&w, facts);
 	jsonw_object(&w, NULL);
 	jsonw_cstr(&w, "provider", snapshot_provider()->name);
 	jsonw_bool(&w, "turn_open", s->fate != FATE_OPEN && s->turn_open);
 	write_image(&w, image);
 	session_facts_write(s, &w);
 	jsonw_end_object(&w);
-	code = buf_failed(&facts)
-	               ? err_set(err, ERR_TOO_LARGE, "its facts are too long")
-	               : snapshot_store_put(s->host->snapshot_dir, name, fd, buf_str(&facts), err);
+	return buf_failed(facts) ? err_set(err, ERR_TOO_LARGE, "its facts are too long") : ERR_OK;
+}
+
+static enum err_code put(struct session_run *s, const struct taken *taken, struct err *err)
+{
+	struct buf facts;
+	enum err_code code;
+
+	buf_init(&facts, SNAPSHOT_FACTS_MAX);
+	code = write_all(s, &taken->image, &facts, err);
+	if (code == ERR_OK) {
+		code = snapshot_store_put(s->host->snapshot_dir, &taken->name, taken->fd,
+		                          buf_str(&facts), err);
+	}
 	buf_fini(&facts);
 	return code;
+}
+
+/* Into the task's repository too: where it is, or "". */
+static void put_far(struct session_run *s, const struct taken *taken, char ref[SNAPSHOT_REF_SIZE])
+{
+	struct snapshot_image image = taken->image;
+	struct buf facts;
+	struct err err;
+	enum err_code code;
+
+	ref[0] = '\0';
+	if (!session_origin_wanted(s)) {
+		return;
+	}
+	image.has_home = image.has_home && s->host->snapshot_place == SNAPSHOT_IN_ORIGIN_HOME;
+	buf_init(&facts, SNAPSHOT_FACTS_MAX);
+	code = write_all(s, &image, &facts, &err);
+	if (code == ERR_OK) {
+		code = session_origin_put(s, taken->fd, &image, buf_str(&facts), ref, &err);
+	}
+	buf_fini(&facts);
+	if (code != ERR_OK) {
+		ref[0] = '\0';
+	}
+	if (code != ERR_OK && !s->origin_failed && s->fate != FATE_LOST) {
+		log_warn("session.snapshot", "%s", err.msg);
+		tell(s, arena_printf(s->arena, "its snapshots stay with this worker: %.200s",
+		                     err.msg));
+	}
+	s->origin_failed = code != ERR_OK;
 }
 
 /* With what the agent needs of its home; without, if that is too much. */
@@ -157,12 +219,16 @@ static enum err_code save(struct session_run *s, int fd, struct snapshot_image *
 	return code;
 }
 
-static void tell_moment(struct session_run *s, const char *name, const char *note,
-                        const struct snapshot_image *image)
+/* ref: of the task's repository; "": it is not there. */
+static void tell_moment(struct session_run *s, const struct taken *taken, const char *note,
+                        const char *ref)
 {
+	const struct snapshot_image *image = &taken->image;
+	char name[SNAPSHOT_NAME_SIZE];
 	struct buf text;
 	struct jsonw w;
 
+	snapshot_name_format(&taken->name, name);
 	event_text_init(&text);
 	jsonw_init(&w, &text);
 	jsonw_object(&w, NULL);
@@ -172,48 +238,33 @@ static void tell_moment(struct session_run *s, const char *name, const char *not
 	jsonw_u64(&w, "turn", s->turn);
 	jsonw_u64(&w, "bytes", image->bytes);
 	jsonw_bool(&w, "agentFiles", image->has_home);
+	if (ref[0] != '\0') {
+		jsonw_cstr(&w, "ref", ref);
+	}
 	jsonw_end_object(&w);
 	(void)session_say(s, EVENT_TYPE_MOMENT, &text);
 	buf_fini(&text);
 }
 
-static void tell(struct session_run *s, const char *words)
+static enum err_code take_one(struct session_run *s, struct taken *taken, struct err *err)
 {
-	struct buf text;
-	struct jsonw w;
-
-	event_text_init(&text);
-	jsonw_init(&w, &text);
-	jsonw_object(&w, NULL);
-	jsonw_cstr(&w, "message", words);
-	jsonw_end_object(&w);
-	(void)session_say(s, EVENT_TYPE_NOTE, &text);
-	buf_fini(&text);
-}
-
-static enum err_code take_one(struct session_run *s, const char *note, struct err *err)
-{
-	struct snapshot_name name = { .sid = s->sid,
-		                      .epoch = session_epoch_now(s),
-		                      .number = s->snapshots + 1 };
-	char text[SNAPSHOT_NAME_SIZE];
-	struct snapshot_image image;
 	enum err_code code;
-	int fd;
 
-	code = snapshot_store_open(s->host->snapshot_dir, &s->sid, &fd, err);
-	if (code != ERR_OK) {
-		return code;
-	}
-	code = save(s, fd, &image, err);
+	*taken = (struct taken){
+		.name = { .sid = s->sid,
+		          .epoch = session_epoch_now(s),
+		          .number = s->snapshots + 1 },
+		.fd = -1,
+	};
+	code = snapshot_store_open(s->host->snapshot_dir, &s->sid, &taken->fd, err);
 	if (code == ERR_OK) {
-		code = put(s, &name, fd, &image, err);
+		code = save(s, taken->fd, &taken->image, err);
 	}
-	(void)close(fd);
+	if (code == ERR_OK) {
+		code = put(s, taken, err);
+	}
 	if (code == ERR_OK) {
 		s->snapshots++;
-		snapshot_name_format(&name, text);
-		tell_moment(s, text, note, &image);
 	}
 	return code;
 }
@@ -221,6 +272,8 @@ static enum err_code take_one(struct session_run *s, const char *note, struct er
 void session_snapshot(struct session_run *s, const char *note)
 {
 	const bool leaves = s->fate == FATE_LEFT || s->fate == FATE_EVICTED;
+	char ref[SNAPSHOT_REF_SIZE];
+	struct taken taken;
 	enum err_code code;
 	struct err err;
 
@@ -229,11 +282,17 @@ void session_snapshot(struct session_run *s, const char *note)
 	    turns_take(&s->host->turns) != ERR_OK) {
 		return;
 	}
-	code = take_one(s, note, &err);
+	code = take_one(s, &taken, &err);
 	turns_give(&s->host->turns);
-	if (code != ERR_OK && (leaves || !fiber_cancelled())) {
+	if (code == ERR_OK) {
+		put_far(s, &taken, ref);
+		tell_moment(s, &taken, note, ref);
+	} else if (leaves || !fiber_cancelled()) {
 		log_warn("session.snapshot", "%s", err.msg);
 		tell(s, arena_printf(s->arena, "no snapshot was taken: %.200s", err.msg));
+	}
+	if (taken.fd >= 0) {
+		(void)close(taken.fd);
 	}
 	if (leaves) {
 		(void)!reporter_flush(s->reporter, LAST_WORDS_MS);
@@ -245,6 +304,7 @@ void session_snapshot(struct session_run *s, const char *note)
 struct history {
 	uint64_t ran;  /* the epoch in which it ran last; 0: it did not */
 	uint64_t turn; /* that began last; 0: none, or Redis has not so much of it any more */
+	bool cut;      /* its beginning is not in Redis any more */
 };
 
 static uint64_t turn_of(const struct log_event *event)
@@ -286,6 +346,8 @@ static enum err_code read_history(struct session_run *s, struct history *ret, st
 		if (code != ERR_OK) {
 			break;
 		}
+		ret->cut = ret->cut ||
+		           (range.after.n == 0 && page.count > 0 && page.events[0].at.n > 1);
 		for (size_t i = 0; i < page.count; i++) {
 			look_at(&page.events[i], ret);
 		}
@@ -317,38 +379,98 @@ static void found_fini(struct found *f)
 static bool take_image(const struct json_value *json, struct snapshot_image *ret)
 {
 	ret->has_home = json_as_bool(json_get(json, "home"));
+	(void)take(json, "left_out", ret->left_out, sizeof(ret->left_out));
 	return take(json, "commit", ret->commit, sizeof(ret->commit)) &&
 	       take(json, "tree", ret->tree, sizeof(ret->tree)) &&
 	       take(json, "head", ret->head, sizeof(ret->head)) &&
 	       take(json, "head_branch", ret->head_branch, sizeof(ret->head_branch));
 }
 
-/* Whether there is one of this attempt, by this agent. */
-static bool find(struct session_run *s, struct found *ret)
+/* Whether it is of this attempt, by this agent. */
+static bool fits(struct session_run *s, struct found *f, struct str text)
+{
+	struct err err;
+
+	f->facts = json_parse(text, &err);
+	f->ops = snapshot_find(json_as_str(json_get(f->facts, "provider")));
+	return f->ops != NULL && take_image(json_get(f->facts, "image"), &f->image) &&
+	       str_eq(json_as_str(json_get(f->facts, "tenant")), str_of(s->tenant)) &&
+	       str_eq(json_as_str(json_get(f->facts, "agent")),
+	              str_of(task_agent_types[s->agent->type])) &&
+	       (uint64_t)json_as_i64(json_get(f->facts, "attempt")) == s->order.attempt;
+}
+
+/* In the folder. */
+static bool find_near(struct session_run *s, struct found *ret)
 {
 	struct found f = { .fd = -1 };
 	struct buf text;
 	struct err err;
-	bool fits = false;
+	bool there;
 
 	buf_init(&text, SNAPSHOT_FACTS_MAX + 1);
-	if (snapshot_store_find(s->host->snapshot_dir, &s->sid, &f.name, &text, &f.fd, &err) ==
-	    ERR_OK) {
-		f.facts = json_parse(buf_str(&text), &err);
-		f.ops = snapshot_find(json_as_str(json_get(f.facts, "provider")));
-		fits = f.ops != NULL && take_image(json_get(f.facts, "image"), &f.image) &&
-		       str_eq(json_as_str(json_get(f.facts, "tenant")), str_of(s->tenant)) &&
-		       str_eq(json_as_str(json_get(f.facts, "agent")),
-		              str_of(task_agent_types[s->agent->type])) &&
-		       (uint64_t)json_as_i64(json_get(f.facts, "attempt")) == s->order.attempt;
-	}
+	there = snapshot_store_find(s->host->snapshot_dir, &s->sid, &f.name, &text, &f.fd, &err) ==
+	                ERR_OK &&
+	        fits(s, &f, buf_str(&text));
 	buf_fini(&text);
-	if (fits) {
+	if (there) {
 		*ret = f;
 	} else {
 		found_fini(&f);
 	}
-	return fits;
+	return there;
+}
+
+/* In the task's repository. */
+static bool find_far(struct session_run *s, const struct workspace_request *request,
+                     struct found *ret)
+{
+	struct found f = { .fd = -1 };
+	struct snapshot_found far = { .fd = -1 };
+	struct buf text;
+	struct err err;
+	enum err_code code;
+	bool there;
+
+	buf_init(&text, SNAPSHOT_FACTS_MAX + 1);
+	code = session_origin_find(s, request, &far, &text, &err);
+	f.fd = far.fd;
+	f.name.epoch = far.epoch;
+	there = code == ERR_OK && fits(s, &f, buf_str(&text)) && f.ops->is_pack;
+	buf_fini(&text);
+	memcpy(f.image.commit, far.commit, sizeof(f.image.commit));
+	if (code != ERR_OK && code != ERR_NOT_FOUND && !fiber_cancelled()) {
+		log_warn("session.snapshot", "%s", err.msg);
+		tell(s, arena_printf(s->arena, "its snapshot cannot be had: %.200s", err.msg));
+	}
+	if (there) {
+		*ret = f;
+	} else {
+		found_fini(&f);
+	}
+	return there;
+}
+
+/* The newest; of two of one epoch that of the folder, which has all. */
+static bool find(struct session_run *s, const struct workspace_request *request,
+                 const struct history *h, struct found *ret)
+{
+	struct found far;
+	bool there = find_near(s, ret);
+
+	if ((h->ran == 0 && !h->cut) || (there && ret->name.epoch >= h->ran && h->ran > 0) ||
+	    !session_origin_asked(s, request) || !find_far(s, request, &far)) {
+		return there;
+	}
+	if (there && ret->name.epoch >= far.name.epoch) {
+		found_fini(&far);
+		return true;
+	}
+	if (there) {
+		found_fini(ret);
+	}
+	*ret = far;
+	return true;
 }
 
 /* The agent's own files go along. */
@@ -396,6 +518,7 @@ static enum err_code unpack(struct session_run *s, const struct workspace_reques
 	return code;
 }
 
+static const char elsewhere[] = "This session goes on with another worker.";
 static const char forgotten[] = " What the agent kept of its conversation could not be restored.";
 
 /* What its agent must know, and people too. */
@@ -403,13 +526,21 @@ static void say_what_is_lost(struct session_run *s, const struct found *f, bool 
 {
 	const bool open = json_as_bool(json_get(f->facts, "turn_open"));
 	const bool forgets = s->agent->type != TASK_AGENT_COMMAND && !s->resumes;
+	const char *ignored = f->image.left_out;
 	struct buf text;
 
+	if (ignored[0] != '\0') {
+		ignored = arena_printf(s->arena, " What git ignores is not there any more: %s.",
+		                       ignored);
+	}
 	if (!cut && !open && home && !forgets) {
+		if (ignored[0] != '\0') { /* no turn is begun for that */
+			tell(s, arena_printf(s->arena, "%s%s", elsewhere, ignored));
+		}
 		return;
 	}
 	buf_init(&text, LOST_MAX);
-	buf_add_cstr(&text, "This session goes on with another worker.");
+	buf_add_cstr(&text, elsewhere);
 	if (open) {
 		buf_add_cstr(&text, " It was stopped in the middle of a turn; the files of the "
 		                    "workspace are as they were then.");
@@ -426,6 +557,7 @@ static void say_what_is_lost(struct session_run *s, const struct found *f, bool 
 	if (forgets || !home) {
 		buf_add_cstr(&text, forgotten);
 	}
+	buf_add_cstr(&text, ignored);
 	s->lost = arena_strdup(s->arena, buf_str(&text));
 	buf_fini(&text);
 	tell(s, s->lost);
@@ -480,11 +612,12 @@ bool session_resume(struct session_run *s, const struct workspace_request *reque
 	struct found f = { .fd = -1 };
 	struct history h = { 0 };
 	struct err err;
-	bool there = find(s, &f), went_on;
+	bool there, went_on;
 
 	if (read_history(s, &h, &err) != ERR_OK) {
 		log_warn("session.history", "%s", err.msg);
 	}
+	there = find(s, request, &h, &f);
 	went_on = session_restore(s, session_home_path(s), h.ran);
 	if (went_on) {
 		const struct adapter_ops *ops = ops_of(s);

@@ -33,6 +33,9 @@
 struct redact;
 struct session_run;
 
+/* The words of worker.snapshot: where snapshots go besides the folder. */
+enum snapshot_place { SNAPSHOT_IN_FOLDER, SNAPSHOT_IN_ORIGIN, SNAPSHOT_IN_ORIGIN_HOME };
+
 /* What sessions need of their worker; filled by app.c, lives longer than they. */
 struct session_host {
 	struct loop *loop;
@@ -41,13 +44,14 @@ struct session_host {
 	struct lease_keeper *lease;
 	struct workspaces *workspaces;
 	struct process_user user;
-	const char *worker;          /* its id, in events */
-	const char *guard_path;      /* the program */
-	const char *journal_dir;     /* one file a session */
-	const char *keep_dir;        /* what sessions that made room will need again */
-	const char *home_dir;        /* HOME of agents: one directory a session */
-	const char *snapshot_dir;    /* snapshot_store.h */
-	uint64_t snapshot_max;       /* bytes of one; 0: none is taken */
+	const char *worker;       /* its id, in events */
+	const char *guard_path;   /* the program */
+	const char *journal_dir;  /* one file a session */
+	const char *keep_dir;     /* what sessions that made room will need again */
+	const char *home_dir;     /* HOME of agents: one directory a session */
+	const char *snapshot_dir; /* snapshot_store.h */
+	uint64_t snapshot_max;    /* bytes of one; 0: none is taken */
+	enum snapshot_place snapshot_place;
 	const char *local_repos;     /* folders: local_repo.h */
 	const char *const *programs; /* of agents, by task_agent_types; NULL or "": looked up */
 	struct sandbox_host sandbox; /* bwrap NULL: agents in sandboxes cannot be had, */
@@ -148,3 +152,6 @@ void session_limits_look(struct session_host *host);
 void session_limits_look_at_disks(struct session_host *host);
 /* Another: forget what was kept for sessions that have ended, or run elsewhere. */
 void session_keep_sweep(struct session_host *host);
+/* Another: refs of snapshots in repositories, when their sessions have ended. Waits for as long as
+ * that takes. keep_ms: of sessions that nobody knows any more. */
+void session_origins_sweep(struct session_host *host, uint64_t keep_ms);

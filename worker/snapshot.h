@@ -22,6 +22,8 @@
 
 struct json_value;
 
+enum { SNAPSHOT_NAMES_SIZE = 256 };
+
 struct snapshot_of {
 	struct workspaces *all;
 	const struct workspace *ws;
@@ -37,6 +39,7 @@ struct snapshot_image {
 	char head_branch[GIT_BRANCH_MAX + 16]; /* its full name; "": none */
 	bool has_home;
 	uint64_t bytes;
+	char left_out[SNAPSHOT_NAMES_SIZE]; /* some of what is not in it, for people; "": nothing */
 };
 
 /* What is called otherwise in the HOME that is loaded. */
@@ -49,6 +52,7 @@ struct snapshot_rename {
 
 struct snapshot_ops {
 	const char *name;
+	bool is_pack; /* its file is one of git: image->commit and what leads to it from the base */
 	/* Into fd, an empty file. ERR_TOO_LARGE: more than max_bytes; what is in the file then is
 	 * worthless. */
 	enum err_code (*save)(const struct snapshot_of *of, int fd, uint64_t max_bytes,

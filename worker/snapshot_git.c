@@ -116,6 +116,38 @@ static void find_head(const struct workspace_scratch *s, struct snapshot_image *
 	}
 }
 
+/* What git ignores; folders as one. */
+static void find_left_out(const struct workspace_scratch *s, struct snapshot_image *image)
+{
+	const struct git_call call = { .args = { "ls-files", "--others", "--ignored",
+		                                 "--exclude-standard", "--directory" },
+		                       .input_fd = -1,
+		                       .output_fd = -1,
+		                       .out_max = ANSWER_MAX };
+	const size_t room = sizeof(image->left_out) - sizeof(", ...");
+	struct process_result result;
+	struct str rest;
+	struct err err;
+	size_t used = 0;
+
+	if (git_run(&s->git, &call, &result, &err) == ERR_OK) {
+		rest = buf_str(&result.out);
+		while (rest.n > 0) {
+			struct str name = str_split(&rest, '\n');
+			const char *before = used > 0 ? ", " : "";
+
+			if (used + strlen(before) + name.n >= room) {
+				(void)snprintf(image->left_out + used,
+				               sizeof(image->left_out) - used, "%s...", before);
+				break;
+			}
+			used += (size_t)snprintf(image->left_out + used, room - used, "%s%" STR_FMT,
+			                         before, STR_ARG(name));
+		}
+	}
+	process_result_fini(&result);
+}
+
 static enum err_code commit(const struct workspace_scratch *s, const char *home,
                             struct snapshot_image *image, struct err *err)
 {
@@ -194,6 +226,7 @@ static enum err_code save(const struct snapshot_of *of, int fd, uint64_t max_byt
 	if (code == ERR_OK) {
 		image.has_home = home[0] != '\0';
 		find_head(&scratch, &image);
+		find_left_out(&scratch, &image);
 		code = commit(&scratch, home, &image, err);
 	}
 	if (code == ERR_OK) {
@@ -349,4 +382,6 @@ static enum err_code load(const struct snapshot_of *into, int fd,
 	return code == ERR_OK ? ERR_OK : err_wrap(err, "restore the snapshot");
 }
 
-const struct snapshot_ops snapshot_git = { .name = "git", .save = save, .load = load };
+const struct snapshot_ops snapshot_git = {
+	.name = "git", .is_pack = true, .save = save, .load = load
+};

@@ -48,7 +48,7 @@ static enum err_code write_file(const char *path, const char *text, struct err *
 
 static enum err_code make_state(const struct workspaces *all, struct err *err)
 {
-	static const char *const names[] = { "/mirrors", "/workspaces", "/private" };
+	static const char *const names[] = { "/mirrors", "/workspaces", "/private", "/origins" };
 	enum err_code code = ERR_OK;
 
 	/* One that exists keeps its mode: it may hold more than ours. */

@@ -47,3 +47,10 @@ enum err_code workspace_add_all(const struct workspace_scratch *s, struct change
  * .git, as the agent; a lie gets it a commit of its own making. */
 void workspace_parent(const struct workspace_scratch *s, const struct workspace *ws,
                       char parent[GIT_OID_MAX + 1]);
+
+/* Who pushes to a repository on this host: its owner, so that neither its hooks nor its files
+ * become root's. Of others: the worker. */
+struct process_user workspace_owner_of(struct str url);
+/* `git push --porcelain`: ERR_CONFLICT with what it says that was refused. */
+enum err_code workspace_push(const struct git *git, const struct git_call *call,
+                             struct err *err) MUST_CHECK;

@@ -265,7 +265,7 @@ static enum err_code move_objects(const struct workspace_scratch *s, const char 
 }
 
 /* Into a repository on this host as its owner: neither its hooks nor its files become root's. */
-static struct process_user owner_of(struct str url)
+struct process_user workspace_owner_of(struct str url)
 {
 	struct process_user user = { .drop = false };
 	char path[GIT_URL_MAX + 1];
@@ -297,7 +297,7 @@ static enum err_code push(const struct workspaces *all, const struct workspace *
 	if (code == ERR_OK) {
 		(void)snprintf(refspec, sizeof(refspec), "+%s:%s", ref, ref);
 		if (git_url_is_local(str_of(ws->url))) {
-			owner = owner_of(str_of(ws->url));
+			owner = workspace_owner_of(str_of(ws->url));
 			mirror.user = &owner;
 		}
 		mirror.timeout_ms = all->options.fetch_timeout_ms;
@@ -370,7 +370,7 @@ static struct str find_refusal(struct str out)
 	return (struct str){ "", 0 };
 }
 
-static enum err_code run_push(const struct git *git, const struct git_call *call, struct err *err)
+enum err_code workspace_push(const struct git *git, const struct git_call *call, struct err *err)
 {
 	struct process_result result;
 	enum err_code code = git_run(git, call, &result, err);
@@ -404,14 +404,14 @@ static enum err_code push_to(const struct workspaces *all, const struct mirror *
 	(void)snprintf(refspec, sizeof(refspec), "%s:refs/heads/%" STR_FMT, at->base,
 	               STR_ARG(target->branch));
 	if (git_url_is_local(target->url)) {
-		owner = owner_of(target->url);
+		owner = workspace_owner_of(target->url);
 		mirror.user = &owner;
 	}
 	mirror.timeout_ms = all->options.fetch_timeout_ms;
 	if (!target->may(target->arg)) {
 		return err_set(err, ERR_UNAVAILABLE, "this worker has no lease");
 	}
-	return run_push(&mirror, &call, err);
+	return workspace_push(&mirror, &call, err);
 }
 
 enum err_code workspace_deliver_to(struct workspaces *all, const struct workspace_target *target,

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Sessions go on with another worker: after kill -9 in mid-session, and after a drain. Two workers, each with a state
-directory of its own, share nothing but their folder of snapshots. The agents are a command and the real CLIs that are
+directory of its own, share nothing but their folder of snapshots, and last not even that. The agents are a command and the real CLIs that are
 installed (tools/install-npm tests/agents), in a network namespace that has nothing but loopback.
 
 usage: resume.py BIN_DIR [alone]
@@ -120,7 +120,7 @@ def one_that_is_killed_in_a_turn_has_its_files_and_its_conversation_elsewhere(st
     says(s, "begun 1")
     wait_for("it is told", lambda: any(line.startswith("lost: ") for line in lines(s)), 20)
     lost = [line for line in lines(s) if line.startswith("lost: ")]
-    assert len(lost) == 1 and "end of turn 1" in lost[0], lines(s)
+    assert len(lost) == 1 and "end of turn 1" in lost[0] and "ignores is not there any more: ignored/." in lost[0], lines(s)
     assert [n["message"] for n in s.events("note")] == [lost[0][len("lost: "):]], s.events("note")
     check_files(path, base)
     s.prompt("cat \"$HOME/talk/of/mine/lines\" | head -c 20; echo; echo in $PWD")
@@ -175,6 +175,41 @@ def one_without_a_turn_begins_from_its_beginning(stack):
     wait_for("it begins", lambda: lines(s).count("begun ") == 2, 20)
     assert os.listdir(path) == [] and not s.events("note"), os.listdir(path)
     end(s)
+    back(stack, name)
+
+
+def one_goes_on_from_its_repository_where_workers_share_nothing_else(stack):
+    """The files come along, what the agent kept of its conversation stays: that is said."""
+    for name in ("worker-1", "worker-2"):
+        stack.kill(name)
+    del stack.env["FAIRLEAD_WORKER_SNAPSHOT_DIR"]
+    stack.env["FAIRLEAD_WORKER_SNAPSHOT"] = "origin"
+    for name in ("worker-1", "worker-2"):
+        stack.spawn(name)
+    wait_for("they are there again", stack.is_ready, 40)
+    origin = os.path.join(stack.dir, "origin.git")
+    sh(stack.dir, "git clone -q --bare repo origin.git")
+    s = Talk(stack, {"mode": "git", "url": "file://" + origin, "branch": "main"})
+    name, before = place(s, 1)
+    base = sh(before, "git rev-parse HEAD").strip()
+    s.prompt(CHANGE)
+    moment = s.await_event("moment")
+    refs = sh(origin, "git for-each-ref --format='%(refname)' refs/fairlead").split()
+    assert refs == [moment["ref"]] and moment["ref"].startswith("refs/fairlead/%s/snapshots/" % s.sid), (refs, moment)
+    assert sh(origin, "git ls-tree --name-only %s" % refs[0]).split() == ["facts.json", "workspace"]
+    s.prompt("echo too late >late; echo in the middle; sleep 60")
+    says(s, "in the middle")
+    stack.kill(name)
+    other, path = place(s, 2)
+    assert other != name, other
+    wait_for("it is told", lambda: any(line.startswith("lost: ") for line in lines(s)), 20)
+    notes = [n["message"] for n in s.events("note")]
+    assert len(notes) == 1 and "end of turn 1" in notes[0] and "conversation could not be restored" in notes[0], notes
+    check_files(path, base)
+    moved = sh(origin, "git for-each-ref --format='%(refname)' refs/fairlead").split()
+    assert len(moved) == 1 and int(moved[0].split("/")[-1]) > int(refs[0].split("/")[-1]), (refs, moved)
+    end(s)
+    wait_for("its refs are gone", lambda: not sh(origin, "git for-each-ref refs/fairlead"), 60)
     back(stack, name)
 
 
@@ -283,7 +318,8 @@ def main(bin_dir, alone=False):
     env = {"FAIRLEAD_WORKER_STOP_GRACE": "1s", "FAIRLEAD_WORKER_SLOTS": "8", **{a.setting: a.program for a in agents}}
     if not alone:
         tests = [one_that_is_killed_in_a_turn_has_its_files_and_its_conversation_elsewhere,
-                 one_that_is_drained_between_turns_misses_nothing, one_without_a_turn_begins_from_its_beginning, *tests]
+                 one_that_is_drained_between_turns_misses_nothing, one_without_a_turn_begins_from_its_beginning, *tests,
+                 one_goes_on_from_its_repository_where_workers_share_nothing_else]
     cluster = Cluster(bin_dir, env, {"api": 2, "streamer": 2, "scheduler": 1, "worker": 2})
     cluster.env["FAIRLEAD_WORKER_SNAPSHOT_DIR"] = os.path.join(cluster.dir, "snapshots")
     with cluster as stack:

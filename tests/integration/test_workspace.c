@@ -13,22 +13,21 @@
 #include "base/mem.h"
 #include "tests/support/run_fiber.h"
 #include "tests/support/test.h"
-#include "worker/snapshot.h"
 #include "worker/workspace.h"
+#include "workspace_rig.h"
 
-enum { PATCH_MAX = 1 << 20, SCRIPT_MAX = 4096, PATH_SIZE = 1024 };
+enum { PATCH_MAX = 1 << 20 };
 
-static char dir[] = "/tmp/fairlead-workspace-XXXXXX";
-static char url[PATH_SIZE];
-static struct process_user user;
-static struct workspaces *all;
+char dir[] = "/tmp/fairlead-workspace-XXXXXX";
+char url[PATH_SIZE];
+struct process_user user;
+struct workspaces *all;
 static struct workspaces *hurried; /* does not wait long for a lock */
+struct workspaces *elsewhere;      /* of another host */
 static struct workspaces *remote;  /* has no repositories on this host, and is easily content */
 static char failure[512]; /* the first CHECK that was not true: no longjmp out of a fiber */
 
-#define CHECK(condition) check((condition), #condition, __LINE__)
-
-static bool check(bool condition, const char *what, int line)
+bool check(bool condition, const char *what, int line)
 {
 	if (!condition && failure[0] == '\0') {
 		(void)snprintf(failure, sizeof(failure), "line %d: %s", line, what);
@@ -36,12 +35,10 @@ static bool check(bool condition, const char *what, int line)
 	return condition;
 }
 
-static bool check_ok(enum err_code code, const struct err *err, int line)
+bool check_ok(enum err_code code, const struct err *err, int line)
 {
 	return check(code == ERR_OK, code == ERR_OK ? "" : err->msg, line);
 }
-
-#define CHECK_OK(code, err) check_ok((code), (err), __LINE__)
 
 struct scenario {
 	void (*fn)(struct loop *loop, void *arg);
@@ -68,8 +65,8 @@ static void run_scenario(void **state)
 
 /* A script in the test's directory; as the agents' user when asked. Its first line of output, if
  * out is not NULL. */
-static bool shell_as(const struct process_user *who, const char *cwd, const char *script, char *out,
-                     size_t size)
+bool shell_as(const struct process_user *who, const char *cwd, const char *script, char *out,
+              size_t size)
 {
 	static const char *const env[] = { "PATH=/usr/bin:/bin",
 		                           "HOME=/nonexistent",
@@ -97,17 +94,17 @@ static bool shell_as(const struct process_user *who, const char *cwd, const char
 	return check(code == ERR_OK, code == ERR_OK ? "" : err.msg, __LINE__);
 }
 
-static bool shell(const char *cwd, const char *script)
+bool shell(const char *cwd, const char *script)
 {
 	return shell_as(NULL, cwd, script, NULL, 0);
 }
 
-static bool agent(const struct workspace *ws, const char *script)
+bool agent(const struct workspace *ws, const char *script)
 {
 	return shell_as(&user, ws->path, script, NULL, 0);
 }
 
-static struct workspace_request request_of(const char *branch, const char *commit)
+struct workspace_request request_of(const char *branch, const char *commit)
 {
 	return (struct workspace_request){ .session = id_new(),
 		                           .url = str_of(url),
@@ -123,7 +120,7 @@ static bool prepare(struct workspace *ws)
 	return CHECK_OK(workspace_prepare(all, &request, ws, &err), &err);
 }
 
-static void drop(const struct workspace *ws)
+void drop(const struct workspace *ws)
 {
 	struct err err;
 
@@ -605,68 +602,6 @@ static bool keep_one(const struct id *session, void *arg)
 	return id_eq(session, arg);
 }
 
-/* ---- snapshots ---- */
-
-static const char *dated(struct str name, uint64_t epoch, struct arena *arena)
-{
-	return str_eq(name, STR_LIT("day")) ? arena_printf(arena, "day-%" PRIu64, epoch) : NULL;
-}
-
-static void a_snapshot_is_unpacked_under_another_path(struct loop *loop, void *arg)
-{
-	static const char *const kept[] = { "talks", "not-there", NULL };
-	const struct snapshot_rename rename = {
-		.from = "at-first", .to = "at-last", .file = dated, .epoch = 7
-	};
-	struct workspace_request none = { .session = id_new() };
-	struct workspace_request again = { .session = id_new() };
-	struct workspace first, second;
-	struct snapshot_of of = { .all = all, .ws = &first, .kept = kept };
-	char home[PATH_SIZE], other[PATH_SIZE], script[SCRIPT_MAX];
-	struct snapshot_image image;
-	struct err err;
-	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	(void)loop;
-	(void)arg;
-	(void)snprintf(home, sizeof(home), "%s/home", dir);
-	(void)snprintf(other, sizeof(other), "%s/other", dir);
-	(void)snprintf(script, sizeof(script),
-	               "mkdir home other; chown %u:%u home other; chmod 711 .",
-	               user.drop ? user.uid : geteuid(), user.drop ? user.gid : getegid());
-	if (!CHECK(fd >= 0) || !shell(dir, script) ||
-	    !CHECK_OK(workspace_prepare(all, &none, &first, &err), &err) ||
-	    !CHECK_OK(workspace_prepare(all, &again, &second, &err), &err)) {
-		return;
-	}
-	of.home = home;
-	CHECK(agent(&first, "mkdir -p a/b; echo x >a/b/c; chmod 755 a/b/c; ln -s /etc/passwd link;"
-	                    "mkdir empty; head -c 5000 /dev/urandom >large"));
-	CHECK(shell_as(&user, home,
-	               "mkdir -p talks/at-first/deep talks/day; echo hi >talks/at-first/deep/one; "
-	               "echo on >talks/day/day; echo no >no",
-	               NULL, 0));
-	CHECK(snapshot_provider()->save(&of, fd, 1000, &image, &err) == ERR_TOO_LARGE);
-	CHECK(ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0);
-	if (CHECK_OK(snapshot_provider()->save(&of, fd, 1 << 20, &image, &err), &err)) {
-		of.ws = &second;
-		of.home = other;
-		CHECK(image.has_home && image.bytes > 5000 && image.head[0] == '\0');
-		CHECK_OK(snapshot_find(STR_LIT("git"))->load(&of, fd, &image, &rename, &err), &err);
-		CHECK(agent(&second, "[ -x a/b/c ] && [ $(cat a/b/c) = x ] && "
-		                     "[ $(readlink link) = /etc/passwd ] && [ ! -e empty ] && "
-		                     "[ $(wc -c <large) = 5000 ]"));
-		CHECK(shell_as(&user, other,
-		               "[ $(cat talks/at-last/deep/one) = hi ] && [ ! -e no ] && "
-		               "[ ! -e talks/at-first ] && [ $(cat talks/day/day-7) = on ] && "
-		               "[ ! -e talks/day/day ]",
-		               NULL, 0));
-	}
-	(void)close(fd);
-	drop(&first);
-	drop(&second);
-}
-
 static void a_sweep_leaves_only_what_is_kept(struct loop *loop, void *arg)
 {
 	struct workspace kept, swept;
@@ -847,6 +782,10 @@ static int set_up(void **state)
 	if (workspaces_new(&options, &hurried, &err) != ERR_OK) {
 		return -1;
 	}
+	(void)snprintf(state_dir, sizeof(state_dir), "%s/elsewhere", dir);
+	if (workspaces_new(&options, &elsewhere, &err) != ERR_OK) {
+		return -1;
+	}
 	(void)snprintf(state_dir, sizeof(state_dir), "%s/remote", dir);
 	options.allow_local = false;
 	options.fresh_ms = 3600 * 1000;
@@ -870,6 +809,7 @@ static int tear_down(void **state)
 	run_fiber(body_clean, NULL);
 	workspaces_free(all);
 	workspaces_free(hurried);
+	workspaces_free(elsewhere);
 	workspaces_free(remote);
 	return failure[0] == '\0' ? 0 : -1;
 }
@@ -892,6 +832,8 @@ int main(void)
 		SCENARIO(a_delivery_goes_to_its_own_ref_and_no_other),
 		SCENARIO(the_commits_of_the_agent_are_delivered_as_they_are),
 		SCENARIO(a_snapshot_is_unpacked_under_another_path),
+		SCENARIO(a_snapshot_comes_by_the_repository_to_a_host_that_shares_nothing),
+		SCENARIO(what_a_snapshot_of_a_repository_says_is_not_believed),
 		SCENARIO(a_sweep_leaves_only_what_is_kept),
 		SCENARIO(a_cancelled_preparation_leaves_nothing),
 		SCENARIO(a_remote_is_cloned_pushed_to_and_not_asked_again_while_fresh),
