@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -74,7 +75,7 @@ static char **split_environment(char *bytes, size_t len)
 	return env;
 }
 
-static bool set_limit(__rlimit_resource_t resource, uint64_t max)
+static bool set_limit(int resource, uint64_t max)
 {
 	struct rlimit limit;
 
@@ -182,7 +183,7 @@ void guard_child(const struct guard_options *options, const struct cage *cage, i
 	if (dup3(report_fd, STDERR_FILENO + 1, O_CLOEXEC) < 0 && report_fd != STDERR_FILENO + 1) {
 		fail(report_fd, "dup3");
 	}
-	(void)close_range(STDERR_FILENO + 2, ~0U, 0);
+	(void)syscall(SYS_close_range, STDERR_FILENO + 2, ~0U, 0); /* musl has no close_range() */
 	environ = split_environment(bytes, len);
 	(void)execvp(options->argv[0], options->argv);
 	why = errno;

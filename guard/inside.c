@@ -414,7 +414,7 @@ static bool start_bridge(const struct inside *in)
 	bridge_main(&b);
 }
 
-static bool set_limit(__rlimit_resource_t resource, uint64_t max)
+static bool set_limit(int resource, uint64_t max)
 {
 	struct rlimit limit;
 

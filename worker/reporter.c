@@ -708,6 +708,9 @@ void reporter_look(struct reporter *r)
 
 void reporter_archived(struct reporter *r, uint64_t through)
 {
-	r->archived = through > r->archived ? through : r->archived;
-	fiber_signal_raise(&r->filled);
+	if (through >
+	    r->archived) { /* else one that is idle would be woken for nothing, for ever */
+		r->archived = through;
+		fiber_signal_raise(&r->filled);
+	}
 }

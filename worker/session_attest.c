@@ -22,14 +22,14 @@ struct batch {
 /* One that has not begun, or has said its last word, is whoever's the log says. */
 static bool is_here(const struct session_run *s)
 {
-	return s->reporter != NULL && s->fate != FATE_LOST && s->about.text[0] != '\0';
+	return s->reporter != NULL && s->fate != FATE_LOST && s->about[0] != '\0';
 }
 
 static void add(struct batch *batch, const struct session_run *s)
 {
 	size_t i = batch->count++;
 
-	batch->abouts[i] = s->about;
+	(void)str_copy(batch->abouts[i].text, sizeof(batch->abouts[i].text), str_of(s->about));
 	(void)str_copy(batch->reasons[i], sizeof(batch->reasons[i]), str_of(s->park_reason));
 	batch->items[i] = (struct queue_attest){ .sid = s->sid,
 		                                 .about = &batch->abouts[i],

@@ -125,6 +125,8 @@ static struct session_run *make_run(struct session_host *host, const struct mail
 
 	s->host = host;
 	s->redact = host->redact;
+	s->about = "";
+	s->workspace.url = "";
 	s->sid = mail->sid;
 	s->epoch = mail->epoch;
 	s->attempt = mail->attempt;
@@ -313,7 +315,7 @@ static size_t list_working(const struct session_host *host, struct id out[BUDGET
 	LIST_FOREACH(s, &host->runs, link)
 	{
 		if (count < BUDGETS_AT_ONCE && s->adapter != NULL && !s->ending &&
-		    s->about.text[0] != '\0') {
+		    s->about[0] != '\0') {
 			out[count++] = s->sid;
 		}
 	}
@@ -334,7 +336,7 @@ static enum err_code look_at_budgets(struct session_host *host, const struct id 
 		return ERR_OK;
 	}
 	queue = queue_of_tenant(host->redis, str_of(s->tenant));
-	about = s->about;
+	(void)str_copy(about.text, sizeof(about.text), str_of(s->about));
 	code = queue_gates_of(&queue, str_of(about.text), &hard, &soft, &err);
 	s = session_find(host, sid);
 	if (code == ERR_OK && s != NULL && s->adapter != NULL && !s->ending) {

@@ -229,12 +229,12 @@ static bool take_workspace(struct session_run *s, const struct json_value *json)
 	struct workspace *ws = &s->workspace;
 
 	ws->session = s->sid;
+	ws->url = arena_strdup(s->arena, json_as_str(json_get(json, "url")));
 	return take(json, "path", ws->path, sizeof(ws->path)) &&
 	       take(json, "private", ws->private, sizeof(ws->private)) &&
 	       take(json, "mirror", ws->mirror, sizeof(ws->mirror)) &&
 	       take(json, "base", ws->base, sizeof(ws->base)) &&
-	       take(json, "branch", ws->branch, sizeof(ws->branch)) &&
-	       take(json, "url", ws->url, sizeof(ws->url));
+	       take(json, "branch", ws->branch, sizeof(ws->branch));
 }
 
 static bool move_back(const struct session_run *s, const char *home)

@@ -16,7 +16,8 @@ enum {
 	CLEAN_FLUSH_MS = 300, /* what may be the begin of a secret is held back for so long */
 	OUTPUT_STREAMS = 2,
 	CHUNK_KEPT =
-		4096, /* a page for what is said between others; what took more is given back */
+		4096,   /* a page for what is said between others; what took more is given back */
+	REST_MS = 1000, /* after which that page is, too */
 	CLEAN_MAX = 8 * 1024 * 1024,
 };
 
@@ -31,6 +32,7 @@ struct output {
 	struct source sources[OUTPUT_STREAMS];
 	struct buf clean, text;
 	char *chunk; /* RUNNER_CHUNK bytes: pages that were never read into cost nothing */
+	bool rests;  /* it has none */
 };
 
 static bool say_record(struct output *o, const struct lines_record *record, enum runner_stream from)
@@ -124,6 +126,19 @@ static uint64_t until_flush(const struct output *o)
 	return due > now ? due - now : 0;
 }
 
+static void give_chunk_back(struct output *o)
+{
+	(void)madvise(o->chunk, RUNNER_CHUNK, MADV_DONTNEED);
+	o->rests = true;
+}
+
+static uint64_t patience(const struct output *o)
+{
+	uint64_t ms = until_flush(o);
+
+	return ms == FIBER_NO_TIMEOUT && !o->rests ? REST_MS : ms;
+}
+
 /* Nothing is read while what was read cannot be appended: the agent waits in its write(). */
 static void read_all(struct output *o)
 {
@@ -132,20 +147,23 @@ static void read_all(struct output *o)
 	while (going) {
 		enum runner_stream from;
 		size_t n;
-		enum err_code code =
-			runner_read(o->run->runner, o->chunk, until_flush(o), &n, &from);
+		enum err_code code = runner_read(o->run->runner, o->chunk, patience(o), &n, &from);
 
 		if (code == ERR_TIMEOUT) {
 			going = flush(o);
+			if (until_flush(o) == FIBER_NO_TIMEOUT) {
+				give_chunk_back(o);
+			}
 		} else if (code != ERR_OK) {
 			going = false;
 		} else if (n == 0) {
 			finish(o);
 			going = false;
 		} else {
+			o->rests = false;
 			going = take_chunk(o, str_make(o->chunk, n), from);
 			if (n > CHUNK_KEPT) {
-				(void)madvise(o->chunk, RUNNER_CHUNK, MADV_DONTNEED);
+				give_chunk_back(o);
 			}
 		}
 	}

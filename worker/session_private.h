@@ -98,7 +98,7 @@ struct session_run {
 	struct id sid;
 	uint64_t epoch, attempt;
 	char incarnation[QUEUE_WORKER_MAX + 1]; /* that it was given to */
-	struct queue_about about;               /* what the queue knows of it */
+	const char *about;                      /* what the queue knows of it; "": not known */
 	const char *tenant;
 	struct arena *arena;
 	struct task_run order;

@@ -628,14 +628,16 @@ static bool is_on_record(struct session_run *s)
 {
 	const struct queue queue = queue_of(s);
 	enum err_code code = reporter_flush(s->reporter, FIBER_NO_TIMEOUT);
+	struct queue_about about = { .text = "" };
 	struct err err;
 
-	while (code == ERR_OK && s->about.text[0] == '\0' && !fiber_cancelled()) {
-		code = queue_about(&queue, &s->sid, &s->about, &err);
+	while (code == ERR_OK && about.text[0] == '\0' && !fiber_cancelled()) {
+		code = queue_about(&queue, &s->sid, &about, &err);
 		if (code != ERR_OK && err_retryable(code)) {
 			code = fiber_sleep(RETRY_MS);
 		}
 	}
+	s->about = arena_strdup(s->arena, str_of(about.text));
 	return code == ERR_OK || code == ERR_NOT_FOUND;
 }
 

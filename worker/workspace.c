@@ -222,7 +222,7 @@ static enum err_code fetch(const struct workspaces *all, const struct workspace_
 		memcpy(ws->mirror, mirror.path, sizeof(ws->mirror));
 		memcpy(ws->base, mirror.base, sizeof(ws->base));
 		memcpy(ws->branch, mirror.branch, sizeof(ws->branch));
-		(void)str_copy(ws->url, sizeof(ws->url), request->url);
+		ws->url = request->url.p;
 	}
 	return code;
 }
@@ -247,7 +247,7 @@ static enum err_code make_workspace(const struct workspaces *all, const struct w
 enum err_code workspace_prepare(struct workspaces *all, const struct workspace_request *request,
                                 struct workspace *ret, struct err *err)
 {
-	struct workspace ws = { .base = "" };
+	struct workspace ws = { .url = "" };
 	enum err_code code;
 
 	if (request->url.n == 0 && (request->branch.n > 0 || request->commit.n > 0)) {
@@ -308,7 +308,7 @@ static enum err_code remove_tree(const char *path, struct err *err)
 
 enum err_code workspace_remove(struct workspaces *all, const struct id *session, struct err *err)
 {
-	struct workspace ws = { .base = "" };
+	struct workspace ws = { .url = "" };
 	enum err_code code;
 
 	paths_of(all, session, &ws);

@@ -52,7 +52,8 @@ void workspaces_free(struct workspaces *all);
 
 struct workspace_request {
 	struct id session;
-	struct str url;    /* empty: repo mode none, an empty directory */
+	struct str url;    /* NUL-terminated, and lives as long as the workspace; empty: repo mode
+	                    * none,    an empty directory */
 	struct str branch; /* empty: the default branch */
 	struct str commit; /* empty: the head of the branch */
 };
@@ -63,7 +64,7 @@ struct workspace {
 	char base[GIT_OID_MAX +
 	          1]; /* the commit it began from; of the empty tree in repo mode none */
 	char branch[GIT_BRANCH_MAX + 1];
-	char url[GIT_URL_MAX + 1]; /* "" in repo mode none */
+	const char *url; /* of the request; "" in repo mode none */
 	char mirror[GIT_PATH_MAX];
 	char private[GIT_PATH_MAX];
 };

@@ -180,7 +180,7 @@ static struct adapter *make(const struct adapter_place *place)
 {
 	struct adapter *c = mem_calloc(1, sizeof(*c));
 
-	(void)str_copy(c->cwd, sizeof(c->cwd), str_of(place->cwd));
+	c->cwd = place->cwd;
 	return c;
 }
 
@@ -195,6 +195,9 @@ static void free_adapter(struct adapter *c)
 	json_value_free(c->initialized);
 	for (size_t i = 0; i < ARRAY_LEN(c->open); i++) {
 		free(c->open[i].command);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(c->speakers); i++) {
+		free(c->speakers[i]);
 	}
 	free(c->tools);
 	free(c->models);

@@ -53,7 +53,7 @@ struct claude_model {
 };
 
 struct adapter {
-	char cwd[1024];
+	const char *cwd; /* of its place */
 	char session[ADAPTER_ID_MAX + 1];
 	char model[128], mode[64], version[64];
 	bool ready, turn, ended;
@@ -65,7 +65,7 @@ struct adapter {
 	struct claude_request open[CLAUDE_REQUESTS_MAX];
 	struct claude_tool *tools; /* while there are any */
 	size_t tool_count, tool_room;
-	struct claude_speaker speakers[CLAUDE_SPEAKERS_MAX];
+	struct claude_speaker *speakers[CLAUDE_SPEAKERS_MAX]; /* NULL: not needed yet */
 	unsigned clock;
 	struct claude_model *models;
 	size_t model_count;

@@ -12,20 +12,25 @@ enum { OUTPUT_MAX = 8 * 1024 * 1024 };
 
 static struct claude_speaker *speaker_of(struct adapter *c, struct str agent)
 {
-	struct claude_speaker *oldest = &c->speakers[0];
+	struct claude_speaker **oldest = &c->speakers[0];
 
 	for (size_t i = 0; i < ARRAY_LEN(c->speakers); i++) {
-		struct claude_speaker *s = &c->speakers[i];
+		struct claude_speaker **s = &c->speakers[i];
 
-		if (s->turn != 0 && str_eq(str_of(s->agent), agent)) {
-			s->turn = ++c->clock;
-			return s;
+		if (*s == NULL) {
+			*s = mem_calloc(1, sizeof(**s));
+			oldest = s;
+			break;
 		}
-		oldest = s->turn < oldest->turn ? s : oldest;
+		if (str_eq(str_of((*s)->agent), agent)) {
+			(*s)->turn = ++c->clock;
+			return *s;
+		}
+		oldest = (*s)->turn < (*oldest)->turn ? s : oldest;
 	}
-	*oldest = (struct claude_speaker){ .turn = ++c->clock };
-	(void)str_copy(oldest->agent, sizeof(oldest->agent), agent);
-	return oldest;
+	**oldest = (struct claude_speaker){ .turn = ++c->clock };
+	(void)str_copy((*oldest)->agent, sizeof((*oldest)->agent), agent);
+	return *oldest;
 }
 
 /* ---- tools that run ---- */
