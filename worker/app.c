@@ -13,7 +13,6 @@
 #include "base/mem.h"
 #include "log/log.h"
 #include "loop/loop.h"
-#include "loop/offload.h"
 #include "loop/stack.h"
 #include "node/node.h"
 #include "pg/schema.h"
@@ -49,7 +48,6 @@ enum {
 	GIT_TIMEOUT_MS = 120000,
 	FRESH_MS = 1000,
 	RESIDENTS_A_SLOT = 4,
-	NAME_THREADS = 2,
 	DIR_FOR_ALL = 0755,
 	DIR_FOR_PASSING = 0711,
 	DIR_FOR_US = 0700,
@@ -260,7 +258,6 @@ static enum err_code find_sandbox(struct app *app, const struct conf *conf, stru
 	host->egress_rules = (struct egress_rules){ conf->worker_egress, conf->worker_egress_tasks,
 		                                    conf->worker_egress_private };
 	if (sandbox_find(sandbox, &host->user, app->arena, &sandbox->bwrap, &why) == ERR_OK) {
-		host->names = offload_new(app->node->loop, NAME_THREADS);
 		return ERR_OK;
 	}
 	sandbox->bwrap = NULL;
@@ -718,7 +715,6 @@ void app_close(struct node *node)
 		workspaces_free(app->host.workspaces);
 		session_host_fini(&app->host);
 		prices_fini(&app->host.prices);
-		offload_free(app->host.names);
 		arena_free(app->arena);
 		free(app);
 		node->app = NULL;

@@ -13,10 +13,12 @@
 #include "base/mem.h"
 #include "fetch/address.h"
 #include "loop/fiber.h"
-#include "loop/offload.h"
+#include "loop/lookup.h"
 
 enum {
 	CONNECTIONS_MAX = 64,
+	LOOKUPS_MAX = 8, /* at a time: each has a thread */
+	ADDRESSES_MAX = 16,
 	CHUNK = 16384,
 	HEAD_MS = 30000,
 	CONNECT_MS = 10000,
@@ -87,31 +89,57 @@ static void copy(int from, int to, uint64_t *count)
 
 /* ---- where it goes ---- */
 
-struct lookup {
-	const struct egress_target *target;
-	struct addrinfo *found;
+/* On the stack of the fiber that waits. */
+struct naming {
+	struct fiber_op op;
+	struct lookup *lookup;
+	struct sockaddr_storage found[ADDRESSES_MAX];
+	socklen_t sizes[ADDRESSES_MAX];
+	size_t count;
 };
 
-static void look_up(void *arg)
+static void on_found(void *arg, const struct addrinfo *found, const char *problem)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	struct lookup *lookup = arg;
-	char port[16];
+	struct naming *naming = arg;
 
-	(void)snprintf(port, sizeof(port), "%u", lookup->target->port);
-	if (getaddrinfo(lookup->target->host, port, &hints, &lookup->found) != 0) {
-		lookup->found = NULL;
+	(void)problem;
+	for (; found != NULL && naming->count < ADDRESSES_MAX; found = found->ai_next) {
+		memcpy(&naming->found[naming->count], found->ai_addr, found->ai_addrlen);
+		naming->sizes[naming->count++] = found->ai_addrlen;
 	}
+	fiber_op_done(&naming->op, NULL);
 }
 
-static bool dial(struct connection *c, const struct addrinfo *to)
+static void abandon_naming(struct fiber_op *op)
+{
+	lookup_cancel(CONTAINER_OF(op, struct naming, op)->lookup);
+}
+
+/* Whose names nobody answers for makes only its own connections wait. */
+static void look_up(struct connection *c, struct naming *naming)
+{
+	struct egress *e = c->egress;
+	struct err err;
+
+	naming->count = 0;
+	if (turns_take(&e->lookups) != ERR_OK) {
+		return;
+	}
+	fiber_op_begin(&naming->op, abandon_naming);
+	naming->lookup =
+		lookup_begin(e->loop, c->asked.target.host, c->asked.target.port, on_found, naming);
+	(void)!fiber_wait(&naming->op, FIBER_NO_TIMEOUT, &err);
+	turns_give(&e->lookups);
+}
+
+static bool dial(struct connection *c, const struct sockaddr *to, socklen_t size)
 {
 	socklen_t n = sizeof(int);
 	int failed = 0;
 
-	c->server = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	c->server = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->server >= 0 &&
-	    (connect(c->server, to->ai_addr, to->ai_addrlen) == 0 ||
+	    (connect(c->server, to, size) == 0 ||
 	     (errno == EINPROGRESS && fiber_wait_fd(c->server, FIBER_WRITE, CONNECT_MS) == ERR_OK &&
 	      getsockopt(c->server, SOL_SOCKET, SO_ERROR, &failed, &n) == 0 && failed == 0))) {
 		return true;
@@ -127,23 +155,23 @@ static bool dial(struct connection *c, const struct addrinfo *to)
 static const char *reach(struct connection *c)
 {
 	const struct egress *e = c->egress;
-	struct lookup lookup = { .target = &c->asked.target };
-	bool may_private = egress_rules_fit(e->rules.private, e->tenant, lookup.target);
+	bool may_private = egress_rules_fit(e->rules.private, e->tenant, &c->asked.target);
 	bool refused = false, done = false;
+	struct naming naming;
 
-	offload_call(e->names, look_up, &lookup);
-	if (lookup.found == NULL) {
+	look_up(c, &naming);
+	if (naming.count == 0) {
 		return "no such host";
 	}
-	for (const struct addrinfo *at = lookup.found; at != NULL && !done && !fiber_cancelled();
-	     at = at->ai_next) {
-		if (!may_private && fetch_net_of(at->ai_addr) != FETCH_NET_PUBLIC) {
+	for (size_t i = 0; i < naming.count && !done && !fiber_cancelled(); i++) {
+		const struct sockaddr *at = (const struct sockaddr *)&naming.found[i];
+
+		if (!may_private && fetch_net_of(at) != FETCH_NET_PUBLIC) {
 			refused = true;
 		} else {
-			done = dial(c, at);
+			done = dial(c, at, naming.sizes[i]);
 		}
 	}
-	freeaddrinfo(lookup.found);
 	return done ? NULL : refused ? "its address is private" : "it does not answer";
 }
 
@@ -264,6 +292,11 @@ static void connection_main(void *arg)
 	}
 	c->egress->open--;
 	free(c);
+}
+
+void egress_init(struct egress *egress)
+{
+	turns_init(&egress->lookups, LOOKUPS_MAX);
 }
 
 void egress_take(struct egress *egress, int fd)

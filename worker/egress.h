@@ -11,10 +11,10 @@
 
 #include "base/str.h"
 #include "worker/egress_rule.h"
+#include "worker/turns.h"
 
 struct fiber_group;
 struct loop;
-struct offload;
 
 struct egress_rules {
 	const char *all;     /* comma list: hosts that everybody may reach, */
@@ -30,7 +30,6 @@ struct egress_ended { /* one connection, when it is over */
 
 struct egress {
 	struct loop *loop;
-	struct offload *names;      /* threads that look up names */
 	struct fiber_group *fibers; /* its connections; ends before this does */
 	struct egress_rules rules;
 	struct str tenant;
@@ -38,8 +37,13 @@ struct egress {
 	size_t wish_count;
 	void *arg;
 	void (*ended)(void *arg, const struct egress_ended *connection); /* on a fiber */
+	/* Its own: */
 	unsigned open;
+	struct turns lookups;
 };
+
+/* After what is said above of it. */
+void egress_init(struct egress *egress);
 
 /* Serves what connects there; the descriptor is closed in the end. */
 void egress_take(struct egress *egress, int fd);

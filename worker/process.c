@@ -55,7 +55,7 @@ enum err_code process_user_find(const char *name, struct process_user *ret, stru
 	return ERR_OK;
 }
 
-/* ---- in the child: async-signal-safe calls only, the offload pool's threads may hold any lock
+/* ---- in the child: async-signal-safe calls only, threads that look up names may hold any lock
  * ---- */
 
 static void child_fail(int report_fd) __attribute__((noreturn));

@@ -61,7 +61,6 @@ struct session_host {
 	struct cgroup_limits limits;      /* of each, where its cgroup can have them */
 	uint64_t disk_max;                /* bytes of the files of each; 0: no limit */
 	struct egress_rules egress_rules; /* of what agents in sandboxes reach */
-	struct offload *names;            /* threads that look up names for them */
 	bool as_root;                     /* it is what agents run as */
 	uint64_t orphan_ms, grace_ms;
 	uint64_t retry_base_ms, retry_max_ms;   /* between attempts */

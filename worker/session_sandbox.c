@@ -118,7 +118,6 @@ static enum err_code open_way_out(struct session_run *s, const char **ret, struc
 		.run = s,
 		.path = arena_printf(s->arena, "%s/%s.net", s->host->home_dir, s->sid.s),
 		.egress = { .loop = s->host->loop,
-		            .names = s->host->names,
 		            .fibers = &s->talks,
 		            .rules = s->host->egress_rules,
 		            .tenant = str_of(s->tenant),
@@ -127,6 +126,7 @@ static enum err_code open_way_out(struct session_run *s, const char **ret, struc
 		            .arg = way,
 		            .ended = on_ended },
 	};
+	egress_init(&way->egress);
 	code = session_socket_open(s, "net", &way->fd, err);
 	if (code == ERR_OK) {
 		(void)fiber_start(s->host->loop, &s->talks, "egress", accept_main, way);

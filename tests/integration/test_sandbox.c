@@ -15,7 +15,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "loop/fiber.h"
-#include "loop/offload.h"
 #include "tests/support/run_fiber.h"
 #include "tests/support/test.h"
 #include "worker/agent_http.h"
@@ -309,10 +308,10 @@ static void open_proxy(struct loop *loop)
 	            chmod(proxy->path, 0666) == 0 && listen(proxy->fd, 8) == 0);
 	proxy->server = host_listener;
 	proxy->egress.loop = loop;
-	proxy->egress.names = offload_new(loop, 1);
 	proxy->egress.fibers = &proxy->fibers;
 	proxy->egress.arg = proxy;
 	proxy->egress.ended = on_ended;
+	egress_init(&proxy->egress);
 	(void)fiber_start(loop, &proxy->fibers, "accept", accept_all, proxy);
 	(void)fiber_start(loop, &proxy->fibers, "echo", echo_all, proxy);
 }
@@ -321,7 +320,6 @@ static void close_proxy(void)
 {
 	fiber_group_cancel(&proxy->fibers, ERR_CANCELLED);
 	(void)!fiber_group_wait(&proxy->fibers, FIBER_NO_TIMEOUT);
-	offload_free(proxy->egress.names);
 	(void)close(proxy->fd);
 }
 

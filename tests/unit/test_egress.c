@@ -1,8 +1,16 @@
 /* Which hosts a sandbox lets through, and what its proxy understands. */
+#include <dlfcn.h>
+#include <netdb.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "tests/support/run_fiber.h"
 #include "tests/support/test.h"
+#include "worker/egress.h"
 #include "worker/egress_rule.h"
 
 static void a_rule_names_a_host_or_the_subdomains_of_one(void **state)
@@ -90,11 +98,113 @@ static void a_proxy_is_asked_to_connect_or_for_a_whole_address(void **state)
 	says("", NULL);
 }
 
+/* ---- names that nobody answers for ---- */
+
+enum { ASKERS = 12, WAIT_MS = 20000 };
+
+static struct {
+	atomic_uint asked;
+	sem_t gate;
+} resolver;
+
+/* In the place of the system's. */
+int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+                struct addrinfo **ret)
+{
+	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+	void *const symbol = dlsym(RTLD_NEXT, "getaddrinfo");
+
+	memcpy(&real, &symbol, sizeof(real));
+	if (strcmp(host, "slow.test") == 0) {
+		atomic_fetch_add(&resolver.asked, 1);
+		(void)sem_wait(&resolver.gate);
+		return EAI_NONAME;
+	}
+	return real(host, port, hints, ret);
+}
+
+static void on_ended(void *arg, const struct egress_ended *connection)
+{
+	(void)arg;
+	(void)connection;
+}
+
+static void open_egress(struct egress *egress, struct loop *loop, struct fiber_group *fibers)
+{
+	*egress = (struct egress){
+		.loop = loop, .fibers = fibers, .rules = { "*", "", "" }, .ended = on_ended
+	};
+	egress_init(egress);
+}
+
+/* Our end of a connection that has asked for a host. */
+static int ask_for(struct egress *egress, const char *host)
+{
+	char text[128];
+	int ends[2], n;
+
+	n = snprintf(text, sizeof(text), "CONNECT %s:443 HTTP/1.1\r\n\r\n", host);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends),
+	                 0);
+	assert_int_equal(write(ends[0], text, (size_t)n), n);
+	egress_take(egress, ends[1]);
+	return ends[0];
+}
+
+struct slow {
+	unsigned asked;
+	char answer[64];
+	enum err_code heard, ended;
+};
+
+static void slow_body(struct loop *loop, void *arg)
+{
+	struct fiber_group theirs = { .count = 0 }, ours = { .count = 0 };
+	struct egress slow, quick;
+	struct slow *seen = arg;
+	int asks[ASKERS], fd;
+
+	open_egress(&slow, loop, &theirs);
+	open_egress(&quick, loop, &ours);
+	for (size_t i = 0; i < ASKERS; i++) {
+		asks[i] = ask_for(&slow, "slow.test");
+	}
+	while (atomic_load(&resolver.asked) < 8) {
+		(void)fiber_sleep(1);
+	}
+	fd = ask_for(&quick, "127.0.0.1");
+	seen->heard = fiber_wait_fd(fd, FIBER_READ, WAIT_MS);
+	(void)!read(fd, seen->answer, sizeof(seen->answer) - 1);
+	seen->asked = atomic_load(&resolver.asked);
+	fiber_group_cancel(&theirs, ERR_CANCELLED);
+	seen->ended = fiber_group_wait(&theirs, WAIT_MS);
+	(void)!fiber_group_wait(&ours, WAIT_MS);
+	for (size_t i = 0; i < ASKERS; i++) {
+		(void)close(asks[i]);
+		(void)sem_post(&resolver.gate);
+	}
+	(void)close(fd);
+}
+
+static void names_that_nobody_answers_for_hold_up_nobody_else(void **state)
+{
+	struct slow seen = { .asked = 0 };
+
+	(void)state;
+	assert_int_equal(sem_init(&resolver.gate, 0, 0), 0);
+	run_fiber(slow_body, &seen);
+	assert_int_equal(seen.heard, ERR_OK);
+	assert_true(str_starts(str_of(seen.answer), STR_LIT("HTTP/1.1 502 Bad Gateway\r\n")));
+	assert_int_equal(seen.asked, 8); /* of one session */
+	assert_int_equal(seen.ended, ERR_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rule_names_a_host_or_the_subdomains_of_one),
 		cmocka_unit_test(a_proxy_is_asked_to_connect_or_for_a_whole_address),
+		cmocka_unit_test(names_that_nobody_answers_for_hold_up_nobody_else),
 	};
 
 	return cmocka_run_group_tests_name("egress", tests, NULL, NULL);
