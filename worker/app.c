@@ -247,6 +247,7 @@ static enum err_code find_sandbox(struct app *app, const struct conf *conf, stru
 	host->sandbox_min = (enum sandbox_profile)conf->worker_sandbox_min;
 	*sandbox = (struct sandbox_host){
 		.guard_path = app->guard_path,
+		.user = &host->user,
 		.state_dir = app->state_dir,
 		.home = conf->home,
 		.hide = conf->worker_sandbox_hide,

@@ -11,7 +11,7 @@
 
 #include "base/str.h"
 
-enum { WORDS_OWN = 96, WORDS_A_PATH = 3, PROBE_MS = 10000 };
+enum { WORDS_OWN = 96, WORDS_A_PATH = 5, PROBE_MS = 10000 };
 
 #define GUARD_INSIDE "/run/fairlead/guard"
 
@@ -24,6 +24,7 @@ const char *sandbox_profile_name(enum sandbox_profile profile)
 
 struct words {
 	struct arena *arena;
+	const struct process_user *user;
 	const char **words;
 	size_t count, max;
 };
@@ -69,12 +70,46 @@ static const char *real_path(struct words *w, struct str path)
 	               : NULL;
 }
 
+/* By the agents' user. What cannot be asked for cannot be reached either. */
+static bool is_readable(const struct words *w, const char *folder)
+{
+	const bool drop = w->user != NULL && w->user->drop;
+	struct stat st;
+
+	if (stat(folder, &st) != 0) {
+		return false;
+	}
+	if (st.st_uid == (drop ? w->user->uid : geteuid())) {
+		return (st.st_mode & S_IRUSR) != 0;
+	}
+	if (st.st_gid == (drop ? w->user->gid : getegid())) {
+		return (st.st_mode & S_IRGRP) != 0;
+	}
+	return (st.st_mode & S_IROTH) != 0;
+}
+
+/* bubblewrap (0.12) opens each folder on the way to a mount point, so one that the agents' user may
+ * pass but not read is hidden whole. False: there is none. */
+static bool hide_way(struct words *w, const char *real)
+{
+	for (const char *end = strchr(real + 1, '/'); end != NULL; end = strchr(end + 1, '/')) {
+		const char *folder = arena_strdup(w->arena, str_make(real, (size_t)(end - real)));
+
+		if (!is_readable(w, folder)) {
+			add(w, "--tmpfs");
+			add(w, folder);
+			return true;
+		}
+	}
+	return false;
+}
+
 static void hide(struct words *w, struct str path)
 {
 	const char *real = real_path(w, path);
 	struct stat st;
 
-	if (real == NULL || stat(real, &st) != 0 || strcmp(real, "/") == 0) {
+	if (real == NULL || stat(real, &st) != 0 || strcmp(real, "/") == 0 || hide_way(w, real)) {
 		return;
 	}
 	if (S_ISDIR(st.st_mode)) {
@@ -100,6 +135,14 @@ static void show_each(struct words *w, const char *list)
 {
 	struct str rest = str_of(list != NULL ? list : "");
 
+	while (rest.n > 0) {
+		const char *real = real_path(w, str_trim(str_split(&rest, ',')));
+
+		if (real != NULL) {
+			(void)hide_way(w, real); /* before any of them is there */
+		}
+	}
+	rest = str_of(list != NULL ? list : "");
 	while (rest.n > 0) {
 		struct str path = str_trim(str_split(&rest, ','));
 
@@ -174,7 +217,7 @@ const char *const *sandbox_words(const struct sandbox_host *host, const struct s
 		                              "--disable-userns", "--die-with-parent",
 		                              "--cap-drop",       "ALL",
 		                              "--hostname",       "sandbox" };
-	struct words w = { .arena = arena, .max = words_max(host) };
+	struct words w = { .arena = arena, .user = host->user, .max = words_max(host) };
 
 	w.words = arena_take(arena, w.max * sizeof(*w.words));
 
@@ -225,6 +268,7 @@ enum err_code sandbox_find(const struct sandbox_host *host, const struct process
 	size_t count = 0;
 	enum err_code code;
 
+	with.user = user;
 	with.bwrap = in_path("bwrap", arena);
 	if (with.bwrap == NULL) {
 		return err_set(err, ERR_UNSUPPORTED, "bwrap is not in PATH");

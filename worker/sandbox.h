@@ -36,13 +36,14 @@ struct sandbox_limits {
 	uint64_t file_size; /* bytes of one file, and of each private /tmp */
 };
 
-struct sandbox_host {           /* of a worker */
-	const char *bwrap;      /* the program; NULL: this host cannot have sandboxes */
-	const char *guard_path; /* the fairlead-guard program */
-	const char *state_dir;  /* of the worker */
-	const char *home;       /* of the installation, "": none */
-	const char *hide;       /* comma list of folders and files nobody sees, */
-	const char *show;       /* and of those that are seen in spite of that, read only */
+struct sandbox_host {                    /* of a worker */
+	const char *bwrap;               /* the program; NULL: this host cannot have sandboxes */
+	const char *guard_path;          /* the fairlead-guard program */
+	const struct process_user *user; /* who agents are; NULL: who the worker is */
+	const char *state_dir;           /* of the worker */
+	const char *home;                /* of the installation, "": none */
+	const char *hide;                /* comma list of folders and files nobody sees, */
+	const char *show; /* and of those that are seen in spite of that, read only */
 	struct sandbox_limits limits;
 };
 

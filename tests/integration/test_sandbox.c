@@ -197,6 +197,30 @@ static void the_host_is_read_only_and_others_are_not_seen(void **state)
 	     "/run:\n\n/tmp:\n.\n");
 }
 
+/* bubblewrap 0.12 needs to read each folder on the way; what is beside it goes along. */
+static void what_is_hidden_in_a_folder_that_cannot_be_read_takes_it_along(void **state)
+{
+	const char *hide = host.hide, *show = host.show;
+	char closed[PATH_SIZE], command[8 * PATH_SIZE];
+
+	(void)state;
+	assert_true(works());
+	(void)snprintf(closed, sizeof(closed), "%s/closed", dir);
+	(void)snprintf(command, sizeof(command),
+	               "cd '%s' && mkdir closed closed/in closed/tool closed/other && echo x "
+	               ">closed/tool/x && "
+	               "chmod 0311 closed",
+	               dir);
+	assert_int_equal(system(command), 0);
+	host.hide = arena_printf(arena, "%s/in", closed);
+	host.show = arena_printf(arena, "%s/tool,%s/tool/x", closed, closed);
+	(void)snprintf(command, sizeof(command), "ls -A %s; cat %s/tool/x", closed, closed);
+	says(SANDBOX_WORKSPACE_WRITE, command, "tool\nx\n");
+	host.hide = hide;
+	host.show = show;
+	assert_int_equal(chmod(closed, 0700), 0);
+}
+
 static void a_workspace_that_is_read_only_cannot_be_written(void **state)
 {
 	(void)state;
@@ -611,6 +635,7 @@ static int set_up(void **state)
 	listen_on_host();
 	host = (struct sandbox_host){
 		.guard_path = GUARD_PATH,
+		.user = &user,
 		.state_dir = state_dir,
 		.home = "",
 		.hide = "/home,/root",
@@ -634,6 +659,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_host_is_read_only_and_others_are_not_seen),
+		cmocka_unit_test(what_is_hidden_in_a_folder_that_cannot_be_read_takes_it_along),
 		cmocka_unit_test(a_workspace_that_is_read_only_cannot_be_written),
 		cmocka_unit_test(it_has_no_rights_and_gets_none),
 		cmocka_unit_test(its_guard_cannot_be_seen_or_killed),
