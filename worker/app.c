@@ -220,12 +220,22 @@ static enum err_code find_user(struct app *app, const struct conf *conf, struct 
 static enum err_code find_cgroups(struct app *app, const struct conf *conf, struct err *err)
 {
 	struct session_host *host = &app->host;
+	struct stat st;
 	enum err_code code = cgroup_open("", conf->worker_cgroup, app->worker, &host->cgroups, err);
 
 	host->limits.max[CGROUP_MEMORY] = conf->worker_session_memory;
 	host->limits.max[CGROUP_PROCESSES] = conf->worker_session_processes;
 	host->limits.max[CGROUP_CPU] = conf->worker_session_cpu;
+	host->limits.max[CGROUP_IO] = conf->worker_session_io;
 	host->disk_max = conf->worker_session_disk;
+	host->limits_most.max[CGROUP_MEMORY] = conf->worker_session_memory_max;
+	host->limits_most.max[CGROUP_PROCESSES] = conf->worker_session_processes_max;
+	host->limits_most.max[CGROUP_CPU] = conf->worker_session_cpu_max;
+	host->limits_most.max[CGROUP_IO] = conf->worker_session_io_max;
+	host->disk_most = conf->worker_session_disk_max;
+	if (stat(app->state_dir, &st) == 0) {
+		cgroup_find_disk("", st.st_dev, host->cgroups.device);
+	}
 	if (code == ERR_OK && host->cgroups.path[0] == '\0') {
 		log_info("worker.cgroup", "none: %s", host->cgroups.why);
 	} else if (code == ERR_OK) {
@@ -529,9 +539,7 @@ static void serve(void *arg)
 		                  &app->lease);
 		(void)fiber_start(node->loop, &node->duties, "mailbox", mailbox_run, &app->mailbox);
 		(void)fiber_start(node->loop, &node->duties, "heads", look_after, app);
-		if (app->host.disk_max > 0) {
-			(void)fiber_start(node->loop, &node->duties, "disks", look_at_disks, app);
-		}
+		(void)fiber_start(node->loop, &node->duties, "disks", look_at_disks, app);
 		(void)fiber_start(node->loop, &node->duties, "origins", look_at_origins, app);
 		(void)fiber_start(node->loop, &node->duties, "prices", prices_run,
 		                  &app->host.prices);

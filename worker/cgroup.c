@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@
 enum {
 	MOUNTS_MAX = 256 * 1024, /* bytes of mountinfo, which is long where containers run */
 	TEXT_MAX = 4096,
-	WORD_MAX = 64,
+	WORD_MAX = 96,
 	CPU_PERIOD_US = 100000,
 	CPU_WHOLE = 100, /* hundredths of one processor */
 	REMOVE_LOOK_MS = 20,
@@ -30,6 +31,7 @@ static const char *const controllers[CGROUP_LIMIT_COUNT] = {
 	[CGROUP_MEMORY] = "memory",
 	[CGROUP_PROCESSES] = "pids",
 	[CGROUP_CPU] = "cpu",
+	[CGROUP_IO] = "io",
 };
 
 /* ---- files ---- */
@@ -289,7 +291,8 @@ enum err_code cgroup_open(const char *root, const char *choice, const char *work
 
 /* ---- a session's ---- */
 
-static bool set_limit(const char *path, enum cgroup_limit limit, uint64_t max)
+static bool set_limit(const struct cgroup_home *home, const char *path, enum cgroup_limit limit,
+                      uint64_t max)
 {
 	char word[WORD_MAX];
 
@@ -306,6 +309,10 @@ static bool set_limit(const char *path, enum cgroup_limit limit, uint64_t max)
 		(void)snprintf(word, sizeof(word), "%" PRIu64 " %d",
 		               max * (CPU_PERIOD_US / CPU_WHOLE), CPU_PERIOD_US);
 		return write_file(path, "cpu.max", word);
+	case CGROUP_IO:
+		(void)snprintf(word, sizeof(word), "%s rbps=%" PRIu64 " wbps=%" PRIu64,
+		               home->device, max, max);
+		return home->device[0] != '\0' && write_file(path, "io.max", word);
 	case CGROUP_LIMIT_COUNT: break;
 	}
 	return false;
@@ -321,11 +328,28 @@ enum err_code cgroup_make(const struct cgroup_home *home, const struct id *sessi
 	}
 	for (unsigned i = 0; i < CGROUP_LIMIT_COUNT; i++) {
 		if (limits->max[i] > 0 && (home->controllers & 1U << i) != 0 &&
-		    set_limit(ret_path, (enum cgroup_limit)i, limits->max[i])) {
+		    set_limit(home, ret_path, (enum cgroup_limit)i, limits->max[i])) {
 			*ret_held |= 1U << i;
 		}
 	}
 	return ERR_OK;
+}
+
+void cgroup_find_disk(const char *root, dev_t device, char ret[CGROUP_DEVICE_SIZE])
+{
+	char folder[CGROUP_PATH_MAX], text[WORD_MAX];
+	struct str name;
+
+	(void)snprintf(folder, sizeof(folder), "%s/sys/dev/block/%u:%u", root, major(device),
+	               minor(device));
+	/* A partition's folder is in that of its disk. */
+	if (read_file(folder, "partition", text, sizeof(text)).n > 0) {
+		name = read_file(folder, "../dev", text, sizeof(text));
+	} else {
+		name = read_file(folder, "dev", text, sizeof(text));
+	}
+	ret[0] = '\0';
+	(void)str_copy(ret, CGROUP_DEVICE_SIZE, str_split(&name, '\n'));
 }
 
 uint64_t cgroup_number(struct str text, const char *key)

@@ -16,26 +16,28 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/attr.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "base/str.h"
 
-enum { CGROUP_PATH_MAX = 1024 };
+enum { CGROUP_PATH_MAX = 1024, CGROUP_DEVICE_SIZE = 24 };
 
-enum cgroup_limit { CGROUP_MEMORY, CGROUP_PROCESSES, CGROUP_CPU, CGROUP_LIMIT_COUNT };
+enum cgroup_limit { CGROUP_MEMORY, CGROUP_PROCESSES, CGROUP_CPU, CGROUP_IO, CGROUP_LIMIT_COUNT };
 
-/* 0: none. Memory in bytes; processes and threads; processor time in hundredths of one processor.
- */
+/* 0: none. Memory in bytes; processes and threads; processor time in hundredths of one processor;
+ * bytes a second that are read from the home's device, and as many that are written to it. */
 struct cgroup_limits {
 	uint64_t max[CGROUP_LIMIT_COUNT];
 };
 
 struct cgroup_home {
-	char path[CGROUP_PATH_MAX]; /* where sessions have theirs; "": nowhere, */
-	char why[ERR_MSG_MAX];      /* and why */
-	unsigned controllers;       /* bits by enum cgroup_limit: the limits that can be had */
+	char path[CGROUP_PATH_MAX];      /* where sessions have theirs; "": nowhere, */
+	char why[ERR_MSG_MAX];           /* and why */
+	unsigned controllers;            /* bits by enum cgroup_limit: the limits that can be had */
+	char device[CGROUP_DEVICE_SIZE]; /* MAJ:MIN of the disk whose bytes count; "": none */
 };
 
 /* What the limits refused since the cgroup was made; it only grows. */
@@ -57,6 +59,10 @@ enum err_code cgroup_open(const char *root, const char *choice, const char *work
 enum err_code cgroup_make(const struct cgroup_home *home, const struct id *session,
                           const struct cgroup_limits *limits, char ret_path[CGROUP_PATH_MAX],
                           unsigned *ret_held, struct err *err) MUST_CHECK;
+
+/* The whole disk that the device is on, since io.max knows only those; "" if it is none: a file
+ * system without one, or over several. */
+void cgroup_find_disk(const char *root, dev_t device, char ret[CGROUP_DEVICE_SIZE]);
 
 /* What cannot be read counts as nothing. */
 struct cgroup_counts cgroup_read(const char *path);

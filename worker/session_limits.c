@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "json/write.h"
 #include "log/log.h"
 #include "metric/metric.h"
 
@@ -18,12 +19,93 @@ enum {
 	REMOVE_MS = 10000,
 	DISK_TIMEOUT_MS = 60000,
 	MILLI = 1000,
+	MIB = 1024 * 1024,
+	WORDS_MAX = 512,
 	REASON_SIZE = 128,
 	SIGNAL_CODE = 128, /* of a sandbox or a shell whose command was killed */
 };
 
-static const char *const names[SESSION_LIMITS_MAX] = { "memory", "processes", "cpu", "disk" };
+static const char *const names[SESSION_LIMITS_MAX] = { "memory", "processes", "cpu", "io", "disk" };
 enum { DISK = CGROUP_LIMIT_COUNT };
+
+/* ---- what limits it ---- */
+
+static uint64_t choose(struct session_limits *limits, unsigned i, uint64_t asked, uint64_t own,
+                       uint64_t most)
+{
+	const uint64_t bound = most > 0 ? most : own;
+
+	limits->asked[i] = asked > 0;
+	limits->lowered[i] = asked > 0 && bound > 0 && asked > bound;
+	if (asked == 0) {
+		return own;
+	}
+	return limits->lowered[i] ? bound : asked;
+}
+
+static void choose_all(struct session_run *s)
+{
+	const struct task_resources *want = &s->order.spec.runtime.resources;
+	const struct session_host *host = s->host;
+	struct session_limits *limits = s->limits;
+	const uint64_t asked[CGROUP_LIMIT_COUNT] = {
+		[CGROUP_MEMORY] = want->memory_mib * MIB,
+		[CGROUP_PROCESSES] = want->processes,
+		[CGROUP_CPU] = want->cpu,
+		[CGROUP_IO] = want->io_mibps * MIB,
+	};
+
+	for (unsigned i = 0; i < CGROUP_LIMIT_COUNT; i++) {
+		limits->max.max[i] =
+			choose(limits, i, asked[i], host->limits.max[i], host->limits_most.max[i]);
+	}
+	limits->disk_max =
+		choose(limits, DISK, want->disk_mib * MIB, host->disk_max, host->disk_most);
+}
+
+static void add_word(struct buf *out, const char *before, const char *word)
+{
+	buf_add_cstr(out, out->len == 0 ? before : ", ");
+	buf_add_cstr(out, word);
+}
+
+static void say(struct session_run *s, struct buf *words)
+{
+	struct buf text;
+	struct jsonw w;
+
+	if (words->len > 0) {
+		event_text_init(&text);
+		jsonw_init(&w, &text);
+		jsonw_object(&w, NULL);
+		jsonw_str(&w, "message", buf_str(words));
+		jsonw_end_object(&w);
+		(void)session_say(s, EVENT_TYPE_NOTE, &text);
+		buf_fini(&text);
+	}
+	buf_fini(words);
+}
+
+void session_limits_say_missing(struct session_run *s)
+{
+	const struct session_limits *limits = s->limits;
+	struct buf unheld, lowered;
+
+	buf_init(&unheld, WORDS_MAX);
+	buf_init(&lowered, WORDS_MAX);
+	for (unsigned i = 0; i < SESSION_LIMITS_MAX; i++) {
+		if (limits->asked[i] && i != DISK && (limits->held & 1U << i) == 0) {
+			add_word(&unheld, "its worker cannot hold limits that its task asks for: ",
+			         names[i]);
+		}
+		if (limits->lowered[i]) {
+			add_word(&lowered,
+			         "its task asks for more than its worker allows: ", names[i]);
+		}
+	}
+	say(s, &unheld);
+	say(s, &lowered);
+}
 
 /* ---- its cgroup ---- */
 
@@ -34,10 +116,11 @@ enum err_code session_limits_begin(struct session_run *s, struct err *err)
 	char path[CGROUP_PATH_MAX];
 
 	s->limits = mem_calloc(1, sizeof(*s->limits));
+	choose_all(s);
 	if (host->cgroups.path[0] == '\0') {
 		return ERR_OK;
 	}
-	code = cgroup_make(&host->cgroups, &s->sid, &host->limits, path, &s->limits->held, err);
+	code = cgroup_make(&host->cgroups, &s->sid, &s->limits->max, path, &s->limits->held, err);
 	if (code == ERR_OK) {
 		s->limits->cgroup = arena_strdup(s->arena, str_of(path));
 		s->limits->told = cgroup_read(path);
@@ -53,20 +136,20 @@ const char *session_limits_cgroup(const struct session_run *s)
 size_t session_limits_list(const struct session_run *s,
                            struct event_text_limit ret[SESSION_LIMITS_MAX])
 {
-	const struct session_host *host = s->host;
-	unsigned held = s->limits != NULL ? s->limits->held : 0;
+	const struct session_limits *limits = s->limits;
+	const unsigned held = limits->held;
 	size_t count = 0;
 
 	for (unsigned i = 0; i < CGROUP_LIMIT_COUNT; i++) {
-		if (host->limits.max[i] > 0) {
+		if (limits->max.max[i] > 0) {
 			ret[count++] =
-				(struct event_text_limit){ names[i], host->limits.max[i],
+				(struct event_text_limit){ names[i], limits->max.max[i],
 				                           (held & 1U << i) != 0 ? "cgroup"
 				                                                 : "nothing" };
 		}
 	}
-	if (host->disk_max > 0) {
-		ret[count++] = (struct event_text_limit){ names[DISK], host->disk_max, "looks" };
+	if (limits->disk_max > 0) {
+		ret[count++] = (struct event_text_limit){ names[DISK], limits->disk_max, "looks" };
 	}
 	return count;
 }
@@ -111,7 +194,7 @@ static void tell_new(struct session_run *s, enum cgroup_limit limit, uint64_t co
 		[CGROUP_CPU] = "the session waited for processor time",
 	};
 	const struct event_text_limit_reached reached = {
-		.limit = { names[limit], s->host->limits.max[limit], "cgroup" },
+		.limit = { names[limit], s->limits->max.max[limit], "cgroup" },
 		.message = messages[limit],
 		.count = count,
 		.unit = limit == CGROUP_CPU ? "waited_ms" : "count",
@@ -148,20 +231,20 @@ static void tell_refused(struct session_run *s, bool last)
 static void check_disk(struct session_run *s)
 {
 	const struct event_text_limit_reached reached = {
-		.limit = { names[DISK], s->host->disk_max, "looks" },
+		.limit = { names[DISK], s->limits->disk_max, "looks" },
 		.message = "its files take more than they may",
 		.count = s->limits->disk_bytes,
 		.unit = "bytes",
 	};
 	char reason[REASON_SIZE];
 
-	if (s->limits->disk_bytes <= s->host->disk_max || s->fate != FATE_OPEN) {
+	if (s->limits->disk_bytes <= s->limits->disk_max || s->fate != FATE_OPEN) {
 		return;
 	}
 	tell(s, &reached);
 	(void)snprintf(reason, sizeof(reason),
 	               "its files take %" PRIu64 " bytes: no more than %" PRIu64 " may be",
-	               s->limits->disk_bytes, s->host->disk_max);
+	               s->limits->disk_bytes, s->limits->disk_max);
 	session_agent_stop(s, FATE_FAILED, reason);
 }
 
@@ -170,7 +253,7 @@ void session_limits_tell(struct session_run *s, bool last)
 	if (s->limits != NULL && s->limits->held != 0) {
 		tell_refused(s, last);
 	}
-	if (s->limits != NULL && s->host->disk_max > 0) {
+	if (s->limits != NULL && s->limits->disk_max > 0) {
 		check_disk(s);
 	}
 }
@@ -227,7 +310,8 @@ static void look_at_disk(struct session_host *host, const struct id *sid)
 	struct process_result result;
 	struct err err;
 
-	if (s == NULL || s->limits == NULL || s->runner == NULL || s->exited) {
+	if (s == NULL || s->limits == NULL || s->limits->disk_max == 0 || s->runner == NULL ||
+	    s->exited) {
 		return;
 	}
 	arena = arena_new(); /* it may end while its files are looked at */

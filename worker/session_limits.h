@@ -9,16 +9,20 @@
 #include "worker/event_text.h"
 #include "worker/session_private.h"
 
+enum { SESSION_LIMITS_MAX = CGROUP_LIMIT_COUNT + 1 };
+
 struct session_limits {
-	const char *cgroup; /* NULL: it has none */
-	unsigned held;      /* bits by enum cgroup_limit */
+	struct cgroup_limits max; /* its own: the worker's, or what its task asks for */
+	uint64_t disk_max;
+	bool asked[SESSION_LIMITS_MAX],
+		lowered[SESSION_LIMITS_MAX]; /* by its task; by the worker */
+	const char *cgroup;                  /* NULL: it has none */
+	unsigned held;                       /* bits by enum cgroup_limit */
 	struct cgroup_counts told;
 	uint64_t told_ms[CGROUP_LIMIT_COUNT];
 	bool killed;         /* somebody in it was, for want of memory */
 	uint64_t disk_bytes; /* that its files took when they were looked at */
 };
-
-enum { SESSION_LIMITS_MAX = CGROUP_LIMIT_COUNT + 1 };
 
 /* Before its agent is started. */
 enum err_code session_limits_begin(struct session_run *s, struct err *err) MUST_CHECK;
@@ -27,6 +31,8 @@ const char *session_limits_cgroup(const struct session_run *s);
 /* Those that were set, and by what they hold. */
 size_t session_limits_list(const struct session_run *s,
                            struct event_text_limit ret[SESSION_LIMITS_MAX]);
+/* Of what its task asked for, what it does not get. Once, when it runs. */
+void session_limits_say_missing(struct session_run *s);
 /* On its main fiber: tell what was refused since the last time; end it when its files are too many.
  * last: whatever there is, it has ended. */
 void session_limits_tell(struct session_run *s, bool last);

@@ -344,6 +344,7 @@ static bool start_agent(struct session_run *s)
 	code = reporter_move(s->reporter, session_bit(SESSION_PROVISIONING), SESSION_RUNNING,
 	                     buf_str(&text), &state);
 	buf_fini(&text);
+	session_limits_say_missing(s);
 	if (code == ERR_ILLEGAL_MOVE) {
 		session_agent_stop(s, FATE_STOPPED, "stop was asked");
 	}

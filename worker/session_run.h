@@ -60,6 +60,8 @@ struct session_host {
 	struct cgroup_home cgroups;       /* of sessions */
 	struct cgroup_limits limits;      /* of each, where its cgroup can have them */
 	uint64_t disk_max;                /* bytes of the files of each; 0: no limit */
+	struct cgroup_limits limits_most; /* that a task may ask for instead; 0: no bound, */
+	uint64_t disk_most;               /* and of its files */
 	struct egress_rules egress_rules; /* of what agents in sandboxes reach */
 	bool as_root;                     /* it is what agents run as */
 	uint64_t orphan_ms, grace_ms;

@@ -62,10 +62,17 @@ enum task_sandbox {
 	TASK_SANDBOX_READ_ONLY,
 };
 
+/* What limits each of its sessions; 0: what its worker says. */
+struct task_resources {
+	uint64_t cpu; /* hundredths of one processor */
+	uint64_t memory_mib, processes, disk_mib, io_mibps;
+};
+
 struct task_runtime {
 	unsigned type;           /* enum task_runtime_type */
 	unsigned sandbox;        /* enum task_sandbox */
 	struct json_list egress; /* struct str: hosts that it would like to reach: host[:port] */
+	struct task_resources resources;
 };
 
 struct task_delivery {

@@ -73,7 +73,14 @@ static const struct json_field runtime_fields[] = {
 	          "them: "
 	          "host, host:port, *.domain." },
 	{ .name = "devcontainerPath", .alias = "devcontainer_path", UNSUPPORTED },
-	{ .name = "resources", UNSUPPORTED },
+	{ .name = "resources",
+	  .kind = JSON_OBJECT,
+	  .flags = JSON_NULLABLE,
+	  FIELD(task_runtime, resources),
+	  .table = &task_resources_table,
+	  .help = "Limits of each of its sessions: cpu (processors), memoryMiB, processes, "
+	          "diskMiB, ioMiBps; up to what the worker's operator allows (docs/sandbox.md). "
+	          "Without them the worker's own hold." },
 };
 
 static const struct json_table runtime_table = { "Runtime", sizeof(struct task_runtime),
@@ -530,6 +537,7 @@ struct str task_runtime_json(const struct task_spec *spec, struct arena *arena)
 		}
 		jsonw_end_array(&w);
 	}
+	task_resources_write(&w, &spec->runtime.resources);
 	jsonw_end_object(&w);
 	return kept(&out, arena);
 }

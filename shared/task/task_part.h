@@ -18,6 +18,11 @@ void task_decode_secrets(const struct json_value *value, const char *path, void 
 void task_decode_unsupported(const struct json_value *value, const char *path, void *out,
                              struct arena *arena, struct json_problems *problems);
 
+/* What limits a task's sessions. Writing: a member, unless there is none. */
+struct jsonw;
+extern const struct json_table task_resources_table;
+void task_resources_write(struct jsonw *w, const struct task_resources *resources);
+
 /* A moment, RFC 3339, as microseconds. */
 void task_decode_time(const struct json_value *value, const char *path, void *out,
                       struct arena *arena, struct json_problems *problems);

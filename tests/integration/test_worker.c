@@ -741,19 +741,32 @@ static void configure(const struct worker_world *w, const char *text, char setti
 
 static void limits_body(struct worker_world *w)
 {
-	const struct order fills = { .argv = SH("head -c 3000000 /dev/zero >big; sleep 600") };
+	static const char asks[] = ",\"resources\":{\"cpu\":0.5,\"memoryMiB\":2048,"
+				   "\"processes\":9,\"diskMiB\":1}";
+	const struct order fills = { .argv = SH("head -c 3000000 /dev/zero >big; sleep 600"),
+		                     .runtime = asks };
 	struct given g;
 	char setting[128];
 
 	configure(w,
 	          "worker.cgroup = none\nworker.session_memory = 1GiB\n"
-	          "worker.session_disk = 1MiB\n",
+	          "worker.session_processes = 7\nworker.session_processes_max = 8\n"
+	          "worker.session_io = 5MiB\nworker.session_disk = 3GiB\n",
 	          setting);
 	worker_start(w, setting);
 	given_run(w, &g, &fills);
 	given_await(w, &g,
 	            "\"limits\":{\"memory\":{\"max\":1073741824,\"by\":\"nothing\"},"
+	            "\"processes\":{\"max\":8,\"by\":\"nothing\"},"
+	            "\"cpu\":{\"max\":50,\"by\":\"nothing\"},"
+	            "\"io\":{\"max\":5242880,\"by\":\"nothing\"},"
 	            "\"disk\":{\"max\":1048576,\"by\":\"looks\"}}");
+	given_await(w, &g,
+	            "note {\"message\":\"its worker cannot hold limits that its task asks for: "
+	            "memory, processes, cpu\"}");
+	given_await(w, &g,
+	            "note {\"message\":\"its task asks for more than its worker allows: memory, "
+	            "processes\"}");
 	given_await(w, &g,
 	            "limit {\"resource\":\"disk\",\"max\":1048576,\"by\":\"looks\",\"bytes\":");
 	given_await_state(w, &g, SESSION_FAILED);

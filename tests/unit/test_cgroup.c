@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "tests/support/test.h"
@@ -141,8 +142,8 @@ static void a_container_is_ours(void **state)
 	put_tree("sys/fs/cgroup", "cpuset cpu io memory pids\n");
 	assert_int_equal(cgroup_open(root, "auto", "w1", &home, &err), ERR_OK);
 	assert_string_equal(home.path, in_root("sys/fs/cgroup/fairlead-w1"));
-	assert_int_equal(home.controllers,
-	                 1U << CGROUP_MEMORY | 1U << CGROUP_PROCESSES | 1U << CGROUP_CPU);
+	assert_int_equal(home.controllers, 1U << CGROUP_MEMORY | 1U << CGROUP_PROCESSES |
+	                                           1U << CGROUP_CPU | 1U << CGROUP_IO);
 	holds("sys/fs/cgroup/fairlead-w1/worker/cgroup.procs", "0");
 }
 
@@ -228,6 +229,38 @@ static void only_limits_that_are_set_and_can_be_had_hold(void **state)
 	assert_int_equal(held, 0);
 }
 
+/* A partition has no limit of its own; neither has what is on no disk. */
+static void bytes_are_limited_on_the_whole_disk(void **state)
+{
+	const struct cgroup_limits limits = { .max = { [CGROUP_IO] = 1048576 } };
+	struct cgroup_home home;
+	char path[CGROUP_PATH_MAX];
+	unsigned held;
+	struct err err;
+
+	(void)state;
+	put("sys/devices/sda/dev", "8:0\n");
+	put("sys/devices/sda/sda1/dev", "8:1\n");
+	put("sys/devices/sda/sda1/partition", "1\n");
+	put("sys/dev/block/none", "");
+	assert_int_equal(symlink("../../devices/sda/sda1", in_root("sys/dev/block/8:1")), 0);
+	assert_int_equal(symlink("../../devices/sda", in_root("sys/dev/block/8:0")), 0);
+	put_tree("given", "io\n");
+	put_session("io.max", "");
+	assert_int_equal(cgroup_open(root, "/given", "w1", &home, &err), ERR_OK);
+	cgroup_find_disk(root, makedev(0, 40), home.device);
+	assert_string_equal(home.device, "");
+	assert_int_equal(cgroup_make(&home, &sid, &limits, path, &held, &err), ERR_OK);
+	assert_int_equal(held, 0);
+	cgroup_find_disk(root, makedev(8, 0), home.device);
+	assert_string_equal(home.device, "8:0");
+	cgroup_find_disk(root, makedev(8, 1), home.device);
+	assert_string_equal(home.device, "8:0");
+	assert_int_equal(cgroup_make(&home, &sid, &limits, path, &held, &err), ERR_OK);
+	assert_int_equal(held, 1U << CGROUP_IO);
+	session_holds("io.max", "8:0 rbps=1048576 wbps=1048576");
+}
+
 static void what_was_refused_is_read_and_what_is_not_there_is_nothing(void **state)
 {
 	struct cgroup_home home;
@@ -275,6 +308,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_folder_that_is_named_must_do, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(only_limits_that_are_set_and_can_be_had_hold,
 		                                set_up, tear_down),
+		cmocka_unit_test_setup_teardown(bytes_are_limited_on_the_whole_disk, set_up,
+		                                tear_down),
 		cmocka_unit_test_setup_teardown(
 			what_was_refused_is_read_and_what_is_not_there_is_nothing, set_up,
 			tear_down),

@@ -175,11 +175,10 @@ static void what_is_not_supported_yet_says_so(void **state)
 	(void)state;
 	refused("{\"prompt\":\"x\",\"repo\":{\"mode\":\"upload\"},"
 	        "\"runtime\":{\"type\":\"devcontainer\",\"devcontainerPath\":\"a\","
-	        "\"resources\":{\"cpu\":1}},\"workspace\":{\"snapshotPreference\":[\"zfs\"]},"
+	        "\"resources\":null},\"workspace\":{\"snapshotPreference\":[\"zfs\"]},"
 	        "\"agents\":[{\"type\":\"goose\",\"version\":\"1\",\"settings\":{\"x\":1}}],"
 	        "\"delivery\":{\"mode\":\"pr\"}}",
 	        "runtime.devcontainerPath: is not supported yet\n"
-	        "runtime.resources: is not supported yet\n"
 	        "workspace: is not supported yet\n"
 	        "agents[0].type: \"goose\" is not supported yet\n"
 	        "repo.mode: \"upload\" is not supported yet\n"
@@ -428,11 +427,39 @@ static void what_escapes_make_too_long_is_refused(void **state)
 	buf_fini(&body);
 }
 
+static void resources_have_bounds_and_are_kept(void **state)
+{
+	struct task_spec spec =
+		accepted("{\"prompt\":\"x\",\"repo\":{\"mode\":\"none\"},\"agents\":[" AGENT
+	                 "],\"runtime\":{\"type\":\"local\",\"resources\":{\"cpu\":1.5,"
+	                 "\"memory_mib\":512,\"pids\":64,\"diskMiB\":2048,\"ioMiBps\":20}}}");
+	const struct task_resources *kept = &spec.runtime.resources;
+
+	(void)state;
+	assert_int_equal(kept->cpu, 150);
+	assert_int_equal(kept->memory_mib, 512);
+	assert_int_equal(kept->processes, 64);
+	assert_int_equal(kept->disk_mib, 2048);
+	assert_int_equal(kept->io_mibps, 20);
+	assert_true(str_is(task_runtime_json(&spec, arena),
+	                   "{\"type\":\"local\",\"resources\":{\"cpu\":1.50,\"memoryMiB\":512,"
+	                   "\"processes\":64,\"diskMiB\":2048,\"ioMiBps\":20}}"));
+	refused("{\"prompt\":\"x\",\"repo\":{\"mode\":\"none\"},\"agents\":[" AGENT
+	        "],\"runtime\":{\"type\":\"local\",\"resources\":{\"cpu\":0,\"memoryMiB\":0,"
+	        "\"processes\":1.5,\"diskMiB\":\"1G\",\"gpu\":1}}}",
+	        "runtime.resources.cpu: must be a number from 0.01 to 10000\n"
+	        "runtime.resources.memoryMiB: must be an integer from 1 to 67108864\n"
+	        "runtime.resources.processes: must be an integer from 1 to 4194304\n"
+	        "runtime.resources.diskMiB: must be an integer from 1 to 1073741824\n"
+	        "runtime.resources.gpu: is not a known field");
+}
+
 static void what_is_stored_becomes_the_workers_order(void **state)
 {
 	struct task_spec spec = accepted(
 		"{\"prompt\":\"say \\\"hi\\\"\",\"repo\":{\"mode\":\"git\",\"url\":\"/srv/r\","
-		"\"branch\":\"main\"},\"runtime\":{\"type\":\"disabled\"},"
+		"\"branch\":\"main\"},\"runtime\":{\"type\":\"disabled\","
+		"\"resources\":{\"cpu\":0.25}},"
 		"\"agents\":[{\"type\":\"command\",\"count\":2,\"settings\":{\"argv\":[\"sh\"],"
 		"\"env\":{\"K\":\"v\"},\"timeout_s\":9,\"pty\":true}}],"
 		"\"delivery\":{\"mode\":\"branch\",\"targetBranch\":\"out\"},\"labels\":{\"a\":"
@@ -464,6 +491,7 @@ static void what_is_stored_becomes_the_workers_order(void **state)
 	assert_true(str_is(run.session, "s") && str_is(run.tenant, "t") && str_is(run.task, "k"));
 	assert_true(str_is(run.spec.repo.url, "/srv/r"));
 	assert_int_equal(run.spec.runtime.type, TASK_RUNTIME_DISABLED);
+	assert_int_equal(run.spec.runtime.resources.cpu, 25);
 	assert_int_equal(got->count, 1);
 	assert_int_equal(got->command.timeout_s, 9);
 	assert_int_equal(got->command.env.count, 1);
@@ -588,6 +616,7 @@ int main(void)
 		cmocka_unit_test(a_url_cannot_smuggle_an_option_or_a_helper),
 		cmocka_unit_test(a_branch_is_what_git_allows),
 		cmocka_unit_test(what_escapes_make_too_long_is_refused),
+		cmocka_unit_test(resources_have_bounds_and_are_kept),
 		cmocka_unit_test(what_is_stored_becomes_the_workers_order),
 		cmocka_unit_test(settings_of_agents_are_decoded_and_stored),
 		cmocka_unit_test(settings_of_agents_have_rules),
