@@ -211,6 +211,16 @@ def one_goes_on_from_its_repository_where_workers_share_nothing_else(stack):
     end(s)
     wait_for("its refs are gone", lambda: not sh(origin, "git for-each-ref refs/fairlead"), 60)
     back(stack, name)
+    sh(origin, "git config receive.hideRefs refs/fairlead")
+    s = Talk(stack, {"mode": "git", "url": "file://" + origin, "branch": "main"})
+    place(s, 1)
+    for turn in (1, 2):
+        s.prompt("echo %d >file; echo done" % turn)
+        s.await_event("moment", turn)
+    notes = [n["message"] for n in s.events("note")]
+    assert len(notes) == 1 and notes[0].startswith("its snapshots stay with this worker: ") and "refuses" in notes[0], notes
+    assert not any("ref" in m for m in s.events("moment")), s.events("moment")
+    end(s)
 
 
 # ---- the real CLIs ----
