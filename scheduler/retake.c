@@ -10,6 +10,8 @@
 #include "steer/notify.h"
 
 enum {
+	DEATHS_MAX = 3,    /* workers that died of it before a session is poison */
+	LATE_TO_DEATH = 5, /* that many that were only late are as one that died */
 	TOKEN_SIZE = 64,
 	HOLD_DELAY_MS = 5000,
 	UNBEGUN_MAX = 24,   /* claims */
@@ -100,10 +102,30 @@ enum err_code retake_is_current(struct app *app, const struct queue_item *item, 
 	return ERR_OK;
 }
 
-static struct opening plan(const struct queue_item *item, const struct log_head *head, bool lost,
+/*
+ * A worker on a busy host loses its lease, says so when it comes back, and was not killed by the
+ * session. Until it says so it counts as dead, and so does the one that is lost now. What makes
+ * host after host late ends as poison too.
+ */
+static enum err_code look_for_poison(struct app *app, const struct queue_item *item, bool lost,
+                                     bool *ret, struct err *err)
+{
+	const struct queue queue = app_queue(app, item->tenant);
+	unsigned late = 0;
+	enum err_code code = ERR_OK;
+
+	*ret = lost && item->lost + 1 >= DEATHS_MAX;
+	if (*ret) {
+		code = queue_late(&queue, &item->sid, &late, err);
+		late = late < item->lost ? late : item->lost;
+		*ret = (item->lost - late + 1) * LATE_TO_DEATH + late >= DEATHS_MAX * LATE_TO_DEATH;
+	}
+	return code;
+}
+
+static struct opening plan(const struct queue_item *item, const struct log_head *head, bool poison,
                            enum retake_why why, const char *token)
 {
-	bool poison = lost && item->lost + 1 >= QUEUE_LOST_MAX;
 	struct opening opening = { .sid = item->sid,
 		                   .tenant = item->tenant,
 		                   .cause = "requeue",
@@ -180,14 +202,17 @@ static enum err_code take_back(struct app *app, const struct queue_item *item,
 	char token[TOKEN_SIZE];
 	struct opening opening;
 	struct log_result result;
-	bool lost;
+	bool lost, poison = false;
 	enum err_code code = counts_as_lost(app, item, head, why, &lost, err);
 
+	if (code == ERR_OK) {
+		code = look_for_poison(app, item, lost, &poison, err);
+	}
 	if (code != ERR_OK) {
 		return code;
 	}
 	(void)snprintf(token, sizeof(token), "requeue-%" PRIu64, item->attempt);
-	opening = plan(item, head, lost, why, token);
+	opening = plan(item, head, poison, why, token);
 	code = opening_make(app, &opening, &result, err);
 	if (code != ERR_OK) {
 		return code;

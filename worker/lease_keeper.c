@@ -71,6 +71,7 @@ static enum err_code begin(struct lease_keeper *k, struct err *err)
 		k->registered = true;
 		k->generation = generation;
 		k->says = false;
+		k->options.worker.former[0] = '\0';
 		k->options.begun(k->options.arg, k->options.worker.incarnation);
 		extend(k, sent_ms);
 	}
@@ -81,6 +82,8 @@ static void lose(struct lease_keeper *k, const char *why)
 {
 	metric_inc(METRIC_WORKER_LEASES_LOST, why);
 	log_warn("worker.lost", "incarnation=%s why=%s", k->options.worker.incarnation, why);
+	memcpy(k->options.worker.former, k->options.worker.incarnation,
+	       sizeof(k->options.worker.former));
 	k->registered = false;
 	k->until_ms = 0;
 	k->options.lost(k->options.arg);

@@ -38,6 +38,7 @@ static enum err_code run_describe(struct redis *redis, const struct lease_worker
 	struct redis_cmd *cmd = begin(&queue_lua_texts[QUEUE_LUA_LEASE_RENEW]);
 
 	if (!queue_name_ok(worker->incarnation) || !queue_name_ok(worker->worker) ||
+	    (worker->former[0] != '\0' && !queue_name_ok(worker->former)) ||
 	    !queue_words_ok(worker->has) || !queue_words_fit(worker->holds, LEASE_HOLDS_MAX)) {
 		return err_set(err, ERR_INVALID, "a worker's names or words");
 	}
@@ -54,6 +55,7 @@ static enum err_code run_describe(struct redis *redis, const struct lease_worker
 	redis_arg_u64(cmd, worker->generation);
 	redis_arg_u64(cmd, begins ? 1 : 0);
 	redis_arg_cstr(cmd, worker->key);
+	redis_arg_cstr(cmd, worker->former);
 	return run_renew(redis, cmd, err);
 }
 
@@ -238,6 +240,29 @@ enum err_code lease_lives(struct redis *redis, const char *incarnation, bool *re
 		return err_wrap(err, "lease of %s", incarnation);
 	}
 	*ret = redis_reply_type(reply) != REDIS_NIL;
+	return ERR_OK;
+}
+
+enum err_code lease_late(struct redis *redis, struct str incarnations, unsigned *ret,
+                         struct err *err)
+{
+	const struct text *script = &queue_lua_texts[QUEUE_LUA_LEASE_LATE];
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = begin(script);
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	enum err_code code;
+	uint64_t late;
+
+	for (size_t i = 0; incarnations.n > 0 && i < QUEUE_LOST_MAX; i++) {
+		redis_arg(cmd, str_split(&incarnations, ','));
+	}
+	code = redis_script(redis, script, cmd, &reply, err);
+	if (code != ERR_OK) {
+		return err_wrap(err, "late workers");
+	}
+	if (!redis_reply_u64(reply, &late) || late > QUEUE_LOST_MAX) {
+		return err_set(err, ERR_BACKEND, "lease_late: an answer that it does not give");
+	}
+	*ret = (unsigned)late;
 	return ERR_OK;
 }
 

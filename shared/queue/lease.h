@@ -44,6 +44,9 @@ struct lease_worker {
 	 * mirror, by queue_name_of() its URL. */
 	char holds[LEASE_HOLDS_MAX + 1];
 	char version[32];
+	/* The one that this process was before, to lease_register(): it was lost, not dead. "":
+	 * none. */
+	char former[QUEUE_WORKER_MAX + 1];
 	char key[LEASE_KEY_MAX + 1]; /* to which secrets for it are sealed (cred/box.h); "": none */
 	int64_t since_ms;            /* registered, Redis's clock */
 	/* Of Redis, in which it has told all it has: 0: it did not yet. */
@@ -84,6 +87,11 @@ enum err_code lease_forget(struct redis *redis, const char *incarnation,
 /* Whether it is alive as far as the last sweep knows. */
 enum err_code lease_lives(struct redis *redis, const char *incarnation, bool *ret,
                           struct err *err) MUST_CHECK;
+
+/* How many of these ("a,b,", at most QUEUE_LOST_MAX) were lost only because they were late: their
+ * workers were `former` to another incarnation since. */
+enum err_code lease_late(struct redis *redis, struct str incarnations, unsigned *ret,
+                         struct err *err) MUST_CHECK;
 
 /* Which worker an incarnation is of, dead or alive. ERR_NOT_FOUND: it was forgotten. */
 enum err_code lease_worker_of(struct redis *redis, const char *incarnation,

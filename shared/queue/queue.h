@@ -55,7 +55,7 @@ enum {
 	QUEUE_LIKES_MAX = 256,
 	QUEUE_LIMIT_MAX = 4 + QUEUE_TENANT_MAX + QUEUE_NAME_MAX, /* of a limit's name */
 	QUEUE_REASON_MAX = 8 + QUEUE_LIMIT_MAX,
-	QUEUE_LOST_MAX = 3, /* workers lost before a session is poison */
+	QUEUE_LOST_MAX = 15, /* workers lost, dead or late, before a session is poison anyway */
 	QUEUE_TOKEN_SIZE = 48,
 };
 
@@ -194,8 +194,8 @@ enum err_code queue_prefer(const struct queue *queue, const struct queue_move *m
 /* leasing, leased -> ready or delayed; costs the session nothing */
 enum err_code queue_refuse(const struct queue *queue, const struct queue_move *move,
                            enum queue_set *ret, struct err *err) MUST_CHECK;
-/* leasing, leased, parked -> ready or delayed; with the third worker lost -> held, reason "poison"
- */
+/* leasing, leased, parked -> ready or delayed; with worker QUEUE_LOST_MAX lost -> held, reason
+ * "poison": schedulers find it poison before (scheduler/retake.c) */
 enum err_code queue_requeue(const struct queue *queue, const struct queue_move *move,
                             enum queue_set *ret, struct err *err) MUST_CHECK;
 /* leased -> parked: waits for a person, its working slot is free; only its key of concurrency still
@@ -248,6 +248,10 @@ enum err_code queue_promote(const struct queue *queue, uint64_t keep_done_ms,
 
 enum err_code queue_get(const struct queue *queue, const struct id *sid, struct queue_item *ret,
                         struct err *err) MUST_CHECK; /* ERR_NOT_FOUND */
+
+/* How many of the workers lost on it were only late (lease_late()). */
+enum err_code queue_late(const struct queue *queue, const struct id *sid, unsigned *ret,
+                         struct err *err) MUST_CHECK; /* ERR_NOT_FOUND */
 
 /* The caller's room for an answer. */
 struct queue_page {

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "queue/keys.h"
+#include "queue/lease.h"
 #include "queue/queue.h"
 #include "queue/queue_load.h"
 #include "queue_lua_gen.h"
@@ -28,10 +29,10 @@ static bool decode_submitted(struct str text, struct queue_item *ret)
 	return true;
 }
 
-/* "set|since|incarnation|attempt|epoch|class|first|lost,|reason" */
-static bool decode_state(struct str text, struct queue_item *ret)
+/* "set|since|incarnation|attempt|epoch|class|first|lost,|reason"; *ret_lost: as it is there */
+static bool decode_state(struct str text, struct queue_item *ret, struct str *ret_lost)
 {
-	struct str set = str_split(&text, '|'), lost;
+	struct str set = str_split(&text, '|');
 	uint64_t since;
 
 	if (!queue_set_parse(set, &ret->set) ||
@@ -44,27 +45,26 @@ static bool decode_state(struct str text, struct queue_item *ret)
 	ret->since_ms = (int64_t)since;
 	(void)str_split(&text, '|');
 	(void)str_split(&text, '|');
-	lost = str_split(&text, '|');
-	for (size_t i = 0; i < lost.n; i++) {
-		ret->lost += lost.p[i] == ',';
+	*ret_lost = str_split(&text, '|');
+	for (size_t i = 0; i < ret_lost->n; i++) {
+		ret->lost += ret_lost->p[i] == ',';
 	}
 	return str_copy(ret->reason, sizeof(ret->reason), text);
 }
 
 /* What was submitted, a line, and how it is now. */
-static bool decode_item(struct str text, struct queue_item *ret)
+static bool decode_item(struct str text, struct queue_item *ret, struct str *ret_lost)
 {
 	struct str line = str_split(&text, '\n');
 
-	return decode_submitted(line, ret) && decode_state(text, ret);
+	return decode_submitted(line, ret) && decode_state(text, ret, ret_lost);
 }
 
-enum err_code queue_get(const struct queue *queue, const struct id *sid, struct queue_item *ret,
-                        struct err *err)
+/* *ret_lost is in *reply, the caller's to free. */
+static enum err_code get(const struct queue *queue, const struct id *sid, struct queue_item *ret,
+                         struct str *ret_lost, struct redis_reply **reply, struct err *err)
 {
 	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
-	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
-	struct queue_item item = { .sid = *sid };
 	char key[QUEUE_KEY_SIZE];
 	enum err_code code;
 
@@ -72,18 +72,43 @@ enum err_code queue_get(const struct queue *queue, const struct id *sid, struct 
 	redis_arg_cstr(cmd, "HGET");
 	redis_arg_cstr(cmd, key);
 	redis_arg_cstr(cmd, sid->s);
-	code = redis_call(queue->redis, cmd, &reply, err);
+	code = redis_call(queue->redis, cmd, reply, err);
 	if (code != ERR_OK) {
 		return err_wrap(err, "queue item %s", sid->s);
 	}
-	if (redis_reply_type(reply) == REDIS_NIL) {
+	if (redis_reply_type(*reply) == REDIS_NIL) {
 		return err_set(err, ERR_NOT_FOUND, "%s is not in this shard", sid->s);
 	}
-	if (!decode_item(redis_reply_str(reply), &item)) {
+	*ret = (struct queue_item){ .sid = *sid };
+	if (!decode_item(redis_reply_str(*reply), ret, ret_lost)) {
 		return err_set(err, ERR_BACKEND, "queue item %s is damaged", sid->s);
 	}
-	*ret = item;
 	return ERR_OK;
+}
+
+enum err_code queue_get(const struct queue *queue, const struct id *sid, struct queue_item *ret,
+                        struct err *err)
+{
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	struct queue_item item;
+	struct str lost;
+	enum err_code code = get(queue, sid, &item, &lost, &reply, err);
+
+	if (code == ERR_OK) {
+		*ret = item;
+	}
+	return code;
+}
+
+enum err_code queue_late(const struct queue *queue, const struct id *sid, unsigned *ret,
+                         struct err *err)
+{
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	struct queue_item item;
+	struct str lost;
+	enum err_code code = get(queue, sid, &item, &lost, &reply, err);
+
+	return code == ERR_OK ? lease_late(queue->redis, lost, ret, err) : code;
 }
 
 static enum err_code list(const struct queue *queue, struct redis_cmd *cmd, struct queue_page *page,
@@ -105,10 +130,11 @@ static enum err_code list(const struct queue *queue, struct redis_cmd *cmd, stru
 	for (size_t i = 0; i < redis_reply_len(reply); i++) {
 		const struct redis_reply *row = redis_reply_at(reply, i);
 		struct queue_item *item = &page->items[i];
+		struct str lost;
 
 		*item = (struct queue_item){ .set = QUEUE_NONE };
 		if (!id_parse(redis_reply_str(redis_reply_at(row, 0)), &item->sid) ||
-		    !decode_item(redis_reply_str(redis_reply_at(row, 1)), item)) {
+		    !decode_item(redis_reply_str(redis_reply_at(row, 1)), item, &lost)) {
 			return err_set(err, ERR_BACKEND, "queue_list: a damaged item");
 		}
 	}

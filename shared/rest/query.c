@@ -110,8 +110,7 @@ static const struct rest_query_field dead_letters_fields[] = {
 	  FIELD(rest_dead_letters, cause),
 	  .names = cause_name,
 	  .help = "Only what failed for this: attempts (the last one failed), poison (three "
-	          "workers "
-	          "were lost on it), deadline (it had not started in time)." },
+	          "workers died on it), deadline (it had not started in time)." },
 	{ .name = "retried",
 	  .kind = REST_NUMBER,
 	  FIELD(rest_dead_letters, retried),

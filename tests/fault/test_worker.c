@@ -77,6 +77,16 @@ static void requeue(struct worker_world *w, const struct given *g, const char *i
 	assert_int_equal(queue_requeue(&queue, &move, &set, &err), ERR_OK);
 }
 
+/* What a process says that goes on as another incarnation. */
+static bool was_late(struct worker_world *w, const char *incarnation)
+{
+	unsigned late = 0;
+	struct err err;
+
+	assert_int_equal(lease_late(w->redis, str_of(incarnation), &late, &err), ERR_OK);
+	return late == 1;
+}
+
 /* ---- the worker is killed ---- */
 
 static void killed_body(struct worker_world *w)
@@ -94,6 +104,7 @@ static void killed_body(struct worker_world *w)
 	/* The next life begins when nothing of the one before runs any more. */
 	assert_int_equal(count_processes(g.sid.s), 0);
 	assert_string_equal(w->registered.worker, before.worker);
+	assert_false(was_late(w, before.incarnation));
 	requeue(w, &g, before.incarnation);
 	given_lease(w, &g, &ticks);
 	given_await(w, &g, "\"cause\":\"requeue\"");
@@ -114,14 +125,17 @@ static void a_killed_worker_is_followed_by_one_that_cleans_up_and_takes_the_next
 
 static void lost_body(struct worker_world *w)
 {
+	struct lease_worker before;
 	struct given g;
 	struct err err;
 
 	worker_start(w, NULL);
+	before = w->registered;
 	given_run(w, &g, &ticks);
 	await_more_ticks(w, &g, 3);
-	assert_int_equal(lease_end(w->redis, w->registered.incarnation, &err), ERR_OK);
+	assert_int_equal(lease_end(w->redis, before.incarnation, &err), ERR_OK);
 	worker_await(w);
+	assert_true(was_late(w, before.incarnation));
 	await_no_process(g.sid.s);
 	assert_int_equal(given_set(w, &g), QUEUE_LEASED); /* it is the schedulers' to place */
 	given_await(w, &g, "tick 1.");

@@ -260,7 +260,7 @@ static void lost_body(struct world *world)
 	struct queue_item got;
 	struct err err;
 
-	for (uint64_t attempt = 1; attempt <= 3; attempt++) {
+	for (uint64_t attempt = 1; attempt <= QUEUE_LOST_MAX; attempt++) {
 		struct queue_move move = { .sid = sid, .attempt = attempt, .lost = "inc-1" };
 
 		assert_int_equal(claim_up_to(&queue, 1, items), 1);
@@ -268,19 +268,19 @@ static void lost_body(struct world *world)
 		assert_int_equal(page.count, 1);
 		assert_int_equal(page.items[0].attempt, attempt);
 		assert_int_equal(try_move(&queue, queue_requeue, &move),
-		                 attempt < 3 ? QUEUE_READY : QUEUE_HELD);
+		                 attempt < QUEUE_LOST_MAX ? QUEUE_READY : QUEUE_HELD);
 		assert_int_equal(try_move(&queue, queue_requeue, &move),
-		                 attempt < 3 ? QUEUE_READY : QUEUE_HELD);
+		                 attempt < QUEUE_LOST_MAX ? QUEUE_READY : QUEUE_HELD);
 		assert_int_equal(queue_of_worker(&queue, "inc-1", &page, &err), ERR_OK);
 		assert_int_equal(page.count, 0);
 	}
 	assert_int_equal(queue_get(&queue, &sid, &got, &err), ERR_OK);
 	assert_string_equal(got.reason, "poison");
-	assert_int_equal(got.lost, 3);
+	assert_int_equal(got.lost, QUEUE_LOST_MAX);
 	assert_string_equal(got.incarnation, "");
 }
 
-static void the_third_lost_worker_makes_a_session_poison(void **state)
+static void a_session_on_which_too_many_workers_were_lost_is_held(void **state)
 {
 	(void)state;
 	world_run(lost_body);
@@ -398,6 +398,45 @@ static size_t sweep_for(struct world *world, size_t n, uint64_t limit_ms, struct
 		assert_int_equal(fiber_sleep(20), ERR_OK);
 	} while (count < n && clock_mono_ms() < until);
 	return count;
+}
+
+static void late_body(struct world *world)
+{
+	static const char *const names[] = { "inc-1", "inc-2", "inc-3" };
+	struct queue queue = queue_in(world);
+	struct id sid = submit_as(&queue, "acme", 0);
+	struct lease_worker back = worker_named("inc-4");
+	struct queue_item items[1];
+	unsigned late = 9;
+	struct err err;
+
+	assert_int_equal(queue_late(&queue, &sid, &late, &err), ERR_OK);
+	assert_int_equal(late, 0);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const struct queue_move move = { .sid = sid, .lost = names[i] };
+
+		assert_int_equal(claim_up_to(&queue, 1, items), 1);
+		assert_int_equal(try_move(&queue, queue_requeue, &move), QUEUE_READY);
+	}
+	assert_int_equal(queue_late(&queue, &sid, &late, &err), ERR_OK);
+	assert_int_equal(late, 0);
+	(void)snprintf(back.former, sizeof(back.former), "inc-2");
+	assert_int_equal(lease_register(world->redis, &back, &err), ERR_OK);
+	assert_int_equal(queue_late(&queue, &sid, &late, &err), ERR_OK);
+	assert_int_equal(late, 1);
+	back = worker_named("inc-5");
+	(void)snprintf(back.former, sizeof(back.former), "inc-3");
+	assert_int_equal(lease_register(world->redis, &back, &err), ERR_OK);
+	assert_int_equal(queue_late(&queue, &sid, &late, &err), ERR_OK);
+	assert_int_equal(late, 2);
+	sid = id_new();
+	assert_int_equal(queue_late(&queue, &sid, &late, &err), ERR_NOT_FOUND);
+}
+
+static void a_lost_worker_that_comes_back_was_only_late(void **state)
+{
+	(void)state;
+	world_run(late_body);
 }
 
 static void expiry_body(struct world *world)
@@ -605,7 +644,8 @@ int main(void)
 		cmocka_unit_test(
 			slots_are_counted_from_what_is_leased_and_a_parked_session_frees_its_own),
 		cmocka_unit_test(each_step_of_a_lease_can_be_repeated_and_names_its_attempt),
-		cmocka_unit_test(the_third_lost_worker_makes_a_session_poison),
+		cmocka_unit_test(a_session_on_which_too_many_workers_were_lost_is_held),
+		cmocka_unit_test(a_lost_worker_that_comes_back_was_only_late),
 		cmocka_unit_test(a_delayed_session_becomes_ready_when_it_is_due),
 		cmocka_unit_test(
 			what_is_held_or_half_leased_is_listed_and_what_is_done_is_forgotten),

@@ -332,6 +332,52 @@ static void the_third_lost_worker_fails_the_session(void **state)
 	world_run(poison_body);
 }
 
+/* Its host is so busy that it loses its lease, and says so when it comes back. */
+static void come_back_late(struct stage *stage, struct player *player, unsigned i)
+{
+	struct lease_worker *lease = &player->lease;
+	struct err err;
+
+	player->silent = true;
+	assert_int_equal(lease_end(stage->redis, lease->incarnation, &err), ERR_OK);
+	memcpy(lease->former, lease->incarnation, sizeof(lease->former));
+	(void)snprintf(lease->incarnation, sizeof(lease->incarnation), "inc-%u", i);
+	assert_int_equal(lease_register(stage->redis, lease, &err), ERR_OK);
+	player->silent = false;
+}
+
+static void late_body(struct world *world)
+{
+	const unsigned most = 10; /* and the last, which is not back yet, counts as five */
+	struct player *player;
+	struct stage stage;
+	uint64_t epoch = 0;
+	struct id sid;
+	char text[128];
+
+	stage_open(&stage, world);
+	stage_start_scheduler(&stage, 0);
+	sid = new_task(&stage).sessions[0];
+	player = stage_worker(&stage, 0, "inc-0", 1);
+	for (unsigned i = 0; i <= most; i++) {
+		(void)await_order(&stage, player, &sid, epoch);
+		epoch = player_order(player, &sid)->epoch;
+		assert_true(stage_move(&stage, player_order(player, &sid), SESSION_RUNNING,
+		                       "{\"status\":\"running\"}"));
+		come_back_late(&stage, player, i + 1);
+	}
+	(void)await_row(&stage, &sid, "state", "failed");
+	stage_row(&stage, &sid, "reason", text);
+	assert_string_equal(text, "poison");
+	stage_close(&stage);
+}
+
+static void workers_that_were_only_late_make_a_session_poison_much_later(void **state)
+{
+	(void)state;
+	world_run(late_body);
+}
+
 static void innocent_body(struct world *world)
 {
 	static const char *const names[] = { "inc-1", "inc-2", "inc-3", "inc-4" };
@@ -798,6 +844,7 @@ int main(void)
 			schedulers_killed_at_any_time_lose_nothing_and_lease_nothing_twice),
 		cmocka_unit_test(a_lost_workers_session_runs_elsewhere_in_the_next_epoch),
 		cmocka_unit_test(the_third_lost_worker_fails_the_session),
+		cmocka_unit_test(workers_that_were_only_late_make_a_session_poison_much_later),
 		cmocka_unit_test(a_session_that_no_lost_worker_had_begun_is_not_poison),
 		cmocka_unit_test(two_schedulers_say_the_same_of_a_lost_worker),
 		cmocka_unit_test(an_empty_redis_gets_every_living_session_back),

@@ -589,12 +589,15 @@ static void play_lease(struct play *play)
 	struct lease_worker living[4];
 	struct lease_lost lost[4];
 	const char *incarnation = PICK(play, "i1", "i2", "i3");
+	unsigned late;
 	size_t count;
 	struct err err;
 
-	switch (roll(play, 8)) {
+	switch (roll(play, 9)) {
 	case 0:
 		(void)snprintf(worker.incarnation, sizeof(worker.incarnation), "%s", incarnation);
+		(void)snprintf(worker.former, sizeof(worker.former), "%s",
+		               PICK(play, "", "i1", "i2"));
 		(void)!lease_register(play->world->redis, &worker, &err);
 		break;
 	case 1: (void)!lease_end(play->world->redis, incarnation, &err); break;
@@ -602,6 +605,7 @@ static void play_lease(struct play *play)
 	case 3: (void)!lease_list(play->world->redis, living, 4, &count, &err); break;
 	case 4:
 	case 5: (void)!lease_sweep(play->world->redis, lost, 4, &count, &err); break;
+	case 6: (void)!lease_late(play->world->redis, STR_LIT("i1,i2,i3,"), &late, &err); break;
 	default: (void)!lease_renew(play->world->redis, incarnation, &err); break;
 	}
 }

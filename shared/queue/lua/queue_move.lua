@@ -144,9 +144,10 @@ local function move(sid, attempt, epoch, delay, why, other, slots)
 	if name == 'place' and h.inc == other then return {'again', was} end
 	if name == 'place' and full(other, slots) then return {'conflict', was} end
 	if name == 'requeue' and other ~= '' then
+		-- Schedulers, who know of what, find it poison before.
 		local _, times = string.gsub(h.lost, ',', ',')
 		h.lost = h.lost .. other .. ','
-		if times >= 2 then to, why = 'held', 'poison' end
+		if times >= 14 then to, why = 'held', 'poison' end
 	end
 	if to == 'ready' and tonumber(delay) > 0 then to = 'delayed' end
 	if to == 'delayed' then score = string.format('%.0f', now + delay) end
