@@ -2,13 +2,13 @@
 # none is left alone at the end; those of more than one processor before them all, since they get no room once others run.
 # Seconds that they take on two quiet cores, of those that take more than ten:
 set(FAIRLEAD_TEST_SECONDS
-	"e2e/real_agents 1300" "fault/worker 1270" "e2e/redis_loss 1240" "e2e/acp_agents 1190" "fault/drill_cut 1120"
+	"e2e/real_agents 1300" "e2e/resume 1290" "fault/worker 1270" "e2e/redis_loss 1240" "e2e/acp_agents 1190" "fault/drill_cut 1120"
 	"integration/scheduler 50" "e2e/faults 47" "e2e/agents 39" "conformance/eventsource 32" "e2e/stream_faults 31"
 	"e2e/cli 31" "e2e/chaos_cut 30" "integration/worker 26" "integration/grant 25" "conformance/gzip 24"
 	"integration/life 22" "conformance/log_in 21" "e2e/first_light 20" "e2e/failover 19" "e2e/chats 18"
 	"e2e/supervisor 17" "e2e/door 17" "conformance/websockets_client 17" "integration/streamer 17"
 	"integration/park 16" "e2e/guarded 15" "conformance/sockets 15" "integration/pg_faults 14" "integration/key_end 13"
-	"e2e/resume 13" "integration/schedules 13" "e2e/upgrade 11" "integration/api_faults 11")
+	"integration/schedules 13" "e2e/upgrade 11" "integration/api_faults 11")
 # Sets ret to what the table has, or to a little.
 function(fairlead_test_cost test ret)
 	set(cost 5)
