@@ -8,6 +8,7 @@ import time
 import urllib.request
 
 import websockets
+import websockets.version
 
 URL = os.environ["CONFORMANCE_URL"]
 KEY = os.environ["CONFORMANCE_KEY"]
@@ -45,8 +46,13 @@ def log(sid):
         found, after = found + page, page[-1]["id"]
 
 
+# Its name since version 14.
+HEADERS_WORD = "additional_headers" if int(websockets.version.version.split(".")[0]) >= 14 else "extra_headers"
+
+
 def connect(**options):
-    return websockets.connect(URL.replace("http", "ws") + "/api/v1/ws", extra_headers=HEADERS, max_size=1 << 20, **options)
+    options[HEADERS_WORD] = HEADERS
+    return websockets.connect(URL.replace("http", "ws") + "/api/v1/ws", max_size=1 << 20, **options)
 
 
 async def frames(socket, until):

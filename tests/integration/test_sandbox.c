@@ -245,10 +245,11 @@ static void it_has_no_rights_and_gets_none(void **state)
 
 static void its_guard_cannot_be_seen_or_killed(void **state)
 {
-	struct attempt *a = mem_calloc(1, sizeof(*a));
+	struct attempt *a;
 
 	(void)state;
 	assert_true(works());
+	a = mem_calloc(1, sizeof(*a));
 	a->profile = SANDBOX_WORKSPACE_WRITE;
 	a->script = "kill -9 -1; ls /proc | grep -c '^[0-9]'; pgrep -f -- --control; echo alive";
 	run(a);
@@ -367,13 +368,16 @@ static void only_hosts_that_are_allowed_are_reached_and_each_is_told(void **stat
 		"ask 'CONNECT localhost:@port HTTP/1.1\\r\\n\\r\\n'; "
 		"ask 'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'; "
 		"ask 'GET http://127.0.0.1:@port/a HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'";
-	char *private = filled("127.0.0.1:@port"), *script = filled(ask);
-	char *all = filled("127.0.0.1:@port,127.0.0.2:@port");
 	const struct str wish = STR_LIT("localhost:1");
-	struct attempt *a = mem_calloc(1, sizeof(*a));
+	char *private, *script, *all;
+	struct attempt *a;
 
 	(void)state;
 	assert_true(works());
+	private = filled("127.0.0.1:@port");
+	all = filled("127.0.0.1:@port,127.0.0.2:@port");
+	script = filled(ask);
+	a = mem_calloc(1, sizeof(*a));
 	proxy = mem_calloc(1, sizeof(*proxy));
 	proxy->egress.rules = (struct egress_rules){ all, "*", private };
 	proxy->egress.wishes = &wish;
@@ -459,10 +463,11 @@ static void speak_to_it(struct runner *runner)
 
 static void an_agent_that_is_a_server_is_reached_in_its_own_network(void **state)
 {
-	struct attempt *a = mem_calloc(1, sizeof(*a));
+	struct attempt *a;
 
 	(void)state;
 	assert_true(works());
+	a = mem_calloc(1, sizeof(*a));
 	(void)snprintf(serve_path, sizeof(serve_path), "%s/.serve", home);
 	a->profile = SANDBOX_WORKSPACE_WRITE;
 	a->serve = serve_path;
@@ -495,10 +500,11 @@ static void an_agent_that_is_a_server_is_reached_in_its_own_network(void **state
 
 static void a_fork_bomb_ends_at_its_limit(void **state)
 {
-	struct attempt *a = mem_calloc(1, sizeof(*a));
+	struct attempt *a;
 
 	(void)state;
 	assert_true(works());
+	a = mem_calloc(1, sizeof(*a));
 	a->profile = SANDBOX_WORKSPACE_WRITE;
 	a->script = "dash -c 'while :; do sleep 60 & done' 2>&1";
 	run(a);
@@ -535,10 +541,11 @@ static void stop_it(struct runner *runner)
 
 static void who_is_asked_to_end_may_say_goodbye(void **state)
 {
-	struct attempt *a = mem_calloc(1, sizeof(*a));
+	struct attempt *a;
 
 	(void)state;
 	assert_true(works());
+	a = mem_calloc(1, sizeof(*a));
 	a->profile = SANDBOX_WORKSPACE_WRITE;
 	a->script =
 		"exec 2>/dev/null; trap 'echo bye; exit 7' TERM; echo up; while :; do sleep 0.05; "
@@ -561,10 +568,11 @@ static void freeze_it(struct runner *runner)
 
 static void what_is_in_it_is_frozen_and_goes_on(void **state)
 {
-	struct attempt *a = mem_calloc(1, sizeof(*a));
+	struct attempt *a;
 
 	(void)state;
 	assert_true(works());
+	a = mem_calloc(1, sizeof(*a));
 	a->profile = SANDBOX_WORKSPACE_WRITE;
 	a->script = "(setsid sleep 0.3; echo child) & wait; echo done";
 	a->meanwhile = freeze_it;
