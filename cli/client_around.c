@@ -28,28 +28,38 @@ int client_around(struct call *call)
 	return status;
 }
 
-int client_show(const struct call *call, const struct client_ask *asked,
-                void (*show)(struct str json, const void *arg), const void *arg)
+int client_print(const struct call *call, struct client *client, const struct client_ask *asked,
+                 client_show_fn *show, const void *arg)
 {
-	struct client client;
 	struct client_reply reply;
-	struct err err;
 	int status = EXIT_DONE;
+	struct err err;
 
-	if (client_open(&client, call_text(call, OPTION_URL), call_text(call, OPTION_KEY), &err) !=
-	    ERR_OK) {
-		return client_fail(&err);
-	}
-	if (client_request(&client, asked, &reply, &err) != ERR_OK ||
+	if (client_request(client, asked, &reply, &err) != ERR_OK ||
 	    (reply.status >= 400 && client_problem(&reply, &err) != ERR_OK)) {
 		status = client_fail(&err);
 	} else if (call_has(call, OPTION_JSON) && reply.body.len > 0) {
 		render_text(stdout, buf_str(&reply.body));
 		(void)putchar('\n');
-	} else {
+	} else if (show != NULL) {
 		show(buf_str(&reply.body), arg);
 	}
 	client_reply_fini(&reply);
+	return status;
+}
+
+int client_show(const struct call *call, const struct client_ask *asked, client_show_fn *show,
+                const void *arg)
+{
+	struct client client;
+	struct err err;
+	int status;
+
+	if (client_open(&client, call_text(call, OPTION_URL), call_text(call, OPTION_KEY), &err) !=
+	    ERR_OK) {
+		return client_fail(&err);
+	}
+	status = client_print(call, &client, asked, show, arg);
 	client_close(&client);
 	return status;
 }

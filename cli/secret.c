@@ -8,7 +8,6 @@
 #include "cli/client.h"
 #include "cli/client_around.h"
 #include "cli/command.h"
-#include "cli/render.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 #include "json/write.h"
@@ -21,23 +20,16 @@ static const struct column columns[] = {
 	{ NULL, "createdAt" },
 };
 
+static void show_secrets(struct str json, const void *arg)
+{
+	(void)arg;
+	table_print(json, columns, ARRAY_LEN(columns));
+}
+
 static int ask(const struct call *call, const struct client_ask *asked)
 {
-	struct client_reply reply;
-	int status = EXIT_DONE;
-	struct err err;
-
-	if (client_request(call->host, asked, &reply, &err) != ERR_OK ||
-	    (reply.status >= 400 && client_problem(&reply, &err) != ERR_OK)) {
-		status = client_fail(&err);
-	} else if (call_has(call, OPTION_JSON) && reply.body.len > 0) {
-		render_text(stdout, buf_str(&reply.body));
-		(void)putchar('\n');
-	} else if (strcmp(asked->method, "GET") == 0) {
-		table_print(buf_str(&reply.body), columns, ARRAY_LEN(columns));
-	}
-	client_reply_fini(&reply);
-	return status;
+	return client_print(call, call->host, asked,
+	                    strcmp(asked->method, "GET") == 0 ? show_secrets : NULL, NULL);
 }
 
 static void add_escaped(struct buf *out, const char *text)

@@ -8,7 +8,6 @@
 #include "cli/client.h"
 #include "cli/client_around.h"
 #include "cli/command.h"
-#include "cli/render.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 #include "json/write.h"
@@ -44,24 +43,19 @@ static const struct columns counts = { count_columns, ARRAY_LEN(count_columns) }
 static const struct column test_columns[] = { { "MESSAGE", "messageId" } };
 static const struct columns tests = { test_columns, ARRAY_LEN(test_columns) };
 
+static void show_columns(struct str json, const void *arg)
+{
+	const struct columns *columns = arg;
+
+	if (json.n > 0) {
+		table_print(json, columns->items, columns->count);
+	}
+}
+
 static int ask(const struct call *call, const struct client_ask *asked,
                const struct columns *columns)
 {
-	struct client_reply reply;
-	int status = EXIT_DONE;
-	struct err err;
-
-	if (client_request(call->host, asked, &reply, &err) != ERR_OK ||
-	    (reply.status >= 400 && client_problem(&reply, &err) != ERR_OK)) {
-		status = client_fail(&err);
-	} else if (call_has(call, OPTION_JSON) && reply.body.len > 0) {
-		render_text(stdout, buf_str(&reply.body));
-		(void)putchar('\n');
-	} else if (reply.body.len > 0) {
-		table_print(buf_str(&reply.body), columns->items, columns->count);
-	}
-	client_reply_fini(&reply);
-	return status;
+	return client_print(call, call->host, asked, show_columns, columns);
 }
 
 /* What is not of a name's letters goes nowhere in a path. */

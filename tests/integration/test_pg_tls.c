@@ -1,10 +1,5 @@
 /* sslmode=verify-full: a server is believed by its certificate only, and all works over TLS; and
  * the names of servers, which are what certificates are for. */
-#include <assert.h>
-#include <dlfcn.h>
-#include <netdb.h>
-#include <semaphore.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +8,9 @@
 
 #include "log/log.h"
 #include "pg_world.h"
+
+#define RESOLVED_NAME "localhost"
+#include "tests/support/resolver.h"
 
 SQL(test_over_tls, "SELECT CASE WHEN ssl THEN 1 ELSE 0 END FROM pg_stat_ssl "
                    "WHERE pid = pg_backend_pid()");
@@ -110,42 +108,6 @@ static void much_goes_both_ways(void **state)
 
 /* ---- names ---- */
 
-/* What it says of localhost, the addresses with blanks between, when it is let. */
-static struct {
-	_Atomic(const char *) addresses;
-	atomic_uint asked;
-	sem_t gate;
-} resolver;
-
-/* In the place of the system's. */
-int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
-                struct addrinfo **ret)
-{
-	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
-	void *const symbol = dlsym(RTLD_NEXT, "getaddrinfo");
-	struct str rest;
-
-	memcpy(&real, &symbol, sizeof(real));
-	if (strcmp(host, "localhost") != 0 || (hints->ai_flags & AI_NUMERICHOST) != 0) {
-		return real(host, port, hints, ret);
-	}
-	atomic_fetch_add(&resolver.asked, 1);
-	(void)sem_wait(&resolver.gate);
-	(void)sem_post(&resolver.gate);
-	rest = str_of(atomic_load(&resolver.addresses));
-	if (rest.n == 0) {
-		return EAI_NONAME;
-	}
-	while (rest.p != NULL) {
-		char address[32];
-
-		assert(str_copy(address, sizeof(address), str_split(&rest, ' ')));
-		assert(real(address, port, hints, ret) == 0);
-		ret = &(*ret)->ai_next;
-	}
-	return 0;
-}
-
 /* hosts: with a # for the server's port. */
 static struct pg *open_hosts(struct world *world, const char *hosts, unsigned acquire_ms)
 {
@@ -167,11 +129,6 @@ static struct pg *open_hosts(struct world *world, const char *hosts, unsigned ac
 		getenv("TEST_TLS_DIR"));
 	options.url = url;
 	return pg_new(world->loop, &options);
-}
-
-static void resolve_to(const char *addresses)
-{
-	atomic_store(&resolver.addresses, addresses);
 }
 
 static void unanswered(struct world *world)

@@ -1,11 +1,6 @@
 /* The driver against servers that freeze, die, lie or are not there. */
-#include <assert.h>
-#include <dlfcn.h>
 #include <errno.h>
-#include <netdb.h>
-#include <semaphore.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +14,9 @@
 #include "redis/redis.h"
 #include "tests/integration/redis_server.h"
 #include "tests/support/test.h"
+
+#define RESOLVED_NAME "redis.test"
+#include "tests/support/resolver.h"
 
 /* Deadlines are apart by half a second or more: the machine may be busy. */
 enum { SHORT_MS = 200, FREEZE_MS = 1000, LONG_MS = 10000, BACKOFF_MS = 100 };
@@ -521,49 +519,6 @@ static void an_answer_to_half_a_command_costs_the_connection(void **state)
 }
 
 /* ---- names ---- */
-
-/* What it says of this one, the addresses with blanks between, when it is let. */
-static struct {
-	_Atomic(const char *) addresses;
-	atomic_uint asked;
-	sem_t gate;
-} resolver;
-
-#define RESOLVED_NAME "redis.test"
-
-/* In the place of the system's. */
-int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
-                struct addrinfo **ret)
-{
-	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
-	void *const symbol = dlsym(RTLD_NEXT, "getaddrinfo");
-	struct str rest;
-
-	memcpy(&real, &symbol, sizeof(real));
-	if (strcmp(host, RESOLVED_NAME) != 0 || (hints->ai_flags & AI_NUMERICHOST) != 0) {
-		return real(host, port, hints, ret);
-	}
-	atomic_fetch_add(&resolver.asked, 1);
-	(void)sem_wait(&resolver.gate);
-	(void)sem_post(&resolver.gate);
-	rest = str_of(atomic_load(&resolver.addresses));
-	if (rest.n == 0) {
-		return EAI_NONAME;
-	}
-	while (rest.p != NULL) {
-		char address[32];
-
-		assert(str_copy(address, sizeof(address), str_split(&rest, ' ')));
-		assert(real(address, port, hints, ret) == 0);
-		ret = &(*ret)->ai_next;
-	}
-	return 0;
-}
-
-static void resolve_to(const char *addresses)
-{
-	atomic_store(&resolver.addresses, addresses);
-}
 
 static void open_by_name(struct world *world)
 {
