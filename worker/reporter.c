@@ -708,8 +708,8 @@ void reporter_look(struct reporter *r)
 
 void reporter_archived(struct reporter *r, uint64_t through)
 {
-	if (through >
-	    r->archived) { /* else one that is idle would be woken for nothing, for ever */
+	/* One that is idle is not woken for nothing, for ever. */
+	if (through > r->archived) {
 		r->archived = through;
 		fiber_signal_raise(&r->filled);
 	}
