@@ -386,11 +386,20 @@ void pg_job_prepare(struct pg_conn *conn, const struct text *text)
 	}
 }
 
+/* See "planned" in pg.h. */
+static bool planned_each_time(const struct text *text)
+{
+	return str_starts((struct str){ text->text, text->len }, STR_LIT("-- planned: each time"));
+}
+
 void pg_job_add(struct pg_conn *conn, const struct text *text, const struct pg_params *params)
 {
 	static const struct pg_params none;
 	char name[STATEMENT_NAME_MAX];
 
+	if (planned_each_time(text)) {
+		pg_job_add(conn, &pg_sql_texts[PG_SQL_PLAN_EACH], NULL);
+	}
 	if (params == NULL) {
 		params = &none;
 	}

@@ -53,7 +53,7 @@ enum pg_job_kind {
 	PG_JOB_ROLLBACK, /* cleaning up; nobody waits */
 };
 
-enum { PG_STEPS_MAX = 10, PG_STEP_NONE = PG_STEPS_MAX + 1 };
+enum { PG_STEPS_MAX = 14, PG_STEP_NONE = PG_STEPS_MAX + 1 };
 
 struct pg_step {
 	const struct text *text;
@@ -110,8 +110,8 @@ bool pg_conn_usable(struct pg_conn *conn);
 void pg_job_begin(struct pg_conn *conn, enum pg_job_kind kind);
 /* Add the PREPARE of a statement, unless this server session has seen it. */
 void pg_job_prepare(struct pg_conn *conn, const struct text *text);
-/* Add a statement, with its PREPARE when this server session has not seen it. params may be NULL.
- */
+/* Add a statement, with its PREPARE when this server session has not seen it, and what has it
+ * planned each time if it says so. params may be NULL. */
 void pg_job_add(struct pg_conn *conn, const struct text *text, const struct pg_params *params);
 /* The rows of the statement added last are wanted. */
 void pg_job_keep(struct pg_conn *conn);

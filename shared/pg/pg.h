@@ -5,6 +5,11 @@
  * keeps it.  A query is a file in some noun's sql/ folder, embedded by fairlead_embed(); it is
  * prepared lazily per connection under its own name.  No SQL text lives in a .c file.
  *
+ * A query is planned once a connection, for all parameters: for many, planning costs more than
+ * running them.  One with filters that may be left out ($2 IS NULL OR ...), whose good plan depends
+ * on which there are, begins with a line "-- planned: each time": it, and what follows it in its
+ * transaction, is planned for its parameters.
+ *
  * Tenancy: a transaction begun for a tenant sets fairlead.tenant for its duration; row
  * level security compares it.  A connection is given back clean or not at all.
  *

@@ -208,6 +208,51 @@ static void a_changed_schema_costs_one_retry(void **state)
 	world_run(replan_body);
 }
 
+/* ---- plans ---- */
+
+SQL(test_plan_once, "SELECT count(*) FROM projects WHERE id = $1::text");
+SQL(test_plan_each, "-- planned: each time, for its parameters\n"
+                    "SELECT count(*) FROM projects WHERE $1::text IS NULL OR id = $1::text");
+
+/* How many of a statement's runs on this connection were planned for their parameters. */
+static void assert_planned(struct pg *one, const char *name, unsigned once, unsigned each)
+{
+	SQL(test_plans, "SELECT generic_plans, custom_plans FROM pg_prepared_statements"
+	                " WHERE starts_with(name, $1::text)");
+	struct pg_rows *rows = ask(one, "", &test_plans, (const char *const[]){ name, NULL });
+
+	assert_int_equal(pg_rows_count(rows), 1);
+	assert_int_equal(pg_u64(rows, 0, 0), once);
+	assert_int_equal(pg_u64(rows, 0, 1), each);
+	pg_rows_free(rows);
+}
+
+static void plans_body(struct world *world)
+{
+	static const char *const id[] = { "p1", NULL };
+	const struct pg_params params = params_of(id);
+	struct pg *one = world_pool(world, 1, 5000, 5000);
+	struct pg_rows *rows;
+	struct err err;
+
+	tell(one, "ta", &test_plan_once, id);
+	tell(one, "ta", &test_plan_each, id);
+	assert_int_equal(pg_look(one, "ta", &test_plan_each, &params, &rows, &err), ERR_OK);
+	assert_int_equal(pg_rows_count(rows), 1);
+	pg_rows_free(rows);
+	assert_int_equal(pg_look(one, "ta", &test_plan_once, &params, &rows, &err), ERR_OK);
+	pg_rows_free(rows);
+	assert_planned(one, test_plan_once.name, 2, 0);
+	assert_planned(one, test_plan_each.name, 0, 2);
+	pg_free(one);
+}
+
+static void a_statement_is_planned_once_unless_it_says_otherwise(void **state)
+{
+	(void)state;
+	world_run(plans_body);
+}
+
 /* ---- transactions ---- */
 
 static void tx_add(struct pg_tx *tx, const char *tenant, const char *id)
@@ -673,6 +718,7 @@ int main(void)
 		cmocka_unit_test(an_error_is_told_by_its_state_and_leaves_the_pool_clean),
 		cmocka_unit_test(two_queries_of_one_name_are_two_statements),
 		cmocka_unit_test(a_changed_schema_costs_one_retry),
+		cmocka_unit_test(a_statement_is_planned_once_unless_it_says_otherwise),
 		cmocka_unit_test(a_committed_transaction_is_seen_and_an_open_one_is_not),
 		cmocka_unit_test(what_is_rolled_back_or_left_open_never_happened),
 		cmocka_unit_test(a_transaction_with_an_error_cannot_be_committed),

@@ -1,3 +1,4 @@
+-- planned: each time, for its parameters
 -- params: tenant id, owner (NULL: any), rows to skip, rows
 -- returns: chats, in the order of the columns of chat_store.c
 SELECT c.tenant_id, c.owner, c.name, c.namespace, c.part, c.session_id, c.title, c.is_archived,

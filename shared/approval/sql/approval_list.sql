@@ -1,10 +1,11 @@
+-- planned: each time, for its parameters
 -- params: tenant id, states (comma list), session id, project id, tool, namespaces (comma list), asked before (us), and session before, and request before, rows
 -- returns: approvals, in the order of the columns of approval_store.c; the last asked first
 SELECT a.session_id, a.request_id, coalesce(s.project_id, ''), s.namespace, a.tool, a.question, a.state,
        a.epoch, a.n, (extract(epoch FROM a.asked_at) * 1000000)::bigint,
        (extract(epoch FROM a.expires_at) * 1000000)::bigint, a.answered_by,
        (extract(epoch FROM a.answered_at) * 1000000)::bigint, a.scope, a.rule_id, a.command_id
-FROM approvals a JOIN sessions s ON s.id = a.session_id AND s.tenant_id = a.tenant_id
+FROM approvals a JOIN sessions s ON s.id = a.session_id AND (s.tenant_id = a.tenant_id) IS TRUE
 WHERE a.tenant_id = $1::text
   AND ($2::text IS NULL OR a.state = ANY (string_to_array($2::text, ',')))
   AND ($3::text IS NULL OR a.session_id = $3::text)

@@ -3,5 +3,5 @@
 UPDATE approvals
 SET state = 'withdrawn',
     answered_at = 'epoch'::timestamptz + $4::bigint * interval '1 microsecond'
-WHERE tenant_id = $1::text AND session_id = $2::text AND command_id = $3::text
+WHERE (tenant_id = $1::text) IS TRUE AND session_id = $2::text AND command_id = $3::text
   AND state IN ('allowed', 'denied')

@@ -1,3 +1,4 @@
+-- planned: each time, for its parameters
 -- params: tenant id, project id, owner, before this id (each NULL: any), rows
 -- returns: rules, in the order of the columns of rule_store.c; the newest first
 SELECT id, project_id, owner, allow, tool, command, path, host, created_by,

@@ -1,3 +1,4 @@
+-- planned: each time, for its parameters
 -- params: chain (NULL: all), before seq (NULL: from the newest), actor, action (also a beginning: "key."), object, outcome, since, until (us), rows; NULL: any
 -- returns: the columns of audit_read; newest first
 SELECT seq, tenant_id, n, (extract(epoch FROM at) * 1000000)::bigint, actor_kind, actor, actor_name,

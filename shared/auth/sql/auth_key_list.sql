@@ -1,3 +1,4 @@
+-- planned: each time, for its parameters
 -- params: tenant id, before this id (NULL: from the newest), the only id (NULL: any), rows
 -- returns: id, name, owner, scopes, namespaces, created, expires, revoked, last used (us), the owner's
 -- id, env, id of the key that it replaces, created by, is its owner (if any) one that is let in; newest first

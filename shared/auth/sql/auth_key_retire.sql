@@ -11,6 +11,6 @@ WITH old AS (
 UPDATE api_keys k SET expires_at = LEAST(k.expires_at, now() + $3::bigint * interval '1 second')
 FROM old
 WHERE k.id = old.id
-  AND NOT EXISTS (SELECT 1 FROM api_keys n WHERE n.tenant_id = $1::text AND n.replaces = k.id)
+  AND NOT EXISTS (SELECT 1 FROM api_keys n WHERE (n.tenant_id = $1::text) IS TRUE AND n.replaces = k.id)
 RETURNING k.name, array_to_string(k.scopes, ','), array_to_string(k.namespaces, ','), k.owner, k.owner_id,
           (extract(epoch FROM old.life) * 1000000)::bigint

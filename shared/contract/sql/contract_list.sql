@@ -1,3 +1,4 @@
+-- planned: each time, for its parameters
 -- params: tenant id, chain id, address, symbol, part of the name, protocol, type, version (each NULL: any), rows to skip, rows
 -- returns: contracts, in the order of the columns of contract_store.c; the last changed first
 SELECT chain_id, address, chain, name, symbol, protocol, contract_type, version,

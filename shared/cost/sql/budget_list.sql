@@ -1,3 +1,4 @@
+-- planned: each time, for its parameters
 -- params: tenant id (null: any), after tenant id, kind, name, period, today, first day of this month, rows
 -- returns: tenant id, kind, name, period, nano usd soft, hard, tokens soft, hard (null: none), nano usd and tokens used in this period
 SELECT b.tenant_id, b.kind, b.name, b.period, b.soft_nano, b.hard_nano, b.soft_tokens, b.hard_tokens, u.nano, u.tokens

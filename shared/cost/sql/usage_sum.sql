@@ -1,3 +1,4 @@
+-- planned: each time, for its parameters
 -- params: tenant id, by (session, project, user, model, agent, day, tenant), from (day), to (day, not any more), session id, project id, user, namespaces (comma list), after this key, rows
 -- returns: key, tokens in, out, read from a cache, written to one, of reasoning, nano usd (null: not known), tokens without a price, nano usd that agents said, sessions
 SELECT key, sum(input_tokens)::bigint, sum(output_tokens)::bigint, sum(cache_read_tokens)::bigint,

@@ -1,3 +1,4 @@
+-- planned: each time, for its parameters
 -- params: tenant id, user id (NULL: any), id (NULL: all), but this id (NULL: none), reason
 -- returns: ids of those that were alive
 UPDATE logins SET revoked_at = now(), revoked_reason = $5::text

@@ -1,3 +1,4 @@
+-- planned: each time, for its parameters
 -- params: tenant id, user id, the only id (NULL: any), rows
 -- returns: id, means, agent, address, created, used, ends (us); those that are alive, newest first
 SELECT id, means, agent, address, (extract(epoch FROM created_at) * 1000000)::bigint,

@@ -1,3 +1,4 @@
+-- planned: each time, for its parameters
 -- params: tenant id, namespaces (comma list), id before, rows
 -- returns: a schedule, in the order of the columns of schedule_store.c
 -- with schedule_row.sql

@@ -1,3 +1,4 @@
+-- planned: each time, for its parameters
 -- params: tenant id, project id (NULL: any), after this project id and name, rows
 -- returns: secrets, in the order of the columns of secret_store.c, by project and name
 SELECT project_id, name, created_by, (extract(epoch FROM created_at) * 1000000)::bigint,

@@ -1,3 +1,4 @@
+-- planned: each time, for its parameters
 -- params: tenant id, states (comma list), project id, agent type, namespaces (comma list), label name, label value, cause of its failure, only without a retry
 -- returns: how many sessions there are
 SELECT count(*) FROM sessions s

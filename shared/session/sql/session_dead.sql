@@ -1,3 +1,4 @@
+-- planned: each time, for its parameters
 -- params: those of session_count, ids (comma list, null: any), rows
 -- returns: ids of sessions that failed, oldest first
 SELECT s.id FROM sessions s

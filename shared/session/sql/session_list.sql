@@ -1,3 +1,4 @@
+-- planned: each time, for its parameters
 -- params: tenant id, states (comma list), project id, agent type, namespaces (comma list), label name, label value, cause of its failure, only without a retry, created before (us), and id before, rows to skip, rows
 -- returns: a session with its task, in the order of the columns of session_store.c
 -- with session_row.sql

@@ -2,7 +2,7 @@
 -- returns: id of its task, whether others wait for its end; no row when the row reflects that event or a later one already
 WITH late AS (
     UPDATE deliveries SET state = 'superseded', ended_at = now()
-    WHERE session_id = $1::text AND (tenant_id = $12::text) IS TRUE AND state = 'waiting'
+    WHERE session_id = $1::text AND (tenant_id = $12::text) IS TRUE AND (state = 'waiting') IS TRUE
       AND ($2::text = 'queued' AND epoch <= $3::bigint
            OR $2::text = 'provisioning' AND epoch < $3::bigint)
 )

@@ -3,11 +3,13 @@
 WITH made AS (
     INSERT INTO sessions (id, tenant_id, task_id, project_id, namespace, agent, priority, labels,
                           max_attempts, retry_of, root_id, epoch, n)
-    SELECT e ->> 0, s.tenant_id, s.task_id, s.project_id, s.namespace, s.agent, s.priority,
+    SELECT e.made, s.tenant_id, s.task_id, s.project_id, s.namespace, s.agent, s.priority,
            s.labels, s.max_attempts, s.id, coalesce(s.root_id, s.id),
            CASE WHEN $2::bigint IS NULL THEN 0 ELSE 1 END,
            CASE WHEN $2::bigint IS NULL THEN 0 ELSE 2 END
-    FROM sessions s JOIN jsonb_array_elements($1::text::jsonb) e ON s.id = e ->> 1
+    -- (OFFSET: each by its id, which is there before it is looked up)
+    FROM (SELECT p ->> 0 AS made, p ->> 1 AS ended FROM jsonb_array_elements($1::text::jsonb) p OFFSET 0) e
+    CROSS JOIN LATERAL (SELECT * FROM sessions WHERE id = e.ended OFFSET 0) s
     RETURNING id, tenant_id
 ), opened AS (
     -- What log_open() will answer when it makes their logs.

@@ -1,3 +1,4 @@
+-- planned: each time, for its parameters
 -- params: tenant id, after this id (NULL: from the first), the only id (NULL: any), rows
 -- returns: id, name, created (us)
 SELECT id, name, (extract(epoch FROM created_at) * 1000000)::bigint

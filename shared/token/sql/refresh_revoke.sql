@@ -1,3 +1,4 @@
+-- planned: each time, for its parameters
 -- params: tenant id, user id (NULL: any), id (NULL: any), reason
 -- returns: ids of those that were alive
 UPDATE refresh_tokens SET revoked_at = now(), revoked_reason = $4::text

@@ -5,7 +5,8 @@ WITH found AS (
            u.created_by, (extract(epoch FROM u.created_at) * 1000000)::bigint AS created
     FROM sessions s
     JOIN uploads u ON u.tenant_id = s.tenant_id
-    JOIN upload_contents c ON c.tenant_id = u.tenant_id AND c.id = u.content_id
+    CROSS JOIN LATERAL (SELECT size, sha256 FROM upload_contents
+                        WHERE tenant_id = u.tenant_id AND id = u.content_id OFFSET 0) c
     WHERE s.id = $1::text AND u.id = $2::text),
 used AS (
     UPDATE uploads u SET used_at = now()

@@ -1,3 +1,4 @@
+-- planned: each time, for its parameters
 -- params: tenant id, kind (NULL: any), before this id (NULL: from the newest), the only id (NULL: any), rows
 -- returns: id, kind, name, email, home, system, disabled, role, namespaces, created, joined (us); newest first
 SELECT u.id, u.kind, u.name, u.email, u.home_id, u.system, u.disabled_at IS NOT NULL, m.role,

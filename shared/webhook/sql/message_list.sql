@@ -1,3 +1,4 @@
+-- planned: each time, for its parameters
 -- params: tenant id, webhook id, session id, state (each null: any), before this seq (null: from the newest), rows
 -- returns: seq, the message as JSON; the newest first
 -- with message_row.sql

@@ -1,3 +1,4 @@
+-- planned: each time, for its parameters
 -- params: tenant id, id (null: all dead ones), webhook id (null: any), messages at most
 -- returns: the ids; the oldest first
 UPDATE webhook_messages SET state = 'waiting', attempts = 0, since = now(), next_at = now(), sending_until = NULL, ended_at = NULL

@@ -10,14 +10,15 @@ WITH RECURSIVE ends AS (
     SELECT d.id, d.next_at, row_number() OVER (PARTITION BY d.tenant_id ORDER BY d.next_at) AS turn
     FROM ends e
     LEFT JOIN webhook_endpoints p ON p.endpoint = e.endpoint
-    LEFT JOIN webhooks w ON w.id = e.endpoint
+    LEFT JOIN LATERAL (SELECT state FROM webhooks WHERE id = e.endpoint OFFSET 0) w ON true
     CROSS JOIN LATERAL (
         SELECT m.id, m.tenant_id, m.next_at
         FROM webhook_messages m
         WHERE m.state = 'waiting' AND m.endpoint = e.endpoint AND m.next_at <= now()
           AND NOT EXISTS (SELECT FROM webhook_messages o
                           WHERE o.state = 'waiting' AND o.endpoint = m.endpoint AND o.lane = m.lane AND o.seq < m.seq
-                            AND (o.attempts < $4::integer OR o.sending_until > now()))
+                            AND (o.attempts < $4::integer OR o.sending_until > now())
+                          OFFSET 0) -- of each message's lane by itself
         ORDER BY m.next_at, m.seq
         LIMIT greatest(0, (CASE WHEN p.failures >= $3::integer THEN 1 ELSE $2::bigint END)
                           - (SELECT count(*) FROM webhook_messages b
@@ -26,7 +27,8 @@ WITH RECURSIVE ends AS (
       AND (p.failures IS NULL OR p.failures < $3::integer OR p.rest_until <= now())
 ), taken AS (
     SELECT id FROM webhook_messages
-    WHERE id IN (SELECT id FROM due ORDER BY turn, next_at LIMIT $1::bigint) AND state = 'waiting' AND next_at <= now()
+    WHERE id = ANY (ARRAY(SELECT id FROM due ORDER BY turn, next_at LIMIT $1::bigint))
+      AND (state = 'waiting') IS TRUE AND (next_at <= now()) IS TRUE
     FOR UPDATE SKIP LOCKED
 ), sending AS (
     UPDATE webhook_messages m SET

@@ -9,7 +9,7 @@ WITH off AS (
 ), dead AS (
     UPDATE webhook_messages m SET state = 'dead', error = 'the webhook was disabled', sending_until = NULL, ended_at = now()
     FROM off
-    WHERE m.webhook_id = off.id AND m.tenant_id = off.tenant_id AND m.state = 'waiting'
+    WHERE m.webhook_id = off.id AND (m.tenant_id = off.tenant_id) IS TRUE AND (m.state = 'waiting') IS TRUE
 ), told AS (
     INSERT INTO webhook_messages (id, tenant_id, endpoint, webhook_id, lane, type, at, project_id, data)
     SELECT left(encode(sha256(convert_to(concat_ws(' ', o.id, 'webhook.disabled', off.id, now()), 'UTF8')), 'hex'), 32),

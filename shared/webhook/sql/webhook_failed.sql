@@ -6,7 +6,7 @@ WITH failed AS (
         next_at = now() + $7::bigint * interval '1 millisecond',
         state = CASE WHEN since + $8::bigint * interval '1 millisecond' <= now() THEN 'dead' ELSE 'waiting' END,
         ended_at = CASE WHEN since + $8::bigint * interval '1 millisecond' <= now() THEN now() END
-    WHERE id = $1::text AND tenant_id = $2::text AND state = 'waiting' AND attempts = $3::integer
+    WHERE id = $1::text AND (tenant_id = $2::text) IS TRUE AND (state = 'waiting') IS TRUE AND attempts = $3::integer
     RETURNING endpoint, state, webhook_id
 ), noted AS (
     INSERT INTO webhook_endpoints AS p (endpoint, tenant_id, failures, rest_until)

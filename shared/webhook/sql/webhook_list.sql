@@ -1,3 +1,4 @@
+-- planned: each time, for its parameters
 -- params: tenant id, before this id (null: from the newest), rows
 -- returns: webhooks, in the order of the columns of webhook_store.c; the newest first
 -- with webhook_row.sql
