@@ -22,21 +22,28 @@ enum {
 
 enum how { HOW_MOVED, HOW_ALL };
 
+/* How many events are worth a segment. */
+static uint64_t events_min(const struct log_head *head, enum how how)
+{
+	bool all =
+		how == HOW_ALL || head->unarchived >= BYTES_MIN || session_is_terminal(head->state);
+
+	return all ? 1 : EVENTS_MIN;
+}
+
 static enum err_code copy_log(struct app *app, const struct session_trail *trail,
                               const struct log_head *head, enum how how, uint64_t *ret_through,
                               struct err *err)
 {
-	bool all =
-		how == HOW_ALL || head->unarchived >= BYTES_MIN || session_is_terminal(head->state);
 	const struct archive archive = { .sid = trail->id,
 		                         .tenant = trail->tenant.p,
-		                         .events_min = all ? 1 : EVENTS_MIN,
+		                         .events_min = events_min(head, how),
 		                         .hot_events = app->node->conf.archive_hot_events,
 		                         .retire_ms = RETIRE_MS };
 
 	*ret_through = head->watermark;
 	if (head->at.n - head->watermark < archive.events_min) {
-		return ERR_OK; /* as most are, most of the time */
+		return ERR_OK;
 	}
 	return archive_session(&app->node->store, app->node->pg, &archive, ret_through, err);
 }
@@ -83,6 +90,19 @@ static enum err_code archive_retired(struct app *app, struct session_trail *trai
 	return code == ERR_OK && caught_up ? end_trail(app, trail, err) : code;
 }
 
+static bool is_followed(const struct session_trail *trail, const struct log_head *head)
+{
+	return trail->n == head->at.n && trail->epoch == head->at.epoch;
+}
+
+/* Most have nothing to do, most of the time. */
+static bool has_work(const struct session_trail *trail, const struct log_head *head, enum how how)
+{
+	return session_is_terminal(trail->state) ||
+	       (head->found && (!is_followed(trail, head) ||
+	                        head->at.n - head->watermark >= events_min(head, how)));
+}
+
 /* head: as of just now. */
 static enum err_code archive_one(struct app *app, struct session_trail *trail,
                                  const struct log_head *head, enum how how, struct err *err)
@@ -98,7 +118,7 @@ static enum err_code archive_one(struct app *app, struct session_trail *trail,
 	if (code != ERR_OK || wait) {
 		return code;
 	}
-	if (trail->n != head->at.n || trail->epoch != head->at.epoch) {
+	if (!is_followed(trail, head)) {
 		code = follow_session(app, trail, &caught_up, err);
 	}
 	if (code == ERR_OK) {
@@ -111,15 +131,20 @@ static enum err_code archive_one(struct app *app, struct session_trail *trail,
 	return end_trail(app, trail, err);
 }
 
-/* One page: all heads in one go, then those that have something to do. */
+/* One page: all heads in one go, then those that have something to do, each after the sessions that
+ * are being handed over. */
 static enum err_code archive_page(struct app *app, struct session_trails *trails,
-                                  struct arena *arena, enum how how, struct err *err)
+                                  struct arena *arena, enum how how, uint64_t *pass_ms,
+                                  struct err *err)
 {
 	struct log_look *looks = trails_look(trails, arena);
 	enum err_code code = log_heads_get(&app->node->store, looks, trails->count, err);
 
 	for (size_t i = 0; code == ERR_OK && i < trails->count; i++) {
 		code = looks[i].err.code;
+		if (code == ERR_OK && has_work(&trails->items[i], &looks[i].head, how)) {
+			handover_let_pass(app, pass_ms);
+		}
 		if (code == ERR_OK) {
 			code = archive_one(app, &trails->items[i], &looks[i].head, how, err);
 		} else {
@@ -134,14 +159,14 @@ static enum err_code archive_page(struct app *app, struct session_trails *trails
 
 /* Those that moved, with one look at their rows and one at their heads. */
 static enum err_code archive_batch(struct app *app, const struct id *sids, size_t count,
-                                   struct err *err)
+                                   uint64_t *pass_ms, struct err *err)
 {
 	struct arena *arena = arena_new();
 	struct session_trails trails;
 	enum err_code code = session_trail_get_all(app->node->pg, sids, count, arena, &trails, err);
 
 	if (code == ERR_OK) {
-		code = archive_page(app, &trails, arena, HOW_MOVED, err);
+		code = archive_page(app, &trails, arena, HOW_MOVED, pass_ms, err);
 	}
 	arena_free(arena);
 	return code;
@@ -169,12 +194,13 @@ enum err_code archive_moves(struct app *app, struct err *err)
 		(void)fiber_sleep(GATHER_MS);
 	}
 	while (code == ERR_OK && !TAILQ_EMPTY(&app->moves.waiting)) {
+		uint64_t pass_ms = HANDOVER_PASS_MS;
 		size_t count;
 
-		handover_let_pass(app);
+		handover_let_pass(app, &pass_ms);
 		count = take_batch(&app->moves, sids);
 		if (count > 0) {
-			code = archive_batch(app, sids, count, err);
+			code = archive_batch(app, sids, count, &pass_ms, err);
 		}
 	}
 	return code; /* the slow walk finds what this one had taken */
@@ -192,7 +218,7 @@ static enum how how_of_walk(struct app *app)
 	return HOW_ALL;
 }
 
-/* Some pages of a walk, then a pause: what rang is found without it. */
+/* Some pages of a walk, a break after each, then a pause: what rang is found without it. */
 enum err_code archive_sweep(struct app *app, struct err *err)
 {
 	bool more = true;
@@ -204,19 +230,22 @@ enum err_code archive_sweep(struct app *app, struct err *err)
 	for (unsigned pages = 0; code == ERR_OK && more && pages < WALK_PAGES; pages++) {
 		struct arena *arena = arena_new();
 		struct session_trails trails;
+		uint64_t pass_ms = HANDOVER_PASS_MS * (PAGE / MOVES_BATCH), begun_ms;
 
-		handover_let_pass(app);
+		handover_let_pass(app, &pass_ms);
+		begun_ms = clock_mono_ms();
 		code = session_trail_list(app->node->pg, &app->archive_after, PAGE, arena, &trails,
 		                          err);
 		if (code == ERR_OK) {
 			code = archive_page(app, &trails, arena,
-			                    app->archive_all ? HOW_ALL : HOW_MOVED, err);
+			                    app->archive_all ? HOW_ALL : HOW_MOVED, &pass_ms, err);
 		}
 		if (code == ERR_OK) {
 			more = trails.count == PAGE;
 			app->archive_after = more ? trails.items[PAGE - 1].id : (struct id){ "" };
 		}
 		arena_free(arena);
+		duty_rest(begun_ms);
 	}
 	return code;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "event/backlog.h"
@@ -51,9 +52,11 @@ static enum err_code walk_page(struct app *app, size_t *ret_count, struct err *e
 	struct arena *arena = arena_new();
 	struct session_trails trails;
 	struct log_look *looks;
+	uint64_t pass_ms = HANDOVER_PASS_MS, begun_ms;
 	enum err_code code;
 
-	handover_let_pass(app);
+	handover_let_pass(app, &pass_ms);
+	begun_ms = clock_mono_ms();
 	code = session_trail_list(app->node->pg, &app->backlog.after, PAGE, arena, &trails, err);
 	if (code == ERR_OK) {
 		looks = trails_look(&trails, arena);
@@ -72,6 +75,7 @@ static enum err_code walk_page(struct app *app, size_t *ret_count, struct err *e
 	}
 	*ret_count = code == ERR_OK ? trails.count : 0;
 	arena_free(arena);
+	duty_rest(begun_ms);
 	return code;
 }
 

@@ -4,7 +4,7 @@
 #include "log/log.h"
 #include "scheduler/app.h"
 
-enum { DUTY_RETRY_MS = 250, DUTY_DEAD_MS = 60000 };
+enum { DUTY_RETRY_MS = 250, DUTY_DEAD_MS = 60000, DUTY_REST_MAX_MS = 250 };
 
 void duty_init(struct duty *duty, struct app *app)
 {
@@ -51,6 +51,13 @@ void duty_ring(struct duty *duty)
 bool duty_alive(const struct duty *duty)
 {
 	return clock_mono_ms() < duty->turned_ms + duty->every_ms + DUTY_DEAD_MS;
+}
+
+void duty_rest(uint64_t begun_ms)
+{
+	const uint64_t took = clock_mono_ms() - begun_ms;
+
+	(void)fiber_sleep(took < DUTY_REST_MAX_MS ? took : DUTY_REST_MAX_MS);
 }
 
 bool duty_must_stop(enum err_code code)

@@ -32,6 +32,10 @@ void duty_run(void *arg); /* the body of a fiber */
 void duty_ring(struct duty *duty);
 bool duty_alive(const struct duty *duty);
 
+/* Within a turn that walks for long: a break as long as what it did since begun_ms, at most a
+ * moment, so that a walk takes half of a core. Cut short when the fiber is cancelled. */
+void duty_rest(uint64_t begun_ms);
+
 /* Whether what went wrong with one item would go wrong with the next: the turn ends. */
 bool duty_must_stop(enum err_code code);
 

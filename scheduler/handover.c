@@ -19,7 +19,7 @@
 #include "scheduler/order.h"
 #include "scheduler/retake.h"
 
-enum { ALOUD_SIZE = MAIL_ALOUD_MAX + 512, PASS_MS = 100 };
+enum { ALOUD_SIZE = MAIL_ALOUD_MAX + 512 };
 
 /* The rows of a batch. */
 struct reading {
@@ -426,15 +426,16 @@ void handover_start(struct handover *batch)
 	}
 }
 
-void handover_let_pass(struct app *app)
+void handover_let_pass(struct app *app, uint64_t *left_ms)
 {
 	uint64_t now = clock_mono_ms();
-	const uint64_t until = now + PASS_MS;
+	const uint64_t until = now + *left_ms;
 
 	while (app->handing > 0 && now < until && !fiber_cancelled()) {
 		(void)!fiber_signal_wait(&app->handed, until - now);
 		now = clock_mono_ms();
 	}
+	*left_ms = now < until ? until - now : 0;
 }
 
 enum err_code handover_one(struct app *app, const struct queue_item *item, const char *worker,

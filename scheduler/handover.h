@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/attr.h"
 #include "base/err.h"
@@ -41,9 +42,11 @@ struct handover {
  * HANDOVERS_MAX are under way. */
 void handover_start(struct handover *batch);
 
-/* Before a page of a walk that nobody waits for: sessions that are being handed over go first, for
- * a moment. */
-void handover_let_pass(struct app *app);
+/* Before a step of a walk that nobody waits for: sessions that are being handed over go first, for
+ * *left_ms at most, which is what is left of it afterwards: a walk gets on, however many they are.
+ */
+enum { HANDOVER_PASS_MS = 100 };
+void handover_let_pass(struct app *app, uint64_t *left_ms);
 
 /* Claimed some time ago, worker NULL: by one that is not alive. */
 enum err_code handover_one(struct app *app, const struct queue_item *item, const char *worker,

@@ -191,6 +191,7 @@ static void once_body(struct world *world)
 		const struct id *sid = &tasks[i].sessions[0];
 
 		await_archived(&stage, sid);
+		await_epochs(&stage, sid, 2); /* which may be later than that */
 		assert_int_equal(count_of(&stage, &count_leases, sid), 1);
 		assert_int_equal(player_orders(player, sid), 1);
 		assert_int_equal(stage_set(&stage, sid), QUEUE_DONE);
