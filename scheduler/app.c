@@ -40,6 +40,7 @@ enum {
 	BRANCH_MS = 500,
 	CORDON_MS = 1000,
 	MEASURE_MS = 1000,
+	OFFER_MS = 250,
 	BACKLOG_MS = 500,
 	RELEASE_MS = 500,
 	DEADLINE_MS = 250,
@@ -101,6 +102,9 @@ static void ring_for(struct app *app, struct str channel, struct str payload)
 		}
 		return;
 	}
+	if (offers_hear(app, payload)) {
+		return;
+	}
 	if (str_starts(payload, STR_LIT("room"))) {
 		fleet_freed(&app->fleet, payload);
 	} else if (shard_of(app, channel, &shard)) {
@@ -121,18 +125,28 @@ static void ring_for(struct app *app, struct str channel, struct str payload)
 static void on_message(void *arg, struct str channel, struct str payload)
 {
 	struct app *app = arg;
+	enum log_moved moved;
 	struct str tenant;
 	struct id sid;
-	bool leased;
 
 	if (!str_eq(channel, STR_LIT(LOG_MOVES_CHANNEL))) {
 		ring_for(app, channel, payload);
-	} else if (!log_moves_parse(payload, &sid, &tenant, &leased)) {
 		return;
-	} else if (leased) {
-		moves_add_late(&app->moves, &sid);
-	} else if (moves_add(&app->moves, &sid)) {
-		app_ring_archivers(app);
+	}
+	if (!log_moves_parse(payload, &sid, &tenant, &moved)) {
+		return;
+	}
+	switch (moved) {
+	case LOG_MOVED_CREATED: /* it is queued next */
+		ahead_note(app, 0, &sid);
+		duty_ring(&app->duties[DUTY_TAKEN]);
+		break;
+	case LOG_MOVED_LEASED: moves_add_late(&app->moves, &sid); break;
+	case LOG_MOVED_ON:
+		if (moves_add(&app->moves, &sid)) {
+			app_ring_archivers(app);
+		}
+		break;
 	}
 }
 
@@ -221,6 +235,8 @@ static void begin_duties(struct app *app)
 	const uint64_t tick = conf->scheduler_tick;
 
 	begin_duty(app, DUTY_GRANT, "grant", grant_turn, tick);
+	begin_duty(app, DUTY_OFFER, "offer", offers_turn, OFFER_MS);
+	begin_duty(app, DUTY_TAKEN, "taken", offers_taken_turn, tick);
 	begin_duty(app, DUTY_SWEEP, "sweep", sweep_turn, tick);
 	begin_duty(app, DUTY_PROMOTE, "promote", promote_turn, tick);
 	begin_duty(app, DUTY_ADMIT, "admit", reconcile_admit, ADMIT_MS);
@@ -279,6 +295,7 @@ static void app_main(void *arg)
 	fiber_group_cancel(&app->fibers, ERR_CANCELLED);
 	fiber_shield();
 	(void)!fiber_group_wait(&app->fibers, FIBER_NO_TIMEOUT);
+	offers_withdraw(app);
 	(void)!epochs_store(app, &err);
 	fiber_unshield();
 	epochs_fini(&app->epochs);

@@ -16,6 +16,7 @@
 #include "scheduler/fleet.h"
 #include "scheduler/measure.h"
 #include "scheduler/moves.h"
+#include "scheduler/offers.h"
 #include "scheduler/refill.h"
 #include "session/session_wait.h"
 
@@ -57,6 +58,8 @@ enum duty_id {
 	DUTY_ASKS,
 	DUTY_UPLOADS,
 	DUTY_WEBHOOKS,
+	DUTY_OFFER,
+	DUTY_TAKEN,
 	DUTY_MOVES, /* and the other fibers that share `moves` */
 	DUTY_COUNT = DUTY_MOVES + ARCHIVE_FIBERS
 };
@@ -94,6 +97,7 @@ struct app {
 	struct fiber_signal handed;
 	struct epochs epochs;
 	struct ahead ahead;
+	struct offers offers;
 	struct learned *learned; /* LEARNED_MAX */
 	struct ruled ruled[RULED_MAX];
 
@@ -127,8 +131,7 @@ struct app {
 	struct backlog backlog;
 	struct measure measure;
 
-	/* retain */
-	struct id holder; /* of claims: nobody else's */
+	struct id holder; /* of what only one of us may have: nobody else's */
 
 	/* webhooks */
 	struct fetch *fetch;

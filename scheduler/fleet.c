@@ -156,6 +156,15 @@ const struct lease_worker *fleet_find(const struct fleet *fleet, const char *inc
 	return find(fleet, str_of(incarnation), &i) ? &fleet->workers[i] : NULL;
 }
 
+void fleet_took(struct fleet *fleet, const char *incarnation)
+{
+	size_t i;
+
+	if (find(fleet, str_of(incarnation), &i)) {
+		fleet->uses[i].working++;
+	}
+}
+
 void fleet_lost(struct fleet *fleet, const char *incarnation)
 {
 	size_t i;

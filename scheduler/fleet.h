@@ -65,6 +65,8 @@ const struct lease_worker *fleet_find(const struct fleet *fleet, const char *inc
 /* Whether there may be living ones that are not in the list. */
 bool fleet_is_cut(const struct fleet *fleet);
 
+/* It has one session more. */
+void fleet_took(struct fleet *fleet, const char *incarnation);
 /* It turned out to be lost: nothing more for it until the next look. */
 void fleet_lost(struct fleet *fleet, const char *incarnation);
 

@@ -115,7 +115,7 @@ bool log_bell_decode(struct str payload, struct log_bell *ret)
 }
 
 bool log_moves_parse(struct str payload, struct id *ret_sid, struct str *ret_tenant,
-                     bool *ret_leased)
+                     enum log_moved *ret)
 {
 	struct str rest = payload;
 	struct str sid = str_split(&rest, ' ');
@@ -126,6 +126,8 @@ bool log_moves_parse(struct str payload, struct id *ret_sid, struct str *ret_ten
 		return false;
 	}
 	*ret_tenant = tenant;
-	*ret_leased = str_eq(rest, STR_LIT("lease"));
+	*ret = str_eq(rest, STR_LIT("lease"))    ? LOG_MOVED_LEASED
+	       : str_eq(rest, STR_LIT("create")) ? LOG_MOVED_CREATED
+	                                         : LOG_MOVED_ON;
 	return id_parse(sid, ret_sid);
 }

@@ -42,7 +42,6 @@ enum {
 	WORKERS = 4,
 	SLOTS = 64,
 	BATCH = 64,
-	FIBERS = 32,
 	SETTLE_MS = 3500, /* the scheduler has looked at what lived before */
 	RENEW_MS = 300,
 	WAIT_MS = 20000,
@@ -82,7 +81,7 @@ static struct {
 	struct host hosts[WORKERS];
 	struct sample *samples;
 	struct map *by_id;
-	size_t count, next, got;
+	size_t count, got;
 	uint64_t begun_us, rate;
 	struct fiber_signal popped;
 	pid_t scheduler;
@@ -334,7 +333,7 @@ static void accept_all(size_t count)
 	if (task_decode(str_of(body), spec, arena, problems) != ERR_OK) {
 		die("task", "does not decode");
 	}
-	bench.count = bench.next = bench.got = 0;
+	bench.count = bench.got = 0;
 	memset(bench.samples, 0, count * sizeof(*bench.samples));
 	map_free(bench.by_id);
 	bench.by_id = map_new();
@@ -346,31 +345,9 @@ static void accept_all(size_t count)
 	arena_free(arena);
 }
 
-static void make_logs(void *arg)
-{
-	struct err err;
-
-	(void)arg;
-	while (bench.next < bench.count) {
-		const struct sample *sample = &bench.samples[bench.next++];
-
-		must(steer_make_log(&bench.store, bench.pg, &sample->sid, TENANT, true, &err),
-		     "log", &err);
-	}
-}
-
-static void crew(void (*fn)(void *arg))
-{
-	for (unsigned i = 0; i < FIBERS; i++) {
-		(void)fiber_start(bench.loop, &bench.group, "crew", fn, NULL);
-	}
-	if (fiber_group_wait(&bench.group, FIBER_NO_TIMEOUT) != ERR_OK) {
-		exit(1);
-	}
-}
-
 /* ---- one hand-over after the other, at a rate ---- */
 
+/* As who accepts a task does: its log, then the queue, from where it counts. */
 static void enqueue(void *arg)
 {
 	struct sample *sample = arg;
@@ -385,6 +362,7 @@ static void enqueue(void *arg)
 	enum queue_set set;
 	struct err err;
 
+	must(steer_make_log(&bench.store, bench.pg, &sample->sid, TENANT, true, &err), "log", &err);
 	sample->sent_us = clock_mono_us();
 	must(queue_submit(&queue, &item, &set, &err), "submit", &err);
 }
@@ -528,8 +506,6 @@ static void measure(uint64_t rate)
 
 	bench.rate = rate;
 	accept_all(rate * bench.seconds);
-	crew(make_logs);
-	bench.next = 0;
 	drive("fairlead", enqueue);
 	bench.got = 0;
 	for (size_t i = 0; i < bench.count; i++) {

@@ -2,6 +2,7 @@
 -- with queue_items.lua
 -- with queue_limits.lua
 -- with queue_gates.lua
+-- with queue_turns.lua
 -- with queue_tree.lua
 -- with queue_waits.lua
 -- queue_attest: after a loss of Redis a worker says which sessions it has, with what the queue told it of

@@ -129,9 +129,6 @@ local function true_pass(key, who)
 	return all and all.of[who] or learn_passes(key, {who}).of[who]
 end
 
--- A hash with a value as long as this is a table from the first field on; else one of up to 128 tenants
--- would be read from its beginning for each of them.
-local WIDE = string.rep(' ', 64)
 local function write_passes()
 	for key, all in pairs(passes) do
 		if next(all.changed) then
@@ -346,6 +343,7 @@ end
 -- A session waits for a limit of its own: others of its limits may have room for somebody else.
 local step_aside
 local function make_step_aside()
+-- with queue_turns.lua
 -- with queue_tree.lua
 -- with queue_waits.lua
 	return function(h, names, full)
@@ -386,13 +384,6 @@ local function serve(c, t, tpass)
 	lease(h, 'ready')
 end
 
-local function fits(need)
-	for word in string.gmatch(need, '[^,]+') do
-		if not string.find(has, ',' .. word .. ',', 1, true) then return false end
-	end
-	return true
-end
-
 local heads = {} -- class -> {tenant, pass}
 local function look(c)
 	local t, pass = first_tenant(c)
@@ -402,7 +393,7 @@ end
 if working < slots and #rows < most then
 	local classes = call('HGETALL', q .. ':ci')
 	for i = 1, #classes, 2 do
-		if fits(classes[i + 1]) then look(classes[i]) end
+		if fits(classes[i + 1], has) then look(classes[i]) end
 	end
 end
 while steps < 128 and may_take() do

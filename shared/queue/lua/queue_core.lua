@@ -1,6 +1,6 @@
 -- queue_core: what all scripts of a shard have in common. Its other parts are queue_items, queue_limits,
--- queue_gates, queue_tree, queue_paces and queue_waits, in this order; each needs some of those before it,
--- and stands where a script says "-- with" it. A closure is made at every call of a script, and looks for
+-- queue_gates, queue_turns, queue_tree, queue_paces and queue_waits, in this order; each needs some of those
+-- before it, and stands where a script says "-- with" it. A closure is made at every call of a script, and looks for
 -- what it captures from the last local on: so a script is made of what it needs, and what it seldom needs
 -- stands behind what it does mostly.
 --
@@ -28,6 +28,8 @@
 -- Limits count leases that live; a name is t:<tenant>, u:<tenant>:<user>, p:<tenant>:<project>,
 -- a:<tenant>:<type>, c:<tenant>:<key>:
 --   :limit hash name, or "u:*" for all of a kind -> most at a time;  :k:<name> set of its leases
+--   :offer hash of what a scheduler offers to what comes while nobody waits (queue_offer): "till" (ms), "holder", which
+--      of them, "n", and 1 to n -> "incarnation|slots|places|,words,"
 --   :counted 1 once a limit of a kind p or a was set: before that these are not counted;  :recount
 --      "<set> <rank>" while the leases from before that are being counted, the newest of a set first
 --   :b:<name> zset of sessions that are held until there is room;  :ft:<tenant> :fu:<tenant>:<user>
@@ -52,3 +54,13 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local at = string.format('%.0f', now)
 local STRIDE, CREDIT = 1000, 5 -- of turns, see queue_tree
 local I, K = q .. ':i', q .. ':k:'
+-- A hash with a value as long as this is a table from the first field on; else one of up to 128 tenants
+-- would be read from its beginning for each of them.
+local WIDE = '                                                                '
+
+local function fits(need, has)
+	for word in string.gmatch(need, '[^,]+') do
+		if not string.find(has, ',' .. word .. ',', 1, true) then return false end
+	end
+	return true
+end

@@ -2,6 +2,7 @@
 -- with queue_items.lua
 -- with queue_limits.lua
 -- with queue_gates.lua
+-- with queue_turns.lua
 -- with queue_tree.lua
 -- with queue_waits.lua
 -- queue_gate: what keeps sessions from starting, though limits would let them.

@@ -70,6 +70,7 @@ end
 if #results == #sids then return end_call(0) end
 
 -- with queue_gates.lua
+-- with queue_turns.lua
 -- with queue_tree.lua
 -- with queue_waits.lua
 -- verb = from, to, where it is if this was done before

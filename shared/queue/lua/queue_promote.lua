@@ -2,6 +2,7 @@
 -- with queue_items.lua
 -- with queue_limits.lua
 -- with queue_gates.lua
+-- with queue_turns.lua
 -- with queue_tree.lua
 -- with queue_waits.lua
 -- queue_promote: delayed -> ready for those that are due, forget what was done long ago and classes of

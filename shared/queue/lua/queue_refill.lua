@@ -1,5 +1,6 @@
 -- with queue_core.lua
 -- with queue_items.lua
+-- with queue_turns.lua
 -- with queue_tree.lua
 -- queue_refill: after a loss of Redis put sessions in the queue again, as old as they are.
 --

@@ -1,30 +1,50 @@
 -- with queue_core.lua
--- queue_submit: put a session in the queue, once.
+-- queue_submit: put a session in the queue, once; or lease it, when nobody waits and a worker is offered.
 --
 -- KEYS 1 {q<k>}
 -- ARGV 1 sid  2 tenant  3 priority 0..9  4 words needed "a,b"  5 not before (ms, 0: now)
 --      6 reason to hold it, "" none  7 bell channel  8 epoch its log is in  9 user  10 project
 --      11 type of agent  12 key of concurrency  13 first in line 0 | 1  14 words that it likes a worker to have
+-- rings "ready 1 <sid>", or "taken <holder> <sid> <tenant> <user> <priority> <attempt> <ms> <epoch> <incarnation>"
 -- returns {ok | again, set}
-local there = call('HGET', I, ARGV[1])
+local sid, t, u, need, epoch = ARGV[1], ARGV[2], ARGV[9], ARGV[4], ARGV[8]
+local there = call('HGET', I, sid)
 if there then return {'again', string.match(there, '\n([^|]*)')} end
+
+local f = table.concat({t, u, ARGV[10], ARGV[11], ARGV[12], ARGV[3], at, need, ARGV[14]}, '|')
+-- with queue_turns.lua
+-- with queue_taken.lua
+if ARGV[6] == '' and ARGV[12] == '' and ARGV[13] == '0' and ARGV[14] == '' and tonumber(ARGV[5]) <= now then
+	local inc, holder = offered(need)
+	local tenant, user = 't:' .. t, 'u:' .. t .. ':' .. u
+	if inc and nobody_waits(inc) and has_room(tenant, user) then
+		local attempt = epoch + 1 .. ''
+		take_turn(q .. ':v', t, STRIDE / (call('HGET', q .. ':weight', t) or 1), WIDE)
+		take_turn(q .. ':v:' .. t, u, STRIDE, '')
+		call('SADD', K .. tenant, sid)
+		call('SADD', K .. user, sid)
+		call('ZADD', q .. ':leasing', at, sid)
+		call('ZADD', q .. ':w:' .. inc, at, sid)
+		call('HSET', I, sid, f .. '\nleasing|' .. at .. '|' .. inc .. '|' .. attempt .. '|' .. epoch .. '||0||')
+		call('PUBLISH', ARGV[7], table.concat({'taken', holder, sid, t, u, ARGV[3], attempt, at, epoch, inc}, ' '))
+		return {'ok', 'leasing'}
+	end
+end
 
 -- with queue_items.lua
 -- with queue_tree.lua
 -- Attempts go on from the epoch: after a loss of Redis none may have the number of one before it.
-local h = {sid = ARGV[1], t = ARGV[2], u = ARGV[9], p = ARGV[3], need = ARGV[4], by = at, a = ARGV[8],
-	e = ARGV[8], c = '', inc = '', first = ARGV[13], lost = '', names = false, keyed = false, unsaved = false}
-h.f = table.concat({h.t, h.u, ARGV[10], ARGV[11], ARGV[12], h.p, at, h.need, ARGV[14]},
-	'|')
+local h = {sid = sid, t = t, u = u, p = ARGV[3], need = need, by = at, a = epoch, e = epoch, c = '', inc = '',
+	first = ARGV[13], lost = '', f = f, names = false, keyed = false, unsaved = false}
 if ARGV[6] ~= '' then
-	call('ZADD', q .. ':held', at, h.sid)
+	call('ZADD', q .. ':held', at, sid)
 	save(h, 'held', ARGV[6])
 elseif tonumber(ARGV[5]) > now then
-	call('ZADD', q .. ':delayed', ARGV[5], h.sid)
+	call('ZADD', q .. ':delayed', ARGV[5], sid)
 	save(h, 'delayed', '')
 else
 	enter(h)
-	call('PUBLISH', ARGV[7], 'ready 1 ' .. h.sid)
+	call('PUBLISH', ARGV[7], 'ready 1 ' .. sid)
 end
 write_all()
 return {'ok', h.set}

@@ -1,19 +1,11 @@
 -- queue_tree: what is ready, and the turns of those that it is of.
 
-local HALF_LIFE_MS, AGING_MS = 600000, 600000
+local AGING_MS = 600000
 
 -- ---- turns ----
 
--- The pass with which somebody takes part again: what was used before, more or less than others, weighs
--- half as much after each half-life; and of the turns that were not taken no more than CREDIT are saved.
--- Whole numbers are cheaper, and a turn has STRIDE of them.
 local function pass_of(key, who)
-	local known = call('HMGET', key, who, '*')
-	local all = tonumber(known[2] and string.match(known[2], '^[^|]+') or '0')
-	if not known[1] then return all end
-	local pass, when = string.match(known[1], '^([^|]+)|(.+)$')
-	local ahead = math.max(pass - all, -CREDIT * STRIDE)
-	return math.floor(all + ahead * 0.5 ^ (math.max(0, now - when) / HALF_LIFE_MS) + 0.5)
+	return (pass_in_turn(call('HMGET', key, who, '*')))
 end
 
 local function set_pass(key, who, pass)

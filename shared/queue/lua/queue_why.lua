@@ -2,6 +2,7 @@
 -- with queue_items.lua
 -- with queue_limits.lua
 -- with queue_gates.lua
+-- with queue_turns.lua
 -- with queue_tree.lua
 -- with queue_paces.lua
 -- queue_why: what a session waits for, as far as the queue knows. Changes nothing.

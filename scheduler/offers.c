@@ -1,0 +1,162 @@
+#include "scheduler/offers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "log/log.h"
+#include "pg/pg.h"
+#include "queue/offer.h"
+#include "redis/redis.h"
+#include "scheduler/app.h"
+#include "scheduler/handover.h"
+
+enum { STANDS_MS = 1000 }; /* four turns */
+
+/* ---- offering ---- */
+
+static bool may_take(const struct fleet *fleet, size_t i)
+{
+	return !fleet->workers[i].draining && fleet->workers[i].slots > 0;
+}
+
+static void add(const struct fleet *fleet, size_t i, struct queue_offers *ret,
+                struct queue_offer items[QUEUE_OFFERS_MAX])
+{
+	const struct lease_worker *worker = &fleet->workers[i];
+
+	items[ret->count++] = (struct queue_offer){ worker->incarnation, worker->has, worker->slots,
+		                                    worker->resident };
+}
+
+/* Only the fullest that has room; it is full when others are to be begun with. */
+static void pack(const struct fleet *fleet, struct queue_offers *ret,
+                 struct queue_offer items[QUEUE_OFFERS_MAX])
+{
+	const struct place_rules rules = { .pack = true };
+	size_t best = fleet->count;
+
+	for (size_t i = 0; i < fleet->count; i++) {
+		struct place_worker one = fleet_place(fleet, i);
+		struct place_worker other = fleet_place(fleet, best < fleet->count ? best : i);
+
+		if (fleet_room(fleet, i) > 0 &&
+		    (best == fleet->count || place_compare(&one, &other, &rules) > 0)) {
+			best = i;
+		}
+	}
+	if (best < fleet->count) {
+		add(fleet, best, ret, items);
+	}
+}
+
+/* All, or as many as may be; each offer begins where the one before ended. */
+static void spread(struct app *app, struct queue_offers *ret,
+                   struct queue_offer items[QUEUE_OFFERS_MAX])
+{
+	const struct fleet *fleet = &app->fleet;
+	const size_t from = fleet->count > QUEUE_OFFERS_MAX ? app->offers.from : 0;
+
+	for (size_t k = 0; k < fleet->count && ret->count < QUEUE_OFFERS_MAX; k++) {
+		size_t i = (from + k) % fleet->count;
+
+		if (may_take(fleet, i)) {
+			add(fleet, i, ret, items);
+		}
+		app->offers.from = i + 1;
+	}
+}
+
+static enum err_code offer(struct app *app, bool any, struct err *err)
+{
+	struct queue_offer items[QUEUE_OFFERS_MAX];
+	struct queue_offers offers = { .holder = app->holder.s,
+		                       .for_ms = STANDS_MS,
+		                       .items = items };
+	enum err_code code = ERR_OK;
+	bool stands;
+
+	if (any && app->node->conf.scheduler_placement == PLACEMENT_PACK) {
+		pack(&app->fleet, &offers, items);
+	} else if (any) {
+		spread(app, &offers, items);
+	}
+	for (unsigned i = 0; code == ERR_OK && i < redis_shards(app->node->redis); i++) {
+		const struct queue queue = queue_at(app->node->redis, i);
+
+		code = queue_offer(&queue, &offers, &stands, err);
+	}
+	return code;
+}
+
+enum err_code offers_turn(struct app *app, struct err *err)
+{
+	return offer(app, app->fleet.read_ms > 0 && pg_available(app->node->pg), err);
+}
+
+void offers_withdraw(struct app *app)
+{
+	struct err err;
+
+	if (offer(app, false, &err) != ERR_OK) {
+		log_debug("offers.stand", "%s", err.msg); /* for a second */
+	}
+}
+
+/* ---- what was taken ---- */
+
+bool offers_hear(struct app *app, struct str payload)
+{
+	struct offers *offers = &app->offers;
+	struct queue_item item;
+	struct str holder;
+
+	if (!queue_taken_read(payload, &holder, &item)) {
+		return false;
+	}
+	if (str_eq(holder, str_of(app->holder.s)) && offers->count < OFFERS_TAKEN_MAX) {
+		offers->taken[(offers->first + offers->count++) % OFFERS_TAKEN_MAX] = item;
+		fleet_took(&app->fleet, item.incarnation);
+		duty_ring(&app->duties[DUTY_TAKEN]);
+	}
+	return true;
+}
+
+/* As many as are of the first one's shard. */
+static struct handover *next_batch(struct app *app)
+{
+	struct offers *offers = &app->offers;
+	struct handover *batch = mem_calloc(1, sizeof(*batch));
+
+	batch->app = app;
+	while (offers->count > 0 && batch->count < HANDOVER_MAX) {
+		const struct queue_item *item = &offers->taken[offers->first];
+		const struct queue queue = app_queue(app, item->tenant);
+		const struct lease_worker *worker = fleet_find(&app->fleet, item->incarnation);
+		struct handover_lease *lease = &batch->leases[batch->count];
+
+		if (batch->count > 0 && queue.shard != batch->queue.shard) {
+			break;
+		}
+		batch->queue = queue;
+		lease->item = *item;
+		if (worker != NULL) { /* else it is gone: nobody lives by no name */
+			memcpy(lease->worker, worker->worker, sizeof(lease->worker));
+		}
+		batch->count++;
+		offers->first = (offers->first + 1) % OFFERS_TAKEN_MAX;
+		offers->count--;
+	}
+	return batch;
+}
+
+enum err_code offers_taken_turn(struct app *app, struct err *err)
+{
+	(void)err;
+	ahead_ask(app);
+	while (app->offers.count > 0) {
+		handover_start(next_batch(app));
+	}
+	return ERR_OK;
+}

@@ -1,0 +1,48 @@
+-- queue_taken: what comes while nobody waits is leased as it comes, to a worker that a scheduler offers: what a
+-- claim at once would do, without the way there and back. Where anything is unusual it is left to claims.
+
+-- So many kinds of needs are looked at; beyond that all goes by claims.
+local CLASSES = 32
+
+-- The less busy of two that are offered, and who offers it; nil: none has room.
+local function offered(need)
+	local offer = call('HMGET', q .. ':offer', 'till', 'n', 'holder')
+	if not offer[1] or tonumber(offer[1]) < now then return nil end
+	local n, best, least = tonumber(offer[2]), nil, nil
+	local i = time[2] % n
+	local pair = call('HMGET', q .. ':offer', i + 1, (i + 1) % n + 1)
+	for k = 1, math.min(n, 2) do
+		local inc, slots, places, has = string.match(pair[k], '^([^|]+)|(%d+)|(%d+)|(.*)$')
+		local working = call('ZCARD', q .. ':w:' .. inc)
+		if working < tonumber(slots) and (not best or working / slots < least) and fits(need, has) and
+			working + call('ZCARD', q .. ':p:' .. inc) < tonumber(places) then
+			best, least = inc, working / slots
+		end
+	end
+	return best, offer[3]
+end
+
+-- Nobody is ready, waits for room, or for this worker, and nothing but the limits of all tenants and users counts.
+local function nobody_waits(inc)
+	local classes = tonumber(call('HGET', q .. ':seq', 'class') or '0')
+	if classes > CLASSES then return false end
+	local keys = {q .. ':gate', q .. ':waits', q .. ':counted', q .. ':back:' .. inc, q .. ':wait:' .. inc}
+	for c = 1, classes do keys[5 + c] = q .. ':T:' .. c end
+	return call('EXISTS', unpack(keys)) == 0
+end
+
+local function has_room(tenant, user)
+	local names = {tenant, user}
+	local limits = call('HMGET', q .. ':limit', tenant, user, 't:*', 'u:*')
+	for i = 1, 2 do
+		local limit = limits[i] or limits[i + 2]
+		if limit and call('SCARD', K .. names[i]) >= tonumber(limit) then return false end
+	end
+	return true
+end
+
+local function take_turn(key, who, stride, wide)
+	local pass, last = pass_in_turn(call('HMGET', key, who, '*'))
+	call('HSET', key, '*', math.max(pass, last) .. '|' .. at .. wide,
+		who, math.max(pass, last - CREDIT * stride) + stride .. '|' .. at)
+end

@@ -1,0 +1,74 @@
+#include "queue/offer.h"
+
+#include "queue/keys.h"
+#include "queue_lua_gen.h"
+#include "redis/redis.h"
+
+static bool offers_ok(const struct queue_offers *offers)
+{
+	bool ok = queue_name_ok(offers->holder) && offers->count <= QUEUE_OFFERS_MAX;
+
+	for (size_t i = 0; i < offers->count && ok; i++) {
+		ok = queue_name_ok(offers->items[i].incarnation) &&
+		     queue_words_ok(offers->items[i].has);
+	}
+	return ok;
+}
+
+enum err_code queue_offer(const struct queue *queue, const struct queue_offers *offers,
+                          bool *ret_stands, struct err *err)
+{
+	const struct text *script = &queue_lua_texts[QUEUE_LUA_QUEUE_OFFER];
+	CLEANUP(redis_cmd_cleanup) struct redis_cmd *cmd = redis_cmd_new();
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	char tag[QUEUE_KEY_SIZE];
+	enum err_code code;
+
+	if (!offers_ok(offers)) {
+		return err_set(err, ERR_INVALID, "offers of %s", offers->holder);
+	}
+	queue_key_tag(queue, tag);
+	redis_script_begin(cmd, script, 1);
+	redis_arg_cstr(cmd, tag);
+	redis_arg_cstr(cmd, offers->holder);
+	redis_arg_u64(cmd, offers->for_ms);
+	for (size_t i = 0; i < offers->count; i++) {
+		const struct queue_offer *item = &offers->items[i];
+
+		redis_argf(cmd, "%s|%u|%u|,%s,", item->incarnation, item->capacity,
+		           item->resident > 0 ? item->resident : item->capacity, item->has);
+	}
+	code = redis_script(queue->redis, script, cmd, &reply, err);
+	*ret_stands = code == ERR_OK && redis_reply_int(reply) == 1;
+	return code == ERR_OK ? ERR_OK : err_wrap(err, "offers");
+}
+
+static struct str word(struct str *rest)
+{
+	return str_split(rest, ' ');
+}
+
+bool queue_taken_read(struct str payload, struct str *ret_holder, struct queue_item *ret)
+{
+	struct str rest = payload;
+	uint64_t priority, at_ms;
+
+	*ret = (struct queue_item){ .claimed = QUEUE_CLAIMED_NEW, .set = QUEUE_LEASING };
+	if (!str_eq(word(&rest), STR_LIT("taken"))) {
+		return false;
+	}
+	*ret_holder = word(&rest);
+	if (!id_parse(word(&rest), &ret->sid) ||
+	    !str_copy(ret->tenant, sizeof(ret->tenant), word(&rest)) ||
+	    !str_copy(ret->user, sizeof(ret->user), word(&rest)) ||
+	    !parse_u64(word(&rest), QUEUE_PRIORITY_MAX, &priority) ||
+	    !parse_u64(word(&rest), UINT64_MAX, &ret->attempt) ||
+	    !parse_u64(word(&rest), INT64_MAX, &at_ms) ||
+	    !parse_u64(word(&rest), UINT64_MAX, &ret->epoch) ||
+	    !str_copy(ret->incarnation, sizeof(ret->incarnation), rest) || rest.n == 0) {
+		return false;
+	}
+	ret->priority = (unsigned)priority;
+	ret->queued_ms = ret->since_ms = (int64_t)at_ms;
+	return true;
+}

@@ -1,0 +1,44 @@
+/*
+ * Offers: workers with room, for what comes while nobody waits. queue_submit() then leases it to one of
+ * them in the same step, as a claim at once would have, and the bell says so: whoever offered takes it
+ * further (log_open(), queue_opened()), and who dies before that leaves it half done, as after a claim.
+ *
+ * What likes workers, has a key of concurrency, or comes while anything waits, is left to claims; so is
+ * all when a breaker or a budget is shut.  One scheduler offers at a time, until its offer is over.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "queue/queue.h"
+
+enum { QUEUE_OFFERS_MAX = 64 };
+
+struct queue_offer {
+	const char *incarnation;
+	const char *has;   /* words */
+	unsigned capacity; /* slots the worker has in all */
+	unsigned resident; /* sessions that may be on it, parked ones included; 0: as capacity */
+};
+
+struct queue_offers {
+	const char *holder; /* a name: who is told of what is taken */
+	uint64_t for_ms;
+	const struct queue_offer *items;
+	size_t count; /* at most QUEUE_OFFERS_MAX; 0: nothing is offered any more */
+};
+
+/* In place of what this holder offered before. *ret_stands: false: another's offer does. */
+enum err_code queue_offer(const struct queue *queue, const struct queue_offers *offers,
+                          bool *ret_stands, struct err *err) MUST_CHECK;
+
+/*
+ * "taken ...", what the bell says of one that was leased like this. False: it says something else, or is
+ * damaged. *ret: as of queue_claim(), QUEUE_CLAIMED_NEW; *ret_holder points into the payload. Pure.
+ */
+bool queue_taken_read(struct str payload, struct str *ret_holder,
+                      struct queue_item *ret) MUST_CHECK;
