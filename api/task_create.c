@@ -133,27 +133,6 @@ static bool accept_task(struct http_request *req, struct http_reply *reply,
 
 /* ---- what follows ---- */
 
-/* As session_get() would read it; session ids and agents differ. */
-static struct session row_of(struct http_request *req, const struct task_acceptance *acceptance)
-{
-	const struct task_spec *spec = acceptance->spec;
-
-	return (struct session){
-		.tenant = str_of(acceptance->tenant),
-		.project = spec->project,
-		.created_by = str_of(acceptance->created_by),
-		.owner = str_of(acceptance->owner),
-		.priority = (unsigned)spec->priority,
-		.repo = task_repo_json(spec, req->arena),
-		.runtime = task_runtime_json(spec, req->arena),
-		.workers = task_workers_json(spec, req->arena),
-		.concurrency_key = spec->concurrency_key,
-		.queue_after = spec->queue_after,
-		.waits = spec->queue_after.n > 0 && !acceptance->after_met,
-		.not_before_us = spec->not_before_us,
-	};
-}
-
 /* accepted->sessions are in the order of the agents. */
 static void publish_all(struct http_request *req, const struct task_acceptance *acceptance,
                         const struct task_accepted *accepted)
@@ -161,17 +140,18 @@ static void publish_all(struct http_request *req, const struct task_acceptance *
 	const struct node *node = node_of(req);
 	const struct task_agent *agents = acceptance->spec->agents.items;
 	bool stored = acceptance->generation != 0;
-	struct session row = row_of(req, acceptance);
 	struct steer_publication publication;
+	struct session row;
 	enum err_code code = ERR_OK;
 	size_t done = 0;
 	struct err err;
 
+	steer_accepted(acceptance, &accepted->task, req->arena, &row);
 	for (size_t i = 0; i < acceptance->spec->agents.count && code == ERR_OK; i++) {
 		row.agent = task_agent_json(&agents[i], req->arena);
-		steer_publication_of(&row, req->arena, &publication);
 		for (uint64_t k = 0; k < agents[i].count && code == ERR_OK; k++) {
-			publication.sid = accepted->sessions[done];
+			row.id = accepted->sessions[done];
+			steer_publication_of(&row, req->arena, &publication);
 			code = steer_publish(&node->store, node->pg, &publication, stored, &err);
 			if (code == ERR_OK) {
 				marks_add(&((struct app *)node->app)->marks, acceptance->tenant,

@@ -58,7 +58,6 @@ static void ask(void *arg)
 	read->done = true;
 	read->app->ahead.reading--;
 	fiber_signal_raise(&read->answered);
-	duty_ring(&read->app->duties[DUTY_TAKEN]); /* for those that were noted meanwhile */
 	ahead_release(read);
 }
 

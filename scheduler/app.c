@@ -125,28 +125,18 @@ static void ring_for(struct app *app, struct str channel, struct str payload)
 static void on_message(void *arg, struct str channel, struct str payload)
 {
 	struct app *app = arg;
-	enum log_moved moved;
 	struct str tenant;
 	struct id sid;
+	bool leased;
 
 	if (!str_eq(channel, STR_LIT(LOG_MOVES_CHANNEL))) {
 		ring_for(app, channel, payload);
+	} else if (!log_moves_parse(payload, &sid, &tenant, &leased)) {
 		return;
-	}
-	if (!log_moves_parse(payload, &sid, &tenant, &moved)) {
-		return;
-	}
-	switch (moved) {
-	case LOG_MOVED_CREATED: /* it is queued next */
-		ahead_note(app, 0, &sid);
-		duty_ring(&app->duties[DUTY_TAKEN]);
-		break;
-	case LOG_MOVED_LEASED: moves_add_late(&app->moves, &sid); break;
-	case LOG_MOVED_ON:
-		if (moves_add(&app->moves, &sid)) {
-			app_ring_archivers(app);
-		}
-		break;
+	} else if (leased) {
+		moves_add_late(&app->moves, &sid);
+	} else if (moves_add(&app->moves, &sid)) {
+		app_ring_archivers(app);
 	}
 }
 
@@ -275,6 +265,7 @@ static void app_main(void *arg)
 	fleet_init(&app->fleet);
 	epochs_init(&app->epochs);
 	ahead_init(&app->ahead);
+	offers_init(&app->offers);
 	app->learned = mem_calloc(LEARNED_MAX, sizeof(*app->learned));
 	fiber_signal_init(&app->handed);
 	app->holder = id_new();
@@ -300,6 +291,7 @@ static void app_main(void *arg)
 	fiber_unshield();
 	epochs_fini(&app->epochs);
 	ahead_fini(&app->ahead);
+	offers_fini(&app->offers);
 	node->app = NULL;
 	fetch_free(app->fetch);
 	redis_sub_free(app->sub);

@@ -414,11 +414,11 @@ enum err_code grant_turn(struct app *app, struct err *err)
 	struct fleet *fleet = &app->fleet;
 	enum err_code code = ERR_OK;
 
-	ahead_ask(app);
 	if (look || clock_mono_ms() >= fleet->read_ms + app->node->conf.scheduler_tick) {
 		code = fleet_read(fleet, app->node->redis, err);
 		duty_ring(&app->duties[DUTY_OFFER]);
 	}
+	ahead_ask(app);
 	for (unsigned i = 0; code == ERR_OK && i < shards; i++) {
 		const struct queue queue = queue_at(app->node->redis, (first + i) % shards);
 

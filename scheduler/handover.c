@@ -164,7 +164,10 @@ static enum err_code read_rows(struct reading *reading)
 	for (size_t i = 0; i < batch->count; i++) {
 		const struct id *sid = &batch->leases[i].item.sid;
 
-		reading->ahead[i] = ahead_find(batch->app, sid);
+		reading->rows[i] = batch->leases[i].row;
+		if (reading->rows[i] == NULL) {
+			reading->ahead[i] = ahead_find(batch->app, sid);
+		}
 		if (reading->ahead[i] != NULL) {
 			reading->rows[i] = ahead_row(reading->ahead[i], sid);
 		}
@@ -410,6 +413,7 @@ static void hand_over(void *arg)
 		log_warn("handover.failed", "sessions=%zu code=%s %s", batch->count,
 		         err_name(err.code), err.msg);
 	}
+	arena_free(batch->arena);
 	free(batch);
 	app->handing--;
 	fiber_signal_raise(&app->handed);

@@ -15,11 +15,14 @@
 #include "trace/trace.h"
 
 struct app;
+struct arena;
+struct session;
 
 enum { HANDOVER_MAX = 24, HANDOVERS_MAX = 8 };
 
 struct handover_lease {
 	struct queue_item item;
+	const struct session *row; /* NULL: to be read; the batch's arena's */
 	char worker[QUEUE_WORKER_MAX + 1];
 	bool alive, leased;
 	enum err_code code; /* of raising the epoch, later of telling its worker */
@@ -35,7 +38,8 @@ struct handover {
 	struct handover_lease leases[HANDOVER_MAX];
 	struct queue_wish wishes[HANDOVER_MAX];
 	size_t count;
-	int64_t claimed_us; /* clock_wall_us() */
+	struct arena *arena; /* NULL: no row is known */
+	int64_t claimed_us;  /* clock_wall_us() */
 };
 
 /* Claimed just now: on a fiber of its own; takes the batch, from mem_calloc(). Waits while

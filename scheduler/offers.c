@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/arena.h"
 #include "base/mem.h"
 #include "log/log.h"
 #include "pg/pg.h"
@@ -11,6 +11,8 @@
 #include "redis/redis.h"
 #include "scheduler/app.h"
 #include "scheduler/handover.h"
+#include "session/session_copy.h"
+#include "session/session_store.h"
 
 enum { STANDS_MS = 1000 }; /* four turns */
 
@@ -106,21 +108,71 @@ void offers_withdraw(struct app *app)
 
 /* ---- what was taken ---- */
 
+void offers_init(struct offers *offers)
+{
+	TAILQ_INIT(&offers->taken);
+}
+
+static struct taken *pop(struct offers *offers)
+{
+	struct taken *taken = TAILQ_FIRST(&offers->taken);
+
+	TAILQ_REMOVE(&offers->taken, taken, link);
+	offers->count--;
+	return taken;
+}
+
+void offers_fini(struct offers *offers)
+{
+	while (!TAILQ_EMPTY(&offers->taken)) {
+		free(pop(offers));
+	}
+}
+
 bool offers_hear(struct app *app, struct str payload)
 {
 	struct offers *offers = &app->offers;
-	struct queue_item item;
-	struct str holder;
+	struct queue_taken heard;
+	struct taken *taken;
 
-	if (!queue_taken_read(payload, &holder, &item)) {
+	if (!queue_taken_read(payload, &heard)) {
 		return false;
 	}
-	if (str_eq(holder, str_of(app->holder.s)) && offers->count < OFFERS_TAKEN_MAX) {
-		offers->taken[(offers->first + offers->count++) % OFFERS_TAKEN_MAX] = item;
-		fleet_took(&app->fleet, item.incarnation);
-		duty_ring(&app->duties[DUTY_TAKEN]);
+	if (!str_eq(heard.holder, str_of(app->holder.s)) || offers->count == OFFERS_TAKEN_MAX) {
+		return true;
 	}
+	taken = mem_calloc(1, sizeof(*taken) + heard.copy.n);
+	taken->item = heard.item;
+	taken->len = heard.copy.n;
+	memcpy(taken->copy, heard.copy.p, heard.copy.n);
+	TAILQ_INSERT_TAIL(&offers->taken, taken, link);
+	offers->count++;
+	fleet_took(&app->fleet, heard.item.incarnation);
+	duty_ring(&app->duties[DUTY_TAKEN]);
 	return true;
+}
+
+/* NULL: it has to be read. */
+static const struct session *row_of(const struct taken *taken, struct arena *arena)
+{
+	struct session *row = arena_take(arena, sizeof(*row));
+
+	return session_copy_read(str_make(taken->copy, taken->len), arena, row) &&
+	                       id_eq(&row->id, &taken->item.sid)
+	               ? row
+	               : NULL;
+}
+
+static void add_to(struct handover *batch, const struct taken *taken)
+{
+	const struct lease_worker *worker = fleet_find(&batch->app->fleet, taken->item.incarnation);
+	struct handover_lease *lease = &batch->leases[batch->count++];
+
+	lease->item = taken->item;
+	lease->row = row_of(taken, batch->arena);
+	if (worker != NULL) { /* else it is gone: nobody lives by no name */
+		memcpy(lease->worker, worker->worker, sizeof(lease->worker));
+	}
 }
 
 /* As many as are of the first one's shard. */
@@ -128,25 +180,20 @@ static struct handover *next_batch(struct app *app)
 {
 	struct offers *offers = &app->offers;
 	struct handover *batch = mem_calloc(1, sizeof(*batch));
+	struct taken *taken;
 
 	batch->app = app;
-	while (offers->count > 0 && batch->count < HANDOVER_MAX) {
-		const struct queue_item *item = &offers->taken[offers->first];
-		const struct queue queue = app_queue(app, item->tenant);
-		const struct lease_worker *worker = fleet_find(&app->fleet, item->incarnation);
-		struct handover_lease *lease = &batch->leases[batch->count];
+	batch->arena = arena_new();
+	while ((taken = TAILQ_FIRST(&offers->taken)) != NULL && batch->count < HANDOVER_MAX) {
+		const struct queue queue = app_queue(app, taken->item.tenant);
 
 		if (batch->count > 0 && queue.shard != batch->queue.shard) {
 			break;
 		}
 		batch->queue = queue;
-		lease->item = *item;
-		if (worker != NULL) { /* else it is gone: nobody lives by no name */
-			memcpy(lease->worker, worker->worker, sizeof(lease->worker));
-		}
-		batch->count++;
-		offers->first = (offers->first + 1) % OFFERS_TAKEN_MAX;
-		offers->count--;
+		taken = pop(offers);
+		add_to(batch, taken);
+		free(taken);
 	}
 	return batch;
 }
@@ -154,7 +201,6 @@ static struct handover *next_batch(struct app *app)
 enum err_code offers_taken_turn(struct app *app, struct err *err)
 {
 	(void)err;
-	ahead_ask(app);
 	while (app->offers.count > 0) {
 		handover_start(next_batch(app));
 	}

@@ -1,12 +1,13 @@
 /*
- * Duties: workers with room are offered to what comes while nobody waits (queue/offer.h), and what was
- * taken from our offer is handed over as what was claimed.  What a scheduler that died had offered is over
- * in a second; what was taken meanwhile is completed as anything half done.
+ * Duties: workers with room are offered to what comes while nobody waits (queue/offer.h), and what
+ * was taken from our offer is handed over as what was claimed.  What a scheduler that died had
+ * offered is over in a second; what was taken meanwhile is completed as anything half done.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/queue.h>
 
 #include "base/attr.h"
 #include "base/err.h"
@@ -15,13 +16,24 @@
 
 struct app;
 
-enum { OFFERS_TAKEN_MAX = 256 };
+enum { OFFERS_TAKEN_MAX = 256 }; /* what is beyond is completed as half done */
+
+struct taken {
+	TAILQ_ENTRY(taken) link;
+	struct queue_item item;
+	size_t len;
+	char copy[]; /* of its row (session_copy.h) */
+};
 
 struct offers {
-	struct queue_item taken[OFFERS_TAKEN_MAX]; /* not handed over yet, in a ring */
-	size_t first, count;
-	size_t from; /* where the next offer begins in the list of workers, when there are too many */
+	TAILQ_HEAD(taken_list, taken) taken; /* not handed over yet, the oldest first */
+	size_t count;
+	size_t from; /* where the next offer begins in the list of workers, when there are too many
+	              */
 };
+
+void offers_init(struct offers *offers);
+void offers_fini(struct offers *offers);
 
 enum err_code offers_turn(struct app *app, struct err *err) MUST_CHECK;
 enum err_code offers_taken_turn(struct app *app, struct err *err) MUST_CHECK;

@@ -47,6 +47,7 @@ static enum err_code submit(struct app *app, const struct session *session,
 	struct steer_publication publication;
 
 	steer_publication_of(session, arena, &publication);
+	publication.copy = STR_LIT(""); /* its log may be further than its row */
 	publication.first = head->state != SESSION_QUEUED;
 	if (rest_of(head->state) == SESSION_PAUSED) {
 		publication.hold = STEER_HOLD_PAUSED;
@@ -61,12 +62,13 @@ static enum err_code create_log(struct app *app, const struct session *session, 
 {
 	const struct node *node = app->node;
 	bool unmade = false, stored = false;
+	uint64_t epoch;
 	enum err_code code = steer_is_unmade(&node->store, node->pg, session->tenant.p,
 	                                     &session->id, &unmade, &stored, err);
 
 	if (code == ERR_OK && unmade) {
 		code = steer_make_log(&node->store, node->pg, &session->id, session->tenant.p,
-		                      stored, err);
+		                      stored, &epoch, err);
 	}
 	return code == ERR_REBUILD ? ERR_OK : code; /* opening_head() rebuilds what was lost */
 }

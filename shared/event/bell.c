@@ -115,7 +115,7 @@ bool log_bell_decode(struct str payload, struct log_bell *ret)
 }
 
 bool log_moves_parse(struct str payload, struct id *ret_sid, struct str *ret_tenant,
-                     enum log_moved *ret)
+                     bool *ret_leased)
 {
 	struct str rest = payload;
 	struct str sid = str_split(&rest, ' ');
@@ -126,8 +126,6 @@ bool log_moves_parse(struct str payload, struct id *ret_sid, struct str *ret_ten
 		return false;
 	}
 	*ret_tenant = tenant;
-	*ret = str_eq(rest, STR_LIT("lease"))    ? LOG_MOVED_LEASED
-	       : str_eq(rest, STR_LIT("create")) ? LOG_MOVED_CREATED
-	                                         : LOG_MOVED_ON;
+	*ret_leased = str_eq(rest, STR_LIT("lease"));
 	return id_parse(sid, ret_sid);
 }

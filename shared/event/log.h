@@ -236,17 +236,13 @@ void log_bell_channel(const struct id *sid, char out[LOG_KEY_SIZE]);
 bool log_bell_parse_channel(struct str channel, struct id *ret) MUST_CHECK;
 
 /* The one channel on which every session's moves are told, "<sid> <tenant>", with the cause of an
- * opening behind it: also commands that went on, and every 64 KiB that wait for the archive. */
+ * opening behind it, but not its creation: also commands that went on, and every 64 KiB that wait
+ * for the archive. */
 #define LOG_MOVES_CHANNEL "moves"
 enum { LOG_MOVES_TENANT_MAX = 64 };
-enum log_moved {
-	LOG_MOVED_CREATED, /* its row has all that is to be known of it */
-	LOG_MOVED_LEASED,
-	LOG_MOVED_ON,
-};
-/* tenant: a view into the payload, at most LOG_MOVES_TENANT_MAX. */
+/* tenant: a view into the payload, at most LOG_MOVES_TENANT_MAX; *ret_leased: a lease moved it. */
 bool log_moves_parse(struct str payload, struct id *ret_sid, struct str *ret_tenant,
-                     enum log_moved *ret) MUST_CHECK;
+                     bool *ret_leased) MUST_CHECK;
 
 enum { LOG_TRACE_SIZE = 32 + 1 };
 

@@ -48,27 +48,29 @@ static struct str word(struct str *rest)
 	return str_split(rest, ' ');
 }
 
-bool queue_taken_read(struct str payload, struct str *ret_holder, struct queue_item *ret)
+bool queue_taken_read(struct str payload, struct queue_taken *ret)
 {
-	struct str rest = payload;
+	struct queue_item *item = &ret->item;
 	uint64_t priority, at_ms;
 
-	*ret = (struct queue_item){ .claimed = QUEUE_CLAIMED_NEW, .set = QUEUE_LEASING };
-	if (!str_eq(word(&rest), STR_LIT("taken"))) {
+	*item = (struct queue_item){ .claimed = QUEUE_CLAIMED_NEW, .set = QUEUE_LEASING };
+	ret->copy = payload;
+	if (!str_eq(word(&ret->copy), STR_LIT("taken"))) {
 		return false;
 	}
-	*ret_holder = word(&rest);
-	if (!id_parse(word(&rest), &ret->sid) ||
-	    !str_copy(ret->tenant, sizeof(ret->tenant), word(&rest)) ||
-	    !str_copy(ret->user, sizeof(ret->user), word(&rest)) ||
-	    !parse_u64(word(&rest), QUEUE_PRIORITY_MAX, &priority) ||
-	    !parse_u64(word(&rest), UINT64_MAX, &ret->attempt) ||
-	    !parse_u64(word(&rest), INT64_MAX, &at_ms) ||
-	    !parse_u64(word(&rest), UINT64_MAX, &ret->epoch) ||
-	    !str_copy(ret->incarnation, sizeof(ret->incarnation), rest) || rest.n == 0) {
+	ret->holder = word(&ret->copy);
+	if (!id_parse(word(&ret->copy), &item->sid) ||
+	    !str_copy(item->tenant, sizeof(item->tenant), word(&ret->copy)) ||
+	    !str_copy(item->user, sizeof(item->user), word(&ret->copy)) ||
+	    !parse_u64(word(&ret->copy), QUEUE_PRIORITY_MAX, &priority) ||
+	    !parse_u64(word(&ret->copy), UINT64_MAX, &item->attempt) ||
+	    !parse_u64(word(&ret->copy), INT64_MAX, &at_ms) ||
+	    !parse_u64(word(&ret->copy), UINT64_MAX, &item->epoch) ||
+	    !str_copy(item->incarnation, sizeof(item->incarnation), word(&ret->copy)) ||
+	    item->incarnation[0] == '\0') {
 		return false;
 	}
-	ret->priority = (unsigned)priority;
-	ret->queued_ms = ret->since_ms = (int64_t)at_ms;
+	item->priority = (unsigned)priority;
+	item->queued_ms = item->since_ms = (int64_t)at_ms;
 	return true;
 }

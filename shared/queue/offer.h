@@ -1,10 +1,12 @@
 /*
- * Offers: workers with room, for what comes while nobody waits. queue_submit() then leases it to one of
- * them in the same step, as a claim at once would have, and the bell says so: whoever offered takes it
- * further (log_open(), queue_opened()), and who dies before that leaves it half done, as after a claim.
+ * Offers: workers with room, for what comes while nobody waits. queue_submit() then leases it to
+ * one of them in the same step, as a claim at once would have, and the bell says so: whoever
+ * offered takes it further (log_open(), queue_opened()), and who dies before that leaves it half
+ * done, as after a claim.
  *
- * What likes workers, has a key of concurrency, or comes while anything waits, is left to claims; so is
- * all when a breaker or a budget is shut.  One scheduler offers at a time, until its offer is over.
+ * What likes workers, has a key of concurrency, or comes while anything waits, is left to claims;
+ * so is all when a breaker or a budget is shut.  One scheduler offers at a time, until its offer is
+ * over.
  */
 #pragma once
 
@@ -37,8 +39,12 @@ enum err_code queue_offer(const struct queue *queue, const struct queue_offers *
                           bool *ret_stands, struct err *err) MUST_CHECK;
 
 /*
- * "taken ...", what the bell says of one that was leased like this. False: it says something else, or is
- * damaged. *ret: as of queue_claim(), QUEUE_CLAIMED_NEW; *ret_holder points into the payload. Pure.
+ * "taken ...", what the bell says of one that was leased like this. False: it says something else,
+ * or is damaged. Strings point into the payload. Pure.
  */
-bool queue_taken_read(struct str payload, struct str *ret_holder,
-                      struct queue_item *ret) MUST_CHECK;
+struct queue_taken {
+	struct queue_item item; /* as of queue_claim(), QUEUE_CLAIMED_NEW */
+	struct str holder;      /* whose offer it was */
+	struct str copy;        /* of its row, as who submitted it gave it */
+};
+bool queue_taken_read(struct str payload, struct queue_taken *ret) MUST_CHECK;

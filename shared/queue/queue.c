@@ -135,6 +135,7 @@ enum err_code queue_submit(const struct queue *queue, const struct queue_submit 
 	add_name(cmd, item->key);
 	redis_arg_cstr(cmd, item->first ? "1" : "0");
 	add_name(cmd, item->likes);
+	redis_arg(cmd, item->copy);
 	code = redis_script(queue->redis, script, cmd, &reply, err);
 	if (code != ERR_OK) {
 		return err_wrap(err, "submit %s", item->sid.s);

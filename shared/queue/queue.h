@@ -132,6 +132,7 @@ struct queue_submit {
 	const char *hold;       /* not NULL: held, with this reason */
 	uint64_t
 		epoch; /* that its log is in: of log_open() or the head; 0: opens without a guard */
+	struct str copy; /* of its row: said to who hands it over at once (offer.h); "": none */
 };
 
 /* *ret_set: where it is now; a session that is there already stays where it is. */

@@ -5,14 +5,17 @@
 #include "event/segment.h"
 #include "json/value.h"
 #include "queue/queue_limit.h"
+#include "session/session_copy.h"
 #include "session/session_json.h"
 #include "steer/notify.h"
+#include "task/task_json.h"
+#include "task/task_store.h"
 
 /* Where the log of a new session begins. */
 enum { FIRST_EPOCH = 1, FIRST_N = 1 };
 
 enum err_code steer_make_log(const struct log_store *store, struct pg *pg, const struct id *sid,
-                             const char *tenant, bool stored, struct err *err)
+                             const char *tenant, bool stored, uint64_t *ret_epoch, struct err *err)
 {
 	const struct log_open opening = { .sid = *sid,
 		                          .tenant = tenant,
@@ -27,6 +30,7 @@ enum err_code steer_make_log(const struct log_store *store, struct pg *pg, const
 	struct log_result opened;
 	enum err_code code;
 
+	*ret_epoch = 0;
 	if (store->generation == 0) {
 		return err_set(err, ERR_UNAVAILABLE, "the generation of Redis is not known yet");
 	}
@@ -37,6 +41,7 @@ enum err_code steer_make_log(const struct log_store *store, struct pg *pg, const
 	if (opened.outcome != LOG_OK) {
 		return log_result_err(&opened, err);
 	}
+	*ret_epoch = opened.epoch;
 	if (stored && opened.first.epoch == FIRST_EPOCH && opened.first.n == FIRST_N) {
 		return ERR_OK;
 	}
@@ -105,6 +110,38 @@ static const char *likes_of(const struct session *row, const char *prefers, stru
 	return strlen(likes) <= QUEUE_LIKES_MAX ? likes : repo;
 }
 
+void steer_accepted(const struct task_acceptance *acceptance, const struct id *task,
+                    struct arena *arena, struct session *ret)
+{
+	const struct task_spec *spec = acceptance->spec;
+
+	*ret = (struct session){
+		.task = *task,
+		.state = SESSION_QUEUED,
+		.tenant = str_of(acceptance->tenant),
+		.project = spec->project,
+		.created_by = str_of(acceptance->created_by),
+		.owner = str_of(acceptance->owner),
+		.priority = (unsigned)spec->priority,
+		.max_attempts = (unsigned)spec->max_attempts,
+		.prompt = task_prompt_json(spec, arena),
+		.repo = task_repo_json(spec, arena),
+		.runtime = task_runtime_json(spec, arena),
+		.delivery = task_delivery_json(spec, arena),
+		.workers = task_workers_json(spec, arena),
+		.concurrency_key = spec->concurrency_key,
+		.queue_after = spec->queue_after,
+		.waits = spec->queue_after.n > 0 && !acceptance->after_met,
+		.not_before_us = spec->not_before_us,
+	};
+	if (acceptance->trace.sampled) {
+		char trace[TRACEPARENT_LEN + 1];
+
+		traceparent_format(&acceptance->trace, trace);
+		ret->traceparent = arena_str(arena, str_of(trace));
+	}
+}
+
 void steer_publication_of(const struct session *row, struct arena *arena,
                           struct steer_publication *ret)
 {
@@ -127,6 +164,7 @@ void steer_publication_of(const struct session *row, struct arena *arena,
 		.hold = row->waits ? arena_printf(arena, STEER_HOLD_AFTER "%" STR_FMT,
 		                                  STR_ARG(row->queue_after))
 		                   : NULL,
+		.copy = session_copy_write(row, arena),
 	};
 }
 
@@ -146,7 +184,8 @@ enum err_code steer_enqueue(struct redis *redis, const struct steer_publication 
 		                           .likes = publication->likes,
 		                           .not_before_ms = publication->not_before_ms,
 		                           .hold = publication->hold,
-		                           .epoch = epoch };
+		                           .epoch = epoch,
+		                           .copy = publication->copy };
 	enum queue_set set;
 
 	return queue_submit(&queue, &item, &set, err);
@@ -156,10 +195,11 @@ enum err_code steer_publish(const struct log_store *store, struct pg *pg,
                             const struct steer_publication *publication, bool stored,
                             struct err *err)
 {
-	enum err_code code =
-		steer_make_log(store, pg, &publication->sid, publication->tenant, stored, err);
+	uint64_t epoch;
+	enum err_code code = steer_make_log(store, pg, &publication->sid, publication->tenant,
+	                                    stored, &epoch, err);
 
-	return code == ERR_OK ? steer_enqueue(store->redis, publication, 0, err) : code;
+	return code == ERR_OK ? steer_enqueue(store->redis, publication, epoch, err) : code;
 }
 
 enum err_code steer_publish_rows(const struct log_store *store, struct pg *pg, const char *tenant,

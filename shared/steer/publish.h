@@ -16,10 +16,11 @@ struct pg;
 /*
  * The log of a session that has none in this Redis and of which nothing was lost with another,
  * unless somebody made it. PostgreSQL is told of its epoch, unless it was when the session was
- * accepted (stored).
+ * accepted (stored). *ret_epoch: that it begins in; 0: not known, since somebody else made it.
  */
 enum err_code steer_make_log(const struct log_store *store, struct pg *pg, const struct id *sid,
-                             const char *tenant, bool stored, struct err *err) MUST_CHECK;
+                             const char *tenant, bool stored, uint64_t *ret_epoch,
+                             struct err *err) MUST_CHECK;
 /* Whether PostgreSQL says so: no epoch is known, or only the first, of this generation. *ret_stored
  * as above. */
 enum err_code steer_is_unmade(const struct log_store *store, struct pg *pg, const char *tenant,
@@ -37,9 +38,15 @@ struct steer_publication {
 	const char *likes; /* words; NULL: none */
 	uint64_t not_before_ms;
 	const char *hold; /* why it may not run yet, NULL: it may */
+	struct str copy;  /* of its row (session_copy.h); "": none */
 };
 
 struct session;
+struct task_acceptance;
+/* A row of a task that was accepted just now, as session_get() would read it but for what differs
+ * among its sessions: id and agent. */
+void steer_accepted(const struct task_acceptance *acceptance, const struct id *task,
+                    struct arena *arena, struct session *ret);
 /* What its row says; everything is the arena's or the row's. */
 void steer_publication_of(const struct session *row, struct arena *arena,
                           struct steer_publication *ret);

@@ -59,6 +59,7 @@ static const char body[] =
 
 struct sample {
 	struct id sid;
+	struct steer_publication publication;
 	uint64_t sent_us, got_us; /* 0: not yet */
 };
 
@@ -80,6 +81,7 @@ static struct {
 	struct fiber_group group, workers;
 	struct host hosts[WORKERS];
 	struct sample *samples;
+	struct arena *arena; /* of their publications */
 	struct map *by_id;
 	size_t count, got;
 	uint64_t begun_us, rate;
@@ -309,10 +311,14 @@ static void accept_some(const struct task_acceptance *acceptance, size_t count)
 	}
 	must(task_accept_all(bench.pg, list, count, &err), "accept", &err);
 	for (size_t i = 0; i < count; i++) {
-		ids[i] = items[i].accepted.sessions[0];
-		bench.samples[bench.count].sid = ids[i];
-		(void)map_put(bench.by_id, str_of(ids[i].s), &bench.samples[bench.count]);
-		bench.count++;
+		struct sample *sample = &bench.samples[bench.count++];
+		struct session row;
+
+		steer_accepted(acceptance, &items[i].accepted.task, bench.arena, &row);
+		row.agent = task_agent_json(acceptance->spec->agents.items, bench.arena);
+		row.id = sample->sid = ids[i] = items[i].accepted.sessions[0];
+		steer_publication_of(&row, bench.arena, &sample->publication);
+		(void)map_put(bench.by_id, str_of(ids[i].s), sample);
 	}
 	/* So that the scheduler does not put them into the queue itself. */
 	must(session_mark_queued(bench.pg, TENANT, ids, count, &err), "mark", &err);
@@ -337,6 +343,8 @@ static void accept_all(size_t count)
 	memset(bench.samples, 0, count * sizeof(*bench.samples));
 	map_free(bench.by_id);
 	bench.by_id = map_new();
+	arena_free(bench.arena);
+	bench.arena = arena_new();
 	while (bench.count < count) {
 		size_t left = count - bench.count;
 
@@ -351,20 +359,13 @@ static void accept_all(size_t count)
 static void enqueue(void *arg)
 {
 	struct sample *sample = arg;
-	const struct queue queue = queue_at(bench.redis, 0);
-	const struct queue_submit item = { .sid = sample->sid,
-		                           .tenant = TENANT,
-		                           .user = "u",
-		                           .project = "p",
-		                           .agent = "command",
-		                           .epoch = 1, /* as who makes its log says */
-		                           .needs = "runtime=local,agent=command" };
-	enum queue_set set;
+	uint64_t epoch;
 	struct err err;
 
-	must(steer_make_log(&bench.store, bench.pg, &sample->sid, TENANT, true, &err), "log", &err);
+	must(steer_make_log(&bench.store, bench.pg, &sample->sid, TENANT, true, &epoch, &err),
+	     "log", &err);
 	sample->sent_us = clock_mono_us();
-	must(queue_submit(&queue, &item, &set, &err), "submit", &err);
+	must(steer_enqueue(bench.redis, &sample->publication, epoch, &err), "submit", &err);
 }
 
 static void push(void *arg)
@@ -598,6 +599,7 @@ static void run(void *arg)
 	redis_free(bench.worker_redis);
 	pg_free(bench.pg);
 	map_free(bench.by_id);
+	arena_free(bench.arena);
 	free(bench.samples);
 }
 

@@ -14,7 +14,7 @@
 --      9 state: the new state, "" none; recover without status event: used only when the head does not know it
 --     10 data of the status event, "" none   11 bell channel
 --     12 the first generation since Redis was empty   13 channel that is told, "" none  14 what it is told
--- rings the bell, and channel moves: "<sid> <tenant> <cause>"
+-- rings the bell, and but for create, of which the row knows, channel moves: "<sid> <tenant> <cause>"
 -- tells channel 13 when it is done now, last of all: whoever hears it may begin at once
 -- returns {ok | again, epoch, first n, last n, state, bytes beyond the watermark, and ok: how many were told}
 --      or {missing} {stale} {rebuild} {fenced, epoch} {moved, state}
@@ -94,6 +94,8 @@ if h[11] then redis.call('HDEL', head, 'rs') end
 if how == 'recover' and not h[1] then redis.call('HSET', head, 'rb', ARGV[2]) end
 redis.call('PUBLISH', ARGV[11],
 	e .. ' ' .. text(first) .. ' ' .. text(n) .. ' ' .. ts .. ' ' .. state .. '\n' .. bell)
-redis.call('PUBLISH', 'moves', string.match(head, '{s:(.-)}') .. ' ' .. ARGV[1] .. ' ' .. ARGV[5])
+if how ~= 'create' then
+	redis.call('PUBLISH', 'moves', string.match(head, '{s:(.-)}') .. ' ' .. ARGV[1] .. ' ' .. ARGV[5])
+end
 local told = ARGV[13] ~= '' and redis.call('PUBLISH', ARGV[13], ARGV[14]) or 0
 return {'ok', e, text(first), text(n), state, text(bytes), told}

@@ -5,7 +5,8 @@
 -- ARGV 1 sid  2 tenant  3 priority 0..9  4 words needed "a,b"  5 not before (ms, 0: now)
 --      6 reason to hold it, "" none  7 bell channel  8 epoch its log is in  9 user  10 project
 --      11 type of agent  12 key of concurrency  13 first in line 0 | 1  14 words that it likes a worker to have
--- rings "ready 1 <sid>", or "taken <holder> <sid> <tenant> <user> <priority> <attempt> <ms> <epoch> <incarnation>"
+--      15 copy of its row, for who is told that it is taken
+-- rings "ready 1 <sid>", or "taken <holder> <sid> <tenant> <user> <priority> <attempt> <ms> <epoch> <incarnation> <copy>"
 -- returns {ok | again, set}
 local sid, t, u, need, epoch = ARGV[1], ARGV[2], ARGV[9], ARGV[4], ARGV[8]
 local there = call('HGET', I, sid)
@@ -26,7 +27,7 @@ if ARGV[6] == '' and ARGV[12] == '' and ARGV[13] == '0' and ARGV[14] == '' and t
 		call('ZADD', q .. ':leasing', at, sid)
 		call('ZADD', q .. ':w:' .. inc, at, sid)
 		call('HSET', I, sid, f .. '\nleasing|' .. at .. '|' .. inc .. '|' .. attempt .. '|' .. epoch .. '||0||')
-		call('PUBLISH', ARGV[7], table.concat({'taken', holder, sid, t, u, ARGV[3], attempt, at, epoch, inc}, ' '))
+		call('PUBLISH', ARGV[7], table.concat({'taken', holder, sid, t, u, ARGV[3], attempt, at, epoch, inc, ARGV[15]}, ' '))
 		return {'ok', 'leasing'}
 	end
 end
