@@ -1,6 +1,7 @@
 /*
  * What the queue's scripts cost on one Redis: whole lifecycles (claim, opened, finish) with turns,
- * limits and leases on, with and without many leases that live; under with-redis.
+ * limits and leases on, with and without many leases that live; and of sessions that come while
+ *nobody waits (submit, opened, finish), which no claim is needed for; under with-redis.
  *
  *	bench_scheduling [sessions [live]]
  */
@@ -12,11 +13,21 @@
 #include "base/clock.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
+#include "queue/offer.h"
 #include "queue/queue.h"
 #include "queue/queue_limit.h"
 #include "redis/redis.h"
 
-enum { FIBERS = 32, TENANTS = 100, USERS = 5, BATCH = 16, LIVE = 50000, TIMEOUT_MS = 30000 };
+enum {
+	FIBERS = 32,
+	TENANTS = 100,
+	USERS = 5,
+	BATCH = 16,
+	LIVE = 50000,
+	WORKERS = 32,
+	OFFER_MS = 60000,
+	TIMEOUT_MS = 30000
+};
 
 struct bench {
 	struct loop *loop;
@@ -36,28 +47,33 @@ static void die(const char *what, const struct err *err)
 	exit(1);
 }
 
+static void submit(struct bench *bench, uint64_t i, struct id *ret_sid, enum queue_set *ret_set)
+{
+	char tenant[32], user[32];
+	const struct queue_submit item = { .sid = *ret_sid = id_new(),
+		                           .tenant = tenant,
+		                           .user = user,
+		                           .project = "p",
+		                           .agent = "command",
+		                           .priority = (unsigned)(i % 10),
+		                           .needs = "runtime=local,agent=command" };
+	struct err err;
+
+	(void)snprintf(tenant, sizeof(tenant), "t%" PRIu64, i % TENANTS);
+	(void)snprintf(user, sizeof(user), "u%" PRIu64, i / TENANTS % USERS);
+	if (queue_submit(&bench->queue, &item, ret_set, &err) != ERR_OK) {
+		die("submit", &err);
+	}
+}
+
 static void submit_all(void *arg)
 {
 	struct bench *bench = arg;
+	enum queue_set set;
+	struct id sid;
 
 	while (bench->next < bench->sessions) {
-		uint64_t i = bench->next++;
-		char tenant[32], user[32];
-		struct queue_submit item = { .sid = id_new(),
-			                     .tenant = tenant,
-			                     .user = user,
-			                     .project = "p",
-			                     .agent = "command",
-			                     .priority = (unsigned)(i % 10),
-			                     .needs = "runtime=local,agent=command" };
-		enum queue_set set;
-		struct err err;
-
-		(void)snprintf(tenant, sizeof(tenant), "t%" PRIu64, i % TENANTS);
-		(void)snprintf(user, sizeof(user), "u%" PRIu64, i / TENANTS % USERS);
-		if (queue_submit(&bench->queue, &item, &set, &err) != ERR_OK) {
-			die("submit", &err);
-		}
+		submit(bench, bench->next++, &sid, &set);
 	}
 }
 
@@ -102,6 +118,41 @@ static void work(void *arg)
 			live_all(bench, items, count);
 		}
 	} while (count > 0);
+}
+
+/* ---- what comes while nobody waits ---- */
+
+static void offer(struct bench *bench)
+{
+	char names[WORKERS][32];
+	struct queue_offer items[WORKERS];
+	const struct queue_offers offers = { "bench", OFFER_MS, items, WORKERS };
+	bool stands;
+	struct err err;
+
+	for (unsigned i = 0; i < WORKERS; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "inc-%u", i);
+		items[i] = (struct queue_offer){ names[i], "runtime=local,agent=command,os=linux",
+			                         LIVE, LIVE };
+	}
+	if (queue_offer(&bench->queue, &offers, &stands, &err) != ERR_OK) {
+		die("offer", &err);
+	}
+}
+
+static void come(void *arg)
+{
+	struct bench *bench = arg;
+
+	while (bench->next < bench->sessions) {
+		struct queue_item item = { .attempt = 0 };
+		enum queue_set set;
+
+		submit(bench, bench->next++, &item.sid, &set);
+		if (set == QUEUE_LEASING) {
+			live_all(bench, &item, 1);
+		}
+	}
 }
 
 static uint64_t crew(struct bench *bench, void (*body)(void *arg))
@@ -210,6 +261,22 @@ static void lifecycles(struct bench *bench, const char *what)
 	print_scripts(bench);
 }
 
+static void as_they_come(struct bench *bench)
+{
+	double cpu = cpu_us(bench);
+	uint64_t us;
+
+	offer(bench);
+	bench->next = bench->done = 0;
+	us = crew(bench, come);
+	(void)printf("nobody waits\n  lifecycles %9.0f /s (%" PRIu64
+	             " without a claim), %.1f us of Redis "
+	             "each, submit included\n",
+	             (double)bench->done * 1e6 / (double)us, bench->done,
+	             (cpu_us(bench) - cpu) / (double)bench->done);
+	print_scripts(bench);
+}
+
 /* So that the server has the scripts. */
 static void warm(struct bench *bench)
 {
@@ -244,6 +311,7 @@ static void body(void *arg)
 	say(bench, "CONFIG SET slowlog-log-slower-than 200");
 	warm(bench);
 	lifecycles(bench, "no other leases");
+	as_they_come(bench);
 	if (bench->live == 0) {
 		redis_free(bench->redis);
 		return;
