@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "log/log.h"
+#include "metric/metric.h"
 #include "pg/pg.h"
 #include "queue/offer.h"
 #include "redis/redis.h"
@@ -148,6 +149,7 @@ bool offers_hear(struct app *app, struct str payload)
 	TAILQ_INSERT_TAIL(&offers->taken, taken, link);
 	offers->count++;
 	fleet_took(&app->fleet, heard.item.incarnation);
+	metric_inc(METRIC_LEASES_TAKEN, NULL);
 	duty_ring(&app->duties[DUTY_TAKEN]);
 	return true;
 }

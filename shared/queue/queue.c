@@ -9,7 +9,7 @@
 #include "queue_lua_gen.h"
 #include "redis/redis.h"
 
-enum { SCRIPT_MOVES = 24, SCRIPT_CLAIMS = 16 }; /* others wait for each script */
+enum { SCRIPT_MOVES = 24, SCRIPT_CLAIMS = 8 }; /* others wait for each script */
 
 static const char *const set_names[QUEUE_SET_COUNT] = {
 	[QUEUE_NONE] = "none",     [QUEUE_READY] = "ready",     [QUEUE_DELAYED] = "delayed",
