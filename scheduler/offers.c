@@ -19,25 +19,35 @@ enum { STANDS_MS = 1000 }; /* four turns */
 
 /* ---- offering ---- */
 
-static bool may_take(const struct fleet *fleet, size_t i)
+/* What is free is divided among the shards; which have one more than others changes. */
+static unsigned part_of(const struct app *app, size_t i, unsigned shard, unsigned shards)
 {
-	return !fleet->workers[i].draining && fleet->workers[i].slots > 0;
+	unsigned room = fleet_room(&app->fleet, i);
+
+	return room / shards + ((shard + app->offers.turn) % shards < room % shards ? 1 : 0);
 }
 
-static void add(const struct fleet *fleet, size_t i, struct queue_offers *ret,
+static void add(const struct app *app, size_t i, unsigned shard, struct queue_offers *ret,
                 struct queue_offer items[QUEUE_OFFERS_MAX])
 {
-	const struct lease_worker *worker = &fleet->workers[i];
+	const struct lease_worker *worker = &app->fleet.workers[i];
+	const unsigned shards = redis_shards(app->node->redis);
+	struct queue_offer *item = &items[ret->count];
 
-	items[ret->count++] = (struct queue_offer){ worker->incarnation, worker->has, worker->slots,
-		                                    worker->resident };
+	*item = (struct queue_offer){ worker->incarnation, worker->has, worker->slots,
+		                      worker->resident, 0 };
+	if (shards > 1) {
+		item->more = part_of(app, i, shard, shards);
+	}
+	ret->count += (shards == 1 || item->more > 0) && !worker->draining && worker->slots > 0;
 }
 
 /* Only the fullest that has room; it is full when others are to be begun with. */
-static void pack(const struct fleet *fleet, struct queue_offers *ret,
+static void pack(const struct app *app, unsigned shard, struct queue_offers *ret,
                  struct queue_offer items[QUEUE_OFFERS_MAX])
 {
 	const struct place_rules rules = { .pack = true };
+	const struct fleet *fleet = &app->fleet;
 	size_t best = fleet->count;
 
 	for (size_t i = 0; i < fleet->count; i++) {
@@ -50,52 +60,49 @@ static void pack(const struct fleet *fleet, struct queue_offers *ret,
 		}
 	}
 	if (best < fleet->count) {
-		add(fleet, best, ret, items);
+		add(app, best, shard, ret, items);
 	}
 }
 
-/* All, or as many as may be; each offer begins where the one before ended. */
-static void spread(struct app *app, struct queue_offers *ret,
+/* All, or as many as may be; each turn begins with others. */
+static void spread(const struct app *app, unsigned shard, struct queue_offers *ret,
                    struct queue_offer items[QUEUE_OFFERS_MAX])
 {
-	const struct fleet *fleet = &app->fleet;
-	const size_t from = fleet->count > QUEUE_OFFERS_MAX ? app->offers.from : 0;
+	const size_t count = app->fleet.count;
+	const size_t from = count > QUEUE_OFFERS_MAX ? app->offers.turn * QUEUE_OFFERS_MAX : 0;
 
-	for (size_t k = 0; k < fleet->count && ret->count < QUEUE_OFFERS_MAX; k++) {
-		size_t i = (from + k) % fleet->count;
-
-		if (may_take(fleet, i)) {
-			add(fleet, i, ret, items);
-		}
-		app->offers.from = i + 1;
+	for (size_t k = 0; k < count && ret->count < QUEUE_OFFERS_MAX; k++) {
+		add(app, (from + k) % count, shard, ret, items);
 	}
 }
 
 static enum err_code offer(struct app *app, bool any, struct err *err)
 {
 	struct queue_offer items[QUEUE_OFFERS_MAX];
-	struct queue_offers offers = { .holder = app->holder.s,
-		                       .for_ms = STANDS_MS,
-		                       .items = items };
 	enum err_code code = ERR_OK;
-	bool stands;
 
-	if (any && app->node->conf.scheduler_placement == PLACEMENT_PACK) {
-		pack(&app->fleet, &offers, items);
-	} else if (any) {
-		spread(app, &offers, items);
-	}
 	for (unsigned i = 0; code == ERR_OK && i < redis_shards(app->node->redis); i++) {
 		const struct queue queue = queue_at(app->node->redis, i);
+		struct queue_offers offers = { .holder = app->holder.s,
+			                       .for_ms = STANDS_MS,
+			                       .items = items };
+		bool stands;
 
+		if (any && app->node->conf.scheduler_placement == PLACEMENT_PACK) {
+			pack(app, i, &offers, items);
+		} else if (any) {
+			spread(app, i, &offers, items);
+		}
 		code = queue_offer(&queue, &offers, &stands, err);
 	}
+	app->offers.turn++;
 	return code;
 }
 
 enum err_code offers_turn(struct app *app, struct err *err)
 {
-	return offer(app, app->fleet.read_ms > 0 && pg_available(app->node->pg), err);
+	/* Who is being read now is offered afterwards. */
+	return app->fleet.read_ms > 0 ? offer(app, pg_available(app->node->pg), err) : ERR_OK;
 }
 
 void offers_withdraw(struct app *app)

@@ -28,8 +28,7 @@ struct taken {
 struct offers {
 	TAILQ_HEAD(taken_list, taken) taken; /* not handed over yet, the oldest first */
 	size_t count;
-	size_t from; /* where the next offer begins in the list of workers, when there are too many
-	              */
+	unsigned turn;
 };
 
 void offers_init(struct offers *offers);

@@ -35,8 +35,15 @@ enum err_code queue_offer(const struct queue *queue, const struct queue_offers *
 	for (size_t i = 0; i < offers->count; i++) {
 		const struct queue_offer *item = &offers->items[i];
 
-		redis_argf(cmd, "%s|%u|%u|,%s,", item->incarnation, item->capacity,
-		           item->resident > 0 ? item->resident : item->capacity, item->has);
+		redis_arg_cstr(cmd, item->incarnation);
+		redis_arg_u64(cmd, item->capacity);
+		redis_arg_u64(cmd, item->resident > 0 ? item->resident : item->capacity);
+		redis_argf(cmd, ",%s,", item->has);
+		if (item->more > 0) {
+			redis_arg_u64(cmd, item->more);
+		} else {
+			redis_arg_cstr(cmd, "");
+		}
 	}
 	code = redis_script(queue->redis, script, cmd, &reply, err);
 	*ret_stands = code == ERR_OK && redis_reply_int(reply) == 1;

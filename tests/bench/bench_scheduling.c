@@ -133,7 +133,7 @@ static void offer(struct bench *bench)
 	for (unsigned i = 0; i < WORKERS; i++) {
 		(void)snprintf(names[i], sizeof(names[i]), "inc-%u", i);
 		items[i] = (struct queue_offer){ names[i], "runtime=local,agent=command,os=linux",
-			                         LIVE, LIVE };
+			                         LIVE, LIVE, 0 };
 	}
 	if (queue_offer(&bench->queue, &offers, &stands, &err) != ERR_OK) {
 		die("offer", &err);

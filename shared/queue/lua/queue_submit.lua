@@ -17,13 +17,12 @@ local f = table.concat({t, u, ARGV[10], ARGV[11], ARGV[12], ARGV[3], at, need, A
 -- with queue_taken.lua
 if ARGV[6] == '' and ARGV[12] == '' and ARGV[13] == '0' and ARGV[14] == '' and tonumber(ARGV[5]) <= now then
 	local inc, holder = offered(need)
-	local tenant, user = 't:' .. t, 'u:' .. t .. ':' .. u
-	if inc and nobody_waits(inc) and has_room(tenant, user) then
+	local names = names_of(t, u, ARGV[10], ARGV[11])
+	if inc and nobody_waits(inc) and has_room(names) then
 		local attempt = epoch + 1 .. ''
 		take_turn(q .. ':v', t, STRIDE / (call('HGET', q .. ':weight', t) or 1), WIDE)
 		take_turn(q .. ':v:' .. t, u, STRIDE, '')
-		call('SADD', K .. tenant, sid)
-		call('SADD', K .. user, sid)
+		for i = 1, #names do call('SADD', K .. names[i], sid) end
 		call('ZADD', q .. ':leasing', at, sid)
 		call('ZADD', q .. ':w:' .. inc, at, sid)
 		call('HSET', I, sid, f .. '\nleasing|' .. at .. '|' .. inc .. '|' .. attempt .. '|' .. epoch .. '||0||')

@@ -22,23 +22,34 @@ local function offered(need)
 	return best, offer[3]
 end
 
--- Nobody is ready, waits for room, or for this worker, and nothing but the limits of all tenants and users counts.
+-- Nobody is ready, waits for room, or for this worker, and nothing is shut.
 local function nobody_waits(inc)
 	local classes = tonumber(call('HGET', q .. ':seq', 'class') or '0')
 	if classes > CLASSES then return false end
-	local keys = {q .. ':gate', q .. ':waits', q .. ':counted', q .. ':back:' .. inc, q .. ':wait:' .. inc}
-	for c = 1, classes do keys[5 + c] = q .. ':T:' .. c end
+	local keys = {q .. ':gate', q .. ':waits', q .. ':back:' .. inc, q .. ':wait:' .. inc}
+	for c = 1, classes do keys[4 + c] = q .. ':T:' .. c end
 	return call('EXISTS', unpack(keys)) == 0
 end
 
-local function has_room(tenant, user)
-	local names = {tenant, user}
-	local limits = call('HMGET', q .. ':limit', tenant, user, 't:*', 'u:*')
-	for i = 1, 2 do
-		local limit = limits[i] or limits[i + 2]
+local function has_room(names)
+	local n, fields = #names, {}
+	for i = 1, n do fields[i], fields[n + i] = names[i], string.sub(names[i], 1, 2) .. '*' end
+	local limits = call('HMGET', q .. ':limit', unpack(fields))
+	for i = 1, n do
+		local limit = limits[i] or limits[n + i]
 		if limit and call('SCARD', K .. names[i]) >= tonumber(limit) then return false end
 	end
 	return true
+end
+
+-- As limits_of() has them.
+local function names_of(t, u, project, agent)
+	local names = {'t:' .. t, 'u:' .. t .. ':' .. u}
+	if call('EXISTS', q .. ':counted') == 1 then
+		if project ~= '' then names[#names + 1] = 'p:' .. t .. ':' .. project end
+		if agent ~= '' then names[#names + 1] = 'a:' .. t .. ':' .. agent end
+	end
+	return names
 end
 
 local function take_turn(key, who, stride, wide)
