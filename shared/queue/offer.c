@@ -74,7 +74,7 @@ bool queue_taken_read(struct str payload, struct queue_taken *ret)
 	    !parse_u64(word(&ret->copy), INT64_MAX, &at_ms) ||
 	    !parse_u64(word(&ret->copy), UINT64_MAX, &item->epoch) ||
 	    !str_copy(item->incarnation, sizeof(item->incarnation), word(&ret->copy)) ||
-	    item->incarnation[0] == '\0') {
+	    item->incarnation[0] == '\0' || ret->copy.p == NULL) {
 		return false;
 	}
 	item->priority = (unsigned)priority;

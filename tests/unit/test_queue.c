@@ -1,9 +1,11 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "queue/keys.h"
 #include "queue/lease.h"
 #include "queue/mail.h"
+#include "queue/offer.h"
 #include "tests/support/test.h"
 
 /* What a cluster hashes: from the first { to the next }. */
@@ -159,6 +161,78 @@ static void a_note_that_is_said_aloud_is_heard_as_it_was(void **state)
 	}
 }
 
+/* ---- what the queue's bell says of what was taken ---- */
+
+#define SID "01J00000000000000000000000"
+
+static void what_was_taken_is_heard_as_a_claim_would_say_it(void **state)
+{
+	struct queue_taken taken;
+
+	(void)state;
+	assert_true(queue_taken_read(
+		STR_LIT("taken h-1 " SID " acme ann 5 4 1700000000000 3 inc-1 a copy\nof it "),
+		&taken));
+	assert_true(str_eq(taken.holder, STR_LIT("h-1")));
+	assert_string_equal(taken.item.sid.s, SID);
+	assert_string_equal(taken.item.tenant, "acme");
+	assert_string_equal(taken.item.user, "ann");
+	assert_int_equal(taken.item.claimed, QUEUE_CLAIMED_NEW);
+	assert_int_equal(taken.item.set, QUEUE_LEASING);
+	assert_int_equal(taken.item.priority, 5);
+	assert_int_equal(taken.item.attempt, 4);
+	assert_int_equal(taken.item.epoch, 3);
+	assert_true(taken.item.queued_ms == INT64_C(1700000000000));
+	assert_true(taken.item.since_ms == taken.item.queued_ms);
+	assert_string_equal(taken.item.incarnation, "inc-1");
+	assert_true(str_eq(taken.copy, STR_LIT("a copy\nof it ")));
+	/* Of nobody, and without a copy. */
+	assert_true(queue_taken_read(STR_LIT("taken h-1 " SID " acme  0 1 1700000000000 0 inc-1 "),
+	                             &taken));
+	assert_string_equal(taken.item.user, "");
+	assert_string_equal(taken.item.incarnation, "inc-1");
+	assert_int_equal(taken.copy.n, 0);
+}
+
+static void what_says_less_or_something_else_was_not_taken(void **state)
+{
+	static const char whole[] = "taken h-1 " SID " acme ann 5 4 1700000000000 3 inc-1 ";
+	static const char *const others[] = {
+		"ready 1 " SID,
+		"room inc-1",
+		"takes h-1 " SID " acme ann 5 4 1700000000000 3 inc-1 ",
+		"taken h-1 no-id acme ann 5 4 1700000000000 3 inc-1 ",
+		"taken h-1 " SID " acme ann 10 4 1700000000000 3 inc-1 ",
+		"taken h-1 " SID " acme ann -1 4 1700000000000 3 inc-1 ",
+		"taken h-1 " SID " acme ann  4 1700000000000 3 inc-1 ",
+		"taken h-1 " SID " acme ann 5 4x 1700000000000 3 inc-1 ",
+		"taken h-1 " SID " acme ann 5 18446744073709551616 1700000000000 3 inc-1 ",
+		"taken h-1 " SID " acme ann 5 4 9223372036854775808 3 inc-1 ",
+		"taken h-1 " SID " acme ann 5 4 1700000000000 0x3 inc-1 ",
+		"taken h-1 " SID " acme ann 5 4 1700000000000 3  ",
+	};
+	char name[QUEUE_TENANT_MAX + 2], text[sizeof(whole) + 3 * sizeof(name)];
+	struct queue_taken taken;
+
+	(void)state;
+	assert_true(queue_taken_read(STR_LIT(whole), &taken));
+	for (size_t n = 0; n < sizeof(whole) - 1; n++) {
+		memcpy(text, whole, n);
+		assert_false(queue_taken_read(str_make(text, n), &taken));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		assert_false(queue_taken_read(str_of(others[i]), &taken));
+	}
+	memset(name, 'a', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	for (unsigned i = 0; i < 3; i++) {
+		(void)snprintf(text, sizeof(text), "taken h-1 " SID " %s %s 5 4 1 3 %s ",
+		               i == 0 ? name : "acme", i == 1 ? name : "ann",
+		               i == 2 ? name : "inc-1");
+		assert_false(queue_taken_read(str_of(text), &taken));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +243,8 @@ int main(void)
 		cmocka_unit_test(the_next_note_comes_with_its_ring),
 		cmocka_unit_test(a_ring_that_is_not_of_the_next_note_says_to_read),
 		cmocka_unit_test(a_note_that_is_said_aloud_is_heard_as_it_was),
+		cmocka_unit_test(what_was_taken_is_heard_as_a_claim_would_say_it),
+		cmocka_unit_test(what_says_less_or_something_else_was_not_taken),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
