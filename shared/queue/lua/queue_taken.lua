@@ -1,7 +1,7 @@
 -- queue_taken: what comes while nobody waits is leased as it comes, to a worker that a scheduler offers: what a
 -- claim at once would do, without the way there and back. Where anything is unusual it is left to claims.
 
--- So many kinds of needs are looked at; beyond that all goes by claims.
+-- So many kinds of needs are looked at, those that were ready lately; beyond that all goes by claims.
 local CLASSES = 32
 
 -- The less busy of two that are offered, and who offers it; nil: none has room.
@@ -24,10 +24,10 @@ end
 
 -- Nobody is ready, waits for room, or for this worker, and nothing is shut.
 local function nobody_waits(inc)
-	local classes = tonumber(call('HGET', q .. ':seq', 'class') or '0')
-	if classes > CLASSES then return false end
+	local known = call('HLEN', q .. ':ci')
+	if known > CLASSES then return false end
 	local keys = {q .. ':gate', q .. ':waits', q .. ':back:' .. inc, q .. ':wait:' .. inc}
-	for c = 1, classes do keys[4 + c] = q .. ':T:' .. c end
+	for i, c in ipairs(known > 0 and call('HKEYS', q .. ':ci') or {}) do keys[4 + i] = q .. ':T:' .. c end
 	return call('EXISTS', unpack(keys)) == 0
 end
 
