@@ -1,18 +1,21 @@
 /* Which worker gets which session, and when: schedulers as processes, workers that the test plays.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "approval/rule_store.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cost/budget_store.h"
 #include "limit/limit_store.h"
+#include "offers_rig.h"
 #include "queue/queue_gate.h"
 #include "queue/queue_limit.h"
 #include "queue/queue_why.h"
-#include "redis/sub.h"
 #include "scheduler_world.h"
+#include "session/session_copy.h"
 
 #define URL "https://host.example/a.git"
 #define GIT_BODY                                                                                   \
@@ -20,9 +23,9 @@
 	"\"runtime\":{\"type\":\"local\"},\"agents\":[" AGENT(1) "]}"
 #define GPU_BODY BODY(AGENT(1), ",\"workers\":{\"required\":[\"gpu=yes\"]}")
 
-enum { SOON_MS = 8000 };
-
 SQL(forget_limits, "DELETE FROM limits");
+SQL(in_order, "SELECT $1::jsonb::text");
+SQL(forget_all_rules, "DELETE FROM approval_rules");
 SQL(forget_budgets, "DELETE FROM budgets");
 SQL(many_budgets, "INSERT INTO budgets (tenant_id, kind, name, period, hard_tokens) "
                   "SELECT $1::text, 'user', 'u' || n, 'total', 0 FROM generate_series(1, 700) n");
@@ -145,62 +148,22 @@ static void what_is_ready_and_what_is_free_is_seen_without_looking(void **state)
 	world_run(bells_body);
 }
 
-struct listener {
-	struct fiber_signal heard;
-	struct id sid;
-	uint64_t epoch, attempt;
-	size_t notes;
-};
-
-static void on_aloud(void *arg, struct str channel, struct str payload)
-{
-	struct listener *listener = arg;
-	struct mail mail;
-
-	(void)channel;
-	assert_true(mail_aloud_read(payload, &mail));
-	assert_true(str_eq(mail.kind, STR_LIT("run")));
-	assert_true(str_eq(mail.incarnation, STR_LIT("inc-1")));
-	assert_true(str_starts(mail.body, STR_LIT("{")));
-	listener->sid = mail.sid;
-	listener->epoch = mail.epoch;
-	listener->attempt = mail.attempt;
-	listener->notes++;
-	fiber_signal_raise(&listener->heard);
-}
-
-static void on_listening(void *arg)
-{
-	struct listener *listener = arg;
-
-	fiber_signal_raise(&listener->heard);
-}
-
 static void aloud_body(struct world *world)
 {
-	static const struct redis_sub_events events = { .message = on_aloud,
-		                                        .resumed = on_listening };
 	struct listener listener = { .notes = 0 };
-	struct redis_options options = { .timeout_ms = 5000, .backoff_max_ms = 200 };
 	struct redis_sub *sub;
 	struct stage stage;
 	struct player *player;
-	char channel[QUEUE_KEY_SIZE];
 	struct id first, second;
-	struct err err;
 
 	stage_open(&stage, world);
 	player = stage_worker(&stage, 0, "inc-1", 2);
-	options.url = stage.server.url;
-	fiber_signal_init(&listener.heard);
-	sub = redis_sub_new(world->loop, &options, &events, &listener, &err);
-	assert_non_null(sub);
-	mail_aloud_channel(player->lease.worker, channel);
-	redis_subscribe(sub, str_of(channel));
-	assert_int_equal(fiber_signal_wait(&listener.heard, SOON_MS), ERR_OK);
+	sub = listen_to(&stage, player->lease.worker, &listener);
 	stage_start_scheduler(&stage, 0);
 	first = accept_one(&stage, BODY(AGENT(1), ""));
-	assert_int_equal(fiber_signal_wait(&listener.heard, SOON_MS), ERR_OK);
+	while (listener.notes == 0) {
+		assert_int_equal(fiber_signal_wait(&listener.heard, SOON_MS), ERR_OK);
+	}
 	assert_true(id_eq(&listener.sid, &first));
 	assert_int_equal(listener.epoch, stage_head(&stage, &first).at.epoch);
 	assert_int_equal(stage_head(&stage, &first).state, SESSION_PROVISIONING);
@@ -221,6 +184,239 @@ static void a_worker_hears_of_its_session_with_the_epoch_or_finds_it_in_its_mail
 {
 	(void)state;
 	world_run(aloud_body);
+}
+
+/* ---- what comes while nobody waits ---- */
+
+static void blot(char *text, const struct id *id)
+{
+	char *at;
+
+	while ((at = strstr(text, id->s)) != NULL) {
+		memset(at, '-', ID_LEN);
+	}
+}
+
+/* The order as its worker heard it, but for the ids; members in one order. */
+static char *hear_order(struct stage *stage, const struct draft *draft, struct listener *listener)
+{
+	struct pg_rows *rows;
+	char *order;
+
+	publish(stage, draft);
+	await_heard(listener, listener->taken + 1, listener->notes + 1);
+	assert_true(id_eq(&listener->sid, &draft->row.id));
+	assert_int_equal(listener->epoch, 2);
+	assert_int_equal(listener->attempt, 2);
+	assert_int_equal(listener->copied, draft->publication.copy.n);
+	assert_non_null(strstr(listener->body, draft->row.id.s));
+	blot(listener->body, &draft->row.id);
+	blot(listener->body, &draft->accepted.task);
+	rows = ask(stage->world->pg, "", &in_order, (const char *const[]){ listener->body, NULL });
+	order = arena_strdup(test_arena(), pg_str(rows, 0, 0));
+	pg_rows_free(rows);
+	return order;
+}
+
+static void add_rule(struct stage *stage)
+{
+	const struct approval_rule rule = { .id = id_new(),
+		                            .allow = true,
+		                            .user = STR_LIT("ann"),
+		                            .tool = STR_LIT("tool-of-ann") };
+	struct pg_tx *tx = begin(stage->world);
+	struct id id;
+	struct err err;
+
+	assert_int_equal(approval_rule_add(tx, TENANT, &rule, "key-1", &id, &err), ERR_OK);
+	commit(tx);
+}
+
+static void forget_rules(struct stage *stage)
+{
+	tell(stage->world->pg, "", &forget_all_rules, (const char *const[]){ NULL });
+}
+
+/* In the mailbox, since it is too long to be said aloud. */
+static void must_have_mail(struct stage *stage, const struct id *sid, const char *prompt)
+{
+	struct mail_page page;
+	bool found = false;
+	struct err err;
+
+	assert_int_equal(mail_read(stage->redis, "host-0", "0", &page, &err), ERR_OK);
+	for (size_t i = 0; i < page.count; i++) {
+		const struct mail *mail = &page.mails[i];
+
+		found = found || (id_eq(&mail->sid, sid) &&
+		                  memmem(mail->body.p, mail->body.n, prompt, strlen(prompt)));
+	}
+	assert_true(found);
+	mail_page_fini(&page);
+}
+
+static void copy_body(struct world *world)
+{
+	enum { LONG = 9000 };
+	static const char body[] = BODY(AGENT(1), ",\"maxAttempts\":7");
+	struct listener listener = { .notes = 0 };
+	struct stage stage;
+	struct player *player, *second;
+	struct redis_sub *sub;
+	struct draft draft;
+	char *order, *prompt = arena_take(test_arena(), LONG + 1);
+	struct session copied;
+	struct err err;
+
+	stage_open(&stage, world);
+	add_rule(&stage);
+	player = stage_worker(&stage, 0, "inc-1", 8);
+	sub = listen_to(&stage, player->lease.worker, &listener);
+	stage_start_scheduler(&stage, 0);
+	await_offer(&stage, "1", "inc-1|");
+
+	/* What a row says, a copy says. */
+	draft = draft_of(&stage, body);
+	draft.publication.copy = STR_LIT("");
+	order = hear_order(&stage, &draft, &listener);
+	assert_non_null(strstr(order, "go on"));
+	assert_non_null(strstr(order, "tool-of-ann"));
+	assert_non_null(strstr(order, "\"maxAttempts\": 7"));
+	draft = draft_of(&stage, body);
+	assert_true(draft.publication.copy.n > 0);
+	assert_string_equal(hear_order(&stage, &draft, &listener), order);
+	/* The row is not read. */
+	draft = draft_of(&stage, body);
+	copied = draft.row;
+	copied.prompt = STR_LIT("[{\"type\":\"text\",\"text\":\"of a copy\"}]");
+	draft.publication.copy = session_copy_write(&copied, test_arena());
+	assert_non_null(strstr(hear_order(&stage, &draft, &listener), "of a copy"));
+	/* A copy of another is not believed. */
+	draft = draft_of(&stage, body);
+	copied.id = id_new();
+	draft.publication.copy = session_copy_write(&copied, test_arena());
+	assert_string_equal(hear_order(&stage, &draft, &listener), order);
+
+	/* What is too long for a copy, and to be said aloud, is in the mailbox. */
+	memset(prompt, 'x', LONG);
+	draft = draft_of(&stage, arena_printf(test_arena(),
+	                                      "{\"prompt\":\"%s\",\"repo\":{\"mode\":\"none\"},"
+	                                      "\"runtime\":{\"type\":\"local\"},"
+	                                      "\"agents\":[" AGENT(1) "]}",
+	                                      prompt));
+	publish(&stage, &draft);
+	await_order(&stage, player, &draft.row.id);
+	await_heard(&listener, 5, 4);
+	assert_int_equal(listener.copied, 0);
+	must_have_mail(&stage, &draft.row.id, prompt);
+
+	/* Its worker is lost before it is handed over: it goes to another. */
+	assert_int_equal(kill(stage.schedulers[0], SIGSTOP), 0);
+	player->silent = true;
+	assert_int_equal(lease_end(stage.redis, "inc-1", &err), ERR_OK);
+	draft = draft_of(&stage, body);
+	publish(&stage, &draft);
+	await_heard(&listener, 6, 4);
+	assert_int_equal(stage_set(&stage, &draft.row.id), QUEUE_LEASING);
+	second = stage_worker(&stage, 1, "inc-2", 8);
+	assert_int_equal(kill(stage.schedulers[0], SIGCONT), 0);
+	await_order(&stage, second, &draft.row.id);
+	assert_true(player_order(second, &draft.row.id)->attempt > 2);
+	redis_sub_free(sub);
+	forget_rules(&stage);
+	stage_close(&stage);
+}
+
+static void what_comes_while_nobody_waits_is_told_to_its_worker_by_a_copy_of_its_row(void **state)
+{
+	(void)state;
+	world_run(copy_body);
+}
+
+static void holder_body(struct world *world)
+{
+	enum { SOME = 4 };
+	struct listener listener = { .notes = 0 };
+	struct stage stage;
+	struct player *player;
+	struct redis_sub *sub;
+	struct draft draft;
+	struct offered offered = { "holder", listener.holder, true };
+
+	stage_open(&stage, world);
+	player = stage_worker(&stage, 0, "inc-1", 16);
+	sub = listen_to(&stage, NULL, &listener);
+	stage_start_scheduler(&stage, 0);
+	await_offer(&stage, "n", "1");
+	stage_start_scheduler(&stage, 1);
+	for (unsigned i = 0; i < SOME; i++) {
+		draft = draft_of(&stage, BODY(AGENT(1), ""));
+		publish(&stage, &draft);
+		await_order(&stage, player, &draft.row.id);
+		await_heard(&listener, i + 1, 0);
+		await_offer(&stage, "holder", listener.holder); /* only one offers */
+		assert_int_equal(stage_head(&stage, &draft.row.id).at.epoch, 2);
+		assert_int_equal(player_orders(player, &draft.row.id), 1);
+	}
+	/* It is gone, and what was taken from its offer is completed by the other, which offers. */
+	assert_int_equal(kill(stage.schedulers[0], SIGSTOP), 0);
+	draft = draft_of(&stage, BODY(AGENT(1), ""));
+	publish(&stage, &draft);
+	await_heard(&listener, SOME + 1, 0);
+	await_offer(&stage, "holder", listener.holder);
+	assert_int_equal(stage_set(&stage, &draft.row.id), QUEUE_LEASING);
+	stage_kill_scheduler(&stage, 0);
+	(void)stage_await(&stage, is_offered, &offered, "another's offer");
+	await_order(&stage, player, &draft.row.id);
+	assert_int_equal(player_order(player, &draft.row.id)->attempt, 2);
+	assert_int_equal(player_order(player, &draft.row.id)->epoch, 2);
+	draft = draft_of(&stage, BODY(AGENT(1), ""));
+	publish(&stage, &draft);
+	await_order(&stage, player, &draft.row.id);
+	await_heard(&listener, SOME + 2, 0);
+	/* It leaves, and offers nothing any more. */
+	stage_stop_scheduler(&stage, 1);
+	await_offer(&stage, "n", "");
+	redis_sub_free(sub);
+	stage_close(&stage);
+}
+
+static void one_scheduler_offers_and_when_it_is_gone_another(void **state)
+{
+	(void)state;
+	world_run(holder_body);
+}
+
+static void pack_body(struct world *world)
+{
+	struct stage stage;
+	struct player *first, *second;
+	struct draft draft;
+
+	stage_open(&stage, world);
+	stage.settings[0] = "FAIRLEAD_SCHEDULER_PLACEMENT=pack";
+	first = stage_worker(&stage, 0, "inc-1", 2);
+	stage_start_scheduler(&stage, 0);
+	draft = draft_of(&stage, BODY(AGENT(1), ""));
+	await_offer(&stage, "1", "inc-1|");
+	publish(&stage, &draft);
+	await_order(&stage, first, &draft.row.id);
+	second = stage_worker(&stage, 1, "inc-2", 2); /* the emptier one */
+	draft = draft_of(&stage, BODY(AGENT(1), ""));
+	publish(&stage, &draft);
+	await_order(&stage, first, &draft.row.id);
+	await_offer(&stage, "1", "inc-2|"); /* once the first is full */
+	await_offer(&stage, "n", "1");
+	draft = draft_of(&stage, BODY(AGENT(1), ""));
+	publish(&stage, &draft);
+	await_order(&stage, second, &draft.row.id);
+	stage_close(&stage);
+}
+
+static void who_packs_offers_one_worker_after_the_other(void **state)
+{
+	(void)state;
+	world_run(pack_body);
 }
 
 /* ---- placement ---- */
@@ -506,6 +702,10 @@ int main(void)
 		cmocka_unit_test(what_is_ready_and_what_is_free_is_seen_without_looking),
 		cmocka_unit_test(
 			a_worker_hears_of_its_session_with_the_epoch_or_finds_it_in_its_mailbox),
+		cmocka_unit_test(
+			what_comes_while_nobody_waits_is_told_to_its_worker_by_a_copy_of_its_row),
+		cmocka_unit_test(one_scheduler_offers_and_when_it_is_gone_another),
+		cmocka_unit_test(who_packs_offers_one_worker_after_the_other),
 		cmocka_unit_test(a_session_goes_to_the_worker_that_holds_its_repository),
 		cmocka_unit_test(a_limit_takes_effect_at_once_and_outlives_redis),
 		cmocka_unit_test(while_a_budget_is_spent_nothing_starts),
