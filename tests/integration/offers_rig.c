@@ -1,10 +1,14 @@
 #include "offers_rig.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "queue/offer.h"
 #include "redis/redis.h"
 #include "task/task_json.h"
+
+enum { STANDS_MS = 1500 };
 
 static void on_aloud(struct listener *listener, struct str payload)
 {
@@ -76,7 +80,7 @@ void await_heard(struct listener *listener, size_t taken, size_t notes)
 }
 
 static struct redis_reply *ask_offer(struct stage *stage, const char *command, const char *field,
-                                     const char *by)
+                                     const char *value)
 {
 	struct redis_cmd *cmd CLEANUP(redis_cmd_cleanup) = redis_cmd_new();
 	struct redis_reply *reply = NULL;
@@ -85,8 +89,8 @@ static struct redis_reply *ask_offer(struct stage *stage, const char *command, c
 	redis_arg_cstr(cmd, command);
 	redis_arg_cstr(cmd, "{q0/1}:offer");
 	redis_arg_cstr(cmd, field);
-	if (by != NULL) {
-		redis_arg_cstr(cmd, by);
+	if (value != NULL) {
+		redis_arg_cstr(cmd, value);
 	}
 	if (redis_call(stage->redis, cmd, &reply, &err) != ERR_OK) {
 		fail_msg("%s", err.msg);
@@ -139,9 +143,11 @@ struct draft draft_of(struct stage *stage, const char *body)
 
 void publish(struct stage *stage, const struct draft *draft)
 {
+	char till[32];
 	struct err err;
 
-	redis_reply_free(ask_offer(stage, "HINCRBY", "till", "1000"));
+	(void)snprintf(till, sizeof(till), "%lld", (long long)clock_wall_us() / 1000 + STANDS_MS);
+	redis_reply_free(ask_offer(stage, "HSET", "till", till));
 	if (steer_publish(&stage->store, stage->world->pg, &draft->publication, true, &err) !=
 	    ERR_OK) {
 		fail_msg("%s", err.msg);

@@ -44,5 +44,5 @@ struct draft {
 
 /* Accepted, but nobody was told. Everything is test_arena()'s. */
 struct draft draft_of(struct stage *stage, const char *body);
-/* However slow the machine is: the offer stands for another second. */
+/* However slow the machine is: the offer stands a while longer. */
 void publish(struct stage *stage, const struct draft *draft);
