@@ -38,7 +38,7 @@ static bool offer_as(const struct queue *queue, const char *holder, const struct
 /* One worker with so many slots, and places. */
 static void offer(const struct queue *queue, unsigned slots, unsigned places)
 {
-	const struct queue_offer item = { "inc-1", HAS, slots, places };
+	const struct queue_offer item = { "inc-1", HAS, slots, places, 0 };
 
 	assert_true(offer_as(queue, "h-1", &item, 1));
 }
@@ -401,13 +401,11 @@ static void check_limit(const struct queue *queue, struct queue_limit limit,
 static void limits_body(struct world *world)
 {
 	struct queue queue = queue_in(world);
-	struct queue_submit bob = plain(), others = plain();
-	struct queue_limit project = {
-		.kind = QUEUE_LIMIT_PROJECT, .tenant = "others", .name = "p", .value = 9
-	};
+	struct queue_submit bob = plain(), others = plain(), chat = plain();
 
 	bob.user = "bob";
 	others.tenant = "others";
+	chat.agent = "chat";
 	offer(&queue, 8, 0);
 	check_limit(&queue, (struct queue_limit){ QUEUE_LIMIT_TENANT, .tenant = "acme" }, &others);
 	check_limit(&queue, (struct queue_limit){ QUEUE_LIMIT_TENANT, .tenant = NULL }, &others);
@@ -420,9 +418,16 @@ static void limits_body(struct world *world)
 	must_wait(&queue);
 	set_limit(&queue, (struct queue_limit){ QUEUE_LIMIT_TENANT, .tenant = "acme", .value = 1 });
 	must_take(&queue);
-	/* From now on projects are counted, by claims. */
-	set_limit(&queue, project);
-	must_wait(&queue);
+	set_limit(&queue,
+	          (struct queue_limit){ QUEUE_LIMIT_TENANT, .tenant = "acme", .unset = true });
+	set_limit(&queue,
+	          (struct queue_limit){ QUEUE_LIMIT_TENANT, .tenant = NULL, .unset = true });
+	/* From here on projects and types of agents are counted. */
+	check_limit(&queue,
+	            (struct queue_limit){ QUEUE_LIMIT_PROJECT, .tenant = "acme", .name = "p" },
+	            &others);
+	check_limit(&queue, (struct queue_limit){ QUEUE_LIMIT_AGENT, .tenant = NULL }, &chat);
+	must_take(&queue);
 }
 
 static void within_limits_only(void **state)
@@ -613,8 +618,10 @@ static void leases_at_once_are_turns_as_claims_are(void **state)
 
 static void holders_body(struct world *world)
 {
-	const struct queue_offer first = { "inc-1", HAS, 4, 0 }, second = { "inc-2", HAS, 4, 0 };
-	const struct queue_offer bad[] = { { "no good", HAS, 4, 0 }, { "inc-1", "a b", 4, 0 } };
+	const struct queue_offer first = { "inc-1", HAS, 4, 0, 0 },
+				 second = { "inc-2", HAS, 4, 0, 0 };
+	const struct queue_offer bad[] = { { "no good", HAS, 4, 0, 0 },
+		                           { "inc-1", "a b", 4, 0, 0 } };
 	struct queue queue = queue_in(world);
 	struct queue_submit item = plain();
 	struct queue_offers offers = {
@@ -660,6 +667,31 @@ static void one_offer_stands_until_it_is_over_or_withdrawn(void **state)
 	world_run(holders_body);
 }
 
+static void part_body(struct world *world)
+{
+	const struct queue_offer part = { "inc-1", HAS, 8, 0, 1 }, full = { "inc-1", HAS, 2, 0, 1 };
+	struct queue queue = queue_in(world);
+
+	/* So many more than it has then; its slots are the most. */
+	for (unsigned i = 0; i < 2; i++) {
+		const struct queue_submit item = plain();
+
+		assert_true(offer_as(&queue, "h-1", &part, 1));
+		assert_int_equal(submit(&queue, &item), QUEUE_LEASING);
+		must_wait(&queue);
+	}
+	assert_true(offer_as(&queue, "h-1", &full, 1));
+	must_wait(&queue);
+	assert_true(offer_as(&queue, "h-1", &part, 1));
+	must_take(&queue);
+}
+
+static void of_a_worker_only_that_part_is_taken_that_is_offered(void **state)
+{
+	(void)state;
+	world_run(part_body);
+}
+
 static unsigned working(const struct queue *queue, const char *incarnation)
 {
 	struct queue_load load;
@@ -672,9 +704,9 @@ static unsigned working(const struct queue *queue, const char *incarnation)
 
 static void even_body(struct world *world)
 {
-	const struct queue_offer items[] = { { "inc-1", HAS, 8, 0 },
-		                             { "inc-2", HAS, 4, 0 },
-		                             { "inc-3", "os=other", 64, 0 } };
+	const struct queue_offer items[] = { { "inc-1", HAS, 8, 0, 0 },
+		                             { "inc-2", HAS, 4, 0, 0 },
+		                             { "inc-3", "os=other", 64, 0, 0 } };
 	struct queue queue = queue_in(world);
 
 	assert_true(offer_as(&queue, "h-1", items, 2));
@@ -716,6 +748,7 @@ int main(void)
 			however_many_kinds_of_sessions_were_ready_once_it_is_leased_at_once),
 		cmocka_unit_test(leases_at_once_are_turns_as_claims_are),
 		cmocka_unit_test(one_offer_stands_until_it_is_over_or_withdrawn),
+		cmocka_unit_test(of_a_worker_only_that_part_is_taken_that_is_offered),
 		cmocka_unit_test(of_two_the_less_busy_is_taken),
 	};
 
