@@ -25,7 +25,7 @@ struct queue_offer {
 	const char *has;   /* words */
 	unsigned capacity; /* slots the worker has in all */
 	unsigned resident; /* sessions that may be on it, parked ones included; 0: as capacity */
-	unsigned more;     /* it may be given in this shard, since others give too; 0: as capacity */
+	unsigned more;     /* it may be given in this shard: others give too; 0: as capacity */
 };
 
 struct queue_offers {

@@ -229,8 +229,7 @@ static void taken_body(struct world *world)
 	redis_sub_free(sub);
 }
 
-static void
-what_comes_while_nobody_waits_is_leased_at_once_and_the_bell_says_all_of_it(void **state)
+static void what_comes_while_nobody_waits_is_leased_and_the_bell_says_all_of_it(void **state)
 {
 	(void)state;
 	world_run(taken_body);
@@ -738,7 +737,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
-			what_comes_while_nobody_waits_is_leased_at_once_and_the_bell_says_all_of_it),
+			what_comes_while_nobody_waits_is_leased_and_the_bell_says_all_of_it),
 		cmocka_unit_test(who_looks_sees_it_as_any_lease),
 		cmocka_unit_test(what_is_unusual_goes_by_claims),
 		cmocka_unit_test(only_free_slots_and_places_are_taken_and_who_waits_comes_first),

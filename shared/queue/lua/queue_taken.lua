@@ -27,7 +27,8 @@ local function nobody_waits(inc)
 	local known = call('HLEN', q .. ':ci')
 	if known > CLASSES then return false end
 	local keys = {q .. ':gate', q .. ':waits', q .. ':back:' .. inc, q .. ':wait:' .. inc}
-	for i, c in ipairs(known > 0 and call('HKEYS', q .. ':ci') or {}) do keys[4 + i] = q .. ':T:' .. c end
+	local classes = known > 0 and call('HGETALL', q .. ':ci') or {}
+	for i = 1, #classes, 2 do keys[#keys + 1] = q .. ':T:' .. classes[i] end
 	return call('EXISTS', unpack(keys)) == 0
 end
 
