@@ -330,8 +330,11 @@ static void what_is_unusual_goes_by_claims(void **state)
 static void room_body(struct world *world)
 {
 	struct queue queue = queue_in(world);
-	struct queue_submit first = plain(), second = plain(), third = plain();
+	struct queue_submit first = plain(), second = plain(), third = plain(), hopes = plain();
 	struct queue_move park = { .sid = first.sid, .attempt = 2, .slots = 1 };
+	struct queue_move prefer = {
+		.sid = hopes.sid, .attempt = 2, .delay_ms = LONG_MS, .worker = "inc-1"
+	};
 	struct queue_item items[1];
 
 	must_wait(&queue); /* nobody offers */
@@ -361,6 +364,14 @@ static void room_body(struct world *world)
 	offer(&queue, 4, 0);
 	must_wait(&queue);
 	assert_int_equal(claim(&queue, items, 1), 1);
+	must_take(&queue);
+	/* The next slot of that worker is somebody's. */
+	hopes.likes = "repo=x";
+	assert_int_equal(submit(&queue, &hopes), QUEUE_READY);
+	assert_int_equal(claim(&queue, items, 1), 1);
+	assert_int_equal(move(&queue, queue_prefer, &prefer), QUEUE_DELAYED);
+	must_wait(&queue);
+	finish(&queue, &hopes.sid);
 	must_take(&queue);
 }
 
