@@ -73,7 +73,10 @@ struct redis_sub *listen_to(struct stage *stage, const char *worker, struct list
 void await_heard(struct listener *listener, size_t taken, size_t notes)
 {
 	while (listener->taken < taken || listener->notes < notes) {
-		assert_int_equal(fiber_signal_wait(&listener->heard, SOON_MS), ERR_OK);
+		if (fiber_signal_wait(&listener->heard, SOON_MS) != ERR_OK) {
+			fail_msg("%zu of %zu were taken, %zu of %zu told", listener->taken, taken,
+			         listener->notes, notes);
+		}
 	}
 	assert_int_equal(listener->taken, taken);
 	assert_int_equal(listener->notes, notes);
@@ -109,6 +112,14 @@ bool is_offered(struct stage *stage, void *arg)
 
 	redis_reply_free(reply);
 	return offered->other ? there && !is : is;
+}
+
+void read_offer(struct stage *stage, const char *field, char out[QUEUE_NAME_MAX + 1])
+{
+	struct redis_reply *reply = ask_offer(stage, "HGET", field, NULL);
+
+	assert_true(str_copy(out, QUEUE_NAME_MAX + 1, redis_reply_str(reply)));
+	redis_reply_free(reply);
 }
 
 void await_offer(struct stage *stage, const char *field, const char *begins)

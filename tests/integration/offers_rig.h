@@ -33,6 +33,7 @@ struct offered {
 };
 
 bool is_offered(struct stage *stage, void *arg); /* struct offered */
+void read_offer(struct stage *stage, const char *field, char out[QUEUE_NAME_MAX + 1]);
 /* The field of the offer that stands begins so; "": there is none. */
 void await_offer(struct stage *stage, const char *field, const char *begins);
 
