@@ -1,4 +1,6 @@
 /* What must hold after every command, whoever sent it and whatever was lost. */
+#include "tests/sim/check.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,8 +8,6 @@
 
 #include "base/clock.h"
 #include "queue/queue_gate.h"
-#include "tests/sim/model_data.h"
-#include "tests/sim/world.h"
 
 enum {
 	CALLS_MAX = 600,        /* redis.call of one script, in worlds this small */
@@ -18,14 +18,6 @@ enum {
 
 /* What a worker attests is running, whatever was begun meanwhile because it was late. */
 static bool attests;
-
-/* What the queue has of a session. */
-struct item {
-	bool found;
-	enum queue_set set;
-	struct str inc, attempt, key;
-	unsigned sets, working, parked, keyed;
-};
 
 static struct item items[SESSIONS_MAX];
 
@@ -39,7 +31,7 @@ static struct str nth(struct str text, unsigned n)
 	return part;
 }
 
-static int index_of(struct str sid)
+int check_index(struct str sid)
 {
 	for (unsigned i = 0; i < world->shape.sessions; i++) {
 		if (str_eq(sid, str_of(world->records[i].sid.s))) {
@@ -49,14 +41,14 @@ static int index_of(struct str sid)
 	return -1;
 }
 
-static struct value *value_of(const char *key, enum value_type type)
+struct value *check_value(const char *key, enum value_type type)
 {
 	bool wrong = false;
 
 	return value_find(world->model, str_of(key), type, &wrong);
 }
 
-static struct str field_of(struct value *hash, const char *name)
+struct str check_field(struct value *hash, const char *name)
 {
 	const struct pair *pair = hash != NULL ? hash_find(hash, str_of(name)) : NULL;
 
@@ -65,8 +57,8 @@ static struct str field_of(struct value *hash, const char *name)
 
 static void read_item(unsigned i)
 {
-	struct value *all = value_of("{q0/1}:i", VALUE_HASH);
-	struct str state = field_of(all, world->records[i].sid.s), submitted;
+	struct value *all = check_value("{q0/1}:i", VALUE_HASH);
+	struct str state = check_field(all, world->records[i].sid.s), submitted;
 
 	items[i] = (struct item){ .found = state.n > 0 };
 	if (state.n == 0) {
@@ -78,14 +70,23 @@ static void read_item(unsigned i)
 	}
 	items[i].inc = nth(state, 2);
 	items[i].attempt = nth(state, 3);
+	items[i].epoch = nth(state, 4);
+	items[i].reason = nth(state, 8);
 	items[i].key = nth(submitted, 4);
+	items[i].need = nth(submitted, 7);
+}
+
+const struct item *check_item(unsigned i)
+{
+	read_item(i);
+	return &items[i];
 }
 
 /* ---- limits: they may be lowered below what is there, but never filled beyond ---- */
 
-static uint64_t limit_of(struct str name)
+uint64_t check_limit_of(struct str name)
 {
-	struct value *hash = value_of("{q0/1}:limit", VALUE_HASH);
+	struct value *hash = check_value("{q0/1}:limit", VALUE_HASH);
 	const struct pair *pair = hash != NULL ? hash_find(hash, name) : NULL;
 	uint64_t limit = name.p[0] == 'c' ? 1 : UINT64_MAX;
 
@@ -108,7 +109,7 @@ static void check_limit(struct str name, size_t count)
 		}
 		world->limit_count++;
 	}
-	if (count > world->limits[i].count && count > limit_of(name) && !attests) {
+	if (count > world->limits[i].count && count > check_limit_of(name) && !attests) {
 		world_fail("%zu leases, more than the limit of %.*s", count, (int)name.n, name.p);
 	}
 	world->limits[i].count = count;
@@ -124,7 +125,7 @@ static bool counts(const struct item *item, char kind)
 static void check_counted(struct str name, const struct value *zset)
 {
 	for (size_t k = 0; k < zset->count; k++) {
-		int i = index_of(zset->members[k].name);
+		int i = check_index(zset->members[k].name);
 
 		if (i < 0 || !items[i].found || !counts(&items[i], name.p[0])) {
 			world_fail("%.*s counts %.*s, which has no lease", (int)name.n, name.p,
@@ -152,9 +153,9 @@ static bool is_promised(struct str name)
 
 /* ---- gates ---- */
 
-static struct str gate_of(struct str name)
+struct str check_gate_of(struct str name)
 {
-	struct value *hash = value_of("{q0/1}:gate", VALUE_HASH);
+	struct value *hash = check_value("{q0/1}:gate", VALUE_HASH);
 	const struct pair *pair = hash != NULL ? hash_find(hash, name) : NULL;
 
 	return pair != NULL ? pair->value : (struct str){ "", 0 };
@@ -167,7 +168,7 @@ static void check_breaker(const struct record *record)
 	struct str gate;
 
 	(void)snprintf(name, sizeof(name), "a:%s:command", record->tenant);
-	gate = gate_of(str_of(name));
+	gate = check_gate_of(str_of(name));
 	if (gate.n > 0 && !str_eq(nth(gate, 2), str_of(record->sid.s))) {
 		world_fail("%s was started though %s is shut", record->sid.s, name);
 	}
@@ -180,7 +181,7 @@ static void check_budget(const struct record *record, enum queue_limit_kind kind
 	struct queue_gate gate;
 
 	queue_gate_name(&of, QUEUE_GATE_BUDGET, name);
-	if (!queue_gate_parse(str_of(name), gate_of(str_of(name)), &gate)) {
+	if (!queue_gate_parse(str_of(name), check_gate_of(str_of(name)), &gate)) {
 		world_fail("the gate of %s is damaged", name);
 	} else if (gate.kind != QUEUE_GATE_NONE &&
 	           (gate.until_ms == 0 || clock_wall_us() / 1000 < gate.until_ms)) {
@@ -189,22 +190,25 @@ static void check_budget(const struct record *record, enum queue_limit_kind kind
 	}
 }
 
+void check_start(const struct record *record)
+{
+	check_breaker(record);
+	check_budget(record, QUEUE_LIMIT_TENANT, NULL);
+	check_budget(record, QUEUE_LIMIT_USER, record->user_name);
+	if (record->project[0] != '\0') {
+		check_budget(record, QUEUE_LIMIT_PROJECT, record->project);
+	}
+}
+
 static void check_started(const struct ran *ran)
 {
 	for (size_t k = 0; k < ran->reply->count; k++) {
 		const struct model_reply *row = ran->reply->items[k];
-		int i = index_of(str_make(row->items[0]->p, row->items[0]->n));
-		const struct record *record = &world->records[i >= 0 ? i : 0];
+		int i = check_index(str_make(row->items[0]->p, row->items[0]->n));
 
-		if (i < 0 ||
-		    !str_eq(str_make(row->items[8]->p, row->items[8]->n), STR_LIT("new"))) {
-			continue;
-		}
-		check_breaker(record);
-		check_budget(record, QUEUE_LIMIT_TENANT, NULL);
-		check_budget(record, QUEUE_LIMIT_USER, record->user_name);
-		if (record->project[0] != '\0') {
-			check_budget(record, QUEUE_LIMIT_PROJECT, record->project);
+		if (i >= 0 &&
+		    str_eq(str_make(row->items[8]->p, row->items[8]->n), STR_LIT("new"))) {
+			check_start(&world->records[i]);
 		}
 	}
 }
@@ -217,9 +221,9 @@ static void check_waits(const struct value *zset)
 		const struct value *counted;
 
 		(void)snprintf(key, sizeof(key), "{q0/1}:k:%.*s", (int)name.n, name.p);
-		counted = value_of(key, VALUE_SET);
-		if ((counted != NULL ? counted->count : 0) < limit_of(name) && !is_promised(name) &&
-		    gate_of(name).n == 0) {
+		counted = check_value(key, VALUE_SET);
+		if ((counted != NULL ? counted->count : 0) < check_limit_of(name) &&
+		    !is_promised(name) && check_gate_of(name).n == 0) {
 			world_fail("somebody waits for %.*s, which has room", (int)name.n, name.p);
 		}
 	}
@@ -258,7 +262,7 @@ static void check_slots(struct str incarnation, size_t count)
 static void check_held_by(struct str incarnation, const struct value *zset, bool parked)
 {
 	for (size_t k = 0; k < zset->count; k++) {
-		int i = index_of(zset->members[k].name);
+		int i = check_index(zset->members[k].name);
 
 		if (i < 0 || !str_eq(items[i].inc, incarnation)) {
 			world_fail("%.*s is counted for a worker that does not have it",
@@ -276,7 +280,7 @@ static void check_held_by(struct str incarnation, const struct value *zset, bool
 static void count_members(const struct value *zset, enum queue_set set)
 {
 	for (size_t k = 0; k < zset->count; k++) {
-		int i = index_of(zset->members[k].name);
+		int i = check_index(zset->members[k].name);
 
 		if (i < 0 || !items[i].found || items[i].set != set) {
 			world_fail("%.*s is in %s and elsewhere", (int)zset->members[k].name.n,
@@ -319,7 +323,7 @@ static void check_queue(void)
 		char key[64];
 
 		(void)snprintf(key, sizeof(key), "{q0/1}:k:%s", world->limits[i].name);
-		if (value_of(key, VALUE_SET) == NULL) {
+		if (check_value(key, VALUE_SET) == NULL) {
 			world->limits[i].count = 0;
 		}
 	}
@@ -427,7 +431,7 @@ static void check_log(struct record *record)
 	const struct value *log;
 
 	(void)snprintf(key, sizeof(key), "{s:%s}:log", record->sid.s);
-	log = value_of(key, VALUE_STREAM);
+	log = check_value(key, VALUE_STREAM);
 	if (world->generation > 1 && log != NULL && log->count > 0 &&
 	    log->entries[0].epoch < record->checked.epoch &&
 	    log->entries[log->count - 1].epoch < record->checked.epoch) {
@@ -449,6 +453,8 @@ void check_forget(void)
 		world->records[i].ended = false;
 	}
 	world->limit_count = 0;
+	world->turn_count = 0;
+	world->offered = (struct offered){ .till_ms = 0 };
 }
 
 /* ---- rights ---- */
@@ -457,7 +463,7 @@ enum { APPEND_EPOCH = 7, APPEND_PRODUCER = 8, APPEND_KEY = 3 };
 
 static struct record *record_in(struct str key)
 {
-	int i = key.n > 3 + ID_LEN ? index_of(str_make(key.p + 3, ID_LEN)) : -1;
+	int i = key.n > 3 + ID_LEN ? check_index(str_make(key.p + 3, ID_LEN)) : -1;
 
 	return i >= 0 ? &world->records[i] : NULL;
 }
@@ -511,7 +517,7 @@ static void check_effect(const struct ran *ran, const struct record *record)
 /* Nobody is lost who counts on its lease, or to whom nothing has happened. */
 static void check_lost(void)
 {
-	const struct value *lost = value_of("{w}:lost", VALUE_ZSET);
+	const struct value *lost = check_value("{w}:lost", VALUE_ZSET);
 
 	for (size_t i = 0; i < world->player_count; i++) {
 		const struct player *player = &world->players[i];
@@ -552,7 +558,7 @@ static uint64_t well_since(void)
  * live does so too, but much later. */
 static void check_orphans(void)
 {
-	struct value *leases = value_of("{w}:leases", VALUE_ZSET);
+	struct value *leases = check_value("{w}:leases", VALUE_ZSET);
 	uint64_t well = well_since();
 
 	for (unsigned i = 0; i < world->shape.sessions && !world->failed; i++) {
@@ -583,31 +589,37 @@ static unsigned tenant_of(struct str tenant)
 	return tenant.n > 0 && tenant.p[0] == 'a' ? 0 : tenant.n > 0 && tenant.p[0] == 'b' ? 1 : 2;
 }
 
+void check_turn(struct str tenant)
+{
+	unsigned served = tenant_of(tenant);
+	bool ready[TENANTS_MAX] = { false };
+
+	for (unsigned i = 0; i < world->shape.sessions; i++) {
+		read_item(i);
+		if (items[i].found && items[i].set == QUEUE_READY) {
+			ready[tenant_of(str_of(world->records[i].tenant))] = true;
+		}
+	}
+	for (unsigned t = 0; t < TENANTS_MAX; t++) {
+		world->passed[t] = t == served || !ready[t] ? 0 : world->passed[t] + 1;
+		if (world->passed[t] > TURNS_MAX) {
+			world_fail("a tenant waits while others took %d turns", TURNS_MAX);
+		}
+	}
+}
+
 static void check_turns(const struct ran *ran)
 {
 	for (size_t k = 0; k < ran->reply->count; k++) {
 		const struct model_reply *tenant = ran->reply->items[k]->items[1];
-		unsigned served = tenant_of(str_make(tenant->p, tenant->n));
-		bool ready[TENANTS_MAX] = { false };
 
-		for (unsigned i = 0; i < world->shape.sessions; i++) {
-			read_item(i);
-			if (items[i].found && items[i].set == QUEUE_READY) {
-				ready[tenant_of(str_of(world->records[i].tenant))] = true;
-			}
-		}
-		for (unsigned t = 0; t < TENANTS_MAX; t++) {
-			world->passed[t] = t == served || !ready[t] ? 0 : world->passed[t] + 1;
-			if (world->passed[t] > TURNS_MAX) {
-				world_fail("a tenant waits while others took %d turns", TURNS_MAX);
-			}
-		}
+		check_turn(str_make(tenant->p, tenant->n));
 	}
 }
 
 /* ---- all of it ---- */
 
-static bool is_script(const struct ran *ran, const char *name)
+bool check_is(const struct ran *ran, const char *name)
 {
 	return ran->script != NULL && strcmp(ran->script, name) == 0;
 }
@@ -622,24 +634,29 @@ void check_after(const struct ran *ran)
 	if (calls > CALLS_MAX) {
 		world_fail("%s made %" PRIu64 " calls", ran->script, calls);
 	}
+	check_offers(ran);
 	if (ran->script == NULL || !model_changed(world->model)) {
 		return;
 	}
 	if (str_starts(key, STR_LIT("{q0/1}"))) {
-		attests = is_script(ran, "queue_attest");
+		attests = check_is(ran, "queue_attest");
 		check_queue();
-		if (is_script(ran, "queue_claim")) {
+		if (check_is(ran, "queue_claim")) {
 			check_started(ran);
 		}
-		if (world->shape.fair && is_script(ran, "queue_claim")) {
+		if (world->shape.fair && check_is(ran, "queue_claim")) {
 			check_turns(ran);
 		}
+		if (check_is(ran, "queue_submit")) {
+			check_submitted(ran);
+		}
+		check_remember();
 	} else if (str_starts(key, STR_LIT("{s:")) && (record = record_in(key)) != NULL) {
 		check_log(record);
-		if (is_script(ran, "log_append")) {
+		if (check_is(ran, "log_append")) {
 			check_effect(ran, record);
 		}
-	} else if (is_script(ran, "lease_sweep")) {
+	} else if (check_is(ran, "lease_sweep")) {
 		check_lost();
 		check_orphans();
 	}

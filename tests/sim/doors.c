@@ -50,6 +50,15 @@ static uint64_t latency(const struct player *player)
 	return chance(60) ? 5000 + roll(700000) : 100 + roll(900);
 }
 
+/* What takes so long is something that happens to it. */
+static uint64_t slow(struct player *player, uint64_t at)
+{
+	if (at > world->now_us + 100000) {
+		player_ails(player, at + 1000000);
+	}
+	return at;
+}
+
 static void abandon_call(struct fiber_op *fiber_op)
 {
 	struct redis_op *op = CONTAINER_OF(fiber_op, struct redis_op, op);
@@ -83,7 +92,7 @@ static void on_answer(struct happening *happening)
 static void answer(struct call *call)
 {
 	struct player *player = call->player;
-	uint64_t at = world->now_us + latency(player);
+	uint64_t at = slow(player, world->now_us + latency(player));
 
 	at = at > player->answered_us ? at : player->answered_us;
 	player->answered_us = at;
@@ -114,7 +123,7 @@ static struct str text_of(const struct text *script)
 		char *text;
 		size_t len;
 		enum bug bug;
-	} planted[32];
+	} planted[QUEUE_LUA_COUNT + EVENT_LUA_COUNT];
 
 	for (size_t i = 0; i < ARRAY_LEN(planted); i++) {
 		if (planted[i].of == NULL) {
@@ -303,10 +312,7 @@ void __wrap_redis_send(struct redis *redis, struct redis_op *op, struct redis_cm
 	call->fate = draw_fate(player);
 	call->happening.run = on_arrival;
 	op->request = call;
-	at = world->now_us + latency(player);
-	if (at > world->now_us + 100000) {
-		player_ails(player, at + 1000000); /* its network is slow */
-	}
+	at = slow(player, world->now_us + latency(player));
 	at = at > player->sent_us ? at : player->sent_us;
 	player->sent_us = at;
 	plan(&call->happening, at);
@@ -375,6 +381,19 @@ static unsigned say_aloud(struct str channel, struct str payload)
 	return heard;
 }
 
+/* Who is frozen hears it when it may no longer be true. */
+static void say_taken(struct str payload)
+{
+	for (size_t i = 0; i < world->player_count; i++) {
+		struct player *player = &world->players[i];
+		bool lost = player->cut_until > world->now_us || chance(10);
+
+		if (player->kind == PLAYER_SCHEDULER && !player->dead && !lost) {
+			scheduler_hear(player, payload);
+		}
+	}
+}
+
 unsigned doors_publish(void *arg, struct str channel, struct str payload)
 {
 	(void)arg;
@@ -384,6 +403,11 @@ unsigned doors_publish(void *arg, struct str channel, struct str payload)
 	if (str_starts(channel, STR_LIT("{w:")) && payload.n > 0 &&
 	    memmem(channel.p, channel.n, ":aloud", 6) != NULL) {
 		return say_aloud(channel, payload);
+	}
+	if (str_starts(payload, STR_LIT("taken "))) {
+		check_rung(payload);
+		say_taken(payload);
+		return 0;
 	}
 	for (size_t i = 0; i < world->player_count; i++) {
 		struct player *player = &world->players[i];

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/clock.h"
 #include "event/segment.h"
 #include "queue/queue_limit.h"
@@ -10,25 +11,26 @@
 #include "steer/publish.h"
 #include "tests/sim/world.h"
 
+/* Where many come at once so many come one by one before, while nobody waits. */
+enum { ALONE = 8 };
+
+/* As POST /tasks does; some need nothing of a worker. */
 static void publish(struct player *player, struct record *record)
 {
-	struct steer_publication publication = {
-		.sid = record->sid,
-		.tenant = record->tenant,
-		.user = record->user_name,
-		.agent = "command",
-		.key = record->key[0] != '\0' ? record->key_name : NULL,
-		.project = record->project[0] != '\0' ? record->project : NULL,
-		.priority = record->priority,
-		.needs = "",
-		.not_before_ms = record->not_before_ms
-	};
+	struct arena *arena = arena_new();
+	struct session row = row_of(record);
+	struct steer_publication publication;
 	struct err err;
 
+	steer_publication_of(&row, arena, &publication);
+	if (roll(2) == 0) {
+		publication.needs = "";
+	}
 	if (steer_publish(&player->node.store, player->node.pg, &publication, true, &err) ==
 	    ERR_OK) {
 		(void)!session_mark_queued(player->node.pg, record->tenant, &record->sid, 1, &err);
 	}
+	arena_free(arena);
 }
 
 static void accept_one(struct player *player, struct record *record)
@@ -108,6 +110,7 @@ static bool all_accepted(void)
 static void submit_all(void *arg)
 {
 	struct player *player = arg;
+	uint64_t apart = world->shape.offers && roll(3) == 0 ? 1000 : 250;
 
 	while (!fiber_cancelled() && !all_accepted()) {
 		for (unsigned i = 0; i < world->shape.sessions && !fiber_cancelled(); i++) {
@@ -117,7 +120,9 @@ static void submit_all(void *arg)
 				continue;
 			}
 			if (!world->shape.fair) {
-				(void)fiber_sleep(roll(250));
+				(void)fiber_sleep(roll(apart));
+			} else if (world->shape.offers && i < ALONE) {
+				(void)fiber_sleep(100 + roll(300));
 			}
 			accept_one(player, record);
 		}

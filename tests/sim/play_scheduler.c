@@ -5,20 +5,29 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "event/segment.h"
 #include "queue/mail.h"
+#include "queue/offer.h"
 #include "scheduler/budgets.h"
 #include "scheduler/opening.h"
 #include "scheduler/promote.h"
 #include "scheduler/reconcile.h"
 #include "scheduler/retake.h"
 #include "scheduler/sweep.h"
+#include "session/session_copy.h"
 #include "tests/sim/model_data.h"
 #include "tests/sim/world.h"
 
-enum { PAGE = 16, HALF_DONE_MS = 700, REMIND_MS = 1200, RETIRE_NEVER = 0 };
+enum {
+	LIVING_MAX = HOSTS_MAX * 4,
+	PAGE = 16,
+	HALF_DONE_MS = 700,
+	REMIND_MS = 1200,
+	RETIRE_NEVER = 0
+};
 
 static struct player *player_of_app(struct app *app)
 {
@@ -250,12 +259,95 @@ static enum err_code release(struct app *app, struct err *err)
 	return code;
 }
 
+/* ---- what comes while nobody waits ---- */
+
+/* All, some, less than they have, or nothing any more; what one that died had said may come now. */
+static enum err_code offer(struct player *player, const struct lease_worker *living, size_t count,
+                           struct err *err)
+{
+	const struct queue queue = queue_at(player->node.redis, 0);
+	struct queue_offer items[LIVING_MAX];
+	struct queue_offers offers = { .holder = player->app.holder.s,
+		                       .for_ms = roll(4) == 0 ? roll(300) : 1000,
+		                       .items = items };
+	unsigned how = (unsigned)roll(8);
+	bool stands;
+
+	for (size_t i = 0; i < count && how > 0; i++) {
+		if (how > 1 || roll(2) == 0) {
+			items[offers.count++] = (struct queue_offer){
+				.incarnation = living[i].incarnation,
+				.has = roll(6) > 0 ? living[i].has : "",
+				.capacity = living[i].slots,
+				.resident = living[i].slots + (unsigned)roll(2),
+			};
+		}
+	}
+	if (player->former[0] != '\0' && chance(4)) {
+		offers.holder = player->former;
+	}
+	return queue_offer(&queue, &offers, &stands, err);
+}
+
+static enum err_code taken_turn(struct app *app, struct err *err)
+{
+	struct player *player = player_of_app(app);
+	enum err_code code = ERR_OK;
+
+	while (code == ERR_OK && player->taken_count > 0) {
+		const struct queue_item item = player->taken[0];
+
+		memmove(player->taken, player->taken + 1,
+		        --player->taken_count * sizeof(player->taken[0]));
+		code = complete(app, &item, err);
+		code = code == ERR_OK ? ERR_OK : duty_item_failed(item.sid.s, code, err);
+	}
+	return code;
+}
+
+/* Its row is said with it, unless who submitted it did not know all of that. */
+static void check_copy(const struct queue_taken *heard)
+{
+	struct arena *arena = arena_new();
+	struct session row;
+
+	if (heard->copy.n > 0 &&
+	    (!session_copy_read(heard->copy, arena, &row) || !id_eq(&row.id, &heard->item.sid))) {
+		world_fail("%s was taken with another's row", heard->item.sid.s);
+	}
+	arena_free(arena);
+}
+
+void scheduler_hear(struct player *player, struct str payload)
+{
+	struct queue_taken heard;
+
+	if (!queue_taken_read(payload, &heard)) {
+		world_fail("the bell says what nobody understands");
+		return;
+	}
+	if (!str_eq(heard.holder, str_of(player->app.holder.s)) ||
+	    player->taken_count == TAKEN_MAX) {
+		return;
+	}
+	check_copy(&heard);
+	player->taken[player->taken_count++] = heard.item;
+	if (player->frozen_until <= world->now_us) {
+		duty_ring(&player->app.duties[DUTY_TAKEN]);
+		world->woken = true;
+	}
+}
+
 static enum err_code grant_turn(struct app *app, struct err *err)
 {
 	struct player *player = player_of_app(app);
-	struct lease_worker living[HOSTS_MAX * 4];
+	struct lease_worker living[LIVING_MAX];
 	size_t workers, granted = 1;
 	enum err_code code = lease_list(app->node->redis, living, ARRAY_LEN(living), &workers, err);
+
+	if (code == ERR_OK && world->shape.offers) {
+		code = offer(player, living, workers, err);
+	}
 
 	for (unsigned round = 0; code == ERR_OK && granted > 0 && round < 8; round++) {
 		granted = 0;
@@ -342,14 +434,20 @@ void scheduler_start(struct player *player)
 {
 	struct app *app = &player->app;
 
+	memcpy(player->former, app->holder.s, sizeof(player->former));
+	player->taken_count = 0;
 	*app = (struct app){ .node = &player->node,
 		             .connection = player->connection,
-		             .admit_all = true };
+		             .admit_all = true,
+		             .holder = id_new() };
 	player->node.app = app;
 	if (world->generation > 1) {
 		app->restore_due = clock_mono_ms() + 1000;
 	}
 	begin_duty(player, &player->grant, "grant", grant_turn, 500);
+	if (world->shape.offers) {
+		begin_duty(player, &app->duties[DUTY_TAKEN], "taken", taken_turn, 400);
+	}
 	begin_duty(player, &player->follow, "follow", follow_turn, world->shape.fair ? 30 : 150);
 	begin_duty(player, &app->duties[DUTY_SWEEP], "sweep", sweep_turn, 500);
 	begin_duty(player, &app->duties[DUTY_PROMOTE], "promote", promote_turn, 400);

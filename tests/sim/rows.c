@@ -70,10 +70,11 @@ enum err_code __wrap_log_origin_get(struct pg *pg, const struct id *sid, const c
 	return code;
 }
 
-static void add_row(const struct record *record, struct session_batch *ret)
+struct session row_of(const struct record *record)
 {
-	ret->items[ret->count++] = (struct session){
+	return (struct session){
 		.id = record->sid,
+		.task = record->sid,
 		.tenant = str_of(record->tenant),
 		.state = record->state,
 		.epoch = record->at.epoch,
@@ -85,6 +86,8 @@ static void add_row(const struct record *record, struct session_batch *ret)
 		.project = str_of(record->project),
 		.not_before_us = (int64_t)record->not_before_ms * 1000,
 		.agent = STR_LIT("{\"type\":\"command\"}"),
+		.prompt = STR_LIT("\"go\""),
+		.repo = STR_LIT("{}"),
 		.runtime = STR_LIT("{\"type\":\"local\"}"),
 		.labels = STR_LIT("{}"),
 		.workers = STR_LIT("{}"),
@@ -117,7 +120,7 @@ static enum err_code rows(struct pg *pg, const struct session_walk *walk, enum w
 
 		if (record->committed && is_wanted(record, what, walk->older_ms) &&
 		    ret->count < walk->max && strcmp(record->sid.s, walk->after.s) > 0) {
-			add_row(record, ret);
+			ret->items[ret->count++] = row_of(record);
 		}
 	}
 	return code;

@@ -12,6 +12,7 @@
 #include "event/log.h"
 #include "queue/demand.h"
 #include "queue/lease.h"
+#include "queue/offer.h"
 #include "queue/queue.h"
 #include "queue/queue_gate.h"
 #include "queue/queue_limit.h"
@@ -24,6 +25,7 @@
 enum {
 	COMMANDS = 4000,
 	CALLS = 6000,
+	OFFERED_CALLS = 3000,
 	COMPARE_EVERY = 200,
 	SESSIONS = 4,
 	TEXT_MAX = 4 * 1024 * 1024
@@ -485,11 +487,31 @@ static void play_submit(struct play *play)
 		                                              ? play->now_ms + roll(play, 900)
 		                                              : 0,
 		                     .hold = roll(play, 8) == 0 ? "budget" : NULL,
-		                     .epoch = roll(play, 4) };
+		                     .epoch = roll(play, 4),
+		                     .copy = roll(play, 2) == 0 ? STR_LIT("a row") : STR_LIT("") };
 	enum queue_set set;
 	struct err err;
 
 	(void)!queue_submit(&play->queue, &item, &set, &err);
+}
+
+static void play_offer(struct play *play)
+{
+	struct queue_offer items[4];
+	struct queue_offers offers = { .holder = PICK(play, "h1", "h1", "h2"),
+		                       .for_ms = roll(play, 900),
+		                       .items = items,
+		                       .count = roll(play, ARRAY_LEN(items) + 1) };
+	bool stands;
+	struct err err;
+
+	for (size_t i = 0; i < offers.count; i++) {
+		items[i] = (struct queue_offer){ .incarnation = PICK(play, "i1", "i2", "i3"),
+			                         .has = PICK(play, "", "a", "b,a"),
+			                         .capacity = (unsigned)roll(play, 4),
+			                         .resident = (unsigned)roll(play, 5) };
+	}
+	assert_int_equal(queue_offer(&play->queue, &offers, &stands, &err), ERR_OK);
 }
 
 static void play_claim(struct play *play)
@@ -541,6 +563,23 @@ static void play_limits(struct play *play)
 		{ QUEUE_LIMIT_PROJECT, NULL, NULL, roll(play, 3), roll(play, 3) == 0 },
 		{ QUEUE_LIMIT_KEY, tenant, "k1", roll(play, 3), roll(play, 2) == 0 },
 		{ QUEUE_WEIGHT, tenant, NULL, 1 + roll(play, 5), false },
+	};
+	struct err err;
+
+	assert_int_equal(
+		queue_limit_set(&play->queue, limits, 1 + roll(play, ARRAY_LEN(limits)), &err),
+		ERR_OK);
+}
+
+/* What does not keep all from being leased as it comes. */
+static void play_shares(struct play *play)
+{
+	const char *tenant = PICK(play, "acme", "other");
+	const struct queue_limit limits[] = {
+		{ QUEUE_WEIGHT, tenant, NULL, 1 + roll(play, 5), false },
+		{ QUEUE_LIMIT_TENANT, tenant, NULL, 1 + roll(play, 3), roll(play, 2) == 0 },
+		{ QUEUE_LIMIT_USER, tenant, PICK(play, "u1", NULL), roll(play, 3),
+		  roll(play, 2) == 0 },
 	};
 	struct err err;
 
@@ -638,12 +677,10 @@ static void play_lease(struct play *play)
 	}
 }
 
-static void calls_body(struct world *world)
+typedef void(play_fn)(struct play *play);
+
+static void play_all(struct world *world, play_fn *const *plays, size_t count, unsigned calls)
 {
-	static void (*const plays[])(struct play *) = { play_log,    play_log,    play_log,
-		                                        play_submit, play_claim,  play_move,
-		                                        play_move,   play_limits, play_look,
-		                                        play_lease,  play_gates };
 	struct play play = {
 		.world = world,
 		.dice = { seed },
@@ -658,8 +695,8 @@ static void calls_body(struct world *world)
 		play.sids[i] = id_make(play.now_ms, entropy);
 	}
 	set_clock(&play, 0);
-	for (unsigned i = 0; i < CALLS; i++) {
-		plays[roll(&play, ARRAY_LEN(plays))](&play);
+	for (unsigned i = 0; i < calls; i++) {
+		plays[roll(&play, count)](&play);
 		if (roll(&play, 3) == 0) {
 			set_clock(&play,
 			          roll(&play, 20) == 0 ? roll(&play, 3000) : roll(&play, 100));
@@ -669,6 +706,36 @@ static void calls_body(struct world *world)
 		}
 	}
 	compare_all(world);
+}
+
+static void calls_body(struct world *world)
+{
+	static play_fn *const plays[] = { play_log,    play_log,   play_log,   play_submit,
+		                          play_offer,  play_claim, play_move,  play_move,
+		                          play_limits, play_look,  play_lease, play_gates };
+
+	play_all(world, plays, ARRAY_LEN(plays), CALLS);
+}
+
+static unsigned count_taken(void *arg, struct str channel, struct str payload)
+{
+	unsigned *count = arg;
+
+	(void)channel;
+	*count += str_starts(payload, STR_LIT("taken "));
+	return 0;
+}
+
+static void offers_body(struct world *world)
+{
+	static play_fn *const plays[] = { play_submit, play_submit, play_submit, play_offer,
+		                          play_offer,  play_claim,  play_move,   play_move,
+		                          play_move,   play_shares, play_look,   play_look };
+	unsigned taken = 0;
+
+	model_on_publish(model, count_taken, &taken);
+	play_all(world, plays, ARRAY_LEN(plays), OFFERED_CALLS);
+	assert_true(taken > OFFERED_CALLS / 200);
 }
 
 static void run_both(void (*body)(struct world *world))
@@ -691,11 +758,18 @@ static void random_calls_of_the_log_and_the_queue_do_the_same_to_both(void **sta
 	run_both(calls_body);
 }
 
+static void what_comes_while_workers_are_offered_is_the_same_to_both(void **state)
+{
+	(void)state;
+	run_both(offers_body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_commands_get_the_same_answers_and_leave_the_same_data),
 		cmocka_unit_test(random_calls_of_the_log_and_the_queue_do_the_same_to_both),
+		cmocka_unit_test(what_comes_while_workers_are_offered_is_the_same_to_both),
 	};
 	seed = dice_seed();
 	(void)printf("SIM_SEED=%" PRIu64 "\n", seed);

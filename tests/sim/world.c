@@ -23,6 +23,7 @@ enum {
 
 struct world *world;
 static char last_failure[320];
+static uint64_t direct;
 
 static uint64_t mono_us(void)
 {
@@ -385,6 +386,7 @@ static void draw_shape(struct shape *shape)
 			                 .tenants = TENANTS_MAX,
 			                 .fair = true };
 	}
+	shape->offers = roll(4) > 0;
 }
 
 static struct player *add_player(enum player_kind kind)
@@ -530,6 +532,11 @@ const char *world_last_failure(void)
 	return last_failure;
 }
 
+uint64_t world_direct(void)
+{
+	return direct;
+}
+
 bool world_run(struct loop *loop, uint64_t seed, enum bug bug, bool trace)
 {
 	static struct model *model;
@@ -556,6 +563,7 @@ bool world_run(struct loop *loop, uint64_t seed, enum bug bug, bool trace)
 		(void)snprintf(last_failure, sizeof(last_failure), "at %" PRIu64 " ms: %s",
 		               w->now_us / 1000, w->why);
 	}
+	direct += w->direct;
 	end();
 	clock_replace(NULL, NULL);
 	free(w->heap);

@@ -36,6 +36,8 @@ enum {
 	HOSTS_MAX = 3,
 	JOBS_MAX = 8,
 	ALOUD_MAX = 16,
+	TAKEN_MAX = 16,
+	OFFERED_MAX = 12,
 	KEPT_MAX = 24,
 	PLAYER_FIBERS_MAX = 40,
 	SEEN_MAX = 96,
@@ -97,6 +99,9 @@ struct player {
 	struct app app; /* of a scheduler */
 	struct duty grant, follow;
 	unsigned follow_at;
+	char former[ID_LEN + 1];            /* who offered before it died */
+	struct queue_item taken[TAKEN_MAX]; /* of its offers, and not handed over yet */
+	size_t taken_count;
 	/* of a worker */
 	struct lease_keeper keeper;
 	struct fiber_signal mail;
@@ -131,6 +136,7 @@ struct record {
 	bool ended;                           /* its log has a terminal entry */
 	char orphan_of[QUEUE_WORKER_MAX + 1]; /* the queue has it on one that has no lease */
 	uint64_t orphan_us;                   /* since */
+	uint64_t ran_attempt;                 /* the last that its worker was told of */
 };
 
 /* A budget: what was used of it is a row's; it counts in its period. */
@@ -145,7 +151,19 @@ struct spent {
 
 struct shape {
 	unsigned sessions, schedulers, hosts, slots, tenants;
-	bool fair, loses_redis;
+	bool fair, loses_redis, offers;
+};
+
+/* What stands, as who asked for it was answered. */
+struct offered {
+	char holder[QUEUE_WORKER_MAX + 1]; /* "": nobody */
+	uint64_t till_ms;
+	struct {
+		char incarnation[QUEUE_WORKER_MAX + 1];
+		uint64_t slots, places;
+		char has[64];
+	} items[OFFERED_MAX];
+	size_t count;
 };
 
 struct world {
@@ -181,6 +199,16 @@ struct world {
 	} hosts[NAMES_MAX];
 	size_t host_count;
 	unsigned passed[TENANTS_MAX];
+	struct offered offered;
+	struct {
+		char of[48]; /* a tenant, or "<tenant>:<user>" */
+		double pass, last;
+	} turns[NAMES_MAX];
+	size_t turn_count;
+	struct queue_item rung; /* what the script that runs has said is taken */
+	char rung_holder[QUEUE_WORKER_MAX + 1];
+	unsigned rung_count;
+	unsigned direct; /* that were leased as they came */
 	char last_lost[QUEUE_WORKER_MAX + 1];
 	uint64_t calls_max;
 	bool limits_changed;
@@ -199,6 +227,7 @@ void world_tell(const char *fmt, ...) PRINTF_LIKE(1, 2); /* with SIM_TRACE */
 /* False: an invariant was broken; world_last_failure() says which. */
 bool world_run(struct loop *loop, uint64_t seed, enum bug bug, bool trace);
 const char *world_last_failure(void);
+uint64_t world_direct(void); /* how many were leased as they came, in all worlds so far */
 
 /* ---- players ---- */
 
@@ -213,6 +242,7 @@ struct record *record_of(const struct id *sid);
 
 void client_start(struct player *player);
 void scheduler_start(struct player *player);
+void scheduler_hear(struct player *player, struct str payload); /* "taken ..." */
 void worker_start(struct player *player);
 void worker_hear(struct player *player, struct str payload);
 void worker_ring(struct player *player);
@@ -222,6 +252,11 @@ void worker_ring(struct player *player);
 unsigned doors_publish(void *arg, struct str channel, struct str payload);
 void doors_break(void); /* every connection to Redis is lost */
 enum err_code pg_door(const void *pg, struct err *err) MUST_CHECK;
+
+/* ---- rows.c ---- */
+
+/* As PostgreSQL has it; strings are the record's. */
+struct session row_of(const struct record *record);
 
 /* ---- check.c: after a command has run ---- */
 
@@ -233,5 +268,6 @@ struct ran {
 	const struct model_reply *reply;
 };
 void check_after(const struct ran *ran);
-void check_forget(void); /* Redis has lost something */
+void check_rung(struct str payload); /* while a script runs: "taken ..." */
+void check_forget(void);             /* Redis has lost something */
 bool check_all_done(void);
