@@ -16,8 +16,9 @@ enum {
 	ORPHAN_US = 700000,     /* who is lost is cleared at once; or half a second later */
 };
 
-/* What a worker attests is running, whatever was begun meanwhile because it was late. */
-static bool attests;
+/* What a worker attests is running, whatever was begun meanwhile because it was late; and where a
+ * limit is new, leases from before are counted late. */
+static bool only_counts;
 
 static struct item items[SESSIONS_MAX];
 
@@ -109,7 +110,7 @@ static void check_limit(struct str name, size_t count)
 		}
 		world->limit_count++;
 	}
-	if (count > world->limits[i].count && count > check_limit_of(name) && !attests) {
+	if (count > world->limits[i].count && count > check_limit_of(name) && !only_counts) {
 		world_fail("%zu leases, more than the limit of %.*s", count, (int)name.n, name.p);
 	}
 	world->limits[i].count = count;
@@ -136,15 +137,27 @@ static void check_counted(struct str name, const struct value *zset)
 	}
 }
 
+static bool is_of(unsigned i, struct str name)
+{
+	const struct record *record = &world->records[i];
+	char own[96] = "";
+
+	if (name.p[0] == 'c') {
+		(void)snprintf(own, sizeof(own), "c:%s:%.*s", record->tenant, (int)items[i].key.n,
+		               items[i].key.p);
+	} else if (name.p[0] == 'p') {
+		(void)snprintf(own, sizeof(own), "p:%s:%s", record->tenant, record->project);
+	} else if (name.p[0] == 'a') {
+		(void)snprintf(own, sizeof(own), "a:%s:command", record->tenant);
+	}
+	return str_eq(str_of(own), name);
+}
+
 /* Whether one that was woken for the room there is has not taken it yet. */
 static bool is_promised(struct str name)
 {
 	for (unsigned i = 0; i < world->shape.sessions; i++) {
-		char limit[96];
-
-		(void)snprintf(limit, sizeof(limit), "c:%s:%.*s", world->records[i].tenant,
-		               (int)items[i].key.n, items[i].key.p);
-		if (items[i].found && items[i].set == QUEUE_READY && str_eq(str_of(limit), name)) {
+		if (items[i].found && items[i].set == QUEUE_READY && is_of(i, name)) {
 			return true;
 		}
 	}
@@ -252,7 +265,7 @@ static void check_slots(struct str incarnation, size_t count)
 		(void)str_copy(world->hosts[i].name, sizeof(world->hosts[i].name), incarnation);
 		world->host_count++;
 	}
-	if (count > slots_of(incarnation) && !attests && count > world->hosts[i].count) {
+	if (count > slots_of(incarnation) && !only_counts && count > world->hosts[i].count) {
 		world_fail("%.*s has %zu sessions and %u slots", (int)incarnation.n, incarnation.p,
 		           count, slots_of(incarnation));
 	}
@@ -639,7 +652,7 @@ void check_after(const struct ran *ran)
 		return;
 	}
 	if (str_starts(key, STR_LIT("{q0/1}"))) {
-		attests = check_is(ran, "queue_attest");
+		only_counts = check_is(ran, "queue_attest") || check_is(ran, "queue_promote");
 		check_queue();
 		if (check_is(ran, "queue_claim")) {
 			check_started(ran);

@@ -15,7 +15,7 @@ enum {
 	ARGS = 3, /* words before the first of a script's */
 	STRIDE = 1000,
 	CALLS_OF_SUBMIT = 32,
-	CALLS_OF_OFFER = 4,
+	CALLS_OF_OFFER = 4, /* and one for each worker */
 	NAMES = 5,
 	NAME_SIZE = 96,
 };
@@ -32,18 +32,36 @@ static bool stands(void)
 	return world->offered.holder[0] != '\0' && world->offered.till_ms >= now_ms();
 }
 
-static void note_item(struct str text, struct offered *offered)
+static size_t size_of(char kind, struct str inc)
+{
+	char key[QUEUE_WORKER_MAX + 32];
+	struct value *zset;
+
+	(void)snprintf(key, sizeof(key), "{q0/1}:%c:%.*s", kind, (int)inc.n, inc.p);
+	zset = check_value(key, VALUE_ZSET);
+	return zset != NULL ? zset->count : 0;
+}
+
+enum { OFFER_INCARNATION, OFFER_SLOTS, OFFER_PLACES, OFFER_HAS, OFFER_MORE, OFFER_WORDS };
+
+static void note_item(const struct str *words, struct offered *offered)
 {
 	size_t k = offered->count;
+	uint64_t more = UINT32_MAX;
 
 	if (k == OFFERED_MAX ||
 	    !str_copy(offered->items[k].incarnation, sizeof(offered->items[k].incarnation),
-	              str_split(&text, '|')) ||
-	    !parse_u64(str_split(&text, '|'), UINT32_MAX, &offered->items[k].slots) ||
-	    !parse_u64(str_split(&text, '|'), UINT32_MAX, &offered->items[k].places) ||
-	    !str_copy(offered->items[k].has, sizeof(offered->items[k].has), text)) {
+	              words[OFFER_INCARNATION]) ||
+	    !parse_u64(words[OFFER_SLOTS], UINT32_MAX, &offered->items[k].slots) ||
+	    !parse_u64(words[OFFER_PLACES], UINT32_MAX, &offered->items[k].places) ||
+	    !str_copy(offered->items[k].has, sizeof(offered->items[k].has), words[OFFER_HAS]) ||
+	    (words[OFFER_MORE].n > 0 && !parse_u64(words[OFFER_MORE], UINT32_MAX, &more))) {
 		world_fail("an offer that nobody understands");
 		return;
+	}
+	more += size_of('w', words[OFFER_INCARNATION]);
+	if (more < offered->items[k].slots) {
+		offered->items[k].slots = more;
 	}
 	offered->count++;
 }
@@ -72,8 +90,8 @@ static void note_offer(const struct ran *ran)
 		world_fail("an offer that nobody understands");
 	}
 	offered->till_ms += for_ms;
-	for (size_t i = ARGS + 3; i < ran->count; i++) {
-		note_item(ran->words[i], offered);
+	for (size_t i = ARGS + 3; i + OFFER_WORDS <= ran->count; i += OFFER_WORDS) {
+		note_item(ran->words + i, offered);
 	}
 }
 
@@ -89,7 +107,7 @@ static void check_calls(const struct ran *ran, uint64_t most)
 void check_offers(const struct ran *ran)
 {
 	if (check_is(ran, "queue_offer")) {
-		check_calls(ran, CALLS_OF_OFFER);
+		check_calls(ran, CALLS_OF_OFFER + (ran->count - ARGS) / OFFER_WORDS);
 		note_offer(ran);
 	} else if (check_is(ran, "queue_submit")) {
 		check_calls(ran, CALLS_OF_SUBMIT);
@@ -156,6 +174,14 @@ static bool counts(unsigned i, const char *name)
 	              (name[0] == 'c' && is_in('k', str_of(name), world->records[i].sid.s)));
 }
 
+/* Those from before there was a limit of this kind are counted little by little. */
+static bool is_counted(unsigned i, const char *name)
+{
+	return check_value("{q0/1}:recount", VALUE_STRING) == NULL ||
+	       (name[0] != 'p' && name[0] != 'a') ||
+	       is_in('k', str_of(name), world->records[i].sid.s);
+}
+
 /* How many count, but for two. */
 static size_t count_of(const char *name, unsigned but, unsigned nor)
 {
@@ -189,8 +215,13 @@ static void check_limits(unsigned taken)
 
 	names_of(taken, names);
 	for (unsigned k = 0; k < NAMES; k++) {
-		if (names[k][0] != '\0' && count_of(names[k], SESSIONS_MAX, SESSIONS_MAX) >
-		                                   check_limit_of(str_of(names[k]))) {
+		size_t count = 0;
+
+		for (unsigned i = 0; i < world->shape.sessions && names[k][0] != '\0'; i++) {
+			count += check_item(i)->found && counts(i, names[k]) &&
+			         is_counted(i, names[k]);
+		}
+		if (count > check_limit_of(str_of(names[k]))) {
 			world_fail("%s was leased as it came, beyond the limit of %s",
 			           world->records[taken].sid.s, names[k]);
 		}
@@ -258,16 +289,6 @@ static void check_overtaken(unsigned taken, struct str inc, const char *has)
 }
 
 /* ---- its worker ---- */
-
-static size_t size_of(char kind, struct str inc)
-{
-	char key[QUEUE_WORKER_MAX + 32];
-	struct value *zset;
-
-	(void)snprintf(key, sizeof(key), "{q0/1}:%c:%.*s", kind, (int)inc.n, inc.p);
-	zset = check_value(key, VALUE_ZSET);
-	return zset != NULL ? zset->count : 0;
-}
 
 static void check_worker(unsigned taken, const struct item *item)
 {

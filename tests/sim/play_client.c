@@ -144,6 +144,7 @@ static void set_limits(void *arg)
 {
 	struct player *player = arg;
 	const struct queue queue = queue_at(player->node.redis, 0);
+	const bool kinds = roll(2) == 0; /* those of projects and types of agents, too */
 	uint64_t told = 0;
 
 	while (!fiber_cancelled()) {
@@ -155,11 +156,15 @@ static void set_limits(void *arg)
 			{ QUEUE_LIMIT_TENANT, "acme", NULL, 1 + roll(3), false },
 			{ QUEUE_LIMIT_USER, "acme", users[0], 1 + roll(2), false },
 			{ QUEUE_LIMIT_USER, "brown", users[1], 1 + roll(2), roll(2) == 0 },
+			{ QUEUE_WEIGHT, "acme", NULL, 1 + roll(3), false },
+			{ QUEUE_LIMIT_PROJECT, "acme", "p0", 1 + roll(2), roll(2) == 0 },
+			{ QUEUE_LIMIT_AGENT, "brown", "command", 1 + roll(2), roll(2) == 0 },
 		};
 		struct err err;
 
 		if ((told != player->node.store.generation || chance(2)) &&
-		    queue_limit_set(&queue, limits, ARRAY_LEN(limits), &err) == ERR_OK) {
+		    queue_limit_set(&queue, limits, ARRAY_LEN(limits) - (kinds ? 0 : 2), &err) ==
+		            ERR_OK) {
 			told = player->node.store.generation;
 		}
 		(void)fiber_sleep(400 + roll(800));

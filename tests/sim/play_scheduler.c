@@ -280,6 +280,7 @@ static enum err_code offer(struct player *player, const struct lease_worker *liv
 				.has = roll(6) > 0 ? living[i].has : "",
 				.capacity = living[i].slots,
 				.resident = living[i].slots + (unsigned)roll(2),
+				.more = roll(3) == 0 ? 1 : 0,
 			};
 		}
 	}

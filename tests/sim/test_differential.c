@@ -509,7 +509,8 @@ static void play_offer(struct play *play)
 		items[i] = (struct queue_offer){ .incarnation = PICK(play, "i1", "i2", "i3"),
 			                         .has = PICK(play, "", "a", "b,a"),
 			                         .capacity = (unsigned)roll(play, 4),
-			                         .resident = (unsigned)roll(play, 5) };
+			                         .resident = (unsigned)roll(play, 5),
+			                         .more = (unsigned)roll(play, 3) };
 	}
 	assert_int_equal(queue_offer(&play->queue, &offers, &stands, &err), ERR_OK);
 }
@@ -578,8 +579,9 @@ static void play_shares(struct play *play)
 	const struct queue_limit limits[] = {
 		{ QUEUE_WEIGHT, tenant, NULL, 1 + roll(play, 5), false },
 		{ QUEUE_LIMIT_TENANT, tenant, NULL, 1 + roll(play, 3), roll(play, 2) == 0 },
-		{ QUEUE_LIMIT_USER, tenant, PICK(play, "u1", NULL), roll(play, 3),
-		  roll(play, 2) == 0 },
+		{ QUEUE_LIMIT_USER, tenant, "u1", roll(play, 3), roll(play, 2) == 0 },
+		{ QUEUE_LIMIT_TENANT, NULL, NULL, 2 + roll(play, 2), roll(play, 2) == 0 },
+		{ QUEUE_LIMIT_PROJECT, tenant, "p1", 1 + roll(play, 3), roll(play, 2) == 0 },
 	};
 	struct err err;
 
