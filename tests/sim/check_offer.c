@@ -355,7 +355,7 @@ static void check_charged(const char *key, const char *who, const char *of, doub
 static void check_charges(const struct record *record)
 {
 	struct str text = check_field(check_value("{q0/1}:weight", VALUE_HASH), record->tenant);
-	char key[48], of[48];
+	char key[48], of[NAME_SIZE];
 	double weight;
 
 	if (!number_parse(text, &weight)) {
@@ -373,7 +373,7 @@ static void remember_turns(const char *key, const char *prefix)
 
 	for (size_t k = 0; hash != NULL && k < hash->count; k++) {
 		const struct pair *field = &hash->fields[k];
-		char of[48];
+		char of[NAME_SIZE];
 		size_t i;
 
 		(void)snprintf(of, sizeof(of), "%s%.*s", prefix, (int)field->name.n, field->name.p);

@@ -201,7 +201,7 @@ struct world {
 	unsigned passed[TENANTS_MAX];
 	struct offered offered;
 	struct {
-		char of[48]; /* a tenant, or "<tenant>:<user>" */
+		char of[96]; /* a tenant, or "<tenant>:<user>" */
 		double pass, last;
 	} turns[NAMES_MAX];
 	size_t turn_count;
