@@ -20,14 +20,21 @@
 
 enum { RETRY_MS = 100, ASK_AGAIN_MS = 1000 };
 
+/* After a loss of Redis the session may have another attempt before this is answered. */
 static enum err_code tell_queue(struct session_run *s, session_queue_fn *fn,
-                                const struct queue_move *move, enum queue_set *ret)
+                                struct queue_move *move, enum queue_set *ret)
 {
 	const struct queue queue = queue_of_tenant(s->host->redis, str_of(s->tenant));
 	enum err_code code;
 	struct err err;
 
-	while (code = fn(&queue, move, ret, &err), err_retryable(code) && !fiber_cancelled()) {
+	for (;;) {
+		move->attempt = s->attempt;
+		code = fn(&queue, move, ret, &err);
+		if (fiber_cancelled() || (!err_retryable(code) &&
+		                          (code != ERR_CONFLICT || move->attempt == s->attempt))) {
+			break;
+		}
 		(void)fiber_sleep(RETRY_MS);
 	}
 	if (code != ERR_OK && !fiber_cancelled()) {
@@ -85,11 +92,10 @@ static void park(struct session_run *s)
 	const struct session_wait *wait = TAILQ_FIRST(&s->waits);
 	const struct session_wait said = *wait;
 	char *reason = s->park_reason;
-	const struct queue_move move = { .sid = s->sid,
-		                         .attempt = s->attempt,
-		                         .reason = reason,
-		                         .stays = !session_may_leave(s),
-		                         .placeless = waits_for_others(s) };
+	struct queue_move move = { .sid = s->sid,
+		                   .reason = reason,
+		                   .stays = !session_may_leave(s),
+		                   .placeless = waits_for_others(s) };
 	enum queue_set set = QUEUE_NONE;
 
 	park_reason(&said, reason);
@@ -113,7 +119,7 @@ static void park(struct session_run *s)
 
 static void unpark(struct session_run *s)
 {
-	struct queue_move move = { .sid = s->sid, .attempt = s->attempt, .slots = s->host->slots };
+	struct queue_move move = { .sid = s->sid, .slots = s->host->slots };
 	enum queue_set set = QUEUE_NONE;
 	struct buf text;
 
@@ -121,7 +127,6 @@ static void unpark(struct session_run *s)
 	while (tell_queue(s, queue_unpark, &move, &set) == ERR_OK && set == QUEUE_PARKED &&
 	       !fiber_cancelled()) {
 		(void)!fiber_signal_wait(&s->park_wake, ASK_AGAIN_MS);
-		move.attempt = s->attempt; /* it may have another one after a loss of Redis */
 	}
 	if (fiber_cancelled()) {
 		return;

@@ -110,7 +110,7 @@ static bool all_accepted(void)
 static void submit_all(void *arg)
 {
 	struct player *player = arg;
-	uint64_t apart = world->shape.offers && roll(3) == 0 ? 1000 : 250;
+	uint64_t apart = world->shape.offers && roll(2) == 0 ? 700 : 250;
 
 	while (!fiber_cancelled() && !all_accepted()) {
 		for (unsigned i = 0; i < world->shape.sessions && !fiber_cancelled(); i++) {

@@ -348,6 +348,9 @@ static enum err_code grant_turn(struct app *app, struct err *err)
 
 	if (code == ERR_OK && world->shape.offers) {
 		code = offer(player, living, workers, err);
+		if (chance(2)) { /* whoever offers need not claim at the same time */
+			return code;
+		}
 	}
 
 	for (unsigned round = 0; code == ERR_OK && granted > 0 && round < 8; round++) {

@@ -294,17 +294,28 @@ static void leave_for_another(struct job *job, queue_fn *fn, const char *reason)
 
 /* ---- waiting for a person ---- */
 
+/* As tell_queue() of session_park.c: it may have another attempt after a loss. */
+static enum err_code ask_anew(const struct job *job, queue_fn *fn, struct queue_move *move,
+                              enum queue_set *ret)
+{
+	enum err_code code;
+
+	do {
+		move->attempt = job->attempt;
+		code = ask(job, fn, move, ret);
+	} while (code == ERR_CONFLICT && move->attempt != job->attempt && !is_over(job));
+	return code;
+}
+
 /* False: the job is over here. */
 static bool park(struct job *job)
 {
-	struct queue_move move = { .sid = job->sid,
-		                   .attempt = job->attempt,
-		                   .slots = job->player->slots };
+	struct queue_move move = { .sid = job->sid, .slots = job->player->slots };
 	uint64_t until = clock_mono_ms() + 50 + roll(900);
 	enum queue_set set = QUEUE_NONE;
 
 	job->parked = true;
-	if (ask(job, queue_park, &move, &set) != ERR_OK) {
+	if (ask_anew(job, queue_park, &move, &set) != ERR_OK) {
 		job->parked = false;
 		return !is_over(job);
 	}
@@ -320,8 +331,7 @@ static bool park(struct job *job)
 	while (!is_over(job)) {
 		enum err_code code;
 
-		move.attempt = job->attempt; /* another one after a loss */
-		code = ask(job, queue_unpark, &move, &set);
+		code = ask_anew(job, queue_unpark, &move, &set);
 		if (code != ERR_OK || set == QUEUE_LEASED) {
 			job->parked = false;
 			return code == ERR_OK || code == ERR_NOT_FOUND;

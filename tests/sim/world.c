@@ -387,6 +387,10 @@ static void draw_shape(struct shape *shape)
 			                 .fair = true };
 	}
 	shape->offers = roll(4) > 0;
+	if (shape->offers && !shape->fair && roll(4) == 0) { /* some come when others are parked */
+		shape->sessions += 6;
+		shape->hosts = 1;
+	}
 }
 
 static struct player *add_player(enum player_kind kind)
