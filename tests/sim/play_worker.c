@@ -227,6 +227,7 @@ static bool append(struct job *job, const struct sending *what)
 	char producer[96];
 
 	batch.producer = producer;
+	job->too_late = false;
 	job->seq++;
 	for (;;) {
 		struct log_result result = { .outcome = LOG_STALE };
@@ -247,6 +248,7 @@ static bool append(struct job *job, const struct sending *what)
 				return !job->gone;
 			}
 			on_refused(job, &result);
+			job->too_late = result.outcome == LOG_MOVED;
 			if (result.outcome == LOG_MOVED || result.outcome == LOG_DUPLICATE) {
 				return !job->gone;
 			}
@@ -417,9 +419,13 @@ static bool work(struct job *job)
 	return going;
 }
 
+/* As finish_as() of session_run.c: a log that a loss took back to before it ran ends as failed, and
+ * the queue hears of no other end than the log has. */
 static void end(struct job *job)
 {
 	bool well = roll(3) > 0;
+	const struct sending failed = { EVENT_TYPE_STATUS, "{\"status\":\"failed\"}", SESSION_ANY,
+		                        true, SESSION_FAILED };
 	const struct sending last = {
 		EVENT_TYPE_STATUS, well ? "{\"status\":\"completed\"}" : "{\"status\":\"failed\"}",
 		session_bit(SESSION_RUNNING), true, well ? SESSION_COMPLETED : SESSION_FAILED
@@ -427,7 +433,7 @@ static void end(struct job *job)
 	const struct queue_move done = { .sid = job->sid, .attempt = job->attempt };
 	enum queue_set set;
 
-	if (append(job, &last)) {
+	if (append(job, &last) && (!job->too_late || (append(job, &failed) && !job->too_late))) {
 		(void)!ask(job, queue_finish, &done, &set);
 	}
 }

@@ -59,6 +59,7 @@ struct job {
 	bool active, gone; /* gone: the worker has given it up */
 	bool doubted;      /* the lease was away */
 	bool parked;       /* the queue may believe so */
+	bool too_late;     /* its log was in no state for what it said last */
 	struct player *player;
 	struct id sid;
 	unsigned session;
