@@ -279,7 +279,7 @@ static enum err_code offer(struct player *player, const struct lease_worker *liv
 				.incarnation = living[i].incarnation,
 				.has = roll(6) > 0 ? living[i].has : "",
 				.capacity = living[i].slots,
-				.resident = living[i].slots + (unsigned)roll(2),
+				.resident = living[i].slots + (roll(4) > 0 ? 1 : 0),
 				.more = roll(3) == 0 ? 1 : 0,
 			};
 		}
@@ -348,7 +348,8 @@ static enum err_code grant_turn(struct app *app, struct err *err)
 
 	if (code == ERR_OK && world->shape.offers) {
 		code = offer(player, living, workers, err);
-		if (chance(2)) { /* whoever offers need not claim at the same time */
+		if (!world->shape.fair &&
+		    roll(2) == 0) { /* whoever offers need not claim at the same time */
 			return code;
 		}
 	}

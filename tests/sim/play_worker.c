@@ -414,7 +414,8 @@ static bool work(struct job *job)
 
 		(void)snprintf(data, sizeof(data), "{\"text\":\"%" PRIu64 "\"}", roll(1000000));
 		(void)fiber_sleep(world->shape.fair ? 5 : 20 + roll(500));
-		going = (world->shape.fair || roll(3) > 0 || park(job)) && append(job, &output);
+		going = (world->shape.fair || roll(world->shape.offers ? 2 : 3) > 0 || park(job)) &&
+		        append(job, &output);
 	}
 	return going;
 }
