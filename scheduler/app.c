@@ -7,6 +7,7 @@
 #include "fetch/fetch.h"
 #include "json/write.h"
 #include "log/log.h"
+#include "queue/offer.h"
 #include "redis/redis.h"
 #include "redis/sub.h"
 #include "scheduler/archive.h"
@@ -160,6 +161,8 @@ static void subscribe_to_shards(struct app *app)
 
 		queue_bell_channel(&queue, channel);
 		redis_subscribe(app->sub, str_of(channel));
+		queue_taken_channel(&queue, app->holder.s, channel);
+		redis_subscribe(app->sub, str_of(channel));
 	}
 	app->subscribed = shards;
 }
@@ -283,10 +286,10 @@ static void app_main(void *arg)
 	while (!fiber_cancelled()) {
 		(void)fiber_sleep(SUB_PAUSE_MS);
 	}
-	fiber_group_cancel(&app->fibers, ERR_CANCELLED);
 	fiber_shield();
+	offers_withdraw(app); /* what is taken until then is handed over still */
+	fiber_group_cancel(&app->fibers, ERR_CANCELLED);
 	(void)!fiber_group_wait(&app->fibers, FIBER_NO_TIMEOUT);
-	offers_withdraw(app);
 	(void)!epochs_store(app, &err);
 	fiber_unshield();
 	epochs_fini(&app->epochs);

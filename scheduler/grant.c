@@ -412,11 +412,11 @@ enum err_code grant_turn(struct app *app, struct err *err)
 	bool resend = look && is_due(&app->resent_ms, RESEND_MS);
 	const unsigned shards = redis_shards(app->node->redis), first = app->first_shard++;
 	struct fleet *fleet = &app->fleet;
+	bool read = look || clock_mono_ms() >= fleet->read_ms + app->node->conf.scheduler_tick;
 	enum err_code code = ERR_OK;
 
-	if (look || clock_mono_ms() >= fleet->read_ms + app->node->conf.scheduler_tick) {
+	if (read) {
 		code = fleet_read(fleet, app->node->redis, err);
-		duty_ring(&app->duties[DUTY_OFFER]);
 	}
 	ahead_ask(app);
 	for (unsigned i = 0; code == ERR_OK && i < shards; i++) {
@@ -428,6 +428,9 @@ enum err_code grant_turn(struct app *app, struct err *err)
 		if (code == ERR_OK && look) {
 			code = look_after(app, &queue, resend, err);
 		}
+	}
+	if (read) { /* of what is left then */
+		duty_ring(&app->duties[DUTY_OFFER]);
 	}
 	return code;
 }

@@ -12,6 +12,7 @@
 #include "redis/redis.h"
 #include "scheduler/app.h"
 #include "scheduler/handover.h"
+#include "scheduler/order_secret.h"
 #include "session/session_copy.h"
 #include "session/session_store.h"
 
@@ -34,8 +35,11 @@ static void add(const struct app *app, size_t i, unsigned shard, struct queue_of
 	const unsigned shards = redis_shards(app->node->redis);
 	struct queue_offer *item = &items[ret->count];
 
-	*item = (struct queue_offer){ worker->incarnation, worker->has, worker->slots,
-		                      worker->resident, 0 };
+	*item = (struct queue_offer){ .incarnation = worker->incarnation,
+		                      .has = worker->has,
+		                      .holds = worker->holds,
+		                      .capacity = worker->slots,
+		                      .resident = worker->resident };
 	if (shards > 1) {
 		item->more = part_of(app, i, shard, shards);
 	}
@@ -83,14 +87,15 @@ static enum err_code offer(struct app *app, bool any, struct err *err)
 
 	for (unsigned i = 0; code == ERR_OK && i < redis_shards(app->node->redis); i++) {
 		const struct queue queue = queue_at(app->node->redis, i);
+		const bool known = app->fleet.read_ms > 0; /* it may be read anew meanwhile */
 		struct queue_offers offers = { .holder = app->holder.s,
 			                       .for_ms = STANDS_MS,
 			                       .items = items };
 		bool stands;
 
-		if (any && app->node->conf.scheduler_placement == PLACEMENT_PACK) {
+		if (any && known && app->node->conf.scheduler_placement == PLACEMENT_PACK) {
 			pack(app, i, &offers, items);
-		} else if (any) {
+		} else if (any && known) {
 			spread(app, i, &offers, items);
 		}
 		code = queue_offer(&queue, &offers, &stands, err);
@@ -99,10 +104,28 @@ static enum err_code offer(struct app *app, bool any, struct err *err)
 	return code;
 }
 
+/* Of several shards none knows who waits in the others for the same workers. */
+static bool anybody_waits(const struct app *app)
+{
+	const unsigned shards = redis_shards(app->node->redis);
+	bool any = false;
+
+	for (unsigned i = 0; shards > 1 && i < shards; i++) {
+		any = any || app->fleet.ready[i] > 0 || app->rung[i] > 0;
+	}
+	return any;
+}
+
+/* Who has enough to do offers nothing, and another may. */
 enum err_code offers_turn(struct app *app, struct err *err)
 {
-	/* Who is being read now is offered afterwards. */
-	return app->fleet.read_ms > 0 ? offer(app, pg_available(app->node->pg), err) : ERR_OK;
+	if (app->fleet.read_ms == 0) {
+		return ERR_OK; /* it is being read */
+	}
+	return offer(app,
+	             pg_available(app->node->pg) && app->handing < HANDOVERS_MAX &&
+	                     app->offers.count < HANDOVER_MAX && !anybody_waits(app),
+	             err);
 }
 
 void offers_withdraw(struct app *app)
@@ -161,27 +184,38 @@ bool offers_hear(struct app *app, struct str payload)
 	return true;
 }
 
-/* NULL: it has to be read. */
+/* NULL: it has to be read. Workers may say anything on channels of the queue: a copy may ask for no
+ * secrets. */
 static const struct session *row_of(const struct taken *taken, struct arena *arena)
 {
 	struct session *row = arena_take(arena, sizeof(*row));
 
 	return session_copy_read(str_make(taken->copy, taken->len), arena, row) &&
-	                       id_eq(&row->id, &taken->item.sid)
+	                       id_eq(&row->id, &taken->item.sid) &&
+	                       str_eq(row->tenant, str_of(taken->item.tenant)) &&
+	                       !order_wants_secrets(row, arena)
 	               ? row
 	               : NULL;
 }
 
+/* Whose worker is gone is queued again. */
 static void add_to(struct handover *batch, const struct taken *taken)
 {
 	const struct lease_worker *worker = fleet_find(&batch->app->fleet, taken->item.incarnation);
-	struct handover_lease *lease = &batch->leases[batch->count++];
+	struct handover_lease *lease = &batch->leases[batch->count];
+	struct err err;
 
+	if (worker == NULL) {
+		if (handover_one(batch->app, &taken->item, NULL, &err) != ERR_OK) {
+			log_debug("session.half_leased", "session=%s %s", taken->item.sid.s,
+			          err.msg);
+		}
+		return;
+	}
 	lease->item = taken->item;
 	lease->row = row_of(taken, batch->arena);
-	if (worker != NULL) { /* else it is gone: nobody lives by no name */
-		memcpy(lease->worker, worker->worker, sizeof(lease->worker));
-	}
+	memcpy(lease->worker, worker->worker, sizeof(lease->worker));
+	batch->count++;
 }
 
 /* As many as are of the first one's shard. */

@@ -102,6 +102,11 @@ static enum err_code seal(struct app *app, const struct session *session, const 
 	return code;
 }
 
+bool order_wants_secrets(const struct session *session, struct arena *arena)
+{
+	return names_of(session->agent, arena).n > 0;
+}
+
 enum err_code order_secrets(struct app *app, const struct session *session,
                             const struct order_to *to, struct arena *arena, struct str *ret,
                             struct err *err)

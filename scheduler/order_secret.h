@@ -1,6 +1,8 @@
 /* The secrets of a session, for its worker alone: Redis carries what it cannot read. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/arena.h"
 #include "base/attr.h"
 #include "base/err.h"
@@ -14,6 +16,9 @@ struct session;
 /* Escapes may double the values; names, the seal, and base64 of it all. */
 enum { ORDER_SECRET_PLAIN = 2 * SECRET_OF_SESSION_BYTES + 8192 };
 enum { ORDER_SECRET_MAX = ORDER_SECRET_PLAIN / 3 * 4 + 256 };
+
+/* Whether its agent names any, or would take any by its type. */
+bool order_wants_secrets(const struct session *session, struct arena *arena);
 
 /*
  * {"session", "secrets": [{"name", "value"}]} sealed to the worker's key (cred/box.h), of those

@@ -1,6 +1,9 @@
 #include "queue/offer.h"
 
+#include <stdio.h>
+
 #include "queue/keys.h"
+#include "queue/lease.h"
 #include "queue_lua_gen.h"
 #include "redis/redis.h"
 
@@ -10,9 +13,19 @@ static bool offers_ok(const struct queue_offers *offers)
 
 	for (size_t i = 0; i < offers->count && ok; i++) {
 		ok = queue_name_ok(offers->items[i].incarnation) &&
-		     queue_words_ok(offers->items[i].has);
+		     queue_words_ok(offers->items[i].has) &&
+		     (offers->items[i].holds == NULL ||
+		      queue_words_fit(offers->items[i].holds, LEASE_HOLDS_MAX));
 	}
 	return ok;
+}
+
+void queue_taken_channel(const struct queue *queue, const char *holder, char out[QUEUE_KEY_SIZE])
+{
+	char bell[QUEUE_KEY_SIZE];
+
+	queue_key_bell(queue, bell);
+	(void)snprintf(out, QUEUE_KEY_SIZE, "%.48s:%.*s", bell, QUEUE_WORKER_MAX, holder);
 }
 
 enum err_code queue_offer(const struct queue *queue, const struct queue_offers *offers,
@@ -39,6 +52,7 @@ enum err_code queue_offer(const struct queue *queue, const struct queue_offers *
 		redis_arg_u64(cmd, item->capacity);
 		redis_arg_u64(cmd, item->resident > 0 ? item->resident : item->capacity);
 		redis_argf(cmd, ",%s,", item->has);
+		redis_argf(cmd, ",%s,", item->holds != NULL ? item->holds : "");
 		if (item->more > 0) {
 			redis_arg_u64(cmd, item->more);
 		} else {

@@ -1,12 +1,12 @@
 /*
  * Offers: workers with room, for what comes while nobody waits. queue_submit() then leases it to
- * one of them in the same step, as a claim at once would have, and the bell says so: whoever
- * offered takes it further (log_open(), queue_opened()), and who dies before that leaves it half
- * done, as after a claim.
+ * one of them in the same step, as a claim at once would have, and tells whoever offered, who takes
+ * it further (log_open(), queue_opened()). Who dies before that leaves it half done, as after a
+ * claim.
  *
- * What likes workers, has a key of concurrency, or comes while anything waits, is left to claims;
- * so is all when a breaker or a budget is shut.  One scheduler offers at a time, until its offer is
- * over.
+ * What likes words that a worker neither has nor holds, has a key of concurrency, is shut out by a
+ * breaker or a budget, or comes while anybody waits who could run there, is left to claims.  One
+ * scheduler offers at a time, until its offer is over.
  */
 #pragma once
 
@@ -23,6 +23,7 @@ enum { QUEUE_OFFERS_MAX = 64 };
 struct queue_offer {
 	const char *incarnation;
 	const char *has;   /* words */
+	const char *holds; /* words; NULL: none */
 	unsigned capacity; /* slots the worker has in all */
 	unsigned resident; /* sessions that may be on it, parked ones included; 0: as capacity */
 	unsigned more;     /* it may be given in this shard: others give too; 0: as capacity */
@@ -39,8 +40,11 @@ struct queue_offers {
 enum err_code queue_offer(const struct queue *queue, const struct queue_offers *offers,
                           bool *ret_stands, struct err *err) MUST_CHECK;
 
+/* On which who offers is told of what is taken; while nobody listens there nothing is. */
+void queue_taken_channel(const struct queue *queue, const char *holder, char out[QUEUE_KEY_SIZE]);
+
 /*
- * "taken ...", what the bell says of one that was leased like this. False: it says something else,
+ * "taken ...", what is said there of one that was leased like this. False: it says something else,
  * or is damaged. Strings point into the payload. Pure.
  */
 struct queue_taken {

@@ -17,6 +17,7 @@
 #include "queue/queue.h"
 #include "queue/queue_limit.h"
 #include "redis/redis.h"
+#include "redis/sub.h"
 
 enum {
 	FIBERS = 32,
@@ -132,12 +133,45 @@ static void offer(struct bench *bench)
 
 	for (unsigned i = 0; i < WORKERS; i++) {
 		(void)snprintf(names[i], sizeof(names[i]), "inc-%u", i);
-		items[i] = (struct queue_offer){ names[i], "runtime=local,agent=command,os=linux",
-			                         LIVE, LIVE, 0 };
+		items[i] = (struct queue_offer){ .incarnation = names[i],
+			                         .has = "runtime=local,agent=command,os=linux",
+			                         .capacity = LIVE,
+			                         .resident = LIVE };
 	}
 	if (queue_offer(&bench->queue, &offers, &stands, &err) != ERR_OK) {
 		die("offer", &err);
 	}
+}
+
+static void on_heard(void *arg, struct str channel, struct str payload)
+{
+	(void)arg;
+	(void)channel;
+	(void)payload;
+}
+
+static void on_listening(void *arg)
+{
+	fiber_signal_raise(arg);
+}
+
+static struct redis_sub *listen_all(struct bench *bench, const struct redis_options *options)
+{
+	static const struct redis_sub_events events = { .message = on_heard,
+		                                        .resumed = on_listening };
+	static struct fiber_signal listening;
+	char channel[QUEUE_KEY_SIZE];
+	struct redis_sub *sub;
+	struct err err;
+
+	fiber_signal_init(&listening);
+	sub = redis_sub_new(bench->loop, options, &events, &listening, &err);
+	queue_taken_channel(&bench->queue, "bench", channel);
+	redis_subscribe(sub, str_of(channel));
+	if (fiber_signal_wait(&listening, TIMEOUT_MS) != ERR_OK) {
+		exit(1);
+	}
+	return sub;
 }
 
 static void come(void *arg)
@@ -297,6 +331,7 @@ static void body(void *arg)
 	struct redis_options options = { getenv("TEST_REDIS_URL"), TIMEOUT_MS, 500 };
 	struct queue_limit limits[] = { { QUEUE_LIMIT_TENANT, NULL, NULL, 100000, false },
 		                        { QUEUE_LIMIT_USER, NULL, NULL, 100000, false } };
+	struct redis_sub *sub;
 	struct err err;
 
 	bench->redis = redis_new(bench->loop, &options, &err);
@@ -311,7 +346,9 @@ static void body(void *arg)
 	say(bench, "CONFIG SET slowlog-log-slower-than 200");
 	warm(bench);
 	lifecycles(bench, "no other leases");
+	sub = listen_all(bench, &options);
 	as_they_come(bench);
+	redis_sub_free(sub);
 	if (bench->live == 0) {
 		redis_free(bench->redis);
 		return;

@@ -40,19 +40,46 @@ static void on_ring(void *arg, struct str channel, struct str payload)
 	fiber_signal_raise(&listener->heard);
 }
 
-static void on_listening(void *arg)
+static void on_listening(void *arg, struct str channel)
 {
 	struct listener *listener = arg;
 
+	(void)channel;
+	listener->channels++;
 	fiber_signal_raise(&listener->heard);
+}
+
+static void on_resumed(void *arg)
+{
+	(void)arg;
+}
+
+static void subscribe(struct redis_sub *sub, struct listener *listener, const char *channel)
+{
+	const size_t before = listener->channels;
+
+	redis_subscribe(sub, str_of(channel));
+	while (listener->channels == before) {
+		assert_int_equal(fiber_signal_wait(&listener->heard, SOON_MS), ERR_OK);
+	}
+}
+
+void listen_to_holder(struct stage *stage, struct redis_sub *sub, struct listener *listener)
+{
+	const struct queue queue = queue_of_tenant(stage->redis, str_of(TENANT));
+	char holder[QUEUE_NAME_MAX + 1], channel[QUEUE_KEY_SIZE];
+
+	read_offer(stage, "holder", holder);
+	queue_taken_channel(&queue, holder, channel);
+	subscribe(sub, listener, channel);
 }
 
 struct redis_sub *listen_to(struct stage *stage, const char *worker, struct listener *listener)
 {
 	static const struct redis_sub_events events = { .message = on_ring,
-		                                        .resumed = on_listening };
+		                                        .subscribed = on_listening,
+		                                        .resumed = on_resumed };
 	const struct redis_options options = { stage->server.url, 5000, 200 };
-	const struct queue queue = queue_of_tenant(stage->redis, str_of(TENANT));
 	char channel[QUEUE_KEY_SIZE];
 	struct redis_sub *sub;
 	struct err err;
@@ -60,13 +87,10 @@ struct redis_sub *listen_to(struct stage *stage, const char *worker, struct list
 	fiber_signal_init(&listener->heard);
 	sub = redis_sub_new(stage->world->loop, &options, &events, listener, &err);
 	assert_non_null(sub);
-	queue_bell_channel(&queue, channel);
-	redis_subscribe(sub, str_of(channel));
 	if (worker != NULL) {
 		mail_aloud_channel(worker, channel);
-		redis_subscribe(sub, str_of(channel));
+		subscribe(sub, listener, channel);
 	}
-	assert_int_equal(fiber_signal_wait(&listener->heard, SOON_MS), ERR_OK);
 	return sub;
 }
 

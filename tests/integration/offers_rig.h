@@ -10,9 +10,10 @@
 
 enum { SOON_MS = 8000 };
 
-/* What was said aloud to a worker last, and by the queue's bell. */
+/* What was said aloud to a worker last, and to who offers. */
 struct listener {
 	struct fiber_signal heard;
+	size_t channels; /* that it listens to */
 	struct id sid;
 	uint64_t epoch, attempt;
 	size_t notes;
@@ -24,6 +25,8 @@ struct listener {
 
 /* worker NULL: to none. Free it with redis_sub_free(). */
 struct redis_sub *listen_to(struct stage *stage, const char *worker, struct listener *listener);
+/* Also to who offers now. */
+void listen_to_holder(struct stage *stage, struct redis_sub *sub, struct listener *listener);
 /* Until so many were taken and told, and no more. */
 void await_heard(struct listener *listener, size_t taken, size_t notes);
 

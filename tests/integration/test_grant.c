@@ -275,6 +275,7 @@ static void copy_body(struct world *world)
 	sub = listen_to(&stage, player->lease.worker, &listener);
 	stage_start_scheduler(&stage, 0);
 	await_offer(&stage, "1", "inc-1|");
+	listen_to_holder(&stage, sub, &listener);
 
 	/* What a row says, a copy says. */
 	draft = draft_of(&stage, body);
@@ -351,6 +352,7 @@ static void holder_body(struct world *world)
 	stage_start_scheduler(&stage, 0);
 	await_offer(&stage, "n", "1");
 	read_offer(&stage, "holder", first);
+	listen_to_holder(&stage, sub, &listener);
 	stage_start_scheduler(&stage, 1);
 	for (unsigned i = 0; i < SOME; i++) {
 		draft = draft_of(&stage, BODY(AGENT(1), ""));
@@ -373,6 +375,7 @@ static void holder_body(struct world *world)
 	await_order(&stage, player, &draft.row.id);
 	assert_int_equal(player_order(player, &draft.row.id)->attempt, 2);
 	assert_int_equal(player_order(player, &draft.row.id)->epoch, 2);
+	listen_to_holder(&stage, sub, &listener);
 	draft = draft_of(&stage, BODY(AGENT(1), ""));
 	publish(&stage, &draft);
 	await_order(&stage, player, &draft.row.id);

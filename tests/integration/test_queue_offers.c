@@ -38,7 +38,7 @@ static bool offer_as(const struct queue *queue, const char *holder, const struct
 /* One worker with so many slots, and places. */
 static void offer(const struct queue *queue, unsigned slots, unsigned places)
 {
-	const struct queue_offer item = { "inc-1", HAS, slots, places, 0 };
+	const struct queue_offer item = { "inc-1", HAS, "repo=r", slots, places, 0 };
 
 	assert_true(offer_as(queue, "h-1", &item, 1));
 }
@@ -123,6 +123,65 @@ static void must_wait(const struct queue *queue)
 	finish(queue, &item.sid);
 }
 
+static void on_any(void *arg, struct str channel, struct str payload)
+{
+	(void)arg;
+	(void)channel;
+	(void)payload;
+}
+
+static void on_listening(void *arg, struct str channel)
+{
+	(void)channel;
+	fiber_signal_raise(arg);
+}
+
+static void on_resumed(void *arg)
+{
+	(void)arg;
+}
+
+/* Whoever offers listens. */
+static struct redis_sub *listen_all(struct world *world, const char *const holders[], size_t count)
+{
+	static const struct redis_sub_events events = { .message = on_any,
+		                                        .subscribed = on_listening,
+		                                        .resumed = on_resumed };
+	const struct redis_options options = { getenv("TEST_REDIS_URL"), WORLD_TIMEOUT_MS, 500 };
+	const struct queue queue = queue_in(world);
+	static struct fiber_signal heard;
+	char channel[QUEUE_KEY_SIZE];
+	struct redis_sub *sub;
+	struct err err;
+
+	fiber_signal_init(&heard);
+	sub = redis_sub_new(world->loop, &options, &events, &heard, &err);
+	assert_non_null(sub);
+	for (size_t i = 0; i < count; i++) {
+		queue_taken_channel(&queue, holders[i], channel);
+		redis_subscribe(sub, str_of(channel));
+		assert_int_equal(fiber_signal_wait(&heard, WORLD_TIMEOUT_MS), ERR_OK);
+	}
+	return sub;
+}
+
+static void (*heard_body)(struct world *world);
+
+static void listen_and_run(struct world *world)
+{
+	static const char *const holders[] = { "h-1", "h-2" };
+	struct redis_sub *sub = listen_all(world, holders, ARRAY_LEN(holders));
+
+	heard_body(world);
+	redis_sub_free(sub);
+}
+
+static void run_heard(void (*body)(struct world *world))
+{
+	heard_body = body;
+	world_run(listen_and_run);
+}
+
 /* ---- what is taken ---- */
 
 struct ear {
@@ -166,6 +225,8 @@ static struct redis_sub *hear_bell(struct world *world, const struct queue *queu
 	fiber_signal_init(&ear->heard);
 	sub = redis_sub_new(world->loop, &options, &events, ear, &err);
 	assert_non_null(sub);
+	queue_taken_channel(queue, "h-1", channel);
+	redis_subscribe(sub, str_of(channel));
 	queue_bell_channel(queue, channel);
 	redis_subscribe(sub, str_of(channel));
 	assert_int_equal(fiber_signal_wait(&ear->heard, WORLD_TIMEOUT_MS), ERR_OK);
@@ -232,7 +293,7 @@ static void taken_body(struct world *world)
 static void what_comes_while_nobody_waits_is_leased_and_the_bell_says_all_of_it(void **state)
 {
 	(void)state;
-	world_run(taken_body);
+	run_heard(taken_body);
 }
 
 static void looks_body(struct world *world)
@@ -281,7 +342,7 @@ static void looks_body(struct world *world)
 static void who_looks_sees_it_as_any_lease(void **state)
 {
 	(void)state;
-	world_run(looks_body);
+	run_heard(looks_body);
 }
 
 /* ---- what goes by claims ---- */
@@ -296,6 +357,8 @@ static void unusual_body(struct world *world)
 		{ { .needs = "os=linux,gpu=a1" }, QUEUE_READY },
 		{ { .needs = "os=linux", .key = "k" }, QUEUE_READY },
 		{ { .needs = "os=linux", .likes = "repo=x" }, QUEUE_READY },
+		{ { .needs = "os=linux", .likes = "repo=r,repo=x" }, QUEUE_READY },
+		{ { .needs = "os=linux", .likes = "gpu=a10,repo=r" }, QUEUE_LEASING },
 		{ { .needs = "os=linux", .first = true }, QUEUE_READY },
 		{ { .needs = "os=linux", .not_before_ms = UINT64_C(9999999999999) },
 		  QUEUE_DELAYED },
@@ -311,8 +374,10 @@ static void unusual_body(struct world *world)
 		item.sid = id_new();
 		item.tenant = "acme";
 		assert_int_equal(submit(&queue, &item), cases[i].set);
-		if (cases[i].set == QUEUE_READY) {
-			must_wait(&queue); /* somebody is ready, whatever it needs */
+		/* Only one that could run there is in the way, or has the slot. */
+		if ((cases[i].set == QUEUE_READY && strcmp(item.needs, "os=linux") == 0) ||
+		    cases[i].set == QUEUE_LEASING) {
+			must_wait(&queue);
 		} else {
 			must_take(&queue);
 		}
@@ -324,7 +389,7 @@ static void unusual_body(struct world *world)
 static void what_is_unusual_goes_by_claims(void **state)
 {
 	(void)state;
-	world_run(unusual_body);
+	run_heard(unusual_body);
 }
 
 static void room_body(struct world *world)
@@ -378,7 +443,7 @@ static void room_body(struct world *world)
 static void only_free_slots_and_places_are_taken_and_who_waits_comes_first(void **state)
 {
 	(void)state;
-	world_run(room_body);
+	run_heard(room_body);
 }
 
 static void set_limit(const struct queue *queue, struct queue_limit limit)
@@ -443,7 +508,7 @@ static void limits_body(struct world *world)
 static void within_limits_only(void **state)
 {
 	(void)state;
-	world_run(limits_body);
+	run_heard(limits_body);
 }
 
 static void shut_body(struct world *world)
@@ -476,7 +541,7 @@ static void shut_body(struct world *world)
 static void nothing_passes_a_gate_or_who_is_held_for_room(void **state)
 {
 	(void)state;
-	world_run(shut_body);
+	run_heard(shut_body);
 }
 
 static void kinds_body(struct world *world)
@@ -509,10 +574,42 @@ static void kinds_body(struct world *world)
 	}
 }
 
+static void unheard_body(struct world *world)
+{
+	const struct queue_offer item = { "inc-1", HAS, NULL, 4, 0, 0 };
+	struct queue queue = queue_in(world);
+
+	assert_true(offer_as(&queue, "h-3", &item, 1));
+	must_wait(&queue);
+}
+
+static void what_nobody_would_hear_of_is_not_leased(void **state)
+{
+	(void)state;
+	run_heard(unheard_body);
+}
+
+static void misfit_body(struct world *world)
+{
+	struct queue queue = queue_in(world);
+	struct queue_submit misfit = plain();
+
+	misfit.needs = "os=plan9";
+	assert_int_equal(submit(&queue, &misfit), QUEUE_READY);
+	offer(&queue, 4, 0);
+	must_take(&queue);
+}
+
+static void who_waits_for_workers_that_are_not_there_is_in_nobodys_way(void **state)
+{
+	(void)state;
+	run_heard(misfit_body);
+}
+
 static void however_many_kinds_of_sessions_were_ready_once_it_is_leased_at_once(void **state)
 {
 	(void)state;
-	world_run(kinds_body);
+	run_heard(kinds_body);
 }
 
 /* ---- turns ---- */
@@ -621,17 +718,17 @@ static void turns_body(struct world *world)
 static void leases_at_once_are_turns_as_claims_are(void **state)
 {
 	(void)state;
-	world_run(turns_body);
+	run_heard(turns_body);
 }
 
 /* ---- offers ---- */
 
 static void holders_body(struct world *world)
 {
-	const struct queue_offer first = { "inc-1", HAS, 4, 0, 0 },
-				 second = { "inc-2", HAS, 4, 0, 0 };
-	const struct queue_offer bad[] = { { "no good", HAS, 4, 0, 0 },
-		                           { "inc-1", "a b", 4, 0, 0 } };
+	const struct queue_offer first = { "inc-1", HAS, NULL, 4, 0, 0 },
+				 second = { "inc-2", HAS, NULL, 4, 0, 0 };
+	const struct queue_offer bad[] = { { "no good", HAS, NULL, 4, 0, 0 },
+		                           { "inc-1", "a b", NULL, 4, 0, 0 } };
 	struct queue queue = queue_in(world);
 	struct queue_submit item = plain();
 	struct queue_offers offers = {
@@ -674,12 +771,13 @@ static void holders_body(struct world *world)
 static void one_offer_stands_until_it_is_over_or_withdrawn(void **state)
 {
 	(void)state;
-	world_run(holders_body);
+	run_heard(holders_body);
 }
 
 static void part_body(struct world *world)
 {
-	const struct queue_offer part = { "inc-1", HAS, 8, 0, 1 }, full = { "inc-1", HAS, 2, 0, 1 };
+	const struct queue_offer part = { "inc-1", HAS, NULL, 8, 0, 1 },
+				 full = { "inc-1", HAS, NULL, 2, 0, 1 };
 	struct queue queue = queue_in(world);
 
 	/* So many more than it has then; its slots are the most. */
@@ -699,7 +797,7 @@ static void part_body(struct world *world)
 static void of_a_worker_only_that_part_is_taken_that_is_offered(void **state)
 {
 	(void)state;
-	world_run(part_body);
+	run_heard(part_body);
 }
 
 static unsigned working(const struct queue *queue, const char *incarnation)
@@ -714,9 +812,9 @@ static unsigned working(const struct queue *queue, const char *incarnation)
 
 static void even_body(struct world *world)
 {
-	const struct queue_offer items[] = { { "inc-1", HAS, 8, 0, 0 },
-		                             { "inc-2", HAS, 4, 0, 0 },
-		                             { "inc-3", "os=other", 64, 0, 0 } };
+	const struct queue_offer items[] = { { "inc-1", HAS, NULL, 8, 0, 0 },
+		                             { "inc-2", HAS, NULL, 4, 0, 0 },
+		                             { "inc-3", "os=other", NULL, 64, 0, 0 } };
 	struct queue queue = queue_in(world);
 
 	assert_true(offer_as(&queue, "h-1", items, 2));
@@ -741,7 +839,7 @@ static void even_body(struct world *world)
 static void of_two_the_less_busy_is_taken(void **state)
 {
 	(void)state;
-	world_run(even_body);
+	run_heard(even_body);
 }
 
 int main(void)
@@ -756,6 +854,8 @@ int main(void)
 		cmocka_unit_test(nothing_passes_a_gate_or_who_is_held_for_room),
 		cmocka_unit_test(
 			however_many_kinds_of_sessions_were_ready_once_it_is_leased_at_once),
+		cmocka_unit_test(what_nobody_would_hear_of_is_not_leased),
+		cmocka_unit_test(who_waits_for_workers_that_are_not_there_is_in_nobodys_way),
 		cmocka_unit_test(leases_at_once_are_turns_as_claims_are),
 		cmocka_unit_test(one_offer_stands_until_it_is_over_or_withdrawn),
 		cmocka_unit_test(of_a_worker_only_that_part_is_taken_that_is_offered),

@@ -42,7 +42,15 @@ static size_t size_of(char kind, struct str inc)
 	return zset != NULL ? zset->count : 0;
 }
 
-enum { OFFER_INCARNATION, OFFER_SLOTS, OFFER_PLACES, OFFER_HAS, OFFER_MORE, OFFER_WORDS };
+enum {
+	OFFER_INCARNATION,
+	OFFER_SLOTS,
+	OFFER_PLACES,
+	OFFER_HAS,
+	OFFER_HOLDS,
+	OFFER_MORE,
+	OFFER_WORDS
+};
 
 static void note_item(const struct str *words, struct offered *offered)
 {

@@ -381,17 +381,26 @@ static unsigned say_aloud(struct str channel, struct str payload)
 	return heard;
 }
 
-/* Who is frozen hears it when it may no longer be true. */
-static void say_taken(struct str payload)
+/* Who is frozen hears it when it may no longer be true. Of one that has died with its host Redis
+ * has not heard for a while. Returns how many it believes to listen. */
+static unsigned say_taken(struct str payload)
 {
+	unsigned listen = 0;
+
 	for (size_t i = 0; i < world->player_count; i++) {
 		struct player *player = &world->players[i];
 		bool lost = player->cut_until > world->now_us || chance(10);
 
-		if (player->kind == PLAYER_SCHEDULER && !player->dead && !lost) {
+		if (player->kind != PLAYER_SCHEDULER || !scheduler_holds(player, payload) ||
+		    (player->dead && roll(3) > 0)) {
+			continue;
+		}
+		listen++;
+		if (!player->dead && !lost) {
 			scheduler_hear(player, payload);
 		}
 	}
+	return listen;
 }
 
 unsigned doors_publish(void *arg, struct str channel, struct str payload)
@@ -405,9 +414,12 @@ unsigned doors_publish(void *arg, struct str channel, struct str payload)
 		return say_aloud(channel, payload);
 	}
 	if (str_starts(payload, STR_LIT("taken "))) {
-		check_rung(payload);
-		say_taken(payload);
-		return 0;
+		unsigned listen = say_taken(payload);
+
+		if (listen > 0) {
+			check_rung(payload);
+		}
+		return listen;
 	}
 	for (size_t i = 0; i < world->player_count; i++) {
 		struct player *player = &world->players[i];

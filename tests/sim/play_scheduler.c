@@ -319,16 +319,22 @@ static void check_copy(const struct queue_taken *heard)
 	arena_free(arena);
 }
 
-void scheduler_hear(struct player *player, struct str payload)
+bool scheduler_holds(const struct player *player, struct str payload)
 {
 	struct queue_taken heard;
 
 	if (!queue_taken_read(payload, &heard)) {
-		world_fail("the bell says what nobody understands");
-		return;
+		world_fail("it is taken, and nobody understands what");
+		return false;
 	}
-	if (!str_eq(heard.holder, str_of(player->app.holder.s)) ||
-	    player->taken_count == TAKEN_MAX) {
+	return str_eq(heard.holder, str_of(player->app.holder.s));
+}
+
+void scheduler_hear(struct player *player, struct str payload)
+{
+	struct queue_taken heard;
+
+	if (!queue_taken_read(payload, &heard) || player->taken_count == TAKEN_MAX) {
 		return;
 	}
 	check_copy(&heard);

@@ -243,6 +243,8 @@ struct record *record_of(const struct id *sid);
 
 void client_start(struct player *player);
 void scheduler_start(struct player *player);
+bool scheduler_holds(const struct player *player,
+                     struct str payload);                       /* who offered what was taken */
 void scheduler_hear(struct player *player, struct str payload); /* "taken ..." */
 void worker_start(struct player *player);
 void worker_hear(struct player *player, struct str payload);

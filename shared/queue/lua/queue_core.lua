@@ -29,7 +29,7 @@
 -- a:<tenant>:<type>, c:<tenant>:<key>:
 --   :limit hash name, or "u:*" for all of a kind -> most at a time;  :k:<name> set of its leases
 --   :offer hash of what a scheduler offers to what comes while nobody waits (queue_offer): "till" (ms), "holder", which
---      of them, "n", and 1 to n -> "incarnation|slots|places|,words,"
+--      of them, "n", and 1 to n -> "incarnation|slots|places|,words it has,|,it holds,"
 --   :counted 1 once a limit of a kind p or a was set: before that these are not counted;  :recount
 --      "<set> <rank>" while the leases from before that are being counted, the newest of a set first
 --   :b:<name> zset of sessions that are held until there is room;  :ft:<tenant> :fu:<tenant>:<user>

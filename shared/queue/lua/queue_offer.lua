@@ -4,14 +4,14 @@
 --
 -- KEYS 1 {q<k>}
 -- ARGV 1 holder  2 for how long (ms)  then for each worker: incarnation, slots, sessions that may reside on it,
---      words it has ",a,b,", how many more than now it may be given here, "" as slots say
+--      words it has ",a,b,", words it holds ",c,", how many more than now it may be given here, "" as slots say
 -- returns 1, or 0: another's stands
-local key, n = q .. ':offer', (#ARGV - 2) / 5
+local key, n = q .. ':offer', (#ARGV - 2) / 6
 local fields, offers = {'till', 'holder', 'n'}, {}
 for i = 1, n do
-	local inc, slots, places, has, more = unpack(ARGV, 5 * i - 2, 5 * i + 2)
+	local inc, slots, places, has, holds, more = unpack(ARGV, 6 * i - 3, 6 * i + 2)
 	if more ~= '' then slots = math.min(slots, call('ZCARD', q .. ':w:' .. inc) + more) end
-	fields[3 + i], offers[i] = i, inc .. '|' .. slots .. '|' .. places .. '|' .. has
+	fields[3 + i], offers[i] = i, table.concat({inc, slots, places, has, holds}, '|')
 end
 local known = call('HMGET', key, unpack(fields))
 if known[1] and known[2] ~= ARGV[1] and tonumber(known[1]) >= now then return 0 end
