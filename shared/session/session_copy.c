@@ -55,9 +55,10 @@ struct str session_copy_write(const struct session *session, struct arena *arena
 
 static bool take(struct str *rest, struct arena *arena, struct str *ret)
 {
+	struct str length = str_split(rest, ':');
 	uint64_t n;
 
-	if (!parse_u64(str_split(rest, ':'), SESSION_COPY_MAX, &n) || n > rest->n) {
+	if (rest->p == NULL || !parse_u64(length, SESSION_COPY_MAX, &n) || n > rest->n) {
 		return false;
 	}
 	*ret = arena_str(arena, str_make(rest->p, (size_t)n)); /* some are used as C strings */

@@ -165,6 +165,8 @@ static void what_is_left_of_a_copy_is_none_and_never_of_another_session(void **s
 		"0:0:0:0:0:0:0:0:18446744073709551615:",
 		"1 01J00000000000000000000001 01J00000000000000000000002 3 "
 		"0:0:0:0:0:0:0:0:0:x",
+		"1 01J00000000000000000000001 01J00000000000000000000002 3 "
+		"0:0:0:0:0:0:0:0:0",
 	};
 	struct arena *arena = arena_new();
 	struct session row = new_row(), got;
