@@ -9,8 +9,8 @@
 #include "scheduler/order.h"
 #include "session/session_store.h"
 
-/* Those of the next moment go along: at 200 leases a second ten share each statement.  Nothing but
- * commands that waited before the first lease is delayed by it. */
+/* Those of the next moment go along: at 200 leases a second ten share each statement.  By so much
+ * rows are behind their logs, and commands that waited before the first lease are delayed. */
 enum { GATHER_MS = 50 };
 
 void epochs_init(struct epochs *epochs)

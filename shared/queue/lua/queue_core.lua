@@ -1,8 +1,8 @@
 -- queue_core: what all scripts of a shard have in common. Its other parts are queue_items, queue_limits,
--- queue_gates, queue_turns, queue_tree, queue_paces and queue_waits, in this order; each needs some of those
--- before it, and stands where a script says "-- with" it. A closure is made at every call of a script, and looks for
--- what it captures from the last local on: so a script is made of what it needs, and what it seldom needs
--- stands behind what it does mostly.
+-- queue_gates, queue_turns, queue_taken, queue_tree, queue_paces and queue_waits; each needs none but some of
+-- those named before it, and stands where a script says "-- with" it, behind these. A closure is made at every call
+-- of a script, and looks for what it captures from the last local on: so a script is made of what it needs, and what
+-- it seldom needs stands behind what it does mostly.
 --
 -- Keys of shard k are made from KEYS[1] = {q<k>}, so all are in its slot:
 --   :delayed :held :leasing :leased :parked :done   zsets, and a tree for what is ready: a session is
@@ -52,7 +52,7 @@ local call = redis.call
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local at = string.format('%.0f', now)
-local STRIDE, CREDIT = 1000, 5 -- of turns, see queue_tree
+local STRIDE, CREDIT = 1000, 5 -- of turns, see queue_turns
 local I, K = q .. ':i', q .. ':k:'
 -- A hash with a value as long as this is a table from the first field on; else one of up to 128 tenants
 -- would be read from its beginning for each of them.
