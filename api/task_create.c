@@ -149,9 +149,10 @@ static void publish_all(struct http_request *req, const struct task_acceptance *
 	steer_accepted(acceptance, &accepted->task, req->arena, &row);
 	for (size_t i = 0; i < acceptance->spec->agents.count && code == ERR_OK; i++) {
 		row.agent = task_agent_json(&agents[i], req->arena);
+		steer_publication_of(&row, req->arena, &publication);
 		for (uint64_t k = 0; k < agents[i].count && code == ERR_OK; k++) {
-			row.id = accepted->sessions[done];
-			steer_publication_of(&row, req->arena, &publication);
+			publication.sid = row.id = accepted->sessions[done];
+			publication.copy = steer_copy_of(&row, &publication, req->arena);
 			code = steer_publish(&node->store, node->pg, &publication, stored, &err);
 			if (code == ERR_OK) {
 				marks_add(&((struct app *)node->app)->marks, acceptance->tenant,

@@ -5,21 +5,19 @@
 #include "session/session_store.h"
 
 /* Each as "<bytes>:<text>", in this order, behind a word that says which order it is. */
-static const struct {
-	size_t offset;
-} texts[] = {
-	{ offsetof(struct session, tenant) },      { offsetof(struct session, project) },
-	{ offsetof(struct session, owner) },       { offsetof(struct session, agent) },
-	{ offsetof(struct session, prompt) },      { offsetof(struct session, repo) },
-	{ offsetof(struct session, runtime) },     { offsetof(struct session, delivery) },
-	{ offsetof(struct session, traceparent) },
+static const size_t texts[] = {
+	offsetof(struct session, tenant),      offsetof(struct session, project),
+	offsetof(struct session, owner),       offsetof(struct session, agent),
+	offsetof(struct session, prompt),      offsetof(struct session, repo),
+	offsetof(struct session, runtime),     offsetof(struct session, delivery),
+	offsetof(struct session, traceparent),
 };
 
 #define FORM "1"
 
 static const struct str *text_in(const struct session *session, size_t i)
 {
-	return (const struct str *)(const void *)((const char *)session + texts[i].offset);
+	return (const struct str *)(const void *)((const char *)session + texts[i]);
 }
 
 static bool is_new_and_whole(const struct session *session)
@@ -80,7 +78,7 @@ bool session_copy_read(struct str text, struct arena *arena, struct session *ret
 	}
 	ret->max_attempts = (unsigned)attempts;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		if (!take(&rest, arena, (struct str *)(void *)((char *)ret + texts[i].offset))) {
+		if (!take(&rest, arena, (struct str *)(void *)((char *)ret + texts[i]))) {
 			return false;
 		}
 	}

@@ -142,6 +142,15 @@ void steer_accepted(const struct task_acceptance *acceptance, const struct id *t
 	}
 }
 
+struct str steer_copy_of(const struct session *row, const struct steer_publication *publication,
+                         struct arena *arena)
+{
+	bool at_once = publication->hold == NULL && publication->key == NULL &&
+	               publication->not_before_ms == 0 && !publication->first;
+
+	return at_once ? session_copy_write(row, arena) : STR_LIT("");
+}
+
 void steer_publication_of(const struct session *row, struct arena *arena,
                           struct steer_publication *ret)
 {
@@ -164,8 +173,8 @@ void steer_publication_of(const struct session *row, struct arena *arena,
 		.hold = row->waits ? arena_printf(arena, STEER_HOLD_AFTER "%" STR_FMT,
 		                                  STR_ARG(row->queue_after))
 		                   : NULL,
-		.copy = session_copy_write(row, arena),
 	};
+	ret->copy = steer_copy_of(row, ret, arena);
 }
 
 enum err_code steer_enqueue(struct redis *redis, const struct steer_publication *publication,

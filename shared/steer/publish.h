@@ -50,6 +50,9 @@ void steer_accepted(const struct task_acceptance *acceptance, const struct id *t
 /* What its row says; everything is the arena's or the row's. */
 void steer_publication_of(const struct session *row, struct arena *arena,
                           struct steer_publication *ret);
+/* The copy of its row; "" where nobody would read it, since it may not run at once. */
+struct str steer_copy_of(const struct session *row, const struct steer_publication *publication,
+                         struct arena *arena);
 
 /* The queue's name of a user: the owner of a key, or the key without one. */
 void steer_user_name(struct str owner, struct str key, char out[QUEUE_NAME_MAX + 1]);
