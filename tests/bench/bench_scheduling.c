@@ -123,11 +123,12 @@ static void work(void *arg)
 
 /* ---- what comes while nobody waits ---- */
 
-static void offer(struct bench *bench)
+/* So many workers; 0: none any more. */
+static void offer(struct bench *bench, size_t count)
 {
 	char names[WORKERS][32];
 	struct queue_offer items[WORKERS];
-	const struct queue_offers offers = { "bench", OFFER_MS, items, WORKERS };
+	const struct queue_offers offers = { "bench", OFFER_MS, items, count };
 	bool stands;
 	struct err err;
 
@@ -300,9 +301,10 @@ static void as_they_come(struct bench *bench)
 	double cpu = cpu_us(bench);
 	uint64_t us;
 
-	offer(bench);
+	offer(bench, WORKERS);
 	bench->next = bench->done = 0;
 	us = crew(bench, come);
+	offer(bench, 0);
 	(void)printf("nobody waits\n  lifecycles %9.0f /s (%" PRIu64
 	             " without a claim), %.1f us of Redis "
 	             "each, submit included\n",
