@@ -11,6 +11,7 @@
 #include "queue/queue_load.h"
 #include "queue/queue_why.h"
 #include "redis/sub.h"
+#include "tests/support/holders.h"
 #include "tests/support/world.h"
 
 enum { LONG_MS = 600000, SLOTS = 1000 };
@@ -123,54 +124,12 @@ static void must_wait(const struct queue *queue)
 	finish(queue, &item.sid);
 }
 
-static void on_any(void *arg, struct str channel, struct str payload)
-{
-	(void)arg;
-	(void)channel;
-	(void)payload;
-}
-
-static void on_listening(void *arg, struct str channel)
-{
-	(void)channel;
-	fiber_signal_raise(arg);
-}
-
-static void on_resumed(void *arg)
-{
-	(void)arg;
-}
-
-/* Whoever offers listens. */
-static struct redis_sub *listen_all(struct world *world, const char *const holders[], size_t count)
-{
-	static const struct redis_sub_events events = { .message = on_any,
-		                                        .subscribed = on_listening,
-		                                        .resumed = on_resumed };
-	const struct redis_options options = { getenv("TEST_REDIS_URL"), WORLD_TIMEOUT_MS, 500 };
-	const struct queue queue = queue_in(world);
-	static struct fiber_signal heard;
-	char channel[QUEUE_KEY_SIZE];
-	struct redis_sub *sub;
-	struct err err;
-
-	fiber_signal_init(&heard);
-	sub = redis_sub_new(world->loop, &options, &events, &heard, &err);
-	assert_non_null(sub);
-	for (size_t i = 0; i < count; i++) {
-		queue_taken_channel(&queue, holders[i], channel);
-		redis_subscribe(sub, str_of(channel));
-		assert_int_equal(fiber_signal_wait(&heard, WORLD_TIMEOUT_MS), ERR_OK);
-	}
-	return sub;
-}
-
 static void (*heard_body)(struct world *world);
 
 static void listen_and_run(struct world *world)
 {
 	static const char *const holders[] = { "h-1", "h-2" };
-	struct redis_sub *sub = listen_all(world, holders, ARRAY_LEN(holders));
+	struct redis_sub *sub = holders_listen(world, holders, ARRAY_LEN(holders));
 
 	heard_body(world);
 	redis_sub_free(sub);

@@ -18,9 +18,9 @@
 #include "queue/queue_limit.h"
 #include "queue/queue_why.h"
 #include "redis/cmd.h"
-#include "redis/sub.h"
 #include "tests/sim/bridge.h"
 #include "tests/sim/model_data.h"
+#include "tests/support/holders.h"
 #include "tests/support/world.h"
 
 enum {
@@ -760,57 +760,15 @@ static unsigned count_taken(void *arg, struct str channel, struct str payload)
 	return str_starts(payload, STR_LIT("taken "));
 }
 
-static void on_heard(void *arg, struct str channel, struct str payload)
-{
-	(void)arg;
-	(void)channel;
-	(void)payload;
-}
-
-static void on_listening(void *arg, struct str channel)
-{
-	(void)channel;
-	fiber_signal_raise(arg);
-}
-
-static void on_resumed(void *arg)
-{
-	(void)arg;
-}
-
-/* Who offers listens at the real one too. */
-static struct redis_sub *listen_all(struct world *world)
-{
-	static const struct redis_sub_events events = { .message = on_heard,
-		                                        .subscribed = on_listening,
-		                                        .resumed = on_resumed };
-	static const char *const holders[] = { "h1", "h2" };
-	static struct fiber_signal heard;
-	const struct redis_options options = { getenv("TEST_REDIS_URL"), 5000, 500 };
-	const struct queue queue = queue_at(world->redis, 0);
-	char channel[QUEUE_KEY_SIZE];
-	struct redis_sub *sub;
-	struct err err;
-
-	fiber_signal_init(&heard);
-	sub = redis_sub_new(world->loop, &options, &events, &heard, &err);
-	assert_non_null(sub);
-	for (size_t i = 0; i < ARRAY_LEN(holders); i++) {
-		queue_taken_channel(&queue, holders[i], channel);
-		redis_subscribe(sub, str_of(channel));
-		assert_int_equal(fiber_signal_wait(&heard, 5000), ERR_OK);
-	}
-	return sub;
-}
-
 static void offers_body(struct world *world)
 {
 	static play_fn *const plays[] = { play_come,  play_come,   play_come,  play_submit,
 		                          play_offer, play_offer,  play_claim, play_move,
 		                          play_move,  play_end,    play_end,   play_end,
 		                          play_end,   play_shares, play_look };
+	static const char *const holders[] = { "h1", "h2" };
 	unsigned taken = 0;
-	struct redis_sub *sub = listen_all(world);
+	struct redis_sub *sub = holders_listen(world, holders, ARRAY_LEN(holders));
 
 	model_on_publish(model, count_taken, &taken);
 	play_all(world, plays, ARRAY_LEN(plays), OFFERED_CALLS);
