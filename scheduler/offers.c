@@ -80,22 +80,24 @@ static void spread(const struct app *app, unsigned shard, struct queue_offers *r
 	}
 }
 
+/* Until the list of workers is read anew. */
 static enum err_code offer(struct app *app, bool any, struct err *err)
 {
 	struct queue_offer items[QUEUE_OFFERS_MAX];
 	enum err_code code = ERR_OK;
 
-	for (unsigned i = 0; code == ERR_OK && i < redis_shards(app->node->redis); i++) {
+	for (unsigned i = 0; code == ERR_OK && i < redis_shards(app->node->redis) &&
+	                     (!any || app->fleet.read_ms > 0);
+	     i++) {
 		const struct queue queue = queue_at(app->node->redis, i);
-		const bool known = app->fleet.read_ms > 0; /* it may be read anew meanwhile */
 		struct queue_offers offers = { .holder = app->holder.s,
 			                       .for_ms = STANDS_MS,
 			                       .items = items };
 		bool stands;
 
-		if (any && known && app->node->conf.scheduler_placement == PLACEMENT_PACK) {
+		if (any && app->node->conf.scheduler_placement == PLACEMENT_PACK) {
 			pack(app, i, &offers, items);
-		} else if (any && known) {
+		} else if (any) {
 			spread(app, i, &offers, items);
 		}
 		code = queue_offer(&queue, &offers, &stands, err);
@@ -119,8 +121,8 @@ static bool anybody_waits(const struct app *app)
 /* Who has enough to do offers nothing, and another may. */
 enum err_code offers_turn(struct app *app, struct err *err)
 {
-	if (app->fleet.read_ms == 0) {
-		return ERR_OK; /* it is being read */
+	if (app->offers.withdrawn || app->fleet.read_ms == 0) { /* 0: it is being read */
+		return ERR_OK;
 	}
 	return offer(app,
 	             pg_available(app->node->pg) && app->handing < HANDOVERS_MAX &&
@@ -132,6 +134,7 @@ void offers_withdraw(struct app *app)
 {
 	struct err err;
 
+	app->offers.withdrawn = true;
 	if (offer(app, false, &err) != ERR_OK) {
 		log_debug("offers.stand", "%s", err.msg); /* for a second */
 	}

@@ -1,7 +1,8 @@
 /*
  * Duties: workers with room are offered to what comes while nobody waits (queue/offer.h), and what
- * was taken from our offer is handed over as what was claimed.  What a scheduler that died had
- * offered is over in a second; what was taken meanwhile is completed as anything half done.
+ * was taken from our offer is handed over as what was claimed.  Of a scheduler that died nothing is
+ * taken any more, and its offer is over in a second; what one that hangs was told is completed as
+ * anything half done.
  */
 #pragma once
 
@@ -29,6 +30,7 @@ struct offers {
 	TAILQ_HEAD(taken_list, taken) taken; /* not handed over yet, the oldest first */
 	size_t count;
 	unsigned turn;
+	bool withdrawn; /* for good */
 };
 
 void offers_init(struct offers *offers);
@@ -37,7 +39,7 @@ void offers_fini(struct offers *offers);
 enum err_code offers_turn(struct app *app, struct err *err) MUST_CHECK;
 enum err_code offers_taken_turn(struct app *app, struct err *err) MUST_CHECK;
 
-/* What the bell of a shard said. False: it is about something else. */
+/* What was said on a channel of a shard. False: it is about something else. */
 bool offers_hear(struct app *app, struct str payload) MUST_CHECK;
 
 /* Nothing is offered any more: we leave. */
