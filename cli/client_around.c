@@ -12,15 +12,23 @@ int client_fail(const struct err *err)
 	return EXIT_FAILED;
 }
 
+static int open_for(const struct call *call, struct client *client)
+{
+	struct err err;
+
+	return client_open(client, call_text(call, OPTION_URL), call_text(call, OPTION_KEY),
+	                   &err) == ERR_OK
+	               ? EXIT_DONE
+	               : client_fail(&err);
+}
+
 int client_around(struct call *call)
 {
 	struct client client;
-	struct err err;
-	int status;
+	int status = open_for(call, &client);
 
-	if (client_open(&client, call_text(call, OPTION_URL), call_text(call, OPTION_KEY), &err) !=
-	    ERR_OK) {
-		return client_fail(&err);
+	if (status != EXIT_DONE) {
+		return status;
 	}
 	call->host = &client;
 	status = call->verb->run(call);
@@ -52,12 +60,10 @@ int client_show(const struct call *call, const struct client_ask *asked, client_
                 const void *arg)
 {
 	struct client client;
-	struct err err;
-	int status;
+	int status = open_for(call, &client);
 
-	if (client_open(&client, call_text(call, OPTION_URL), call_text(call, OPTION_KEY), &err) !=
-	    ERR_OK) {
-		return client_fail(&err);
+	if (status != EXIT_DONE) {
+		return status;
 	}
 	status = client_print(call, &client, asked, show, arg);
 	client_close(&client);
