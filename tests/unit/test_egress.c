@@ -1,13 +1,11 @@
 /* Which hosts a sandbox lets through, and what its proxy understands. */
-#include <dlfcn.h>
-#include <netdb.h>
-#include <semaphore.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define RESOLVED_NAME "slow.test"
+#include "tests/support/resolver.h"
 #include "tests/support/run_fiber.h"
 #include "tests/support/test.h"
 #include "worker/egress.h"
@@ -102,27 +100,6 @@ static void a_proxy_is_asked_to_connect_or_for_a_whole_address(void **state)
 
 enum { ASKERS = 12, WAIT_MS = 20000 };
 
-static struct {
-	atomic_uint asked;
-	sem_t gate;
-} resolver;
-
-/* In the place of the system's. */
-int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
-                struct addrinfo **ret)
-{
-	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
-	void *const symbol = dlsym(RTLD_NEXT, "getaddrinfo");
-
-	memcpy(&real, &symbol, sizeof(real));
-	if (strcmp(host, "slow.test") == 0) {
-		atomic_fetch_add(&resolver.asked, 1);
-		(void)sem_wait(&resolver.gate);
-		return EAI_NONAME;
-	}
-	return real(host, port, hints, ret);
-}
-
 static void on_ended(void *arg, const struct egress_ended *connection)
 {
 	(void)arg;
@@ -167,7 +144,7 @@ static void slow_body(struct loop *loop, void *arg)
 	open_egress(&slow, loop, &theirs);
 	open_egress(&quick, loop, &ours);
 	for (size_t i = 0; i < ASKERS; i++) {
-		asks[i] = ask_for(&slow, "slow.test");
+		asks[i] = ask_for(&slow, RESOLVED_NAME);
 	}
 	while (atomic_load(&resolver.asked) < 8) {
 		(void)fiber_sleep(1);
@@ -192,6 +169,7 @@ static void names_that_nobody_answers_for_hold_up_nobody_else(void **state)
 
 	(void)state;
 	assert_int_equal(sem_init(&resolver.gate, 0, 0), 0);
+	resolve_to("");
 	run_fiber(slow_body, &seen);
 	assert_int_equal(seen.heard, ERR_OK);
 	assert_true(str_starts(str_of(seen.answer), STR_LIT("HTTP/1.1 502 Bad Gateway\r\n")));
