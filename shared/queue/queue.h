@@ -277,8 +277,9 @@ struct queue_counts {
 enum err_code queue_count(const struct queue *queue, struct queue_counts *ret,
                           struct err *err) MUST_CHECK;
 
-/* Rung when something became ready ("ready <how many>", "ready 1 <sid>"), was leased as it came
- * ("taken ...", offer.h), or workers have room again ("room <incarnation> ..."); for
- * redis_subscribe(). */
+/* Rung when something became ready ("ready <how many>", "ready 1 <sid>"), or workers have room
+ * again
+ * ("room <incarnation> ..."); for redis_subscribe(). What is leased as it comes has a channel of
+ * its own (offer.h). */
 enum { QUEUE_KEY_SIZE = 128 };
 void queue_bell_channel(const struct queue *queue, char out[QUEUE_KEY_SIZE]);

@@ -1,4 +1,4 @@
-/* Any bytes as what the queue's bell says of a session that was taken, and as the copy of its row:
+/* Any bytes as what who offers is told of a session that was taken, and as the copy of its row:
  * what is accepted is written again and read as the same. */
 #include <inttypes.h>
 #include <stdint.h>
